@@ -1,0 +1,42 @@
+# Two environments, as in production: .venv has Prefork (and its tests' tools), each application has its own.
+PYTHON ?= python3
+VENV   := .venv
+BIN    := $(VENV)/bin
+
+.DEFAULT_GOAL := help
+.PHONY: help setup run test check format bench soak clean
+
+help: ## show this list
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
+
+setup: $(VENV)/.ready ## make .venv with prefork in it
+
+$(VENV)/.ready: pyproject.toml constraints.txt tools/setup.sh
+	@sh tools/setup.sh $(PYTHON) $(VENV) constraints.txt -e '.[dev]'
+
+run: setup examples/shop/.venv/.ready ## serve the example shop on 127.0.0.1:8069 with two workers
+	@exec $(BIN)/prefork serve -c examples/shop/prefork.conf
+
+examples/shop/.venv/.ready: examples/shop/requirements.txt tools/setup.sh
+	@sh tools/setup.sh $(PYTHON) examples/shop/.venv examples/shop/requirements.txt -r examples/shop/requirements.txt
+
+test: setup examples/shop/.venv/.ready ## run the tests (their applications' environments are made on first use)
+	$(BIN)/pytest
+
+check: setup ## format, lint, types
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+
+format: setup ## put the code into its one format
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+bench: setup ## measure against the other servers; writes docs/benchmarks.md
+	$(PYTHON) bench/run.py
+
+soak: setup examples/shop/.venv/.ready ## every lifecycle story 20 times; writes docs/soak.md
+	$(BIN)/python -m tests.soak
+
+clean: ## remove every environment and cache
+	rm -rf .venv .venv-* examples/*/.venv .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -1,0 +1,28 @@
+"""Every option, declared once, and the way from file, environment and flags to frozen `Settings`.
+
+This room imports no other. It reads one file and looks at this machine; it never starts, creates or prints anything.
+"""
+
+from prefork.config.checks import unservable, warnings
+from prefork.config.layers import load, locate
+from prefork.config.machine import Machine, read_machine
+from prefork.config.option import Option
+from prefork.config.problems import ConfigurationError, Problem, Source
+from prefork.config.settings import CONTROL_SOCKET, OPTIONS, Settings, restart_needed
+
+__all__ = [
+    "CONTROL_SOCKET",
+    "OPTIONS",
+    "ConfigurationError",
+    "Machine",
+    "Option",
+    "Problem",
+    "Settings",
+    "Source",
+    "load",
+    "locate",
+    "read_machine",
+    "restart_needed",
+    "unservable",
+    "warnings",
+]

@@ -1,0 +1,146 @@
+"""What the values say about each other: contradictions are errors, doubts are warnings.
+
+Pure: everything here follows from the settings and a `Machine`. What only the file system knows is asked in `obstacles.py`.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from prefork.config.problems import Problem
+from prefork.config.quantities import about
+from prefork.config.settings import OPTIONS, Settings
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from collections.abc import Set as AbstractSet
+
+    from prefork.config.machine import Machine
+
+NGINX_KEEPALIVE = 60.0  # seconds nginx keeps an idle connection to its upstream by default
+
+
+def contradictions(settings: Settings, broken: AbstractSet[str] = frozenset()) -> list[Problem]:
+    """Values that cannot hold together. Values in `broken` could not be read, so nothing is said about them."""
+    applicable = ((names[0], check) for names, check in CONTRADICTIONS if broken.isdisjoint(names))
+    return [problem(settings, name, sentence) for name, check in applicable for sentence in check(settings)]
+
+
+def unservable(settings: Settings) -> list[Problem]:
+    """Why `prefork serve` cannot start with settings that are valid in themselves."""
+    found = []
+    if settings.app is None:
+        found.append(problem(settings, "app", "nothing to serve; name an application, as in `prefork serve module:attribute`"))
+    if not settings.http_enable:
+        sentence = "False leaves nothing to run, as this version has only HTTP workers; set it to True"
+        found.append(problem(settings, "http_enable", sentence))
+    return found
+
+
+def warnings(settings: Settings, machine: Machine, broken: AbstractSet[str] = frozenset()) -> list[Problem]:
+    """What looks wrong but does not make the settings unusable."""
+    found = list(settings.remarks)
+    if broken.isdisjoint({"app", "http_enable"}):
+        found += [
+            Problem(each.place, f"{each.sentence}; `prefork serve` will not start", each.line) for each in unservable(settings)
+        ]
+    applicable = ((names[0], check) for names, check in DOUBTS if broken.isdisjoint(names))
+    found += [problem(settings, name, sentence) for name, check in applicable for sentence in check(settings, machine)]
+    unused = ", ".join(name for name, each in OPTIONS.items() if each.inert and name in settings.sources)
+    if unused:
+        found.append(Problem("no effect yet", f"{unused}; these are accepted, but this version does not use them"))
+    return found
+
+
+def threaded(settings: Settings) -> Iterator[str]:
+    """Threaded mode does not exist yet."""
+    if settings.workers == 0:
+        yield "0 asks for threaded mode, which is not available yet; set it to 1 or more"
+
+
+def soft_above_hard(settings: Settings) -> Iterator[str]:
+    """A worker must be replaceable before it is killed."""
+    if settings.limit_memory_soft > settings.limit_memory_hard > 0:
+        yield f"{both(settings, 'limit_memory_soft', 'limit_memory_hard')}; set it to 60 to 90 % of the hard limit"
+
+
+def share_of_hard(settings: Settings, _machine: Machine) -> Iterator[str]:
+    """Between the limits a request must have room to end, and the hard limit must still mean something."""
+    soft, hard = settings.limit_memory_soft, settings.limit_memory_hard
+    if 0 < soft <= hard and not 0.6 <= soft / hard <= 0.9:
+        share = f"{settings.shown('limit_memory_soft')} is {soft / hard:.0%} of limit_memory_hard"
+        yield f"{share}, {settings.shown('limit_memory_hard')}; 60 to 90 % leaves room to finish a request"
+
+
+def memory_fit(settings: Settings, machine: Machine) -> Iterator[str]:
+    """All workers may be at their soft limit at once."""
+    needed = (settings.workers + settings.max_cron_threads) * settings.limit_memory_soft
+    if machine.memory is not None and needed > machine.memory:
+        count = f"({settings.workers} workers + {settings.max_cron_threads} for scheduled jobs)"
+        product = f"{count} × {settings.shown('limit_memory_soft')} = {about(needed)}"
+        yield f"{product} do not fit the {about(machine.memory)} of this {machine.bound}; lower workers or the limit"
+
+
+def too_few(settings: Settings, _machine: Machine) -> Iterator[str]:
+    """A second worker is what keeps a site answering while the first is busy."""
+    if settings.workers == 1:
+        yield "with one worker a single slow request holds up all others; use 2 or more in production"
+
+
+def too_many(settings: Settings, machine: Machine) -> Iterator[str]:
+    """Workers that wait for a processor serve nobody sooner."""
+    if settings.workers > max(2, 4 * machine.cpus + 1):
+        advice = f"start from 2 × CPUs + 1 = {round(2 * machine.cpus) + 1}"
+        yield f"{settings.workers} are more than {machine.cpus:g} CPUs keep running; {advice}"
+
+
+def unreached(settings: Settings, _machine: Machine) -> Iterator[str]:
+    """A request cannot use more processor time than it has time."""
+    if 0 < settings.limit_time_real < settings.limit_time_cpu:
+        yield f"{both(settings, 'limit_time_cpu', 'limit_time_real')}, which is reached first; lower it or raise the other"
+
+
+def same_port(settings: Settings, _machine: Machine) -> Iterator[str]:
+    """Two sockets need two ports."""
+    if settings.http_port == settings.websocket_port:
+        yield f"{settings.websocket_port} is the http_port as well; give each its own"
+
+
+def short_keepalive(settings: Settings, _machine: Machine) -> Iterator[str]:
+    """A proxy must not be the one that keeps idle connections longer: its next request would meet a closed one."""
+    if settings.proxy_mode and settings.keepalive_timeout <= NGINX_KEEPALIVE:
+        reason = "nginx keeps idle connections for 60 s and may use one that was just closed"
+        yield f"{settings.shown('keepalive_timeout')} is short, as {reason}; set 75"
+
+
+def everybody_trusted(settings: Settings, _machine: Machine) -> Iterator[str]:
+    """Forwarded headers are worth what their sender is worth."""
+    if settings.proxy_mode and any(network.endswith("/0") for network in settings.trusted_proxies):
+        yield "every client is trusted and can forge its address; list your proxies only"
+
+
+def both(settings: Settings, higher: str, lower: str) -> str:
+    """That one value is above another, with the source of the other."""
+    return f"{settings.shown(higher)} is above {lower}, {settings.shown(lower)} ({settings.source(lower)})"
+
+
+def problem(settings: Settings, name: str, sentence: str) -> Problem:
+    """A problem with an option's effective value, placed where that value came from."""
+    return settings.source(name).problem(name, sentence)
+
+
+# The options a check reads; its problems belong to the first of them.
+CONTRADICTIONS: tuple[tuple[tuple[str, ...], Callable[[Settings], Iterator[str]]], ...] = (
+    (("workers",), threaded),
+    (("limit_memory_soft", "limit_memory_hard"), soft_above_hard),
+)
+DOUBTS: tuple[tuple[tuple[str, ...], Callable[[Settings, Machine], Iterator[str]]], ...] = (
+    (("workers",), too_few),
+    (("workers",), too_many),
+    (("limit_memory_soft", "limit_memory_hard"), share_of_hard),
+    (("limit_memory_soft", "workers", "max_cron_threads"), memory_fit),
+    (("limit_time_cpu", "limit_time_real"), unreached),
+    (("websocket_port", "http_port"), same_port),
+    (("keepalive_timeout", "proxy_mode"), short_keepalive),
+    (("trusted_proxies", "proxy_mode"), everybody_trusted),
+)

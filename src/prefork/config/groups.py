@@ -1,0 +1,272 @@
+"""Every option, declared once, in the groups that `--help` and the documentation show.
+
+A declaration's help says in one sentence what the value means; its kind and range say what may be written. An option whose change
+needs a restart is one that the dispatcher or an open socket holds.
+"""
+
+# ruff: noqa: RUF009 - option() is dataclasses.field() with a declaration
+
+from __future__ import annotations
+
+import hashlib
+import os
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from prefork.config import kinds
+from prefork.config.option import Derived, Surroundings, option
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+KIB, MIB, GIB = 1 << 10, 1 << 20, 1 << 30
+SHORTEST, LONGEST = 0.001, 31_536_000.0  # seconds
+HIGHEST = 2**31 - 1
+
+
+def home_for(values: Mapping[str, Any], surroundings: Surroundings) -> Path:
+    """The data directory of an application: below the user's data, told apart by the application's path."""
+    app_dir = str(values["app_dir"])
+    mark = hashlib.sha256(os.fsencode(app_dir)).hexdigest()[:8]
+    place = f"{os.path.basename(app_dir) or 'root'}-{mark}"
+    data_home = surroundings.environ.get("XDG_DATA_HOME", "")
+    if os.path.isabs(data_home):
+        return Path(data_home, "prefork", place)
+    home = surroundings.environ.get("HOME") or os.path.expanduser("~")
+    if not os.path.isabs(home):  # a user id without an account, as in some containers
+        return Path(app_dir, ".prefork")
+    return Path(home, ".local", "share", "prefork", place)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Application:
+    """What is served, and with which interpreter."""
+
+    app: str | None = option(
+        kinds.APP, None, "The application, or a factory that is called once to get it; `prefork serve APP` says the same"
+    )
+    app_dir: Path = option(
+        kinds.PATH,
+        Derived(lambda _, surroundings: surroundings.cwd, "the current directory"),
+        "The directory that goes first on the application's `sys.path` and is its current directory",
+    )
+    python: Path = option(
+        kinds.PROGRAM,
+        Derived(lambda _, __: Path(sys.executable), "Prefork's own interpreter"),
+        "The interpreter of the application's environment, Python 3.9 or later; Prefork itself need not be installed there",
+    )
+    preload: str = option(
+        kinds.PRELOAD,
+        "auto",
+        "Whether workers are forked from a process that has imported the application; auto imports in each worker instead "
+        "when the import leaves threads or open connections behind",
+    )
+    server_wide_modules: tuple[str, ...] = option(
+        kinds.NAMES, (), "The modules that Odoo loads for every database", aliases=("load",), inert=True
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Workers:
+    """How many processes of each kind there are, and what starts them."""
+
+    workers: int = option(
+        kinds.NUMBER,
+        2,
+        "HTTP workers, each serving one request at a time; 0, threaded mode, is not available yet",
+        minimum=0,
+        maximum=1000,
+    )
+    max_cron_threads: int = option(kinds.NUMBER, 1, "Workers for scheduled jobs", minimum=0, maximum=1000, inert=True)
+    websocket_workers: int = option(
+        kinds.NUMBER, 1, "Workers for WebSocket and long-polling connections", minimum=0, maximum=1000, inert=True
+    )
+    boot_timeout: float = option(
+        kinds.TIME, 120.0, "A worker that is not ready after this time counts as failed", minimum=SHORTEST, maximum=LONGEST
+    )
+    graceful_timeout: float = option(
+        kinds.TIME, 60.0, "At a stop or reload, requests still running after this time are cut", minimum=0, maximum=LONGEST
+    )
+    drain_delay: float = option(
+        kinds.TIME,
+        0.0,
+        "At a stop, readiness is denied for this time before connections are refused, so that load balancers notice",
+        minimum=0,
+        maximum=LONGEST,
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class HTTP:
+    """Where requests come in, whose word about the client is taken, and how many may wait."""
+
+    http_interface: str = option(
+        kinds.INTERFACE, "127.0.0.1", "The address to listen on", applies="restart", aliases=("xmlrpc_interface",)
+    )
+    http_port: int = option(
+        kinds.PORT, 8069, "The port for requests", applies="restart", minimum=1, maximum=65535, aliases=("xmlrpc_port",)
+    )
+    http_enable: bool = option(
+        kinds.SWITCH, True, "Whether requests are served at all", applies="restart", aliases=("http", "xmlrpc")
+    )
+    backlog: int = option(
+        kinds.NUMBER, 2048, "Connections the kernel keeps until they are accepted", applies="restart", minimum=1, maximum=65535
+    )
+    websocket_port: int = option(
+        kinds.OLD_PORT,
+        8072,
+        "The port for WebSocket and long-polling connections",
+        applies="restart",
+        minimum=1,
+        maximum=65535,
+        aliases=("gevent_port", "longpolling_port"),
+        inert=True,
+    )
+    proxy_mode: bool = option(
+        kinds.SWITCH, False, "Whether the X-Forwarded headers of a trusted proxy are believed", applies="restart"
+    )
+    trusted_proxies: tuple[str, ...] = option(
+        kinds.NETWORKS,
+        ("127.0.0.0/8", "::1"),
+        "Whose forwarded headers are believed, and who may ask for /_prefork/ pages",
+        applies="restart",
+    )
+    queue_size: int = option(
+        kinds.NUMBER,
+        1024,
+        "Requests that may wait for an idle worker; further ones get 503",
+        applies="restart",
+        minimum=1,
+        maximum=1_000_000,
+    )
+    console: bool = option(kinds.SWITCH, False, "Whether the web console runs", applies="restart", inert=True)
+    console_port: int = option(
+        kinds.PORT, 8073, "The port of the web console", applies="restart", minimum=1, maximum=65535, inert=True
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Limits:
+    """When a worker is replaced, and what a request may take."""
+
+    limit_request: int = option(
+        kinds.NUMBER, 65536, "A worker is replaced after this many requests; 0 means never", minimum=0, maximum=HIGHEST
+    )
+    limit_request_jitter: int = option(
+        kinds.NUMBER,
+        Derived(lambda values, _: values["limit_request"] // 10, "a tenth of `limit_request`"),
+        "Up to this many requests are added at random, so that workers are not replaced together",
+        minimum=0,
+        maximum=HIGHEST,
+    )
+    limit_memory_soft: int = option(
+        kinds.SIZE, 2 * GIB, "A worker above this is replaced after its current request; 0 means no limit", inert=True
+    )
+    limit_memory_hard: int = option(
+        kinds.SIZE, 2 * GIB + GIB // 2, "A worker above this is killed at once; 0 means no limit", inert=True
+    )
+    limit_memory_soft_gevent: int | None = option(
+        kinds.SIZE, None, "The soft limit of WebSocket workers; not set means the same as `limit_memory_soft`", inert=True
+    )
+    limit_memory_hard_gevent: int | None = option(
+        kinds.SIZE, None, "The hard limit of WebSocket workers; not set means the same as `limit_memory_hard`", inert=True
+    )
+    limit_time_cpu: float = option(
+        kinds.TIME,
+        60.0,
+        "A worker whose request has used this much processor time is killed; 0 means no limit",
+        maximum=LONGEST,
+        inert=True,
+    )
+    limit_time_real: float = option(
+        kinds.TIME, 120.0, "A worker whose request has run for this long is killed; 0 means no limit", maximum=LONGEST, inert=True
+    )
+    limit_time_real_cron: float | None = option(
+        kinds.CRON_TIME,
+        None,
+        "A worker whose scheduled job has run for this long is killed; 0 means no limit, -1 the same as `limit_time_real`",
+        maximum=LONGEST,
+        inert=True,
+    )
+    limit_time_worker_cron: float = option(
+        kinds.TIME, 0.0, "A worker for scheduled jobs is replaced at this age; 0 means never", maximum=LONGEST, inert=True
+    )
+    max_header_size: int = option(
+        kinds.SIZE, 32 * KIB, "A request whose head is larger gets 431", applies="restart", minimum=KIB, maximum=16 * MIB
+    )
+    max_body_size: int = option(
+        kinds.SIZE, 128 * MIB, "A request whose body is larger gets 413", applies="restart", minimum=0, maximum=1 << 50
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Timeouts:
+    """How long clients and requests may take before they reach a worker."""
+
+    header_timeout: float = option(
+        kinds.TIME, 30.0, "A client has this long to send a request's head", applies="restart", minimum=SHORTEST, maximum=LONGEST
+    )
+    body_timeout: float = option(
+        kinds.TIME,
+        60.0,
+        "A client that sends nothing of a request's body for this long is cut off",
+        applies="restart",
+        minimum=SHORTEST,
+        maximum=LONGEST,
+    )
+    keepalive_timeout: float = option(
+        kinds.TIME,
+        75.0,
+        "An idle connection is kept open for this long; 0 closes it after each response",
+        applies="restart",
+        minimum=0,
+        maximum=LONGEST,
+    )
+    queue_timeout: float = option(
+        kinds.TIME,
+        30.0,
+        "A request that has waited this long for an idle worker gets 503",
+        applies="restart",
+        minimum=SHORTEST,
+        maximum=LONGEST,
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Logging:
+    """What is written about the server and its requests, and where."""
+
+    logfile: Path | None = option(kinds.PATH, None, "The file to log to; not set means standard error", applies="restart")
+    log_level: str = option(
+        kinds.LEVEL, "info", "The least important messages to log; the names that Odoo uses are understood too", applies="restart"
+    )
+    log_format: str = option(kinds.FORMAT, "text", "Lines for people, or one JSON object per line", applies="restart")
+    access_log: bool = option(kinds.SWITCH, True, "Whether each request is logged", applies="restart")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Process:
+    """The server's own files and rights."""
+
+    data_dir: Path = option(
+        kinds.PATH,
+        Derived(home_for, "`$XDG_DATA_HOME` or `~/.local/share`, then `prefork/` and a name made from `app_dir`"),
+        "The directory of the control socket and everything else Prefork keeps",
+        applies="restart",
+    )
+    pidfile: Path | None = option(kinds.PATH, None, "The file that holds the master's process id while it runs", applies="restart")
+    user: str | None = option(kinds.ACCOUNT, None, "The account workers run as; needs root", applies="restart")
+    group: str | None = option(
+        kinds.ACCOUNT, None, "The group workers run as; not set means the main group of `user`; needs root", applies="restart"
+    )
+    umask: int = option(
+        kinds.MODE, 0o022, "Permissions removed from new files; 022 lets others read them, 077 nobody else", applies="restart"
+    )
+    stop_after_init: bool = option(
+        kinds.SWITCH, False, "Whether `prefork serve` only checks the configuration and exits", applies="restart"
+    )
+
+
+GROUPS: tuple[type, ...] = (Application, Workers, HTTP, Limits, Timeouts, Logging, Process)

@@ -1,0 +1,41 @@
+"""The keys of odoo.conf that are Odoo's own (14 to 19): accepted, kept as written, handed to the application's host.
+
+Prefork neither reads nor checks their values, and never prints one that may hold a secret.
+"""
+
+from __future__ import annotations
+
+import re
+
+ODOO_KEYS = frozenset(
+    """
+    addons_path admin_passwd bin_path csv_internal_sep
+    db_app_name db_host db_maxconn db_maxconn_gevent db_name db_password db_port db_replica_host db_replica_port db_sslmode
+    db_template db_user dbfilter demo dev_mode email_from from_filter
+    geoip_city_db geoip_country_db geoip_database
+    http_socket_timeout i18n_overwrite import_file_maxbytes import_file_timeout import_partial import_url_regex init
+    language language_level list_db log_db log_db_level log_handler logrotate
+    netrpc netrpc_interface netrpc_port osv_memory_age_limit osv_memory_count_limit overwrite_existing_translations
+    pg_path pre_upgrade_scripts proxy_access_token publisher_warranty_url reinit reportgz root_path
+    save screencasts screenshots secure_cert_file secure_pkey_file shell_file shell_interface skip_auto_install
+    smtp_password smtp_port smtp_server smtp_ssl smtp_ssl_certificate_filename smtp_ssl_private_key_filename smtp_user
+    static_http_document_root static_http_enable static_http_url_prefix syslog
+    test_commit test_enable test_file test_report_directory test_tags timezone
+    transient_age_limit transient_count_limit translate_in translate_modules translate_out unaccent update upgrade_path
+    websocket_keep_alive_timeout websocket_rate_limit_burst websocket_rate_limit_delay with_demo without_demo x_sendfile
+    xmlrpcs xmlrpcs_interface xmlrpcs_port
+    """.split()
+)
+
+SECRET_KEY = re.compile(r"(?:^|_)(?:password|passwd|passphrase|secret|token|dsn)(?:$|_)")
+SECRET_TEXT = re.compile(r"://[^/\s]*:[^/\s]*@|\bpassword\s*=", re.IGNORECASE)
+
+
+def is_secret(key: str) -> bool:
+    """Whether the key's name says that its text is a password, a token or a DSN."""
+    return SECRET_KEY.search(key) is not None
+
+
+def printable(key: str, text: str) -> str:
+    """The text of a hosted key as it may be printed."""
+    return "(not shown)" if is_secret(key) or SECRET_TEXT.search(text) else " ".join(text.split())

@@ -1,0 +1,173 @@
+"""The kinds of values an option can have: how each is written, read and shown.
+
+Reading touches neither files nor network: whether a directory exists is asked in `surroundings.py`, after all layers are read.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import os
+import re
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from prefork.config import quantities
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+UNSET = frozenset({"", "none", "false"})  # what odoo.conf writes where a value is not set
+APPLICATION = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*:[^\W\d]\w*(\.[^\W\d]\w*)*(\(\))?")
+HOST_NAME = re.compile(r"(?!-)[A-Za-z0-9-]{1,63}(\.[A-Za-z0-9-]{1,63})*", re.ASCII)
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """One kind of value. `parse(text, base)` raises ValueError with a sentence; `base` is where relative paths begin."""
+
+    metavar: str
+    words: str
+    parse: Callable[[str, Path], Any]
+    show: Callable[[Any], str] = str
+    unset: frozenset[str] = UNSET
+
+
+def whole_number(text: str) -> int:
+    """A whole number in decimal digits."""
+    if not re.fullmatch(r"-?\d{1,18}", text, re.ASCII):
+        raise ValueError(f'"{text}" is not a whole number')
+    return int(text)
+
+
+def truth(text: str) -> bool:
+    """A boolean as odoo.conf and people write it."""
+    if text.lower() in {"true", "yes", "on", "1"}:
+        return True
+    if text.lower() in {"false", "no", "off", "0"}:
+        return False
+    raise ValueError(f'"{text}" is neither True nor False')
+
+
+def octal(text: str) -> int:
+    """Permission bits in octal digits, `022` or `0o022`."""
+    if not re.fullmatch(r"(0o)?[0-7]{1,4}", text, re.ASCII) or int(text, 8) > 0o777:
+        raise ValueError(f'"{text}" is not a umask; write three octal digits, such as 022 or 077')
+    return int(text, 8)
+
+
+def application(text: str) -> str:
+    """The name of an application, `module:attribute` or `module:factory()`."""
+    if not APPLICATION.fullmatch(text):
+        raise ValueError(f'"{text}" names no application; write module:attribute or module:factory()')
+    return text
+
+
+def interface(text: str) -> str:
+    """An address to listen on; empty means all IPv4 addresses."""
+    bare = text.removeprefix("[").removesuffix("]") or "0.0.0.0"  # noqa: S104 - the empty value means every address
+    try:
+        return str(ipaddress.ip_address(bare))
+    except ValueError:
+        if HOST_NAME.fullmatch(bare) and not re.fullmatch(r"[\d.]+", bare):
+            return bare
+    raise ValueError(f'"{text}" is neither an IP address nor a host name')
+
+
+def names(text: str) -> tuple[str, ...]:
+    """A list, separated by commas or line ends."""
+    return tuple(part.strip() for part in re.split(r"[,\n]", text) if part.strip())
+
+
+def networks(text: str) -> tuple[str, ...]:
+    """A list of IP addresses and networks in their canonical form."""
+    return tuple(network(part) for part in names(text))
+
+
+def network(text: str) -> str:
+    """One IP address or network, without host bits."""
+    try:
+        found = ipaddress.ip_network(text, strict=False)
+    except ValueError:
+        raise ValueError(f'"{text}" is neither an IP address nor a network such as 10.0.0.0/8') from None
+    return str(found.network_address) if found.num_addresses == 1 else str(found)
+
+
+def path(text: str, base: Path) -> Path:
+    """An absolute path. Symbolic links stay: a virtual environment's interpreter is one."""
+    if not text.isprintable():
+        raise ValueError(f"{text!a} holds characters that a path should not; write it on one line")
+    return Path(os.path.abspath(base / os.path.expanduser(text)))
+
+
+def program(text: str, base: Path) -> Path:
+    """A program: a path, or a bare name that is looked up on PATH."""
+    found = shutil.which(text) if "/" not in text and text.isprintable() else None
+    return Path(found) if found else path(text, base)
+
+
+def choice(*words: str, synonyms: dict[str, str] | None = None, unset: frozenset[str] = UNSET) -> Kind:
+    """One word out of several; `synonyms` maps other spellings to them."""
+    spellings = {word: word for word in words} | (synonyms or {})
+
+    def parse(text: str, _base: Path) -> str:
+        try:
+            return spellings[text.lower()]
+        except KeyError:
+            raise ValueError(f'"{text}" is not one of {", ".join(words)}') from None
+
+    return Kind("|".join(words), "one of " + ", ".join(f"`{word}`" for word in words), parse, unset=unset)
+
+
+def plain(
+    metavar: str, words: str, parse: Callable[[str], Any], show: Callable[[Any], str] = str, unset: frozenset[str] = UNSET
+) -> Kind:
+    """A kind whose values have nothing to do with directories."""
+    return Kind(metavar, words, lambda text, _base: parse(text), show, unset)
+
+
+def listed(items: tuple[str, ...]) -> str:
+    """A list as it is written."""
+    return ", ".join(items)
+
+
+APP = plain("MODULE:ATTRIBUTE", "`module:attribute` or `module:factory()`", application)
+NUMBER = plain("NUMBER", "a whole number", whole_number)
+PORT = plain("PORT", "a port", whole_number)
+OLD_PORT = plain("PORT", "a port", whole_number, unset=UNSET | {"0"})  # Odoo 17 saves `longpolling_port = 0`
+SWITCH = plain("BOOLEAN", "`True` or `False`", truth, unset=frozenset({"", "none"}))
+SIZE = plain("SIZE", "a size", quantities.size, quantities.size_words)
+TIME = plain("TIME", "a time", quantities.time, quantities.time_words)
+CRON_TIME = plain("TIME", "a time", quantities.time, quantities.time_words, UNSET | {"-1"})
+MODE = plain("OCTAL", "three octal digits", octal, lambda bits: f"{bits:03o}")
+INTERFACE = plain("ADDRESS", "an IP address or host name; empty for all", interface, unset=UNSET - {""})
+NAMES = plain("NAMES", "names separated by commas", names, listed)
+NETWORKS = plain("NETWORKS", "IP addresses and networks separated by commas", networks, listed)
+ACCOUNT = plain("NAME", "a name or a number", str)
+PATH = Kind("PATH", "a path", path)
+PROGRAM = Kind("PATH", "a path, or a name to be found on `PATH`", program)
+LEVEL = choice(
+    "debug",
+    "info",
+    "warning",
+    "error",
+    "critical",
+    synonyms={
+        "notset": "debug",
+        "debug_rpc": "debug",
+        "debug_rpc_answer": "debug",
+        "debug_sql": "debug",
+        "warn": "warning",
+        "test": "info",
+        "runbot": "info",
+    },
+)
+PRELOAD = choice(
+    "auto",
+    "true",
+    "false",
+    synonyms={"yes": "true", "on": "true", "1": "true", "no": "false", "off": "false", "0": "false"},
+    unset=frozenset({"", "none"}),
+)
+FORMAT = choice("text", "json")

@@ -1,0 +1,175 @@
+"""Puts the layers together: file, then environment, then flags, each over the one before.
+
+`load` reads everything before it complains, so that one run shows all problems. `locate` finds the data directory alone, so that a
+running server can be asked and stopped while its file is being edited.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from prefork.config.checks import contradictions
+from prefork.config.hosted import ODOO_KEYS
+from prefork.config.obstacles import obstacles
+from prefork.config.option import Surroundings
+from prefork.config.problems import ConfigurationError, Problem, Source
+from prefork.config.reader import OPTIONS as OPTIONS_SECTION
+from prefork.config.reader import Reading, read_file
+from prefork.config.settings import NAMES, OPTIONS, Settings
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+
+PREFIX = "PREFORK_"
+DEFAULT_FILE = "prefork.conf"
+# Kubernetes sets these in every container when a service is called "prefork".
+SERVICE_VARIABLE = re.compile(r"PREFORK_(SERVICE_(HOST|PORT)(_\w+)?|PORT(_\d+_(TCP|UDP)(_\w+)?)?)")
+
+
+@dataclass(frozen=True, slots=True)
+class Text:
+    """What one layer says about one key, not yet parsed. Relative paths begin at `base`."""
+
+    key: str
+    text: str
+    source: Source
+    base: Path
+
+
+@dataclass(slots=True)
+class Draft:
+    """The settings in the making."""
+
+    values: dict[str, Any] = field(default_factory=dict)
+    sources: dict[str, Source] = field(default_factory=dict)
+    written: dict[str, Text] = field(default_factory=dict)
+    host_options: dict[str, str] = field(default_factory=dict)
+    host_sections: dict[str, dict[str, str]] = field(default_factory=dict)
+    problems: list[Problem] = field(default_factory=list)
+    remarks: list[Problem] = field(default_factory=list)
+    broken: set[str] = field(default_factory=set)
+
+
+def load(file: Path | None, flags: Mapping[str, str], environ: Mapping[str, str], cwd: Path) -> Settings:
+    """The effective settings. `flags` maps option names to text. Raises ConfigurationError with every problem."""
+    draft = gather(file, flags, environ, cwd)
+    settings = Settings(
+        **draft.values,
+        host_options=draft.host_options,
+        host_sections=draft.host_sections,
+        sources=draft.sources,
+        remarks=tuple(draft.remarks),
+        surroundings=Surroundings(cwd, environ),
+    )
+    draft.problems += contradictions(settings, draft.broken)
+    draft.problems += obstacles(settings, draft.broken)
+    if draft.problems:
+        raise ConfigurationError(draft.problems, settings, draft.broken)
+    return settings
+
+
+def locate(file: Path | None, flags: Mapping[str, str], environ: Mapping[str, str], cwd: Path) -> Path:
+    """The data directory, whatever else is wrong. Raises ConfigurationError when just that cannot be told."""
+    draft = gather(file, flags, environ, cwd)
+    places = {name: draft.values[name] for name in ("app_dir", "data_dir") if name in draft.values}
+    settings = Settings(**places, surroundings=Surroundings(cwd, environ))
+    chosen = config_file(file, environ, cwd)
+    if draft.broken & {"app_dir", "data_dir"} or (chosen and not os.path.isfile(cwd / chosen)):
+        raise ConfigurationError(draft.problems, settings, draft.broken)
+    return settings.data_dir
+
+
+def gather(file: Path | None, flags: Mapping[str, str], environ: Mapping[str, str], cwd: Path) -> Draft:
+    """Read all layers and parse each value."""
+    draft = Draft()
+    chosen = config_file(file, environ, cwd)
+    if chosen is not None:
+        take_file(draft, read_file(cwd / chosen, str(chosen)), (cwd / chosen).parent)
+    for text in from_environment(draft, environ, cwd):
+        draft.written[text.key] = text
+    for name, flag in flags.items():
+        draft.written[name] = Text(name, flag, Source("flag", OPTIONS[name].spelled(flag)), cwd)
+    for name, text in draft.written.items():
+        parse(draft, name, text)
+    return draft
+
+
+def config_file(file: Path | None, environ: Mapping[str, str], cwd: Path) -> Path | None:
+    """The file to read: the one asked for, `PREFORK_CONFIG`, or ./prefork.conf where it exists."""
+    if file is not None:
+        return file
+    if environ.get("PREFORK_CONFIG"):
+        return Path(environ["PREFORK_CONFIG"])
+    return Path(DEFAULT_FILE) if (cwd / DEFAULT_FILE).exists() else None
+
+
+def take_file(draft: Draft, reading: Reading, base: Path) -> None:
+    """Sort a file's entries: options, the host's keys and sections, and keys that nobody knows."""
+    draft.problems += reading.problems
+    for entry in reading.entries:
+        source = Source("file", reading.name, entry.line)
+        if entry.section != OPTIONS_SECTION:
+            draft.host_sections.setdefault(entry.section, {})[entry.key] = entry.text
+        elif entry.key in NAMES:
+            take(draft, Text(entry.key, entry.text, source, base))
+        elif entry.key in ODOO_KEYS:
+            draft.host_options[entry.key] = entry.text
+        else:
+            draft.problems.append(source.problem(entry.key, f"there is no such option{did_you_mean(entry.key)}"))
+    for section in sorted(draft.host_sections):
+        if section.lower().rstrip("s") == "option":
+            draft.problems.append(Problem(reading.name, f"the section [{section}] is not read; did you mean [{OPTIONS_SECTION}]?"))
+
+
+def take(draft: Draft, text: Text) -> None:
+    """Take a text from the file, where an option may stand under two of its names if they agree or one is unset."""
+    name = NAMES[text.key]
+    earlier = draft.written.get(name)
+    unset = OPTIONS[name].kind.unset
+    if earlier is None or earlier.text.lower() in unset:
+        draft.written[name] = text
+    elif text.text.lower() not in unset and text.text != earlier.text:
+        sentence = f"line {earlier.source.line} sets the same option, as {earlier.key}, to something else; remove one of the two"
+        draft.problems.append(text.source.problem(text.key, sentence))
+        draft.broken.add(name)
+
+
+def from_environment(draft: Draft, environ: Mapping[str, str], cwd: Path) -> Iterator[Text]:
+    """The texts of PREFORK_ variables. A stranger's is a warning only: other tools may have set it."""
+    for variable in sorted(environ):
+        key = variable.removeprefix(PREFIX).lower()
+        if not variable.startswith(PREFIX) or variable == "PREFORK_CONFIG":
+            continue
+        if key in NAMES:
+            yield Text(NAMES[key], environ[variable], Source("environment", variable), cwd)
+        elif key in ODOO_KEYS:
+            draft.host_options[key] = environ[variable]
+        elif not SERVICE_VARIABLE.fullmatch(variable):
+            guess = did_you_mean(key, lambda name: PREFIX + name.upper())
+            draft.remarks.append(Problem(variable, f"the variable sets no option{guess}"))
+
+
+def parse(draft: Draft, name: str, text: Text) -> None:
+    """Parse one text into a value. A word for unset brings the default back."""
+    each = OPTIONS[name]
+    stripped = text.text.strip()
+    if stripped.lower() in each.kind.unset:
+        return
+    draft.sources[name] = text.source
+    try:
+        draft.values[name] = each.parse(stripped, Path(os.path.abspath(text.base)))
+    except ValueError as error:
+        draft.broken.add(name)
+        draft.problems.append(text.source.problem(text.key, str(error)))
+
+
+def did_you_mean(key: str, spelled: Callable[[str], str] = str) -> str:
+    """The known name closest to an unknown one, as the end of a sentence."""
+    from difflib import get_close_matches
+
+    found = get_close_matches(key.replace("-", "_"), sorted(NAMES.keys() | ODOO_KEYS), n=1, cutoff=0.7)
+    return f"; did you mean {spelled(found[0])}?" if found else "; `prefork serve --help` lists all options"

@@ -1,0 +1,111 @@
+"""What on this machine keeps valid settings from working: missing directories, unwritable places, unknown accounts.
+
+It only looks; it creates, opens and starts nothing.
+"""
+
+from __future__ import annotations
+
+import grp
+import os
+import pwd
+from typing import TYPE_CHECKING
+
+from prefork.config.checks import problem
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from collections.abc import Set as AbstractSet
+    from pathlib import Path
+
+    from prefork.config.problems import Problem
+    from prefork.config.settings import Settings
+
+
+def obstacles(settings: Settings, broken: AbstractSet[str] = frozenset()) -> list[Problem]:
+    """Everything on this machine that is in the way. Values in `broken` could not be read, so nothing is said about them."""
+    return [
+        problem(settings, name, sentence) for name, check in OBSTACLES.items() if name not in broken for sentence in check(settings)
+    ]
+
+
+def app_dir(settings: Settings) -> Iterator[str]:
+    """The application's directory must exist."""
+    if not os.path.isdir(settings.app_dir):
+        yield f"{settings.app_dir} is not a directory; name the one that holds the application"
+
+
+def python(settings: Settings) -> Iterator[str]:
+    """The application's interpreter must be a program."""
+    if not os.path.exists(settings.python):
+        yield f"{settings.python} does not exist; name the interpreter of the application's environment"
+    elif not os.path.isfile(settings.python) or not os.access(settings.python, os.X_OK):
+        yield f"{settings.python} is not a program that can be run; name the interpreter of the application's environment"
+
+
+def data_dir(settings: Settings) -> Iterator[str]:
+    """The data directory must be writable, or creatable."""
+    place = settings.data_dir
+    while not os.path.lexists(place) and place != place.parent:
+        place = place.parent
+    if not os.path.isdir(place):
+        yield f"{settings.data_dir} cannot be a directory, as {place} is none; choose another"
+    elif not os.access(place, os.W_OK | os.X_OK):
+        yield f"{settings.data_dir} cannot be written, as {place} does not permit it; choose another or change its owner"
+
+
+def logfile(settings: Settings) -> Iterator[str]:
+    """The log must be writable."""
+    return unwritable(settings.logfile)
+
+
+def pidfile(settings: Settings) -> Iterator[str]:
+    """The pid file must be writable."""
+    return unwritable(settings.pidfile)
+
+
+def unwritable(file: Path | None) -> Iterator[str]:
+    """Why a file cannot be written, if it cannot."""
+    if file is None:
+        return
+    if os.path.isdir(file):
+        yield f"{file} is a directory; name a file"
+    elif not os.path.isdir(file.parent):
+        yield f"{file} cannot be written, as its directory does not exist; create {file.parent}"
+    elif not os.access(file if os.path.exists(file) else file.parent, os.W_OK):
+        yield f"{file} cannot be written; choose another file or change the permissions"
+
+
+def user(settings: Settings) -> Iterator[str]:
+    """The account must exist, and only root may become somebody else."""
+    return account(settings.user, lambda name: pwd.getpwnam(name).pw_uid, os.geteuid(), "user")
+
+
+def group(settings: Settings) -> Iterator[str]:
+    """The group must exist, and only root may change to another."""
+    return account(settings.group, lambda name: grp.getgrnam(name).gr_gid, os.getegid(), "group")
+
+
+def account(name: str | None, look_up: Callable[[str], int], own: int, noun: str) -> Iterator[str]:
+    """Why workers cannot run as an account. Numbers need no entry: containers run as numbers that have none."""
+    if name is None:
+        return
+    try:
+        wanted = int(name) if name.isdecimal() else look_up(name)
+    except (KeyError, ValueError):
+        yield f'there is no {noun} "{name}" on this machine; create it, or give its number'
+        return
+    if not 0 <= wanted < 2**32 - 1:
+        yield f"{name} is not a {noun} number; use one below 4294967295"
+    elif os.geteuid() != 0 and wanted != own:
+        yield f'only root can run workers as {noun} "{name}"; start Prefork as root, or leave the option out'
+
+
+OBSTACLES: dict[str, Callable[[Settings], Iterator[str]]] = {
+    "app_dir": app_dir,
+    "python": python,
+    "data_dir": data_dir,
+    "logfile": logfile,
+    "pidfile": pidfile,
+    "user": user,
+    "group": group,
+}

@@ -1,0 +1,67 @@
+"""`Settings`: the effective value of every option, frozen, with the source of each.
+
+It is made by `prefork.config.load`, or directly in tests. It must stay picklable and free of anything that is open.
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import InitVar, dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from prefork.config.groups import GROUPS, HTTP, Application, Limits, Logging, Process, Timeouts, Workers
+from prefork.config.option import Derived, Option, Surroundings, declared
+from prefork.config.problems import DEFAULT, Problem, Source
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+CONTROL_SOCKET = "prefork.sock"  # in the data directory
+
+OPTIONS: dict[str, Option] = {each.name: each for group in GROUPS for each in declared(group)}
+NAMES: dict[str, str] = {name: each.name for each in OPTIONS.values() for name in (each.name, *each.aliases)}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings(Process, Logging, Timeouts, Limits, HTTP, Workers, Application):
+    """One attribute per option; times are seconds (float), sizes bytes (int).
+
+    `host_options` and `host_sections` are the application's own keys and sections, as written. `remarks` are warnings that
+    came up while reading.
+    """
+
+    host_options: Mapping[str, str] = field(default_factory=dict, repr=False)
+    host_sections: Mapping[str, Mapping[str, str]] = field(default_factory=dict, repr=False)
+    sources: Mapping[str, Source] = field(default_factory=dict, repr=False, compare=False)
+    remarks: tuple[Problem, ...] = field(default=(), repr=False, compare=False)
+    surroundings: InitVar[Surroundings | None] = None
+
+    def __post_init__(self, surroundings: Surroundings | None) -> None:
+        """Complete the derived defaults."""
+        surroundings = surroundings or Surroundings(Path.cwd(), os.environ)
+        for name, each in OPTIONS.items():
+            if isinstance(each.default, Derived) and getattr(self, name) is None:
+                object.__setattr__(self, name, each.default.compute(vars(self), surroundings))
+
+    def source(self, name: str) -> Source:
+        """Where the value of an option came from."""
+        return self.sources.get(name, DEFAULT)
+
+    def shown(self, name: str) -> str:
+        """The value of an option as people read it."""
+        return OPTIONS[name].shown(self.value(name))
+
+    def value(self, name: str) -> Any:
+        """The value of an option by name."""
+        return getattr(self, name)
+
+    @property
+    def control_socket(self) -> Path:
+        """Where the running server takes commands."""
+        return self.data_dir / CONTROL_SOCKET
+
+
+def restart_needed(old: Settings, new: Settings) -> tuple[str, ...]:
+    """The options that differ and take effect only with a restart."""
+    return tuple(name for name, each in OPTIONS.items() if each.applies == "restart" and old.value(name) != new.value(name))

@@ -1,0 +1,40 @@
+"""Where the dispatcher's process begins: one inherited descriptor, the master's channel, whose first message says the rest."""
+
+from __future__ import annotations
+
+import gc
+import resource
+import socket
+import sys
+
+from prefork.dispatcher.loop import Dispatcher
+from prefork.dispatcher.options import Options
+from prefork.journal import Journal, Sink
+from prefork.kernel import die_with, set_title
+from prefork.messages import Channel
+from prefork.scoreboard import Scoreboard
+
+
+def main() -> None:
+    """Run the dispatcher until the master wants it no more."""
+    channel = Channel(socket.socket(fileno=int(sys.argv[1])))
+    orders, descriptors = channel.receive()
+    if orders is None:
+        return
+    die_with(orders["master"])
+    set_title("prefork: dispatcher")
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    scoreboard = Scoreboard(descriptors[0])
+    listeners = [socket.socket(fileno=descriptor) for descriptor in descriptors[1:]]
+    for listener in listeners:
+        listener.setblocking(False)
+    options = Options.received(orders["options"])
+    journal = Journal(Sink(2), level=options.log_level, as_json=orders["log_format"] == "json", logger="prefork.dispatcher")
+    # What exists now lives as long as the process: keep it out of every collection.
+    gc.freeze()
+    Dispatcher(channel, listeners, scoreboard, options, journal).run()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,288 @@
+"""The dispatcher's event loop: listening sockets, connections, workers and the master's channel, on one epoll.
+
+A fault while one of them is looked after ends that one and no other.
+"""
+
+from __future__ import annotations
+
+import errno
+import select
+import socket
+import time
+import traceback
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from prefork.dispatcher.connection import WATCHED, Connection, Rest, State
+from prefork.dispatcher.options import Options
+from prefork.dispatcher.traffic import BEGIN_WITHIN, Traffic
+from prefork.dispatcher.workers import Worker
+from prefork.events import AcceptPaused, FaultContained
+from prefork.messages import ENDING, ONE_RIGHT, REST, Truncated, receive, unpack_ending
+from prefork.scoreboard import CONNECTIONS, DISPATCHER
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from prefork.journal import Journal
+    from prefork.messages import Channel
+    from prefork.scoreboard import Scoreboard
+
+TICK = 0.25  # seconds between two looks at what has waited too long
+ACCEPTS = 64  # connections accepted before others have their turn
+LOG_BLOCK = 16384  # bytes of access log that are worth a write before the next tick
+UNFINISHED = frozenset((State.BODY, State.QUEUED, State.SERVED, State.FLUSHING))  # what a drain waits for
+
+
+class Dispatcher:
+    """Turns until the master closes the channel or the drain is over."""
+
+    def __init__(
+        self, channel: Channel, listeners: list[socket.socket], scoreboard: Scoreboard, options: Options, journal: Journal
+    ) -> None:
+        self.channel = channel
+        self.listeners = listeners
+        self.scoreboard = scoreboard
+        self.journal = journal
+        self.counters = scoreboard.slot(DISPATCHER)
+        self.epoll = select.epoll()
+        self.callbacks: dict[int, Callable[[int], None]] = {}
+        self.connections: dict[int, Connection] = {}
+        self.unfinished_reads: list[Connection] = []
+        self.closed: list[socket.socket] = []  # their descriptors must not be used again within the same turn
+        self.traffic = Traffic(self, options, journal, self.counters)
+        self.finished = False
+        self.accepting = True
+        self.close_at = self.drained_at = float("inf")
+        self.next_tick = 0.0
+        self._watch(channel.wire.fileno(), self.hear, select.EPOLLIN)
+        for listener in listeners:
+            self._watch(listener.fileno(), partial(self.accept, listener), select.EPOLLIN)
+
+    def _watch(self, descriptor: int, callback: Callable[[int], None], mask: int) -> None:
+        self.callbacks[descriptor] = callback
+        self.epoll.register(descriptor, mask)
+
+    def _unwatch(self, descriptor: int) -> None:
+        # Before the close: a copy in another process would keep the registration alive.
+        if self.callbacks.pop(descriptor, None) is not None:
+            self.epoll.unregister(descriptor)
+
+    def run(self) -> None:
+        """Turn until the end."""
+        while not self.finished:
+            self.turn()
+        self.journal.flush()
+
+    def turn(self) -> None:
+        """Wait for events and look after each; then whatever is due."""
+        timeout = 0.0 if self.unfinished_reads else TICK
+        for descriptor, mask in self.epoll.poll(timeout, 512):
+            callback = self.callbacks.get(descriptor)
+            if callback is not None:
+                self._guarded(callback, mask)
+        waiting, self.unfinished_reads = self.unfinished_reads, []
+        for connection in waiting:
+            if connection.state is not State.CLOSED:
+                self._guarded(connection.ready, select.EPOLLIN)
+        now = time.monotonic()
+        if now >= self.next_tick:
+            self.next_tick = now + TICK
+            self.tick(now)
+        for closed in self.closed:
+            closed.close()
+        self.closed.clear()
+        if self.journal.sink.waiting_bytes > LOG_BLOCK:
+            self.journal.flush()
+
+    def _guarded(self, callback: Callable[[int], None], mask: int) -> None:
+        try:
+            callback(mask)
+        except Exception:  # noqa: BLE001 - one connection's fault must not end the others
+            self.journal.note(
+                FaultContained(where=getattr(callback, "__qualname__", repr(callback)), traceback=traceback.format_exc())
+            )
+            owner = getattr(callback, "__self__", None)
+            if isinstance(owner, Connection):
+                owner.abandon()
+
+    # Clients.
+
+    def accept(self, listener: socket.socket, mask: int) -> None:  # noqa: ARG002 - every callback gets the mask
+        """Take new connections."""
+        for _ in range(ACCEPTS):
+            try:
+                client, peer = listener.accept()
+            except BlockingIOError:
+                return
+            except OSError as error:
+                if error.errno in {errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM}:
+                    self._pause_accepting(error)
+                    return
+                continue  # the client left while it waited
+            self._add(listener, client, peer)
+
+    def _add(self, listener: socket.socket, client: socket.socket, peer: Any) -> None:
+        local = listener.getsockname()
+        if local[0] in {"0.0.0.0", "::"}:  # noqa: S104 - compared, not bound
+            local = client.getsockname()
+        connection = Connection(self.traffic, client, (peer[0], peer[1]), (local[0], local[1]))
+        self.connections[connection.descriptor] = connection
+        self.counters[CONNECTIONS] = len(self.connections)
+        self._watch(connection.descriptor, connection.ready, WATCHED)
+
+    def _pause_accepting(self, error: OSError) -> None:
+        self.journal.note(AcceptPaused(error.strerror or str(error), len(self.connections)))
+        self._accept_from_now_on(False)
+
+    def _accept_from_now_on(self, accepting: bool) -> None:
+        self.accepting = accepting
+        for listener in self.listeners:
+            self.epoll.modify(listener.fileno(), select.EPOLLIN if accepting else 0)
+
+    def watch(self, connection: Connection, mask: int) -> None:
+        """Watch a connection for other things than before."""
+        self.epoll.modify(connection.descriptor, mask)
+
+    def forget(self, connection: Connection) -> None:
+        """A connection is closed: its descriptor is free after this turn."""
+        self._unwatch(connection.descriptor)
+        self.connections.pop(connection.descriptor, None)
+        self.counters[CONNECTIONS] = len(self.connections)
+        self.closed.append(connection.socket)
+
+    def again(self, connection: Connection) -> None:
+        """Look at a connection again in the next turn, without waiting for an event."""
+        self.unfinished_reads.append(connection)
+
+    # Workers.
+
+    def pause(self, worker: Worker, paused: bool) -> None:
+        """Stop or resume reading what a worker says."""
+        self.epoll.modify(worker.wire.fileno(), 0 if paused else select.EPOLLIN)
+
+    def listen(self, worker: Worker, mask: int) -> None:  # noqa: ARG002 - every callback gets the mask
+        """A worker says something, or its end of the pair is closed."""
+        try:
+            message, descriptors = receive(worker.wire, socket.MSG_DONTWAIT, ONE_RIGHT)
+        except BlockingIOError:
+            return
+        except (Truncated, OSError):
+            message, descriptors = b"", []
+        if not message:
+            # Not the truth about its death, that is the pidfd's word; but there is nothing more to hear.
+            self._unwatch(worker.wire.fileno())
+            return
+        if message[0] == REST:
+            self.traffic.rest(worker, Rest(descriptors[0]) if descriptors else message[1:])
+        elif len(message) == ENDING.size and worker.has(ending := unpack_ending(message)):
+            self.traffic.ended(worker, ending)
+        else:
+            # Something else in the worker writes to its pair: whatever it says now cannot be trusted.
+            self._unwatch(worker.wire.fileno())
+            self.tell_master("faulty", worker)
+
+    def lost(self, worker: Worker, mask: int) -> None:  # noqa: ARG002 - every callback gets the mask
+        """A worker is dead. Hear what it still said, then decide about its request."""
+        while worker.wire.fileno() in self.callbacks:
+            self._guarded(partial(self.listen, worker), select.EPOLLIN)
+            if not self._has_more(worker):
+                break
+        self._release(worker)
+        self.traffic.bury(worker)
+        self.tell_master("released", worker)
+
+    def _has_more(self, worker: Worker) -> bool:
+        try:
+            return bool(worker.wire.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT))
+        except OSError:
+            return False
+
+    def part(self, worker: Worker) -> None:
+        """Let a retiring worker go: closing its pair is what tells it to leave."""
+        self.traffic.workers.pop(worker.number, None)
+        self._release(worker)
+        self.tell_master("released", worker)
+
+    def _release(self, worker: Worker) -> None:
+        self._unwatch(worker.wire.fileno())
+        self._unwatch(worker.pidfd)
+        worker.close()
+
+    # The master.
+
+    def tell_master(self, kind: str, worker: Worker) -> None:
+        """Say something about a worker."""
+        self.channel.send(kind, slot=worker.number, pid=worker.pid, seconds=BEGIN_WITHIN)
+
+    def hear(self, mask: int) -> None:  # noqa: ARG002 - every callback gets the mask
+        """The master says something; when it is gone, so is the dispatcher."""
+        order, descriptors = self.channel.receive(socket.MSG_DONTWAIT)
+        if order is None:
+            self.finished = True
+            return
+        kind = order["kind"]
+        if kind == "add":
+            self.add(order, descriptors)
+        elif kind == "retire":
+            worker = self.traffic.workers.get(order["slot"])
+            if worker is not None:
+                self.traffic.retire(worker)
+        elif kind == "options":
+            self.traffic.apply(Options.received(order["options"]))
+        elif kind == "log":
+            self.journal.sink.replace(descriptors[0])
+        elif kind == "drain":
+            now = time.monotonic()
+            self.traffic.draining = True
+            self.close_at = now + order["delay"]
+            self.drained_at = self.close_at + order["timeout"]
+            self.next_tick = now
+
+    def add(self, order: dict[str, Any], descriptors: list[int]) -> None:
+        """A worker is ready: the end of its pair, and its pidfd."""
+        wire, pidfd = descriptors
+        slot = self.scoreboard.slot(order["slot"])
+        worker = Worker(order["slot"], order["name"], order["pid"], slot, socket.socket(fileno=wire), pidfd)
+        self._watch(wire, partial(self.listen, worker), select.EPOLLIN)
+        self._watch(pidfd, partial(self.lost, worker), select.EPOLLIN)
+        self.traffic.add(worker)
+
+    # Time.
+
+    def tick(self, now: float) -> None:
+        """Look at everything that may have waited too long."""
+        if self.channel.waiting:
+            self.channel.flush()
+        if not self.accepting and not self.traffic.closing:
+            self._accept_from_now_on(True)
+        for connection in [c for c in self.connections.values() if c.deadline < now]:
+            connection.overdue()
+        self.traffic.tick(now)
+        if now >= self.close_at:
+            self._close_listeners()
+            self._end_if_drained(now)
+        self.journal.flush()
+
+    def _close_listeners(self) -> None:
+        if not self.listeners:
+            return
+        for listener in self.listeners:
+            self.accept(listener, 0)  # those who are connected already, as far as the kernel is concerned
+            self._unwatch(listener.fileno())
+            listener.close()
+        self.listeners.clear()
+        self.traffic.closing = True
+        for connection in list(self.connections.values()):
+            if connection.state is State.IDLE:
+                connection.read(ended=False)  # its request may have arrived in this very moment
+            if connection.state is State.IDLE:
+                connection.close()
+
+    def _end_if_drained(self, now: float) -> None:
+        busy = any(connection.state in UNFINISHED for connection in self.connections.values())
+        if busy and now < self.drained_at:
+            return
+        self.traffic.give_up("the server stops (graceful_timeout)")
+        self.channel.send("drained", unfinished=self.traffic.unfinished())
+        self.close_at = float("inf")

@@ -1,0 +1,40 @@
+"""What the dispatcher needs to know of the settings, in a form that travels to its process."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, fields
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from prefork.config import Settings
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """Settings of the same names; times in seconds, sizes in bytes."""
+
+    proxy_mode: bool
+    trusted_proxies: tuple[str, ...]
+    queue_size: int
+    queue_timeout: float
+    header_timeout: float
+    body_timeout: float
+    keepalive_timeout: float
+    max_header_size: int
+    max_body_size: int
+    access_log: bool
+    log_level: str
+
+    @classmethod
+    def of(cls, settings: Settings) -> Options:
+        """The dispatcher's part of `settings`."""
+        return cls(**{field.name: getattr(settings, field.name) for field in fields(cls)})
+
+    @classmethod
+    def received(cls, values: dict[str, Any]) -> Options:
+        """From what `sent` made."""
+        return cls(**{**values, "trusted_proxies": tuple(values["trusted_proxies"])})
+
+    def sent(self) -> dict[str, Any]:
+        """As JSON's types."""
+        return asdict(self)

@@ -1,0 +1,38 @@
+"""What a worker's death means for the request it had. Pure; the slot is the only witness."""
+
+from __future__ import annotations
+
+from enum import Enum
+from typing import TYPE_CHECKING
+
+from prefork.http.head import SAFE
+from prefork.scoreboard import BEGUN, DONE, WRITING
+
+if TYPE_CHECKING:
+    from prefork.scoreboard import Progress
+
+MOST_DELIVERIES = 5  # a request that its worker never begins: something is wrong with it, or with all workers
+
+
+class Verdict(Enum):
+    """What happens to the request."""
+
+    AGAIN = "it was not begun: another worker takes it, whatever its method"
+    RETRY = "it was begun, and a safe request may be made twice"
+    FAIL = "it was begun, and making it twice could do its work twice"
+    CUT = "a part of the answer is out: only a cut connection tells the client that the rest is missing"
+    DONE = "the answer was complete, only its end was not announced"
+
+
+def judge(progress: Progress, number: int, method: str, attempt: int, deliveries: int) -> Verdict:
+    """The verdict on request `number`, given a dead worker's `progress`.
+
+    `attempt` counts how often the request was begun, including this time; `deliveries` how often it was given to a worker.
+    """
+    if progress.number != number or progress.state < BEGUN:
+        return Verdict.AGAIN if deliveries < MOST_DELIVERIES else Verdict.FAIL
+    if progress.state == DONE:
+        return Verdict.DONE
+    if progress.state == WRITING:
+        return Verdict.CUT
+    return Verdict.RETRY if method in SAFE and attempt == 1 else Verdict.FAIL

@@ -1,0 +1,45 @@
+"""A worker as the dispatcher sees it: the pair, the pidfd that tells of its death, its slot, and the request it has."""
+
+from __future__ import annotations
+
+import os
+import socket
+from typing import TYPE_CHECKING
+
+from prefork.messages import send
+
+if TYPE_CHECKING:
+    from prefork.dispatcher.exchange import Exchange
+    from prefork.messages import Ending
+    from prefork.scoreboard import Slot
+
+
+class Worker:
+    """One HTTP worker. `retiring`: it gets no further request, and its pair is closed as soon as it has none."""
+
+    __slots__ = ("exchange", "name", "number", "paused", "pid", "pidfd", "retiring", "slot", "wire", "worn")
+
+    def __init__(self, number: int, name: str, pid: int, slot: Slot, wire: socket.socket, pidfd: int) -> None:
+        self.number = number
+        self.name = name
+        self.pid = pid
+        self.slot = slot
+        self.wire = wire
+        self.pidfd = pidfd
+        self.exchange: Exchange | None = None
+        self.retiring = False
+        self.worn = False  # it has asked to be replaced, and the master knows
+        self.paused = False  # its messages are not read, because its client does not read either
+
+    def give(self, message: bytes, descriptors: list[int]) -> None:
+        """Send it a request. Raises OSError when it is gone."""
+        send(self.wire, message, descriptors, socket.MSG_DONTWAIT)
+
+    def has(self, ending: Ending) -> bool:
+        """Whether it is working on the request that it says it has finished."""
+        return self.exchange is not None and self.exchange.number == ending.number
+
+    def close(self) -> None:
+        """Let go of both descriptors; the worker sees the end of its pair and leaves."""
+        self.wire.close()
+        os.close(self.pidfd)

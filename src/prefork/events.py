@@ -1,0 +1,395 @@
+"""Everything the server says about itself: each event once, with its fields, level and wording.
+
+Code emits values (`journal.emit(WorkerReady(...))`), never sentences. The log, the tests and the documentation read the same
+declarations. This room imports no other and writes nothing.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, fields
+from typing import ClassVar, Literal
+
+Level = Literal["debug", "info", "warning", "error", "critical"]
+LEVELS: dict[str, int] = {"debug": 10, "info": 20, "warning": 30, "error": 40, "critical": 50}
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """Something that happened. Subclasses declare `level` and `wording`, a format string over their fields."""
+
+    level: ClassVar[Level] = "info"
+    wording: ClassVar[str] = ""
+
+    @classmethod
+    def name(cls) -> str:
+        """The event's name in JSON logs, tests and documentation: `WorkerReady` is `worker_ready`."""
+        return re.sub(r"(?<!^)(?=[A-Z])", "_", cls.__name__).lower()
+
+    def values(self) -> dict[str, object]:
+        """The fields by name."""
+        return {field.name: getattr(self, field.name) for field in fields(self)}
+
+    def sentence(self) -> str:
+        """The event in words, without a full stop; a traceback follows on lines of its own."""
+        text = self.wording.format(**{name: worded(value) for name, value in self.values().items()})
+        traceback = getattr(self, "traceback", None)
+        return f"{text}\n{traceback.rstrip()}" if traceback else text
+
+
+def worded(value: object) -> object:
+    """A field's value as people read it: lists joined, seconds rounded to milliseconds."""
+    if isinstance(value, (tuple, list)):
+        return ", ".join(str(item) for item in value)
+    return round(value, 3) if isinstance(value, float) else value
+
+
+@dataclass(frozen=True, slots=True)
+class Starting(Event):
+    """The master has read its settings and begins."""
+
+    version: str
+    app: str
+    wording = "Prefork {version} starts {app}"
+
+
+@dataclass(frozen=True, slots=True)
+class Listening(Event):
+    """A listening socket is open."""
+
+    address: str
+    wording = "Listening on {address}"
+
+
+@dataclass(frozen=True, slots=True)
+class TemplateLoaded(Event):
+    """The template has imported the application and can fork workers."""
+
+    generation: int
+    seconds: float
+    preloaded: bool
+    wording = "Template of generation {generation} is ready after {seconds} s (application preloaded: {preloaded})"
+
+
+@dataclass(frozen=True, slots=True)
+class TemplateFailed(Event):
+    """The application could not be imported, or its interpreter could not be started."""
+
+    generation: int
+    reason: str
+    traceback: str | None
+    level = "error"
+    wording = "Template of generation {generation} failed: {reason}"
+
+
+@dataclass(frozen=True, slots=True)
+class PreloadUnsafe(Event):
+    """Importing the application started threads or opened connections, which a fork would break."""
+
+    generation: int
+    threads: tuple[str, ...]
+    sockets: tuple[str, ...]
+    fallback: str
+    level = "warning"
+    wording = "The import left threads [{threads}] and connections [{sockets}], which do not survive a fork: {fallback}"
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerReady(Event):
+    """A worker can take requests."""
+
+    worker: str
+    pid: int
+    generation: int
+    seconds: float
+    wording = "Worker {worker} (pid {pid}) of generation {generation} is ready after {seconds} s"
+
+
+@dataclass(frozen=True, slots=True)
+class BootFailed(Event):
+    """A worker could not get ready."""
+
+    worker: str
+    pid: int
+    generation: int
+    reason: str
+    traceback: str | None
+    level = "error"
+    wording = "Worker {worker} (pid {pid}) of generation {generation} could not get ready: {reason}"
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerRetiring(Event):
+    """A worker finishes what it does and leaves."""
+
+    worker: str
+    pid: int
+    reason: str
+    wording = "Worker {worker} (pid {pid}) retires: {reason}"
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerExited(Event):
+    """A retired worker has left."""
+
+    worker: str
+    pid: int
+    level = "debug"
+    wording = "Worker {worker} (pid {pid}) has left"
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerDied(Event):
+    """A worker ended without being asked to."""
+
+    worker: str
+    pid: int
+    how: str
+    level = "error"
+    wording = "Worker {worker} (pid {pid}) died: {how}"
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerStuck(Event):
+    """A worker did not begin the request it was given; it is killed and another worker takes the request."""
+
+    worker: str
+    pid: int
+    seconds: float
+    level = "error"
+    wording = "Worker {worker} (pid {pid}) has not begun its request within {seconds} s and is killed"
+
+
+@dataclass(frozen=True, slots=True)
+class CrashLoop(Event):
+    """Workers die as soon as they are started: the next start waits."""
+
+    failures: int
+    delay: float
+    traceback: str | None
+    level = "critical"
+    wording = "{failures} workers in a row died at their start; the next one is started in {delay} s. The first one said:"
+
+
+@dataclass(frozen=True, slots=True)
+class ServerReady(Event):
+    """All wanted workers were ready for the first time."""
+
+    seconds: float
+    workers: int
+    wording = "Server is ready after {seconds} s with {workers} workers"
+
+
+@dataclass(frozen=True, slots=True)
+class NeverReady(Event):
+    """The server gives up: nothing ever became ready."""
+
+    reason: str
+    level = "critical"
+    wording = "Nothing became ready, the server stops: {reason}"
+
+
+@dataclass(frozen=True, slots=True)
+class ReloadStarted(Event):
+    """A reload began."""
+
+    generation: int
+    wording = "Reload: generation {generation} is loaded beside the one that serves"
+
+
+@dataclass(frozen=True, slots=True)
+class ReloadDone(Event):
+    """All workers are of the new generation."""
+
+    generation: int
+    seconds: float
+    wording = "Reload: generation {generation} serves, {seconds} s after the request to reload"
+
+
+@dataclass(frozen=True, slots=True)
+class ReloadFailed(Event):
+    """The new code or settings were refused; the old ones go on serving."""
+
+    generation: int
+    reason: str
+    traceback: str | None
+    level = "error"
+    wording = "Reload failed, generation {generation} goes on serving: {reason}"
+
+
+@dataclass(frozen=True, slots=True)
+class RestartNeeded(Event):
+    """Changed options that a reload cannot apply."""
+
+    options: tuple[str, ...]
+    level = "warning"
+    wording = "Changed in the configuration, but applied at the next start only: {options}"
+
+
+@dataclass(frozen=True, slots=True)
+class Scaled(Event):
+    """The wanted number of HTTP workers changed."""
+
+    workers: int
+    wording = "Scaled to {workers} HTTP workers"
+
+
+@dataclass(frozen=True, slots=True)
+class DispatcherDied(Event):
+    """The dispatcher ended without being asked to; it and the workers are started again."""
+
+    pid: int
+    how: str
+    level = "critical"
+    wording = "Dispatcher (pid {pid}) died: {how}; it is started again, open connections are lost"
+
+
+@dataclass(frozen=True, slots=True)
+class StrangerReaped(Event):
+    """A process that a worker left behind has ended."""
+
+    pid: int
+    how: str
+    level = "debug"
+    wording = "A process left behind by a worker (pid {pid}) ended: {how}"
+
+
+@dataclass(frozen=True, slots=True)
+class ControlUnavailable(Event):
+    """The control socket could not be made; the server runs without it."""
+
+    path: str
+    reason: str
+    level = "warning"
+    wording = "No control socket at {path}: {reason}; status, reload, scale and stop work by signals only"
+
+
+@dataclass(frozen=True, slots=True)
+class StacksRequested(Event):
+    """Every worker writes the stacks of its threads to the log."""
+
+    workers: int
+    wording = "Stacks of {workers} workers follow"
+
+
+@dataclass(frozen=True, slots=True)
+class Stopping(Event):
+    """A graceful stop began."""
+
+    cause: str
+    wording = "Stopping gracefully: {cause}"
+
+
+@dataclass(frozen=True, slots=True)
+class StopForced(Event):
+    """Something had to be killed for the stop to end."""
+
+    reason: str
+    level = "warning"
+    wording = "Stopping forcefully: {reason}"
+
+
+@dataclass(frozen=True, slots=True)
+class Stopped(Event):
+    """The last line of a server's life."""
+
+    seconds: float
+    wording = "Stopped after {seconds} s"
+
+
+@dataclass(frozen=True, slots=True)
+class RequestRetried(Event):
+    """The worker of a request died; another worker takes the request."""
+
+    method: str
+    target: str
+    worker: str
+    attempt: int
+    reason: str
+    level = "warning"
+    wording = "{method} {target} goes to another worker, attempt {attempt}: {worker} died ({reason})"
+
+
+@dataclass(frozen=True, slots=True)
+class RequestFailed(Event):
+    """A request got no answer from the application."""
+
+    method: str
+    target: str
+    status: int
+    worker: str
+    reference: str
+    reason: str
+    level = "error"
+    wording = "{method} {target} failed with {status} (reference {reference}, worker {worker}): {reason}"
+
+
+@dataclass(frozen=True, slots=True)
+class RequestRefused(Event):
+    """The dispatcher answered a request itself because it was not acceptable."""
+
+    client: str
+    status: int
+    reason: str
+    wording = "Refused a request from {client} with {status}: {reason}"
+
+
+@dataclass(frozen=True, slots=True)
+class QueueFull(Event):
+    """The queue of waiting requests reached its limit; further ones get 503. Said once a minute at the most."""
+
+    length: int
+    level = "warning"
+    wording = "The queue is full with {length} waiting requests: all workers are busy, further requests get 503"
+
+
+@dataclass(frozen=True, slots=True)
+class AcceptPaused(Event):
+    """No descriptor is left for another connection."""
+
+    reason: str
+    connections: int
+    level = "error"
+    wording = "New connections wait in the kernel: {reason} ({connections} are open)"
+
+
+@dataclass(frozen=True, slots=True)
+class FaultContained(Event):
+    """A fault of ours, contained: one connection is closed, the server goes on. Please report it."""
+
+    where: str
+    traceback: str | None
+    level = "error"
+    wording = "A fault in {where} was contained; please report it with these lines"
+
+
+@dataclass(frozen=True, slots=True)
+class LinesDropped(Event):
+    """The log could not be written fast enough."""
+
+    count: int
+    level = "error"
+    wording = "{count} log lines were dropped because the log could not be written"
+
+
+@dataclass(frozen=True, slots=True)
+class Access(Event):
+    """One answered request. `wait`, `service` and `cpu` in seconds; `worker` is `-` where the dispatcher answered."""
+
+    client: str
+    method: str
+    target: str
+    status: int
+    bytes: int
+    wait: float
+    service: float
+    cpu: float
+    worker: str
+    wording = '{client} "{method} {target}" {status} {bytes} wait={wait} service={service} cpu={cpu} {worker}'
+
+
+CATALOGUE: tuple[type[Event], ...] = tuple(
+    declared
+    for declared in list(globals().values())
+    if isinstance(declared, type) and issubclass(declared, Event) and declared is not Event
+)

@@ -1,0 +1,63 @@
+"""Who the client is when a proxy stands before us: only a trusted peer may say so. Pure."""
+
+from __future__ import annotations
+
+import ipaddress
+from functools import lru_cache
+from typing import NamedTuple
+
+FORWARDED = (b"x-forwarded-for", b"x-forwarded-proto", b"x-forwarded-host", b"x-forwarded-port", b"forwarded", b"x-real-ip")
+Headers = list[tuple[bytes, bytes]]
+
+
+class Origin(NamedTuple):
+    """Where a request came from: the client's (address, port), the scheme it used, and the headers with its own Host."""
+
+    client: tuple[str, int]
+    scheme: str
+    headers: Headers
+
+
+class Proxies:
+    """The peers that are trusted, as addresses and networks; a unix socket's peer (no address) always is."""
+
+    def __init__(self, trusted: tuple[str, ...]) -> None:
+        self.networks = tuple(ipaddress.ip_network(network, strict=False) for network in trusted)
+        self.trusts = lru_cache(1024)(self._trusts)
+
+    def _trusts(self, address: str) -> bool:
+        try:
+            parsed = ipaddress.ip_address(address.partition("%")[0])
+        except ValueError:
+            return address == ""
+        if isinstance(parsed, ipaddress.IPv6Address) and parsed.ipv4_mapped:
+            parsed = parsed.ipv4_mapped
+        return any(parsed.version == network.version and parsed in network for network in self.networks)
+
+    def origin(self, peer: tuple[str, int], headers: Headers) -> Origin:
+        """Apply the forwarding headers of a trusted peer; take those of any other away, so that nobody believes them."""
+        if not any(name in FORWARDED for name, _ in headers):
+            return Origin(peer, "http", headers)
+        if not self.trusts(peer[0]):
+            return Origin(peer, "http", [header for header in headers if header[0] not in FORWARDED])
+        said = {name: value.decode("latin-1") for name, value in headers if name in FORWARDED}
+        scheme = said.get(b"x-forwarded-proto", "http").rpartition(",")[2].strip().lower()
+        host = said.get(b"x-forwarded-host", "").rpartition(",")[2].strip()
+        if host:
+            headers = [(n, host.encode("latin-1") if n == b"host" else v) for n, v in headers]
+        client = self._first_untrusted(said.get(b"x-forwarded-for", ""))
+        return Origin((client, 0) if client else peer, "https" if scheme in {"https", "wss"} else "http", headers)
+
+    def _first_untrusted(self, chain: str) -> str:
+        """The last address of X-Forwarded-For that is no proxy of ours: what stands before it, the client may have made up."""
+        last = ""
+        for hop in reversed(chain.split(",")):
+            address = hop.strip()
+            try:
+                ipaddress.ip_address(address)
+            except ValueError:
+                break
+            last = address
+            if not self.trusts(address):
+                break
+        return last

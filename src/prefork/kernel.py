@@ -1,0 +1,42 @@
+"""The few calls to Linux that Python does not have: process titles, the parent-death signal, the child subreaper.
+
+Runs in every process, also inside the application's interpreter: standard library only, Python 3.9+.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import signal
+
+PR_SET_PDEATHSIG, PR_SET_NAME, PR_SET_CHILD_SUBREAPER = 1, 15, 36  # prctl(2)
+ARG_START, ARG_END = 48, 49  # fields of /proc/PID/stat, counted from one: proc_pid_stat(5)
+PADDING = "-" * 64  # an argument that leaves room for a title
+
+STACKS = signal.SIGRTMIN + 7  # makes a worker write its stacks; USR1 and USR2 belong to applications
+
+libc = ctypes.CDLL(None, use_errno=True)
+
+
+def set_title(title: str) -> None:
+    """Show `title` instead of the command line, cut to the room that the command line had."""
+    libc.prctl(PR_SET_NAME, title.replace("prefork: ", "pf:").encode()[:15], 0, 0, 0)
+    with open("/proc/self/stat", "rb") as stat:
+        # The second field may hold spaces and brackets; what follows its last bracket is numbers only.
+        numbers = stat.read().rpartition(b")")[2].split()
+    start, end = int(numbers[ARG_START - 3]), int(numbers[ARG_END - 3])
+    if start < end:
+        ctypes.memmove(start, title.encode()[: end - start - 1].ljust(end - start, b"\0"), end - start)
+
+
+def die_with(parent: int) -> None:
+    """Have the kernel kill this process when `parent` dies; leave at once if it is dead already."""
+    libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+    if os.getppid() != parent:
+        os._exit(1)
+
+
+def adopt_orphans() -> None:
+    """Become the parent of every descendant whose own parent dies. Raises OSError."""
+    if libc.prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) != 0:
+        raise OSError(ctypes.get_errno(), "prctl(PR_SET_CHILD_SUBREAPER)")

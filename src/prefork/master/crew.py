@@ -1,0 +1,188 @@
+"""The HTTP workers that exist: carries out what `fleet.plan` decides, and learns from reports, releases and deaths.
+
+A worker's slot is its identity until the dispatcher has released it: only then may another worker write there.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from typing import TYPE_CHECKING, Any
+
+from prefork.events import BootFailed, WorkerDied, WorkerExited, WorkerReady, WorkerRetiring
+from prefork.master.fleet import COMING, State, Worker
+from prefork.master.spawn import kill_group
+from prefork.messages import pair
+from prefork.scoreboard import DONE, SLOTS
+
+if TYPE_CHECKING:
+    import socket
+    from collections.abc import Callable
+
+    from prefork.journal import Journal
+    from prefork.master.generation import Generation
+    from prefork.master.spawn import Death
+    from prefork.messages import Channel
+    from prefork.scoreboard import Scoreboard
+
+
+class Crew:
+    """`failed(worker, said)` is called when a worker did not get ready, or died as soon as it was.
+
+    `dispatcher` is the channel to the dispatcher while there is one.
+    """
+
+    def __init__(self, journal: Journal, scoreboard: Scoreboard, failed: Callable[[Worker, str], None]) -> None:
+        self.journal = journal
+        self.scoreboard = scoreboard
+        self.failed = failed
+        self.dispatcher: Channel | None = None
+        self.workers: dict[int, Worker] = {}
+        self.pidfds: dict[int, int] = {}
+        self.ends: dict[int, socket.socket] = {}  # of pairs that the dispatcher has not been given
+        self.unreleased: set[int] = set()  # slots that the dispatcher may still read
+        self.early: list[dict[str, Any]] = []  # reports of workers whose pid has not been told yet
+        self.said: dict[int, str] = {}  # why a worker could not get ready, until it is buried
+
+    def all(self) -> list[Worker]:
+        """Every worker, by slot."""
+        return [self.workers[slot] for slot in sorted(self.workers)]
+
+    def ready(self) -> list[Worker]:
+        """Those that get requests."""
+        return [worker for worker in self.all() if worker.state is State.READY]
+
+    def forking(self) -> bool:
+        """Whether the pid of a worker is yet to be told."""
+        return any(worker.state is State.FORKING for worker in self.workers.values())
+
+    def find(self, slot: int, pid: int) -> Worker | None:
+        """The worker that somebody speaks of, unless it has been replaced meanwhile."""
+        worker = self.workers.get(slot)
+        return worker if worker and worker.pid == pid else None
+
+    def look(self) -> None:
+        """Note who is busy."""
+        for worker in self.workers.values():
+            worker.busy = 0 < self.scoreboard.slot(worker.slot).progress().state < DONE
+
+    # Coming.
+
+    def fork(self, generation: Generation, now: float) -> None:
+        """Order a worker from a generation's template."""
+        slot = next((n for n in range(SLOTS) if n not in self.workers and n not in self.unreleased), None)
+        if generation.template is None or slot is None:
+            return
+        self.scoreboard.slot(slot).clear()
+        ours, theirs = pair()
+        worker = self.workers[slot] = Worker(slot, generation.number, born=now, since=now)
+        self.ends[slot] = ours
+        with theirs:
+            generation.template.channel.send("fork", [theirs.fileno()], slot=slot, name=worker.name)
+
+    def forked(self, slot: int, pid: int, now: float) -> None:
+        """The template has forked it, or could not (pid 0)."""
+        worker = self.workers[slot]
+        if pid == 0:
+            self._forget(worker)
+            self.failed(worker, "the system refused another process (fork)")
+            return
+        worker.pid = pid
+        self.pidfds[slot] = os.pidfd_open(pid)
+        worker.to(State.BOOTING, now)
+        early, self.early = self.early, []
+        for report in early:
+            self.hear(report)
+
+    def unforked(self, generation: int) -> None:
+        """The template died with orders in hand. A worker that it did fork finds its pair closed and leaves."""
+        for worker in self.all():
+            if worker.state is State.FORKING and worker.generation == generation:
+                self._forget(worker)
+
+    def hear(self, report: dict[str, Any]) -> None:
+        """A worker says that it is ready, or why it cannot be."""
+        worker = self.workers.get(report["slot"])
+        if worker and worker.state is State.FORKING:
+            self.early.append(report)
+        elif worker and worker.pid == report["pid"] and worker.state is State.BOOTING:
+            if report["kind"] == "ready":
+                now = time.monotonic()
+                worker.to(State.READY, now)
+                self.journal.emit(WorkerReady(worker.name, worker.pid, worker.generation, now - worker.born))
+                self.introduce(worker)
+            else:
+                self._cannot_boot(worker, report["reason"], report["traceback"])
+
+    def _cannot_boot(self, worker: Worker, reason: str, traceback: str | None) -> None:
+        self.said[worker.slot] = traceback or reason
+        self.journal.emit(BootFailed(worker.name, worker.pid, worker.generation, reason, traceback))
+
+    def introduce(self, worker: Worker) -> None:
+        """Give the dispatcher its end of the pair: from now on the worker gets requests."""
+        if self.dispatcher and worker.slot in self.ends:
+            with self.ends.pop(worker.slot) as end:
+                descriptors = [end.fileno(), self.pidfds[worker.slot]]
+                self.dispatcher.send("add", descriptors, slot=worker.slot, name=worker.name, pid=worker.pid)
+            self.unreleased.add(worker.slot)
+
+    # Going.
+
+    def retire(self, worker: Worker, reason: str, now: float) -> None:
+        """Let a worker finish and leave."""
+        self.journal.emit(WorkerRetiring(worker.name, worker.pid, reason))
+        worker.to(State.RETIRING, now)
+        if self.dispatcher and worker.slot in self.unreleased:
+            self.dispatcher.send("retire", slot=worker.slot)
+        else:  # the dispatcher has gone, and the other end of the worker's pair with it
+            worker.to(State.LEAVING, now)
+
+    def released(self, slot: int, pid: int, now: float) -> None:
+        """The dispatcher has closed its pair and will not read its slot again."""
+        self.unreleased.discard(slot)
+        worker = self.find(slot, pid)
+        if worker and worker.state is State.RETIRING:
+            worker.to(State.LEAVING, now)
+
+    def dispatcher_lost(self, now: float) -> None:
+        """All pairs that the dispatcher had are closed: their workers finish and leave."""
+        self.dispatcher = None
+        self.unreleased.clear()
+        for worker in self.workers.values():
+            if worker.state is State.RETIRING or (worker.state is State.READY and worker.slot not in self.ends):
+                worker.to(State.LEAVING, now)
+
+    def kill(self, worker: Worker, reason: str, now: float) -> None:
+        """End a worker and its children at once. One that has no pid yet is left for the next look."""
+        if worker.state is State.FORKING:
+            return
+        if worker.state in COMING:
+            self._cannot_boot(worker, reason, None)
+        worker.to(State.KILLED, now)
+        kill_group(worker.pid)
+
+    def kill_all(self, now: float) -> None:
+        """End every worker at once."""
+        for worker in self.all():
+            if worker.pid and worker.state is not State.KILLED:
+                worker.to(State.KILLED, now)
+                kill_group(worker.pid)
+
+    def bury(self, worker: Worker, death: Death, settled: bool) -> None:
+        """A worker is dead. `settled`: it had been ready for so long that this is no failed start."""
+        kill_group(worker.pid)  # what it left behind, while its pid is still its own
+        self._forget(worker)
+        said = self.said.pop(worker.slot, None)
+        if worker.state in {State.RETIRING, State.LEAVING} and death.code == 0:
+            self.journal.emit(WorkerExited(worker.name, worker.pid))
+            return
+        self.journal.emit(WorkerDied(worker.name, worker.pid, death.how()))
+        if said or worker.state is State.BOOTING or (worker.state is State.READY and not settled):
+            self.failed(worker, said or f"it died: {death.how()}")
+
+    def _forget(self, worker: Worker) -> None:
+        del self.workers[worker.slot]
+        if worker.slot in self.pidfds:
+            os.close(self.pidfds.pop(worker.slot))
+        if worker.slot in self.ends:
+            self.ends.pop(worker.slot).close()

@@ -1,0 +1,153 @@
+"""Which workers to start, retire and kill: the pure heart of the master. No process, no clock, no socket.
+
+`plan` compares what there is with what is wanted and says what to do now; called again after every event, it converges.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+LEAVE_WITHIN = 10.0  # seconds a worker has for its exit functions once it has no request any more
+
+
+class State(Enum):
+    """Where a worker is in its life."""
+
+    FORKING = "forking"  # the template has been told
+    BOOTING = "booting"  # it has a pid
+    READY = "ready"  # the dispatcher gives it requests
+    RETIRING = "retiring"  # it gets no further request, but may have one
+    LEAVING = "leaving"  # its pair is closed
+    KILLED = "killed"
+
+
+S = State
+TRANSITIONS: dict[State, frozenset[State]] = {
+    S.FORKING: frozenset((S.BOOTING, S.KILLED)),
+    S.BOOTING: frozenset((S.READY, S.KILLED)),
+    S.READY: frozenset((S.RETIRING, S.LEAVING, S.KILLED)),
+    S.RETIRING: frozenset((S.LEAVING, S.KILLED)),
+    S.LEAVING: frozenset((S.KILLED,)),
+    S.KILLED: frozenset(),
+}
+
+
+@dataclass(eq=False)
+class Worker:
+    """A worker as the master knows it. `since` is when its state began, `born` when it was ordered (monotonic seconds)."""
+
+    slot: int
+    generation: int
+    born: float
+    state: State = State.FORKING
+    since: float = 0.0
+    pid: int = 0
+    worn: bool = False  # it has asked to be replaced
+    busy: bool = False  # it has a request, as far as the scoreboard said at the last look
+
+    @property
+    def name(self) -> str:
+        """What logs and process titles call it."""
+        return f"http.{self.slot + 1}"
+
+    def to(self, state: State, now: float) -> None:
+        """Change the state; anything that the table does not have is a fault."""
+        if state not in TRANSITIONS[self.state]:
+            raise RuntimeError(f"worker {self.name} cannot go from {self.state.value} to {state.value}")
+        self.state = state
+        self.since = now
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What there should be: `count` ready workers of `generation`, none started before `not_before`."""
+
+    count: int
+    generation: int
+    boot_timeout: float
+    not_before: float = 0.0
+
+
+@dataclass(frozen=True)
+class Fork:
+    """Start a worker."""
+
+    generation: int
+
+
+@dataclass(frozen=True)
+class Retire:
+    """Let a worker finish and leave."""
+
+    worker: Worker
+    reason: str
+
+
+@dataclass(frozen=True)
+class Kill:
+    """End a worker at once."""
+
+    worker: Worker
+    reason: str
+
+
+Action = Fork | Retire | Kill
+COMING = frozenset((S.FORKING, S.BOOTING))
+
+
+def plan(workers: Sequence[Worker], wanted: Wanted, now: float) -> list[Action]:
+    """What to do now so that there will be what is wanted, without ever having fewer ready workers than there are."""
+    coming = [w for w in workers if w.state in COMING and w.generation == wanted.generation]
+    fresh = [w for w in workers if w.state is S.READY and w.generation == wanted.generation and not w.worn]
+    stale = [w for w in workers if w.state is S.READY and w not in fresh]
+    return [
+        *overdue(workers, wanted, now),
+        *(Kill(w, "it is not needed any more") for w in workers if w.state in COMING and w.generation != wanted.generation),
+        *starts(len(coming), len(fresh), len(stale), wanted, now),
+        *farewells(coming, fresh, stale, wanted),
+    ]
+
+
+def overdue(workers: Iterable[Worker], wanted: Wanted, now: float) -> Iterable[Action]:
+    """Those who take too long to come or to go."""
+    for worker in workers:
+        if worker.state in COMING and worker.generation == wanted.generation and now - worker.born > wanted.boot_timeout:
+            yield Kill(worker, f"it was not ready within {wanted.boot_timeout:g} s (boot_timeout)")
+        elif worker.state is S.LEAVING and now - worker.since > LEAVE_WITHIN:
+            yield Kill(worker, f"it did not leave within {LEAVE_WITHIN:g} s")
+
+
+def starts(coming: int, fresh: int, stale: int, wanted: Wanted, now: float) -> Iterable[Action]:
+    """New workers: as many at once as requests have nobody else to go to, and otherwise one at a time.
+
+    So a reload or a recycling needs the memory of one worker more, and a start or a crash is over as soon as possible.
+    """
+    if now < wanted.not_before:
+        return ()
+    missing = wanted.count - coming - fresh
+    at_once = max(1, wanted.count - fresh - stale) - coming
+    return (Fork(wanted.generation) for _ in range(min(missing, at_once)))
+
+
+def farewells(coming: list[Worker], fresh: list[Worker], stale: list[Worker], wanted: Wanted) -> Iterable[Action]:
+    """Workers too many: those that are worn or of old code first, idle ones before busy ones, the youngest before the old."""
+    for worker in coming[: max(0, len(coming) + len(fresh) - wanted.count)]:
+        yield Kill(worker, "it is not needed any more")
+    surplus = len(fresh) + len(stale) - wanted.count
+    ranked = [*sorted(stale, key=rank), *sorted(fresh, key=rank)]
+    for worker in ranked[: max(0, surplus)]:
+        if worker.generation != wanted.generation:
+            reason = f"generation {wanted.generation} replaces it"
+        else:
+            reason = "its replacement is ready" if worker.worn else f"{wanted.count} workers are wanted"
+        yield Retire(worker, reason)
+
+
+def rank(worker: Worker) -> tuple[bool, float]:
+    """The order of leaving among equals."""
+    return worker.busy, -worker.born

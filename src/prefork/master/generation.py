@@ -1,0 +1,53 @@
+"""A generation: one loading of the application's code with the settings of that moment, and the template that holds it."""
+
+from __future__ import annotations
+
+import os
+import time
+from typing import TYPE_CHECKING, Any
+
+from prefork.master.spawn import start_template
+
+if TYPE_CHECKING:
+    from prefork.config import Settings
+    from prefork.master.spawn import Helper, Owner
+
+NEVER = 2**62  # requests: a worker's limit when there is none
+
+
+class Generation:
+    """`template` is the process while there is one, `loaded` whether it can fork, `preload` what it is told to do."""
+
+    def __init__(self, number: int, settings: Settings) -> None:
+        self.number = number
+        self.settings = settings
+        self.preload = settings.preload
+        self.template: Helper | None = None
+        self.loaded = False
+        self.started = 0.0
+
+    def start(self, owner: Owner, log: int, scoreboard: int, reports: int) -> Helper:
+        """Start the template and tell it what to load. Raises OSError when the interpreter cannot be executed."""
+        self.started = time.monotonic()
+        self.loaded = False
+        self.template = start_template(self.settings.python, owner, log)
+        self.template.channel.send("load", [scoreboard, reports], **self.orders())
+        return self.template
+
+    def orders(self) -> dict[str, Any]:
+        """What the template needs to know."""
+        settings = self.settings
+        return {
+            "master": os.getpid(),
+            "generation": self.number,
+            "app": settings.app,
+            "app_dir": str(settings.app_dir),
+            "preload": self.preload,
+            "umask": settings.umask,
+            "limit_request": settings.limit_request or NEVER,
+            "limit_request_jitter": settings.limit_request_jitter,
+        }
+
+    def late(self, now: float) -> bool:
+        """Whether the import takes longer than boot_timeout."""
+        return self.template is not None and not self.loaded and now - self.started > self.settings.boot_timeout

@@ -1,0 +1,72 @@
+"""The files that mark a running server: data directory and its lock, pid file, log file; and whom its processes belong to."""
+
+from __future__ import annotations
+
+import fcntl
+import grp
+import os
+import pwd
+import stat
+from typing import TYPE_CHECKING
+
+from prefork.master.spawn import Owner
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+class InUse(Exception):
+    """Another server lives in this data directory; the sentence says which."""
+
+
+def claim(data_dir: Path) -> int:
+    """Make the data directory and lock it for as long as the returned descriptor is open. Raises InUse, OSError."""
+    data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+    lock = os.open(data_dir / "prefork.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        holder = os.pread(lock, 32, 0).decode().strip()
+        os.close(lock)
+        raise InUse(f"data_dir {data_dir} is in use by the server with pid {holder}; stop it, or set another data_dir") from None
+    os.ftruncate(lock, 0)
+    os.pwrite(lock, f"{os.getpid()}\n".encode(), 0)
+    return lock
+
+
+def write_pid(path: Path) -> None:
+    """Write our pid; a reader never sees half of it."""
+    new = path.with_name(f".{path.name}.{os.getpid()}")
+    new.write_text(f"{os.getpid()}\n")
+    new.rename(path)
+
+
+def remove_pid(path: Path) -> None:
+    """Remove the pid file if it is ours."""
+    try:
+        if path.read_text().strip() == str(os.getpid()):
+            path.unlink()
+    except OSError:
+        pass
+
+
+def open_log(path: Path | None) -> int:
+    """A descriptor for the log: the file, or standard error. Raises OSError.
+
+    A file is appended to, also when the shell opened it with `>`: several processes write to it.
+    """
+    flags = os.O_WRONLY | os.O_APPEND | os.O_CLOEXEC
+    if path is not None:
+        return os.open(path, flags | os.O_CREAT, 0o640)
+    return os.open("/proc/self/fd/2", flags) if stat.S_ISREG(os.fstat(2).st_mode) else os.dup(2)
+
+
+def owner_of(user: str | None, group: str | None) -> Owner:
+    """Numbers for the names or numbers of the options user and group, which have been checked."""
+    account = None
+    if user is not None:
+        account = pwd.getpwuid(int(user)) if user.isdigit() else pwd.getpwnam(user)
+    main_group = account.pw_gid if account else None
+    if group is not None:
+        main_group = int(group) if group.isdigit() else grp.getgrnam(group).gr_gid
+    return Owner(account.pw_uid if account else None, main_group)

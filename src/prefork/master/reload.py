@@ -1,0 +1,91 @@
+"""A reload: the new code beside the old, a switch when it has loaded, and the way back when it does not get ready."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Any
+
+from prefork.config import ConfigurationError, restart_needed
+from prefork.dispatcher.options import Options
+from prefork.events import ReloadDone, ReloadFailed, ReloadStarted, RestartNeeded
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from prefork.config import Settings
+    from prefork.master.generation import Generation
+    from prefork.master.loop import Master
+
+
+class Reload:
+    """`answer` hears of the end; `again` collects those who asked while it ran, and get a reload of their own afterwards."""
+
+    def __init__(self, answer: Callable[[dict[str, Any]], None]) -> None:
+        self.started = time.monotonic()
+        self.answers = [answer]
+        self.again: list[Callable[[dict[str, Any]], None]] = []
+        self.restart: tuple[str, ...] = ()
+        self.switched = False
+        self.new: Generation | None = None
+        self.old_number = 0
+        self.old_count = 0
+        self.old_settings: Settings | None = None
+
+    def begin(self, master: Master) -> None:
+        """Read the settings and start the new template; the old code goes on serving."""
+        master.reloading = self
+        self.old_number, self.old_count, self.old_settings = master.generation, master.count, master.settings
+        try:
+            settings = master.reread()
+        except ConfigurationError as error:
+            self.failed(master, "the configuration has errors", "\n".join(str(problem) for problem in error.problems))
+            return
+        self.restart = restart_needed(master.settings, settings)
+        if self.restart:
+            master.journal.emit(RestartNeeded(self.restart))
+        self.new = master.next_generation(settings)
+        master.journal.emit(ReloadStarted(self.new.number))
+        master.load(self.new)
+
+    def switch(self, master: Master) -> None:
+        """The new template can fork: from now on its workers are wanted, one for each old one."""
+        assert self.new
+        self.switched = True
+        self._apply(master, self.new.settings, self.new.settings.workers, self.new.number)
+
+    def done(self, master: Master, now: float) -> None:
+        """Every worker that gets requests is of the new generation."""
+        assert self.new
+        old = master.generations.pop(self.old_number)
+        master.dismiss(old)
+        seconds = now - self.started
+        master.journal.emit(ReloadDone(self.new.number, seconds))
+        said = {"ok": True, "generation": self.new.number, "seconds": round(seconds, 3), "restart_needed": list(self.restart)}
+        self._end(master, said)
+
+    def failed(self, master: Master, reason: str, traceback: str | None) -> None:
+        """The new code or settings are refused: what served before the reload goes on."""
+        assert self.old_settings
+        if self.new:
+            master.dismiss(self.new)
+            master.generations.pop(self.new.number, None)
+        if self.switched:
+            self._apply(master, self.old_settings, self.old_count, self.old_number)
+        master.journal.emit(ReloadFailed(self.old_number, reason, traceback))
+        self._end(master, {"ok": False, "error": reason, "traceback": traceback, "generation": self.old_number})
+
+    def _apply(self, master: Master, settings: Settings, workers: int, generation: int) -> None:
+        master.settings = settings
+        master.count = workers if settings.http_enable else 0
+        master.generation = generation
+        if master.dispatcher:
+            master.dispatcher.channel.send("options", options=Options.of(settings).sent())
+
+    def _end(self, master: Master, said: dict[str, Any]) -> None:
+        master.reloading = None
+        for answer in self.answers:
+            answer(said)
+        if self.again and not master.stopping:
+            following = Reload(self.again[0])
+            following.answers = self.again
+            following.begin(master)

@@ -1,0 +1,122 @@
+"""Starts, kills and reaps processes. Nothing else in the master does.
+
+The dispatcher and the templates are exec'd, each with exactly one descriptor: its channel. Workers are forked by a template and
+adopted (child subreaper), so that every process of the server is the master's child and none is waited for by anybody else.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+from prefork.kernel import PADDING
+from prefork.messages import Channel, pair
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+TEMPLATE = Path(__file__).parent.parent / "worker" / "__main__.py"
+WITHHELD = ("NOTIFY_SOCKET", "LISTEN_FDS", "LISTEN_PID", "LISTEN_FDNAMES", "WATCHDOG_USEC", "WATCHDOG_PID")
+
+
+class Owner(NamedTuple):
+    """Whom a process belongs to: numeric user and group, None for our own."""
+
+    user: int | None
+    group: int | None
+
+
+class Helper:
+    """An exec'd process and our end of its channel."""
+
+    def __init__(self, process: subprocess.Popen[bytes], channel: Channel) -> None:
+        self.process = process
+        self.pid = process.pid
+        self.channel = channel
+
+    def buried(self, code: int) -> None:
+        """It has been reaped by `reap`, so that Popen must not try."""
+        self.process.returncode = code
+
+
+def start_dispatcher(owner: Owner, log: int) -> Helper:
+    """Start a dispatcher in our own interpreter."""
+    return execute([sys.executable, "-P", "-m", "prefork.dispatcher"], owner, log)
+
+
+def start_template(python: Path, owner: Owner, log: int) -> Helper:
+    """Start a template in the application's interpreter. Raises OSError when that cannot be executed."""
+    return execute([str(python), str(TEMPLATE)], owner, log)
+
+
+def execute(command: Sequence[str], owner: Owner, log: int) -> Helper:
+    """Exec a command with one end of a new channel, its number as the last argument; its output goes to the log."""
+    ours, theirs = pair()
+    environment = {name: value for name, value in os.environ.items() if name not in WITHHELD}
+    number = theirs.fileno()
+    with theirs:
+        process = subprocess.Popen(
+            [*command, str(number), PADDING],
+            pass_fds=(number,),
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+            env=environment,
+            process_group=0,  # Ctrl-C at a terminal is for the master alone
+            user=owner.user,
+            group=owner.group,
+            extra_groups=[] if owner.user is not None else None,
+        )
+    return Helper(process, Channel(ours))
+
+
+class Death(NamedTuple):
+    """A child that has ended and is not reaped yet: its pid still belongs to it."""
+
+    pid: int
+    code: int  # exit status, or minus the signal
+
+    def how(self) -> str:
+        """In words."""
+        if self.code >= 0:
+            return f"exit status {self.code}"
+        try:
+            return f"signal {-self.code} ({signal.Signals(-self.code).name})"
+        except ValueError:
+            return f"signal {-self.code}"
+
+
+def deaths() -> Iterator[Death]:
+    """Children that have ended. Each is reaped when the next one is asked for; until then its pid belongs to nobody else."""
+    while True:
+        try:
+            ended = os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)
+        except ChildProcessError:
+            return
+        if ended is None:
+            return
+        code = ended.si_status if ended.si_code == os.CLD_EXITED else -ended.si_status
+        yield Death(ended.si_pid, code)
+        os.waitpid(ended.si_pid, 0)
+
+
+def kill_group(leader: int) -> None:
+    """SIGKILL to a process and the group it leads. Only for children that have not been reaped."""
+    for kill in (os.killpg, os.kill):
+        try:
+            kill(leader, signal.SIGKILL)
+        except (ProcessLookupError, PermissionError):
+            pass
+
+
+def state_of(pid: int) -> str:
+    """The kernel's letter for what a process is doing (R, S, D, T, …), `X` when it is gone."""
+    try:
+        with open(f"/proc/{pid}/stat") as stat:
+            return stat.read().rpartition(")")[2].split()[0]
+    except OSError:
+        return "X"

@@ -1,0 +1,66 @@
+"""A stop: the dispatcher drains, the workers leave, then templates and dispatcher; whatever does not leave in time is killed."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+from prefork.events import StopForced, Stopped, Stopping
+from prefork.master.spawn import kill_group
+
+if TYPE_CHECKING:
+    from prefork.master.loop import Master
+
+PATIENCE = 2.0  # seconds beyond the agreed time before the dispatcher counts as stuck
+
+
+class Stop:
+    """`drained`: no request is left, so that the workers can leave."""
+
+    def __init__(self, master: Master, cause: str) -> None:
+        self.started = time.monotonic()
+        self.drained = self.dismissed = False
+        self.status = 0
+        settings = master.settings
+        self.deadline = self.started + settings.drain_delay + settings.graceful_timeout + PATIENCE
+        master.journal.emit(Stopping(cause))
+        for listener in master.listeners:
+            listener.close()  # the dispatcher's copies go on until the drain delay is over
+        master.listeners.clear()
+        if master.dispatcher:
+            master.dispatcher.channel.send("drain", delay=settings.drain_delay, timeout=settings.graceful_timeout)
+        else:
+            self.drained = True
+
+    def dispatcher_drained(self, master: Master, unfinished: int) -> None:
+        """The dispatcher has no request any more, or has waited long enough for those that are left."""
+        self.drained = True
+        if unfinished:
+            self.force(master, f"{unfinished} requests were not finished within graceful_timeout")
+
+    def step(self, master: Master, now: float) -> None:
+        """Go on with the stop as far as it can go."""
+        if not self.drained and now > self.deadline:
+            self.force(master, "the dispatcher did not drain in time")
+        if self.drained and not master.crew.workers and not self.dismissed:
+            self._dismiss(master)
+        if self.dismissed and not master.crew.workers and not master.leaving and not master.dispatcher:
+            master.journal.emit(Stopped(now - self.started))
+            master.status = self.status
+
+    def _dismiss(self, master: Master) -> None:
+        self.dismissed = True
+        for generation in master.generations.values():
+            master.dismiss(generation)
+        if master.dispatcher:
+            master.dispatcher.channel.close()
+
+    def force(self, master: Master, reason: str, status: int = 0) -> None:
+        """Kill everything that is left; the loop ends when all of it is buried."""
+        self.status = self.status or status
+        self.drained = True
+        master.journal.emit(StopForced(reason))
+        master.crew.kill_all(time.monotonic())
+        self._dismiss(master)
+        for pid in [*master.leaving, *([master.dispatcher.pid] if master.dispatcher else [])]:
+            kill_group(pid)

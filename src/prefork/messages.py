@@ -1,0 +1,174 @@
+"""Every record that crosses a process boundary, and its framing.
+
+Two kinds of wire, both AF_UNIX and message-preserving. *Channels* between master, dispatcher and template carry rare JSON objects
+and descriptors. *Pairs* between dispatcher and worker carry requests and their ends: a `Request` goes to the worker in marshal
+format (a tenth of JSON's time; only the direction away from us, because marshal trusts its input), what comes back from the
+application's process is a fixed struct. Standard library only, Python 3.9+: this runs inside the application's interpreter.
+"""
+
+from __future__ import annotations
+
+import array
+import json
+import marshal
+import os
+import socket
+import struct
+from collections import deque
+from typing import Any, NamedTuple
+
+LIMIT = 200_000  # bytes in one message: a pair takes 212,960 with the kernel's default buffer
+INLINE = 1 << 16  # a body or a rest up to this size travels in the message, a larger one as a descriptor
+DESCRIPTORS = 64  # the most that one message carries; the kernel allows 253
+RIGHTS_SPACE = socket.CMSG_SPACE(DESCRIPTORS * 4)
+ONE_RIGHT = socket.CMSG_SPACE(4)
+
+
+class Truncated(Exception):
+    """A message or its descriptors did not arrive whole: a fault of the sender, or no descriptor was left for us."""
+
+
+class Request(NamedTuple):
+    """A complete request as the worker gets it.
+
+    `target` is the request target as sent, `headers` are (lower-case name, value) in order of arrival; `body` is None when the
+    body travels as a descriptor behind the client's socket, and `length` is its size in bytes either way. `client` and `server`
+    are (address, port); `scheme` and `client` already take trusted proxies into account. `keep` says whether the connection may
+    take another request. `attempt` is 2 when a worker died with the first one.
+    """
+
+    number: int
+    attempt: int
+    method: str
+    target: bytes
+    version: str
+    headers: list[tuple[bytes, bytes]]
+    body: bytes | None
+    length: int
+    client: tuple[str, int]
+    server: tuple[str, int]
+    scheme: str
+    keep: bool
+
+
+def pack_request(request: Request) -> bytes:
+    """A request as one message. Format 2 of marshal is the same in every Python 3."""
+    return marshal.dumps(tuple(request), 2)
+
+
+def unpack_request(message: bytes) -> Request:
+    """The request in a message of `pack_request`."""
+    return Request._make(marshal.loads(message))  # noqa: S302 - it comes from the dispatcher, never from a client or worker
+
+
+END, REST = 1, 2
+ENDING = struct.Struct("<BBHQQQ")
+KEEP, WORN = 1, 2  # flags of an ending
+
+
+class Ending(NamedTuple):
+    """A worker has finished a request and is idle.
+
+    `sent` counts the bytes of the answer, `cpu` is in nanoseconds of the whole worker process. `worn`: the worker asks to be
+    replaced, and goes on until it is.
+    """
+
+    number: int
+    status: int
+    sent: int
+    cpu: int
+    keep: bool
+    worn: bool
+
+
+def pack_ending(number: int, status: int, sent: int, cpu: int, flags: int) -> bytes:
+    """An ending as one message; `flags` from KEEP and WORN."""
+    return ENDING.pack(END, flags, status, number, sent, cpu)
+
+
+def unpack_ending(message: bytes) -> Ending:
+    """The ending in a message. Raises struct.error when it is not one."""
+    _, flags, status, number, sent, cpu = ENDING.unpack(message)
+    return Ending(number, status, sent, cpu, bool(flags & KEEP), bool(flags & WORN))
+
+
+def pack_rest(data: bytes) -> bytes:
+    """Bytes of an answer that the client's socket did not take. Empty: they are in the file that comes with the message."""
+    return bytes((REST,)) + data
+
+
+def send(wire: socket.socket, message: bytes, descriptors: list[int] | tuple[int, ...] = (), flags: int = 0) -> None:
+    """Send one message with descriptors. Raises OSError; BlockingIOError with MSG_DONTWAIT when the wire is full."""
+    if descriptors:
+        rights = (socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", descriptors))
+        wire.sendmsg((message,), (rights,), flags | socket.MSG_NOSIGNAL)
+    else:
+        wire.send(message, flags | socket.MSG_NOSIGNAL)
+
+
+def receive(wire: socket.socket, flags: int = 0, space: int = RIGHTS_SPACE) -> tuple[bytes, list[int]]:
+    """Receive one message with its descriptors; an empty message without descriptors is the end of the wire.
+
+    Raises Truncated (after closing what did arrive), OSError, BlockingIOError.
+    """
+    message, control, status, _ = wire.recvmsg(LIMIT, space, flags | socket.MSG_CMSG_CLOEXEC)
+    descriptors = array.array("i")
+    for level, kind, data in control:
+        if level == socket.SOL_SOCKET and kind == socket.SCM_RIGHTS:
+            descriptors.frombytes(data[: len(data) - len(data) % descriptors.itemsize])
+    if status & (socket.MSG_CTRUNC | socket.MSG_TRUNC):
+        for descriptor in descriptors:
+            os.close(descriptor)
+        raise Truncated("a message arrived without all its bytes or descriptors")
+    return message, list(descriptors)
+
+
+def pair() -> tuple[socket.socket, socket.socket]:
+    """A new wire between two processes. Its descriptors are not inherited by an exec."""
+    return socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+
+
+class Channel:
+    """One end of a wire for JSON objects and descriptors. Sending never blocks: what does not fit waits for `flush`."""
+
+    def __init__(self, wire: socket.socket) -> None:
+        self.wire = wire
+        self.waiting: deque[tuple[bytes, list[int]]] = deque()
+        self.broken = False
+
+    def send(self, kind: str, descriptors: list[int] | None = None, **fields: Any) -> None:
+        """Send an object. The descriptors are duplicated when it has to wait, so the caller may close its own."""
+        message = json.dumps({"kind": kind, **fields}).encode()
+        self.waiting.append((message, [os.dup(descriptor) for descriptor in descriptors or ()]))
+        self.flush()
+
+    def flush(self) -> None:
+        """Send what waits, as far as the wire takes it. A wire whose other end is gone is `broken` and swallows the rest."""
+        while self.waiting:
+            message, descriptors = self.waiting[0]
+            try:
+                if not self.broken:
+                    send(self.wire, message, descriptors, socket.MSG_DONTWAIT)
+            except BlockingIOError:
+                return
+            except OSError:
+                self.broken = True
+            self.waiting.popleft()
+            for descriptor in descriptors:
+                os.close(descriptor)
+
+    def receive(self, flags: int = 0) -> tuple[dict[str, Any] | None, list[int]]:
+        """The next object with its descriptors, or None at the end of the wire. Raises BlockingIOError with MSG_DONTWAIT."""
+        try:
+            message, descriptors = receive(self.wire, flags)
+        except ConnectionError:
+            return None, []
+        return (json.loads(message), descriptors) if message else (None, [])
+
+    def close(self) -> None:
+        """Close this end; the other one sees the end of the wire."""
+        for _, descriptors in self.waiting:
+            for descriptor in descriptors:
+                os.close(descriptor)
+        self.waiting.clear()
+        self.wire.close()

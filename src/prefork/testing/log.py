@@ -1,0 +1,106 @@
+"""A server's log, read line by line while it runs: JSON lines are events, the rest is what the application itself printed.
+
+Waiting blocks on a condition variable and ends with the whole log when the event does not come. Never drops a line.
+"""
+
+import json
+import threading
+from collections.abc import Iterable
+from typing import IO, Any
+
+Event = dict[str, Any]
+
+
+class Log:
+    """The lines of one server. Positions (marks) count events from the start."""
+
+    def __init__(self) -> None:
+        self._changed = threading.Condition()
+        self._lines: list[str] = []
+        self._events: list[Event] = []
+        self._output: list[str] = []
+        self._ended = False
+
+    def follow(self, stream: IO[bytes]) -> threading.Thread:
+        """Read `stream` to its end in a thread of its own, which is returned running. The stream is closed at its end."""
+        thread = threading.Thread(target=self._read, args=(stream,), name="log", daemon=True)
+        thread.start()
+        return thread
+
+    def mark(self) -> int:
+        """The position behind the last event so far."""
+        with self._changed:
+            return len(self._events)
+
+    def events(self, name: str | None = None, after: int = 0, **fields: object) -> list[Event]:
+        """The events since the mark `after` with this name (all when None) and these values."""
+        with self._changed:
+            return [event for event in self._events[after:] if _matches(event, name, fields)]
+
+    def wait_for(self, name: str, timeout: float = 10.0, after: int = 0, **fields: object) -> Event:
+        """The first event since the mark `after` with this name and these values; waits `timeout` seconds for it.
+
+        Raises AssertionError with the whole log when it does not come, at once when the log has ended.
+        """
+        with self._changed:
+            self._changed.wait_for(lambda: self._ended or self.events(name, after, **fields), timeout)
+            found = self.events(name, after, **fields)
+            if found:
+                return found[0]
+            wanted = " ".join([name, *(f"{key}={value!r}" for key, value in fields.items())])
+            why = "the log has ended" if self._ended else f"{timeout} s have passed"
+            raise AssertionError(f"no event {wanted} since mark {after}, and {why}; the log:\n{self.text()}")
+
+    @property
+    def ended(self) -> bool:
+        """Whether every process that could write to the log has ended."""
+        return self._ended
+
+    @property
+    def output(self) -> list[str]:
+        """The lines that are no events: what the application's own processes printed."""
+        with self._changed:
+            return list(self._output)
+
+    def text(self) -> str:
+        """The whole log: events as `time level event: sentence`, everything else as it came."""
+        with self._changed:
+            return "\n".join(self._lines)
+
+    def _read(self, stream: IO[bytes]) -> None:
+        with stream:
+            self._add_all(stream)
+        with self._changed:
+            self._ended = True
+            self._changed.notify_all()
+
+    def _add_all(self, lines: Iterable[bytes]) -> None:
+        for line in lines:
+            text = line.decode(errors="backslashreplace").rstrip("\n")
+            event = _parse(text)
+            with self._changed:
+                if event is None:
+                    self._output.append(text)
+                else:
+                    self._events.append(event)
+                self._lines.append(text if event is None else _worded(event))
+                self._changed.notify_all()
+
+
+def _parse(line: str) -> Event | None:
+    if not line.startswith("{"):
+        return None
+    try:
+        event = json.loads(line)
+    except ValueError:
+        return None
+    return event if isinstance(event, dict) and "event" in event else None
+
+
+def _matches(event: Event, name: str | None, fields: dict[str, object]) -> bool:
+    return (name is None or event["event"] == name) and all(key in event and event[key] == fields[key] for key in fields)
+
+
+def _worded(event: Event) -> str:
+    head = f"{event.get('time', '')} {event.get('level', '')} {event['event']}: {event.get('message', '')}"
+    return f"{head}\n{event['traceback']}" if event.get("traceback") else head

@@ -1,0 +1,69 @@
+"""The flags of the command line, made from the declarations of the options, and their help in groups."""
+
+from __future__ import annotations
+
+import re
+import textwrap
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from prefork.config.groups import GROUPS
+from prefork.config.kinds import SWITCH
+from prefork.config.option import declared
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from prefork.config import Option
+
+INDENT = 6  # columns before an option's help
+NO_BREAK = "\u00a0"  # a space at which textwrap breaks no line
+
+
+class OptionFlag(click.Option):
+    """The flag of one option. Its text is parsed with the other layers, so that all problems show at once."""
+
+    def __init__(self, declaration: Option) -> None:
+        switch = declaration.kind is SWITCH
+        spellings = [name.replace("_", "-") for name in (declaration.name, *declaration.aliases)]
+        flags = [f"--{spelling}/--no-{spelling}" if switch else f"--{spelling}" for spelling in spellings]
+        super().__init__([*flags, declaration.name], type=bool if switch else str, default=None)
+        self.declaration = declaration
+        self.switch = switch
+
+    def help_lines(self) -> Iterator[str]:
+        """What the flag looks like, then what it means."""
+        spellings = ", ".join(spelling.replace("--", "--[no-]") if self.switch else spelling for spelling in self.opts)
+        yield spellings if self.switch else f"{spellings} {self.declaration.kind.metavar}"
+        default = f" [{self.declaration.default_words()}]".replace(" [not set]", "")
+        later = " (no effect yet)" if self.declaration.inert else ""
+        yield f"{self.declaration.help}{later}{default}".replace("`", "")
+
+
+class Configured(click.Command):
+    """A command that takes every option as a flag and shows them in the groups of their declarations."""
+
+    def __init__(self, *args: Any, **attributes: Any) -> None:
+        super().__init__(*args, **attributes)
+        self.params += [OptionFlag(each) for group in GROUPS for each in declared(group)]
+
+    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the command's own options, then the groups with the defaults in brackets."""
+        with formatter.section("Options"):
+            own = [each.get_help_record(ctx) for each in self.get_params(ctx) if type(each) is click.Option]
+            formatter.write_dl([record for record in own if record is not None])
+        for group in GROUPS:
+            with formatter.section(group.__name__):
+                for flag in self.params:
+                    if isinstance(flag, OptionFlag) and flag.declaration.group == group.__name__:
+                        write(flag, formatter)
+
+
+def write(flag: OptionFlag, formatter: click.HelpFormatter) -> None:
+    """Write one flag on a line and its meaning below, indented; a short default stays on one line."""
+    head, meaning = flag.help_lines()
+    formatter.write(f"{'':>{formatter.current_indent}}{head}\n")
+    whole = re.sub(r"(?:\[[^\]]{1,24}\]|\(no effect yet\))", lambda match: match[0].replace(" ", NO_BREAK), meaning)
+    for line in textwrap.wrap(whole, formatter.width - INDENT, break_on_hyphens=False):
+        formatter.write(f"{'':>{INDENT}}{line.replace(NO_BREAK, ' ')}\n")

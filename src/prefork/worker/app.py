@@ -1,0 +1,21 @@
+"""The contract with an application: what a host must be able to do. Every host is a proof that it is enough."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from typing import BinaryIO
+
+    from prefork.messages import Request
+    from prefork.worker.reply import Reply
+
+
+class Host(Protocol):
+    """An application of one kind (WSGI, …) in this process."""
+
+    def load(self) -> None:
+        """Import the application: in the template, or in each worker where it does not survive a fork. Raises what it raises."""
+
+    def respond(self, request: Request, body: BinaryIO, reply: Reply) -> None:
+        """Answer one request. What it raises before the answer's head is sent becomes a 500, afterwards a cut connection."""

@@ -1,0 +1,56 @@
+"""What would not survive a fork: threads and connections that importing the application has made."""
+
+from __future__ import annotations
+
+import os
+import socket
+import threading
+from typing import NamedTuple
+
+
+class Census(NamedTuple):
+    """Names of threads and of connections ("TCP 127.0.0.1:5432")."""
+
+    threads: tuple[str, ...]
+    sockets: tuple[str, ...]
+
+    def clean(self) -> bool:
+        """Whether a fork breaks nothing."""
+        return not self.threads and not self.sockets
+
+
+def take(own: set[int]) -> Census:
+    """Look at this process; `own` are descriptors of ours, which don't count."""
+    return Census(threads(), connections(own))
+
+
+def threads() -> tuple[str, ...]:
+    """All threads but the main one: Python's by their name, others by the kernel's."""
+    known = {thread.native_id: thread.name for thread in threading.enumerate()}
+    found = []
+    for entry in os.listdir("/proc/self/task"):
+        native = int(entry)
+        if native == os.getpid():
+            continue
+        if native in known:
+            found.append(known[native])
+        else:
+            with open(f"/proc/self/task/{native}/comm") as comm:
+                found.append(comm.read().strip())
+    return tuple(sorted(found))
+
+
+def connections(own: set[int]) -> tuple[str, ...]:
+    """Sockets that are connected to somebody. Listening and unconnected ones can be shared by a fork."""
+    found = []
+    for entry in os.listdir("/proc/self/fd"):
+        descriptor = int(entry)
+        try:
+            if descriptor in own or descriptor < 3 or not os.readlink(f"/proc/self/fd/{descriptor}").startswith("socket:"):
+                continue
+            with socket.socket(fileno=os.dup(descriptor)) as copy:
+                peer = copy.getpeername()
+                found.append(f"TCP {peer[0]}:{peer[1]}" if isinstance(peer, tuple) else f"unix {peer or 'pair'!s}")
+        except OSError:  # closed meanwhile (listdir's own), or not connected
+            continue
+    return tuple(sorted(found))

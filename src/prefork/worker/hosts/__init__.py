@@ -1,0 +1,1 @@
+"""One module per kind of application; each fulfils the contract in `prefork.worker.app`."""

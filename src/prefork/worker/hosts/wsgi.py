@@ -1,0 +1,149 @@
+"""Hosts a WSGI application (PEP 3333)."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from typing import TYPE_CHECKING, Any, Callable
+from urllib.parse import unquote_to_bytes
+
+if TYPE_CHECKING:
+    from typing import BinaryIO
+
+    from prefork.messages import Request
+    from prefork.worker.reply import Reply
+
+KEYS: dict[bytes, str] = {}  # header name -> environ key
+KNOWN_KEYS = 1000  # clients choose header names: the cache must not grow with them
+
+
+class Wsgi:
+    """An application named `module:attribute` or `module:factory()`; the attribute defaults to `application` or `app`."""
+
+    def __init__(self, app: str) -> None:
+        self.app = app
+        self.application: Callable[..., Any] | None = None
+
+    def load(self) -> None:
+        """Import the application. Raises ImportError, AttributeError, TypeError with a sentence, or what its code raises."""
+        name, _, attribute = self.app.partition(":")
+        module = importlib.import_module(name)
+        calls = attribute.endswith("()")
+        if calls:
+            attribute = attribute[:-2]
+        found: Any = module
+        for part in attribute.split(".") if attribute else [default(module)]:
+            if not hasattr(found, part):
+                raise AttributeError(f"app = {self.app}: {getattr(found, '__name__', found)!r} has no attribute {part!r}")
+            found = getattr(found, part)
+        found = found() if calls else found
+        if not callable(found):
+            raise TypeError(f"app = {self.app}: {type(found).__name__} is not a WSGI application, it cannot be called")
+        self.application = found
+
+    def respond(self, request: Request, body: BinaryIO, reply: Reply) -> None:
+        """Call the application and send what it returns."""
+        assert self.application is not None
+        call = Call(reply)
+        result = self.application(environ(request, body), call.start_response)
+        try:
+            if isinstance(result, (list, tuple)) and not reply.begun:
+                # All parts are there: one send delays none of them, and their length is known.
+                call.write(result[0] if len(result) == 1 else b"".join(result), whole=True)
+            else:
+                for data in result:
+                    if data:
+                        call.write(data)
+                    if reply.gone:
+                        break
+                call.write(b"", whole=True)
+            reply.finish()
+        finally:
+            if hasattr(result, "close"):
+                result.close()
+
+
+class Call:
+    """One call of the application: what it said through start_response, until the first part of the body sends it."""
+
+    __slots__ = ("given", "reply")
+
+    def __init__(self, reply: Reply) -> None:
+        self.reply = reply
+        self.given: tuple[str, list[tuple[str, str]]] | None = None
+
+    def start_response(self, status: str, headers: list[tuple[str, str]], exc_info: Any = None) -> Callable[[bytes], None]:
+        """What PEP 3333 says; returns its `write`."""
+        if exc_info:
+            try:
+                if self.reply.begun:
+                    raise exc_info[1].with_traceback(exc_info[2])
+            finally:
+                exc_info = None
+        elif self.given:
+            raise RuntimeError("start_response was called a second time without exc_info")
+        self.given = (status, headers)
+        return self.write
+
+    def write(self, data: bytes, whole: bool = False) -> None:
+        """Send a part of the body; `whole` when it is all of it, so that its length can be said."""
+        if not self.reply.begun:
+            if not self.given:
+                raise RuntimeError("the application returned without calling start_response")
+            self.reply.begin(*self.given, len(data) if whole else None)
+        if data or not self.reply.begun:
+            self.reply.write(data)
+
+
+def default(module: Any) -> str:
+    """The attribute that is meant when none is named."""
+    return "application" if hasattr(module, "application") else "app"
+
+
+def environ(request: Request, body: BinaryIO) -> dict[str, Any]:
+    """The request as a WSGI environ, with `prefork.attempt` beside the standard keys."""
+    target = request.target.decode("latin-1")
+    path, _, query = target.partition("?")
+    made: dict[str, Any] = {
+        "REQUEST_METHOD": request.method,
+        "SCRIPT_NAME": "",
+        "PATH_INFO": unquote_to_bytes(path.encode("latin-1")).decode("latin-1") if "%" in path else path,
+        "QUERY_STRING": query,
+        "REQUEST_URI": target,
+        "RAW_URI": target,
+        "SERVER_PROTOCOL": "HTTP/" + request.version,
+        "SERVER_NAME": request.server[0],
+        "SERVER_PORT": str(request.server[1]),
+        "SERVER_SOFTWARE": "Prefork",
+        "REMOTE_ADDR": request.client[0],
+        "REMOTE_PORT": str(request.client[1]),
+        "wsgi.version": (1, 0),
+        "wsgi.url_scheme": request.scheme,
+        "wsgi.input": body,
+        "wsgi.input_terminated": True,
+        "wsgi.errors": sys.stderr,
+        "wsgi.multithread": False,
+        "wsgi.multiprocess": True,
+        "wsgi.run_once": False,
+        "prefork.attempt": request.attempt,
+    }
+    for name, value in request.headers:
+        key = KEYS.get(name) or key_of(name)
+        text = value.decode("latin-1")
+        if key in made:
+            text = made[key] + ("; " if key == "HTTP_COOKIE" else ",") + text
+        made[key] = text
+    made.pop("HTTP_TRANSFER_ENCODING", None)  # the body has been decoded
+    if request.length:
+        made["CONTENT_LENGTH"] = str(request.length)
+    return made
+
+
+def key_of(name: bytes) -> str:
+    """The environ key of a header name."""
+    key = name.decode("latin-1").upper().replace("-", "_")
+    if key not in {"CONTENT_TYPE", "CONTENT_LENGTH"}:
+        key = "HTTP_" + key
+    if len(KEYS) < KNOWN_KEYS:
+        KEYS[name] = key
+    return key

@@ -1,0 +1,81 @@
+"""The body of an HTTP worker: one request at a time, from the pair to the client and back to idle.
+
+Everything about a request happens in `serve` and `answer`, top to bottom: receive, begin, call, respond, end. The slot is written
+at each step, because it is what others read when this process is gone.
+"""
+
+from __future__ import annotations
+
+import io
+import os
+import socket
+import sys
+import time
+import traceback
+from typing import TYPE_CHECKING
+
+from prefork.http.framing import reason
+from prefork.http.pages import page
+from prefork.messages import KEEP, WORN, pack_ending, receive, send, unpack_request
+from prefork.scoreboard import BEGUN, BEGUN_AT, RECEIVED, REQUEST, REQUESTS, pack_progress
+from prefork.worker.reply import Reply
+
+if TYPE_CHECKING:
+    from typing import BinaryIO
+
+    from prefork.messages import Request
+    from prefork.scoreboard import Slot
+    from prefork.worker.app import Host
+
+TWO_RIGHTS = socket.CMSG_SPACE(8)  # the client's socket, and the file of a large body
+
+
+def serve(pair: socket.socket, slot: Slot, host: Host, limit: int) -> None:
+    """Answer requests until the dispatcher closes the pair. After `limit` of them each ending asks for a replacement."""
+    served = 0
+    spent = time.process_time_ns()
+    while True:
+        try:
+            message, descriptors = receive(pair, space=TWO_RIGHTS)
+        except ConnectionError:
+            return
+        if not message:
+            return
+        request = unpack_request(message)
+        slot[REQUEST] = pack_progress(request.number, RECEIVED)
+        # Family and type are given because finding them out costs two system calls; only send is ever called.
+        client = socket.socket(socket.AF_INET, socket.SOCK_STREAM, 0, descriptors[0])
+        body = io.BytesIO(request.body) if request.body is not None else open(descriptors[1], "rb")  # noqa: SIM115 - closed below
+        reply = Reply(request, client, pair, slot)
+        slot[BEGUN_AT] = time.monotonic_ns()
+        slot[REQUEST] = pack_progress(request.number, BEGUN)
+        answer(host, request, body, reply)
+        body.close()
+        served += 1
+        slot[REQUESTS] = served
+        reply.close()
+        client.close()
+        before, spent = spent, time.process_time_ns()
+        flags = (KEEP if reply.keep else 0) | (WORN if served >= limit else 0)
+        try:
+            send(pair, pack_ending(request.number, reply.code, reply.sent, spent - before, flags))
+        except OSError:
+            return
+
+
+def answer(host: Host, request: Request, body: BinaryIO, reply: Reply) -> None:
+    """Have the application answer; whatever it raises ends with its request."""
+    try:
+        host.respond(request, body, reply)
+    except BaseException as error:  # noqa: BLE001 - SystemExit in a view must not end the worker either
+        said = "".join(traceback.format_exception(type(error), error, error.__traceback__))
+        sys.stderr.write(f"prefork: {request.method} {request.target!r} raised in worker {os.getpid()}:\n{said}")
+        sys.stderr.flush()
+        if reply.begun:
+            reply.fail()
+        else:
+            accept = next((value for name, value in request.headers if name == b"accept"), b"")
+            kind, text = page(500, "", accept)
+            reply.begin(f"500 {reason(500)}", [("Content-Type", kind.decode())], len(text))
+            reply.write(text)
+            reply.finish()

@@ -1,0 +1,58 @@
+"""The life of a worker, whatever its body: how it comes into the world, says that it is ready, and leaves.
+
+The order of the first steps matters. PDEATHSIG set before the master has adopted this process would kill it when the intermediate
+parent exits; set after the master's death it would never fire, hence the second look at the parent.
+"""
+
+from __future__ import annotations
+
+import atexit
+import faulthandler
+import json
+import os
+import signal
+import sys
+import time
+from typing import TYPE_CHECKING, Any, Callable
+
+from prefork.kernel import STACKS, die_with
+
+if TYPE_CHECKING:
+    import socket
+
+KEPT = frozenset((signal.SIGKILL, signal.SIGSTOP, signal.SIGPIPE, signal.SIGXFSZ))  # Python ignores the last two by itself
+
+
+def settle(master: int, intermediate: int) -> None:
+    """The first steps of a fresh process, from the fork to being a child of the master in a group of its own."""
+    signal.set_wakeup_fd(-1)
+    for number in set(signal.valid_signals()) - KEPT:
+        if callable(signal.getsignal(number)):
+            signal.signal(number, signal.SIG_DFL)
+    os.setpgid(0, 0)
+    while os.getppid() == intermediate:
+        time.sleep(0.0002)
+    die_with(master)
+    faulthandler.register(STACKS, file=2, all_threads=True, chain=False)
+
+
+def report(reports: socket.socket, kind: str, **fields: Any) -> None:
+    """Tell the master something about this worker."""
+    reports.send(json.dumps({"kind": kind, "pid": os.getpid(), **fields}).encode())
+
+
+def live(body: Callable[[], int]) -> None:
+    """Run the body to its end and leave the process with its status, after the application's exit functions.
+
+    The heap is not torn down: that would touch every page shared with the template, only to free it.
+    """
+    status = 1
+    try:
+        status = body()
+    except BaseException:  # noqa: BLE001 - the last frame of this process
+        sys.excepthook(*sys.exc_info())
+    finally:
+        atexit._run_exitfuncs()
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(status)

@@ -1,0 +1,182 @@
+"""One answer on its way to the client: framing, and who may write to the socket.
+
+The socket is shared with the dispatcher, so it is never made non-blocking: each send says MSG_DONTWAIT. After the first one that
+the socket does not take whole, this process never writes to it again; the rest goes to the dispatcher, so that a slow reader
+holds no worker.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import socket
+from typing import TYPE_CHECKING
+
+from prefork.http.framing import BODILESS, LAST_CHUNK, SERVER, chunk, date, head
+from prefork.messages import INLINE, pack_rest, send
+from prefork.scoreboard import DONE, REQUEST, WRITING, pack_progress
+
+if TYPE_CHECKING:
+    from prefork.messages import Request
+    from prefork.scoreboard import Slot
+
+FLAGS = socket.MSG_DONTWAIT | socket.MSG_NOSIGNAL
+HOP_BY_HOP = frozenset((b"connection", b"keep-alive", b"proxy-authenticate", b"te", b"trailer", b"transfer-encoding", b"upgrade"))
+NAME = re.compile(rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+\Z")
+VALUE = re.compile(rb"[^\0\r\n]*\Z")
+
+
+class Reply:
+    """Begin it once, write any number of times, finish it.
+
+    `begun` tells whether the head has been sent, `gone` that the client has left: further writing is pointless but harmless.
+    """
+
+    __slots__ = (
+        "begun",
+        "chunked",
+        "client",
+        "code",
+        "failed",
+        "gone",
+        "keep",
+        "left",
+        "pair",
+        "request",
+        "sent",
+        "slot",
+        "spilled",
+        "start",
+    )
+
+    def __init__(self, request: Request, client: socket.socket, pair: socket.socket, slot: Slot) -> None:
+        self.request = request
+        self.client = client
+        self.pair = pair
+        self.slot = slot
+        self.keep = request.keep
+        self.begun = self.chunked = self.failed = self.gone = self.spilled = False
+        self.code = 0
+        self.sent = 0  # bytes, head and body
+        self.left: int | None = None  # of the announced body, where a length is announced
+        self.start = b""
+
+    def begin(self, status: str, headers: list[tuple[str, str]], length: int | None = None) -> None:
+        """Take status and headers; they are sent with the first part of the body. May be called again before that.
+
+        `length` is the body's size where the caller knows it and the headers don't say. Raises ValueError for what may not be
+        in a head, such as a line break.
+        """
+        line = status.encode("latin-1")
+        if len(line) < 4 or not line[:3].isdigit() or line[3:4] != b" " or not VALUE.match(line):
+            raise ValueError(f"the status must be three digits, a space and a phrase, not {status!r}")
+        self.code = int(line[:3])
+        self.keep = self.request.keep
+        announced, lines = self._lines(headers)
+        if self.code in BODILESS or self.request.method == "HEAD":
+            self.left, self.chunked = 0, False
+            if announced is None and length is not None and self.code not in BODILESS:
+                lines.append((b"Content-Length", b"%d" % length))
+        elif announced is not None:
+            self.left, self.chunked = announced, False
+        elif length is not None:
+            self.left, self.chunked = length, False
+            lines.append((b"Content-Length", b"%d" % length))
+        else:
+            self.left, self.chunked = None, self.request.version == "1.1"
+            if self.chunked:
+                lines.append((b"Transfer-Encoding", b"chunked"))
+            else:
+                self.keep = False  # the end of the connection is the end of the body
+        if not self.keep:
+            lines.append((b"Connection", b"close"))
+        elif self.request.version == "1.0":
+            lines.append((b"Connection", b"keep-alive"))
+        self.start = head(line, lines)
+
+    def _lines(self, headers: list[tuple[str, str]]) -> tuple[int | None, list[tuple[bytes, bytes]]]:
+        """The application's headers as bytes without those that are ours to set, and the length they announce."""
+        announced = None
+        lines = []
+        seen = set()
+        for name, value in headers:
+            key, data = name.encode("latin-1"), value.encode("latin-1")
+            if not NAME.match(key) or not VALUE.match(data):
+                raise ValueError(f"{name!r}: {value!r} cannot be a header: it has characters that would end or forge one")
+            low = key.lower()
+            seen.add(low)
+            if low == b"content-length":
+                announced = int(data)
+                if self.code in BODILESS:
+                    continue
+            if low == b"connection" and data.lower() == b"close":
+                self.keep = False
+            if low not in HOP_BY_HOP:
+                lines.append((key, data))
+        if b"date" not in seen:
+            lines.append((b"Date", date()))
+        if b"server" not in seen:
+            lines.append((b"Server", SERVER))
+        return announced, lines
+
+    def write(self, data: bytes) -> None:
+        """Send a part of the body, with the head before the first one. More than was announced is cut off."""
+        if self.left is not None:
+            data = data[: self.left] if len(data) > self.left else data
+            self.left -= len(data)
+        if not self.begun:
+            self.begun = True
+            self.slot[REQUEST] = pack_progress(self.request.number, WRITING, self.code)
+            if data and self.chunked:
+                data = chunk(data)
+            self._send(self.start + data)
+        elif data:
+            self._send(chunk(data) if self.chunked else data)
+
+    def finish(self) -> None:
+        """The body is complete."""
+        if not self.begun:
+            self.write(b"")
+        if self.chunked:
+            self._send(LAST_CHUNK)
+        if self.left and self.request.method != "HEAD":
+            self.fail()  # the client waits for what was announced: only a cut connection tells it
+
+    def fail(self) -> None:
+        """Give the answer up in its middle: the connection is cut, so that the client does not take it for whole."""
+        self.failed = True
+        self.keep = False
+
+    def close(self) -> None:
+        """Mark the request as done, for whoever finds this worker dead. To be called before its ending is sent."""
+        self.keep = self.keep and not self.gone
+        self.slot[REQUEST] = pack_progress(self.request.number, DONE, self.code, self.keep)
+
+    def _send(self, data: bytes) -> None:
+        if self.gone:
+            return
+        taken = 0
+        if not self.spilled:
+            try:
+                taken = self.client.send(data, FLAGS)
+            except BlockingIOError:
+                pass
+            except OSError:
+                self.gone = True
+                return
+        self.sent += len(data)
+        if taken < len(data):
+            self.spilled = True
+            self._spill(memoryview(data)[taken:])
+
+    def _spill(self, data: memoryview) -> None:
+        if len(data) <= INLINE:
+            send(self.pair, pack_rest(bytes(data)))
+            return
+        descriptor = os.memfd_create("prefork-rest", os.MFD_CLOEXEC)
+        try:
+            while data:
+                data = data[os.write(descriptor, data) :]
+            send(self.pair, pack_rest(b""), [descriptor])
+        finally:
+            os.close(descriptor)

@@ -1,0 +1,136 @@
+"""The template: a process that has imported the application, frozen its heap, and forks workers when the master says so.
+
+One thread, one channel. It never serves a request; it ends when the master closes the channel. A worker is forked twice, so that
+the master adopts it: the intermediate process exits at once.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import gc
+import os
+import random
+import socket
+import struct
+import sys
+import time
+import traceback
+from typing import Any
+
+from prefork.kernel import die_with, set_title
+from prefork.messages import Channel
+from prefork.scoreboard import Scoreboard
+from prefork.worker import census
+from prefork.worker.hosts.wsgi import Wsgi
+from prefork.worker.http import serve
+from prefork.worker.life import live, report, settle
+
+PID = struct.Struct("i")
+
+
+class Template:
+    """What the template knows: the application, and the descriptors each worker inherits."""
+
+    def __init__(self, channel: Channel, orders: dict[str, Any], scoreboard: int, reports: int) -> None:
+        self.channel = channel
+        self.orders = orders
+        self.scoreboard = Scoreboard(scoreboard)
+        self.reports = socket.socket(fileno=reports)
+        self.host = Wsgi(orders["app"])
+        self.loaded = False
+        self.own = {channel.wire.fileno(), scoreboard, reports}
+
+    def prepare(self) -> bool:
+        """Import the application (unless each worker is to do that) and tell the master. False: it cannot be imported."""
+        started = time.monotonic()
+        if self.orders["preload"] != "false":
+            try:
+                self.host.load()
+            except BaseException as error:  # noqa: BLE001 - whatever the application's import raises is told, not suffered
+                self.channel.send("failed", reason=sentence(error), traceback=traceback.format_exc())
+                return False
+            self.loaded = True
+        found = census.take(self.own)
+        # Collect now and freeze: a collection in a worker would write to every page it shares with this process.
+        gc.collect()
+        gc.freeze()
+        seconds = time.monotonic() - started
+        self.channel.send("loaded", seconds=seconds, preloaded=self.loaded, threads=found.threads, sockets=found.sockets)
+        return True
+
+    def obey(self) -> None:
+        """Fork a worker for each order, until the channel ends."""
+        while True:
+            order, descriptors = self.channel.receive()
+            if order is None:
+                return
+            pid = self.fork(order, descriptors[0])
+            os.close(descriptors[0])
+            self.channel.send("forked", slot=order["slot"], pid=pid)
+
+    def fork(self, order: dict[str, Any], pair: int) -> int:
+        """A new worker's pid, or 0 when the system refused one. In the worker it does not return."""
+        reading, writing = os.pipe()
+        intermediate = os.fork()
+        if intermediate == 0:
+            os.close(reading)
+            self._fork_again(order, pair, writing)
+        os.close(writing)
+        told = os.read(reading, PID.size)
+        os.close(reading)
+        os.waitpid(intermediate, 0)
+        pid: int = PID.unpack(told)[0] if len(told) == PID.size else 0
+        return pid
+
+    def _fork_again(self, order: dict[str, Any], pair: int, writing: int) -> None:
+        me = os.getpid()
+        with contextlib.suppress(OSError):
+            pid = os.fork()
+            if pid == 0:
+                os.close(writing)
+                live(lambda: self.work(order, pair, me))
+            os.write(writing, PID.pack(pid))
+        os._exit(0)
+
+    def work(self, order: dict[str, Any], pair: int, intermediate: int) -> int:
+        """Be a worker; returns the exit status."""
+        settle(self.orders["master"], intermediate)
+        self.channel.wire.close()
+        set_title(f"prefork: {order['name'].replace('.', ' ')} [{self.orders['app']}]")
+        slot = order["slot"]
+        if not self.loaded:
+            try:
+                self.host.load()
+            except BaseException as error:  # noqa: BLE001 - as in the template
+                report(self.reports, "boot_failed", slot=slot, reason=sentence(error), traceback=traceback.format_exc()[-16384:])
+                return 1
+        # The standard library has reseeded `random` in the fork; the jitter is drawn after it.
+        limit = self.orders["limit_request"] + random.randint(0, self.orders["limit_request_jitter"])  # noqa: S311
+        wire = socket.socket(fileno=pair)
+        report(self.reports, "ready", slot=slot)
+        serve(wire, self.scoreboard.slot(slot), self.host, limit)
+        return 0
+
+
+def sentence(error: BaseException) -> str:
+    """What an exception says, with its type."""
+    return f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
+
+
+def main(descriptor: int) -> int:
+    """Run the template on its channel; the first message says what to load."""
+    channel = Channel(socket.socket(fileno=descriptor))
+    orders, descriptors = channel.receive()
+    if orders is None:
+        return 0
+    die_with(orders["master"])
+    set_title(f"prefork: template g{orders['generation']} [{orders['app']}]")
+    os.umask(orders["umask"])
+    os.chdir(orders["app_dir"])
+    sys.path.insert(0, orders["app_dir"])
+    sys.argv[1:] = []
+    template = Template(channel, orders, *descriptors)
+    if not template.prepare():
+        return 1
+    template.obey()
+    return 0
