@@ -119,15 +119,16 @@ def reload(file: Path | None, app_dir: str | None, data_dir: str | None) -> None
     If the new code fails to load or to get ready, the old code stays and the traceback is shown.
     """
     answer = told(server(file, app_dir, data_dir), {"command": "reload"}, RELOAD_LIMIT)
-    generation = f" is at generation {answer['generation']}" if "generation" in answer else ""
-    click.echo(f"Reloaded: the server{generation or ' runs the new code'}.")
+    click.echo(f"Reloaded in {answer['seconds']:.1f} s: the server is at generation {answer['generation']}.")
+    if waiting := answer["restart_needed"]:
+        click.echo(f"These changes take effect with a restart: {', '.join(waiting)}.", err=True)
 
 
 @main.command()
-@click.argument("workers", type=click.IntRange(1, 1000), metavar="N")
+@click.argument("workers", type=click.IntRange(1, 512), metavar="N")
 @aimed
 def scale(workers: int, file: Path | None, app_dir: str | None, data_dir: str | None) -> None:
-    """Set the number of HTTP workers until the next restart."""
+    """Set the number of HTTP workers until the next reload or restart."""
     told(server(file, app_dir, data_dir), {"command": "scale", "workers": workers})
     click.echo(f"The server will have {counted(workers, 'worker')}.")
 

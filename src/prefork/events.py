@@ -265,11 +265,13 @@ class ControlUnavailable(Event):
 
 
 @dataclass(frozen=True, slots=True)
-class StacksRequested(Event):
-    """Every worker writes the stacks of its threads to the log."""
+class Stacks(Event):
+    """What every thread of a worker was doing, because somebody asked (SIGQUIT)."""
 
-    workers: int
-    wording = "Stacks of {workers} workers follow"
+    worker: str
+    pid: int
+    traceback: str | None
+    wording = "Stacks of worker {worker} (pid {pid}):"
 
 
 @dataclass(frozen=True, slots=True)

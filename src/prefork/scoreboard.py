@@ -15,7 +15,7 @@ WORDS = 16  # 8-byte words in a slot: 128 bytes, two cache lines
 DISPATCHER = SLOTS  # the block behind the last slot
 
 # A worker's words.
-REQUEST, BEGUN_AT, REQUESTS = range(3)
+REQUEST, BEGUN_AT, REQUESTS, SIZE = range(4)
 # The dispatcher's words: how long the queue is and since when its head waits; totals since the dispatcher's start.
 QUEUED, OLDEST, CONNECTIONS, ANSWERED, RETRIED, FAILED, REFUSED, BUSY = range(8)
 
@@ -27,23 +27,25 @@ class Progress(NamedTuple):
     """A worker's REQUEST word, unpacked.
 
     `number` identifies the request (the dispatcher counts them), `status` is the HTTP status once known (else 0), and `keep`
-    tells whether the connection can take another request (meaningful when `state` is DONE).
+    tells whether the connection can take another request afterwards. `whole`, while WRITING: the answer is complete as soon
+    as the socket has taken as many bytes as the SIZE word says.
     """
 
     number: int
     state: int
     status: int
     keep: bool
+    whole: bool
 
 
-def pack_progress(number: int, state: int, status: int = 0, keep: bool = False) -> int:
-    """One word from its parts: 48 bits number, 10 status, 1 keep, 4 state (one bit is free)."""
-    return number << 16 | status << 5 | (16 if keep else 0) | state
+def pack_progress(number: int, state: int, status: int = 0, keep: bool = False, whole: bool = False) -> int:
+    """One word from its parts: 48 bits number, 1 whole, 10 status, 1 keep, 4 state."""
+    return number << 16 | (32768 if whole else 0) | status << 5 | (16 if keep else 0) | state
 
 
 def unpack_progress(word: int) -> Progress:
     """The parts of a REQUEST word."""
-    return Progress(word >> 16, word & 15, word >> 5 & 1023, bool(word & 16))
+    return Progress(word >> 16, word & 15, word >> 5 & 1023, bool(word & 16), bool(word & 32768))
 
 
 class Slot:

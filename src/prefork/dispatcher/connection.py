@@ -18,6 +18,7 @@ from prefork.dispatcher.exchange import Exchange
 from prefork.dispatcher.intake import Intake
 from prefork.dispatcher.replies import refusal
 from prefork.http.head import END_OF_HEAD, Refused
+from prefork.kernel import bytes_taken
 
 if TYPE_CHECKING:
     from prefork.dispatcher.traffic import Traffic
@@ -78,9 +79,8 @@ class Connection:
     """A client's connection. `deadline` (monotonic seconds) is when its state has lasted too long."""
 
     __slots__ = (
-        "buffer", "deadline", "descriptor", "exchange", "head", "intake", "keep", "local", "outbox", "peer", "refused",
-        "scanned", "socket",
-        "state", "traffic", "unread", "waiting_bytes",
+        "buffer", "deadline", "descriptor", "exchange", "head", "intake", "keep", "local", "outbox", "peer", "refused", "scanned",
+        "socket", "state", "traffic", "unread", "waiting_bytes", "written",
     )  # fmt: skip
 
     def __init__(self, traffic: Traffic, client: socket.socket, peer: tuple[str, int], local: tuple[str, int]) -> None:
@@ -101,6 +101,7 @@ class Connection:
         self.exchange: Exchange | None = None
         self.outbox: deque[bytes | Rest] = deque()
         self.waiting_bytes = 0  # in the outbox
+        self.written = 0  # bytes that the socket has taken from anybody, before the request that a worker has now
 
     def to(self, state: State, deadline: float = float("inf")) -> None:
         """Change the state; anything that the table does not have is a fault."""
@@ -251,6 +252,10 @@ class Connection:
         self.to(S.FLUSHING, time.monotonic() + self.traffic.options.body_timeout)
         self.flush()
 
+    def out(self) -> int:
+        """How many bytes of the present answer the socket has taken from its worker."""
+        return bytes_taken(self.socket) - self.written
+
     def proceed(self) -> None:
         """Go on with what arrived while the last request was answered."""
         self.advance()
@@ -283,6 +288,8 @@ class Connection:
 
     def _sent(self, first: bytes | Rest, taken: int) -> None:
         self.waiting_bytes = max(0, self.waiting_bytes - taken)
+        if self.state is not S.SERVED:  # what is handed on is a part of the worker's answer and counted with it
+            self.written += taken
         if isinstance(first, Rest):
             first.offset += taken
             if first.offset >= first.size:

@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING, Protocol
 from prefork.dispatcher.connection import Rest, State
 from prefork.dispatcher.queue import Queue
 from prefork.dispatcher.replies import HEALTH, failure, health
-from prefork.dispatcher.verdict import Verdict, judge
+from prefork.dispatcher.verdict import Verdict, corrected, judge
 from prefork.events import Access, QueueFull, RequestFailed, RequestRefused, RequestRetried
 from prefork.http.head import Reader, Refused
 from prefork.http.proxies import Headers, Origin, Proxies
 from prefork.messages import pack_request
-from prefork.scoreboard import ANSWERED, BEGUN, BUSY, CONNECTIONS, FAILED, OLDEST, QUEUED, REFUSED, RETRIED
+from prefork.scoreboard import ANSWERED, BEGUN, BUSY, CONNECTIONS, FAILED, OLDEST, QUEUED, REFUSED, RETRIED, SIZE, WRITING
 
 if TYPE_CHECKING:
     from prefork.dispatcher.connection import Connection
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from prefork.dispatcher.workers import Worker
     from prefork.journal import Journal
     from prefork.messages import Ending
-    from prefork.scoreboard import Slot
+    from prefork.scoreboard import Progress, Slot
 
 BEGIN_WITHIN = 1.0  # seconds from the hand-over to the application's start
 MOST_WAITING = 16 << 20  # bytes a client may leave unread before its worker has to wait
@@ -172,6 +172,7 @@ class Traffic:
         exchange.worker = None
         self._account(exchange, ending.status, ending.sent, ending.cpu / 1e9, worker.name)
         connection = exchange.connection
+        connection.written += ending.sent
         exchange.discard()
         if ending.worn and not worker.worn:
             worker.worn = True
@@ -186,6 +187,8 @@ class Traffic:
         self.queue.forget(worker)
         if worker.exchange is None:
             self.loop.part(worker)
+        else:
+            self.loop.tell_master("withdrawn", worker)
 
     def bury(self, worker: Worker) -> None:
         """A worker is dead and has said all it said: decide about its request."""
@@ -195,13 +198,14 @@ class Traffic:
         if exchange is None:
             return
         exchange.worker = None
-        progress = worker.slot.progress()
+        progress, sent = self._progress(exchange, worker)
         verdict = judge(progress, exchange.number, exchange.head.method, exchange.attempt, exchange.deliveries)
         if exchange.connection.state is State.CLOSED:
             exchange.discard()
         elif verdict is Verdict.DONE and not exchange.connection.outbox:
-            self._account(exchange, progress.status, 0, 0.0, worker.name)
+            self._account(exchange, progress.status, sent, 0.0, worker.name)
             exchange.discard()
+            exchange.connection.written += sent
             exchange.connection.answered(progress.keep)
             exchange.connection.proceed()
         elif verdict in {Verdict.AGAIN, Verdict.RETRY}:
@@ -211,6 +215,14 @@ class Traffic:
             exchange.connection.proceed()
         else:
             self._cut(exchange, progress.status, worker)
+
+    def _progress(self, exchange: Exchange, worker: Worker) -> tuple[Progress, int]:
+        """What a dead worker had done about its request, and how many bytes of the answer are out."""
+        progress, size = worker.slot.progress(), worker.slot[SIZE]
+        if progress.state < WRITING or progress.number != exchange.number or exchange.connection.state is State.CLOSED:
+            return progress, 0
+        sent = exchange.connection.out()
+        return corrected(progress, size, sent), sent
 
     def _again(self, exchange: Exchange, worker: Worker, verdict: Verdict) -> None:
         if verdict is Verdict.RETRY:

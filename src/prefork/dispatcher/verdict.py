@@ -24,6 +24,18 @@ class Verdict(Enum):
     DONE = "the answer was complete, only its end was not announced"
 
 
+def corrected(progress: Progress, size: int, out: int) -> Progress:
+    """What a WRITING worker had really done, by the bytes that its client's socket took (`out`), given its SIZE word.
+
+    The worker says that it writes before it does, and that it has written afterwards; it may die between these words.
+    """
+    if progress.state != WRITING:
+        return progress
+    if out == 0:
+        return progress._replace(state=BEGUN)
+    return progress._replace(state=DONE) if progress.whole and out == size else progress
+
+
 def judge(progress: Progress, number: int, method: str, attempt: int, deliveries: int) -> Verdict:
     """The verdict on request `number`, given a dead worker's `progress`.
 

@@ -100,8 +100,8 @@ class Reader:
             raise Refused(400, "the request's head is not complete at its empty line")
         headers, target, method, version = self.headers, self.target, self.method, self.version
         length, expects = framing(headers, version)
-        if length != 0 or method == "CONNECT":
-            self._renew()  # the parser now waits for a body, which is read elsewhere
+        if length != 0 or not self.keep or method == "CONNECT":
+            self._renew()  # this parser now waits for a body, which is read elsewhere, or for no further request at all
         check(method, version, headers)
         target = origin_form(target, method, headers)
         keep = self.keep and method != "CONNECT"

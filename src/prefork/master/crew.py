@@ -6,10 +6,12 @@ A worker's slot is its identity until the dispatcher has released it: only then 
 from __future__ import annotations
 
 import os
+import signal
 import time
 from typing import TYPE_CHECKING, Any
 
-from prefork.events import BootFailed, WorkerDied, WorkerExited, WorkerReady, WorkerRetiring
+from prefork.events import BootFailed, Stacks, WorkerDied, WorkerExited, WorkerReady, WorkerRetiring
+from prefork.kernel import STACKS
 from prefork.master.fleet import COMING, State, Worker
 from prefork.master.spawn import kill_group
 from prefork.messages import pair
@@ -25,6 +27,8 @@ if TYPE_CHECKING:
     from prefork.messages import Channel
     from prefork.scoreboard import Scoreboard
 
+LONGEST_STACKS = 1 << 18  # bytes
+
 
 class Crew:
     """`failed(worker, said)` is called when a worker did not get ready, or died as soon as it was.
@@ -32,7 +36,7 @@ class Crew:
     `dispatcher` is the channel to the dispatcher while there is one.
     """
 
-    def __init__(self, journal: Journal, scoreboard: Scoreboard, failed: Callable[[Worker, str], None]) -> None:
+    def __init__(self, journal: Journal, scoreboard: Scoreboard, failed: Callable[[Worker, str | None], None]) -> None:
         self.journal = journal
         self.scoreboard = scoreboard
         self.failed = failed
@@ -41,6 +45,7 @@ class Crew:
         self.pidfds: dict[int, int] = {}
         self.ends: dict[int, socket.socket] = {}  # of pairs that the dispatcher has not been given
         self.unreleased: set[int] = set()  # slots that the dispatcher may still read
+        self.stacks: dict[int, int] = {}  # files that workers write their stacks to
         self.early: list[dict[str, Any]] = []  # reports of workers whose pid has not been told yet
         self.said: dict[int, str] = {}  # why a worker could not get ready, until it is buried
 
@@ -77,8 +82,9 @@ class Crew:
         ours, theirs = pair()
         worker = self.workers[slot] = Worker(slot, generation.number, born=now, since=now)
         self.ends[slot] = ours
+        self.stacks[slot] = os.memfd_create("prefork-stacks", os.MFD_CLOEXEC)
         with theirs:
-            generation.template.channel.send("fork", [theirs.fileno()], slot=slot, name=worker.name)
+            generation.template.channel.send("fork", [theirs.fileno(), self.stacks[slot]], slot=slot, name=worker.name)
 
     def forked(self, slot: int, pid: int, now: float) -> None:
         """The template has forked it, or could not (pid 0)."""
@@ -125,6 +131,23 @@ class Crew:
                 descriptors = [end.fileno(), self.pidfds[worker.slot]]
                 self.dispatcher.send("add", descriptors, slot=worker.slot, name=worker.name, pid=worker.pid)
             self.unreleased.add(worker.slot)
+
+    def ask_for_stacks(self) -> None:
+        """Have every worker write what its threads do; a stopped one does not, until it goes on."""
+        for slot, pidfd in self.pidfds.items():
+            os.ftruncate(self.stacks[slot], 0)
+            os.lseek(self.stacks[slot], 0, os.SEEK_SET)  # shared with the worker: it writes where we say
+            try:
+                signal.pidfd_send_signal(pidfd, STACKS)
+            except ProcessLookupError:
+                pass
+
+    def log_stacks(self) -> None:
+        """Write what workers have written to the log."""
+        for worker in self.all():
+            if worker.slot in self.pidfds:
+                said = os.pread(self.stacks[worker.slot], LONGEST_STACKS, 0).decode(errors="replace")
+                self.journal.emit(Stacks(worker.name, worker.pid, said or "it wrote nothing: it is stopped, or has just begun"))
 
     # Going.
 
@@ -177,11 +200,14 @@ class Crew:
             self.journal.emit(WorkerExited(worker.name, worker.pid))
             return
         self.journal.emit(WorkerDied(worker.name, worker.pid, death.how()))
-        if said or worker.state is State.BOOTING or (worker.state is State.READY and not settled):
+        if said or worker.state is State.BOOTING:
             self.failed(worker, said or f"it died: {death.how()}")
+        elif worker.state is State.READY and not settled:
+            self.failed(worker, None)
 
     def _forget(self, worker: Worker) -> None:
         del self.workers[worker.slot]
+        os.close(self.stacks.pop(worker.slot))
         if worker.slot in self.pidfds:
             os.close(self.pidfds.pop(worker.slot))
         if worker.slot in self.ends:

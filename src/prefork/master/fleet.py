@@ -48,6 +48,7 @@ class Worker:
     since: float = 0.0
     pid: int = 0
     worn: bool = False  # it has asked to be replaced
+    withdrawn: bool = False  # the dispatcher has confirmed that it gets no further request
     busy: bool = False  # it has a request, as far as the scoreboard said at the last look
 
     @property

@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 import os
 import selectors
-import signal
 import socket
 import time
 from functools import partial
@@ -27,14 +26,12 @@ from prefork.events import (
     PreloadUnsafe,
     Scaled,
     ServerReady,
-    StacksRequested,
     Starting,
     StrangerReaped,
     TemplateFailed,
     TemplateLoaded,
     WorkerStuck,
 )
-from prefork.kernel import STACKS
 from prefork.master import owner
 from prefork.master.backoff import SETTLED, Backoff
 from prefork.master.commands import command, obey
@@ -57,6 +54,7 @@ if TYPE_CHECKING:
     from prefork.master.spawn import Death, Helper
 
 TICK = 0.25  # seconds between two looks at what takes too long
+STACKS_WITHIN = 0.1  # seconds for a worker to write its stacks
 HOPELESS = 3  # failed starts in a row after which a server that was never ready gives up
 NOT_READY = 3  # the exit status then
 
@@ -92,6 +90,7 @@ class Master:
         self.backoff = Backoff()
         self.complete = False  # all wanted workers have been ready once
         self.sweeping = False  # children have ended and are not buried yet
+        self.stacks_at = float("inf")  # when stacks that were asked for go to the log
         self.reloading: Reload | None = None
         self.stopping: Stop | None = None
         self.control: Server | None = None
@@ -125,6 +124,9 @@ class Master:
         for generation in self.generations.values():
             if generation.template and generation.late(now):
                 kill_group(generation.template.pid)
+        if now >= self.stacks_at:
+            self.stacks_at = float("inf")
+            self.crew.log_stacks()
         self.crew.look()
         for worker in self.crew.ready():
             self.backoff.lives(worker.born, worker.since, now)
@@ -159,7 +161,8 @@ class Master:
         if not self.complete:
             self.complete = True
             self.journal.emit(ServerReady(now - self.started, len(new)))
-        if self.reloading and self.reloading.switched and len(new) == len(ready):
+        hidden = any(worker.state is State.RETIRING and not worker.withdrawn for worker in self.crew.all())
+        if self.reloading and self.reloading.switched and len(new) == len(ready) and not hidden:
             self.reloading.done(self, now)
 
     def _helpers(self) -> list[Helper]:
@@ -207,14 +210,9 @@ class Master:
             self.stopping = Stop(self, cause)
 
     def write_stacks(self) -> None:
-        """Have every worker write the stacks of its threads to the log."""
-        pidfds = list(self.crew.pidfds.values())
-        self.journal.emit(StacksRequested(len(pidfds)))
-        for pidfd in pidfds:
-            try:
-                signal.pidfd_send_signal(pidfd, STACKS)
-            except ProcessLookupError:
-                pass
+        """Have the stacks of every worker in the log, as soon as they have had the time to write them."""
+        self.crew.ask_for_stacks()
+        self.stacks_at = time.monotonic() + STACKS_WITHIN
 
     def reopen_log(self) -> None:
         """Open the log file again, after its rotation; workers write to the new one from the next reload on."""
@@ -267,7 +265,7 @@ class Master:
                 self.journal.emit(StrangerReaped(death.pid, death.how()))
         self.sweeping = False
 
-    def worker_failed(self, worker: Worker, said: str) -> None:
+    def worker_failed(self, worker: Worker, said: str | None) -> None:
         """A worker could not get ready, or died as soon as it was."""
         if self.reloading and self.reloading.switched and worker.generation == self.generation:
             self.reloading.failed(self, f"worker {worker.name} of generation {worker.generation} could not get ready", said)
@@ -318,6 +316,8 @@ class Master:
             return
         if said["kind"] == "worn":
             worker.worn = True
+        elif said["kind"] == "withdrawn":
+            worker.withdrawn = True
         elif said["kind"] == "faulty":
             self.crew.kill(worker, "it wrote to its pair what no worker writes", now)
         elif state_of(worker.pid) != "R":  # "stuck"; one that runs has only not got the processor yet

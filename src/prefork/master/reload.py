@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from prefork.config import ConfigurationError, restart_needed
@@ -43,6 +44,7 @@ class Reload:
         self.restart = restart_needed(master.settings, settings)
         if self.restart:
             master.journal.emit(RestartNeeded(self.restart))
+            settings = replace(settings, **{name: getattr(master.settings, name) for name in self.restart})
         self.new = master.next_generation(settings)
         master.journal.emit(ReloadStarted(self.new.number))
         master.load(self.new)

@@ -104,6 +104,13 @@ def deaths() -> Iterator[Death]:
         os.waitpid(ended.si_pid, 0)
 
 
+def strangers() -> list[int]:
+    """Pids of our children, adopted ones among them: what applications have left behind, once all others are gone."""
+    me = os.getpid()
+    with open(f"/proc/{me}/task/{me}/children") as children:
+        return [int(pid) for pid in children.read().split()]
+
+
 def kill_group(leader: int) -> None:
     """SIGKILL to a process and the group it leads. Only for children that have not been reaped."""
     for kill in (os.killpg, os.kill):

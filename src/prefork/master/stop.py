@@ -6,7 +6,7 @@ import time
 from typing import TYPE_CHECKING
 
 from prefork.events import StopForced, Stopped, Stopping
-from prefork.master.spawn import kill_group
+from prefork.master.spawn import kill_group, strangers
 
 if TYPE_CHECKING:
     from prefork.master.loop import Master
@@ -45,8 +45,12 @@ class Stop:
         if self.drained and not master.crew.workers and not self.dismissed:
             self._dismiss(master)
         if self.dismissed and not master.crew.workers and not master.leaving and not master.dispatcher:
-            master.journal.emit(Stopped(now - self.started))
-            master.status = self.status
+            left = strangers()
+            for pid in left:
+                kill_group(pid)  # left behind by the application; their own children are ours in the next step
+            if not left:
+                master.journal.emit(Stopped(now - self.started))
+                master.status = self.status
 
     def _dismiss(self, master: Master) -> None:
         self.dismissed = True

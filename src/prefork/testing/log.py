@@ -1,14 +1,17 @@
 """A server's log, read line by line while it runs: JSON lines are events, the rest is what the application itself printed.
 
-Waiting blocks on a condition variable and ends with the whole log when the event does not come. Never drops a line.
+Waiting blocks on a condition variable and ends with the log when the event does not come. Never drops a line.
 """
 
 import json
 import threading
+from bisect import bisect_left
 from collections.abc import Iterable
+from itertools import groupby
 from typing import IO, Any
 
 Event = dict[str, Any]
+ROUTINE_LINES = 3
 
 
 class Log:
@@ -16,8 +19,9 @@ class Log:
 
     def __init__(self) -> None:
         self._changed = threading.Condition()
-        self._lines: list[str] = []
+        self._lines: list[tuple[bool, str]] = []
         self._events: list[Event] = []
+        self._positions: dict[str, list[int]] = {}
         self._output: list[str] = []
         self._ended = False
 
@@ -35,12 +39,18 @@ class Log:
     def events(self, name: str | None = None, after: int = 0, **fields: object) -> list[Event]:
         """The events since the mark `after` with this name (all when None) and these values."""
         with self._changed:
-            return [event for event in self._events[after:] if _matches(event, name, fields)]
+            if name is None:
+                found = self._events[after:]
+            else:
+                # By name, because every access line wakes those who wait for something else.
+                positions = self._positions.get(name, [])
+                found = [self._events[position] for position in positions[bisect_left(positions, after) :]]
+            return [event for event in found if _matches(event, fields)]
 
     def wait_for(self, name: str, timeout: float = 10.0, after: int = 0, **fields: object) -> Event:
         """The first event since the mark `after` with this name and these values; waits `timeout` seconds for it.
 
-        Raises AssertionError with the whole log when it does not come, at once when the log has ended.
+        Raises AssertionError with the log when it does not come, at once when the log has ended.
         """
         with self._changed:
             self._changed.wait_for(lambda: self._ended or self.events(name, after, **fields), timeout)
@@ -63,9 +73,19 @@ class Log:
             return list(self._output)
 
     def text(self) -> str:
-        """The whole log: events as `time level event: sentence`, everything else as it came."""
+        """The log to read: events as `time level event: sentence`, everything else as it came.
+
+        Of successful requests in a row only the last are shown, and how many came before them.
+        """
+        shown: list[str] = []
         with self._changed:
-            return "\n".join(self._lines)
+            for routine, lines in groupby(self._lines, key=lambda line: line[0]):
+                texts = [text for _, text in lines]
+                if routine and len(texts) > ROUTINE_LINES:
+                    shown.append(f"… {len(texts) - ROUTINE_LINES} successful requests …")
+                    texts = texts[-ROUTINE_LINES:]
+                shown += texts
+        return "\n".join(shown)
 
     def _read(self, stream: IO[bytes]) -> None:
         with stream:
@@ -82,8 +102,9 @@ class Log:
                 if event is None:
                     self._output.append(text)
                 else:
+                    self._positions.setdefault(event["event"], []).append(len(self._events))
                     self._events.append(event)
-                self._lines.append(text if event is None else _worded(event))
+                self._lines.append((_is_routine(event), text if event is None else _worded(event)))
                 self._changed.notify_all()
 
 
@@ -97,8 +118,12 @@ def _parse(line: str) -> Event | None:
     return event if isinstance(event, dict) and "event" in event else None
 
 
-def _matches(event: Event, name: str | None, fields: dict[str, object]) -> bool:
-    return (name is None or event["event"] == name) and all(key in event and event[key] == fields[key] for key in fields)
+def _matches(event: Event, fields: dict[str, object]) -> bool:
+    return all(key in event and event[key] == value for key, value in fields.items())
+
+
+def _is_routine(event: Event | None) -> bool:
+    return event is not None and event["event"] == "access" and event.get("status", 0) < 400
 
 
 def _worded(event: Event) -> str:

@@ -31,7 +31,7 @@ COLOURS = {
 def screen(status: Mapping[str, Any]) -> Iterator[RenderableType]:
     """What to print, from top to bottom, for an answer to the `status` command."""
     yield heading(status)
-    yield Text("  ".join(status["addresses"]) or "not listening", style="underline" if status["addresses"] else "dim")
+    yield Text("  " + ("  ".join(status["addresses"]) or "not listening"), style="" if status["addresses"] else "dim")
     yield ""
     yield figures(status)
     if status["workers"]:
@@ -81,10 +81,8 @@ def requests(dispatcher: Mapping[str, Any]) -> Text:
 def workers(rows: list[Mapping[str, Any]]) -> Table:
     """One line per worker."""
     table = Table(box=None, padding=(0, 2, 0, 0), header_style="dim", pad_edge=False)
-    for name, justify in (("WORKER", "left"), ("STATE", "left"), ("PID", "right"), ("GEN", "right"), ("REQUESTS", "right")):
-        table.add_column(name, justify="right" if justify == "right" else "left", no_wrap=True)
-    table.add_column("AGE", justify="right", no_wrap=True)
-    table.add_column("BUSY FOR", justify="right", no_wrap=True)
+    for name in ("WORKER", "STATE", "PID", "GEN", "REQUESTS", "AGE", "BUSY FOR"):
+        table.add_column(name, justify="left" if name in {"WORKER", "STATE"} else "right", no_wrap=True)
     for row in rows:
         state = Text(row["state"], style=COLOURS.get(row["state"], ""))
         busy = "" if row["busy_for"] is None else rough(row["busy_for"])
@@ -101,7 +99,7 @@ def crash_loop(loop: Mapping[str, Any]) -> Text:
 
 
 def rough(seconds: float) -> str:
-    """A duration in its two largest units, below a minute to a tenth of a second."""
-    if seconds < 60:
+    """A duration in its two largest units, below ten seconds to a tenth of a second."""
+    if seconds < 10:
         return f"{seconds:.1f} s"
     return " ".join(time_words(float(int(seconds))).split()[:4])

@@ -23,8 +23,12 @@ if TYPE_CHECKING:
 KEPT = frozenset((signal.SIGKILL, signal.SIGSTOP, signal.SIGPIPE, signal.SIGXFSZ))  # Python ignores the last two by itself
 
 
-def settle(master: int, intermediate: int) -> None:
-    """The first steps of a fresh process, from the fork to being a child of the master in a group of its own."""
+def settle(master: int, intermediate: int, stacks: int) -> None:
+    """The first steps of a fresh process, from the fork to being a child of the master in a group of its own.
+
+    `stacks` is a file that the master reads after it has sent STACKS: written by the interpreter in the signal handler itself,
+    also while another thread or a C call holds the interpreter.
+    """
     signal.set_wakeup_fd(-1)
     for number in set(signal.valid_signals()) - KEPT:
         if callable(signal.getsignal(number)):
@@ -33,7 +37,7 @@ def settle(master: int, intermediate: int) -> None:
     while os.getppid() == intermediate:
         time.sleep(0.0002)
     die_with(master)
-    faulthandler.register(STACKS, file=2, all_threads=True, chain=False)
+    faulthandler.register(STACKS, file=stacks, all_threads=True, chain=False)
 
 
 def report(reports: socket.socket, kind: str, **fields: Any) -> None:

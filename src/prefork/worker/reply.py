@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from prefork.http.framing import BODILESS, LAST_CHUNK, SERVER, chunk, date, head
 from prefork.messages import INLINE, pack_rest, send
-from prefork.scoreboard import DONE, REQUEST, WRITING, pack_progress
+from prefork.scoreboard import DONE, REQUEST, SIZE, WRITING, pack_progress
 
 if TYPE_CHECKING:
     from prefork.messages import Request
@@ -126,10 +126,13 @@ class Reply:
             self.left -= len(data)
         if not self.begun:
             self.begun = True
-            self.slot[REQUEST] = pack_progress(self.request.number, WRITING, self.code)
             if data and self.chunked:
                 data = chunk(data)
-            self._send(self.start + data)
+            data = self.start + data
+            whole = self.left == 0 and not self.chunked
+            self.slot[SIZE] = len(data)
+            self.slot[REQUEST] = pack_progress(self.request.number, WRITING, self.code, self.keep, whole)
+            self._send(data)
         elif data:
             self._send(chunk(data) if self.chunked else data)
 

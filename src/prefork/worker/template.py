@@ -64,17 +64,18 @@ class Template:
             order, descriptors = self.channel.receive()
             if order is None:
                 return
-            pid = self.fork(order, descriptors[0])
-            os.close(descriptors[0])
+            pid = self.fork(order, *descriptors)
+            for descriptor in descriptors:
+                os.close(descriptor)
             self.channel.send("forked", slot=order["slot"], pid=pid)
 
-    def fork(self, order: dict[str, Any], pair: int) -> int:
+    def fork(self, order: dict[str, Any], pair: int, stacks: int) -> int:
         """A new worker's pid, or 0 when the system refused one. In the worker it does not return."""
         reading, writing = os.pipe()
         intermediate = os.fork()
         if intermediate == 0:
             os.close(reading)
-            self._fork_again(order, pair, writing)
+            self._fork_again(order, pair, stacks, writing)
         os.close(writing)
         told = os.read(reading, PID.size)
         os.close(reading)
@@ -82,19 +83,19 @@ class Template:
         pid: int = PID.unpack(told)[0] if len(told) == PID.size else 0
         return pid
 
-    def _fork_again(self, order: dict[str, Any], pair: int, writing: int) -> None:
+    def _fork_again(self, order: dict[str, Any], pair: int, stacks: int, writing: int) -> None:
         me = os.getpid()
         with contextlib.suppress(OSError):
             pid = os.fork()
             if pid == 0:
                 os.close(writing)
-                live(lambda: self.work(order, pair, me))
+                live(lambda: self.work(order, pair, stacks, me))
             os.write(writing, PID.pack(pid))
         os._exit(0)
 
-    def work(self, order: dict[str, Any], pair: int, intermediate: int) -> int:
+    def work(self, order: dict[str, Any], pair: int, stacks: int, intermediate: int) -> int:
         """Be a worker; returns the exit status."""
-        settle(self.orders["master"], intermediate)
+        settle(self.orders["master"], intermediate, stacks)
         self.channel.wire.close()
         set_title(f"prefork: {order['name'].replace('.', ' ')} [{self.orders['app']}]")
         slot = order["slot"]

@@ -19,7 +19,9 @@ def seed(uri: str, key: str) -> None:
 
 
 def make_company():
-    euro = Model.get("currency.currency")(name="Euro", symbol="€", code="EUR", numeric_code="978", rounding=Decimal("0.01"), digits=2)
+    euro = Model.get("currency.currency")(
+        name="Euro", symbol="€", code="EUR", numeric_code="978", rounding=Decimal("0.01"), digits=2
+    )
     euro.save()
     party = Model.get("party.party")(name="Seed Trading")
     party.save()
@@ -43,7 +45,7 @@ def user_of(company) -> None:
 
 def make_product() -> None:
     (unit,) = Model.get("product.uom").find([("name", "=", "Unit")])
-    template = Model.get("product.template")(name="Clock", default_uom=unit, type="goods", list_price=Decimal(40))
+    template = Model.get("product.template")(name="Clock", default_uom=unit, type="goods", list_price=Decimal(40), salable=True)
     template.save()
 
 

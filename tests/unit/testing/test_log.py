@@ -54,6 +54,18 @@ def test_an_event_that_does_not_come_fails_with_the_whole_log(written):
         log.wait_for("ready", timeout=0.05, worker="http.1")
 
 
+def test_successful_requests_in_a_row_are_folded_and_failed_ones_shown(written):
+    log, writer = written
+    for number, status in enumerate([200] * 9 + [502] + [200] * 2):
+        os.write(writer, event("access", status=status, message=f"request {number}"))
+    log.wait_for("access", status=502)
+    os.write(writer, event("stopped"))
+    log.wait_for("stopped")
+    shown = [line.split("request ")[-1] for line in log.text().splitlines()]
+    assert shown == ["… 6 successful requests …", "6", "7", "8", "9", "10", "11", "  stopped: "]
+    assert len(log.events("access")) == 12
+
+
 def test_waiting_ends_at_once_when_the_log_has_ended():
     reader, writer = os.pipe()
     log = Log()

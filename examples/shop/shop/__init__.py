@@ -1,0 +1,60 @@
+"""Tine, a small Flask shop with the workload of a busy ERP: fast pages, a long report, a slow partner, orders.
+
+Owns the application factory. Safe to load before a fork: creating the application starts no thread and keeps no
+connection or file open; what needs one opens it per request.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from flask import Flask, Response, request
+from flask.sessions import SecureCookieSessionInterface
+
+from . import api, cart, checkout, database, errors, forms, pages, pictures, storage, workload
+from .served import Worker
+
+DATA = Path(__file__).resolve().parent.parent / "data"
+MAX_BODY = 64 * 1024  # bytes
+POLICY = "default-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'; object-src 'none'"
+
+
+class Sessions(SecureCookieSessionInterface):
+    """Flask's signed cookie, marked Secure exactly where the visitor came by https."""
+
+    def get_cookie_secure(self, app: Flask) -> bool:  # noqa: ARG002 (Flask's signature)
+        return request.is_secure
+
+
+def create_app(data: str | None = None) -> Flask:
+    """Return the shop, its orders and secret key kept in `data`, else in $SHOP_DATA, else beside the package."""
+    directory = storage.prepare(Path(data or os.environ.get("SHOP_DATA") or DATA))
+    app = Flask(__name__)
+    app.config.update(
+        SECRET_KEY=storage.secret_key(directory),
+        DATABASE=directory / "shop.db",
+        MAX_CONTENT_LENGTH=MAX_BODY,
+        SESSION_COOKIE_NAME="tine",
+        SESSION_COOKIE_SAMESITE="Lax",
+    )
+    app.session_interface = Sessions()
+    for room in (pages, checkout, api, workload):
+        app.register_blueprint(room.blueprint)
+    Worker().install(app)  # first, so that every answer knows when its request began
+    for room in (database, forms, errors):
+        room.install(app)
+    app.jinja_env.globals.update(picture=pictures.svg, cart_size=cart.size)
+    app.after_request(guard)
+    return app
+
+
+def guard(response: Response) -> Response:
+    """Add the headers that keep a page out of frames, caches and other sites' scripts."""
+    response.headers.setdefault("X-Content-Type-Options", "nosniff")
+    response.headers.setdefault("Referrer-Policy", "same-origin")
+    if not response.headers.get("Cache-Control"):
+        response.headers["Cache-Control"] = "no-store"
+    if response.mimetype == "text/html":
+        response.headers.setdefault("Content-Security-Policy", POLICY)
+    return response

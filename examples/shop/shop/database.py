@@ -1,0 +1,92 @@
+"""The connection to the SQLite file: one per request, opened at the first query and closed with the request.
+
+Write-ahead logging lets the workers read while one of them writes. No connection may outlive its request: SQLite's
+do not survive a fork.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, cast
+
+from flask import Flask, current_app, g
+
+from .storage import place_once
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+BUSY_TIMEOUT = 10.0  # seconds to wait for another worker's transaction
+
+SCHEMA = """
+CREATE TABLE orders (
+    id        INTEGER PRIMARY KEY AUTOINCREMENT,
+    customer  TEXT NOT NULL,
+    reference TEXT,
+    name      TEXT NOT NULL,
+    email     TEXT NOT NULL,
+    address   TEXT NOT NULL,
+    total     INTEGER NOT NULL CHECK (total > 0),
+    placed    TEXT NOT NULL DEFAULT (strftime('%Y-%m-%dT%H:%M:%SZ', 'now')),
+    UNIQUE (customer, reference)
+);
+CREATE TABLE order_lines (
+    order_id INTEGER NOT NULL REFERENCES orders (id),
+    product  TEXT NOT NULL,
+    quantity INTEGER NOT NULL CHECK (quantity BETWEEN 1 AND 99),
+    price    INTEGER NOT NULL,
+    PRIMARY KEY (order_id, product)
+) WITHOUT ROWID;
+"""
+
+
+def install(app: Flask) -> None:
+    app.teardown_appcontext(close)
+
+
+def connection() -> sqlite3.Connection:
+    """Return this request's connection, in autocommit mode, making the database file if it is missing."""
+    if "connection" not in g:
+        path = cast("Path", current_app.config["DATABASE"])
+        if not path.exists():
+            place_once(path, create)
+        g.connection = connect(path)
+        g.connection.execute("PRAGMA foreign_keys = ON")
+    return cast("sqlite3.Connection", g.connection)
+
+
+def close(_error: BaseException | None) -> None:
+    opened = g.pop("connection", None)
+    if opened is not None:
+        opened.close()
+
+
+def connect(path: Path) -> sqlite3.Connection:
+    opened = sqlite3.connect(path.as_uri() + "?mode=rw", uri=True, timeout=BUSY_TIMEOUT, isolation_level=None)
+    opened.row_factory = sqlite3.Row
+    return opened
+
+
+def create(path: Path) -> None:
+    """Make the tables in an empty file; the journal mode is kept in the file."""
+    opened = connect(path)
+    try:
+        opened.execute("PRAGMA journal_mode = WAL")
+        opened.executescript(SCHEMA)
+    finally:
+        opened.close()
+
+
+@contextmanager
+def transaction() -> Iterator[sqlite3.Connection]:
+    """Hold the write lock from the first statement, so that no transaction has to give up half way."""
+    opened = connection()
+    opened.execute("BEGIN IMMEDIATE")
+    try:
+        yield opened
+    except BaseException:
+        opened.execute("ROLLBACK")
+        raise
+    opened.execute("COMMIT")

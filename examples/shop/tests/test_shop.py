@@ -1,0 +1,306 @@
+"""The shop's promises, asked through its own test client; those about workers by real processes."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+import unittest
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from unittest import mock
+
+HOME = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(HOME))
+
+from shop.catalogue import PRODUCTS  # noqa: E402
+
+from shop import create_app, report  # noqa: E402
+
+PERSON = {"name": "Ada Byron", "email": "ada@example.org", "address": "12 St James's Square\nLondon"}
+
+
+class ShopCase(unittest.TestCase):
+    def setUp(self) -> None:
+        self.directory = tempfile.TemporaryDirectory()
+        self.addCleanup(self.directory.cleanup)
+        self.data = Path(self.directory.name) / "data"
+        self.app = create_app(str(self.data))
+        self.app.logger.disabled = True  # /boom is meant to fail; its traceback is not this run's news
+        self.client = self.app.test_client()
+
+    def text(self, address: str, status: int = 200) -> str:
+        answer = self.client.get(address)
+        self.assertEqual(answer.status_code, status, answer.text[:300])
+        return answer.text
+
+    def token(self) -> str:
+        found = re.search(r'name="token" value="([^"]+)"', self.text("/products/dinner-fork"))
+        assert found
+        return found[1]
+
+    def post(self, address: str, /, **fields: str):
+        return self.client.post(address, data={"token": self.token(), **fields})
+
+    def order(self, **fields: str):
+        return self.client.post("/api/orders", json={"items": {"dinner-fork": 2}, **fields})
+
+
+class Pages(ShopCase):
+    def test_every_product_has_a_page_with_its_picture(self) -> None:
+        front = self.text("/")
+        for product in PRODUCTS:
+            self.assertIn(f"/products/{product.slug}", front)
+            self.assertIn(f'aria-label="{product.name}"', self.text(f"/products/{product.slug}"))
+
+    def test_every_page_says_which_worker_served_it(self) -> None:
+        with mock.patch("os.getpid", return_value=4711):
+            for address in ("/", "/products/pitchfork", "/cart", "/orders", "/lab"):
+                self.assertIn("<b>worker 4711</b>", self.text(address))
+
+    def test_pages_allow_nothing_from_elsewhere(self) -> None:
+        answer = self.client.get("/lab")
+        self.assertIn("default-src 'self'", answer.headers["Content-Security-Policy"])
+        self.assertNotRegex(answer.text, r"""(src|href)=["']?(https?:)?//""")
+        self.assertNotRegex(answer.text, r"\sstyle=|\son[a-z]+=")
+
+    def test_what_is_missing_is_a_page_for_people_and_json_for_programs(self) -> None:
+        self.assertIn("We do not sell this fork", self.text("/products/spoon", 404))
+        self.assertIn("There is no such page", self.client.get("/api/spoons").json["error"])
+        allowed = self.client.delete("/fast").headers["Allow"]
+        self.assertEqual(set(allowed.split(", ")), {"GET", "HEAD", "OPTIONS"})
+
+
+class Buying(ShopCase):
+    def fill(self) -> str:
+        self.post("/cart/add", product="dinner-fork", quantity="2")
+        found = re.search(r'name="reference" value="([^"]+)"', self.text("/checkout"))
+        assert found
+        return found[1]
+
+    def test_from_the_cart_to_the_order(self) -> None:
+        reference = self.fill()
+        self.assertIn("€28.00", self.text("/cart"))
+        answer = self.post("/checkout", reference=reference, **PERSON)
+        self.assertEqual((answer.status_code, answer.location), (303, "/orders/1"))
+        self.assertIn("Thank you, Ada Byron", self.text("/orders/1"))
+        self.assertIn("2 × Dinner fork No. 4", self.text("/orders"))
+        self.assertIn("no fork in it", self.text("/cart"))
+
+    def test_an_order_sent_twice_is_placed_once(self) -> None:
+        reference = self.fill()
+        for _ in range(2):
+            self.assertEqual(self.post("/checkout", reference=reference, **PERSON).location, "/orders/1")
+        self.assertEqual(self.client.get("/api/orders").json["count"], 1)
+
+    def test_a_mistake_is_explained_and_what_was_typed_is_kept(self) -> None:
+        answer = self.post("/checkout", reference=self.fill(), **{**PERSON, "email": "ada", "name": "<b>Ada"})
+        self.assertEqual(answer.status_code, 422)
+        self.assertIn("Please give an e-mail address", answer.text)
+        self.assertIn('value="&lt;b&gt;Ada"', answer.text)
+        self.assertIn("Square\nLondon</textarea>", answer.text)
+
+    def test_the_cart_changes_and_empties(self) -> None:
+        self.post("/cart/add", product="cake-fork", quantity="98")
+        self.post("/cart/add", product="cake-fork", quantity="5")
+        self.assertIn('value="99"', self.text("/cart"))
+        self.post("/cart/change", product="cake-fork", quantity="0")
+        self.assertIn("no fork in it", self.text("/cart"))
+        self.assertEqual(self.client.get("/checkout").location, "/cart")
+
+    def test_strange_input_is_refused_with_a_sentence(self) -> None:
+        for quantity in ("0", "-1", "100", "1.5", "١", "", "9" * 5000):
+            answer = self.post("/cart/add", product="cake-fork", quantity=quantity)
+            self.assertEqual(answer.status_code, 400, quantity)
+            self.assertIn("whole number from 1 to 99", answer.text)
+        self.assertEqual(self.post("/cart/add", product="spoon").status_code, 400)
+        self.assertEqual(self.post("/checkout", reference="a b").status_code, 400)
+        self.assertEqual(self.post("/cart/add", product="x" * 70_000).status_code, 413)
+
+    def test_another_site_cannot_send_our_forms(self) -> None:
+        for address in ("/cart/add", "/cart/change", "/checkout"):
+            for token in ("", "ü", "guess"):
+                answer = self.client.post(address, data={"token": token, "product": "cake-fork"})
+                self.assertEqual(answer.status_code, 400)
+                self.assertIn("This form has expired", answer.text)
+
+    def test_nobody_sees_the_orders_of_others(self) -> None:
+        self.post("/checkout", reference=self.fill(), **PERSON)
+        other = self.app.test_client()
+        self.assertEqual(other.get("/orders/1").status_code, 404)
+        self.assertNotIn("Order 1", other.get("/orders").text)
+        for secret in ("Ada", "ada@", "London"):
+            self.assertNotIn(secret, other.get("/api/orders").text)
+
+    def test_the_cookie_is_signed_and_kept_from_scripts_and_plain_text(self) -> None:
+        cookie = self.client.get("/products/pitchfork").headers["Set-Cookie"]
+        self.assertIn("HttpOnly", cookie)
+        self.assertIn("SameSite=Lax", cookie)
+        self.assertNotIn("Secure", cookie)
+        fresh = self.app.test_client().get("/products/pitchfork", base_url="https://localhost")
+        self.assertIn("Secure", fresh.headers["Set-Cookie"])
+
+
+class Interface(ShopCase):
+    def test_products(self) -> None:
+        listed = self.client.get("/api/products").json["products"]
+        self.assertEqual([p["slug"] for p in listed], [p.slug for p in PRODUCTS])
+
+    def test_an_order_is_answered_with_its_number_and_listed(self) -> None:
+        answer = self.order()
+        self.assertEqual((answer.status_code, answer.json), (201, {"order": 1}))
+        listed = self.client.get("/api/orders").json
+        self.assertEqual(listed["count"], 1)
+        order = listed["orders"][0]
+        self.assertEqual((order["id"], order["total"], order["items"]), (1, 2800, {"dinner-fork": 2}))
+
+    def test_the_same_reference_is_the_same_order(self) -> None:
+        self.assertEqual(self.order(reference="till-1").status_code, 201)
+        again = self.order(reference="till-1")
+        self.assertEqual((again.status_code, again.json), (200, {"order": 1}))
+        self.assertEqual(self.order(reference="till-2").json, {"order": 2})
+        self.assertEqual(self.order().json, {"order": 3})
+        self.assertEqual(self.order().json, {"order": 4})
+
+    def test_orders_are_listed_page_by_page(self) -> None:
+        for _ in range(5):
+            self.order()
+        page = self.client.get("/api/orders?after=1&limit=3").json["orders"]
+        self.assertEqual([order["id"] for order in page], [2, 3, 4])
+        for wrong in ("after=x", "after=-1", "limit=0", "limit=1001", f"after={2**63}"):
+            self.assertEqual(self.client.get(f"/api/orders?{wrong}").status_code, 400, wrong)
+
+    def test_a_bad_order_is_refused_with_a_sentence(self) -> None:
+        for sent in (7, [], {}, {"items": {}}, {"items": {"spoon": 1}}, {"items": {"dinner-fork": 0}},
+                     {"items": {"dinner-fork": True}}, {"items": {"dinner-fork": 1}, "reference": 7}):  # fmt: skip
+            answer = self.client.post("/api/orders", json=sent)
+            self.assertEqual(answer.status_code, 422, sent)
+            self.assertTrue(answer.json["error"].endswith("."), answer.json)
+        self.assertEqual(self.client.post("/api/orders", data="items=1").status_code, 415)
+        broken = self.client.post("/api/orders", data="{", content_type="application/json")
+        self.assertEqual(broken.status_code, 422)
+        self.assertEqual(self.client.get("/api/orders").json["count"], 0)
+
+    def test_orders_placed_at_once_are_all_kept(self) -> None:
+        def buy(number: int) -> int:
+            return (
+                self.app.test_client()
+                .post("/api/orders", json={"items": {"cake-fork": 1}, "reference": f"r{number % 20}"})
+                .json["order"]
+            )
+
+        with ThreadPoolExecutor(8) as buyers:
+            numbers = list(buyers.map(buy, range(40)))
+        self.assertEqual(sorted(set(numbers)), list(range(1, 21)))
+        self.assertEqual(numbers[:20], numbers[20:])
+
+
+class Workload(ShopCase):
+    def test_who_counts_what_this_process_served(self) -> None:
+        first, second = self.client.get("/who").json, self.client.get("/who").json
+        self.assertEqual(second["served"], first["served"] + 1)
+        self.assertEqual((second["attempt"], second["preloaded"]), (1, False))
+
+    def test_the_fast_page_is_tiny_and_sets_no_cookie(self) -> None:
+        answer = self.client.get("/fast")
+        self.assertLess(len(answer.data), 100)
+        self.assertNotIn("Set-Cookie", answer.headers)
+
+    def test_the_report_has_as_many_pages_as_asked_for(self) -> None:
+        answer = self.client.get("/report.pdf?pages=5")
+        self.assertEqual(answer.mimetype, "application/pdf")
+        self.assertTrue(answer.data.startswith(b"%PDF-"))
+        self.assertEqual(len(re.findall(rb"/Type /Page\b(?!s)", answer.data)), 5)
+        self.assertEqual(report.PAGES, 100)
+        for wrong in ("2", "301", "many", "-5", "９"):
+            self.assertIn("whole number from 3 to 300", self.text(f"/report.pdf?pages={wrong}", 400))
+
+    def test_the_export_waits_as_long_as_asked(self) -> None:
+        with mock.patch("shop.workload.time.sleep") as sleep:
+            self.assertIn("dinner-fork", self.text("/export?seconds=1.5"))
+            self.assertIn("dinner-fork", self.text("/export"))
+            self.assertEqual([call.args for call in sleep.call_args_list], [(1.5,), (3.0,)])
+            for wrong in ("nan", "-1", "61", "inf", "soon"):
+                self.assertIn("number from 0 to 60", self.text(f"/export?seconds={wrong}", 400))
+        self.assertEqual(sleep.call_count, 2)
+
+    def test_an_exception_is_a_page_and_not_the_end(self) -> None:
+        self.assertIn("The shop&#39;s own code failed", self.text("/boom", 500))
+        self.assertEqual(self.client.get("/fast").status_code, 200)
+
+    def test_a_crash_kills_its_worker_and_the_second_attempt_is_served(self) -> None:
+        code = f"from shop import create_app; create_app({str(self.data)!r}).test_client().get('/crash')"
+        dead = subprocess.run([sys.executable, "-c", code], cwd=HOME, timeout=30)
+        self.assertEqual(dead.returncode, -signal.SIGKILL)
+        answer = self.client.get("/crash", environ_overrides={"prefork.attempt": 2})
+        self.assertEqual(answer.text, "served on the second attempt\n")
+
+
+class Loading(ShopCase):
+    def test_loading_opens_nothing_and_starts_no_thread(self) -> None:
+        code = (
+            f"import os, threading; before = set(os.listdir('/proc/self/fd')); from shop import create_app;"
+            f"create_app({str(self.data)!r}); print(len(set(os.listdir('/proc/self/fd')) - before), threading.active_count())"
+        )
+        said = subprocess.run([sys.executable, "-c", code], cwd=HOME, timeout=30, stdout=subprocess.PIPE, check=True)
+        self.assertEqual(said.stdout.split(), [b"0", b"1"])
+        self.assertFalse((self.data / "shop.db").exists())
+
+    def test_workers_forked_from_the_loaded_shop_place_every_order(self) -> None:
+        workers = [self.fork() for _ in range(4)]
+        self.assertEqual([os.waitpid(pid, 0)[1] for pid in workers], [0] * 4)
+        listed = self.client.get("/api/orders").json
+        self.assertEqual([order["id"] for order in listed["orders"]], list(range(1, 41)))
+
+    def fork(self) -> int:
+        """Return the pid of a worker that places ten orders and exits 0 if all of them were acknowledged."""
+        pid = os.fork()
+        if pid:
+            return pid
+        try:
+            placed = [self.order().status_code for _ in range(10)]
+            os._exit(0 if placed == [201] * 10 and self.client.get("/who").json["preloaded"] else 1)
+        finally:
+            os._exit(2)
+
+    def test_a_request_leaves_no_connection_open(self) -> None:
+        self.order()
+        names = {path.name for path in self.data.iterdir()}
+        self.assertEqual(names, {"secret_key", "shop.db"})
+
+    def test_the_key_is_made_once_and_private(self) -> None:
+        key = self.data / "secret_key"
+        self.assertEqual(key.stat().st_mode & 0o777, 0o600)
+        self.assertEqual(self.data.stat().st_mode & 0o777, 0o700)
+        self.assertEqual(create_app(str(self.data)).config["SECRET_KEY"], key.read_bytes())
+        self.assertEqual(len(key.read_bytes()), 32)
+
+    def test_workers_that_start_together_agree(self) -> None:
+        fresh, together = self.data / "fresh", threading.Barrier(8)
+
+        def start(_number: int) -> bytes:
+            together.wait()
+            app = create_app(str(fresh))
+            self.assertEqual(app.test_client().get("/api/orders").status_code, 200)
+            return app.config["SECRET_KEY"]
+
+        with ThreadPoolExecutor(8) as workers:
+            self.assertEqual(len(set(workers.map(start, range(8)))), 1)
+        # SQLite itself leaves its log when the last two connections close at the same instant.
+        left = {path.name for path in fresh.iterdir()} - {"shop.db-wal", "shop.db-shm"}
+        self.assertEqual(left, {"secret_key", "shop.db"})
+
+    def test_a_damaged_key_or_directory_is_told_in_one_sentence(self) -> None:
+        (self.data / "secret_key").write_bytes(b"short")
+        with self.assertRaisesRegex(RuntimeError, "holds 5 bytes instead of 32; delete it"):
+            create_app(str(self.data))
+        with self.assertRaisesRegex(RuntimeError, "cannot make its data directory .* SHOP_DATA"):
+            create_app("/proc/nowhere/shop")
+
+
+if __name__ == "__main__":
+    unittest.main()

@@ -1,0 +1,90 @@
+"""Tryton, an ERP, behind Prefork: clerks enter parties and sales through its own client library while workers die and the code is
+reloaded, and its REST interface is read."""
+
+import json
+import subprocess
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO, Any
+
+import pytest
+
+from prefork.testing import Load, Request, Server
+
+from .conftest import KEY, PASSWORD, tryton_variables
+from .environments import HERE
+from .postgres import Postgres
+from .story import assert_all_read, assert_books_agree, disturb
+
+TARGETS = ["party.party", "product.product?f=name&f=default_uom.name", "party.party/1", "sale.sale?s=10"]
+FOUND = {"party": "SELECT name FROM party_party WHERE id > 1", "sale": "SELECT reference FROM sale_sale"}
+
+
+@pytest.mark.timeout(400)
+def test_no_query_fails_and_no_record_is_lost_or_doubled(tryton: Path, company: Postgres):
+    variables = tryton_variables(company)
+    with Server("trytond.application:app", python=tryton / "bin" / "python", env=variables) as server:
+        with Load(server.url, query, threads=2) as reading, clerks(tryton, server, "anna", "bert") as ledger:
+
+            def work_goes_on() -> None:
+                reading.wait(10)
+                ledger.wait(6)
+
+            disturb(server, work_goes_on)
+        assert_all_read(reading.stop())
+        for kind, sql in FOUND.items():
+            found = [name for (name,) in company.query("company", sql)]
+            assert_books_agree(found, ledger.names(kind, "acknowledged"), ledger.names(kind, "unknown"))
+
+
+def query(thread: int, number: int) -> Request:
+    target = TARGETS[(thread + number) % len(TARGETS)]
+    return Request(f"/company/rest/model/{target}", headers={"Authorization": f"bearer {KEY}"})
+
+
+class Ledger:
+    """What the clerks report about their records, one entry for each."""
+
+    def __init__(self) -> None:
+        self._entries: list[dict[str, Any]] = []
+        self._changed = threading.Condition()
+
+    def follow(self, stream: IO[str]) -> None:
+        for line in stream:
+            with self._changed:
+                self._entries.append(json.loads(line))
+                self._changed.notify_all()
+
+    def wait(self, entries: int, timeout: float = 60.0) -> None:
+        """Wait for that many more entries."""
+        with self._changed:
+            goal = len(self._entries) + entries
+            done = self._changed.wait_for(lambda: len(self._entries) >= goal, timeout)
+            assert done, f"not {entries} more records within {timeout} s; the last ones: {self._entries[-5:]}"
+
+    def names(self, kind: str, creation: str) -> set[str]:
+        """The names of the records whose creation ended in this way."""
+        return {entry["name"] for entry in self._entries if (entry["kind"], entry["creation"]) == (kind, creation)}
+
+
+@contextmanager
+def clerks(tryton: Path, server: Server, *names: str) -> Iterator[Ledger]:
+    """Clerks at work; at the end each finishes its record and must leave with status 0."""
+    ledger = Ledger()
+    command = [tryton / "bin" / "python", HERE / "tryton" / "client.py", f"{server.url}/company/rpc/", PASSWORD]
+    processes = [subprocess.Popen([*command, name], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) for name in names]
+    readers = [threading.Thread(target=ledger.follow, args=(process.stdout,)) for process in processes]
+    for reader in readers:
+        reader.start()
+    try:
+        yield ledger
+    finally:
+        for process in processes:
+            process.stdin.close()
+        statuses = [process.wait(30) for process in processes]
+        for process, reader in zip(processes, readers, strict=True):
+            reader.join(10)
+            process.stdout.close()
+    assert statuses == [0] * len(names), "a clerk met a failure: its traceback is above"

@@ -1,0 +1,20 @@
+"""What all tiers of tests share: how often a story is told, and where things are."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+ROUNDS = int(os.environ.get("PREFORK_ROUNDS", "3"))
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line("markers", f"story: a lifecycle story, told {ROUNDS} times (PREFORK_ROUNDS)")
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """A race that is lost once in a while is not found by running once."""
+    if metafunc.definition.get_closest_marker("story"):
+        metafunc.fixturenames.append("telling")
+        metafunc.parametrize("telling", range(ROUNDS))

@@ -1,0 +1,82 @@
+"""A WSGI application that does what it is asked to, so that stories can be told about it."""
+
+import json
+import os
+import signal
+import time
+from urllib.parse import parse_qs
+
+STARTED = time.monotonic()
+
+
+def app(environ, start_response):
+    name = environ["PATH_INFO"].strip("/").replace("/", "_") or "fast"
+    query = {key: values[0] for key, values in parse_qs(environ["QUERY_STRING"]).items()}
+    return globals()["do_" + name](environ, start_response, query)
+
+
+def answer(start_response, said, status="200 OK"):
+    body = json.dumps(said).encode()
+    start_response(status, [("Content-Type", "application/json"), ("Content-Length", str(len(body)))])
+    return [body]
+
+
+def do_fast(environ, start_response, query):
+    return answer(start_response, {"pid": os.getpid(), "attempt": environ["prefork.attempt"], "method": environ["REQUEST_METHOD"]})
+
+
+def do_sleep(environ, start_response, query):
+    time.sleep(float(query["seconds"]))
+    return do_fast(environ, start_response, query)
+
+
+def mark(query):
+    """Tell the test that this request has begun, by a line in its file."""
+    with open(query["file"], "a") as file:
+        file.write(f"{os.getpid()}\n")
+
+
+def do_marked(environ, start_response, query):
+    mark(query)
+    time.sleep(float(query.get("seconds", "0")))
+    return do_fast(environ, start_response, query)
+
+
+def do_die(environ, start_response, query):
+    """Die at the first attempt, or at each."""
+    mark(query)
+    if environ["prefork.attempt"] == 1 or "always" in query:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return do_fast(environ, start_response, query)
+
+
+def do_half(environ, start_response, query):
+    """Send a part of the answer, then die."""
+    start_response("200 OK", [("Content-Type", "text/plain"), ("Content-Length", "20")])
+
+    def parts():
+        yield b"0123456789"
+        os.kill(os.getpid(), signal.SIGKILL)
+        yield b"0123456789"
+
+    return parts()
+
+
+def do_fork(environ, start_response, query):
+    """Leave a child behind that holds every descriptor of this worker, the client's socket among them."""
+    child = os.fork()
+    if child == 0:
+        if "setsid" in query:
+            os.setsid()
+        time.sleep(float(query["seconds"]))
+        os._exit(0)
+    if "die" in query:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return answer(start_response, {"pid": os.getpid(), "child": child})
+
+
+def do_spin(environ, start_response, query):
+    end = time.monotonic() + float(query["seconds"])
+    while time.monotonic() < end:
+        pass
+    return do_fast(environ, start_response, query)

@@ -1,0 +1,51 @@
+"""Servers and applications for the stories."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from prefork.testing import Server
+
+APPS = Path(__file__).parent / "apps"
+
+
+@pytest.fixture
+def probe() -> Callable[..., Server]:
+    """Makes a server of the probe application."""
+    return lambda **options: Server("probe:app", app_dir=APPS, **{"access_log": False, **options})
+
+
+class Code:
+    """An application whose code changes while it is served. Its answers say `version`."""
+
+    def __init__(self, directory: Path) -> None:
+        self.directory = directory
+        self.write("one")
+
+    def write(self, version: str, before: str = "") -> None:
+        """Put new code on the disk; `before` runs while it is imported."""
+        text = f"""
+{before}
+
+def app(environ, start_response):
+    start_response("200 OK", [("Content-Type", "text/plain")])
+    return [b"{version}"]
+"""
+        new = self.directory / "changing.new"
+        new.write_text(text)
+        new.rename(self.directory / "changing.py")
+
+
+@pytest.fixture
+def code(tmp_path: Path) -> Code:
+    """Code of version one, in a directory of its own."""
+    return Code(tmp_path)
+
+
+@pytest.fixture
+def changing(code: Code) -> Callable[..., Server]:
+    """Makes a server of that code."""
+    # Without byte code: its time stamp has a grain of a second, and versions change faster here.
+    env = {"PYTHONDONTWRITEBYTECODE": "1"}
+    return lambda **options: Server("changing:app", app_dir=code.directory, env=env, **{"access_log": False, **options})

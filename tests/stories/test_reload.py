@@ -1,0 +1,153 @@
+"""A reload drops nothing, and keeps the old code when the new one fails."""
+
+import signal
+import threading
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from facts import await_fact
+
+from prefork.testing import Load, Request, Server
+from prefork.testing.client import Connection
+
+Changing = Callable[..., Server]
+
+
+def version(server: Server) -> str:
+    with Connection("127.0.0.1", server.port) as connection:
+        return connection.exchange(Request("/")).body.decode()
+
+
+@pytest.mark.story
+@pytest.mark.parametrize("new_connections", [False, True], ids=["kept-alive", "new connections"])
+def test_a_reload_under_load_loses_nothing(changing: Changing, code, new_connections: bool) -> None:
+    with changing(workers=2) as server, Load(server.url, threads=4, new_connections=new_connections) as load:
+        old = set(server.workers().values())
+        load.wait(100)
+        code.write("two", before="import time; time.sleep(1)")
+        answer = server.reload()
+        assert answer["generation"] == 2
+        load.wait(100)
+        outcome = load.stop()
+        assert not outcome.failed, outcome.summary()
+        assert outcome.reconnects == 0
+        assert outcome.slowest < 0.9, "a request waited for the import"
+        assert version(server) == "two"
+        assert not old & set(server.workers().values())
+
+
+@pytest.mark.story
+def test_a_reload_by_signal_reads_the_file_again(changing: Changing, code) -> None:
+    with changing(workers=2) as server:
+        code.write("two")
+        server.configure(workers=3, http_port=server.port + 1)
+        server.signal(signal.SIGHUP)
+        assert "http_port" in server.wait_for("restart_needed")["options"]
+        server.wait_for("reload_done")
+        assert len(server.workers()) == 3
+        assert version(server) == "two"
+
+
+@pytest.mark.story
+@pytest.mark.parametrize("preload", ["true", "false"])
+def test_code_that_fails_to_import_is_refused(changing: Changing, code, preload: str) -> None:
+    with changing(workers=2, preload=preload) as server, Load(server.url, threads=2) as load:
+        old = server.workers()
+        code.write("two", before="import no_such_module_anywhere")
+        answer = server.ask({"command": "reload"})
+        assert not answer["ok"]
+        assert "no_such_module_anywhere" in answer["traceback"]
+        server.wait_for("reload_failed")
+        assert version(server) == "one"
+        assert set(old.values()) & set(server.workers().values()), "the old workers were replaced"
+        code.write("three")
+        assert server.reload()["ok"]
+        assert version(server) == "three"
+        outcome = load.stop()
+        assert not outcome.failed, outcome.summary()
+
+
+@pytest.mark.parametrize("preload", ["true", "false"])
+def test_code_that_does_not_get_ready_is_refused(changing: Changing, code, preload: str) -> None:
+    with changing(workers=2, preload=preload, boot_timeout=1.5) as server, Load(server.url, threads=2) as load:
+        code.write("two", before="import time; time.sleep(60)")
+        answer = server.ask({"command": "reload"})
+        assert not answer["ok"]
+        assert "boot_timeout" in answer["error"] + str(answer["traceback"])
+        assert version(server) == "one"
+        code.write("three")
+        assert server.reload()["ok"]
+        outcome = load.stop()
+        assert not outcome.failed, outcome.summary()
+
+
+def test_a_broken_file_is_refused_with_all_its_problems(changing: Changing) -> None:
+    with changing(workers=2) as server:
+        server.configure(wrokers=3, queue_size="many")
+        answer = server.ask({"command": "reload"})
+        assert not answer["ok"]
+        assert "wrokers" in answer["traceback"]
+        assert "queue_size" in answer["traceback"]
+        assert version(server) == "one"
+        assert server.status()["generation"] == 1
+
+
+def test_a_request_under_way_is_finished_by_the_old_code(probe: Callable[..., Server], tmp_path: Path) -> None:
+    with probe(workers=2) as server:
+        results = []
+
+        def long_request() -> None:
+            with Connection("127.0.0.1", server.port) as connection:
+                results.append(connection.exchange(Request("/sleep?seconds=2")))
+
+        client = threading.Thread(target=long_request)
+        client.start()
+        assert server.reload()["seconds"] < 2
+        client.join(10)
+        assert results[0].status == 200
+
+
+def test_reloads_that_come_during_a_reload_get_one_of_their_own(changing: Changing, code) -> None:
+    with changing(workers=1) as server:
+        code.write("two", before="import time; time.sleep(0.5)")
+        answers = []
+        clients = [threading.Thread(target=lambda: answers.append(server.reload())) for _ in range(4)]
+        for client in clients:
+            client.start()
+        for client in clients:
+            client.join(30)
+        assert len(answers) == 4
+        assert server.status()["generation"] <= 3, "four requests made more than two reloads"
+        assert version(server) == "two"
+
+
+def test_fifty_reloads_leave_nothing_behind(changing: Changing) -> None:
+    """Fifty reloads: no descriptor, process, thread or memory beyond the stated bound."""
+    with changing(workers=2) as server:
+        server.reload()
+        with Connection("127.0.0.1", server.port) as connection:
+            connection.exchange(Request("/"))
+            before = footprint(server)
+            for _ in range(50):
+                server.reload()
+                assert connection.exchange(Request("/")).status == 200
+        server.wait_for("reload_done", generation=52)
+        await_fact(lambda: len(server.tree()) == 5, "five processes: master, dispatcher, template and two workers", server)
+        after = footprint(server)
+        assert after["master fds"] <= before["master fds"]
+        assert after["dispatcher fds"] <= before["dispatcher fds"]
+        assert after["threads"] == before["threads"] == 2
+        assert after["master KiB"] - before["master KiB"] < 2048
+        assert after["dispatcher KiB"] - before["dispatcher KiB"] < 2048
+
+
+def footprint(server: Server) -> dict[str, int]:
+    """Descriptors, threads and memory of the processes that live through reloads."""
+    pids = {"master": server.pid, "dispatcher": server.status()["dispatcher"]["pid"]}
+    found = {f"{name} fds": len(list(Path(f"/proc/{pid}/fd").iterdir())) for name, pid in pids.items()}
+    found["threads"] = sum(len(list(Path(f"/proc/{pid}/task").iterdir())) for pid in pids.values())
+    for name, pid in pids.items():
+        lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()
+        found[f"{name} KiB"] = next(int(line.split()[1]) for line in lines if line.startswith("Pss:"))
+    return found

@@ -1,0 +1,203 @@
+"""The wanted number of workers is there: at the start, while they wear out, when the number changes, and when they keep dying."""
+
+import os
+import signal
+import threading
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from facts import await_fact
+
+from prefork.testing import Load, Request, Server
+from prefork.testing.client import Connection
+
+Make = Callable[..., Server]
+
+
+@pytest.mark.story
+def test_recycling_under_load_loses_nothing(probe: Make) -> None:
+    with probe(workers=2, limit_request=40, limit_request_jitter=20) as server, Load(server.url, threads=4) as load:
+        for _ in range(3):
+            mark = server.mark()
+            load.wait(60)
+            server.wait_for("worker_retiring", after=mark, reason="its replacement is ready")
+        outcome = load.stop()
+        assert not outcome.failed, outcome.summary()
+        assert outcome.reconnects == 0
+        assert len(server.workers()) == 2
+
+
+@pytest.mark.story
+def test_scaling_under_load_loses_nothing(probe: Make) -> None:
+    with probe(workers=2) as server, Load(server.url, threads=4) as load:
+        for wanted in (4, 1, 3, 2):
+            server.scale(wanted)
+            await_workers(server, wanted)
+            load.wait(50)
+        outcome = load.stop()
+        assert not outcome.failed, outcome.summary()
+
+
+@pytest.mark.story
+def test_scaling_down_takes_the_idle_and_cuts_no_request(probe: Make) -> None:
+    with probe(workers=3) as server:
+        answers = []
+
+        def long_request() -> None:
+            with Connection("127.0.0.1", server.port) as connection:
+                answers.append(connection.exchange(Request("/sleep?seconds=1.5")).status)
+
+        clients = [threading.Thread(target=long_request) for _ in range(2)]
+        for client in clients:
+            client.start()
+        await_state(server, "busy", 2)
+        busy = {worker["name"] for worker in server.status()["workers"] if worker["state"] == "busy"}
+        server.scale(2)
+        assert server.wait_for("worker_retiring")["worker"] not in busy
+        server.scale(1)
+        for client in clients:
+            client.join(10)
+        assert answers == [200, 200]
+        await_workers(server, 1)
+
+
+def test_signals_change_the_number(probe: Make) -> None:
+    with probe(workers=1) as server:
+        server.signal(signal.SIGTTIN)
+        await_workers(server, 2)
+        server.signal(signal.SIGTTOU)
+        await_workers(server, 1)
+        server.signal(signal.SIGTTOU)
+        await_fact(lambda: len(server.events("scaled")) == 3, "three changes", server)
+        assert server.events("scaled")[-1]["workers"] == 1, "there is always one"
+
+
+def test_an_application_that_cannot_be_imported_ends_the_server_with_3(tmp_path: Path) -> None:
+    (tmp_path / "broken.py").write_text("import no_such_module_anywhere\n")
+    server = Server("broken:app", app_dir=tmp_path).launch()
+    assert server.exit_status() == 3
+    failed = server.wait_for("template_failed")
+    assert "no_such_module_anywhere" in failed["traceback"]
+    server.wait_for("never_ready")
+    server.close()
+
+
+def test_an_application_that_cannot_be_imported_by_workers_ends_the_server_with_3(tmp_path: Path) -> None:
+    (tmp_path / "broken.py").write_text("import no_such_module_anywhere\n")
+    server = Server("broken:app", app_dir=tmp_path, preload="false").launch()
+    assert server.exit_status() == 3
+    assert "no_such_module_anywhere" in server.wait_for("boot_failed")["traceback"]
+    server.close()
+
+
+def test_an_import_that_takes_too_long_ends_the_server_with_3(tmp_path: Path) -> None:
+    (tmp_path / "slow.py").write_text("import time\ntime.sleep(60)\n")
+    server = Server("slow:app", app_dir=tmp_path, boot_timeout=1).launch()
+    assert server.exit_status() == 3
+    assert "boot_timeout" in server.wait_for("template_failed")["reason"]
+    server.close()
+
+
+@pytest.mark.parametrize(
+    ("spec", "sentence"),
+    [("changing:nothing", "has no attribute 'nothing'"), ("changing:os", "is not a WSGI application")],
+)
+def test_a_wrong_name_is_said_in_a_sentence(code, spec: str, sentence: str) -> None:
+    code.write("one", before="import os")
+    server = Server(spec, app_dir=code.directory).launch()
+    assert server.exit_status() == 3
+    assert sentence in server.wait_for("template_failed")["reason"]
+    server.close()
+
+
+def test_a_missing_interpreter_is_said_before_anything_starts(code) -> None:
+    server = Server("changing:app", app_dir=code.directory, python=code.directory / "no-python").launch()
+    assert server.exit_status() in {1, 3}
+    assert "no-python" in server.log.text()
+    server.close()
+
+
+@pytest.mark.story
+def test_a_crash_loop_backs_off_and_is_reported_with_its_first_traceback(changing: Make, code) -> None:
+    with changing(workers=2, preload="false") as server, Load(server.url, threads=2) as load:
+        code.write("two", before="import no_such_module_anywhere")
+        server.kill("http.1")
+        loop = server.wait_for("crash_loop", failures=4, timeout=20)
+        assert "no_such_module_anywhere" in loop["traceback"]
+        assert loop["delay"] == 1
+        assert server.status()["crash_loop"]["failures"] >= 4
+        assert len(server.workers()) == 1, "the worker that lived is gone"
+        code.write("three")
+        await_workers(server, 2)
+        outcome = load.stop()
+        assert not outcome.failed, outcome.summary()
+
+
+def test_threads_left_by_the_import_are_found_and_avoided(tmp_path: Path) -> None:
+    (tmp_path / "threaded.py").write_text(
+        """
+import threading
+threading.Thread(target=threading.Event().wait, name="a-helper", daemon=True).start()
+def app(environ, start_response):
+    start_response("200 OK", [])
+    return [",".join(t.name for t in threading.enumerate()).encode()]
+"""
+    )
+    with Server("threaded:app", app_dir=tmp_path, preload="auto") as server:
+        unsafe = server.wait_for("preload_unsafe")
+        assert unsafe["threads"] == ["a-helper"]
+        with Connection("127.0.0.1", server.port) as connection:
+            assert b"a-helper" in connection.exchange(Request("/")).body, "the thread is missing in the worker"
+
+
+def test_connections_left_by_the_import_are_found_and_avoided(tmp_path: Path) -> None:
+    (tmp_path / "connected.py").write_text(
+        """
+import socket
+listener = socket.create_server(("127.0.0.1", 0))
+connection = socket.create_connection(listener.getsockname())
+def app(environ, start_response):
+    start_response("200 OK", [])
+    return [b"ok"]
+"""
+    )
+    with Server("connected:app", app_dir=tmp_path, preload="auto") as server:
+        unsafe = server.wait_for("preload_unsafe")
+        assert [peer.rpartition(":")[0] for peer in unsafe["sockets"]] == ["TCP 127.0.0.1"]
+        server.wait_for("template_loaded", preloaded=False)
+
+
+def test_quit_writes_the_stacks_of_all_workers(probe: Make) -> None:
+    with probe(workers=2) as server, Load(server.url, ["/sleep?seconds=2"], threads=1) as load:
+        await_state(server, "busy", 1)
+        server.signal(signal.SIGQUIT)
+        await_fact(lambda: len(server.events("stacks")) == 2, "stacks of two workers", server)
+        stacks = sorted(said["traceback"] for said in server.events("stacks"))
+        assert [("in do_sleep" in said, "in receive" in said) for said in stacks] in (
+            [(True, False), (False, True)],
+            [(False, True), (True, False)],
+        )
+        assert not load.stop().failed
+
+
+def test_a_template_that_dies_is_replaced(probe: Make) -> None:
+    with probe(workers=1) as server:
+        template = next(pid for pid in server.tree() if b"template" in Path(f"/proc/{pid}/cmdline").read_bytes())
+        mark = server.mark()
+        os.kill(template, signal.SIGKILL)
+        server.wait_for("template_failed", after=mark)
+        server.wait_for("template_loaded", after=mark)
+        server.kill("http.1")
+        server.wait_for("worker_ready", after=mark)
+        await_workers(server, 1)
+
+
+def await_workers(server: Server, count: int) -> None:
+    """Wait until exactly so many workers take requests."""
+    await_fact(lambda: len(server.workers()) == count and len(server.status()["workers"]) == count, f"{count} workers", server)
+
+
+def await_state(server: Server, state: str, count: int) -> None:
+    """Wait until so many workers are in a state."""
+    await_fact(lambda: [w["state"] for w in server.status()["workers"]].count(state) == count, f"{count} {state} workers", server)

@@ -1,0 +1,117 @@
+from collections.abc import Callable
+
+import pytest
+
+from prefork.config import ConfigurationError, Machine, Settings, unservable, warnings
+
+Configure = Callable[..., Settings]
+Problems = Callable[..., list[str]]
+LARGE = Machine(8, 1 << 40)
+APP = "app = a:b\n"
+
+
+def sentences(settings: Settings, machine: Machine = LARGE) -> list[str]:
+    return [str(problem) for problem in warnings(settings, machine)]
+
+
+def test_the_defaults_raise_no_doubt(configure: Configure) -> None:
+    assert sentences(configure(APP)) == []
+
+
+def test_contradictions_are_problems(problems: Problems) -> None:
+    assert problems("workers = 0\nlimit_memory_soft = 3G") == [
+        "odoo.conf:1: workers: 0 asks for threaded mode, which is not available yet; set it to 1 or more",
+        (
+            "odoo.conf:2: limit_memory_soft: 3 GiB is above limit_memory_hard, 2.5 GiB (default); "
+            "set it to 60 to 90 % of the hard limit"
+        ),
+    ]
+
+
+def test_nothing_is_said_about_a_value_that_could_not_be_read(problems: Problems) -> None:
+    assert problems("limit_memory_soft = 3G\nlimit_memory_hard = lots") == [
+        'odoo.conf:2: limit_memory_hard: "lots" is not a size; write bytes, or a number with K, M, G or T, such as 640M or 2.5GiB'
+    ]
+
+
+def test_a_limit_of_zero_contradicts_nothing(configure: Configure) -> None:
+    configure("limit_memory_soft = 640M\nlimit_memory_hard = 0")
+    configure("limit_memory_soft = 0")
+
+
+@pytest.mark.parametrize(
+    ("soft", "warned"), [("59M", True), ("60M", False), ("90M", False), ("91M", True), ("100M", True), ("0", False)]
+)
+def test_the_soft_limit_is_60_to_90_percent_of_the_hard_one(configure: Configure, soft: str, warned: bool) -> None:
+    found = sentences(configure(f"{APP}limit_memory_hard = 100M\nlimit_memory_soft = {soft}"))
+    assert any("60 to 90 % leaves room" in sentence for sentence in found) is warned
+
+
+def test_memory_that_cannot_fit_shows_its_numbers(configure: Configure) -> None:
+    settings = configure(APP + "workers = 9\nmax_cron_threads = 2\nlimit_memory_soft = 640M\nlimit_memory_hard = 768M")
+    sentence = (
+        "(9 workers + 2 for scheduled jobs) × 640 MiB = 6.9 GiB do not fit the 4 GiB of this cgroup; lower workers or the limit"
+    )
+    assert f"odoo.conf:4: limit_memory_soft: {sentence}" in sentences(settings, Machine(8, 4 << 30, "cgroup"))
+    assert not any("do not fit" in sentence for sentence in sentences(settings, Machine(8, 11 * 671088640)))
+    assert not any("do not fit" in sentence for sentence in sentences(settings, Machine(8, None)))
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        (
+            "workers = 1",
+            "odoo.conf:2: workers: with one worker a single slow request holds up all others; use 2 or more in production",
+        ),
+        ("workers = 34", "odoo.conf:2: workers: 34 are more than 8 CPUs keep running; start from 2 × CPUs + 1 = 17"),
+        (
+            "limit_time_cpu = 3m",
+            (
+                "odoo.conf:2: limit_time_cpu: 3 min is above limit_time_real, 2 min (default), "
+                "which is reached first; lower it or raise the other"
+            ),
+        ),
+        ("http_port = 8072", "websocket_port: 8072 is the http_port as well; give each its own"),
+        (
+            "keepalive_timeout = 60\nproxy_mode = True",
+            (
+                "odoo.conf:2: keepalive_timeout: 1 min is short, "
+                "as nginx keeps idle connections for 60 s and may use one that was just closed; set 75"
+            ),
+        ),
+        (
+            "trusted_proxies = ::/0\nproxy_mode = True",
+            "odoo.conf:2: trusted_proxies: every client is trusted and can forge its address; list your proxies only",
+        ),
+        (
+            "limit_time_real = 240\ngevent_port = 8072\nconsole = None",
+            "no effect yet: websocket_port, limit_time_real; these are accepted, but this version does not use them",
+        ),
+    ],
+)
+def test_doubts(configure: Configure, text: str, sentence: str) -> None:
+    assert sentence in sentences(configure(APP + text))
+
+
+@pytest.mark.parametrize("text", ["workers = 33", "keepalive_timeout = 1", "trusted_proxies = 0.0.0.0/0", "proxy_mode = True"])
+def test_no_doubts(configure: Configure, text: str) -> None:
+    assert sentences(configure(APP + text)) == []
+
+
+def test_settings_that_nothing_can_be_served_with(configure: Configure) -> None:
+    settings = configure("http_enable = False")
+    assert [str(problem) for problem in unservable(settings)] == [
+        "app: nothing to serve; name an application, as in `prefork serve module:attribute`",
+        "odoo.conf:1: http_enable: False leaves nothing to run, as this version has only HTTP workers; set it to True",
+    ]
+    assert sentences(settings) == [f"{problem}; `prefork serve` will not start" for problem in unservable(settings)]
+    assert unservable(configure(APP)) == []
+
+
+def test_an_error_still_lets_the_other_options_be_doubted(configure: Configure) -> None:
+    with pytest.raises(ConfigurationError) as caught:
+        configure(APP + "workers = x\nlimit_memory_soft = 10M\nbacklog = y")
+    error = caught.value
+    found = [problem.place for problem in warnings(error.settings, Machine(8, 1), error.broken)]
+    assert found == ["odoo.conf:3: limit_memory_soft", "no effect yet"]

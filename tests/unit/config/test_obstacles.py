@@ -1,0 +1,72 @@
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from prefork.config import Settings
+
+Configure = Callable[..., Settings]
+Problems = Callable[..., list[str]]
+
+
+@pytest.fixture
+def somebody(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An account that is not root and may write nowhere but below /tmp-like test directories."""
+    monkeypatch.setattr(os, "geteuid", lambda: 12345)
+    monkeypatch.setattr(os, "getegid", lambda: 12345)
+
+
+def test_missing_places(problems: Problems, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    missing = tmp_path / "missing"
+    assert problems("app_dir = missing\npython = missing/python\ndata_dir = file/x\nlogfile = missing/x.log\npidfile = .") == [
+        f"odoo.conf:1: app_dir: {missing} is not a directory; name the one that holds the application",
+        f"odoo.conf:2: python: {missing}/python does not exist; name the interpreter of the application's environment",
+        f"odoo.conf:3: data_dir: {tmp_path}/file/x cannot be a directory, as {tmp_path}/file is none; choose another",
+        f"odoo.conf:4: logfile: {missing}/x.log cannot be written, as its directory does not exist; create {missing}",
+        f"odoo.conf:5: pidfile: {tmp_path} is a directory; name a file",
+    ]
+
+
+def test_an_interpreter_that_is_no_program(problems: Problems, tmp_path: Path) -> None:
+    (tmp_path / "text").write_text("")
+    advice = "is not a program that can be run; name the interpreter of the application's environment"
+    assert problems("python = ./text") == [f"odoo.conf:1: python: {tmp_path}/text {advice}"]
+
+
+def test_places_that_may_not_be_written(problems: Problems, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "access", lambda path, mode: not mode & os.W_OK)  # root may write everywhere
+    data_dir = f"{tmp_path}/a/b cannot be written, as {tmp_path} does not permit it; choose another or change its owner"
+    assert problems("data_dir = a/b\nlogfile = x.log\npidfile = x.pid") == [
+        f"odoo.conf:1: data_dir: {data_dir}",
+        f"odoo.conf:2: logfile: {tmp_path}/x.log cannot be written; choose another file or change the permissions",
+        f"odoo.conf:3: pidfile: {tmp_path}/x.pid cannot be written; choose another file or change the permissions",
+    ]
+
+
+def test_the_data_directory_may_be_created(configure: Configure, tmp_path: Path) -> None:
+    assert configure("data_dir = a/b/c").data_dir == tmp_path / "a" / "b" / "c"
+    assert not (tmp_path / "a").exists()
+
+
+def test_accounts_that_do_not_exist(problems: Problems) -> None:
+    assert problems("user = nosuchuser\ngroup = nosuchgroup") == [
+        'odoo.conf:1: user: there is no user "nosuchuser" on this machine; create it, or give its number',
+        'odoo.conf:2: group: there is no group "nosuchgroup" on this machine; create it, or give its number',
+    ]
+    assert problems("user = 4294967295") == ["odoo.conf:1: user: 4294967295 is not a user number; use one below 4294967295"]
+
+
+@pytest.mark.usefixtures("somebody")
+def test_only_root_can_change_the_account(problems: Problems, configure: Configure) -> None:
+    assert problems("user = root\ngroup = 0") == [
+        'odoo.conf:1: user: only root can run workers as user "root"; start Prefork as root, or leave the option out',
+        'odoo.conf:2: group: only root can run workers as group "0"; start Prefork as root, or leave the option out',
+    ]
+    assert configure("user = 12345\ngroup = 12345").user == "12345"
+
+
+def test_root_may_use_numbers_without_an_account(configure: Configure, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "geteuid", lambda: 0)
+    assert configure("user = 54321").user == "54321"

@@ -1,0 +1,266 @@
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pytest
+from click.testing import CliRunner, Result
+
+import prefork.cli
+from prefork import __version__
+from prefork.config import OPTIONS, ConfigurationError, Settings
+from prefork.control.client import Unreachable
+
+STATUS: dict[str, Any] = {
+    "ok": True,
+    "version": __version__,
+    "pid": 4242,
+    "state": "running",
+    "uptime": 8000.5,
+    "generation": 3,
+    "app": "shop:app",
+    "addresses": ["http://127.0.0.1:8069"],
+    "wanted": 2,
+    "ready": 2,
+    "queue": {"length": 3, "size": 1024, "oldest": 0.25},
+    "dispatcher": {"pid": 4243, "connections": 17, "requests": 1234567, "retried": 2, "failed": 0, "refused": 1},
+    "workers": [
+        {"name": "http.1", "pid": 4250, "generation": 3, "state": "busy", "requests": 12345, "age": 7200.0, "busy_for": 1.26},
+        {"name": "http.2", "pid": 4251, "generation": 3, "state": "idle", "requests": 9, "age": 59.0, "busy_for": None},
+    ],
+    "crash_loop": None,
+}
+
+
+@pytest.fixture(autouse=True)
+def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty current directory, and no PREFORK_ variables of somebody else's."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.delenv("XDG_DATA_HOME", raising=False)
+    monkeypatch.setattr(prefork.cli.config, "read_machine", lambda: prefork.cli.config.Machine(8, 1 << 40))
+    return tmp_path
+
+
+def run(*arguments: str, environ: dict[str, str] | None = None) -> Result:
+    result = CliRunner().invoke(prefork.cli.main, arguments, env=environ, prog_name="prefork", terminal_width=80)
+    assert result.exception is None or isinstance(result.exception, SystemExit), result.exception
+    return result
+
+
+@pytest.fixture
+def asked(monkeypatch: pytest.MonkeyPatch) -> list[tuple[Path, dict[str, object]]]:
+    """What a server was asked; its answer is good enough for every command."""
+    questions: list[tuple[Path, dict[str, object]]] = []
+
+    def ask(path: Path, request: dict[str, object], timeout: float) -> dict[str, Any]:
+        questions.append((path, request))
+        return STATUS | {"seconds": 1.25, "restart_needed": ["http_port", "pidfile"]}
+
+    monkeypatch.setattr(prefork.cli, "ask", ask)
+    return questions
+
+
+def answering(monkeypatch: pytest.MonkeyPatch, answer: dict[str, Any]) -> None:
+    monkeypatch.setattr(prefork.cli, "ask", lambda *_: answer)
+
+
+def test_version() -> None:
+    assert run("--version").output == f"prefork {__version__}\n"
+
+
+def test_help_shows_every_option_within_80_columns() -> None:
+    output = run("serve", "--help").output
+    assert all(f"{each.name.replace('_', '-')}" in output for each in OPTIONS.values())
+    assert [line for line in output.splitlines() if len(line) > 80] == []
+    assert (
+        "\nLimits:\n  --limit-request NUMBER\n      A worker is replaced after this many requests; 0 means never [65536]\n"
+        in output
+    )
+    assert "  --server-wide-modules, --load NAMES\n" in output
+    assert "  --[no-]proxy-mode\n" in output
+    assert "[APP]\n  -c" not in output
+
+
+def test_help_of_the_group_cuts_no_sentence() -> None:
+    assert "..." not in run("--help").output.split("Commands:")[1]
+
+
+def test_check_says_that_all_is_well() -> None:
+    result = run("check", "shop:app")
+    assert (result.exit_code, result.stdout, result.stderr) == (0, "The configuration can be used (0 warnings).\n", "")
+
+
+def test_check_shows_errors_apart_from_warnings(place: Path) -> None:
+    (place / "x.conf").write_text("workers = 1\nworkes = 2\nhttp_port = x\n")
+    result = run("check", "shop:app", "-c", "x.conf", "--backlog", "none-at-all")
+    assert result.exit_code == 1
+    assert result.stderr.splitlines() == [
+        "warning: x.conf:1: workers: with one worker a single slow request holds up all others; use 2 or more in production",
+        "error: x.conf:2: workes: there is no such option; did you mean workers?",
+        'error: x.conf:3: http_port: "x" is not a whole number',
+        'error: --backlog: "none-at-all" is not a whole number',
+    ]
+
+
+def test_check_warns_without_failing(place: Path) -> None:
+    (place / "prefork.conf").write_text("limit_memory_soft = 1G")
+    result = run("check")
+    assert result.exit_code == 0
+    assert "The configuration can be used (3 warnings).\n" in result.stdout
+    assert "warning: prefork.conf:1: limit_memory_soft: 1 GiB is 40% of limit_memory_hard, 2.5 GiB; 60 to 90 %" in result.stderr
+
+
+def test_explain_shows_value_source_and_meaning_but_no_secret(place: Path) -> None:
+    (place / "x.conf").write_text(
+        "limit_memory_soft = 640M\nlimit_memory_hard = 768M\ndb_password = hunter2\ndb_host = db1\n[queue_job]\na = b"
+    )
+    output = run("check", "-c", "x.conf", "--explain", "--no-proxy-mode", environ={"PREFORK_UMASK": "077"}).stdout
+    assert (
+        "  limit_memory_soft         640 MiB                     x.conf:1\n    A worker above this is replaced after its" in output
+    )
+    assert "  proxy_mode                False                       --no-proxy-mode\n" in output
+    assert "  umask                     077                         PREFORK_UMASK\n" in output
+    assert "  db_host                   db1\n  db_password               (not shown)\n" in output
+    assert "Sections kept for the application: [queue_job]" in output
+    assert "hunter2" not in output
+    assert all(f"\n  {name} " in output for name in OPTIONS)
+
+
+@pytest.fixture
+def master(monkeypatch: pytest.MonkeyPatch) -> list[tuple[Settings, Any]]:
+    """Stands in for the master: it notes its arguments and stops at once with status 3."""
+    calls: list[tuple[Settings, Any]] = []
+    module = ModuleType("prefork.master.serve")
+
+    def serve(settings: Settings, reread: Any) -> int:
+        calls.append((settings, reread))
+        return 3
+
+    module.serve = serve  # type: ignore[attr-defined]
+    monkeypatch.setitem(sys.modules, "prefork.master.serve", module)
+    return calls
+
+
+def test_serve_hands_settings_to_the_master_and_exits_as_it_says(master: list[tuple[Settings, Any]]) -> None:
+    result = run("serve", "shop:app", "--workers", "3", "--proxy-mode", "--no-http-enable", "--http", "--load", "base,web")
+    assert result.exit_code == 3
+    settings = master[0][0]
+    assert (settings.app, settings.workers, settings.proxy_mode, settings.http_enable) == ("shop:app", 3, True, True)
+    assert settings.server_wide_modules == ("base", "web")
+
+
+def test_serve_reads_again_what_it_read_first(master: list[tuple[Settings, Any]], place: Path) -> None:
+    (place / "x.conf").write_text("workers = 3")
+    run("serve", "shop:app", "-c", "x.conf", "--backlog", "7")
+    settings, reread = master[0]
+    assert reread() == settings
+    (place / "x.conf").write_text("workers = 4")
+    assert (reread().workers, reread().backlog) == (4, 7)
+    (place / "x.conf").write_text("workers = four")
+    with pytest.raises(ConfigurationError, match="is not a whole number"):
+        reread()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "sentence"),
+    [
+        ([], 1, "error: app: nothing to serve; name an application, as in `prefork serve module:attribute`"),
+        (["a:b", "--no-http"], 1, "error: --no-http-enable: False leaves nothing to run"),
+        (["a:b", "--workers", "x"], 1, 'error: --workers: "x" is not a whole number'),
+        (["a:b", "--workers", "x", "--stop-after-init"], 1, 'error: --workers: "x" is not a whole number'),
+        (["a:b", "--stop-after-init"], 0, ""),
+        (["a:b", "--app", "c:d"], 2, "the application is named twice, as a:b and as --app c:d; name it once"),
+        (["a:b", "--workes", "3"], 2, "Did you mean '--workers'?"),
+    ],
+)
+def test_serve_that_does_not_start(master: list[tuple[Settings, Any]], arguments: list[str], code: int, sentence: str) -> None:
+    result = run("serve", *arguments)
+    assert (result.exit_code, master) == (code, [])
+    assert sentence in " ".join(result.stderr.split())
+
+
+def test_status_is_one_readable_screen(asked: list[tuple[Path, dict[str, object]]]) -> None:
+    output = run("status", "--data-dir", "d").stdout
+    assert [line.rstrip() for line in output.splitlines()] == [
+        "● shop:app running for 2 h 13 min · generation 3",
+        f"  Prefork {__version__}, pid 4242",
+        "  http://127.0.0.1:8069",
+        "",
+        "Workers   2 of 2 ready",
+        "Queue     3 of 1,024 places taken, the oldest for 0.2 s",
+        "Requests  1,234,567 served · 2 retried · 0 failed · 1 refused",
+        "Clients   17 connections",
+        "",
+        "WORKER  STATE   PID  GEN  REQUESTS   AGE  BUSY FOR",
+        "http.1  busy   4250    3    12,345   2 h     1.3 s",
+        "http.2  idle   4251    3         9  59 s",
+    ]
+    assert asked == [(Path.cwd() / "d" / "prefork.sock", {"command": "status"})]
+
+
+def test_status_as_json(asked: list[tuple[Path, dict[str, object]]]) -> None:
+    assert json.loads(run("status", "--json").stdout).items() >= STATUS.items()
+
+
+def test_status_of_a_crash_loop(monkeypatch: pytest.MonkeyPatch) -> None:
+    loop = {"failures": 4, "next_try": 7.5, "traceback": "Traceback:\n  [bold]x[/] ImportError\n"}
+    answering(monkeypatch, STATUS | {"ready": 0, "workers": [], "addresses": [], "app": "[red]:x", "crash_loop": loop})
+    output = run("status").stdout
+    assert "● [red]:x running" in output
+    assert "not listening" in output
+    assert output.endswith("\nCrash loop: 4 failures, next try in 7.5 s\nTraceback:\n  [bold]x[/] ImportError\n")
+
+
+def test_commands(asked: list[tuple[Path, dict[str, object]]]) -> None:
+    result = run("reload")
+    assert result.stdout == "Reloaded in 1.2 s: the server is at generation 3.\n"
+    assert result.stderr == "These changes take effect with a restart: http_port, pidfile.\n"
+    assert run("scale", "3").output == "The server will have 3 workers.\n"
+    assert run("stop").output == "The server is stopping.\n"
+    assert [request for _, request in asked] == [{"command": "reload"}, {"command": "scale", "workers": 3}, {"command": "stop"}]
+    assert run("scale", "0").exit_code == 2
+    assert run("scale").exit_code == 2
+
+
+def test_a_reload_that_failed_shows_the_traceback(monkeypatch: pytest.MonkeyPatch) -> None:
+    answering(monkeypatch, {"ok": False, "error": "the new code does not import", "traceback": "Traceback:\n  ImportError: x\n"})
+    result = run("reload")
+    assert (result.exit_code, result.stderr) == (1, "Traceback:\n  ImportError: x\nprefork: the new code does not import\n")
+
+
+@pytest.mark.parametrize("command", [["status"], ["reload"], ["scale", "2"], ["stop"]])
+def test_no_server_reachable(monkeypatch: pytest.MonkeyPatch, command: list[str]) -> None:
+    def ask(path: Path, *_: object) -> dict[str, Any]:
+        raise Unreachable(f"no server runs at {path}")
+
+    monkeypatch.setattr(prefork.cli, "ask", ask)
+    result = run(*command, "--data-dir", "d")
+    assert result.exit_code == 4
+    assert result.stderr == (
+        f"prefork: no server runs at {Path.cwd()}/d/prefork.sock\n"
+        "Start one with `prefork serve`, or name the running one's file (-c FILE) or directory (--data-dir PATH).\n"
+    )
+
+
+def test_commands_find_the_server_of_a_broken_file(asked: list[tuple[Path, dict[str, object]]], place: Path) -> None:
+    (place / "x.conf").write_text("data_dir = there\nworkers = four")
+    run("stop", "-c", "x.conf")
+    run("stop", environ={"PREFORK_DATA_DIR": "elsewhere"})
+    assert [path for path, _ in asked] == [place / "there" / "prefork.sock", place / "elsewhere" / "prefork.sock"]
+    result = run("stop", "-c", "none.conf")
+    assert (result.exit_code, result.stderr) == (
+        1,
+        "error: none.conf: the file cannot be read: No such file or directory; check the path and its permissions\n",
+    )
+
+
+def test_a_current_directory_that_is_gone(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (place / "gone").mkdir()
+    monkeypatch.chdir(place / "gone")
+    (place / "gone").rmdir()
+    result = run("check", "a:b")
+    assert (result.exit_code, result.stderr) == (1, "Error: the current directory no longer exists; change to one that does\n")
