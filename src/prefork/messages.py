@@ -22,6 +22,12 @@ INLINE = 1 << 16  # a body or a rest up to this size travels in the message, a l
 DESCRIPTORS = 64  # the most that one message carries; the kernel allows 253
 RIGHTS_SPACE = socket.CMSG_SPACE(DESCRIPTORS * 4)
 ONE_RIGHT = socket.CMSG_SPACE(4)
+# Plain numbers: the enumeration's `|` costs as much as a small system call.
+NOSIGNAL = int(socket.MSG_NOSIGNAL)
+DONTWAIT = int(socket.MSG_DONTWAIT | socket.MSG_NOSIGNAL)
+CLOEXEC = int(socket.MSG_CMSG_CLOEXEC)
+CLOEXEC_DONTWAIT = int(socket.MSG_CMSG_CLOEXEC | socket.MSG_DONTWAIT)
+TRUNCATED = int(socket.MSG_CTRUNC | socket.MSG_TRUNC)
 
 
 class Truncated(Exception):
@@ -97,30 +103,35 @@ def pack_rest(data: bytes) -> bytes:
     return bytes((REST,)) + data
 
 
-def send(wire: socket.socket, message: bytes, descriptors: list[int] | tuple[int, ...] = (), flags: int = 0) -> None:
-    """Send one message with descriptors. Raises OSError; BlockingIOError with MSG_DONTWAIT when the wire is full."""
+def send(wire: socket.socket, message: bytes, descriptors: list[int] | tuple[int, ...] = (), flags: int = NOSIGNAL) -> None:
+    """Send one message with descriptors. Raises OSError; BlockingIOError with DONTWAIT when the wire is full."""
     if descriptors:
         rights = (socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", descriptors))
-        wire.sendmsg((message,), (rights,), flags | socket.MSG_NOSIGNAL)
+        wire.sendmsg((message,), (rights,), flags)
     else:
-        wire.send(message, flags | socket.MSG_NOSIGNAL)
+        wire.send(message, flags)
 
 
-def receive(wire: socket.socket, flags: int = 0, space: int = RIGHTS_SPACE) -> tuple[bytes, list[int]]:
+def inbox() -> bytearray:
+    """A buffer for `receive`. Made once: room for the longest message, made for each, costs more than all the rest."""
+    return bytearray(LIMIT)
+
+
+def receive(wire: socket.socket, buffer: bytearray, flags: int = CLOEXEC, space: int = RIGHTS_SPACE) -> tuple[bytes, list[int]]:
     """Receive one message with its descriptors; an empty message without descriptors is the end of the wire.
 
-    Raises Truncated (after closing what did arrive), OSError, BlockingIOError.
+    Raises Truncated (after closing what did arrive), OSError, BlockingIOError with CLOEXEC_DONTWAIT.
     """
-    message, control, status, _ = wire.recvmsg(LIMIT, space, flags | socket.MSG_CMSG_CLOEXEC)
+    size, control, status, _ = wire.recvmsg_into((buffer,), space, flags)
     descriptors = array.array("i")
     for level, kind, data in control:
         if level == socket.SOL_SOCKET and kind == socket.SCM_RIGHTS:
             descriptors.frombytes(data[: len(data) - len(data) % descriptors.itemsize])
-    if status & (socket.MSG_CTRUNC | socket.MSG_TRUNC):
+    if status & TRUNCATED:
         for descriptor in descriptors:
             os.close(descriptor)
         raise Truncated("a message arrived without all its bytes or descriptors")
-    return message, list(descriptors)
+    return bytes(memoryview(buffer)[:size]), list(descriptors)
 
 
 def pair() -> tuple[socket.socket, socket.socket]:
@@ -148,7 +159,7 @@ class Channel:
             message, descriptors = self.waiting[0]
             try:
                 if not self.broken:
-                    send(self.wire, message, descriptors, socket.MSG_DONTWAIT)
+                    send(self.wire, message, descriptors, DONTWAIT)
             except BlockingIOError:
                 return
             except OSError:
@@ -157,10 +168,10 @@ class Channel:
             for descriptor in descriptors:
                 os.close(descriptor)
 
-    def receive(self, flags: int = 0) -> tuple[dict[str, Any] | None, list[int]]:
-        """The next object with its descriptors, or None at the end of the wire. Raises BlockingIOError with MSG_DONTWAIT."""
+    def receive(self, flags: int = CLOEXEC) -> tuple[dict[str, Any] | None, list[int]]:
+        """The next object with its descriptors, or None at the end of the wire. Raises BlockingIOError with CLOEXEC_DONTWAIT."""
         try:
-            message, descriptors = receive(self.wire, flags)
+            message, descriptors = receive(self.wire, inbox(), flags)
         except ConnectionError:
             return None, []
         return (json.loads(message), descriptors) if message else (None, [])

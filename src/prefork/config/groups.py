@@ -189,7 +189,7 @@ class Limits:
     limit_time_worker_cron: float = option(
         kinds.TIME, 0.0, "A worker for scheduled jobs is replaced at this age; 0 means never", maximum=LONGEST, inert=True
     )
-    max_header_size: int = option(kinds.SIZE, 32 * KIB, "A request whose head is larger gets 431", minimum=KIB, maximum=16 * MIB)
+    max_header_size: int = option(kinds.SIZE, 32 * KIB, "A request whose head is larger gets 431", minimum=KIB, maximum=64 * KIB)
     max_body_size: int = option(kinds.SIZE, 128 * MIB, "A request whose body is larger gets 413", minimum=0, maximum=1 << 50)
 
 

@@ -19,12 +19,12 @@ from prefork.dispatcher.intake import Intake
 from prefork.dispatcher.replies import refusal
 from prefork.http.head import END_OF_HEAD, Refused
 from prefork.kernel import bytes_taken
+from prefork.messages import DONTWAIT
 
 if TYPE_CHECKING:
     from prefork.dispatcher.traffic import Traffic
     from prefork.http.head import Head
 
-FLAGS = socket.MSG_DONTWAIT | socket.MSG_NOSIGNAL
 WATCHED = select.EPOLLIN | select.EPOLLRDHUP | select.EPOLLET
 ENDED = select.EPOLLRDHUP | select.EPOLLHUP | select.EPOLLERR
 BLOCK = 65536  # bytes read at once
@@ -143,7 +143,7 @@ class Connection:
         """Take what has arrived. `ended`: the client's side is closed, so read on to its end; there will be no further edge."""
         for _ in range(TURN):
             try:
-                data = self.socket.recv(BLOCK, FLAGS)
+                data = self.socket.recv(BLOCK, DONTWAIT)
             except BlockingIOError:
                 return
             except OSError:
@@ -275,7 +275,7 @@ class Connection:
             first = self.outbox[0]
             data = os.pread(first.descriptor, BLOCK * 4, first.offset) if isinstance(first, Rest) else first
             try:
-                taken = self.socket.send(data, FLAGS)
+                taken = self.socket.send(data, DONTWAIT)
             except BlockingIOError:
                 self.traffic.watch(self, WATCHED | select.EPOLLOUT)
                 return

@@ -18,7 +18,7 @@ from prefork.dispatcher.options import Options
 from prefork.dispatcher.traffic import BEGIN_WITHIN, Traffic
 from prefork.dispatcher.workers import Worker
 from prefork.events import AcceptPaused, FaultContained
-from prefork.messages import ENDING, ONE_RIGHT, REST, Truncated, receive, unpack_ending
+from prefork.messages import CLOEXEC_DONTWAIT, ENDING, ONE_RIGHT, REST, Truncated, inbox, receive, unpack_ending
 from prefork.scoreboard import CONNECTIONS, DISPATCHER
 
 if TYPE_CHECKING:
@@ -46,6 +46,7 @@ class Dispatcher:
         self.journal = journal
         self.counters = scoreboard.slot(DISPATCHER)
         self.epoll = select.epoll()
+        self.buffer = inbox()
         self.callbacks: dict[int, Callable[[int], None]] = {}
         self.connections: dict[int, Connection] = {}
         self.unfinished_reads: list[Connection] = []
@@ -164,7 +165,7 @@ class Dispatcher:
     def listen(self, worker: Worker, mask: int) -> None:  # noqa: ARG002 - every callback gets the mask
         """A worker says something, or its end of the pair is closed."""
         try:
-            message, descriptors = receive(worker.wire, socket.MSG_DONTWAIT, ONE_RIGHT)
+            message, descriptors = receive(worker.wire, self.buffer, CLOEXEC_DONTWAIT, ONE_RIGHT)
         except BlockingIOError:
             return
         except (Truncated, OSError):
@@ -217,7 +218,7 @@ class Dispatcher:
 
     def hear(self, mask: int) -> None:  # noqa: ARG002 - every callback gets the mask
         """The master says something; when it is gone, so is the dispatcher."""
-        order, descriptors = self.channel.receive(socket.MSG_DONTWAIT)
+        order, descriptors = self.channel.receive(CLOEXEC_DONTWAIT)
         if order is None:
             self.finished = True
             return

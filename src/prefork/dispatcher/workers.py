@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
-import socket
 from typing import TYPE_CHECKING
 
-from prefork.messages import send
+from prefork.messages import DONTWAIT, send
 
 if TYPE_CHECKING:
+    import socket
+
     from prefork.dispatcher.exchange import Exchange
     from prefork.messages import Ending
     from prefork.scoreboard import Slot
@@ -33,7 +34,7 @@ class Worker:
 
     def give(self, message: bytes, descriptors: list[int]) -> None:
         """Send it a request. Raises OSError when it is gone."""
-        send(self.wire, message, descriptors, socket.MSG_DONTWAIT)
+        send(self.wire, message, descriptors, DONTWAIT)
 
     def has(self, ending: Ending) -> bool:
         """Whether it is working on the request that it says it has finished."""

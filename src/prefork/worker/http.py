@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 from prefork.http.framing import reason
 from prefork.http.pages import page
-from prefork.messages import KEEP, WORN, pack_ending, receive, send, unpack_request
+from prefork.messages import KEEP, WORN, inbox, pack_ending, receive, send, unpack_request
 from prefork.scoreboard import BEGUN, BEGUN_AT, RECEIVED, REQUEST, REQUESTS, pack_progress
 from prefork.worker.reply import Reply
 
@@ -33,10 +33,11 @@ TWO_RIGHTS = socket.CMSG_SPACE(8)  # the client's socket, and the file of a larg
 def serve(pair: socket.socket, slot: Slot, host: Host, limit: int) -> None:
     """Answer requests until the dispatcher closes the pair. After `limit` of them each ending asks for a replacement."""
     served = 0
+    buffer = inbox()
     spent = time.process_time_ns()
     while True:
         try:
-            message, descriptors = receive(pair, space=TWO_RIGHTS)
+            message, descriptors = receive(pair, buffer, space=TWO_RIGHTS)
         except ConnectionError:
             return
         if not message:

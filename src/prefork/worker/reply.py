@@ -9,21 +9,33 @@ from __future__ import annotations
 
 import os
 import re
-import socket
 from typing import TYPE_CHECKING
 
 from prefork.http.framing import BODILESS, LAST_CHUNK, SERVER, chunk, date, head
-from prefork.messages import INLINE, pack_rest, send
+from prefork.messages import DONTWAIT, INLINE, pack_rest, send
 from prefork.scoreboard import DONE, REQUEST, SIZE, WRITING, pack_progress
 
 if TYPE_CHECKING:
+    import socket
+
     from prefork.messages import Request
     from prefork.scoreboard import Slot
 
-FLAGS = socket.MSG_DONTWAIT | socket.MSG_NOSIGNAL
 HOP_BY_HOP = frozenset((b"connection", b"keep-alive", b"proxy-authenticate", b"te", b"trailer", b"transfer-encoding", b"upgrade"))
 NAME = re.compile(rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+\Z")
+NAMES: dict[str, tuple[bytes, bytes]] = {}  # an application uses few, and uses them again
+MOST_NAMES = 1000
 VALUE = re.compile(rb"[^\0\r\n]*\Z")
+
+
+def known(name: str) -> tuple[bytes, bytes]:
+    """A header name as bytes, and in lower case. Raises ValueError for what is none."""
+    key = name.encode("latin-1")
+    if not NAME.match(key):
+        raise ValueError(f"{name!r} is not the name of a header")
+    if len(NAMES) < MOST_NAMES:
+        NAMES[name] = key, key.lower()
+    return key, key.lower()
 
 
 class Reply:
@@ -100,10 +112,10 @@ class Reply:
         lines = []
         seen = set()
         for name, value in headers:
-            key, data = name.encode("latin-1"), value.encode("latin-1")
-            if not NAME.match(key) or not VALUE.match(data):
-                raise ValueError(f"{name!r}: {value!r} cannot be a header: it has characters that would end or forge one")
-            low = key.lower()
+            key, low = NAMES.get(name) or known(name)
+            data = value.encode("latin-1")
+            if not value.isprintable() and not VALUE.match(data):
+                raise ValueError(f"the value of the header {name}, {value!r}, has characters that would end or forge a header")
             seen.add(low)
             if low == b"content-length":
                 announced = int(data)
@@ -161,7 +173,7 @@ class Reply:
         taken = 0
         if not self.spilled:
             try:
-                taken = self.client.send(data, FLAGS)
+                taken = self.client.send(data, DONTWAIT)
             except BlockingIOError:
                 pass
             except OSError:

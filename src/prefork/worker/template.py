@@ -26,6 +26,7 @@ from prefork.worker.http import serve
 from prefork.worker.life import live, report, settle
 
 PID = struct.Struct("i")
+LONGEST_TRACEBACK = 16384  # characters of its end
 
 
 class Template:
@@ -47,7 +48,7 @@ class Template:
             try:
                 self.host.load()
             except BaseException as error:  # noqa: BLE001 - whatever the application's import raises is told, not suffered
-                self.channel.send("failed", reason=sentence(error), traceback=traceback.format_exc())
+                self.channel.send("failed", reason=sentence(error), traceback=traceback.format_exc()[-LONGEST_TRACEBACK:])
                 return False
             self.loaded = True
         found = census.take(self.own)
@@ -103,7 +104,13 @@ class Template:
             try:
                 self.host.load()
             except BaseException as error:  # noqa: BLE001 - as in the template
-                report(self.reports, "boot_failed", slot=slot, reason=sentence(error), traceback=traceback.format_exc()[-16384:])
+                report(
+                    self.reports,
+                    "boot_failed",
+                    slot=slot,
+                    reason=sentence(error),
+                    traceback=traceback.format_exc()[-LONGEST_TRACEBACK:],
+                )
                 return 1
         # The standard library has reseeded `random` in the fork; the jitter is drawn after it.
         limit = self.orders["limit_request"] + random.randint(0, self.orders["limit_request_jitter"])  # noqa: S311
