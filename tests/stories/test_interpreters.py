@@ -21,7 +21,7 @@ APP = """
 import json, os, sys
 
 def foreign(module):
-    """Whether it comes from neither the standard library nor this directory."""
+    # Neither of the standard library nor of this directory.
     file = getattr(module, "__file__", None) or ""
     return file and not file.startswith((os.path.dirname(os.__file__), os.path.dirname(__file__))) or "site-packages" in file
 

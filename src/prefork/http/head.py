@@ -76,7 +76,7 @@ class Reader:
         self.target += url
 
     def on_header(self, name: bytes, value: bytes) -> None:  # noqa: D102
-        self.headers.append((name.lower(), value))
+        self.headers.append((name.lower(), value.rstrip(b" \t")))  # llhttp strips on the left only
 
     def on_headers_complete(self) -> None:  # noqa: D102
         # Here and not later: at the end of the message llhttp has forgotten it.
@@ -99,7 +99,14 @@ class Reader:
             self._renew()
             raise Refused(400, "the request's head is not complete at its empty line")
         headers, target, method, version = self.headers, self.target, self.method, self.version
-        length, expects = framing(headers, version)
+        if not data.startswith(b"%b %b HTTP/%b\r\n" % (method.encode(), target, version.encode())):
+            self._renew()  # extra spaces, or another protocol that llhttp speaks: ICE, RTSP
+            raise Refused(400, "the request line is not a method, a target and an HTTP version with one space between them")
+        try:
+            length, expects = framing(headers, version)
+        except Refused:
+            self._renew()  # it may wait for a body; the next head is another client's
+            raise
         if length != 0 or not self.keep or method == "CONNECT":
             self._renew()  # this parser now waits for a body, which is read elsewhere, or for no further request at all
         check(method, version, headers)

@@ -15,7 +15,7 @@ from prefork.kernel import STACKS
 from prefork.master.fleet import COMING, State, Worker
 from prefork.master.spawn import kill_group
 from prefork.messages import pair
-from prefork.scoreboard import DONE, SLOTS
+from prefork.scoreboard import DONE, REQUESTS, SLOTS
 
 if TYPE_CHECKING:
     import socket
@@ -192,8 +192,9 @@ class Crew:
                 kill_group(worker.pid)
 
     def bury(self, worker: Worker, death: Death, settled: bool) -> None:
-        """A worker is dead. `settled`: it had been ready for so long that this is no failed start."""
+        """A worker is dead. `settled`: it had been ready for so long that this is no failed start; nor is it when it has served."""
         kill_group(worker.pid)  # what it left behind, while its pid is still its own
+        served = self.scoreboard.slot(worker.slot)[REQUESTS] > 0
         self._forget(worker)
         said = self.said.pop(worker.slot, None)
         if worker.state in {State.RETIRING, State.LEAVING} and death.code == 0:
@@ -202,7 +203,7 @@ class Crew:
         self.journal.emit(WorkerDied(worker.name, worker.pid, death.how()))
         if said or worker.state is State.BOOTING:
             self.failed(worker, said or f"it died: {death.how()}")
-        elif worker.state is State.READY and not settled:
+        elif worker.state is State.READY and not settled and not served:
             self.failed(worker, None)
 
     def _forget(self, worker: Worker) -> None:

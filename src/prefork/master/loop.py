@@ -7,7 +7,6 @@ each `step` does what follows from that. A stop and a reload are wanted states, 
 from __future__ import annotations
 
 import json
-import os
 import selectors
 import socket
 import time
@@ -16,33 +15,28 @@ from typing import TYPE_CHECKING, Any
 
 from prefork import __version__
 from prefork.control.server import Server
-from prefork.dispatcher.options import Options
 from prefork.events import (
     ControlUnavailable,
     CrashLoop,
-    DispatcherDied,
     Listening,
     NeverReady,
-    PreloadUnsafe,
     Scaled,
     ServerReady,
     Starting,
     StrangerReaped,
-    TemplateFailed,
-    TemplateLoaded,
-    WorkerStuck,
 )
 from prefork.master import owner
 from prefork.master.backoff import SETTLED, Backoff
 from prefork.master.commands import command, obey
 from prefork.master.crew import Crew
 from prefork.master.fleet import Fork, Retire, State, Wanted, plan
-from prefork.master.generation import Generation
+from prefork.master.front import Front
 from prefork.master.listeners import url
 from prefork.master.reload import Reload
 from prefork.master.signals import Signals
-from prefork.master.spawn import deaths, kill_group, start_dispatcher, state_of
+from prefork.master.spawn import deaths
 from prefork.master.stop import Stop
+from prefork.master.templates import Templates
 from prefork.scoreboard import Scoreboard
 
 if TYPE_CHECKING:
@@ -51,7 +45,7 @@ if TYPE_CHECKING:
     from prefork.config import Settings
     from prefork.journal import Journal
     from prefork.master.fleet import Worker
-    from prefork.master.spawn import Death, Helper
+    from prefork.master.generation import Generation
 
 TICK = 0.25  # seconds between two looks at what takes too long
 STACKS_WITHIN = 0.1  # seconds for a worker to write its stacks
@@ -80,13 +74,9 @@ class Master:
         self.reports, self.reporting = socket.socketpair(socket.AF_UNIX, socket.SOCK_DGRAM)
         self.crew = Crew(journal, self.scoreboard, self.worker_failed)
         self.count = settings.workers if settings.http_enable else 0
-        self.numbered = 0
         self.generation = 0
-        self.generations: dict[int, Generation] = {}
-        self.leaving: dict[int, Helper] = {}  # templates that have been dismissed, by pid
-        self.dispatcher: Helper | None = None
-        self.dispatcher_started = 0.0
-        self.dispatcher_backoff = Backoff()
+        self.templates = Templates(self)
+        self.front = Front(self)
         self.backoff = Backoff()
         self.complete = False  # all wanted workers have been ready once
         self.sweeping = False  # children have ended and are not buried yet
@@ -103,10 +93,10 @@ class Master:
         self.journal.emit(Starting(__version__, self.settings.app or "nothing"))
         for address in self.addresses:
             self.journal.emit(Listening(address))
-        self._hear(self.signals.inbox, self.hear_signals)
-        self._hear(self.reports, self.hear_reports)
+        self.hear(self.signals.inbox, self.hear_signals)
+        self.hear(self.reports, self.hear_reports)
         self._open_control()
-        self.load(self.next_generation(self.settings))
+        self.templates.load(self.templates.next(self.settings))
         while self.status is None:
             for key, _ in self.selector.select(TICK):
                 key.data()
@@ -119,11 +109,9 @@ class Master:
         """Do what follows from what is known and wanted."""
         if self.sweeping:
             self.sweep()
-        if self.dispatcher is None and now >= self.dispatcher_backoff.not_before and not self.stopping:
-            self._start_dispatcher(now)
-        for generation in self.generations.values():
-            if generation.template and generation.late(now):
-                kill_group(generation.template.pid)
+        if not self.stopping:
+            self.front.step(now)
+        self.templates.stop_late(now)
         if now >= self.stacks_at:
             self.stacks_at = float("inf")
             self.crew.log_stacks()
@@ -140,7 +128,7 @@ class Master:
         self._note_completeness(now)
         if self.stopping:
             self.stopping.step(self, now)
-        for helper in self._helpers():
+        for helper in (*self.templates.running(), *filter(None, [self.front.process])):
             helper.channel.flush()
         self.journal.flush()
 
@@ -149,7 +137,7 @@ class Master:
         return Wanted(0 if leaving else self.count, self.generation, self.settings.boot_timeout, self.backoff.not_before)
 
     def _fork(self, now: float) -> None:
-        generation = self.generations.get(self.generation)
+        generation = self.templates.generations.get(self.generation)
         if generation and generation.loaded:
             self.crew.fork(generation, now)
 
@@ -165,16 +153,14 @@ class Master:
         if self.reloading and self.reloading.switched and len(new) == len(ready) and not hidden:
             self.reloading.done(self, now)
 
-    def _helpers(self) -> list[Helper]:
-        templates = [generation.template for generation in self.generations.values()]
-        return [helper for helper in (self.dispatcher, *templates) if helper]
-
-    def _hear(self, wire: socket.socket, callback: Callable[[], object]) -> None:
+    def hear(self, wire: socket.socket, callback: Callable[[], object]) -> None:
+        """Have `callback` called when something arrives on a wire."""
         self.selector.register(wire, selectors.EVENT_READ, callback)
 
-    def _unhear(self, helper: Helper) -> None:
-        if helper.channel.wire in {key.fileobj for key in self.selector.get_map().values()}:
-            self.selector.unregister(helper.channel.wire)
+    def unhear(self, wire: socket.socket) -> None:
+        """Listen to a wire no more; it may be unknown or closed already."""
+        if wire.fileno() >= 0 and wire.fileno() in self.selector.get_map():
+            self.selector.unregister(wire)
 
     # What people want.
 
@@ -219,8 +205,7 @@ class Master:
         if self.settings.logfile is None:
             return
         new = owner.open_log(self.settings.logfile)
-        if self.dispatcher:
-            self.dispatcher.channel.send("log", [new])
+        self.front.tell("log", [new])
         self.log = new
         self.journal.sink.replace(new, keep=True)
 
@@ -250,20 +235,27 @@ class Master:
         """Bury every child that has ended."""
         for death in deaths():
             worker = next((worker for worker in self.crew.all() if worker.pid == death.pid), None)
-            generation = next((g for g in self.generations.values() if g.template and g.template.pid == death.pid), None)
+            generation = self.templates.of(death.pid)
             if worker:
                 self.crew.bury(worker, death, settled=time.monotonic() - worker.since > SETTLED)
             elif generation:
-                self._template_died(generation, death)
-            elif self.dispatcher and self.dispatcher.pid == death.pid:
-                self._dispatcher_died(self.dispatcher, death)
-            elif death.pid in self.leaving:
-                self.leaving.pop(death.pid).buried(death.code)
+                self.templates.died(generation, death)
+            elif self.front.process and self.front.process.pid == death.pid:
+                self.front.died(self.front.process, death)
+            elif death.pid in self.templates.leaving:
+                self.templates.buried(death)
             elif self.crew.forking():
                 return  # it may be the worker whose pid is about to be told: swept again in the next step
             else:
                 self.journal.emit(StrangerReaped(death.pid, death.how()))
         self.sweeping = False
+
+    def loaded(self, generation: Generation) -> None:
+        """A generation can fork: the first one serves, a later one takes over."""
+        if self.reloading and self.reloading.new is generation:
+            self.reloading.switch(self)
+        elif not self.generation:
+            self.generation = generation.number
 
     def worker_failed(self, worker: Worker, said: str | None) -> None:
         """A worker could not get ready, or died as soon as it was."""
@@ -283,158 +275,3 @@ class Master:
         self.journal.emit(NeverReady(reason))
         self.stopping = self.stopping or Stop(self, "nothing became ready")
         self.stopping.force(self, reason, status=NOT_READY)
-
-    # The dispatcher.
-
-    def _start_dispatcher(self, now: float) -> None:
-        self.dispatcher_started = now
-        self.dispatcher = start_dispatcher(self.owner, self.log)
-        descriptors = [self.scoreboard.descriptor, *(listener.fileno() for listener in self.listeners)]
-        options = Options.of(self.settings).sent()
-        channel = self.crew.dispatcher = self.dispatcher.channel
-        channel.send("serve", descriptors, master=os.getpid(), log_format=self.settings.log_format, options=options)
-        self._hear(channel.wire, partial(self.hear_dispatcher, self.dispatcher))
-        for worker in self.crew.ready():
-            self.crew.introduce(worker)
-
-    def hear_dispatcher(self, dispatcher: Helper) -> None:
-        """The dispatcher says something, or has gone; its death is the sweep's business."""
-        said, _ = dispatcher.channel.receive()
-        if said is None:
-            self._unhear(dispatcher)
-            return
-        now = time.monotonic()
-        if said["kind"] == "drained":
-            if self.stopping:
-                self.stopping.dispatcher_drained(self, said["unfinished"])
-            return
-        if said["kind"] == "released":
-            self.crew.released(said["slot"], said["pid"], now)
-            return
-        worker = self.crew.find(said["slot"], said["pid"])
-        if worker is None or worker.state not in {State.READY, State.RETIRING}:
-            return
-        if said["kind"] == "worn":
-            worker.worn = True
-        elif said["kind"] == "withdrawn":
-            worker.withdrawn = True
-        elif said["kind"] == "faulty":
-            self.crew.kill(worker, "it wrote to its pair what no worker writes", now)
-        elif state_of(worker.pid) != "R":  # "stuck"; one that runs has only not got the processor yet
-            self.journal.emit(WorkerStuck(worker.name, worker.pid, said["seconds"]))
-            self.crew.kill(worker, "stuck", now)
-
-    def _dispatcher_died(self, dispatcher: Helper, death: Death) -> None:
-        now = time.monotonic()
-        kill_group(death.pid)
-        dispatcher.buried(death.code)
-        self._unhear(dispatcher)
-        dispatcher.channel.close()
-        self.dispatcher = None
-        self.crew.dispatcher_lost(now)
-        if self.stopping:
-            self.stopping.dispatcher_drained(self, 0)
-            return
-        self.journal.emit(DispatcherDied(death.pid, death.how()))
-        if now - self.dispatcher_started > SETTLED:
-            self.dispatcher_backoff = Backoff()
-        self.dispatcher_backoff.failed(now)
-        if not self.complete and self.dispatcher_backoff.failures >= HOPELESS:
-            self.give_up("the dispatcher could not be started")
-
-    # Templates.
-
-    def next_generation(self, settings: Settings) -> Generation:
-        """A generation with a number of its own."""
-        self.numbered += 1
-        return Generation(self.numbered, settings)
-
-    def load(self, generation: Generation) -> None:
-        """Start a generation's template."""
-        self.generations[generation.number] = generation
-        try:
-            template = generation.start(self.owner, self.log, self.scoreboard.descriptor, self.reporting.fileno())
-        except OSError as error:
-            python = generation.settings.python
-            self._load_failed(generation, f"cannot execute {python}: {error.strerror} (option python)", None)
-            return
-        self._hear(template.channel.wire, partial(self.hear_template, generation, template))
-
-    def hear_template(self, generation: Generation, template: Helper) -> bool:
-        """A template says something (True), or has gone; its death is the sweep's business."""
-        said, _ = template.channel.receive()
-        if said is None:
-            self._unhear(template)
-        elif said["kind"] == "forked":
-            self.crew.forked(said["slot"], said["pid"], time.monotonic())
-        elif said["kind"] == "loaded":
-            self._loaded(generation, said)
-        else:
-            self._load_failed(generation, said["reason"], said["traceback"])
-        return said is not None
-
-    def _loaded(self, generation: Generation, said: dict[str, Any]) -> None:
-        threads, sockets = tuple(said["threads"]), tuple(said["sockets"])
-        if generation.preload != "false" and (threads or sockets):
-            again = generation.preload == "auto"
-            fallback = (
-                "each worker imports it by itself (preload = auto)" if again else "it is forked all the same (preload = true)"
-            )
-            self.journal.emit(PreloadUnsafe(generation.number, threads, sockets, fallback))
-            if again:
-                self.dismiss(generation)
-                generation.preload = "false"
-                self.load(generation)
-                return
-        self.journal.emit(TemplateLoaded(generation.number, said["seconds"], said["preloaded"]))
-        generation.loaded = True
-        if self.reloading and self.reloading.new is generation:
-            self.reloading.switch(self)
-        elif not self.generation:
-            self.generation = generation.number
-
-    def _load_failed(self, generation: Generation, reason: str, traceback: str | None) -> None:
-        self.dismiss(generation)
-        if self.reloading and self.reloading.new is generation:
-            self.reloading.failed(self, reason, traceback)
-            return
-        self.journal.emit(TemplateFailed(generation.number, reason, traceback))
-        if not self.complete:
-            self.give_up("the application could not be loaded")
-            return
-        # The code on disk has become unloadable since the start: the workers that live go on, without replacement.
-        delay = self.backoff.failed(time.monotonic(), traceback or reason)
-        self.journal.emit(CrashLoop(self.backoff.failures, delay, self.backoff.first))
-
-    def dismiss(self, generation: Generation) -> None:
-        """Have a generation's template leave."""
-        template, generation.template = generation.template, None
-        generation.loaded = False
-        self.crew.unforked(generation.number)
-        if template:
-            self._unhear(template)
-            template.channel.close()
-            self.leaving[template.pid] = template
-
-    def _template_died(self, generation: Generation, death: Death) -> None:
-        template = generation.template
-        assert template
-        kill_group(death.pid)
-        while generation.template is template and self.hear_template(generation, template):
-            pass  # what it still said, to the end of the wire
-        if generation.template is not template:  # it said why, and has been dismissed for it
-            self.leaving.pop(death.pid).buried(death.code)
-            return
-        template.buried(death.code)
-        was_loaded = generation.loaded
-        self.dismiss(generation)
-        self.leaving.pop(template.pid)
-        if self.stopping:
-            return
-        if was_loaded:
-            self.journal.emit(TemplateFailed(generation.number, f"it died ({death.how()}) and is started again", None))
-            self.load(generation)
-        else:
-            late = time.monotonic() - generation.started > generation.settings.boot_timeout
-            reason = "the import took longer than boot_timeout" if late else f"it ended while loading: {death.how()}"
-            self._load_failed(generation, f"{reason}; see the lines above", None)

@@ -45,9 +45,9 @@ class Reload:
         if self.restart:
             master.journal.emit(RestartNeeded(self.restart))
             settings = replace(settings, **{name: getattr(master.settings, name) for name in self.restart})
-        self.new = master.next_generation(settings)
+        self.new = master.templates.next(settings)
         master.journal.emit(ReloadStarted(self.new.number))
-        master.load(self.new)
+        master.templates.load(self.new)
 
     def switch(self, master: Master) -> None:
         """The new template can fork: from now on its workers are wanted, one for each old one."""
@@ -58,8 +58,7 @@ class Reload:
     def done(self, master: Master, now: float) -> None:
         """Every worker that gets requests is of the new generation."""
         assert self.new
-        old = master.generations.pop(self.old_number)
-        master.dismiss(old)
+        master.templates.forget(self.old_number)
         seconds = now - self.started
         master.journal.emit(ReloadDone(self.new.number, seconds))
         said = {"ok": True, "generation": self.new.number, "seconds": round(seconds, 3), "restart_needed": list(self.restart)}
@@ -69,8 +68,7 @@ class Reload:
         """The new code or settings are refused: what served before the reload goes on."""
         assert self.old_settings
         if self.new:
-            master.dismiss(self.new)
-            master.generations.pop(self.new.number, None)
+            master.templates.forget(self.new.number)
         if self.switched:
             self._apply(master, self.old_settings, self.old_count, self.old_number)
         master.journal.emit(ReloadFailed(self.old_number, reason, traceback))
@@ -80,8 +78,7 @@ class Reload:
         master.settings = settings
         master.count = workers if settings.http_enable else 0
         master.generation = generation
-        if master.dispatcher:
-            master.dispatcher.channel.send("options", options=Options.of(settings).sent())
+        master.front.tell("options", options=Options.of(settings).sent())
 
     def _end(self, master: Master, said: dict[str, Any]) -> None:
         master.reloading = None

@@ -38,7 +38,7 @@ def snapshot(master: Master) -> dict[str, Any]:
             "oldest": round(now - oldest / 1e9, 3) if oldest else 0,
         },
         "dispatcher": {
-            "pid": master.dispatcher.pid if master.dispatcher else None,
+            "pid": master.front.process.pid if master.front.process else None,
             "connections": counters[CONNECTIONS],
             "requests": counters[ANSWERED],
             "retried": counters[RETRIED],

@@ -27,10 +27,8 @@ class Stop:
         for listener in master.listeners:
             listener.close()  # the dispatcher's copies go on until the drain delay is over
         master.listeners.clear()
-        if master.dispatcher:
-            master.dispatcher.channel.send("drain", delay=settings.drain_delay, timeout=settings.graceful_timeout)
-        else:
-            self.drained = True
+        master.front.tell("drain", delay=settings.drain_delay, timeout=settings.graceful_timeout)
+        self.drained = master.front.process is None
 
     def dispatcher_drained(self, master: Master, unfinished: int) -> None:
         """The dispatcher has no request any more, or has waited long enough for those that are left."""
@@ -44,7 +42,7 @@ class Stop:
             self.force(master, "the dispatcher did not drain in time")
         if self.drained and not master.crew.workers and not self.dismissed:
             self._dismiss(master)
-        if self.dismissed and not master.crew.workers and not master.leaving and not master.dispatcher:
+        if self.dismissed and not master.crew.workers and not master.templates.leaving and not master.front.process:
             left = strangers()
             for pid in left:
                 kill_group(pid)  # left behind by the application; their own children are ours in the next step
@@ -54,10 +52,11 @@ class Stop:
 
     def _dismiss(self, master: Master) -> None:
         self.dismissed = True
-        for generation in master.generations.values():
-            master.dismiss(generation)
-        if master.dispatcher:
-            master.dispatcher.channel.close()
+        for number in list(master.templates.generations):
+            master.templates.forget(number)
+        if master.front.process:
+            master.unhear(master.front.process.channel.wire)
+            master.front.process.channel.close()
 
     def force(self, master: Master, reason: str, status: int = 0) -> None:
         """Kill everything that is left; the loop ends when all of it is buried."""
@@ -66,5 +65,5 @@ class Stop:
         master.journal.emit(StopForced(reason))
         master.crew.kill_all(time.monotonic())
         self._dismiss(master)
-        for pid in [*master.leaving, *([master.dispatcher.pid] if master.dispatcher else [])]:
+        for pid in [*master.templates.leaving, *([master.front.process.pid] if master.front.process else [])]:
             kill_group(pid)

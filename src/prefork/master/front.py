@@ -1,0 +1,99 @@
+"""The dispatcher's process as the master sees it: started, listened to, and started again when it dies."""
+
+from __future__ import annotations
+
+import os
+import time
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from prefork.dispatcher.options import Options
+from prefork.events import DispatcherDied, WorkerStuck
+from prefork.master.backoff import SETTLED, Backoff
+from prefork.master.fleet import State
+from prefork.master.spawn import kill_group, start_dispatcher, state_of
+
+if TYPE_CHECKING:
+    from prefork.master.fleet import Worker
+    from prefork.master.loop import Master
+    from prefork.master.spawn import Death, Helper
+
+HOPELESS = 3  # failed starts in a row after which a server that was never ready gives up
+
+
+class Front:
+    """`process` is the dispatcher while there is one."""
+
+    def __init__(self, master: Master) -> None:
+        self.master = master
+        self.process: Helper | None = None
+        self.started = 0.0
+        self.backoff = Backoff()
+
+    def step(self, now: float) -> None:
+        """Start the dispatcher if there is none and it may be tried again."""
+        if self.process is None and now >= self.backoff.not_before:
+            self._start(now)
+
+    def tell(self, kind: str, descriptors: list[int] | None = None, **fields: Any) -> None:
+        """Say something to the dispatcher; one that is yet to be started learns everything at its start."""
+        if self.process:
+            self.process.channel.send(kind, descriptors, **fields)
+
+    def _start(self, now: float) -> None:
+        master = self.master
+        self.started = now
+        self.process = start_dispatcher(master.owner, master.log)
+        master.hear(self.process.channel.wire, partial(self._hear, self.process))
+        descriptors = [master.scoreboard.descriptor, *(listener.fileno() for listener in master.listeners)]
+        options = Options.of(master.settings).sent()
+        self.tell("serve", descriptors, master=os.getpid(), log_format=master.settings.log_format, options=options)
+        master.crew.dispatcher = self.process.channel
+        for worker in master.crew.ready():
+            master.crew.introduce(worker)
+
+    def _hear(self, process: Helper) -> None:
+        """The dispatcher says something, or has gone; its death is the sweep's business."""
+        said, _ = process.channel.receive()
+        if said is None:
+            self.master.unhear(process.channel.wire)
+        elif said["kind"] == "drained":
+            if self.master.stopping:
+                self.master.stopping.dispatcher_drained(self.master, said["unfinished"])
+        elif said["kind"] == "released":
+            self.master.crew.released(said["slot"], said["pid"], time.monotonic())
+        else:
+            worker = self.master.crew.find(said["slot"], said["pid"])
+            if worker and worker.state in {State.READY, State.RETIRING}:
+                self._hear_of(worker, said)
+
+    def _hear_of(self, worker: Worker, said: dict[str, Any]) -> None:
+        now = time.monotonic()
+        if said["kind"] == "worn":
+            worker.worn = True
+        elif said["kind"] == "withdrawn":
+            worker.withdrawn = True
+        elif said["kind"] == "faulty":
+            self.master.crew.kill(worker, "it wrote to its pair what no worker writes", now)
+        elif state_of(worker.pid) != "R":  # "stuck"; one that runs has only not got the processor yet
+            self.master.journal.emit(WorkerStuck(worker.name, worker.pid, said["seconds"]))
+            self.master.crew.kill(worker, "stuck", now)
+
+    def died(self, process: Helper, death: Death) -> None:
+        """It is dead: its workers finish and leave, and both are started again."""
+        now = time.monotonic()
+        kill_group(death.pid)
+        process.buried(death.code)
+        self.master.unhear(process.channel.wire)
+        process.channel.close()
+        self.process = None
+        self.master.crew.dispatcher_lost(now)
+        if self.master.stopping:
+            self.master.stopping.dispatcher_drained(self.master, 0)
+            return
+        self.master.journal.emit(DispatcherDied(death.pid, death.how()))
+        if now - self.started > SETTLED:
+            self.backoff = Backoff()
+        self.backoff.failed(now)
+        if not self.master.complete and self.backoff.failures >= HOPELESS:
+            self.master.give_up("the dispatcher could not be started")

@@ -1,0 +1,143 @@
+"""The templates: one for the generation that serves, another one during a reload, and those on their way out."""
+
+from __future__ import annotations
+
+import time
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from prefork.events import CrashLoop, PreloadUnsafe, TemplateFailed, TemplateLoaded
+from prefork.master.generation import Generation
+from prefork.master.spawn import kill_group
+
+if TYPE_CHECKING:
+    from prefork.config import Settings
+    from prefork.master.loop import Master
+    from prefork.master.spawn import Death, Helper
+
+
+class Templates:
+    """`generations` by number, `leaving` (dismissed templates) by pid."""
+
+    def __init__(self, master: Master) -> None:
+        self.master = master
+        self.numbered = 0
+        self.generations: dict[int, Generation] = {}
+        self.leaving: dict[int, Helper] = {}
+
+    def next(self, settings: Settings) -> Generation:
+        """A generation with a number of its own."""
+        self.numbered += 1
+        return Generation(self.numbered, settings)
+
+    def running(self) -> list[Helper]:
+        """The processes that take orders."""
+        return [generation.template for generation in self.generations.values() if generation.template]
+
+    def of(self, pid: int) -> Generation | None:
+        """The generation whose template has this pid."""
+        return next((g for g in self.generations.values() if g.template and g.template.pid == pid), None)
+
+    def load(self, generation: Generation) -> None:
+        """Start a generation's template."""
+        master = self.master
+        self.generations[generation.number] = generation
+        try:
+            template = generation.start(master.owner, master.log, master.scoreboard.descriptor, master.reporting.fileno())
+        except OSError as error:
+            python = generation.settings.python
+            self._failed(generation, f"cannot execute {python}: {error.strerror} (option python)", None)
+            return
+        master.hear(template.channel.wire, partial(self._hear, generation, template))
+
+    def stop_late(self, now: float) -> None:
+        """Kill templates whose import takes too long; their death says why."""
+        for generation in self.generations.values():
+            if generation.template and generation.late(now):
+                kill_group(generation.template.pid)
+
+    def dismiss(self, generation: Generation) -> None:
+        """Have a generation's template leave."""
+        template, generation.template = generation.template, None
+        generation.loaded = False
+        self.master.crew.unforked(generation.number)
+        if template:
+            self.master.unhear(template.channel.wire)
+            template.channel.close()
+            self.leaving[template.pid] = template
+
+    def forget(self, number: int) -> None:
+        """Dismiss a generation for good."""
+        self.dismiss(self.generations.pop(number))
+
+    def _hear(self, generation: Generation, template: Helper) -> bool:
+        """A template says something (True), or has gone; its death is the sweep's business."""
+        said, _ = template.channel.receive()
+        if said is None:
+            self.master.unhear(template.channel.wire)
+        elif said["kind"] == "forked":
+            self.master.crew.forked(said["slot"], said["pid"], time.monotonic())
+        elif said["kind"] == "loaded":
+            self._loaded(generation, said)
+        else:
+            self._failed(generation, said["reason"], said["traceback"])
+        return said is not None
+
+    def _loaded(self, generation: Generation, said: dict[str, Any]) -> None:
+        journal, threads, sockets = self.master.journal, tuple(said["threads"]), tuple(said["sockets"])
+        if generation.preload != "false" and (threads or sockets):
+            again = generation.preload == "auto"
+            means = "each worker imports it by itself" if again else "workers are forked all the same"
+            journal.emit(PreloadUnsafe(generation.number, threads, sockets, f"{means} (preload = {generation.preload})"))
+            if again:
+                self.dismiss(generation)
+                generation.preload = "false"
+                self.load(generation)
+                return
+        journal.emit(TemplateLoaded(generation.number, said["seconds"], said["preloaded"]))
+        generation.loaded = True
+        self.master.loaded(generation)
+
+    def _failed(self, generation: Generation, reason: str, traceback: str | None) -> None:
+        master = self.master
+        self.dismiss(generation)
+        if master.reloading and master.reloading.new is generation:
+            master.reloading.failed(master, reason, traceback)
+            return
+        master.journal.emit(TemplateFailed(generation.number, reason, traceback))
+        if not master.complete:
+            master.give_up("the application could not be loaded")
+            return
+        delay = master.backoff.failed(time.monotonic(), traceback or reason)
+        master.journal.emit(CrashLoop(master.backoff.failures, delay, master.backoff.first))
+
+    def died(self, generation: Generation, death: Death) -> None:
+        """A template is dead that was not told to leave."""
+        template = generation.template
+        assert template
+        kill_group(death.pid)
+        while generation.template is template and self._hear(generation, template):
+            pass  # what it still said, to the end of the wire
+        if generation.template is template:
+            self._bereaved(generation, death)
+        else:  # it said why, and has been dismissed for it
+            self.buried(death)
+
+    def buried(self, death: Death) -> None:
+        """A dismissed template has left."""
+        self.leaving.pop(death.pid).buried(death.code)
+
+    def _bereaved(self, generation: Generation, death: Death) -> None:
+        was_loaded = generation.loaded
+        self.dismiss(generation)
+        self.buried(death)
+        if self.master.stopping:
+            return
+        if was_loaded:
+            reason = f"it died ({death.how()}) and is started again"
+            self.master.journal.emit(TemplateFailed(generation.number, reason, None))
+            self.load(generation)
+        else:
+            late = time.monotonic() - generation.started > generation.settings.boot_timeout
+            reason = "the import took longer than boot_timeout" if late else f"it ended while loading: {death.how()}"
+            self._failed(generation, f"{reason}; see the lines above", None)
