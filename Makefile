@@ -15,12 +15,14 @@ $(VENV)/.ready: pyproject.toml constraints.txt tools/setup.sh
 	@sh tools/setup.sh $(PYTHON) $(VENV) constraints.txt -e '.[dev]'
 
 run: setup examples/shop/.venv/.ready ## serve the example shop on 127.0.0.1:8069 with two workers
+	@cat examples/shop/try.txt
 	@exec $(BIN)/prefork serve -c examples/shop/prefork.conf
 
 examples/shop/.venv/.ready: examples/shop/requirements.txt tools/setup.sh
 	@sh tools/setup.sh $(PYTHON) examples/shop/.venv examples/shop/requirements.txt -r examples/shop/requirements.txt
 
 test: setup examples/shop/.venv/.ready ## run the tests (their applications' environments are made on first use)
+	examples/shop/.venv/bin/python -W error -m unittest discover -q -s examples/shop/tests
 	$(BIN)/pytest
 
 check: setup ## format, lint, types
@@ -36,7 +38,7 @@ bench: setup ## measure against the other servers; writes docs/benchmarks.md
 	$(PYTHON) bench/run.py
 
 soak: setup examples/shop/.venv/.ready ## every lifecycle story 20 times; writes docs/soak.md
-	$(BIN)/python -m tests.soak
+	$(BIN)/python tests/soak.py
 
 clean: ## remove every environment and cache
 	rm -rf .venv .venv-* examples/*/.venv .mypy_cache .ruff_cache .pytest_cache .hypothesis

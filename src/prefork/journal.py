@@ -35,13 +35,16 @@ class Sink:
         self.is_socket = stat.S_ISSOCK(mode)  # journald: cannot be opened again, but takes MSG_DONTWAIT
         # A pipe takes up to PIPE_BUF bytes whole or not at all: lines of several processes do not mix.
         self.block = select.PIPE_BUF if stat.S_ISFIFO(mode) else 1 << 20
+        self.shared = False
         try:
             own = os.open(f"/proc/self/fd/{descriptor}", os.O_WRONLY | os.O_NONBLOCK | os.O_CLOEXEC | os.O_APPEND)
-        except OSError:  # a socket, or a file that belongs to somebody else
+        except OSError:  # a socket, or a pipe or file that belongs to somebody else: the description stays as it is, blocking
             own = os.dup(descriptor)
+            self.shared, self.block = True, select.PIPE_BUF
         if not keep:
             os.dup2(descriptor, 2)  # whatever the interpreter itself has to say goes there too
             os.close(descriptor)
+        if self.descriptor >= 0:
             os.close(self.descriptor)
         self.descriptor = own
 
@@ -64,6 +67,7 @@ class Sink:
             self.waiting_bytes -= taken
             if taken < len(block):
                 self.waiting.appendleft(block[taken:])
+            if not taken:
                 return
 
     def _next_block(self) -> bytes:
@@ -76,9 +80,16 @@ class Sink:
 
     def _send(self, block: bytes) -> int:
         if not self.is_socket:
-            return os.write(self.descriptor, block)
+            if self.shared and not self._ready():
+                return 0
+            return os.write(self.descriptor, block[: self.block] if self.shared else block)  # a writable pipe takes PIPE_BUF
         with socket.socket(fileno=os.dup(self.descriptor)) as journal:
             return journal.send(block, socket.MSG_DONTWAIT | socket.MSG_NOSIGNAL)
+
+    def _ready(self) -> bool:
+        poll = select.poll()
+        poll.register(self.descriptor, select.POLLOUT)
+        return bool(poll.poll(0))
 
 
 class Journal:
@@ -136,6 +147,8 @@ class Journal:
 def access_line(prefix: str, event: Access) -> bytes:
     """An access line as text, times in milliseconds. Requests are many: no generic formatting here."""
     target = event.target if event.target.isprintable() else ascii(event.target)[1:-1]
+    if '"' in target:
+        target = target.replace('"', "\\x22")  # the quotes around the request are ours
     return (
         f'{prefix} INFO prefork.access: {event.client} "{event.method} {target}" {event.status} {event.bytes} '
         f"wait={event.wait * 1e3:.1f}ms service={event.service * 1e3:.1f}ms cpu={event.cpu * 1e3:.1f}ms {event.worker}\n"

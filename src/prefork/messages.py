@@ -21,7 +21,7 @@ LIMIT = 200_000  # bytes in one message: a pair takes 212,960 with the kernel's 
 INLINE = 1 << 16  # a body or a rest up to this size travels in the message, a larger one as a descriptor
 DESCRIPTORS = 64  # the most that one message carries; the kernel allows 253
 RIGHTS_SPACE = socket.CMSG_SPACE(DESCRIPTORS * 4)
-ONE_RIGHT = socket.CMSG_SPACE(4)
+ONE_RIGHT = socket.CMSG_LEN(4)  # CMSG_SPACE would have room for two
 # Plain numbers: the enumeration's `|` costs as much as a small system call.
 NOSIGNAL = int(socket.MSG_NOSIGNAL)
 DONTWAIT = int(socket.MSG_DONTWAIT | socket.MSG_NOSIGNAL)

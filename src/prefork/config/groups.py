@@ -87,7 +87,7 @@ class Workers:
         kinds.TIME, 120.0, "A worker that is not ready after this time counts as failed", minimum=SHORTEST, maximum=LONGEST
     )
     graceful_timeout: float = option(
-        kinds.TIME, 60.0, "At a stop or reload, requests still running after this time are cut", minimum=0, maximum=LONGEST
+        kinds.TIME, 60.0, "At a stop, requests still running after this time are cut", minimum=0, maximum=LONGEST
     )
     drain_delay: float = option(
         kinds.TIME,

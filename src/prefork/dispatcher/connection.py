@@ -19,7 +19,7 @@ from prefork.dispatcher.intake import Intake
 from prefork.dispatcher.replies import refusal
 from prefork.http.head import END_OF_HEAD, Refused
 from prefork.kernel import bytes_taken
-from prefork.messages import DONTWAIT
+from prefork.messages import DONTWAIT, INLINE, LIMIT
 
 if TYPE_CHECKING:
     from prefork.dispatcher.traffic import Traffic
@@ -28,7 +28,8 @@ if TYPE_CHECKING:
 WATCHED = select.EPOLLIN | select.EPOLLRDHUP | select.EPOLLET
 ENDED = select.EPOLLRDHUP | select.EPOLLHUP | select.EPOLLERR
 BLOCK = 65536  # bytes read at once
-TURN = 16  # blocks read before others have their turn
+TURN = 16  # blocks read or sent before others have their turn
+MOST_HEAD = LIMIT - INLINE - 4096  # bytes of a head that fit into one message with a body and everything's framing
 LINGER = 2.0  # seconds in which a refused client may read why before the connection is reset
 CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 
@@ -79,8 +80,8 @@ class Connection:
     """A client's connection. `deadline` (monotonic seconds) is when its state has lasted too long."""
 
     __slots__ = (
-        "buffer", "deadline", "descriptor", "exchange", "head", "intake", "keep", "local", "outbox", "peer", "refused", "scanned",
-        "socket", "state", "traffic", "unread", "waiting_bytes", "written",
+        "buffer", "deadline", "descriptor", "ended", "exchange", "head", "intake", "keep", "local", "outbox", "peer", "refused",
+        "scanned", "socket", "state", "traffic", "unread", "waiting_bytes", "written",
     )  # fmt: skip
 
     def __init__(self, traffic: Traffic, client: socket.socket, peer: tuple[str, int], local: tuple[str, int]) -> None:
@@ -94,6 +95,7 @@ class Connection:
         self.buffer = b""
         self.scanned = 0  # bytes of the buffer that are known to hold no end of a head
         self.unread = False
+        self.ended = False  # the client's side is closed: no further edge will tell
         self.keep = False
         self.refused = False  # what arrives is a request that nobody will read
         self.head: Head | None = None
@@ -114,15 +116,16 @@ class Connection:
 
     def ready(self, mask: int) -> None:
         """Something happened to the socket."""
+        self.ended = self.ended or bool(mask & ENDED)
         if mask & select.EPOLLOUT and self.outbox:
             self.flush()
+            self.proceed()
         if self.state in READING or self.state is S.LINGERING:
-            self.read(ended=bool(mask & ENDED))
+            self.read()
         elif mask & (select.EPOLLIN | ENDED):
             self.unread = True
-            if mask & ENDED and self.state is S.QUEUED and self.exchange:
-                self.traffic.withdraw(self.exchange)
-                self.close()
+            if self.ended and self.state is S.QUEUED:
+                self.abandon()
 
     def overdue(self) -> None:
         """The deadline has passed."""
@@ -132,15 +135,15 @@ class Connection:
             self.close()
 
     def abandon(self) -> None:
-        """A fault of ours was contained: this connection is given up, no other."""
+        """Give this connection up, and no other: its client has left, or a fault of ours was contained."""
         if self.state is S.QUEUED and self.exchange:
             self.traffic.withdraw(self.exchange)
         self.close()
 
     # Reading.
 
-    def read(self, *, ended: bool) -> None:
-        """Take what has arrived. `ended`: the client's side is closed, so read on to its end; there will be no further edge."""
+    def read(self) -> None:
+        """Take what has arrived. Where the client's side is closed, read on to its end; there will be no further edge."""
         for _ in range(TURN):
             try:
                 data = self.socket.recv(BLOCK, DONTWAIT)
@@ -155,9 +158,9 @@ class Connection:
                 continue
             self.take(data)
             if self.state not in READING:
-                self.unread = ended or len(data) == BLOCK
+                self.unread = self.ended or len(data) == BLOCK
                 return
-            if len(data) < BLOCK and not ended:
+            if len(data) < BLOCK and not self.ended:
                 return
         self.traffic.again(self)
 
@@ -188,7 +191,8 @@ class Connection:
             self.scanned = 0
         buffer = self.buffer
         end = buffer.find(END_OF_HEAD, self.scanned) + 4
-        if end > self.traffic.options.max_header_size or (end < 4 and len(buffer) > self.traffic.options.max_header_size):
+        most = min(self.traffic.options.max_header_size, MOST_HEAD)
+        if end > most or (end < 4 and len(buffer) > most):
             raise Refused(431, "the head is too large (max_header_size)")
         if end < 4:
             self.scanned = max(0, len(buffer) - 3)
@@ -207,12 +211,22 @@ class Connection:
         self.intake = Intake(head.length, self.traffic.options.max_body_size)
         self.to(S.BODY)
         if head.expects and not self.buffer:
-            self.outbox.append(CONTINUE)
-            self.flush()
+            self._invite()
         data, self.buffer = self.buffer, b""
         self._take_body(data)
 
+    def _invite(self) -> None:
+        """Ask for the body. Never through the outbox, where it could come after a worker's answer."""
+        try:
+            self.written += self.socket.send(CONTINUE, DONTWAIT)
+        except BlockingIOError:
+            pass  # the client has yet to read its last answer; it may send the body all the same
+        except OSError:
+            self.close()
+
     def _take_body(self, data: bytes) -> None:
+        if self.state is not S.BODY:
+            return
         assert self.intake
         assert self.head
         self.deadline = time.monotonic() + self.traffic.options.body_timeout
@@ -221,6 +235,9 @@ class Connection:
         except Refused as refused:
             self.refuse(refused)
             return
+        except OSError as error:
+            self.refuse(Refused(507, f"there is no room for the body: {error.strerror}"))
+            return
         if self.intake.complete():
             intake, head, self.intake, self.head = self.intake, self.head, None, None
             self._complete(head, intake.take(), intake.size)
@@ -228,6 +245,8 @@ class Connection:
     def _complete(self, head: Head, body: bytes | int, length: int) -> None:
         self.exchange = Exchange(self, head, self.traffic.origin(self.peer, head.headers), body, length, time.monotonic())
         self.traffic.submit(self.exchange)
+        if self.ended and self.state is S.QUEUED:
+            self.abandon()  # it would wait for an answer that nobody reads
 
     # Answering.
 
@@ -235,12 +254,12 @@ class Connection:
         """Answer a request that cannot be read, and end the connection: what follows cannot be told from it."""
         self.traffic.refused(self, refused)
         self.refused = True
-        self.outbox.append(refusal(refused))
-        self.answered(keep=False)
+        self.answer(refusal(refused), keep=False)
 
     def answer(self, data: bytes, keep: bool) -> None:
         """Send a whole answer of the dispatcher's own."""
         self.outbox.append(data)
+        self.written += len(data)
         self.answered(keep)
 
     def answered(self, keep: bool) -> None:
@@ -261,35 +280,53 @@ class Connection:
         self.advance()
         if self.unread and self.state in READING:
             self.unread = False
-            self.read(ended=True)
+            self.read()
 
     def hand_on(self, data: bytes | Rest) -> None:
         """Take bytes that a worker could not send."""
-        self.outbox.append(data)
         self.waiting_bytes += data.size if isinstance(data, Rest) else len(data)
+        last = self.outbox[-1] if self.outbox else None
+        if isinstance(last, bytes) and isinstance(data, bytes) and len(last) + len(data) <= BLOCK:
+            self.outbox[-1] = last + data  # an application may write byte by byte
+            return
+        if last is None:
+            self.deadline = time.monotonic() + self.traffic.options.body_timeout
+        self.outbox.append(data)
         self.traffic.watch(self, WATCHED | select.EPOLLOUT)
 
+    def unsay(self) -> None:
+        """Forget what a worker has handed on: nothing of its answer is out, and another answer takes its place."""
+        for part in self.outbox:
+            if isinstance(part, Rest):
+                part.discard()
+        self.outbox.clear()
+        self.waiting_bytes = 0
+
     def flush(self) -> None:
-        """Send what the socket takes."""
-        while self.outbox:
+        """Send what the socket takes, a turn's worth of it at the most."""
+        for _ in range(TURN):
+            if not self.outbox:
+                break
             first = self.outbox[0]
             data = os.pread(first.descriptor, BLOCK * 4, first.offset) if isinstance(first, Rest) else first
             try:
                 taken = self.socket.send(data, DONTWAIT)
             except BlockingIOError:
-                self.traffic.watch(self, WATCHED | select.EPOLLOUT)
-                return
+                break
             except OSError:
                 self.close()
                 return
+            if not taken:  # its writer has cut the file: the rest will never come
+                self.close()
+                return
             self._sent(first, taken)
-        if self.state is S.FLUSHING:
+        if self.outbox:
+            self.traffic.watch(self, WATCHED | select.EPOLLOUT)  # tells at once when there is room already
+        elif self.state is S.FLUSHING:
             self._flushed()
 
     def _sent(self, first: bytes | Rest, taken: int) -> None:
         self.waiting_bytes = max(0, self.waiting_bytes - taken)
-        if self.state is not S.SERVED:  # what is handed on is a part of the worker's answer and counted with it
-            self.written += taken
         if isinstance(first, Rest):
             first.offset += taken
             if first.offset >= first.size:
@@ -299,8 +336,10 @@ class Connection:
             self.outbox[0] = first[taken:]
         else:
             self.outbox.popleft()
-        if self.state is S.FLUSHING:
+        if self.outbox or self.state is S.FLUSHING:
             self.deadline = time.monotonic() + self.traffic.options.body_timeout
+        else:
+            self.deadline = float("inf")  # it has read everything, the worker is to write more
         self.traffic.relieved(self)
 
     def _flushed(self) -> None:
@@ -310,6 +349,7 @@ class Connection:
             # Closing now would answer unread bytes with a reset, which can overtake the answer.
             self.shut(socket.SHUT_WR)
             self.to(S.LINGERING, time.monotonic() + LINGER)
+            self.read()
         else:
             self.close()
 
@@ -328,11 +368,7 @@ class Connection:
         self.shut(socket.SHUT_RDWR)
         if self.intake:
             self.intake.discard()
-        for part in self.outbox:
-            if isinstance(part, Rest):
-                part.discard()
-        self.outbox.clear()
-        self.waiting_bytes = 0
+        self.unsay()
         self.buffer = b""
         self.traffic.relieved(self)
         self.traffic.forget(self)

@@ -69,7 +69,7 @@ class Exchange:
         """Let go of the body."""
         if not isinstance(self.body, bytes):
             os.close(self.body)
-            self.body = b""
+        self.body = b""
 
     def target(self) -> str:
         """The request target for logs."""

@@ -6,6 +6,8 @@ A fault while one of them is looked after ends that one and no other.
 from __future__ import annotations
 
 import errno
+import os
+import resource
 import select
 import socket
 import time
@@ -30,6 +32,9 @@ if TYPE_CHECKING:
 
 TICK = 0.25  # seconds between two looks at what has waited too long
 ACCEPTS = 64  # connections accepted before others have their turn
+RESERVE = 64  # descriptors that connections leave for workers, bodies and rests
+SAY_AGAIN = 60.0  # seconds between two complaints about the same
+IN_MEMORY = 1 << 20  # bytes of a rest that are not worth a descriptor
 LOG_BLOCK = 16384  # bytes of access log that are worth a write before the next tick
 UNFINISHED = frozenset((State.BODY, State.QUEUED, State.SERVED, State.FLUSHING))  # what a drain waits for
 
@@ -50,10 +55,13 @@ class Dispatcher:
         self.callbacks: dict[int, Callable[[int], None]] = {}
         self.connections: dict[int, Connection] = {}
         self.unfinished_reads: list[Connection] = []
-        self.closed: list[socket.socket] = []  # their descriptors must not be used again within the same turn
+        self.closed: list[socket.socket | Worker] = []  # their descriptors must not be used again within the same turn
         self.traffic = Traffic(self, options, journal, self.counters)
         self.finished = False
         self.accepting = True
+        self.said_paused = float("-inf")
+        limit = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+        self.most_connections = max(limit - RESERVE, limit // 2)
         self.close_at = self.drained_at = float("inf")
         self.next_tick = 0.0
         self._watch(channel.wire.fileno(), self.hear, select.EPOLLIN)
@@ -96,9 +104,9 @@ class Dispatcher:
         if self.journal.sink.waiting_bytes > LOG_BLOCK:
             self.journal.flush()
 
-    def _guarded(self, callback: Callable[[int], None], mask: int) -> None:
+    def _guarded(self, callback: Callable[..., None], *arguments: object) -> None:
         try:
-            callback(mask)
+            callback(*arguments)
         except Exception:  # noqa: BLE001 - one connection's fault must not end the others
             self.journal.note(
                 FaultContained(where=getattr(callback, "__qualname__", repr(callback)), traceback=traceback.format_exc())
@@ -112,16 +120,25 @@ class Dispatcher:
     def accept(self, listener: socket.socket, mask: int) -> None:  # noqa: ARG002 - every callback gets the mask
         """Take new connections."""
         for _ in range(ACCEPTS):
-            try:
-                client, peer = listener.accept()
-            except BlockingIOError:
+            if not self._accept_one(listener):
                 return
-            except OSError as error:
-                if error.errno in {errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM}:
-                    self._pause_accepting(error)
-                    return
-                continue  # the client left while it waited
-            self._add(listener, client, peer)
+
+    def _accept_one(self, listener: socket.socket) -> bool:
+        """Take a connection; False when there is none, or no room for it."""
+        if len(self.connections) >= self.most_connections:
+            self._pause_accepting(os.strerror(errno.EMFILE))
+            return False
+        try:
+            client, peer = listener.accept()
+        except BlockingIOError:
+            return False
+        except OSError as error:
+            if error.errno in {errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM}:
+                self._pause_accepting(error.strerror or str(error))
+                return False
+            return True  # the client left while it waited
+        self._add(listener, client, peer)
+        return True
 
     def _add(self, listener: socket.socket, client: socket.socket, peer: Any) -> None:
         local = listener.getsockname()
@@ -132,8 +149,11 @@ class Dispatcher:
         self.counters[CONNECTIONS] = len(self.connections)
         self._watch(connection.descriptor, connection.ready, WATCHED)
 
-    def _pause_accepting(self, error: OSError) -> None:
-        self.journal.note(AcceptPaused(error.strerror or str(error), len(self.connections)))
+    def _pause_accepting(self, reason: str) -> None:
+        now = time.monotonic()
+        if now - self.said_paused > SAY_AGAIN:
+            self.said_paused = now
+            self.journal.note(AcceptPaused(reason, len(self.connections)))
         self._accept_from_now_on(False)
 
     def _accept_from_now_on(self, accepting: bool) -> None:
@@ -160,7 +180,8 @@ class Dispatcher:
 
     def pause(self, worker: Worker, paused: bool) -> None:
         """Stop or resume reading what a worker says."""
-        self.epoll.modify(worker.wire.fileno(), 0 if paused else select.EPOLLIN)
+        if worker.wire.fileno() in self.callbacks:  # a dead one may have been heard to its end
+            self.epoll.modify(worker.wire.fileno(), 0 if paused else select.EPOLLIN)
 
     def listen(self, worker: Worker, mask: int) -> None:  # noqa: ARG002 - every callback gets the mask
         """A worker says something, or its end of the pair is closed."""
@@ -168,14 +189,17 @@ class Dispatcher:
             message, descriptors = receive(worker.wire, self.buffer, CLOEXEC_DONTWAIT, ONE_RIGHT)
         except BlockingIOError:
             return
-        except (Truncated, OSError):
+        except Truncated:
+            self.traffic.mangled(worker)
+            return
+        except OSError:
             message, descriptors = b"", []
         if not message:
             # Not the truth about its death, that is the pidfd's word; but there is nothing more to hear.
             self._unwatch(worker.wire.fileno())
             return
         if message[0] == REST:
-            self.traffic.rest(worker, Rest(descriptors[0]) if descriptors else message[1:])
+            self.traffic.rest(worker, taken_in(Rest(descriptors[0])) if descriptors else message[1:])
         elif len(message) == ENDING.size and worker.has(ending := unpack_ending(message)):
             self.traffic.ended(worker, ending)
         else:
@@ -189,6 +213,8 @@ class Dispatcher:
             self._guarded(partial(self.listen, worker), select.EPOLLIN)
             if not self._has_more(worker):
                 break
+        if worker.pidfd not in self.callbacks:
+            return  # it was retiring, and its last word has let it go
         self._release(worker)
         self.traffic.bury(worker)
         self.tell_master("released", worker)
@@ -208,7 +234,7 @@ class Dispatcher:
     def _release(self, worker: Worker) -> None:
         self._unwatch(worker.wire.fileno())
         self._unwatch(worker.pidfd)
-        worker.close()
+        self.closed.append(worker)
 
     # The master.
 
@@ -258,8 +284,8 @@ class Dispatcher:
         if not self.accepting and not self.traffic.closing:
             self._accept_from_now_on(True)
         for connection in [c for c in self.connections.values() if c.deadline < now]:
-            connection.overdue()
-        self.traffic.tick(now)
+            self._guarded(connection.overdue)
+        self._guarded(self.traffic.tick, now)
         if now >= self.close_at:
             self._close_listeners()
             self._end_if_drained(now)
@@ -269,14 +295,15 @@ class Dispatcher:
         if not self.listeners:
             return
         for listener in self.listeners:
-            self.accept(listener, 0)  # those who are connected already, as far as the kernel is concerned
+            while self._accept_one(listener):
+                pass  # those who are connected already, as far as the kernel is concerned
             self._unwatch(listener.fileno())
             listener.close()
         self.listeners.clear()
         self.traffic.closing = True
         for connection in list(self.connections.values()):
             if connection.state is State.IDLE:
-                connection.read(ended=False)  # its request may have arrived in this very moment
+                self._guarded(connection.read)  # its request may have arrived in this very moment
             if connection.state is State.IDLE:
                 connection.close()
 
@@ -287,3 +314,12 @@ class Dispatcher:
         self.traffic.give_up("the server stops (graceful_timeout)")
         self.channel.send("drained", unfinished=self.traffic.unfinished())
         self.close_at = float("inf")
+
+
+def taken_in(rest: Rest) -> bytes | Rest:
+    """A rest as bytes where it is small: otherwise an application that writes in pieces uses up the descriptors."""
+    if rest.size > IN_MEMORY:
+        return rest
+    data = os.pread(rest.descriptor, rest.size, 0)
+    rest.discard()
+    return data

@@ -102,7 +102,7 @@ class Traffic:
             if now - self.said_full > 60:
                 self.said_full = now
                 self.journal.note(QueueFull(self.queue.length))
-            self.fail(exchange, 503, "the queue is full (queue_size)", worker="-")
+            self.fail(exchange, 503, "", worker="-")  # the event has said why, once for all of them
             return
         exchange.connection.to(State.QUEUED)
         self.queue.wait(exchange)
@@ -135,7 +135,11 @@ class Traffic:
         """Give a request to a worker that is not idle any more; False when it is gone, which its pidfd will say too."""
         try:
             worker.give(pack_request(exchange.request(self._keep(exchange))), exchange.descriptors())
+        except ConnectionError:
+            return False
         except OSError:
+            # The kernel does not take the message although the worker lives: it would be neither idle nor busy for ever.
+            self.loop.tell_master("faulty", worker)
             return False
         exchange.deliveries += 1
         exchange.assigned = time.monotonic()
@@ -164,6 +168,12 @@ class Traffic:
         if exchange.connection.waiting_bytes > MOST_WAITING:
             worker.paused = True
             self.loop.pause(worker, True)
+
+    def mangled(self, worker: Worker) -> None:
+        """A part of an answer was lost on the way from its worker, which does not know: no further byte of it may follow."""
+        exchange = worker.exchange
+        if exchange and exchange.connection.state is not State.CLOSED:
+            self._cut(exchange, 0, worker, "a part of the answer was lost for want of a descriptor")
 
     def ended(self, worker: Worker, ending: Ending) -> None:
         """A worker has finished its request."""
@@ -214,7 +224,8 @@ class Traffic:
             self.fail(exchange, 502, "the worker died", worker=worker.name)
             exchange.connection.proceed()
         else:
-            self._cut(exchange, progress.status, worker)
+            exchange.discard()
+            self._cut(exchange, progress.status, worker, "the worker died in the middle of the answer")
 
     def _progress(self, exchange: Exchange, worker: Worker) -> tuple[Progress, int]:
         """What a dead worker had done about its request, and how many bytes of the answer are out."""
@@ -222,7 +233,10 @@ class Traffic:
         if progress.state < WRITING or progress.number != exchange.number or exchange.connection.state is State.CLOSED:
             return progress, 0
         sent = exchange.connection.out()
-        return corrected(progress, size, sent), sent
+        progress = corrected(progress, size, sent)
+        if progress.state < WRITING:
+            exchange.connection.unsay()
+        return progress, sent
 
     def _again(self, exchange: Exchange, worker: Worker, verdict: Verdict) -> None:
         if verdict is Verdict.RETRY:
@@ -237,20 +251,19 @@ class Traffic:
         exchange.connection.to(State.QUEUED)
         self.queue.wait(exchange, first=True)
 
-    def _cut(self, exchange: Exchange, status: int, worker: Worker) -> None:
+    def _cut(self, exchange: Exchange, status: int, worker: Worker, cause: str) -> None:
         reference = secrets.token_hex(4)
         self.counters[FAILED] += 1
-        reason = "the worker died in the middle of the answer, the connection is cut"
+        reason = f"{cause}, the connection is cut"
         self.journal.note(RequestFailed(exchange.head.method, exchange.target(), status, worker.name, reference, reason))
-        exchange.discard()
         exchange.connection.close()
 
     def fail(self, exchange: Exchange, status: int, reason: str, *, worker: str) -> None:
-        """Answer a request that no worker will."""
-        reference = secrets.token_hex(4)
+        """Answer a request that no worker will. With a `reason` it is logged, and the page refers to that line."""
+        reference = secrets.token_hex(4) if reason else ""
         self.counters[FAILED] += 1
         head = exchange.head
-        if worker != "-":
+        if reason:
             self.journal.note(RequestFailed(head.method, exchange.target(), status, worker, reference, reason))
         data = failure(status, head, reference, keep=self._keep(exchange), retry_after=RETRY_AFTER if status == 503 else None)
         self._answer(exchange, status, data)
@@ -307,7 +320,7 @@ class Traffic:
         return (200 if self.queue.idle else 503), said
 
     def _keep(self, exchange: Exchange) -> bool:
-        return exchange.head.keep and not self.closing
+        return exchange.head.keep and not self.closing and self.options.keepalive_timeout > 0
 
     def _answer(self, exchange: Exchange, status: int, data: bytes) -> None:
         self._account(exchange, status, len(data), 0.0, "-")

@@ -1,13 +1,17 @@
-"""Decodes a chunked body. llhttp does the grammar; trailers are read and thrown away. No sockets here."""
+"""Decodes a chunked body (RFC 9112, 7.1). Trailers are checked and thrown away. No sockets here.
+
+Not llhttp's decoder: that one tells neither where a body ends nor what follows it, which is another request.
+"""
 
 from __future__ import annotations
 
-import httptools
+import re
 
 from prefork.http.head import Refused
 
-HEAD = b"POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n"
-LONGEST_LINE = 256  # a chunk's size with its extensions: real ones have under 20 bytes
+SIZE = re.compile(rb"([0-9A-Fa-f]{1,15})(?:;[\t -~\x80-\xff]*)?\r\n\Z")
+TRAILER = re.compile(rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+:[\t -~\x80-\xff]*\r\n\Z")
+LONGEST_LINE = 256  # bytes of a chunk's size with its extensions: real ones have under 100
 LONGEST_TRAILERS = 8192
 
 
@@ -17,37 +21,56 @@ class Chunks:
     def __init__(self) -> None:
         self.decoded: list[bytes] = []
         self.done = False
-        self.overhead = 0  # bytes since the last data: chunk lines or trailers
-        self.parser = httptools.HttpRequestParser(self)
-        self.parser.feed_data(HEAD)
-
-    def on_body(self, data: bytes) -> None:  # noqa: D102
-        self.decoded.append(data)
-
-    def on_message_complete(self) -> None:  # noqa: D102
-        self.done = True
+        self.left = 0  # bytes of the present chunk that are still to come
+        self.line = b""  # as far as it has come
+        self.room = LONGEST_LINE  # bytes that the present line, or all trailers, may still have
+        self.understand = self._size  # the present line
 
     def feed(self, data: bytes) -> bytes:
-        """Take received bytes; returns what follows the body's end (nothing until `done`). Raises Refused.
-
-        The parser is fed line by line, because it tells the body's end but not its place, and what follows is another request.
-        """
-        while data and not self.done:
-            # Up to the next line's end or all there is: a body can end only at a line's end.
-            cut = data.find(b"\n") + 1 or len(data)
-            before = len(self.decoded)
-            try:
-                self.parser.feed_data(data[:cut])
-            except httptools.HttpParserError as error:
-                raise Refused(400, f"the chunked body is broken: {str(error).rstrip('.').lower()}") from None
-            self.overhead = 0 if len(self.decoded) > before else self.overhead + cut
-            if self.overhead > LONGEST_LINE + LONGEST_TRAILERS:
-                raise Refused(400, "the chunked body has too long lines or trailers")
-            data = data[cut:]
-        return data
+        """Take received bytes; returns what follows the body's end (nothing until `done`). Raises Refused."""
+        start = 0
+        while start < len(data) and not self.done:
+            if self.left:
+                block = data[start : start + self.left]
+                self.decoded.append(block)
+                self.left -= len(block)
+                start += len(block)
+            else:
+                start = self._line(data, start)
+        return data[start:]
 
     def take(self) -> bytes:
         """The bytes decoded since the last call."""
         block = b"".join(self.decoded)
         self.decoded.clear()
         return block
+
+    def _line(self, data: bytes, start: int) -> int:
+        """Read a line as far as it has come; returns where it ends in `data`."""
+        end = data.find(b"\n", start, start + self.room) + 1 or len(data)
+        self.room -= end - start
+        if self.room < 0:
+            raise Refused(400, "the chunked body has too long lines or trailers")
+        self.line += data[start:end]
+        if self.line.endswith(b"\n"):
+            line, self.line = self.line, b""
+            self.understand(line)
+        return end
+
+    def _size(self, line: bytes) -> None:
+        size = SIZE.match(line)
+        if not size:
+            raise Refused(400, "the chunked body is broken: a chunk does not begin with its size")
+        self.left = int(size[1], 16)
+        self.understand, self.room = (self._end, 2) if self.left else (self._trailer, LONGEST_TRAILERS)
+
+    def _end(self, line: bytes) -> None:
+        if line != b"\r\n":
+            raise Refused(400, "the chunked body is broken: a chunk is not as long as it says")
+        self.understand, self.room = self._size, LONGEST_LINE
+
+    def _trailer(self, line: bytes) -> None:
+        if line == b"\r\n":
+            self.done = True
+        elif not TRAILER.match(line):
+            raise Refused(400, "the chunked body is broken: its trailers are no headers")

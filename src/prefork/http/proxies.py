@@ -6,6 +6,8 @@ import ipaddress
 from functools import lru_cache
 from typing import NamedTuple
 
+from prefork.http.head import HOST
+
 FORWARDED = (b"x-forwarded-for", b"x-forwarded-proto", b"x-forwarded-host", b"x-forwarded-port", b"forwarded", b"x-real-ip")
 Headers = list[tuple[bytes, bytes]]
 
@@ -40,13 +42,12 @@ class Proxies:
             return Origin(peer, "http", headers)
         if not self.trusts(peer[0]):
             return Origin(peer, "http", [header for header in headers if header[0] not in FORWARDED])
-        said = {name: value.decode("latin-1") for name, value in headers if name in FORWARDED}
-        scheme = said.get(b"x-forwarded-proto", "http").rpartition(",")[2].strip().lower()
-        host = said.get(b"x-forwarded-host", "").rpartition(",")[2].strip()
-        if host:
-            headers = [(n, host.encode("latin-1") if n == b"host" else v) for n, v in headers]
-        client = self._first_untrusted(said.get(b"x-forwarded-for", ""))
-        return Origin((client, 0) if client else peer, "https" if scheme in {"https", "wss"} else "http", headers)
+        scheme = last(headers, b"x-forwarded-proto").lower()
+        host = last(headers, b"x-forwarded-host")
+        if host and HOST.match(host):
+            headers = [(n, host if n == b"host" else v) for n, v in headers]
+        client = self._first_untrusted(joined(headers, b"x-forwarded-for").decode("latin-1"))
+        return Origin((client, 0) if client else peer, "https" if scheme in {b"https", b"wss"} else "http", headers)
 
     def _first_untrusted(self, chain: str) -> str:
         """The last address of X-Forwarded-For that is no proxy of ours: what stands before it, the client may have made up."""
@@ -61,3 +62,13 @@ class Proxies:
             if not self.trusts(address):
                 break
         return last
+
+
+def joined(headers: Headers, name: bytes) -> bytes:
+    """A header's list: some proxies add to the line that is there, some add a line (RFC 9110, 5.2)."""
+    return b",".join([value for known, value in headers if known == name])
+
+
+def last(headers: Headers, name: bytes) -> bytes:
+    """The last item of a header's list: what the nearest proxy said."""
+    return joined(headers, name).rpartition(b",")[2].strip()

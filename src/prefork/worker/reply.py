@@ -26,6 +26,8 @@ NAME = re.compile(rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+\Z")
 NAMES: dict[str, tuple[bytes, bytes]] = {}  # an application uses few, and uses them again
 MOST_NAMES = 1000
 VALUE = re.compile(rb"[^\0\r\n]*\Z")
+STATUS = re.compile(rb"[2-9][0-9][0-9] [^\0\r\n]*\Z")  # 1xx is no answer: the client would go on waiting for one
+LENGTH = re.compile(rb"[0-9]+\Z")
 
 
 def known(name: str) -> tuple[bytes, bytes]:
@@ -80,14 +82,15 @@ class Reply:
         in a head, such as a line break.
         """
         line = status.encode("latin-1")
-        if len(line) < 4 or not line[:3].isdigit() or line[3:4] != b" " or not VALUE.match(line):
-            raise ValueError(f"the status must be three digits, a space and a phrase, not {status!r}")
+        if not STATUS.match(line):
+            raise ValueError(f"the status must be a number from 200 to 999, a space and a phrase, not {status!r}")
         self.code = int(line[:3])
         self.keep = self.request.keep
         announced, lines = self._lines(headers)
         if self.code in BODILESS or self.request.method == "HEAD":
             self.left, self.chunked = 0, False
-            if announced is None and length is not None and self.code not in BODILESS:
+            # No body for HEAD says nothing about the length of the one for GET.
+            if announced is None and length and self.code not in BODILESS:
                 lines.append((b"Content-Length", b"%d" % length))
         elif announced is not None:
             self.left, self.chunked = announced, False
@@ -118,6 +121,8 @@ class Reply:
                 raise ValueError(f"the value of the header {name}, {value!r}, has characters that would end or forge a header")
             seen.add(low)
             if low == b"content-length":
+                if not LENGTH.match(data) or announced not in {None, int(data)}:
+                    raise ValueError(f"Content-Length must be one number, not {value!r}")
                 announced = int(data)
                 if self.code in BODILESS:
                     continue
@@ -137,10 +142,8 @@ class Reply:
             data = data[: self.left] if len(data) > self.left else data
             self.left -= len(data)
         if not self.begun:
-            self.begun = True
-            if data and self.chunked:
-                data = chunk(data)
-            data = self.start + data
+            data = self.start + (chunk(data) if data and self.chunked else data)
+            self.begun = True  # not before: whoever gives us no bytes gets an error page
             whole = self.left == 0 and not self.chunked
             self.slot[SIZE] = len(data)
             self.slot[REQUEST] = pack_progress(self.request.number, WRITING, self.code, self.keep, whole)
