@@ -1,6 +1,6 @@
 """`make soak`: every lifecycle story many times, and docs/soak.md with what came of it. Its exit status is pytest's."""
 
-import datetime
+import datetime as dt
 import os
 import platform
 import re
@@ -51,7 +51,7 @@ def page(root: ET.Element) -> str:
     total, failed = sum(map(len, times.values())), sum(failures.values())
     return PAGE.format(
         rounds=ROUNDS,
-        date=datetime.datetime.now(datetime.UTC).date(),
+        date=dt.datetime.now(dt.UTC).date(),
         kernel=platform.release().partition("-")[0],
         python=platform.python_version(),
         cpus=os.cpu_count(),

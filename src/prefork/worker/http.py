@@ -34,6 +34,7 @@ def serve(pair: socket.socket, slot: Slot, host: Host, limit: int) -> None:
     """Answer requests until the dispatcher closes the pair. After `limit` of them each ending asks for a replacement."""
     served = 0
     buffer = inbox()
+    pair.settimeout(None)  # an application's socket.setdefaulttimeout() is not meant for us
     spent = time.process_time_ns()
     while True:
         try:
@@ -46,6 +47,8 @@ def serve(pair: socket.socket, slot: Slot, host: Host, limit: int) -> None:
         slot[REQUEST] = pack_progress(request.number, RECEIVED)
         # Family and type are given because finding them out costs two system calls; only send is ever called.
         client = socket.socket(socket.AF_INET, socket.SOCK_STREAM, 0, descriptors[0])
+        if client.gettimeout() is not None:
+            client.settimeout(None)  # as above: sends say MSG_DONTWAIT, and a timeout would wait for a slow reader all the same
         body = io.BytesIO(request.body) if request.body is not None else open(descriptors[1], "rb")  # noqa: SIM115 - closed below
         reply = Reply(request, client, pair, slot)
         slot[BEGUN_AT] = time.monotonic_ns()
