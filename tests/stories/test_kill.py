@@ -1,5 +1,6 @@
 """A worker can be killed at any instant, and no other request notices."""
 
+import contextlib
 import json
 import os
 import signal
@@ -12,7 +13,7 @@ from typing import Any
 import pytest
 from facts import await_fact
 
-from prefork.testing import Load, Request, Server
+from prefork.testing import BrokenAnswer, Load, Request, Server
 from prefork.testing.client import Connection
 
 Probe = Callable[..., Server]
@@ -164,3 +165,16 @@ def test_nothing_outlives_the_master(probe: Probe) -> None:
         os.kill(server.pid, signal.SIGKILL)
         assert server.exit_status() == -signal.SIGKILL
         server.close()  # fails when a process is left after two seconds
+
+
+def test_an_application_that_writes_nonsense_to_every_socket_ends_itself_and_nobody_else(probe: Probe) -> None:
+    with probe(workers=2) as server, Load(server.url, threads=2) as load:
+        load.wait(50)
+        with Connection("127.0.0.1", server.port) as connection, contextlib.suppress(BrokenAnswer):
+            connection.exchange(Request("/babble"))  # it has written to its client, too
+        server.wait_for("worker_died")
+        server.wait_for("fault_contained")
+        load.wait(50)
+        outcome = load.stop()
+        assert not outcome.failed, outcome.summary()
+        assert server.status()["state"] == "running"

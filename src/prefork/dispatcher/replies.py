@@ -30,8 +30,8 @@ def failure(status: int, head: Head, reference: str, *, keep: bool, retry_after:
     return whole(status, body, kind, head, keep, headers)
 
 
-def health(traffic: Traffic, head: Head, *, keep: bool) -> bytes:
-    """The answer to a path below /_prefork/ from a trusted peer."""
+def health(traffic: Traffic, head: Head, *, keep: bool) -> tuple[int, bytes]:
+    """Status and answer for a path below /_prefork/, asked by a trusted peer."""
     status: int
     said: dict[str, object]
     path = head.target.partition(b"?")[0]
@@ -42,7 +42,9 @@ def health(traffic: Traffic, head: Head, *, keep: bool) -> bytes:
         status, said = traffic.readiness()
     elif path == b"/_prefork/saturation":
         status, said = traffic.saturation()
-    return whole(status, json.dumps(said).encode() + b"\n", b"application/json", head, keep, [(b"Cache-Control", b"no-store")])
+    return status, whole(
+        status, json.dumps(said).encode() + b"\n", b"application/json", head, keep, [(b"Cache-Control", b"no-store")]
+    )
 
 
 def whole(status: int, body: bytes, kind: bytes, head: Head, keep: bool, headers: list[tuple[bytes, bytes]]) -> bytes:

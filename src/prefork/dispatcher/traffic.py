@@ -89,7 +89,7 @@ class Traffic:
         self.numbered += 1
         exchange.number = self.numbered
         if exchange.head.target.startswith(HEALTH) and self.proxies.trusts(exchange.origin.client[0]):
-            self._answer(exchange, 200, health(self, exchange.head, keep=self._keep(exchange)))
+            self._answer(exchange, *health(self, exchange.head, keep=self._keep(exchange)))
             return
         while (worker := self.queue.claim()) is not None:
             if self.assign(exchange, worker):

@@ -43,7 +43,11 @@ class Front:
     def _start(self, now: float) -> None:
         master = self.master
         self.started = now
-        self.process = start_dispatcher(master.owner, master.log)
+        try:
+            self.process = start_dispatcher(master.owner, master.log)
+        except OSError as error:
+            self._failed(now, f"cannot execute {error.filename} as user {master.settings.user}: {error.strerror}")
+            return
         master.hear(self.process.channel.wire, partial(self._hear, self.process))
         descriptors = [master.scoreboard.descriptor, *(listener.fileno() for listener in master.listeners)]
         options = Options.of(master.settings).sent()
@@ -94,6 +98,9 @@ class Front:
         self.master.journal.emit(DispatcherDied(death.pid, death.how()))
         if now - self.started > SETTLED:
             self.backoff = Backoff()
+        self._failed(now, f"it died at its start: {death.how()}")
+
+    def _failed(self, now: float, reason: str) -> None:
         self.backoff.failed(now)
         if not self.master.complete and self.backoff.failures >= HOPELESS:
-            self.master.give_up("the dispatcher could not be started")
+            self.master.give_up(f"the dispatcher could not be started: {reason}")

@@ -10,6 +10,7 @@ import json
 import selectors
 import socket
 import time
+import traceback
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +19,7 @@ from prefork.control.server import Server
 from prefork.events import (
     ControlUnavailable,
     CrashLoop,
+    FaultContained,
     Listening,
     NeverReady,
     Scaled,
@@ -99,11 +101,18 @@ class Master:
         self.templates.load(self.templates.next(self.settings))
         while self.status is None:
             for key, _ in self.selector.select(TICK):
-                key.data()
-            self.step(time.monotonic())
+                self._guarded(key.data)
+            self._guarded(partial(self.step, time.monotonic()))
         if self.control:
             self.control.close()
         return self.status
+
+    def _guarded(self, callback: Callable[[], object]) -> None:
+        """Look after one thing. A fault in it, or nonsense on a wire that applications hold too, must not end the others."""
+        try:
+            callback()
+        except Exception:  # noqa: BLE001 - the master's end would be everybody's
+            self.journal.emit(FaultContained("the master", traceback.format_exc()))
 
     def step(self, now: float) -> None:
         """Do what follows from what is known and wanted."""

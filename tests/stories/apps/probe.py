@@ -80,3 +80,19 @@ def do_spin(environ, start_response, query):
     while time.monotonic() < end:
         pass
     return do_fast(environ, start_response, query)
+
+
+def do_babble(environ, start_response, query):
+    """Write nonsense to every descriptor of the worker that takes it, but the log."""
+    for entry in os.listdir("/proc/self/fd"):
+        descriptor = int(entry)
+        if (
+            descriptor > 2
+            and os.path.realpath(f"/proc/self/fd/{entry}").startswith("/proc/")
+            and "socket:" in os.readlink(f"/proc/self/fd/{entry}")
+        ):
+            try:
+                os.write(descriptor, b"{]nonsense")
+            except OSError:
+                pass
+    return do_fast(environ, start_response, query)

@@ -1,0 +1,83 @@
+"""Only the master keeps the rights it was started with."""
+
+import json
+import os
+import pwd
+import shutil
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+import prefork
+from prefork.testing import Request, Server
+from prefork.testing.client import Connection
+
+APP = """
+import json, os
+
+def app(environ, start_response):
+    start_response("200 OK", [("Content-Type", "application/json")])
+    return [json.dumps({"user": os.geteuid(), "group": os.getegid(), "groups": os.getgroups()}).encode()]
+"""
+PACKAGES = ("httptools", "click")
+
+
+@pytest.fixture
+def readable() -> Iterator[Path]:
+    """An installation of Prefork, and an application, that every account can read."""
+    place = Path(tempfile.mkdtemp(prefix="prefork-readable-"))
+    place.chmod(0o755)
+    shutil.copytree(Path(prefork.__file__).parent, place / "prefork", ignore=shutil.ignore_patterns("__pycache__"))
+    for name in PACKAGES:
+        source = Path(sys.modules[name].__file__ or "").parent if name in sys.modules else Path(__import__(name).__file__).parent
+        shutil.copytree(source, place / name, ignore=shutil.ignore_patterns("__pycache__"))
+    (place / "whoami.py").write_text(APP)
+    yield place
+    shutil.rmtree(place)
+
+
+def interpreter() -> str:
+    """This Python where every account can execute it."""
+    candidates = (f"/usr/bin/python{sys.version_info[0]}.{sys.version_info[1]}", sys._base_executable)  # type: ignore[attr-defined]
+    return next(python for python in candidates if os.access(python, os.X_OK))
+
+
+def test_everything_but_the_master_runs_as_the_user(readable: Path) -> None:
+    python = interpreter()
+    server = Server("whoami:app", app_dir=readable, python=python, user="nobody", env={"PYTHONPATH": str(readable)})
+    server.command = (python, "-m", "prefork")
+    nobody = pwd.getpwnam("nobody")
+    if os.geteuid() != 0:
+        server.launch()
+        assert server.exit_status() == 1
+        assert "root" in server.log.text()
+        server.close()
+        return
+    with server:
+        with Connection("127.0.0.1", server.port) as connection:
+            said = json.loads(connection.exchange(Request("/")).body)
+        assert said == {"user": nobody.pw_uid, "group": nobody.pw_gid, "groups": []}
+        owners = {pid: Path(f"/proc/{pid}").stat().st_uid for pid in server.tree()}
+        assert owners.pop(server.pid) == 0
+        assert set(owners.values()) == {nobody.pw_uid}, "dispatcher, template and workers are the user's"
+        server.kill("http.1")
+        server.reload()
+        assert Path(server.socket_path).stat().st_mode & 0o777 == 0o600
+
+
+def test_an_interpreter_that_the_user_cannot_execute_is_said_in_a_sentence(readable: Path, tmp_path: Path) -> None:
+    hidden = tmp_path / "hidden"
+    hidden.mkdir(mode=0o700)
+    python = hidden / "python3"
+    python.write_text(f'#!/bin/sh\nexec {interpreter()} "$@"\n')
+    python.chmod(0o755)
+    server = Server("whoami:app", app_dir=readable, python=python, user="nobody", env={"PYTHONPATH": str(readable)})
+    server.command = (interpreter(), "-m", "prefork")
+    server.launch()
+    assert server.exit_status() == (3 if os.geteuid() == 0 else 1)
+    assert f"cannot execute {python}" in server.log.text() or os.geteuid() != 0
+    assert "Traceback" not in server.log.text()
+    server.close()
