@@ -193,6 +193,45 @@ def test_a_template_that_dies_is_replaced(probe: Make) -> None:
         await_workers(server, 1)
 
 
+def test_a_template_that_cannot_be_loaded_again_is_tried_until_it_can(changing: Make, code) -> None:
+    with changing(workers=2, preload="true") as server, Load(server.url, threads=2) as load:
+        code.write("two", before="import no_such_module_anywhere")
+        template = next(pid for pid in server.tree() if b"template" in Path(f"/proc/{pid}/cmdline").read_bytes())
+        os.kill(template, signal.SIGKILL)
+        loop = server.wait_for("crash_loop", timeout=20, failures=3)
+        assert "no_such_module_anywhere" in loop["traceback"]
+        assert len(server.workers()) == 2, "the workers that live go on"
+        code.write("three")
+        server.wait_for("template_loaded", after=server.mark(), timeout=20)
+        server.kill("http.1")
+        await_workers(server, 2)
+        outcome = load.stop()
+        assert not outcome.failed, outcome.summary()
+
+
+@pytest.mark.story
+@pytest.mark.parametrize("how", ["graceful_timeout", "second signal"])
+def test_a_stop_that_cuts_a_request_tells_its_client_and_the_log(probe: Make, how: str) -> None:
+    with probe(workers=2, graceful_timeout=0.5 if how == "graceful_timeout" else 60) as server:
+        answers = []
+
+        def long_request() -> None:
+            with Connection("127.0.0.1", server.port) as connection:
+                answers.append(connection.exchange(Request("/sleep?seconds=30", expect=frozenset({503}))))
+
+        client = threading.Thread(target=long_request)
+        client.start()
+        await_state(server, "busy", 1)
+        server.signal(signal.SIGTERM)
+        if how == "second signal":
+            server.wait_for("stopping")
+            server.signal(signal.SIGTERM)
+        assert server.exit_status() == 0
+        client.join(10)
+        assert answers[0].status == 503
+        assert server.wait_for("request_failed")["target"] == "/sleep?seconds=30"
+
+
 def await_workers(server: Server, count: int) -> None:
     """Wait until exactly so many workers take requests."""
     await_fact(lambda: len(server.workers()) == count and len(server.status()["workers"]) == count, f"{count} workers", server)

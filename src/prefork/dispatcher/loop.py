@@ -259,6 +259,8 @@ class Dispatcher:
             self.traffic.apply(Options.received(order["options"]))
         elif kind == "log":
             self.journal.sink.replace(descriptors[0])
+        elif kind == "give up":
+            self.traffic.give_up(order["reason"])
         elif kind == "drain":
             now = time.monotonic()
             self.traffic.draining = True
@@ -311,7 +313,8 @@ class Dispatcher:
         busy = any(connection.state in UNFINISHED for connection in self.connections.values())
         if busy and now < self.drained_at:
             return
-        self.traffic.give_up("the server stops (graceful_timeout)")
+        if busy:
+            self.traffic.give_up("the server stops (graceful_timeout)")
         self.channel.send("drained", unfinished=self.traffic.unfinished())
         self.close_at = float("inf")
 

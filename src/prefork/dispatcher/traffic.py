@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from prefork.scoreboard import Progress, Slot
 
 BEGIN_WITHIN = 1.0  # seconds from the hand-over to the application's start
-MOST_WAITING = 16 << 20  # bytes a client may leave unread before its worker has to wait
+MOST_WAITING = 32 << 20  # bytes a client may leave unread before its worker has to wait
 RETRY_AFTER = 5  # seconds, for those who come while the queue is full
 
 
@@ -69,6 +69,7 @@ class Traffic:
         self.draining = False  # not ready for new clients, but serving them
         self.closing = False  # connections are closed after their answer
         self.said_full = 0.0
+        self.ending = ""  # why no request will be given to a worker any more
         self.watch, self.forget, self.again = loop.watch, loop.forget, loop.again
         self.apply(options)
 
@@ -97,6 +98,9 @@ class Traffic:
         self._enqueue(exchange)
 
     def _enqueue(self, exchange: Exchange) -> None:
+        if self.ending:
+            self.fail(exchange, 503, self.ending, worker="-")
+            return
         if self.queue.full():
             now = time.monotonic()
             if now - self.said_full > 60:
@@ -218,6 +222,8 @@ class Traffic:
             exchange.connection.written += sent
             exchange.connection.answered(progress.keep)
             exchange.connection.proceed()
+        elif verdict in {Verdict.AGAIN, Verdict.RETRY} and self.ending:
+            self.fail(exchange, 503, self.ending, worker=worker.name)
         elif verdict in {Verdict.AGAIN, Verdict.RETRY}:
             self._again(exchange, worker, verdict)
         elif verdict is Verdict.FAIL:
@@ -287,7 +293,8 @@ class Traffic:
         self.counters[BUSY] = sum(1 for worker in self.workers.values() if worker.exchange)
 
     def give_up(self, reason: str) -> None:
-        """Answer everything that waits for a worker: there will be none."""
+        """Answer everything that waits for a worker, now and from now on: there will be none."""
+        self.ending = reason
         for exchange in list(self.queue.line):
             if not exchange.withdrawn:
                 self.queue.withdraw(exchange)

@@ -9,8 +9,9 @@ import re
 
 from prefork.http.head import Refused
 
-SIZE = re.compile(rb"([0-9A-Fa-f]{1,15})(?:;[\t -~\x80-\xff]*)?\r\n\Z")
-TRAILER = re.compile(rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+:[\t -~\x80-\xff]*\r\n\Z")
+TOKEN = rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+"
+SIZE = re.compile(rb'([0-9A-Fa-f]{1,15})(?:;%b(?:=(?:%b|"[\t !#-\[\]-~]*"))?)*\r\n\Z' % (TOKEN, TOKEN))
+TRAILER = re.compile(rb"%b:[\t -~\x80-\xff]*\r\n\Z" % TOKEN)
 LONGEST_LINE = 256  # bytes of a chunk's size with its extensions: real ones have under 100
 LONGEST_TRAILERS = 8192
 

@@ -120,7 +120,7 @@ class Master:
             self.sweep()
         if not self.stopping:
             self.front.step(now)
-        self.templates.stop_late(now)
+            self.templates.step(now)
         if now >= self.stacks_at:
             self.stacks_at = float("inf")
             self.crew.log_stacks()

@@ -20,6 +20,7 @@ class Stop:
     def __init__(self, master: Master, cause: str) -> None:
         self.started = time.monotonic()
         self.drained = self.dismissed = False
+        self.kill_at = float("inf")  # when templates and dispatcher count as stuck
         self.status = 0
         settings = master.settings
         self.deadline = self.started + settings.drain_delay + settings.graceful_timeout + PATIENCE
@@ -41,7 +42,10 @@ class Stop:
         if not self.drained and now > self.deadline:
             self.force(master, "the dispatcher did not drain in time")
         if self.drained and not master.crew.workers and not self.dismissed:
-            self._dismiss(master)
+            self._dismiss(master, now)
+        if now > self.kill_at:
+            for pid in [*master.templates.leaving, *([master.front.process.pid] if master.front.process else [])]:
+                kill_group(pid)
         if self.dismissed and not master.crew.workers and not master.templates.leaving and not master.front.process:
             left = strangers()
             for pid in left:
@@ -50,8 +54,9 @@ class Stop:
                 master.journal.emit(Stopped(now - self.started))
                 master.status = self.status
 
-    def _dismiss(self, master: Master) -> None:
+    def _dismiss(self, master: Master, now: float) -> None:
         self.dismissed = True
+        self.kill_at = now + PATIENCE
         for number in list(master.templates.generations):
             master.templates.forget(number)
         if master.front.process:
@@ -59,11 +64,9 @@ class Stop:
             master.front.process.channel.close()
 
     def force(self, master: Master, reason: str, status: int = 0) -> None:
-        """Kill everything that is left; the loop ends when all of it is buried."""
+        """Kill the workers. The dispatcher sees them die, tells their clients, and leaves as in any other stop."""
         self.status = self.status or status
         self.drained = True
         master.journal.emit(StopForced(reason))
+        master.front.tell("give up", reason="the server stops at once")
         master.crew.kill_all(time.monotonic())
-        self._dismiss(master)
-        for pid in [*master.templates.leaving, *([master.front.process.pid] if master.front.process else [])]:
-            kill_group(pid)

@@ -50,11 +50,17 @@ class Templates:
             return
         master.hear(template.channel.wire, partial(self._hear, generation, template))
 
-    def stop_late(self, now: float) -> None:
-        """Kill templates whose import takes too long; their death says why."""
-        for generation in self.generations.values():
+    def step(self, now: float) -> None:
+        """Kill templates whose import takes too long, their death says why; try again what failed while its workers serve."""
+        for generation in list(self.generations.values()):
             if generation.template and generation.late(now):
                 kill_group(generation.template.pid)
+            elif (
+                generation.template is None
+                and generation.number == self.master.generation
+                and now >= self.master.backoff.not_before
+            ):
+                self.load(generation)
 
     def dismiss(self, generation: Generation) -> None:
         """Have a generation's template leave."""

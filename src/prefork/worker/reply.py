@@ -174,14 +174,14 @@ class Reply:
         if self.gone:
             return
         taken = 0
-        if not self.spilled:
-            try:
-                taken = self.client.send(data, DONTWAIT)
-            except BlockingIOError:
-                pass
-            except OSError:
-                self.gone = True
-                return
+        try:
+            # Sending nothing writes nothing, and tells all the same that the dispatcher has ended the connection.
+            taken = self.client.send(b"" if self.spilled else data, DONTWAIT)
+        except BlockingIOError:
+            pass
+        except OSError:
+            self.gone = True
+            return
         self.sent += len(data)
         if taken < len(data):
             self.spilled = True

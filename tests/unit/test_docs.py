@@ -1,0 +1,254 @@
+"""The documentation is true: what it names exists, and what exists is named."""
+
+import ast
+import re
+import signal
+from collections.abc import Iterator
+from dataclasses import fields
+from functools import cache
+from pathlib import Path
+
+import click
+import pytest
+
+from prefork import cli, events
+from prefork.config import OPTIONS
+from prefork.config.layers import gather
+from prefork.http.pages import WORDS
+from prefork.master import loop, serve
+from prefork.master.signals import HEARD
+
+ROOT = Path(__file__).parents[2]
+DOCS = ROOT / "docs"
+PAGES = sorted(
+    page
+    for page in (*ROOT.glob("*.md"), *DOCS.rglob("*.md"), *(ROOT / "examples").rglob("*.md"))
+    if not any(part.startswith(".") for part in page.relative_to(ROOT).parts)
+)
+SOURCES = sorted((ROOT / "src" / "prefork").rglob("*.py"))
+VARIABLES_OF_THE_TESTS = {"PREFORK_ROUNDS"}
+LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")
+FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+COMMAND = re.compile(r"(?:^|[\s`(/])prefork[ \t]+([a-z]+)([^`\n#]*)", re.MULTILINE)
+
+
+def each_page() -> pytest.MarkDecorator:
+    return pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+
+
+def heading(page: Path, title: str) -> str:
+    """The text below a heading, to the next heading of any level."""
+    found = re.search(rf"^#+ {re.escape(title)}\n(.*?)(?=^#+ |\Z)", page.read_text(), re.MULTILINE | re.DOTALL)
+    assert found, f"{page.name} has no heading {title!r}"
+    return found[1]
+
+
+def rows(text: str) -> list[list[str]]:
+    """The cells of a table's lines, without its head."""
+    lines = [line for line in text.splitlines() if line.startswith("|")]
+    return [[cell.strip() for cell in line.strip("|").split("|")] for line in lines[2:]]
+
+
+def spans(text: str) -> list[str]:
+    """What is written as code inside a line."""
+    return re.findall(r"`([^`]+)`", text)
+
+
+def anchors(page: Path) -> set[str]:
+    """The fragments that the headings of a page can be reached by, as the hosting sites make them."""
+    titles = re.findall(r"^#+ (.+)$", FENCE.sub("", page.read_text()), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", title.lower()).replace(" ", "-") for title in titles}
+
+
+def syntax(path: str) -> ast.Module:
+    return ast.parse((ROOT / "src" / "prefork" / path).read_text())
+
+
+@cache
+def texts() -> str:
+    """Every text in the source, those of f-strings in pieces, with a line feed after each."""
+    nodes = (node for file in SOURCES for node in ast.walk(ast.parse(file.read_text())))
+    return "\n".join(node.value for node in nodes if isinstance(node, ast.Constant) and isinstance(node.value, str))
+
+
+# Events.
+
+
+def test_the_page_of_events_is_the_generated_one() -> None:
+    assert (DOCS / "events.md").read_text() == events.page(), "run `python -m prefork.events > docs/events.md`"
+
+
+def test_the_page_of_events_names_every_event_with_its_fields() -> None:
+    for event in events.CATALOGUE:
+        section = heading(DOCS / "events.md", event.name())
+        assert event.wording in section
+        assert {field.name for field in fields(event)} <= set(spans(section))
+
+
+def test_every_event_that_is_a_warning_or_worse_has_advice() -> None:
+    worrying = {event.name() for event in events.CATALOGUE if events.LEVELS[event.level] >= events.LEVELS["warning"]}
+    advised = {spot for row in rows(heading(DOCS / "errors.md", "In the log")) for spot in re.findall(r"events\.md#(\w+)", row[0])}
+    assert advised == worrying
+
+
+# Options.
+
+
+def test_every_option_is_documented() -> None:
+    text = (DOCS / "configuration.md").read_text()
+    assert [name for name in OPTIONS if f"| `{name}` |" not in text] == []
+
+
+def test_the_options_that_need_a_restart_are_named() -> None:
+    found = re.search(r"\*\*What needs a restart:\*\*(.*?)\. Changed", heading(DOCS / "operate.md", "Reload"), re.DOTALL)
+    assert found
+    assert set(spans(found[1])) == {name for name, each in OPTIONS.items() if each.applies == "restart"}
+
+
+def test_the_options_without_effect_are_named() -> None:
+    named = set(spans(heading(DOCS / "operate.md", "What is not there yet")))
+    inert = {name for name, each in OPTIONS.items() if each.inert}
+    assert inert <= named
+    assert {name for name in named & OPTIONS.keys() if name.startswith("limit_")} - inert == {"limit_request"}
+
+
+@each_page()
+def test_configuration_files_in_the_documentation_have_no_problem(page: Path, tmp_path: Path) -> None:
+    text = page.read_text()
+    indented = re.findall(r"^    \[options\]\n((?:    .+\n)+)", text, re.MULTILINE)
+    for number, block in enumerate([body for kind, body in FENCE.findall(text) if kind == "ini"] + indented):
+        file = tmp_path / f"{number}.conf"
+        file.write_text("".join(line.removeprefix("    ") + "\n" for line in block.splitlines()))
+        assert gather(file, {}, {}, tmp_path).problems == []
+
+
+# Steering.
+
+
+def test_every_signal_that_the_master_hears_is_documented() -> None:
+    named = {name for row in rows(heading(DOCS / "operate.md", "Signals to the master")) for name in spans(row[0])}
+    assert {signal.Signals[f"SIG{name}"] for name in named} == set(HEARD)
+
+
+def test_every_command_of_the_command_line_is_documented() -> None:
+    named = [spans(row[0])[0].split()[1] for row in rows(heading(DOCS / "operate.md", "Commands"))]
+    assert sorted(named) == sorted(cli.main.commands)
+
+
+def test_every_command_of_the_control_socket_is_documented() -> None:
+    compared = (node.comparators[0] for node in ast.walk(syntax("master/commands.py")) if isinstance(node, ast.Compare))
+    commands = {node.value for node in compared if isinstance(node, ast.Constant) and isinstance(node.value, str)}
+    named = re.findall(r'\{"command": "(\w+)"', heading(DOCS / "operate.md", "The control socket"))
+    assert commands
+    assert sorted(named) == sorted(commands)
+
+
+def test_every_field_of_the_status_is_documented() -> None:
+    keys = {
+        key.value
+        for node in ast.walk(syntax("master/status.py"))
+        if isinstance(node, ast.Dict)
+        for key in node.keys
+        if isinstance(key, ast.Constant)
+    }
+    assert keys - set(spans(heading(DOCS / "operate.md", "The control socket"))) == set()
+
+
+def test_every_exit_status_is_documented() -> None:
+    table = {int(row[0]): row for row in rows(heading(DOCS / "operate.md", "Exit statuses"))}
+    usage = click.UsageError.exit_code
+    assert set(table) == {0, usage, serve.UNUSABLE, loop.NOT_READY, cli.FAILED, cli.UNREACHABLE}
+    of_serve = {status for status, row in table.items() if row[1]}
+    assert of_serve == {0, usage, serve.UNUSABLE, loop.NOT_READY}
+
+
+def test_every_health_page_is_documented() -> None:
+    pages = {
+        node.value.decode()
+        for node in ast.walk(syntax("dispatcher/replies.py"))
+        if isinstance(node, ast.Constant) and isinstance(node.value, bytes) and node.value.startswith(b"/_prefork/")
+    }
+    named = {spans(row[0])[0] for row in rows(heading(DOCS / "operate.md", "Health"))}
+    assert named == pages - {"/_prefork/"}
+
+
+# Errors.
+
+
+def test_every_sentence_on_the_page_of_errors_is_in_the_source() -> None:
+    invented = [piece for piece in pieces() if piece not in texts()]
+    assert invented == []
+
+
+def pieces() -> Iterator[str]:
+    """The fixed parts of the messages that the page quotes."""
+    page = DOCS / "errors.md"
+    tables = {
+        "When a server is started": 0,
+        "In the configuration": 0,
+        "When a command is given": 0,
+        "In the log": 1,
+        "What clients see": 1,
+    }
+    for title, column in tables.items():
+        sentences = [span for row in rows(heading(page, title)) for span in spans(row[column])]
+        assert sentences
+        for sentence in sentences:
+            yield from (piece.strip() for piece in sentence.split("…") if re.search(r"\w", piece))
+
+
+def test_every_status_that_the_server_answers_by_itself_is_documented() -> None:
+    refused = {
+        node.args[0].value
+        for file in SOURCES
+        for node in ast.walk(ast.parse(file.read_text()))
+        if isinstance(node, ast.Call)
+        and isinstance(node.func, ast.Name)
+        and node.func.id == "Refused"
+        and isinstance(node.args[0], ast.Constant)
+    }
+    named = {int(row[0]) for row in rows(heading(DOCS / "errors.md", "What clients see")) if row[0].isdigit()}
+    assert named | {504} == refused | set(WORDS), "504 has a page and no limit that leads to it"
+
+
+# All pages.
+
+
+@each_page()
+def test_links_lead_somewhere(page: Path) -> None:
+    lost = []
+    for link in LINK.findall(FENCE.sub("", page.read_text())):
+        target, _, fragment = link.partition("#")
+        if re.match(r"\w+:", target):
+            continue
+        file = (page.parent / target).resolve() if target else page
+        if not file.exists() or (fragment and fragment not in anchors(file)):
+            lost.append(link)
+    assert lost == []
+
+
+@each_page()
+def test_variables_exist(page: Path) -> None:
+    known = {each.environment for each in OPTIONS.values()} | {"PREFORK_CONFIG"} | VARIABLES_OF_THE_TESTS
+    assert set(re.findall(r"\bPREFORK_[A-Z_]*[A-Z]\b", page.read_text())) - known == set()
+
+
+@each_page()
+def test_commands_and_flags_exist(page: Path) -> None:
+    text = page.read_text()
+    for verb, rest in COMMAND.findall(text):
+        if verb in cli.main.commands:
+            assert set(re.findall(r"(?<![\w-])-{1,2}[a-z][a-z-]*", rest)) <= flags(verb), f"prefork {verb}{rest}"
+    alone = {span.split()[0] for span in spans(FENCE.sub("", text)) if span.startswith("--")}
+    assert alone - {flag for verb in cli.main.commands for flag in flags(verb)} == set()
+
+
+def flags(verb: str) -> set[str]:
+    """The flags of a command, the two of every command included."""
+    return {"-h", "--help", *(flag for each in cli.main.commands[verb].params for flag in (*each.opts, *each.secondary_opts))}
+
+
+@each_page()
+def test_make_targets_exist(page: Path) -> None:
+    targets = set(re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
+    assert set(re.findall(r"(?:`|^    |^\$ )make ([a-z]+)", page.read_text(), re.MULTILINE)) - targets == set()
