@@ -10,6 +10,7 @@ import re
 import sys
 import textwrap
 from dataclasses import dataclass, fields
+from functools import cache
 from typing import ClassVar, Literal
 
 Level = Literal["debug", "info", "warning", "error", "critical"]
@@ -24,6 +25,7 @@ class Event:
     wording: ClassVar[str] = ""
 
     @classmethod
+    @cache  # every line of a JSON log asks
     def name(cls) -> str:
         """The event's name in JSON logs, tests and documentation: `WorkerReady` is `worker_ready`."""
         return re.sub(r"(?<!^)(?=[A-Z])", "_", cls.__name__).lower()
