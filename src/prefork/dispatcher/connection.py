@@ -281,6 +281,15 @@ class Connection:
         if self.unread and self.state in READING:
             self.unread = False
             self.read()
+        if self.traffic.closing:
+            self.dismiss()
+
+    def dismiss(self) -> None:
+        """Close it unless a request has arrived: the client could not know that its last answer was the last."""
+        if self.state is S.IDLE:
+            self.read()
+        if self.state is S.IDLE:
+            self.close()
 
     def hand_on(self, data: bytes | Rest) -> None:
         """Take bytes that a worker could not send."""
@@ -343,7 +352,7 @@ class Connection:
         self.traffic.relieved(self)
 
     def _flushed(self) -> None:
-        if self.keep and not self.traffic.closing:
+        if self.keep:
             self.to(S.IDLE, time.monotonic() + self.traffic.options.keepalive_timeout)
         elif self.refused or self.buffer or self.unread:
             # Closing now would answer unread bytes with a reset, which can overtake the answer.

@@ -200,10 +200,12 @@ class Dispatcher:
             return
         if message[0] == REST:
             self.traffic.rest(worker, taken_in(Rest(descriptors[0])) if descriptors else message[1:])
-        elif len(message) == ENDING.size and worker.has(ending := unpack_ending(message)):
+        elif len(message) == ENDING.size and not descriptors and worker.has(ending := unpack_ending(message)):
             self.traffic.ended(worker, ending)
         else:
             # Something else in the worker writes to its pair: whatever it says now cannot be trusted.
+            for descriptor in descriptors:
+                os.close(descriptor)
             self._unwatch(worker.wire.fileno())
             self.tell_master("faulty", worker)
 
@@ -304,10 +306,7 @@ class Dispatcher:
         self.listeners.clear()
         self.traffic.closing = True
         for connection in list(self.connections.values()):
-            if connection.state is State.IDLE:
-                self._guarded(connection.read)  # its request may have arrived in this very moment
-            if connection.state is State.IDLE:
-                connection.close()
+            self._guarded(connection.dismiss)
 
     def _end_if_drained(self, now: float) -> None:
         busy = any(connection.state in UNFINISHED for connection in self.connections.values())

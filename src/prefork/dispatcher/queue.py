@@ -9,6 +9,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 
+FEW = 64  # withdrawn requests that are not worth a look through the line
+
+
 class Waiter(Protocol):
     """A request that waits: `arrived` is when it was complete (monotonic seconds), `withdrawn` that it need not be served."""
 
@@ -47,9 +50,11 @@ class Queue(Generic[J, W]):
         self.length += 1
 
     def withdraw(self, job: J) -> None:
-        """Take a waiting request out: its client has left. It keeps its place until it is passed over."""
+        """Take a waiting request out: its client has left. It keeps its place until it is passed over, or too many do."""
         job.withdrawn = True
         self.length -= 1
+        if len(self.line) > 2 * self.length + FEW:
+            self.line = deque(job for job in self.line if not job.withdrawn)
 
     def release(self, worker: W) -> J | None:
         """A worker has time: the request it is to work on, or None, and then it is idle."""

@@ -254,6 +254,7 @@ class Traffic:
             if self.assign(exchange, other):
                 return
         # It had its turn: it stands before those who have not, however full the queue is.
+        exchange.arrived = time.monotonic()  # the time it was served is no time that it waited
         exchange.connection.to(State.QUEUED)
         self.queue.wait(exchange, first=True)
 

@@ -106,15 +106,17 @@ def plan(workers: Sequence[Worker], wanted: Wanted, now: float) -> list[Action]:
     coming = [w for w in workers if w.state in COMING and w.generation == wanted.generation]
     fresh = [w for w in workers if w.state is S.READY and w.generation == wanted.generation and not w.worn]
     stale = [w for w in workers if w.state is S.READY and w not in fresh]
+    late = list(overdue(workers, wanted, now))
+    killed = {action.worker for action in late}
     return [
-        *overdue(workers, wanted, now),
+        *late,
         *(Kill(w, "it is not needed any more") for w in workers if w.state in COMING and w.generation != wanted.generation),
         *starts(len(coming), len(fresh), len(stale), wanted, now),
-        *farewells(coming, fresh, stale, wanted),
+        *(action for action in farewells(coming, fresh, stale, wanted) if action.worker not in killed),
     ]
 
 
-def overdue(workers: Iterable[Worker], wanted: Wanted, now: float) -> Iterable[Action]:
+def overdue(workers: Iterable[Worker], wanted: Wanted, now: float) -> Iterable[Kill]:
     """Those who take too long to come or to go."""
     for worker in workers:
         if worker.state in COMING and worker.generation == wanted.generation and now - worker.born > wanted.boot_timeout:
@@ -135,7 +137,7 @@ def starts(coming: int, fresh: int, stale: int, wanted: Wanted, now: float) -> I
     return (Fork(wanted.generation) for _ in range(min(missing, at_once)))
 
 
-def farewells(coming: list[Worker], fresh: list[Worker], stale: list[Worker], wanted: Wanted) -> Iterable[Action]:
+def farewells(coming: list[Worker], fresh: list[Worker], stale: list[Worker], wanted: Wanted) -> Iterable[Retire | Kill]:
     """Workers too many: those that are worn or of old code first, idle ones before busy ones, the youngest before the old."""
     for worker in coming[: max(0, len(coming) + len(fresh) - wanted.count)]:
         yield Kill(worker, "it is not needed any more")

@@ -7,6 +7,7 @@ each `step` does what follows from that. A stop and a reload are wanted states, 
 from __future__ import annotations
 
 import json
+import os
 import selectors
 import socket
 import time
@@ -215,7 +216,8 @@ class Master:
             return
         new = owner.open_log(self.settings.logfile)
         self.front.tell("log", [new])
-        self.log = new
+        old, self.log = self.log, new
+        os.close(old)
         self.journal.sink.replace(new, keep=True)
 
     def _open_control(self) -> None:

@@ -1,0 +1,282 @@
+"""Connections over a real TCP pair, with workers that are the other ends of real pairs, and a loop that only takes notes."""
+
+from __future__ import annotations
+
+import os
+import select
+import socket
+import struct
+from typing import TYPE_CHECKING
+
+import pytest
+
+from prefork.dispatcher.connection import WATCHED, Connection, State
+from prefork.dispatcher.options import Options
+from prefork.dispatcher.traffic import Traffic
+from prefork.dispatcher.workers import Worker
+from prefork.journal import Journal, Sink
+from prefork.messages import KEEP, WORN, Request, inbox, pack_ending, pair, receive, unpack_ending, unpack_request
+from prefork.scoreboard import BEGUN, DISPATCHER, REQUEST, SIZE, Scoreboard, pack_progress
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from prefork.events import Event
+
+WITHIN = 5.0  # seconds a fact may take that is on its way through the loopback interface
+SCOREBOARD = Scoreboard.create()
+OPTIONS = Options(
+    proxy_mode=False,
+    trusted_proxies=("127.0.0.1",),
+    queue_size=2,
+    queue_timeout=30.0,
+    header_timeout=10.0,
+    body_timeout=20.0,
+    keepalive_timeout=75.0,
+    max_header_size=4096,
+    max_body_size=1 << 20,
+    access_log=True,
+    log_level="info",
+)
+
+
+class Notes(Journal):
+    """A journal that keeps its events."""
+
+    def __init__(self) -> None:
+        self.events: list[Event] = []
+        super().__init__(Sink(2), level="info", as_json=False, logger="test")
+
+    def note(self, event: Event) -> None:
+        self.events.append(event)
+
+    def names(self) -> list[str]:
+        return [event.name() for event in self.events]
+
+
+class Loop:
+    """What a test needs of the event loop: real epoll, but it turns only when told to."""
+
+    def __init__(self) -> None:
+        self.epoll = select.epoll()
+        self.connections: dict[int, Connection] = {}
+        self.unfinished: list[Connection] = []
+        self.interrupted = 0  # how often a connection had more to read than one turn allows
+        self.forgotten: list[Connection] = []
+        self.paused: list[tuple[str, bool]] = []
+        self.told: list[tuple[str, str]] = []
+        self.parted: list[str] = []
+
+    def watch(self, connection: Connection, mask: int) -> None:
+        self.epoll.modify(connection.descriptor, mask)
+
+    def forget(self, connection: Connection) -> None:
+        self.epoll.unregister(connection.descriptor)
+        del self.connections[connection.descriptor]
+        self.forgotten.append(connection)
+
+    def again(self, connection: Connection) -> None:
+        self.interrupted += 1
+        self.unfinished.append(connection)
+
+    def pause(self, worker: Worker, paused: bool) -> None:
+        self.paused.append((worker.name, paused))
+
+    def part(self, worker: Worker) -> None:
+        self.parted.append(worker.name)
+
+    def tell_master(self, kind: str, worker: Worker) -> None:
+        self.told.append((kind, worker.name))
+
+    def turn(self, timeout: float = 0.0) -> int:
+        """Look after everything that has happened; returns how many events there were."""
+        events = self.epoll.poll(0 if self.unfinished else timeout)
+        for descriptor, mask in events:
+            if descriptor in self.connections:
+                self.connections[descriptor].ready(mask)
+        waiting, self.unfinished = self.unfinished, []
+        for connection in waiting:
+            if connection.state is not State.CLOSED:
+                connection.ready(select.EPOLLIN)
+        return len(events) + len(waiting)
+
+    def until(self, fact: Callable[[], bool]) -> None:
+        """Turn until `fact` is true."""
+        for _ in range(2000):
+            if fact():
+                return
+            assert self.turn(WITHIN) or fact(), "nothing happens any more"
+        raise AssertionError("it never becomes true")
+
+
+class Hand:
+    """The worker's end of a pair, in the hand of the test."""
+
+    def __init__(self, desk: Desk, number: int) -> None:
+        self.desk = desk
+        self.name = f"http.{number + 1}"
+        ours, self.wire = pair()
+        self.slot = SCOREBOARD.slot(number)
+        self.slot.clear()
+        self.worker = Worker(number, self.name, 1, self.slot, ours, os.pidfd_open(os.getpid()))
+        self.buffer = inbox()
+        self.client: socket.socket | None = None
+
+    def request(self) -> Request:
+        """The request that it has been given; its client's socket is `client`."""
+        message, descriptors = receive(self.wire, self.buffer)
+        self.close_client()
+        self.client = socket.socket(fileno=descriptors[0])
+        for descriptor in descriptors[1:]:
+            os.close(descriptor)
+        return unpack_request(message)
+
+    def begin(self) -> Request:
+        """Take the request and say so."""
+        request = self.request()
+        self.stamp(request.number, BEGUN)
+        return request
+
+    def stamp(self, number: int, state: int, size: int = 0, **parts: bool) -> None:
+        self.slot[SIZE] = size
+        self.slot[REQUEST] = pack_progress(number, state, 200, **parts)
+
+    def send(self, data: bytes) -> None:
+        assert self.client
+        self.client.sendall(data)
+
+    def end(self, number: int, sent: int, *, keep: bool = True, worn: bool = False) -> None:
+        """Tell the dispatcher that it has finished, and the dispatcher hears it."""
+        message = pack_ending(number, 200, sent, 5000, (KEEP if keep else 0) | (WORN if worn else 0))
+        self.desk.traffic.ended(self.worker, unpack_ending(message))
+
+    def answer(self, data: bytes, *, keep: bool = True) -> Request:
+        """The whole of a request's life."""
+        request = self.begin()
+        self.send(data)
+        self.end(request.number, len(data), keep=keep)
+        return request
+
+    def die(self) -> None:
+        """The dispatcher hears that it is dead."""
+        self.close_client()
+        self.desk.traffic.bury(self.worker)
+
+    def has_message(self) -> bool:
+        return bool(select.select([self.wire], [], [], 0)[0])
+
+    def close_client(self) -> None:
+        if self.client:
+            self.client.close()
+            self.client = None
+
+    def close(self) -> None:
+        self.close_client()
+        self.wire.close()
+        self.worker.close()
+
+
+class Client:
+    """A client's end of a TCP connection, and the dispatcher's connection at the other end."""
+
+    def __init__(self, desk: Desk, room: int | None) -> None:
+        with socket.create_server(("127.0.0.1", 0)) as listener:
+            if room:
+                listener.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, room)
+            self.socket = socket.socket()
+            if room:
+                self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, room)
+            self.socket.connect(listener.getsockname())
+            self.socket.settimeout(WITHIN)
+            theirs, peer = listener.accept()
+        self.desk = desk
+        self.theirs = theirs
+        self.connection = Connection(desk.traffic, theirs, (peer[0], peer[1]), theirs.getsockname())
+        desk.loop.connections[theirs.fileno()] = self.connection
+        desk.loop.epoll.register(theirs.fileno(), WATCHED)
+
+    @property
+    def state(self) -> State:
+        return self.connection.state
+
+    def send(self, data: bytes) -> None:
+        """Send, and let the dispatcher look at it."""
+        self.socket.sendall(data)
+        self.desk.loop.turn(WITHIN)
+
+    def receive(self, size: int) -> bytes:
+        """Exactly so many bytes."""
+        data = b""
+        while len(data) < size:
+            block = self.socket.recv(size - len(data))
+            assert block, f"the connection ended after {data!r}"
+            data += block
+        return data
+
+    def answer(self) -> tuple[int, bytes]:
+        """Status and body of an answer with a Content-Length."""
+        head = b""
+        while not head.endswith(b"\r\n\r\n"):
+            head += self.receive(1)
+        length = int(head.lower().partition(b"content-length: ")[2].partition(b"\r\n")[0])
+        return int(head.split()[1]), self.receive(length)
+
+    def silent(self) -> bool:
+        """Whether nothing has arrived."""
+        return not select.select([self.socket], [], [], 0)[0]
+
+    def ended(self) -> bool:
+        """Whether the other side has ended the connection properly (waits for it)."""
+        return self.socket.recv(1) == b""
+
+    def reset(self) -> None:
+        """Leave without a word."""
+        self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        self.socket.close()
+
+    def close(self) -> None:
+        self.socket.close()
+        self.connection.close()
+        self.theirs.close()
+
+
+class Desk:
+    """A traffic with everything around it that a test can look at."""
+
+    def __init__(self) -> None:
+        self.loop = Loop()
+        self.journal = Notes()
+        self.counters = SCOREBOARD.slot(DISPATCHER)
+        self.counters.clear()
+        self.traffic = Traffic(self.loop, OPTIONS, self.journal, self.counters)
+        self.hands: list[Hand] = []
+        self.clients: list[Client] = []
+
+    def hire(self) -> Hand:
+        """A worker that is ready."""
+        hand = Hand(self, len(self.hands))
+        self.hands.append(hand)
+        self.traffic.add(hand.worker)
+        return hand
+
+    def connect(self, room: int | None = None) -> Client:
+        """A client; `room` bounds what its connection takes while it does not read."""
+        client = Client(self, room)
+        self.clients.append(client)
+        return client
+
+    def close(self) -> None:
+        for end in [*self.clients, *self.hands]:
+            end.close()
+        self.loop.epoll.close()
+        os.close(self.journal.sink.descriptor)
+
+
+@pytest.fixture
+def desk() -> Iterator[Desk]:
+    before = set(os.listdir("/proc/self/fd"))
+    desk = Desk()
+    yield desk
+    desk.close()
+    left = set(os.listdir("/proc/self/fd")) - before
+    assert not left, f"descriptors are left open: {left}"

@@ -1,0 +1,449 @@
+"""Which worker gets which request, and what becomes of a request whose worker does not finish it."""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import pytest
+
+from prefork.dispatcher import traffic
+from prefork.dispatcher.connection import Rest, State
+from prefork.dispatcher.verdict import MOST_DELIVERIES
+from prefork.events import Access, RequestFailed, RequestRetried
+from prefork.messages import INLINE
+from prefork.scoreboard import ANSWERED, BEGUN, BUSY, DONE, FAILED, OLDEST, QUEUED, RECEIVED, RETRIED, WRITING
+
+if TYPE_CHECKING:
+    from prefork.events import Event
+
+    from .conftest import Desk
+
+GET = b"GET /%d HTTP/1.1\r\nHost: h\r\n\r\n"
+POST = b"POST /%d HTTP/1.1\r\nHost: h\r\nContent-Length: 3\r\n\r\nabc"
+OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
+
+
+def events(desk: Desk, kind: type[Event]) -> list[Event]:
+    return [event for event in desk.journal.events if isinstance(event, kind)]
+
+
+# Order.
+
+
+def test_the_worker_that_was_idle_last_works_first(desk: Desk) -> None:
+    first, second = desk.hire(), desk.hire()
+    for _ in range(3):
+        client = desk.connect()
+        client.send(GET % 1)
+        assert not first.has_message()
+        second.answer(OK)
+    assert client.answer() == (200, b"ok")
+
+
+def test_first_come_first_served(desk: Desk) -> None:
+    clients = [desk.connect(), desk.connect()]
+    for number, client in enumerate(clients):
+        client.send(GET % number)
+        assert client.state is State.QUEUED
+    hand = desk.hire()
+    assert hand.answer(OK).target == b"/0"
+    assert hand.answer(OK).target == b"/1"
+    assert not hand.has_message()
+    assert desk.traffic.queue.idle == [hand.worker]
+
+
+def test_a_full_queue_says_so_at_once_and_keeps_the_connection(desk: Desk) -> None:
+    waiting = [desk.connect(), desk.connect()]
+    for client in waiting:
+        client.send(GET % 1)
+    late = desk.connect()
+    for _ in range(2):
+        late.send(b"GET / HTTP/1.1\r\nHost: h\r\nAccept: application/json\r\n\r\n")
+        status, body = late.answer()
+        assert (status, json.loads(body)["status"]) == (503, 503)
+        assert late.state is State.IDLE
+    assert desk.journal.names() == ["queue_full", "access", "access"], "said once, not for every request"
+    assert desk.counters[FAILED] == 2
+
+
+def test_waiting_too_long(desk: Desk) -> None:
+    client = desk.connect()
+    client.send(GET % 1 + b"GET /_prefork/live HTTP/1.1\r\nHost: h\r\n\r\n")
+    desk.traffic.tick(time.monotonic() + 29)
+    assert client.state is State.QUEUED
+    assert desk.counters[QUEUED] == 1
+    assert 0 <= time.monotonic_ns() - desk.counters[OLDEST] < 5e9
+    desk.traffic.tick(time.monotonic() + 31)
+    assert client.answer()[0] == 503
+    assert client.answer()[0] == 200, "the next request of the connection"
+    assert (desk.counters[QUEUED], desk.counters[OLDEST]) == (0, 0)
+
+
+def test_wait_service_and_cpu_are_measured(desk: Desk) -> None:
+    client = desk.connect()
+    client.send(GET % 1)
+    desk.hire().answer(OK)
+    (access,) = events(desk, Access)
+    assert isinstance(access, Access)
+    assert (access.client, access.method, access.target, access.status, access.worker) == ("127.0.0.1", "GET", "/1", 200, "http.1")
+    assert access.bytes == len(OK)
+    assert access.wait > 0
+    assert access.service > 0
+    assert access.cpu == 5e-6
+
+
+# Retiring.
+
+
+def test_a_retiring_worker_finishes_and_leaves(desk: Desk) -> None:
+    busy, client = desk.hire(), desk.connect()
+    client.send(GET % 1)
+    desk.traffic.retire(busy.worker)
+    assert desk.loop.told == [("withdrawn", "http.1")]
+    other = desk.connect()
+    other.send(GET % 2)
+    assert other.state is State.QUEUED
+    busy.answer(OK)
+    assert client.answer() == (200, b"ok")
+    assert desk.loop.parted == ["http.1"]
+    assert not busy.has_message()
+
+
+def test_an_idle_worker_leaves_at_once(desk: Desk) -> None:
+    idle = desk.hire()
+    desk.traffic.retire(idle.worker)
+    assert desk.loop.parted == ["http.1"]
+    client = desk.connect()
+    client.send(GET % 1)
+    assert not idle.has_message()
+
+
+def test_a_worn_worker_goes_on_until_it_is_replaced(desk: Desk) -> None:
+    hand, client = desk.hire(), desk.connect()
+    for _ in range(2):
+        client.send(GET % 1)
+        request = hand.begin()
+        hand.send(OK)
+        hand.end(request.number, len(OK), worn=True)
+    assert desk.loop.told == [("worn", "http.1")]
+
+
+# Death.
+
+
+@pytest.mark.parametrize("request_", [GET % 1, POST % 1])
+@pytest.mark.parametrize("state", [None, RECEIVED])
+def test_not_begun_goes_to_another_worker(desk: Desk, request_: bytes, state: int | None) -> None:
+    second, first, client = desk.hire(), desk.hire(), desk.connect()
+    client.send(request_)
+    request = first.request()
+    if state is not None:
+        first.stamp(request.number, state)
+    first.die()
+    again = second.answer(OK)
+    assert (again.number, again.attempt, again.body) == (request.number, 1, request.body)
+    assert client.answer() == (200, b"ok")
+    assert desk.counters[RETRIED] == 1
+    assert len(events(desk, RequestRetried)) == 1
+
+
+def test_begun_get_is_made_once_more(desk: Desk) -> None:
+    third, second, first, client = desk.hire(), desk.hire(), desk.hire(), desk.connect()
+    client.send(GET % 1)
+    first.begin()
+    first.die()
+    assert second.begin().attempt == 2
+    second.die()
+    status, body = client.answer()
+    assert status == 502
+    assert not third.has_message()
+    (failed,) = events(desk, RequestFailed)
+    assert isinstance(failed, RequestFailed)
+    assert failed.reference.encode() in body
+    assert client.state is State.IDLE
+
+
+def test_begun_post_is_never_repeated(desk: Desk) -> None:
+    other, hand, client = desk.hire(), desk.hire(), desk.connect()
+    client.send(POST % 1 + GET % 2)
+    hand.begin()
+    hand.die()
+    assert client.answer()[0] == 502
+    assert other.answer(OK).target == b"/2", "the connection lives on"
+    assert client.answer() == (200, b"ok")
+
+
+def test_a_retried_request_stands_before_those_that_wait(desk: Desk) -> None:
+    hand = desk.hire()
+    clients = [desk.connect(), desk.connect(), desk.connect()]
+    for number, client in enumerate(clients):
+        client.send(GET % number)
+    assert hand.begin().target == b"/0"
+    hand.die()
+    other = desk.hire()
+    assert [other.answer(OK).target for _ in clients] == [b"/0", b"/1", b"/2"]
+
+
+def test_the_time_it_was_served_is_no_time_that_it_waited(desk: Desk) -> None:
+    hand, client = desk.hire(), desk.connect()
+    client.send(GET % 1)
+    hand.begin()
+    assert client.connection.exchange
+    client.connection.exchange.arrived -= desk.traffic.options.queue_timeout + 1  # that long ago
+    hand.die()
+    desk.traffic.tick(time.monotonic())
+    assert desk.hire().answer(OK).attempt == 2
+    assert client.answer() == (200, b"ok")
+
+
+def test_a_request_that_nobody_ever_begins_is_given_up(desk: Desk) -> None:
+    client = desk.connect()
+    client.send(GET % 1)
+    for _ in range(MOST_DELIVERIES):
+        hand = desk.hire()
+        assert hand.request().attempt == 1
+        hand.die()
+    assert client.answer()[0] == 502
+
+
+def test_a_large_body_is_read_again_from_its_start(desk: Desk) -> None:
+    client, size = desk.connect(), INLINE + 10
+    client.socket.sendall(b"PUT / HTTP/1.1\r\nHost: h\r\nContent-Length: %d\r\n\r\n" % size + os.urandom(size))
+    desk.loop.until(lambda: client.state is State.QUEUED)
+    exchange = client.connection.exchange
+    assert exchange
+    assert isinstance(exchange.body, int)
+    for _ in range(2):
+        os.lseek(exchange.body, 100, os.SEEK_SET)  # as far as the worker has read
+        hand = desk.hire()
+        assert hand.request().length == size
+        assert os.lseek(exchange.body, 0, os.SEEK_CUR) == 0
+        hand.die()
+    assert desk.hire().answer(OK).length == size
+    assert client.answer() == (200, b"ok")
+
+
+def test_dead_before_the_first_byte_whatever_its_slot_says(desk: Desk) -> None:
+    """It stamps *writing* before it writes: the client's socket knows better."""
+    second, first, client = desk.hire(), desk.hire(), desk.connect()
+    client.send(GET % 1)
+    request = first.begin()
+    first.stamp(request.number, WRITING, len(OK), whole=True, keep=True)
+    first.die()
+    assert second.answer(OK).attempt == 2
+    assert client.answer() == (200, b"ok")
+    assert client.silent()
+
+
+def test_dead_in_the_middle_of_the_answer(desk: Desk) -> None:
+    other, hand, client = desk.hire(), desk.hire(), desk.connect()
+    client.send(GET % 1)
+    request = hand.begin()
+    hand.stamp(request.number, WRITING, len(OK), whole=True, keep=True)
+    hand.send(OK[:-1])
+    hand.die()
+    assert client.receive(len(OK) - 1) == OK[:-1]
+    assert client.ended()
+    assert client.state is State.CLOSED
+    assert not other.has_message()
+
+
+@pytest.mark.parametrize("state", [WRITING, DONE])
+def test_dead_after_the_last_byte(desk: Desk, state: int) -> None:
+    other, hand, client = desk.hire(), desk.hire(), desk.connect()
+    client.send(GET % 1)
+    request = hand.begin()
+    hand.send(OK)
+    hand.stamp(request.number, state, len(OK), whole=True, keep=True)
+    hand.die()
+    assert client.answer() == (200, b"ok")
+    client.send(GET % 2)
+    other.answer(OK)
+    assert client.answer() == (200, b"ok")
+    assert desk.counters[FAILED] == 0
+    assert desk.counters[ANSWERED] == 2
+
+
+def test_bytes_of_earlier_answers_are_told_from_those_of_this_one(desk: Desk) -> None:
+    """Served, handed on, answered by the dispatcher and asked to continue: then a worker dies that has written nothing."""
+    hands = [desk.hire() for _ in range(5)]
+    client = desk.connect()
+    client.send(GET % 1)
+    hands[4].answer(OK)
+    client.send(GET % 2)  # a part of this answer comes by the dispatcher
+    request = hands[4].begin()
+    hands[4].send(OK[:10])
+    desk.traffic.rest(hands[4].worker, OK[10:])
+    hands[4].end(request.number, len(OK))
+    desk.loop.until(lambda: client.state is State.IDLE)
+    client.send(b"GET /_prefork/live HTTP/1.1\r\nHost: h\r\n\r\n")
+    client.send(GET % 3)  # after its end
+    request = hands[4].begin()
+    hands[4].send(OK)
+    hands[4].stamp(request.number, WRITING, len(OK), whole=True, keep=True)
+    hands[4].die()
+    client.send(POST % 4)
+    hands[3].begin()
+    hands[3].die()
+    client.send(b"POST / HTTP/1.1\r\nHost: h\r\nExpect: 100-continue\r\nContent-Length: 3\r\n\r\n")
+    client.send(b"abc")
+    hands[2].answer(OK)
+    client.send(GET % 5)
+    request = hands[2].begin()
+    hands[2].stamp(request.number, WRITING, 10, whole=True, keep=True)
+    hands[2].die()
+    assert hands[1].answer(OK).attempt == 2
+    desk.loop.until(lambda: client.state is State.IDLE)
+    received = b""
+    while received.count(b"HTTP/1.1 200") < 6:
+        received += client.socket.recv(1 << 16)
+    assert received.count(b"HTTP/1.1 502") == 1
+    assert received.count(b"HTTP/1.1 100") == 1
+
+
+def test_a_dead_workers_client_may_be_gone_too(desk: Desk) -> None:
+    hand, client = desk.hire(), desk.connect()
+    client.send(GET % 1)
+    hand.begin()
+    client.connection.close()
+    hand.die()
+    assert desk.counters[RETRIED] == desk.counters[FAILED] == 0
+
+
+def test_workers_that_cannot_be_given_a_request_are_passed_over(desk: Desk) -> None:
+    good, gone, client = desk.hire(), desk.hire(), desk.connect()
+    gone.wire.close()
+    client.send(GET % 1)
+    good.answer(OK)
+    assert client.answer() == (200, b"ok")
+
+
+# Slow clients and stuck workers.
+
+
+def test_a_worker_waits_for_a_client_that_reads_too_little(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(traffic, "MOST_WAITING", 100_000)
+    hand, client = desk.hire(), desk.connect(4096)
+    client.send(GET % 1)
+    hand.begin()
+    size = 0
+    while not desk.loop.paused:
+        desk.traffic.rest(hand.worker, bytes(INLINE))
+        size += INLINE
+        assert size < 10 << 20
+    assert hand.worker.paused
+    while hand.worker.paused:
+        desk.loop.turn()
+        client.socket.recv(1 << 16)
+    assert desk.loop.paused == [("http.1", True), ("http.1", False)]
+
+
+def test_a_client_that_leaves_frees_its_paused_worker(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(traffic, "MOST_WAITING", 10)
+    hand, client = desk.hire(), desk.connect()
+    client.send(GET % 1)
+    hand.begin()
+    desk.traffic.rest(hand.worker, bytes(11))
+    client.connection.close()
+    assert desk.loop.paused == [("http.1", True), ("http.1", False)]
+    descriptor = os.memfd_create("rest")
+    desk.traffic.rest(hand.worker, Rest(descriptor))  # what it still says is thrown away
+    desk.traffic.rest(hand.worker, b"more")
+    with pytest.raises(OSError):
+        os.fstat(descriptor)
+
+
+def test_a_worker_that_does_not_begin_is_reported(desk: Desk) -> None:
+    hand, client = desk.hire(), desk.connect()
+    client.send(GET % 1)
+    desk.traffic.tick(time.monotonic() + 0.5)
+    assert desk.loop.told == []
+    desk.traffic.tick(time.monotonic() + 1.5)
+    assert desk.loop.told == [("stuck", "http.1")]
+    hand.stamp(1, BEGUN)
+    desk.traffic.tick(time.monotonic() + 100)
+    assert desk.loop.told == [("stuck", "http.1")]
+    assert desk.counters[BUSY] == 1
+
+
+# Health, and the end.
+
+
+def health(desk: Desk, path: bytes) -> tuple[int, dict[str, object]]:
+    client = desk.connect()
+    client.send(b"GET /_prefork/%b HTTP/1.1\r\nHost: h\r\n\r\n" % path)
+    status, body = client.answer()
+    return status, json.loads(body)
+
+
+def test_health(desk: Desk) -> None:
+    assert health(desk, b"live") == (200, {"status": "live"})
+    assert health(desk, b"ready")[0] == 503
+    assert health(desk, b"saturation")[0] == 503
+    assert health(desk, b"nothing")[0] == 404
+    desk.hire()
+    assert health(desk, b"ready?x=y") == (200, {"status": "ready", "workers": 1})
+    status, said = health(desk, b"saturation")
+    assert (status, said["workers"], said["idle"], said["busy"], said["queue"]) == (200, 1, 1, 0, 0)
+    desk.connect().send(GET % 1)
+    assert health(desk, b"saturation")[0] == 503
+    desk.traffic.draining = True
+    assert health(desk, b"ready") == (503, {"status": "stopping"})
+    assert health(desk, b"live")[0] == 200
+
+
+def test_health_is_for_trusted_peers_only(desk: Desk) -> None:
+    desk.traffic.apply(replace(desk.traffic.options, trusted_proxies=()))
+    hand, client = desk.hire(), desk.connect()
+    client.send(b"GET /_prefork/live HTTP/1.1\r\nHost: h\r\n\r\n")
+    assert hand.answer(OK).target == b"/_prefork/live", "to all others it is a path of the application"
+
+
+def test_health_is_not_for_whom_a_proxy_speaks_for(desk: Desk) -> None:
+    desk.traffic.apply(replace(desk.traffic.options, proxy_mode=True))
+    hand, client = desk.hire(), desk.connect()
+    client.send(b"GET /_prefork/live HTTP/1.1\r\nHost: h\r\nX-Forwarded-For: 127.0.0.1, 203.0.113.9\r\n\r\n")
+    assert hand.answer(OK).client == ("203.0.113.9", 0)
+
+
+def test_head_of_a_page_has_no_body(desk: Desk) -> None:
+    client = desk.connect()
+    client.send(b"HEAD /_prefork/live HTTP/1.1\r\nHost: h\r\n\r\n")
+    head = client.socket.recv(1 << 16)
+    assert b"\r\nContent-Length: 19\r\n" in head
+    assert head.endswith(b"\r\n\r\n")
+
+
+def test_closing_ends_connections_after_their_answer(desk: Desk) -> None:
+    hand, client = desk.hire(), desk.connect()
+    client.send(GET % 1)
+    desk.traffic.closing = True
+    hand.answer(OK)
+    assert client.answer() == (200, b"ok")
+    assert client.ended()
+
+
+def test_giving_up_answers_everybody_who_waits(desk: Desk) -> None:
+    clients = [desk.connect(), desk.connect()]
+    for client in clients:
+        client.send(GET % 1)
+    assert desk.traffic.unfinished() == 2
+    desk.traffic.give_up("the server stops")
+    assert [client.answer()[0] for client in clients] == [503, 503]
+    assert desk.traffic.unfinished() == 0
+    assert not desk.hire().has_message()
+
+
+def test_the_body_of_a_client_that_has_left_is_not_kept(desk: Desk) -> None:
+    """Its place in the line is passed over later; until then a small body would cost as much as it has bytes."""
+    client = desk.connect()
+    client.send(POST % 1)
+    (exchange,) = desk.traffic.queue.line
+    assert exchange.body == b"abc"
+    client.reset()
+    desk.loop.until(lambda: client.state is State.CLOSED)
+    assert exchange.body == b""

@@ -1,0 +1,76 @@
+"""The catalogue of events: each has a name, a level and a sentence that says all it should."""
+
+from __future__ import annotations
+
+import json
+import re
+import string
+from dataclasses import fields
+
+import pytest
+
+from prefork.events import CATALOGUE, LEVELS, Event, Starting, TemplateFailed, WorkerDied, WorkerReady, worded
+
+VALUES: dict[str, object] = {
+    "str": "text",
+    "int": 7,
+    "float": 1.23456,
+    "bool": True,
+    "str | None": "Traceback:\n  boom\n",
+    "tuple[str, ...]": ("one", "two"),
+    "dict[str, str]": {"one": "two"},
+}
+
+
+def example(kind: type[Event]) -> Event:
+    return kind(**{field.name: VALUES[str(field.type)] for field in fields(kind)})
+
+
+@pytest.mark.parametrize("kind", CATALOGUE, ids=lambda kind: kind.name())
+class TestEvery:
+    def test_level_and_documentation(self, kind: type[Event]) -> None:
+        assert kind.level in LEVELS
+        assert kind.__doc__
+        assert kind.__doc__ != Event.__doc__
+
+    def test_sentence(self, kind: type[Event]) -> None:
+        sentence = example(kind).sentence()
+        assert sentence
+        assert not re.search(r"[{}]|None|\('", sentence), "a field is not put into words"
+        assert not sentence.partition("\n")[0].endswith(".")
+
+    def test_what_is_not_in_the_sentence_is_the_traceback_or_the_generation(self, kind: type[Event]) -> None:
+        said = {name for _, name, _, _ in string.Formatter().parse(kind.wording) if name}
+        names = {field.name for field in fields(kind)}
+        assert said <= names
+        assert names - said <= {"traceback", "generation"}
+
+    def test_values_are_json(self, kind: type[Event]) -> None:
+        values = json.loads(json.dumps(example(kind).values()))
+        assert list(values) == [field.name for field in fields(kind)]
+        assert not set(values) & {"time", "level", "event", "message"}, "the log has fields of these names for every event"
+
+
+def test_names_are_unique_and_readable() -> None:
+    names = [kind.name() for kind in CATALOGUE]
+    assert len(set(names)) == len(names)
+    assert all(re.fullmatch(r"[a-z]+(_[a-z]+)*", name) for name in names)
+    assert WorkerReady.name() == "worker_ready"
+
+
+def test_a_traceback_follows_its_sentence() -> None:
+    event = TemplateFailed(3, "ImportError: no", "Traceback:\n  boom\n\n")
+    assert event.sentence() == "Template of generation 3 failed: ImportError: no\nTraceback:\n  boom"
+    assert TemplateFailed(3, "gone", None).sentence() == "Template of generation 3 failed: gone"
+
+
+def test_braces_in_a_field_are_only_text() -> None:
+    assert Starting("1.0", "{version}{0}").sentence() == "Prefork 1.0 starts {version}{0}"
+    assert "{pid" in WorkerDied("http.1", 5, "{pid").sentence()
+
+
+@pytest.mark.parametrize(
+    ("value", "words"), [(1.23456, 1.235), (("a", "b"), "a, b"), ((), ""), ([1, 2], "1, 2"), (7, 7), (True, True)]
+)
+def test_values_in_words(value: object, words: object) -> None:
+    assert worded(value) == words

@@ -1,0 +1,275 @@
+"""The log: lines that are whole, that nobody can forge, and that never make their writer wait."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import re
+import select
+import socket
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+import pytest
+
+from prefork import journal as module
+from prefork.events import Access, BootFailed, LinesDropped, RequestRefused, WorkerExited, WorkerReady
+from prefork.journal import Journal, Sink
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+READY = WorkerReady("http.1", 42, 1, 0.5)
+ACCESS = Access("127.0.0.1", "GET", "/a?b", 200, 1234, 0.0011, 0.25, 0.0049, "http.1")
+
+
+class Pipe:
+    """A log that is a pipe, with its reader in the hand of the test."""
+
+    def __init__(self) -> None:
+        self.reading, self.writing = os.pipe()
+        os.set_blocking(self.reading, False)
+        fcntl.fcntl(self.writing, fcntl.F_SETPIPE_SZ, 4096 * 4)
+        self.sink = Sink(self.writing)
+
+    def read(self) -> bytes:
+        """Everything that is there."""
+        data = b""
+        while select.select([self.reading], [], [], 0)[0]:
+            block = os.read(self.reading, 1 << 16)
+            if not block:
+                break
+            data += block
+        return data
+
+    def close(self) -> None:
+        for descriptor in (self.reading, self.writing, self.sink.descriptor):
+            if descriptor >= 0:
+                os.close(descriptor)
+
+
+@pytest.fixture
+def pipe() -> Iterator[Pipe]:
+    pipe = Pipe()
+    yield pipe
+    pipe.close()
+
+
+def journal(pipe: Pipe, *, level: str = "info", as_json: bool = False) -> Journal:
+    return Journal(pipe.sink, level=level, as_json=as_json, logger="prefork.master")
+
+
+def one_line(pipe: Pipe) -> str:
+    text = pipe.read().decode()
+    assert text.endswith("\n")
+    return text[:-1]
+
+
+# Lines.
+
+
+def test_text(pipe: Pipe) -> None:
+    journal(pipe).emit(READY)
+    stamp = r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d,\d{3}"
+    sentence = r"Worker http\.1 \(pid 42\) of generation 1 is ready after 0\.5 s"
+    assert re.fullmatch(rf"{stamp} {os.getpid()} INFO prefork\.master: {sentence}", one_line(pipe))
+
+
+def test_json(pipe: Pipe) -> None:
+    before = datetime.now().replace(microsecond=0)  # noqa: DTZ005 - the log's time is local
+    journal(pipe, as_json=True).emit(RequestRefused("::1", 400, 'a "reason"\n'))
+    line = json.loads(one_line(pipe))
+    assert before <= datetime.fromisoformat(line.pop("time")) <= datetime.now()  # noqa: DTZ005
+    assert line == {
+        "pid": os.getpid(),
+        "level": "info",
+        "event": "request_refused",
+        "client": "::1",
+        "status": 400,
+        "reason": 'a "reason"\n',
+        "message": 'Refused a request from ::1 with 400: a "reason"\n',
+    }
+
+
+def test_access(pipe: Pipe) -> None:
+    journal(pipe).emit(ACCESS)
+    expected = 'prefork.access: 127.0.0.1 "GET /a?b" 200 1234 wait=1.1ms service=250.0ms cpu=4.9ms http.1'
+    assert one_line(pipe).endswith(" INFO " + expected)
+
+
+def test_levels(pipe: Pipe) -> None:
+    quiet = journal(pipe, level="error")
+    quiet.emit(READY)
+    quiet.emit(WorkerExited("http.1", 42))
+    assert pipe.read() == b""
+    quiet.emit(LinesDropped(3))
+    assert b"3 log lines" in pipe.read()
+    journal(pipe, level="debug").emit(WorkerExited("http.1", 42))
+    assert b"DEBUG" in pipe.read()
+
+
+@pytest.mark.parametrize("target", ["/a\r\n2026 forged", "/\x1b[2J", "/\x85next", "/\u202eevil", '/" 200 5 wait=0', "/\0"])
+@pytest.mark.parametrize("as_json", [False, True])
+def test_what_a_client_sends_forges_nothing(pipe: Pipe, target: str, as_json: bool) -> None:
+    journal(pipe, as_json=as_json).emit(Access("::1", "GET", target, 200, 1, 0.0, 0.0, 0.0, "-"))
+    line = one_line(pipe)
+    assert line.isprintable()
+    if as_json:
+        assert json.loads(line)["target"] == target
+    else:
+        assert line.count('"') == 2
+        assert re.search(r'" 200 1 wait=0\.0ms service=0\.0ms cpu=0\.0ms -$', line)
+
+
+def test_control_characters_in_sentences_are_escaped_but_tracebacks_have_lines(pipe: Pipe) -> None:
+    journal(pipe).emit(BootFailed("http.1", 42, 1, "\x1b[2J", "Traceback:\n\tboom\x07"))
+    assert one_line(pipe).endswith("could not get ready: \\x1b[2J\nTraceback:\n\tboom\\x07")
+
+
+# Never waiting.
+
+
+def test_noted_lines_go_out_with_the_next_flush(pipe: Pipe) -> None:
+    log = journal(pipe)
+    log.note(READY)
+    assert pipe.read() == b""
+    log.emit(READY)
+    assert pipe.read().count(b"\n") == 2
+
+
+@pytest.mark.parametrize("shared", [False, True])
+def test_a_log_that_is_not_read_makes_nobody_wait(monkeypatch: pytest.MonkeyPatch, shared: bool) -> None:
+    """`shared`: the pipe belongs to another user, so that no description of our own can be had."""
+    if shared:
+        monkeypatch.setattr(os, "open", forbidden)
+    pipe = Pipe()
+    monkeypatch.undo()
+    assert os.get_blocking(pipe.writing)
+    assert os.get_blocking(pipe.sink.descriptor) == shared
+    sent = [b"%04d %b\n" % (number, b"x" * 990) for number in range(100)]
+    for line in sent:
+        pipe.sink.write(line)
+        pipe.sink.flush()
+    assert pipe.sink.waiting_bytes > 50_000
+    read = pipe.read()
+    assert b"".join(sent).startswith(read)
+    while pipe.sink.waiting:
+        pipe.sink.flush()
+        more = pipe.read()
+        assert more
+        read += more
+    assert read == b"".join(sent), "nothing is lost, doubled or torn"
+    assert pipe.sink.waiting_bytes == 0
+    pipe.close()
+
+
+def forbidden(*_: object) -> int:
+    raise PermissionError
+
+
+@pytest.mark.parametrize("shared", [False, True])
+def test_a_line_longer_than_the_pipe(monkeypatch: pytest.MonkeyPatch, shared: bool) -> None:
+    if shared:
+        monkeypatch.setattr(os, "open", forbidden)
+    pipe = Pipe()
+    monkeypatch.undo()
+    line = bytes(range(32, 127)) * 1000 + b"\n"
+    pipe.sink.write(line)
+    read = b""
+    while pipe.sink.waiting:
+        pipe.sink.flush()
+        read += pipe.read()
+    assert read == line
+    pipe.close()
+
+
+def test_lines_are_dropped_and_counted_when_too_many_wait(pipe: Pipe, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "BUFFER", 40_000)
+    log = journal(pipe)
+    for _ in range(1000):
+        log.emit(READY)
+    dropped = pipe.sink.dropped
+    assert 0 < dropped < 1000
+    read = b""
+    while pipe.sink.waiting or pipe.sink.dropped:
+        log.flush()
+        read += pipe.read()
+    assert read.count(b"is ready") == 1000 - dropped
+    assert f"{dropped} log lines were dropped".encode() in read
+    log.emit(READY)
+    assert pipe.read().count(b"\n") == 1, "said once"
+
+
+def test_a_reader_that_has_gone_is_no_fault(pipe: Pipe) -> None:
+    log = journal(pipe)
+    os.close(pipe.reading)
+    log.emit(READY)
+    log.emit(READY)
+    assert pipe.sink.waiting_bytes > 0
+    pipe.reading = -1
+
+
+def test_a_socket(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As under systemd: the journal's socket cannot be opened again, and must not become non-blocking for others."""
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        sink = Sink(ours.fileno())
+        line = b"x" * 999 + b"\n"
+        for _ in range(1000):
+            sink.write(line)
+        sink.flush()
+        assert sink.waiting_bytes > 0
+        assert os.get_blocking(ours.fileno())
+        read = 0
+        theirs.setblocking(False)
+        while sink.waiting:
+            read += len(theirs.recv(1 << 16))
+            sink.flush()
+        while read < 1000 * len(line):
+            read += len(theirs.recv(1 << 16))
+        os.close(sink.descriptor)
+
+
+# Rotation.
+
+
+def open_descriptors() -> set[str]:
+    return set(os.listdir("/proc/self/fd"))
+
+
+def test_files_are_appended_to_and_replaced(tmp_path: Path) -> None:
+    flags = os.O_WRONLY | os.O_CREAT
+    first, second = (os.open(tmp_path / name, flags) for name in ("first", "second"))
+    other = Sink(first)
+    sink = Sink(first)
+    for writer, line in ((sink, b"one\n"), (other, b"two\n"), (sink, b"three\n")):
+        writer.write(line)
+        writer.flush()
+    before = open_descriptors()
+    sink.replace(second, keep=True)
+    assert open_descriptors() == before, "a rotation leaves nothing open"
+    sink.write(b"four\n")
+    sink.flush()
+    assert (tmp_path / "first").read_bytes() == b"one\ntwo\nthree\n"
+    assert (tmp_path / "second").read_bytes() == b"four\n"
+    for descriptor in (first, second, sink.descriptor, other.descriptor):
+        os.close(descriptor)
+
+
+def test_a_given_descriptor_becomes_standard_error_and_is_closed(tmp_path: Path) -> None:
+    saved = os.dup(2)
+    try:
+        sink = Sink(2)
+        before = len(open_descriptors())
+        sink.replace(os.open(tmp_path / "log", os.O_WRONLY | os.O_CREAT))
+        os.write(2, b"from the interpreter\n")
+        sink.write(b"from us\n")
+        sink.flush()
+        assert len(open_descriptors()) == before
+        os.close(sink.descriptor)
+    finally:
+        os.dup2(saved, 2)
+        os.close(saved)
+    assert (tmp_path / "log").read_bytes() == b"from the interpreter\nfrom us\n"

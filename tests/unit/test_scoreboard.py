@@ -1,0 +1,102 @@
+"""The shared memory: words that fit, slots that do not touch each other, and the same seen through every mapping."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from prefork.scoreboard import (
+    BEGUN,
+    BUSY,
+    DISPATCHER,
+    DONE,
+    NOTHING,
+    RECEIVED,
+    REQUEST,
+    SIZE,
+    SLOTS,
+    WORDS,
+    WRITING,
+    Progress,
+    Scoreboard,
+    pack_progress,
+    unpack_progress,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+LARGEST = (1 << 64) - 1
+
+
+@pytest.fixture
+def scoreboard() -> Iterator[Scoreboard]:
+    scoreboard = Scoreboard.create()
+    yield scoreboard
+    os.close(scoreboard.descriptor)
+
+
+@settings(deadline=None)
+@given(
+    st.integers(0, (1 << 48) - 1),
+    st.sampled_from([NOTHING, RECEIVED, BEGUN, WRITING, DONE]),
+    st.integers(0, 999),
+    st.booleans(),
+    st.booleans(),
+)
+def test_progress_fits_into_one_word(number: int, state: int, status: int, keep: bool, whole: bool) -> None:
+    word = pack_progress(number, state, status, keep, whole)
+    assert 0 <= word <= LARGEST
+    assert unpack_progress(word) == Progress(number, state, status, keep, whole)
+
+
+def test_states_are_in_the_order_of_events() -> None:
+    assert NOTHING < RECEIVED < BEGUN < WRITING < DONE
+    assert unpack_progress(0) == Progress(0, NOTHING, 0, keep=False, whole=False)
+
+
+def test_a_new_one_is_empty(scoreboard: Scoreboard) -> None:
+    assert not any(scoreboard.words)
+    assert scoreboard.slot(0).progress().state == NOTHING
+
+
+def test_slots_do_not_touch(scoreboard: Scoreboard) -> None:
+    for index in (0, 1, SLOTS - 1, DISPATCHER):
+        for word in range(WORDS):
+            scoreboard.slot(index)[word] = LARGEST
+        assert sum(1 for word in scoreboard.words if word) == WORDS
+        scoreboard.slot(index).clear()
+        assert not any(scoreboard.words)
+
+
+def test_words_fit_into_a_slot() -> None:
+    assert max(SIZE, REQUEST, BUSY) < WORDS
+
+
+def test_another_mapping_of_the_descriptor_sees_the_same(scoreboard: Scoreboard) -> None:
+    other = Scoreboard(scoreboard.descriptor)
+    scoreboard.slot(7)[REQUEST] = pack_progress(5, WRITING, 200, keep=True)
+    assert other.slot(7).progress() == Progress(5, WRITING, 200, keep=True, whole=False)
+    other.slot(7).clear()
+    assert scoreboard.slot(7)[REQUEST] == 0
+
+
+def test_a_child_writes_what_its_parent_reads(scoreboard: Scoreboard) -> None:
+    child = os.fork()
+    if child == 0:
+        scoreboard.slot(3)[SIZE] = LARGEST
+        os._exit(0)
+    os.waitpid(child, 0)
+    assert scoreboard.slot(3)[SIZE] == LARGEST
+
+
+@pytest.mark.parametrize("value", [-1, LARGEST + 1])
+def test_what_does_not_fit_is_a_fault(scoreboard: Scoreboard, value: int) -> None:
+    with pytest.raises(ValueError):
+        scoreboard.slot(0)[REQUEST] = value
+    with pytest.raises(IndexError):
+        scoreboard.slot(SLOTS + 1)[REQUEST] = 0

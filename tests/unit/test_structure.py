@@ -1,0 +1,228 @@
+"""The tree is what ARCHITECTURE.md says, arrows point one way, and what runs inside an application runs on its Python."""
+
+from __future__ import annotations
+
+import ast
+import re
+import sys
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+from tests.conftest import ROOT
+
+SOURCE = ROOT / "src" / "prefork"
+MODULES = {str(path.relative_to(SOURCE)): ast.parse(path.read_text()) for path in sorted(SOURCE.rglob("*.py"))}
+
+# Who may import whom, at run time and for types alike. A name stands for itself and all below it; the longest one that fits a
+# module counts. `prefork` is the version.
+MAY_IMPORT: dict[str, set[str]] = {
+    "": set(),
+    "config": {"config"},
+    "events": set(),
+    "journal": {"events"},
+    "kernel": set(),
+    "messages": set(),
+    "scoreboard": set(),
+    "http": {"http"},
+    "http.framing": set(),
+    "http.pages": {"http.framing"},
+    "control": set(),
+    "views": {"config"},
+    "dispatcher": {"dispatcher", "config", "events", "http", "journal", "kernel", "messages", "scoreboard"},
+    "master": {
+        "master",
+        "prefork",
+        "config",
+        "control",
+        "dispatcher.options",
+        "events",
+        "journal",
+        "kernel",
+        "messages",
+        "scoreboard",
+    },
+    "worker": {"worker", "http.framing", "http.pages", "kernel", "messages", "scoreboard"},
+    "testing": {"testing"},
+    "cli": {"prefork", "config", "control", "master.serve", "views"},
+    "__main__": {"cli"},
+}
+INSIDE_APPLICATIONS = [
+    name
+    for name in MODULES
+    if name.startswith("worker/")
+    or name in {"__init__.py", "http/__init__.py", "http/framing.py", "http/pages.py", "kernel.py", "messages.py", "scoreboard.py"}
+]
+OLDEST = (3, 9)
+
+
+def dotted(path: str) -> str:
+    """`http/head.py` is `http.head`, `http/__init__.py` is `http`, the package itself is the empty name."""
+    return ".".join(part for part in path.removesuffix(".py").split("/") if part != "__init__")
+
+
+class Import(NamedTuple):
+    """`what` is imported by a statement in `line`; `typing` where only a type checker sees it."""
+
+    what: str
+    line: int
+    typing: bool
+
+
+def typing_only(tree: ast.Module) -> set[ast.AST]:
+    """Everything below `if TYPE_CHECKING:`."""
+    guarded = [n for n in ast.walk(tree) if isinstance(n, ast.If) and isinstance(n.test, ast.Name) and n.test.id == "TYPE_CHECKING"]
+    return {below for guard in guarded for statement in guard.body for below in ast.walk(statement)}
+
+
+def imports(path: str) -> list[Import]:
+    tree = MODULES[path]
+    hidden = typing_only(tree)
+    found = []
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            found += [Import(alias.name, node.lineno, node in hidden) for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path}:{node.lineno}: imports are absolute here"
+            assert node.module
+            found += [Import(target(node.module, alias.name), node.lineno, node in hidden) for alias in node.names]
+    return found
+
+
+def target(module: str, name: str) -> str:
+    """`from a import b` imports module a.b where that is one, else module a."""
+    below = "/".join([*module.split(".")[1:], name])
+    is_module = module.split(".")[0] == "prefork" and (f"{below}.py" in MODULES or f"{below}/__init__.py" in MODULES)
+    return f"{module}.{name}" if is_module else module
+
+
+def rule(module: str) -> str:
+    """The entry of the table that counts for a module."""
+    fitting = [name for name in MAY_IMPORT if name in {"", module} or module.startswith(name + ".")]
+    return max(fitting, key=len)
+
+
+def is_below(module: str, name: str) -> bool:
+    return module == name or module.startswith(name + ".")
+
+
+@pytest.mark.parametrize("path", MODULES)
+def test_arrows_point_one_way(path: str) -> None:
+    allowed = MAY_IMPORT[rule(dotted(path))]
+    for what, line, _ in imports(path):
+        room, _, module = what.partition(".")
+        if room == "prefork":
+            found = any(is_below(module, name) for name in allowed) if module else "prefork" in allowed
+            assert found, f"{path}:{line} imports {what}: {rule(dotted(path)) or 'the package'} may import {sorted(allowed)}"
+
+
+def test_every_module_has_a_rule() -> None:
+    assert [path for path in MODULES if dotted(path) and not rule(dotted(path))] == []
+
+
+def test_every_rule_is_about_something() -> None:
+    modules = {dotted(path) for path in MODULES}
+    for name in {*MAY_IMPORT, *(allowed for entry in MAY_IMPORT.values() for allowed in entry)} - {"prefork"}:
+        assert name in modules, f"the table speaks of {name}, which does not exist"
+
+
+def test_every_permission_is_used() -> None:
+    """What nobody needs is not allowed: the table says how things are."""
+    used: dict[str, set[str]] = {name: set() for name in MAY_IMPORT}
+    for path in MODULES:
+        used[rule(dotted(path))] |= {what.removeprefix("prefork").removeprefix(".") or "prefork" for what, _, _ in imports(path)}
+    unused = {
+        (name, permission)
+        for name, allowed in MAY_IMPORT.items()
+        for permission in allowed
+        if not any(is_below(module, permission) for module in used[name])
+    }
+    assert unused == set()
+
+
+@pytest.mark.parametrize("path", MODULES)
+def test_every_module_says_what_it_owns(path: str) -> None:
+    assert ast.get_docstring(MODULES[path])
+
+
+# ARCHITECTURE.md
+
+
+def tree() -> list[str]:
+    """The lines of the code block that shows src/prefork/."""
+    blocks = re.findall(r"^```\n(.*?)^```", (ROOT / "ARCHITECTURE.md").read_text(), re.MULTILINE | re.DOTALL)
+    (block,) = [block for block in blocks if block.startswith("src/prefork/\n")]
+    return block.splitlines()[1:]
+
+
+def named() -> list[str]:
+    """Every module and package in the tree, with its path: a line holds one package, or modules and what they are."""
+    rooms: list[tuple[int, str]] = []
+    found = []
+    for line in tree():
+        depth = len(line) - len(line.lstrip())
+        while rooms and rooms[-1][0] >= depth:
+            rooms.pop()
+        path = "".join(room for _, room in rooms)
+        for word in line.split():
+            if not re.fullmatch(r"\w+(/|\.py)", word):
+                break
+            found.append(path + word)
+            if word.endswith("/"):
+                rooms.append((depth, word))
+    return found
+
+
+def test_the_tree_is_what_is_on_disk() -> None:
+    packages = {str(Path(path).parent) + "/" for path in MODULES if path.endswith("/__init__.py")}
+    modules = {path for path in MODULES if not path.endswith("/__init__.py")}
+    listed = named()
+    assert len(listed) == len(set(listed)), "something is listed twice"
+    assert modules | packages == set(listed), "left: on disk; right: in ARCHITECTURE.md"
+
+
+# What runs inside an application.
+
+
+def test_the_list_of_what_runs_inside_is_not_empty() -> None:
+    assert {"worker/template.py", "worker/hosts/wsgi.py", "messages.py", "http/pages.py"} <= set(INSIDE_APPLICATIONS)
+
+
+@pytest.mark.parametrize("path", INSIDE_APPLICATIONS)
+class TestInside:
+    def test_it_imports_the_standard_library_and_its_like(self, path: str) -> None:
+        for what, line, typing in imports(path):
+            if what.split(".")[0] == "prefork" and what != "prefork":
+                module = what.removeprefix("prefork.").replace(".", "/")
+                assert {f"{module}.py", f"{module}/__init__.py"} & set(INSIDE_APPLICATIONS), f"{path}:{line} imports {what}"
+            elif not typing:
+                assert what.split(".")[0] in sys.stdlib_module_names, f"{path}:{line} imports {what}"
+
+    def test_it_compiles_on_the_oldest_python(self, path: str) -> None:
+        text = (SOURCE / path).read_text()
+        ast.parse(text, feature_version=OLDEST)
+
+    def test_annotations_are_not_evaluated(self, path: str) -> None:
+        """`int | None` in an annotation is text on every Python, with this import."""
+        if any(isinstance(node, (ast.AnnAssign, ast.arg, ast.FunctionDef)) for node in ast.walk(MODULES[path])):
+            assert any(what == "__future__" for what, _, _ in imports(path)), f"{path} lacks `from __future__ import annotations`"
+
+    def test_nothing_that_came_later_is_evaluated(self, path: str) -> None:
+        """Unions of types, and arguments and functions that are younger than the oldest Python."""
+        annotations = {
+            below
+            for node in ast.walk(MODULES[path])
+            for field in ("annotation", "returns")
+            if isinstance(getattr(node, field, None), ast.AST)
+            for below in ast.walk(getattr(node, field))
+        }
+        for node in set(ast.walk(MODULES[path])) - annotations:
+            if isinstance(node, ast.BinOp) and isinstance(node.op, ast.BitOr):
+                sides = {ast.unparse(node.left), ast.unparse(node.right)}
+                types = {"None", "int", "str", "bytes", "bool", "float"}
+                assert not sides & types, f"{path}:{node.lineno}: {ast.unparse(node)} is evaluated"
+            if isinstance(node, ast.Call):
+                names = {keyword.arg for keyword in node.keywords}
+                late = names & {"slots", "kw_only", "strict"}
+                assert not late, f"{path}:{node.lineno}: {ast.unparse(node.func)} has no {late} before 3.10"
+                assert ast.unparse(node.func) not in {"aiter", "anext", "pairwise", "itertools.pairwise"}

@@ -1,0 +1,123 @@
+"""An application and its host in this process, between a client's socket and the dispatcher's end of a pair."""
+
+from __future__ import annotations
+
+import http.client
+import io
+import os
+import select
+import socket
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+
+from prefork.messages import CLOEXEC_DONTWAIT, REST, Request, inbox, pair, receive
+from prefork.scoreboard import BEGUN, REQUEST, Scoreboard, pack_progress
+from prefork.worker.hosts.wsgi import Wsgi
+from prefork.worker.http import answer
+from prefork.worker.reply import Reply
+
+SCOREBOARD = Scoreboard.create()
+Application = Callable[[dict[str, Any], Callable[..., Any]], Any]
+
+
+def hosted(application: Application) -> Wsgi:
+    host = Wsgi("here:application")
+    host.application = application
+    return host
+
+
+def request(method: str = "GET", target: bytes = b"/", *, version: str = "1.1", keep: bool = True, **parts: Any) -> Request:
+    body = parts.get("body", b"")
+    headers = parts.get("headers", [(b"host", b"h:8069")])
+    return Request(9, 1, method, target, version, headers, body, len(body), ("192.0.2.1", 4711), ("127.0.0.1", 8069), "http", keep)
+
+
+class Open(io.BytesIO):
+    """Stays open, so that what follows the answer can be looked at."""
+
+    def close(self) -> None:
+        pass
+
+
+class Answer(http.client.HTTPResponse):
+    """What a client makes of the bytes it got. `rest` is what it makes nothing of."""
+
+    def __init__(self, data: bytes, method: str) -> None:
+        self.data = Open(data)
+        super().__init__(self, method=method)  # type: ignore[arg-type]
+        self.begin()
+        self.body = self.read()
+
+    def makefile(self, *_: object) -> io.BytesIO:
+        return self.data
+
+    @property
+    def rest(self) -> bytes:
+        return self.data.getvalue()[self.data.tell() :]
+
+
+class Bench:
+    """One request at a time: `ask` runs the application, afterwards the ends can be looked at."""
+
+    def __init__(self) -> None:
+        self.slot = SCOREBOARD.slot(0)
+        self.slot.clear()
+        self.client, self.theirs = socket.socketpair()
+        self.worker, self.dispatcher = pair()
+        self.reply: Reply
+
+    def ask(self, application: Application, asked: Request | None = None) -> Answer:
+        """The answer that arrives at the client, by whichever way."""
+        asked = asked or request()
+        self.run(application, asked)
+        return Answer(self.received() + self.handed_on(), asked.method)
+
+    def run(self, application: Application, asked: Request | None = None) -> Reply:
+        """As `worker.http.serve` does it."""
+        asked = asked or request()
+        self.reply = Reply(asked, self.client, self.worker, self.slot)
+        self.slot[REQUEST] = pack_progress(asked.number, BEGUN)
+        answer(hosted(application), asked, io.BytesIO(asked.body or b""), self.reply)
+        self.reply.close()
+        return self.reply
+
+    def received(self) -> bytes:
+        """What has arrived at the client."""
+        data = b""
+        while select.select([self.theirs], [], [], 0)[0]:
+            block = self.theirs.recv(1 << 20)
+            if not block:
+                break
+            data += block
+        return data
+
+    def rests(self) -> Iterator[tuple[bytes, bool]]:
+        """What the dispatcher is to send, in order, and whether it came as a file."""
+        while select.select([self.dispatcher], [], [], 0)[0]:
+            message, descriptors = receive(self.dispatcher, inbox(), CLOEXEC_DONTWAIT)
+            assert message[0] == REST
+            if descriptors:
+                (descriptor,) = descriptors
+                assert message == bytes((REST,))
+                yield os.pread(descriptor, os.fstat(descriptor).st_size, 0), True
+                os.close(descriptor)
+            else:
+                yield message[1:], False
+
+    def handed_on(self) -> bytes:
+        return b"".join(data for data, _ in self.rests())
+
+    def close(self) -> None:
+        for end in (self.client, self.theirs, self.worker, self.dispatcher):
+            end.close()
+
+
+@pytest.fixture
+def bench() -> Iterator[Bench]:
+    before = set(os.listdir("/proc/self/fd"))
+    bench = Bench()
+    yield bench
+    bench.close()
+    assert set(os.listdir("/proc/self/fd")) == before, "descriptors are left open"

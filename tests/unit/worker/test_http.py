@@ -1,0 +1,101 @@
+"""A worker's loop over its pair: one request after the other, whatever each of them does."""
+
+from __future__ import annotations
+
+import os
+import socket
+from typing import TYPE_CHECKING, Any
+
+from prefork.messages import INLINE, Ending, Request, inbox, pack_request, receive, send, unpack_ending
+from prefork.scoreboard import BEGUN, BEGUN_AT, DONE, REQUESTS
+from prefork.worker.http import serve
+
+from .conftest import hosted, request
+
+if TYPE_CHECKING:
+    import pytest
+
+    from .conftest import Bench
+
+
+def echo(environ: dict[str, Any], start_response: Any) -> Any:
+    body = environ["wsgi.input"].read()
+    if environ["PATH_INFO"] == "/fail":
+        raise LookupError
+    start_response("201 Created", [])
+    return [body]
+
+
+def give(bench: Bench, asked: Request, *files: int) -> None:
+    send(bench.dispatcher, pack_request(asked), [bench.client.fileno(), *files])
+
+
+def serve_all(bench: Bench, limit: int = 1000) -> list[Ending]:
+    """Let the worker work off what it has been given; what it said about it."""
+    bench.dispatcher.shutdown(socket.SHUT_WR)
+    serve(bench.worker, bench.slot, hosted(echo), limit)
+    bench.worker.shutdown(socket.SHUT_WR)
+    endings = []
+    while message := receive(bench.dispatcher, inbox())[0]:
+        endings.append(unpack_ending(message))
+    return endings
+
+
+def test_requests_one_after_the_other(bench: Bench) -> None:
+    for number in (1, 2, 3):
+        give(bench, request("POST", body=b"body %d" % number)._replace(number=number))
+    endings = serve_all(bench)
+    received = bench.received()
+    assert [(ending.number, ending.status, ending.keep, ending.worn) for ending in endings] == [
+        (n, 201, True, False) for n in (1, 2, 3)
+    ]
+    assert sum(ending.sent for ending in endings) == len(received)
+    assert all(ending.cpu > 0 for ending in endings)
+    assert [received.count(b"body %d" % number) for number in (1, 2, 3)] == [1, 1, 1]
+    assert (bench.slot[REQUESTS], bench.slot.progress().state, bench.slot.progress().number) == (3, DONE, 3)
+    assert bench.slot[BEGUN_AT] > 0
+
+
+def test_a_large_body_comes_as_a_file(bench: Bench) -> None:
+    body = os.urandom(INLINE + 1)
+    descriptor = os.memfd_create("body")
+    os.write(descriptor, body)
+    os.lseek(descriptor, 0, os.SEEK_SET)
+    give(bench, request("POST")._replace(body=None, length=len(body)), descriptor)
+    os.close(descriptor)
+    serve_all(bench)
+    assert body in bench.received()
+
+
+def test_after_its_limit_a_worker_asks_for_a_replacement_and_goes_on(bench: Bench) -> None:
+    for _ in range(3):
+        give(bench, request())
+    assert [ending.worn for ending in serve_all(bench, limit=2)] == [False, True, True]
+
+
+def test_a_failure_ends_with_its_request(bench: Bench, capsys: pytest.CaptureFixture[str]) -> None:
+    give(bench, request(target=b"/fail"))
+    give(bench, request("POST", body=b"next"))
+    assert [ending.status for ending in serve_all(bench)] == [500, 201]
+    assert "LookupError" in capsys.readouterr().err
+
+
+def test_what_a_worker_is_worth_when_the_dispatcher_is_gone(bench: Bench) -> None:
+    """It finishes what it has, answers its client, and leaves."""
+    give(bench, request("POST", body=b"last"))
+    bench.dispatcher.close()
+    serve(bench.worker, bench.slot, hosted(echo), 1000)
+    assert b"last" in bench.received()
+
+
+def test_begun_is_said_before_the_application_is_called(bench: Bench) -> None:
+    seen = []
+
+    def application(environ: dict[str, Any], start_response: Any) -> Any:
+        seen.append((bench.slot.progress().number, bench.slot.progress().state, bench.slot[BEGUN_AT] > 0))
+        return echo(environ, start_response)
+
+    give(bench, request())
+    bench.dispatcher.shutdown(socket.SHUT_WR)
+    serve(bench.worker, bench.slot, hosted(application), 1000)
+    assert seen == [(9, BEGUN, True)]
