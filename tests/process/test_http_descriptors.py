@@ -1,0 +1,98 @@
+"""What many connections leave behind, and what happens when there can be no more."""
+
+import contextlib
+import os
+import sys
+from pathlib import Path
+
+from prefork.testing import Server
+
+from .conftest import APPS, Echo
+from .wire import Wire, request, until
+
+LIMIT, RESERVE = 200, 64  # descriptors
+
+
+def descriptors(server: Server) -> int:
+    """How many the dispatcher has open, when it has no connection."""
+    with Wire(server) as wire:
+        assert wire.get().status == 200
+    until(lambda: connected(server) == 0, "the connection to be closed")
+    return open_descriptors(server)
+
+
+def open_descriptors(server: Server) -> int:
+    """How many the dispatcher has open now."""
+    return len(os.listdir(f"/proc/{server.status()['dispatcher']['pid']}/fd"))
+
+
+def processor_time(pid: int) -> float:
+    """Seconds of processor time that a process has used."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def connected(server: Server) -> int:
+    """How many connections the dispatcher has."""
+    return int(server.status()["dispatcher"]["connections"])
+
+
+def test_a_thousand_idle_connections_leave_nothing_behind(echo: Echo) -> None:
+    with echo(workers=1, access_log=False) as server:
+        before = descriptors(server)
+        with contextlib.ExitStack() as stack:
+            wires = [stack.enter_context(Wire(server)) for _ in range(1000)]
+            until(lambda: connected(server) == 1000, "all to be accepted")
+            assert open_descriptors(server) == before + 1000
+            for wire in wires[::50]:
+                assert wire.get().status == 200
+        until(lambda: connected(server) == 0, "all to be closed")
+        assert descriptors(server) == before
+
+
+def test_neither_do_requests_of_every_kind(echo: Echo) -> None:
+    with echo(workers=1, access_log=False) as server:
+        before = descriptors(server)
+        for _ in range(20):
+            with Wire(server) as wire:  # an upload that is given up
+                wire.send(request("POST", "/echo", b"x" * 300_000)[:-1])
+            with Wire(server) as wire:  # one that is refused after it has been begun
+                wire.send(b"POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n20000\r\n" + b"x" * 0x20000 + b"!!\r\n")
+                assert wire.answer().status == 400
+            with Wire(server, window=4096) as wire:  # an answer that is not read
+                wire.send(request("GET", "/plain/big?size=8000000"))
+                wire.socket.recv(1)
+            with Wire(server) as wire:
+                assert wire.send(request("POST", "/echo", b"x" * 300_000)).answer().status == 200
+                assert len(wire.get("/big?size=8000000&part=1500000").body) == 8_000_000
+                assert wire.send(request("POST", "/die", b"x" * 300_000)).answer().status == 502
+        until(lambda: connected(server) == 0, "all to be closed")
+        until(lambda: server.status()["ready"] == 1, "the last worker to be replaced")
+        assert descriptors(server) == before
+
+
+def test_without_a_free_descriptor_new_connections_wait_and_those_that_are_there_are_served() -> None:
+    server = Server("echo:app", app_dir=APPS, workers=1, access_log=False)
+    server.command = ("sh", "-c", f'ulimit -n {LIMIT}; exec {sys.executable} -m prefork "$@"', "sh")
+    with server, contextlib.ExitStack() as stack:
+        wires = [stack.enter_context(Wire(server)) for _ in range(LIMIT)]
+        server.wait_for("accept_paused")
+        assert LIMIT - RESERVE <= connected(server) < LIMIT
+        pid = server.status()["dispatcher"]["pid"]
+        used, rounds = processor_time(pid), 0
+        # Room is left for what those who are connected need: bodies, large answers, and a worker in place of a dead one.
+        while rounds < 20:
+            rounds += 1
+            assert wires[0].send(request("POST", "/echo", b"x" * 300_000)).answer().status == 200
+            assert len(wires[1].get("/big?size=8000000&part=1500000").body) == 8_000_000
+        server.kill("http.1")
+        server.wait_for("worker_died")
+        assert wires[2].get().status == 200
+        until(lambda: server.status()["uptime"] > 3, "some time to pass")
+        assert processor_time(pid) - used < 1.0, "the dispatcher spins"
+        assert len(server.events("accept_paused")) == 1
+        for wire in wires[:100]:
+            wire.socket.close()
+        until(lambda: connected(server) == LIMIT - 100, "those that waited to be accepted")
+        assert wires[-1].get().status == 200
+        assert not server.events("fault_contained")
