@@ -6,11 +6,11 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parent.parent
-ROUNDS = int(os.environ.get("PREFORK_ROUNDS", "3"))
+ROUNDS = int(os.environ.get("STORY_ROUNDS", "3"))
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    config.addinivalue_line("markers", f"story: a lifecycle story, told {ROUNDS} times (PREFORK_ROUNDS)")
+    config.addinivalue_line("markers", f"story: a lifecycle story, told {ROUNDS} times (STORY_ROUNDS)")
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:

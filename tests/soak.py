@@ -11,7 +11,7 @@ from collections import defaultdict
 from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
-ROUNDS = int(os.environ.get("PREFORK_ROUNDS", "20"))
+ROUNDS = int(os.environ.get("STORY_ROUNDS", "20"))
 PAGE = """# Soak
 
 Every lifecycle story, told {rounds} times in a row by `make soak`: a race that is lost once in a while shows here.
@@ -29,7 +29,7 @@ def main() -> int:
     report = ROOT / ".pytest_cache" / "soak.xml"
     report.parent.mkdir(exist_ok=True)
     command = [sys.executable, "-m", "pytest", "tests/stories", "-m", "story", "-q", "--show-capture=no", f"--junit-xml={report}"]
-    environment = {**os.environ, "PREFORK_ROUNDS": str(ROUNDS)}
+    environment = {**os.environ, "STORY_ROUNDS": str(ROUNDS)}
     status = subprocess.run(command, cwd=ROOT, env=environment, check=False).returncode
     (ROOT / "docs" / "soak.md").write_text(page(ET.parse(report).getroot()))
     return status

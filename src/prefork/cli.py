@@ -62,11 +62,11 @@ def serve(file: Path | None, application: str | None, **flags: Any) -> None:
         return config.load(file, given, os.environ, cwd)
 
     settings = loaded(reread)
+    if not settings.stop_after_init and (problems := config.unservable(settings)):
+        refuse(problems)
     tell("warning", config.warnings(settings, config.read_machine()))
     if settings.stop_after_init:
         return
-    if problems := config.unservable(settings):
-        refuse(problems)
     from prefork.master.serve import serve as run
 
     sys.exit(run(settings, reread))

@@ -181,7 +181,7 @@ class ServerReady(Event):
 
     seconds: float
     workers: int
-    wording = "Server is ready after {seconds} s with {workers} workers"
+    wording = "Server is ready after {seconds} s, workers: {workers}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -235,7 +235,7 @@ class Scaled(Event):
     """The wanted number of HTTP workers changed."""
 
     workers: int
-    wording = "Scaled to {workers} HTTP workers"
+    wording = "HTTP workers wanted: {workers}"
 
 
 @dataclass(frozen=True, slots=True)

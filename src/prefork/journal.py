@@ -36,17 +36,22 @@ class Sink:
         # A pipe takes up to PIPE_BUF bytes whole or not at all: lines of several processes do not mix.
         self.block = select.PIPE_BUF if stat.S_ISFIFO(mode) else 1 << 20
         self.shared = False
-        try:
-            own = os.open(f"/proc/self/fd/{descriptor}", os.O_WRONLY | os.O_NONBLOCK | os.O_CLOEXEC | os.O_APPEND)
-        except OSError:  # a socket, or a pipe or file that belongs to somebody else: the description stays as it is, blocking
-            own = os.dup(descriptor)
-            self.shared, self.block = True, select.PIPE_BUF
+        # Whoever started us with a file may write to it after us, at the position that we share: no description of our own then.
+        own = os.dup(descriptor) if stat.S_ISREG(mode) else self._reopened(descriptor)
         if not keep:
             os.dup2(descriptor, 2)  # whatever the interpreter itself has to say goes there too
             os.close(descriptor)
         if self.descriptor >= 0:
             os.close(self.descriptor)
         self.descriptor = own
+
+    def _reopened(self, descriptor: int) -> int:
+        """A description of our own, in non-blocking mode; where that cannot be had, the one there is, blocking."""
+        try:
+            return os.open(f"/proc/self/fd/{descriptor}", os.O_WRONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+        except OSError:  # a socket, or a pipe that belongs to somebody else
+            self.shared, self.block = True, select.PIPE_BUF
+            return os.dup(descriptor)
 
     def write(self, line: bytes) -> None:
         """Keep `line` for `flush`, or drop it when `BUFFER` is full."""

@@ -26,7 +26,7 @@ PAGES = sorted(
     if not any(part.startswith(".") for part in page.relative_to(ROOT).parts)
 )
 SOURCES = sorted((ROOT / "src" / "prefork").rglob("*.py"))
-VARIABLES_OF_THE_TESTS = {"PREFORK_ROUNDS"}
+VARIABLES_OF_THE_TESTS = {"STORY_ROUNDS"}
 LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")
 FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 COMMAND = re.compile(r"(?:^|[\s`(/])prefork[ \t]+([a-z]+)([^`\n#]*)", re.MULTILINE)

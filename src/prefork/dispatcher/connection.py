@@ -6,22 +6,22 @@ for its whole life: while a worker has the request nothing is read, and what arr
 
 from __future__ import annotations
 
-import os
 import select
 import socket
 import time
-from collections import deque
 from enum import Enum, auto
 from typing import TYPE_CHECKING
 
 from prefork.dispatcher.exchange import Exchange
 from prefork.dispatcher.intake import Intake
+from prefork.dispatcher.outbox import Outbox
 from prefork.dispatcher.replies import refusal
 from prefork.http.head import END_OF_HEAD, Refused
 from prefork.kernel import bytes_taken
-from prefork.messages import DONTWAIT, INLINE, LIMIT
+from prefork.messages import DONTWAIT
 
 if TYPE_CHECKING:
+    from prefork.dispatcher.outbox import Rest
     from prefork.dispatcher.traffic import Traffic
     from prefork.http.head import Head
 
@@ -29,7 +29,6 @@ WATCHED = select.EPOLLIN | select.EPOLLRDHUP | select.EPOLLET
 ENDED = select.EPOLLRDHUP | select.EPOLLHUP | select.EPOLLERR
 BLOCK = 65536  # bytes read at once
 TURN = 16  # blocks read or sent before others have their turn
-MOST_HEAD = LIMIT - INLINE - 4096  # bytes of a head that fit into one message with a body and everything's framing
 LINGER = 2.0  # seconds in which a refused client may read why before the connection is reset
 CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 
@@ -61,27 +60,12 @@ TRANSITIONS: dict[State, frozenset[State]] = {
 }
 
 
-class Rest:
-    """Bytes of an answer in an anonymous file, read by offset because the position is shared with its writer."""
-
-    __slots__ = ("descriptor", "offset", "size")
-
-    def __init__(self, descriptor: int) -> None:
-        self.descriptor = descriptor
-        self.offset = 0
-        self.size = os.fstat(descriptor).st_size
-
-    def discard(self) -> None:
-        """Let go of the file."""
-        os.close(self.descriptor)
-
-
 class Connection:
     """A client's connection. `deadline` (monotonic seconds) is when its state has lasted too long."""
 
     __slots__ = (
         "buffer", "deadline", "descriptor", "ended", "exchange", "head", "intake", "keep", "local", "outbox", "peer", "refused",
-        "scanned", "socket", "state", "traffic", "unread", "waiting_bytes", "written",
+        "scanned", "socket", "state", "traffic", "unread", "written",
     )  # fmt: skip
 
     def __init__(self, traffic: Traffic, client: socket.socket, peer: tuple[str, int], local: tuple[str, int]) -> None:
@@ -101,8 +85,7 @@ class Connection:
         self.head: Head | None = None
         self.intake: Intake | None = None
         self.exchange: Exchange | None = None
-        self.outbox: deque[bytes | Rest] = deque()
-        self.waiting_bytes = 0  # in the outbox
+        self.outbox = Outbox()
         self.written = 0  # bytes that the socket has taken from anybody, before the request that a worker has now
 
     def to(self, state: State, deadline: float = float("inf")) -> None:
@@ -191,7 +174,7 @@ class Connection:
             self.scanned = 0
         buffer = self.buffer
         end = buffer.find(END_OF_HEAD, self.scanned) + 4
-        most = min(self.traffic.options.max_header_size, MOST_HEAD)
+        most = self.traffic.options.max_header_size
         if end > most or (end < 4 and len(buffer) > most):
             raise Refused(431, "the head is too large (max_header_size)")
         if end < 4:
@@ -258,7 +241,7 @@ class Connection:
 
     def answer(self, data: bytes, keep: bool) -> None:
         """Send a whole answer of the dispatcher's own."""
-        self.outbox.append(data)
+        self.outbox.add(data)
         self.written += len(data)
         self.answered(keep)
 
@@ -291,60 +274,32 @@ class Connection:
         if self.state is S.IDLE:
             self.close()
 
-    def hand_on(self, data: bytes | Rest) -> None:
+    def hand_on(self, part: bytes | Rest) -> None:
         """Take bytes that a worker could not send."""
-        self.waiting_bytes += data.size if isinstance(data, Rest) else len(data)
-        last = self.outbox[-1] if self.outbox else None
-        if isinstance(last, bytes) and isinstance(data, bytes) and len(last) + len(data) <= BLOCK:
-            self.outbox[-1] = last + data  # an application may write byte by byte
-            return
-        if last is None:
+        if not self.outbox:
             self.deadline = time.monotonic() + self.traffic.options.body_timeout
-        self.outbox.append(data)
-        self.traffic.watch(self, WATCHED | select.EPOLLOUT)
-
-    def unsay(self) -> None:
-        """Forget what a worker has handed on: nothing of its answer is out, and another answer takes its place."""
-        for part in self.outbox:
-            if isinstance(part, Rest):
-                part.discard()
-        self.outbox.clear()
-        self.waiting_bytes = 0
+            self.traffic.watch(self, WATCHED | select.EPOLLOUT)
+        self.outbox.add(part)
 
     def flush(self) -> None:
         """Send what the socket takes, a turn's worth of it at the most."""
         for _ in range(TURN):
             if not self.outbox:
                 break
-            first = self.outbox[0]
-            data = os.pread(first.descriptor, BLOCK * 4, first.offset) if isinstance(first, Rest) else first
             try:
-                taken = self.socket.send(data, DONTWAIT)
+                self.outbox.send(self.socket)
             except BlockingIOError:
                 break
-            except OSError:
+            except (OSError, EOFError):
                 self.close()
                 return
-            if not taken:  # its writer has cut the file: the rest will never come
-                self.close()
-                return
-            self._sent(first, taken)
+            self._sent()
         if self.outbox:
             self.traffic.watch(self, WATCHED | select.EPOLLOUT)  # tells at once when there is room already
         elif self.state is S.FLUSHING:
             self._flushed()
 
-    def _sent(self, first: bytes | Rest, taken: int) -> None:
-        self.waiting_bytes = max(0, self.waiting_bytes - taken)
-        if isinstance(first, Rest):
-            first.offset += taken
-            if first.offset >= first.size:
-                first.discard()
-                self.outbox.popleft()
-        elif taken < len(first):
-            self.outbox[0] = first[taken:]
-        else:
-            self.outbox.popleft()
+    def _sent(self) -> None:
         if self.outbox or self.state is S.FLUSHING:
             self.deadline = time.monotonic() + self.traffic.options.body_timeout
         else:
@@ -377,7 +332,7 @@ class Connection:
         self.shut(socket.SHUT_RDWR)
         if self.intake:
             self.intake.discard()
-        self.unsay()
+        self.outbox.clear()
         self.buffer = b""
         self.traffic.relieved(self)
         self.traffic.forget(self)

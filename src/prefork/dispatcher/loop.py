@@ -15,8 +15,9 @@ import traceback
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from prefork.dispatcher.connection import WATCHED, Connection, Rest, State
+from prefork.dispatcher.connection import WATCHED, Connection, State
 from prefork.dispatcher.options import Options
+from prefork.dispatcher.outbox import Rest, taken_in
 from prefork.dispatcher.traffic import BEGIN_WITHIN, Traffic
 from prefork.dispatcher.workers import Worker
 from prefork.events import AcceptPaused, FaultContained
@@ -34,7 +35,6 @@ TICK = 0.25  # seconds between two looks at what has waited too long
 ACCEPTS = 64  # connections accepted before others have their turn
 RESERVE = 64  # descriptors that connections leave for workers, bodies and rests
 SAY_AGAIN = 60.0  # seconds between two complaints about the same
-IN_MEMORY = 1 << 20  # bytes of a rest that are not worth a descriptor
 LOG_BLOCK = 16384  # bytes of access log that are worth a write before the next tick
 UNFINISHED = frozenset((State.BODY, State.QUEUED, State.SERVED, State.FLUSHING))  # what a drain waits for
 
@@ -316,12 +316,3 @@ class Dispatcher:
             self.traffic.give_up("the server stops (graceful_timeout)")
         self.channel.send("drained", unfinished=self.traffic.unfinished())
         self.close_at = float("inf")
-
-
-def taken_in(rest: Rest) -> bytes | Rest:
-    """A rest as bytes where it is small: otherwise an application that writes in pieces uses up the descriptors."""
-    if rest.size > IN_MEMORY:
-        return rest
-    data = os.pread(rest.descriptor, rest.size, 0)
-    rest.discard()
-    return data

@@ -9,7 +9,8 @@ import secrets
 import time
 from typing import TYPE_CHECKING, Protocol
 
-from prefork.dispatcher.connection import Rest, State
+from prefork.dispatcher.connection import State
+from prefork.dispatcher.outbox import Rest
 from prefork.dispatcher.queue import Queue
 from prefork.dispatcher.replies import HEALTH, failure, health
 from prefork.dispatcher.verdict import Verdict, corrected, judge
@@ -124,7 +125,7 @@ class Traffic:
     def relieved(self, connection: Connection) -> None:
         """A client has read some of what waits for it."""
         exchange = connection.exchange
-        if exchange and exchange.worker and exchange.worker.paused and connection.waiting_bytes < MOST_WAITING // 4:
+        if exchange and exchange.worker and exchange.worker.paused and connection.outbox.size < MOST_WAITING // 4:
             exchange.worker.paused = False
             self.loop.pause(exchange.worker, False)
 
@@ -169,7 +170,7 @@ class Traffic:
                 data.discard()
             return
         exchange.connection.hand_on(data)
-        if exchange.connection.waiting_bytes > MOST_WAITING:
+        if exchange.connection.outbox.size > MOST_WAITING:
             worker.paused = True
             self.loop.pause(worker, True)
 
@@ -241,12 +242,13 @@ class Traffic:
         sent = exchange.connection.out()
         progress = corrected(progress, size, sent)
         if progress.state < WRITING:
-            exchange.connection.unsay()
+            exchange.connection.outbox.clear()  # what it has handed on: another answer takes its place
         return progress, sent
 
     def _again(self, exchange: Exchange, worker: Worker, verdict: Verdict) -> None:
         if verdict is Verdict.RETRY:
             exchange.attempt += 1
+        exchange.arrived = time.monotonic()  # the time it was served is no time that it waited
         self.counters[RETRIED] += 1
         head = exchange.head
         self.journal.note(RequestRetried(head.method, exchange.target(), worker.name, exchange.attempt, verdict.value))
@@ -254,7 +256,6 @@ class Traffic:
             if self.assign(exchange, other):
                 return
         # It had its turn: it stands before those who have not, however full the queue is.
-        exchange.arrived = time.monotonic()  # the time it was served is no time that it waited
         exchange.connection.to(State.QUEUED)
         self.queue.wait(exchange, first=True)
 
@@ -340,8 +341,8 @@ class Traffic:
         if not self.options.access_log:
             return
         now = time.monotonic()
-        wait = exchange.assigned - exchange.arrived if worker != "-" else now - exchange.arrived
-        service = now - exchange.assigned if worker != "-" else 0.0
+        wait = (exchange.assigned if exchange.deliveries else now) - exchange.arrived
+        service = now - exchange.assigned if exchange.deliveries else 0.0
         head = exchange.head
         client = exchange.origin.client[0]
         self.journal.note(Access(client, head.method, head.target.decode("latin-1"), status, sent, wait, service, cpu, worker))

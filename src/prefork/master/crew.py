@@ -15,7 +15,7 @@ from prefork.kernel import STACKS
 from prefork.master.fleet import COMING, State, Worker
 from prefork.master.spawn import kill_group
 from prefork.messages import pair
-from prefork.scoreboard import DONE, REQUESTS, SLOTS
+from prefork.scoreboard import DONE, REQUEST, SLOTS
 
 if TYPE_CHECKING:
     import socket
@@ -192,9 +192,9 @@ class Crew:
                 kill_group(worker.pid)
 
     def bury(self, worker: Worker, death: Death, settled: bool) -> None:
-        """A worker is dead. `settled`: it had been ready for so long that this is no failed start; nor is it when it has served."""
+        """A worker is dead. That is a failed start, unless it had been ready for long (`settled`) or had got a request."""
         kill_group(worker.pid)  # what it left behind, while its pid is still its own
-        served = self.scoreboard.slot(worker.slot)[REQUESTS] > 0
+        served = self.scoreboard.slot(worker.slot)[REQUEST] > 0
         self._forget(worker)
         said = self.said.pop(worker.slot, None)
         if worker.state in {State.RETIRING, State.LEAVING} and death.code == 0:

@@ -147,8 +147,13 @@ def farewells(coming: list[Worker], fresh: list[Worker], stale: list[Worker], wa
         if worker.generation != wanted.generation:
             reason = f"generation {wanted.generation} replaces it"
         else:
-            reason = "its replacement is ready" if worker.worn else f"{wanted.count} workers are wanted"
+            reason = "its replacement is ready" if worker.worn else surplus_reason(wanted.count)
         yield Retire(worker, reason)
+
+
+def surplus_reason(count: int) -> str:
+    """Why a good worker leaves."""
+    return f"only {count} wanted" if count else "the server stops"
 
 
 def rank(worker: Worker) -> tuple[bool, float]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import socket
 
@@ -29,6 +30,8 @@ def listen(interface: str, port: int, backlog: int) -> socket.socket:
 def sentence(interface: str, port: int, error: OSError) -> str:
     """Why an address could not be bound, and what to do."""
     where = f"cannot listen on {interface or '*'}:{port}: {os.strerror(error.errno or 0).lower()}"
+    if error.errno == errno.EADDRNOTAVAIL:
+        return f"{where}; this machine has no such address, choose another http_interface"
     if isinstance(error, PermissionError):
         return f"{where}; ports below 1024 need root or CAP_NET_BIND_SERVICE, choose another http_port"
     return f"{where}; stop what uses it (ss -ltnp 'sport = :{port}'), or choose another http_port or http_interface"

@@ -53,12 +53,14 @@ def remove_pid(path: Path) -> None:
 def open_log(path: Path | None) -> int:
     """A descriptor for the log: the file, or standard error. Raises OSError.
 
-    A file is appended to, also when the shell opened it with `>`: several processes write to it.
+    A file is appended to, also when the shell opened it with `>`: several processes write to it, and whoever started us may
+    write after us. So the flag is set on the description that all of them share.
     """
-    flags = os.O_WRONLY | os.O_APPEND | os.O_CLOEXEC
     if path is not None:
-        return os.open(path, flags | os.O_CREAT, 0o640)
-    return os.open("/proc/self/fd/2", flags) if stat.S_ISREG(os.fstat(2).st_mode) else os.dup(2)
+        return os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o640)
+    if stat.S_ISREG(os.fstat(2).st_mode):
+        fcntl.fcntl(2, fcntl.F_SETFL, fcntl.fcntl(2, fcntl.F_GETFL) | os.O_APPEND)
+    return os.dup(2)
 
 
 def owner_of(user: str | None, group: str | None) -> Owner:

@@ -73,7 +73,9 @@ def answer(host: Host, request: Request, body: BinaryIO, reply: Reply) -> None:
         host.respond(request, body, reply)
     except BaseException as error:  # noqa: BLE001 - SystemExit in a view must not end the worker either
         said = "".join(traceback.format_exception(type(error), error, error.__traceback__))
-        sys.stderr.write(f"prefork: {request.method} {request.target!r} raised in worker {os.getpid()}:\n{said}")
+        sys.stderr.write(
+            f"prefork: {request.method} {ascii(request.target.decode('latin-1'))[1:-1]} raised in worker {os.getpid()}:\n{said}"
+        )
         sys.stderr.flush()
         if reply.begun:
             reply.fail()

@@ -54,7 +54,7 @@ def do_hold(environ, start_response, query):
 
 def do_big(environ, start_response, query):
     """`size` bytes in parts of `part` bytes; `length=1` announces them."""
-    size = int(query["size"])
+    size = int(query.get("size", 0))
     part = int(query.get("part", size))
     headers = [("Content-Type", "application/octet-stream")]
     if "length" in query:

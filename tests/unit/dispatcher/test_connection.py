@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from prefork.dispatcher import connection
-from prefork.dispatcher.connection import CONTINUE, TRANSITIONS, Rest, State
+from prefork.dispatcher.connection import CONTINUE, TRANSITIONS, State
+from prefork.dispatcher.outbox import Rest
 from prefork.messages import INLINE
 
 if TYPE_CHECKING:
@@ -387,7 +388,7 @@ def test_a_slow_reader_gets_everything_and_then_its_next_request(desk: Desk) -> 
     desk.loop.until(hand.has_message)
     assert hand.answer(OK).target == b"/2"
     assert client.receive(len(OK)) == OK
-    assert client.connection.waiting_bytes == 0
+    assert client.connection.outbox.size == 0
 
 
 def test_a_reader_that_stops_is_cut_off_in_the_end(desk: Desk) -> None:

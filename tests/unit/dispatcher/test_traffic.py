@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from prefork.dispatcher import traffic
-from prefork.dispatcher.connection import Rest, State
+from prefork.dispatcher.connection import State
+from prefork.dispatcher.outbox import Rest
 from prefork.dispatcher.verdict import MOST_DELIVERIES
 from prefork.events import Access, RequestFailed, RequestRetried
 from prefork.messages import INLINE

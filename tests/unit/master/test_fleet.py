@@ -84,7 +84,7 @@ def test_a_worn_worker_leaves_when_its_replacement_is_ready() -> None:
 def test_scaling_down_takes_idle_and_young_workers_first() -> None:
     busy = worker(0, State.READY, born=9.0, busy=True)
     old, young = worker(1, State.READY, born=1.0), worker(2, State.READY, born=2.0)
-    assert plan([busy, old, young], wanted(2), 9.0) == [Retire(young, "2 workers are wanted")]
+    assert plan([busy, old, young], wanted(2), 9.0) == [Retire(young, "only 2 wanted")]
     assert [a.worker for a in plan([busy, old, young], wanted(1), 9.0) if isinstance(a, Retire)] == [young, old]
     assert [a.worker for a in plan([busy, old, young], wanted(0), 9.0) if isinstance(a, Retire)] == [young, old, busy]
 
