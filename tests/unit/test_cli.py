@@ -193,7 +193,7 @@ def test_status_is_one_readable_screen(asked: list[tuple[Path, dict[str, object]
         "Workers   2 of 2 ready",
         "Queue     3 of 1,024 places taken, the oldest for 0.2 s",
         "Requests  1,234,567 served · 2 retried · 0 failed · 1 refused",
-        "Clients   17 connections",
+        "Clients   17 connected",
         "",
         "WORKER  STATE   PID  GEN  REQUESTS   AGE  BUSY FOR",
         "http.1  busy   4250    3    12,345   2 h     1.3 s",

@@ -65,7 +65,7 @@ def figures(status: Mapping[str, Any]) -> Table:
         waiting += f", the oldest for {rough(queue['oldest'])}"
     table.add_row("Queue", Text(waiting, style="yellow" if queue["length"] else ""))
     table.add_row("Requests", requests(dispatcher))
-    table.add_row("Clients", f"{dispatcher['connections']:,} connections")
+    table.add_row("Clients", f"{dispatcher['connections']:,} connected")
     return table
 
 
