@@ -69,14 +69,14 @@ def unpack_request(message: bytes) -> Request:
 
 END, REST = 1, 2
 ENDING = struct.Struct("<BBHQQQ")
-KEEP, WORN = 1, 2  # flags of an ending
+KEEP, WORN, BROKEN = 1, 2, 4  # flags of an ending
 
 
 class Ending(NamedTuple):
     """A worker has finished a request and is idle.
 
     `sent` counts the bytes of the answer, `cpu` is in nanoseconds of the whole worker process. `worn`: the worker asks to be
-    replaced, and goes on until it is.
+    replaced, and goes on until it is. `broken`: the answer ends in its middle, and its client must not take it for whole.
     """
 
     number: int
@@ -85,17 +85,18 @@ class Ending(NamedTuple):
     cpu: int
     keep: bool
     worn: bool
+    broken: bool
 
 
 def pack_ending(number: int, status: int, sent: int, cpu: int, flags: int) -> bytes:
-    """An ending as one message; `flags` from KEEP and WORN."""
+    """An ending as one message; `flags` from KEEP, WORN and BROKEN."""
     return ENDING.pack(END, flags, status, number, sent, cpu)
 
 
 def unpack_ending(message: bytes) -> Ending:
     """The ending in a message. Raises struct.error when it is not one."""
     _, flags, status, number, sent, cpu = ENDING.unpack(message)
-    return Ending(number, status, sent, cpu, bool(flags & KEEP), bool(flags & WORN))
+    return Ending(number, status, sent, cpu, bool(flags & KEEP), bool(flags & WORN), bool(flags & BROKEN))
 
 
 def pack_rest(data: bytes) -> bytes:

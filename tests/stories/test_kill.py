@@ -26,6 +26,17 @@ def await_lines(server: Server, file: Path, count: int) -> list[str]:
     return file.read_text().splitlines()
 
 
+def read_out(client: socket.socket) -> tuple[bytes, str]:
+    """All that comes, and how it ends."""
+    got = b""
+    try:
+        while data := client.recv(65536):
+            got += data
+    except ConnectionResetError:
+        return got, "reset"
+    return got, "end"
+
+
 def saturation(server: Server) -> dict[str, Any]:
     """What the dispatcher says of its workers, without asking any of them."""
     with Connection("127.0.0.1", server.port) as connection:
@@ -101,12 +112,20 @@ def test_a_post_that_was_begun_gets_502_and_is_never_repeated(probe: Probe, tmp_
 def test_a_half_sent_answer_ends_in_a_broken_connection_never_in_a_second_head(probe: Probe) -> None:
     with probe() as server, socket.create_connection(("127.0.0.1", server.port), 10) as client:
         client.sendall(b"GET /half HTTP/1.1\r\nHost: x\r\n\r\n")
-        got = b""
-        while data := client.recv(65536):
-            got += data
+        got, ending = read_out(client)
+        assert ending == "reset"
         assert got.count(b"HTTP/1.1") == 1
         assert got.endswith(b"\r\n\r\n0123456789")
         assert server.wait_for("request_failed")["status"] == 200
+
+
+def test_an_answer_that_fails_in_its_middle_never_looks_whole(probe: Probe) -> None:
+    """Also where the end of the connection is the end of the body."""
+    with probe() as server, socket.create_connection(("127.0.0.1", server.port), 10) as client:
+        client.sendall(b"GET /torn HTTP/1.0\r\n\r\n")
+        got, ending = read_out(client)
+        assert got.endswith(b"\r\n\r\n0123456789")
+        assert ending == "reset"
 
 
 def test_a_stopped_worker_holds_nobody_for_long(probe: Probe) -> None:

@@ -13,6 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from prefork.messages import (
+    BROKEN,
     CLOEXEC_DONTWAIT,
     DONTWAIT,
     INLINE,
@@ -109,11 +110,13 @@ def test_the_largest_request_fits_into_a_pair(wire: Ends) -> None:
 
 @settings(deadline=None)
 @given(
-    st.integers(0, (1 << 64) - 1), st.integers(0, 999), st.integers(0, (1 << 64) - 1), st.integers(0, 1 << 60), st.integers(0, 3)
+    st.integers(0, (1 << 64) - 1), st.integers(0, 999), st.integers(0, (1 << 64) - 1), st.integers(0, 1 << 60), st.integers(0, 7)
 )
 def test_endings(number: int, status: int, sent: int, cpu: int, flags: int) -> None:
     ending = unpack_ending(pack_ending(number, status, sent, cpu, flags))
-    assert ending == Ending(number, status, sent, cpu, keep=bool(flags & KEEP), worn=bool(flags & WORN))
+    assert ending == Ending(
+        number, status, sent, cpu, keep=bool(flags & KEEP), worn=bool(flags & WORN), broken=bool(flags & BROKEN)
+    )
 
 
 @pytest.mark.parametrize("message", [b"", b"\1", b"\1" * 100])

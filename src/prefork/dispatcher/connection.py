@@ -17,7 +17,7 @@ from prefork.dispatcher.intake import Intake
 from prefork.dispatcher.outbox import Outbox
 from prefork.dispatcher.replies import refusal
 from prefork.http.head import END_OF_HEAD, Refused
-from prefork.kernel import bytes_taken
+from prefork.kernel import bytes_taken, reset
 from prefork.messages import DONTWAIT
 
 if TYPE_CHECKING:
@@ -64,8 +64,8 @@ class Connection:
     """A client's connection. `deadline` (monotonic seconds) is when its state has lasted too long."""
 
     __slots__ = (
-        "buffer", "deadline", "descriptor", "ended", "exchange", "head", "intake", "keep", "local", "outbox", "peer", "refused",
-        "scanned", "socket", "state", "traffic", "unread", "written",
+        "broken", "buffer", "deadline", "descriptor", "ended", "exchange", "head", "intake", "keep", "local", "outbox", "peer",
+        "refused", "scanned", "socket", "state", "traffic", "unread", "written",
     )  # fmt: skip
 
     def __init__(self, traffic: Traffic, client: socket.socket, peer: tuple[str, int], local: tuple[str, int]) -> None:
@@ -81,6 +81,7 @@ class Connection:
         self.unread = False
         self.ended = False  # the client's side is closed: no further edge will tell
         self.keep = False
+        self.broken = False
         self.refused = False  # what arrives is a request that nobody will read
         self.head: Head | None = None
         self.intake: Intake | None = None
@@ -245,8 +246,12 @@ class Connection:
         self.written += len(data)
         self.answered(keep)
 
-    def answered(self, keep: bool) -> None:
-        """Every byte of the answer is with the kernel or in the outbox: on to the next request, or to the end."""
+    def answered(self, keep: bool, *, broken: bool = False) -> None:
+        """Every byte of the answer is with the kernel or in the outbox: on to the next request, or to the end.
+
+        A `broken` answer ends by a reset: where the end of the connection is the end of the body, it would look whole.
+        """
+        self.broken = broken
         if self.state is S.CLOSED:
             return
         self.exchange = None
@@ -307,7 +312,9 @@ class Connection:
         self.traffic.relieved(self)
 
     def _flushed(self) -> None:
-        if self.keep:
+        if self.broken:
+            self.cut()
+        elif self.keep:
             self.to(S.IDLE, time.monotonic() + self.traffic.options.keepalive_timeout)
         elif self.refused or self.buffer or self.unread:
             # Closing now would answer unread bytes with a reset, which can overtake the answer.
@@ -323,6 +330,12 @@ class Connection:
             self.socket.shutdown(how)
         except OSError:
             pass
+
+    def cut(self) -> None:
+        """End the connection in the middle of an answer."""
+        if self.state is not S.CLOSED:
+            reset(self.socket)
+            self.close()
 
     def close(self) -> None:
         """End the connection and forget everything about it. An exchange that a worker has is left to its worker."""

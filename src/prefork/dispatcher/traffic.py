@@ -193,7 +193,7 @@ class Traffic:
             worker.worn = True
             self.loop.tell_master("worn", worker)
         self.free(worker)
-        connection.answered(ending.keep)
+        connection.answered(ending.keep, broken=ending.broken)
         connection.proceed()
 
     def retire(self, worker: Worker) -> None:
@@ -264,7 +264,7 @@ class Traffic:
         self.counters[FAILED] += 1
         reason = f"{cause}, the connection is cut"
         self.journal.note(RequestFailed(exchange.head.method, exchange.target(), status, worker.name, reference, reason))
-        exchange.connection.close()
+        exchange.connection.cut()
 
     def fail(self, exchange: Exchange, status: int, reason: str, *, worker: str) -> None:
         """Answer a request that no worker will. With a `reason` it is logged, and the page refers to that line."""

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 from prefork.http.framing import reason
 from prefork.http.pages import page
-from prefork.messages import KEEP, WORN, inbox, pack_ending, receive, send, unpack_request
+from prefork.messages import BROKEN, KEEP, WORN, inbox, pack_ending, receive, send, unpack_request
 from prefork.scoreboard import BEGUN, BEGUN_AT, RECEIVED, REQUEST, REQUESTS, pack_progress
 from prefork.worker.reply import Reply
 
@@ -60,7 +60,7 @@ def serve(pair: socket.socket, slot: Slot, host: Host, limit: int) -> None:
         reply.close()
         client.close()
         before, spent = spent, time.process_time_ns()
-        flags = (KEEP if reply.keep else 0) | (WORN if served >= limit else 0)
+        flags = (KEEP if reply.keep else 0) | (WORN if served >= limit else 0) | (BROKEN if reply.failed else 0)
         try:
             send(pair, pack_ending(request.number, reply.code, reply.sent, spent - before, flags))
         except OSError:

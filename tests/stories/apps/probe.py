@@ -96,3 +96,14 @@ def do_babble(environ, start_response, query):
             except OSError:
                 pass
     return do_fast(environ, start_response, query)
+
+
+def do_torn(environ, start_response, query):
+    """Raise after a part of the answer, whose length nobody knows."""
+    start_response("200 OK", [("Content-Type", "text/plain")])
+
+    def parts():
+        yield b"0123456789"
+        raise ValueError("torn")
+
+    return parts()

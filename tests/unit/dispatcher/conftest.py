@@ -229,6 +229,14 @@ class Client:
         """Whether the other side has ended the connection properly (waits for it)."""
         return self.socket.recv(1) == b""
 
+    def broken(self) -> bool:
+        """Whether the other side has reset the connection (waits for it)."""
+        try:
+            self.socket.recv(1)
+        except ConnectionResetError:
+            return True
+        return False
+
     def reset(self) -> None:
         """Leave without a word."""
         self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))

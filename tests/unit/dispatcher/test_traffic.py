@@ -248,7 +248,7 @@ def test_dead_in_the_middle_of_the_answer(desk: Desk) -> None:
     hand.send(OK[:-1])
     hand.die()
     assert client.receive(len(OK) - 1) == OK[:-1]
-    assert client.ended()
+    assert client.broken()
     assert client.state is State.CLOSED
     assert not other.has_message()
 
