@@ -249,6 +249,16 @@ class DispatcherDied(Event):
 
 
 @dataclass(frozen=True, slots=True)
+class DispatcherStuck(Event):
+    """The dispatcher's loop does not turn any more; the dispatcher is killed."""
+
+    pid: int
+    seconds: float
+    level = "critical"
+    wording = "Dispatcher (pid {pid}) has not looked after anything for {seconds} s and is killed"
+
+
+@dataclass(frozen=True, slots=True)
 class StrangerReaped(Event):
     """A process that a worker left behind has ended."""
 

@@ -16,8 +16,9 @@ DISPATCHER = SLOTS  # the block behind the last slot
 
 # A worker's words.
 REQUEST, BEGUN_AT, REQUESTS, SIZE = range(4)
-# The dispatcher's words: how long the queue is and since when its head waits; totals since the dispatcher's start.
-QUEUED, OLDEST, CONNECTIONS, ANSWERED, RETRIED, FAILED, REFUSED, BUSY = range(8)
+# The dispatcher's words: how long the queue is and since when its head waits; totals since the dispatcher's start; when its
+# loop last turned (monotonic nanoseconds).
+QUEUED, OLDEST, CONNECTIONS, ANSWERED, RETRIED, FAILED, REFUSED, BUSY, TURNED_AT = range(9)
 
 # What a worker has done about the request it was given last, in the order of events.
 NOTHING, RECEIVED, BEGUN, WRITING, DONE = range(5)

@@ -232,6 +232,17 @@ def test_a_stop_that_cuts_a_request_tells_its_client_and_the_log(probe: Make, ho
         assert server.wait_for("request_failed")["target"] == "/sleep?seconds=30"
 
 
+def test_a_dispatcher_that_hangs_is_replaced(probe: Make) -> None:
+    with probe(workers=2) as server:
+        pid = server.status()["dispatcher"]["pid"]
+        os.kill(pid, signal.SIGSTOP)
+        assert server.wait_for("dispatcher_stuck", timeout=20)["pid"] == pid
+        server.wait_for("dispatcher_died", pid=pid)
+        await_workers(server, 2)
+        with Connection("127.0.0.1", server.port) as connection:
+            assert connection.exchange(Request("/fast")).status == 200
+
+
 def await_workers(server: Server, count: int) -> None:
     """Wait until exactly so many workers take requests."""
     await_fact(lambda: len(server.workers()) == count and len(server.status()["workers"]) == count, f"{count} workers", server)

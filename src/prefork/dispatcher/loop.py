@@ -22,7 +22,7 @@ from prefork.dispatcher.traffic import BEGIN_WITHIN, Traffic
 from prefork.dispatcher.workers import Worker
 from prefork.events import AcceptPaused, FaultContained
 from prefork.messages import CLOEXEC_DONTWAIT, ENDING, ONE_RIGHT, REST, Truncated, inbox, receive, unpack_ending
-from prefork.scoreboard import CONNECTIONS, DISPATCHER
+from prefork.scoreboard import CONNECTIONS, DISPATCHER, TURNED_AT
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -283,6 +283,7 @@ class Dispatcher:
 
     def tick(self, now: float) -> None:
         """Look at everything that may have waited too long."""
+        self.counters[TURNED_AT] = time.monotonic_ns()
         if self.channel.waiting:
             self.channel.flush()
         if not self.accepting and not self.traffic.closing:

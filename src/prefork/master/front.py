@@ -8,16 +8,18 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from prefork.dispatcher.options import Options
-from prefork.events import DispatcherDied, WorkerStuck
+from prefork.events import DispatcherDied, DispatcherStuck, WorkerStuck
 from prefork.master.backoff import SETTLED, Backoff
 from prefork.master.fleet import State
 from prefork.master.spawn import kill_group, start_dispatcher, state_of
+from prefork.scoreboard import DISPATCHER, TURNED_AT
 
 if TYPE_CHECKING:
     from prefork.master.fleet import Worker
     from prefork.master.loop import Master
     from prefork.master.spawn import Death, Helper
 
+STUCK_AFTER = 10.0  # seconds; it turns four times a second, and nothing it does takes longer than a fraction of one
 HOPELESS = 3  # failed starts in a row after which a server that was never ready gives up
 
 
@@ -31,9 +33,17 @@ class Front:
         self.backoff = Backoff()
 
     def step(self, now: float) -> None:
-        """Start the dispatcher if there is none and it may be tried again."""
-        if self.process is None and now >= self.backoff.not_before:
-            self._start(now)
+        """Start the dispatcher if there is none and it may be tried again; kill one whose loop has stopped turning."""
+        if self.process is None:
+            if now >= self.backoff.not_before:
+                self._start(now)
+            return
+        turned = self.master.scoreboard.slot(DISPATCHER)[TURNED_AT] / 1e9
+        still = now - max(self.started, turned)
+        if still > STUCK_AFTER:
+            self.master.journal.emit(DispatcherStuck(self.process.pid, still))
+            self.started = now  # its death is on the way
+            kill_group(self.process.pid)
 
     def tell(self, kind: str, descriptors: list[int] | None = None, **fields: Any) -> None:
         """Say something to the dispatcher; one that is yet to be started learns everything at its start."""

@@ -5,7 +5,10 @@ from __future__ import annotations
 import os
 import socket
 import threading
+import time
 from typing import NamedTuple
+
+DYING = 0.05  # seconds after which a thread that Python has joined is gone for the kernel, too
 
 
 class Census(NamedTuple):
@@ -27,17 +30,21 @@ def take(own: set[int]) -> Census:
 def threads() -> tuple[str, ...]:
     """All threads but the main one: Python's by their name, others by the kernel's."""
     known = {thread.native_id: thread.name for thread in threading.enumerate()}
-    found = []
-    for entry in os.listdir("/proc/self/task"):
-        native = int(entry)
-        if native == os.getpid():
-            continue
-        if native in known:
-            found.append(known[native])
-        else:
-            with open(f"/proc/self/task/{native}/comm") as comm:
-                found.append(comm.read().strip())
+    tasks = {int(entry) for entry in os.listdir("/proc/self/task")} - {os.getpid()}
+    found = [known[task] for task in tasks & known.keys()]
+    if strangers := tasks - known.keys():
+        time.sleep(DYING)
+        found += [name for name in map(kernel_name, strangers) if name]
     return tuple(sorted(found))
+
+
+def kernel_name(task: int) -> str:
+    """What the kernel calls a thread; empty when it has ended."""
+    try:
+        with open(f"/proc/self/task/{task}/comm") as comm:
+            return comm.read().strip()
+    except OSError:
+        return ""
 
 
 def connections(own: set[int]) -> tuple[str, ...]:
