@@ -11,7 +11,7 @@ from pathlib import Path
 import click
 import pytest
 
-from prefork import cli, events
+from prefork import catalogue, cli, events
 from prefork.config import OPTIONS
 from prefork.config.layers import gather
 from prefork.http.pages import WORDS
@@ -75,7 +75,7 @@ def texts() -> str:
 
 
 def test_the_page_of_events_is_the_generated_one() -> None:
-    assert (DOCS / "events.md").read_text() == events.page(), "run `python -m prefork.events > docs/events.md`"
+    assert (DOCS / "events.md").read_text() == catalogue.page(), "run `python -m prefork.catalogue > docs/events.md`"
 
 
 def test_the_page_of_events_names_every_event_with_its_fields() -> None:

@@ -19,6 +19,7 @@ MODULES = {str(path.relative_to(SOURCE)): ast.parse(path.read_text()) for path i
 MAY_IMPORT: dict[str, set[str]] = {
     "": set(),
     "config": {"config"},
+    "catalogue": {"events"},
     "events": set(),
     "journal": {"events"},
     "kernel": set(),
