@@ -6,15 +6,18 @@ library only, Python 3.9+.
 
 from __future__ import annotations
 
+import errno
 import mimetypes
 import os
 import stat
+import time
 from typing import NamedTuple
 from urllib.parse import unquote_to_bytes
 
 from prefork.http.conditions import File, tag_of
 
-FLAGS = os.O_RDONLY | os.O_CLOEXEC | os.O_NOCTTY | os.O_NONBLOCK  # the last one for a FIFO, which would wait for a writer
+# A descriptor for looking only: opening a FIFO or a device for reading would do something to it.
+LOOK = os.O_PATH | os.O_CLOEXEC
 
 
 class Opened(NamedTuple):
@@ -29,24 +32,45 @@ def open_below(root: str, path: str) -> Opened:
 
     Raises OSError: PermissionError when it is elsewhere, FileNotFoundError also for what is no regular file.
     """
-    descriptor = os.open(os.path.join(root, path), FLAGS)
+    top = os.open(root, LOOK | os.O_DIRECTORY)
     try:
-        return Opened(descriptor, described(descriptor, root, path))
-    except BaseException:
-        os.close(descriptor)
-        raise
+        found = os.open(path, LOOK, dir_fd=top)
+        try:
+            # The kernel's names for what was found: links may have changed since any look at the path.
+            if not name_of(found).startswith(os.path.join(name_of(top), "")):
+                raise PermissionError(f"{path} is not below {root}")
+            about = described(found, path)
+            return Opened(os.open(own(found), os.O_RDONLY | os.O_CLOEXEC), about)
+        finally:
+            os.close(found)
+    finally:
+        os.close(top)
 
 
-def described(descriptor: int, root: str, path: str) -> File:
-    """What has been opened. Raises OSError as `open_below`."""
+def described(descriptor: int, path: str) -> File:
+    """What has been found. Raises FileNotFoundError for what is no regular file."""
     status = os.fstat(descriptor)
     if not stat.S_ISREG(status.st_mode):
         raise FileNotFoundError(f"{path} is not a file")
-    # The kernel's name for what is open: links may have changed since any look at the path.
-    real, top = os.readlink(f"/proc/self/fd/{descriptor}"), os.path.realpath(root)
-    if not real.startswith(os.path.join(top, "")):
-        raise PermissionError(f"{path} is not below {root}")
-    return File(tag_of(status.st_mtime_ns, status.st_size), int(status.st_mtime), status.st_size)
+    # RFC 9110, 8.8.2.1: never in the future, whatever the clock was that the file got its time from.
+    modified = min(max(0, status.st_mtime_ns // 10**9), int(time.time()))
+    return File(tag_of(status.st_mtime_ns, status.st_size), modified, status.st_size)
+
+
+def own(descriptor: int) -> str:
+    """A path that leads to what this descriptor is open for, and to nothing else."""
+    return f"/proc/self/fd/{descriptor}"
+
+
+def name_of(descriptor: int) -> str:
+    """The real path of what a descriptor is open for."""
+    return os.readlink(own(descriptor))
+
+
+def absent(error: OSError) -> bool:
+    """Whether a file is not there, or not for us, as far as it can be known; another error may pass."""
+    kinds = (FileNotFoundError, PermissionError, NotADirectoryError)
+    return isinstance(error, kinds) or error.errno in {errno.ELOOP, errno.ENAMETOOLONG}
 
 
 def relative(path: bytes) -> str | None:
@@ -76,7 +100,8 @@ class Places:
 
 def content_type(path: str) -> bytes:
     """The media type of a file by its name."""
-    kind, coding = mimetypes.guess_type(path)
+    # With a slash before it no name looks like a URL, which would be taken apart.
+    kind, coding = mimetypes.guess_type("/" + os.path.basename(path))
     if coding:  # what is packed is sent as it lies there, to be kept and not to be unpacked
         return b"application/gzip" if coding == "gzip" else b"application/octet-stream"
     if kind is None:

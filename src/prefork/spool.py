@@ -22,5 +22,9 @@ def create(directory: int) -> int:
             raise
     name = f"{os.getpid()}-{os.urandom(8).hex()}"
     descriptor = os.open(name, flags | os.O_CREAT | os.O_EXCL, 0o600, dir_fd=directory)
-    os.unlink(name, dir_fd=directory)
+    try:
+        os.unlink(name, dir_fd=directory)
+    except OSError:
+        os.close(descriptor)
+        raise
     return descriptor

@@ -6,7 +6,7 @@ import os
 from typing import TYPE_CHECKING, NamedTuple
 
 from prefork.dispatcher.outbox import Extent
-from prefork.files import content_type, open_below
+from prefork.files import absent, content_type, open_below
 from prefork.http.conditions import File, Part, choose
 
 if TYPE_CHECKING:
@@ -34,14 +34,16 @@ class Found(NamedTuple):
 
 
 def find(directory: str, path: str | None, head: Head) -> Found | int:
-    """The file that a request asks for, or the status that answers instead."""
+    """The file that a request asks for, or the status that answers instead. Raises OSError when the disk fails."""
     if head.method not in {"GET", "HEAD"}:
         return 405
     if path is None:
         return 404
     try:
         opened = open_below(directory, path)
-    except OSError:
-        return 404  # why a file cannot be had is nobody's business
+    except OSError as error:
+        if absent(error):
+            return 404  # why a file cannot be had is nobody's business
+        raise
     part = choose(head.method, head.headers, opened.about)
     return Found(opened.descriptor, content_type(path), opened.about, part)

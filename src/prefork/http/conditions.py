@@ -6,14 +6,16 @@ Runs inside the application's interpreter too: standard library only, Python 3.9
 from __future__ import annotations
 
 import re
-from email.utils import formatdate, parsedate_to_datetime
+from datetime import datetime, timezone
+from email.utils import formatdate, parsedate_tz
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
 TAG = re.compile(rb'(?:W/)?"[^"]*"')
-RANGE = re.compile(rb"bytes[ \t]*=[ \t]*([0-9]{0,18})[ \t]*-[ \t]*([0-9]{0,18})[ \t]*\Z", re.IGNORECASE)
+TAGS = re.compile(rb'[ \t,]*(?:(?:W/)?"[^"]*"[ \t]*(?:,[ \t,]*|\Z))*\Z')
+RANGE = re.compile(rb"bytes[ \t]*=[ \t]*([0-9]{0,99})[ \t]*-[ \t]*([0-9]{0,99})[ \t]*\Z", re.IGNORECASE)
 ASKED = frozenset((b"if-match", b"if-unmodified-since", b"if-none-match", b"if-modified-since", b"if-range", b"range"))
 
 
@@ -39,20 +41,34 @@ def tag_of(modified_ns: int, size: int) -> bytes:
 
 
 def choose(method: str, headers: Iterable[tuple[bytes, bytes]], file: File) -> Part:
-    """The part that a request with these headers (lower-case names) gets. Several ranges at once get the whole, as is allowed."""
-    asked = {name: value for name, value in headers if name in ASKED}
+    """The part that a request with these headers (lower-case names) gets. Several ranges at once get the whole, as is allowed.
+
+    So does every method but GET and HEAD: what another one wanted has been done, and no condition can prevent it any more.
+    """
+    whole = Part(200, 0, file.size)
+    asked = gathered(headers) if method in {"GET", "HEAD"} else {}
     if not asked:
-        return Part(200, 0, file.size)
-    status = precondition(method, asked, file)
+        return whole
+    status = precondition(asked, file)
     if status != 200:
         return Part(status, 0, 0)
     span = asked.get(b"range")
-    if span is None or method != "GET" or not range_applies(asked.get(b"if-range"), file):
-        return Part(200, 0, file.size)
+    # Some clients ask every file for its first bytes. An empty one has none, and is sent whole all the same.
+    if span is None or method != "GET" or not file.size or not range_applies(asked.get(b"if-range"), file):
+        return whole
     return part(span, file.size)
 
 
-def precondition(method: str, asked: dict[bytes, bytes], file: File) -> int:
+def gathered(headers: Iterable[tuple[bytes, bytes]]) -> dict[bytes, bytes]:
+    """The headers that matter here; one that came in several lines is the list of them (RFC 9110, 5.3)."""
+    found: dict[bytes, bytes] = {}
+    for name, value in headers:
+        if name in ASKED:
+            found[name] = found[name] + b", " + value if name in found else value
+    return found
+
+
+def precondition(asked: dict[bytes, bytes], file: File) -> int:
     """200, or the status that answers instead: in the order of RFC 9110, 13.2.2."""
     if b"if-match" in asked:
         if not listed(asked[b"if-match"], file.tag, weak=False):
@@ -63,8 +79,8 @@ def precondition(method: str, asked: dict[bytes, bytes], file: File) -> int:
             return 412
     if b"if-none-match" in asked:
         if listed(asked[b"if-none-match"], file.tag, weak=True):
-            return 304 if method in {"GET", "HEAD"} else 412
-    elif b"if-modified-since" in asked and method in {"GET", "HEAD"}:
+            return 304
+    elif b"if-modified-since" in asked:
         since = moment(asked[b"if-modified-since"])
         if since is not None and file.modified <= since:
             return 304
@@ -72,12 +88,16 @@ def precondition(method: str, asked: dict[bytes, bytes], file: File) -> int:
 
 
 def listed(value: bytes, tag: bytes, *, weak: bool) -> bool:
-    """Whether a list of entity tags has this one. A weak comparison overlooks the mark of weak tags, a strong one fails on it."""
-    if value.strip() == b"*":
+    """Whether a list of entity tags has this one. A weak comparison overlooks the mark of weak tags, a strong one fails on it.
+
+    What is no such list has no tag.
+    """
+    if value.strip(b" \t") == b"*":
         return True
+    tags = TAG.findall(value) if TAGS.match(value) else []
     if weak:
-        return bare(tag) in map(bare, TAG.findall(value))
-    return not tag.startswith(b"W/") and tag in TAG.findall(value)
+        return bare(tag) in map(bare, tags)
+    return not tag.startswith(b"W/") and tag in tags
 
 
 def bare(tag: bytes) -> bytes:
@@ -90,7 +110,7 @@ def range_applies(condition: bytes | None, file: File) -> bool:
     if condition is None:
         return True
     if b'"' in condition:
-        return listed(condition, file.tag, weak=False)
+        return condition.strip(b" \t") == file.tag and not file.tag.startswith(b"W/")
     return moment(condition) == file.modified
 
 
@@ -112,9 +132,10 @@ def part(span: bytes, size: int) -> Part:
 
 
 def moment(value: bytes) -> int | None:
-    """A date of HTTP as seconds since 1970, None for anything else."""
+    """One date of HTTP as seconds since 1970, None for anything else. Without a zone it is UTC, as all three forms are."""
     try:
-        return int(parsedate_to_datetime(value.decode("latin-1")).timestamp())
+        parsed = parsedate_tz(value.decode("latin-1")) if value.count(b",") < 2 else None
+        return int(datetime(*parsed[:6], tzinfo=timezone.utc).timestamp()) - (parsed[9] or 0) if parsed else None
     except (ValueError, TypeError, IndexError, OverflowError):
         return None
 

@@ -10,8 +10,8 @@ import os
 import sys
 from typing import TYPE_CHECKING
 
-from prefork.files import Opened, Places, content_type, open_below
-from prefork.http.conditions import File, Part, choose, described
+from prefork.files import Opened, Places, absent, content_type, open_below
+from prefork.http.conditions import File, Part, choose, described, moment
 from prefork.http.framing import reason
 from prefork.http.pages import page
 from prefork.worker.reply import Reply
@@ -81,17 +81,23 @@ class Offloading(Reply):
             self.file = self.offload.open(*named)
         except OSError as error:
             sys.stderr.write(f"prefork: {named[0]} cannot be sent to {ascii(self.request.target)[2:-1]}: {error}\n")
-            accept = next((value for name, value in self.request.headers if name == b"accept"), b"")
-            kind, self.sorry = page(404, "", accept)
-            super().begin(f"404 {reason(404)}", [("Content-Type", kind.decode())], len(self.sorry))
+            self._begin_page(404 if absent(error) else 503)
             return
         kept = [(name, value) for name, value in headers if not name.lower().startswith(OURS)]
         self._begin_file(status, kept, named[1])
 
+    def _begin_page(self, status: int) -> None:
+        """Begin a page of ours instead of a file that cannot be had."""
+        accept = next((value for name, value in self.request.headers if name == b"accept"), b"")
+        kind, self.sorry = page(status, "", accept)
+        super().begin(f"{status} {reason(status)}", [("Content-Type", kind.decode())], len(self.sorry))
+
     def _begin_file(self, status: str, headers: list[tuple[str, str]], name: str) -> None:
         assert self.file
         said = {key.lower(): value.encode("latin-1") for key, value in headers}
-        about = File(said.get("etag", self.file.about.tag), self.file.about.modified, self.file.about.size)
+        about = self.file.about
+        modified = moment(said["last-modified"]) if "last-modified" in said else None
+        about = File(said.get("etag", about.tag), about.modified if modified is None else modified, about.size)
         whole = Part(int(status[:3]), 0, about.size)
         self.part = choose(self.request.method, self.request.headers, about) if status.startswith("200") else whole
         added = [(key.decode(), value.decode()) for key, value in described(about, self.part) if key.decode().lower() not in said]
@@ -115,9 +121,16 @@ class Offloading(Reply):
         else:
             super().write(data)
 
+    def write_file(self, descriptor: int, offset: int, count: int) -> None:
+        """As any reply; a file that is handed over counts less than one that is named."""
+        if self.file or self.sorry:
+            self.write(b"")
+        else:
+            super().write_file(descriptor, offset, count)
+
     def _write_file(self, file: Opened) -> None:
         if self.part.length and self.request.method != "HEAD":
-            self.write_file(file.descriptor, self.part.offset, self.part.length)
+            super().write_file(file.descriptor, self.part.offset, self.part.length)
         else:
             super().write(b"")
 

@@ -127,12 +127,15 @@ class FileWrapper:
         """Descriptor, offset and number of bytes up to the end of a regular file; None for what only its own `read` can read."""
         file = self.file.file if isinstance(self.file, _TemporaryFileWrapper) else self.file
         raw = getattr(file, "raw", file)
-        # A GzipFile and its like have a descriptor, too, but other bytes in it.
-        if not isinstance(file, (io.BufferedReader, io.BufferedRandom, io.FileIO)) or not isinstance(raw, io.FileIO):
+        # A GzipFile, or a class of the application's own, has a descriptor, too, but its `read` may tell something else.
+        if type(file) not in {io.BufferedReader, io.BufferedRandom, io.FileIO} or type(raw) is not io.FileIO:
             return None
-        status, offset = os.fstat(file.fileno()), file.tell()
-        regular = stat.S_ISREG(status.st_mode) and offset <= status.st_size
-        return (file.fileno(), offset, status.st_size - offset) if regular else None
+        status = os.fstat(file.fileno())
+        if not stat.S_ISREG(status.st_mode):
+            return None
+        # Files below /proc have contents and no size.
+        left = status.st_size - file.tell()
+        return (file.fileno(), file.tell(), left) if left > 0 else None
 
 
 def default(module: Any) -> str:

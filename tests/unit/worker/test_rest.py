@@ -1,0 +1,153 @@
+"""What a client does not read: a little in messages, more in a file, and what fits nowhere while the worker waits."""
+
+from __future__ import annotations
+
+import errno
+import os
+import threading
+from typing import TYPE_CHECKING
+
+import pytest
+
+from prefork import spool
+from prefork.messages import FILE, INLINE, REST, SPOOLED, inbox, receive, unpack_extent
+from prefork.scoreboard import WAITING_SINCE
+from prefork.worker.rest import IN_MEMORY, Rest
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from .conftest import Bench
+
+MOST = 1 << 20
+
+
+@pytest.fixture
+def rest(bench: Bench) -> Iterator[Rest]:
+    made = Rest(bench.worker, bench.slot, bench.means.spool, MOST)
+    yield made
+    made.close()
+
+
+def fill(rest: Rest, bench: Bench) -> None:
+    """Use up what may wait in memory."""
+    rest.hand_on(memoryview(bytes(IN_MEMORY)))
+    assert [len(data) for data, _ in bench.rests()] == [INLINE] * (IN_MEMORY // INLINE)
+
+
+def heard(bench: Bench, rest: Rest, data: bytes) -> bytes:
+    """Hand on so much that the worker has to wait, and hear it as the dispatcher does. It says that it waits, and since when."""
+    worker = threading.Thread(target=rest.hand_on, args=(memoryview(data),))
+    worker.start()
+    said, waits = b"", 0
+    while len(said) < len(data):
+        message, descriptors = receive(bench.dispatcher, inbox())
+        assert (message[0], descriptors) == (REST, [])
+        waits += bench.slot[WAITING_SINCE] > 0
+        said += message[1:]
+    worker.join()
+    assert waits, "it waited, and did not say so"
+    return said
+
+
+def test_a_little_waits_in_memory(bench: Bench, rest: Rest) -> None:
+    data = os.urandom(INLINE + 10)
+    rest.hand_on(memoryview(data)[4:])
+    parts = list(bench.rests())
+    assert [len(part) for part, _ in parts] == [INLINE, 6]
+    assert not any(in_file for _, in_file in parts)
+    assert b"".join(part for part, _ in parts) == data[4:]
+
+
+def test_more_waits_in_one_file_without_a_name(bench: Bench, rest: Rest) -> None:
+    fill(rest, bench)
+    data = os.urandom(300_000)
+    for start in range(0, len(data), 100_000):
+        rest.hand_on(memoryview(data)[start : start + 100_000])
+    extents, inodes = [], set()
+    for _ in range(3):
+        message, (descriptor,) = receive(bench.dispatcher, inbox())
+        assert message[0] == SPOOLED
+        extents.append(unpack_extent(message))
+        inodes.add(os.fstat(descriptor).st_ino)
+        offset, count = extents[-1]
+        assert os.pread(descriptor, count, offset) == data[offset : offset + count]
+        os.close(descriptor)
+    assert extents == [(0, 100_000), (100_000, 100_000), (200_000, 100_000)]
+    assert len(inodes) == 1
+    assert os.listdir(bench.means.spool) == []
+    assert bench.slot[WAITING_SINCE] == 0
+
+
+def test_no_more_than_is_allowed_waits_in_the_file(bench: Bench, rest: Rest) -> None:
+    fill(rest, bench)
+    rest.hand_on(memoryview(bytes(MOST - 10)))
+    assert [in_file for _, in_file in bench.rests()] == [True]
+    data = os.urandom(500_000)
+    assert heard(bench, rest, data) == data
+    assert bench.slot[WAITING_SINCE] == 0
+    rest.hand_on(memoryview(b"0123456789"))
+    assert list(bench.rests()) == [(b"0123456789", True)], "what still fits goes there again"
+
+
+def test_a_full_disk_lets_the_worker_wait(bench: Bench, rest: Rest, monkeypatch: pytest.MonkeyPatch) -> None:
+    fill(rest, bench)
+    tried = 0
+
+    def full(descriptor: int, data: memoryview, offset: int) -> int:
+        """Takes a part before it is full."""
+        nonlocal tried
+        tried += 1
+        if tried == 1:
+            return 10
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(os, "pwrite", full)
+    data = os.urandom(500_000)
+    assert heard(bench, rest, data) == data, "also the bytes that were written"
+    assert heard(bench, rest, data) == data
+    assert tried == 2, "a full disk is not tried again for this answer"
+    assert bench.slot[WAITING_SINCE] == 0
+
+
+def test_without_a_file_the_worker_waits_too(bench: Bench, rest: Rest, monkeypatch: pytest.MonkeyPatch) -> None:
+    fill(rest, bench)
+
+    def none(directory: int) -> int:
+        raise OSError(errno.EMFILE, "Too many open files")
+
+    monkeypatch.setattr(spool, "create", none)
+    data = os.urandom(500_000)
+    assert heard(bench, rest, data) == data
+    rest.close()
+    monkeypatch.undo()
+    fill(rest, bench)
+    rest.hand_on(memoryview(b"next"))
+    assert list(bench.rests()) == [(b"next", True)], "the next answer tries again"
+
+
+def test_each_answer_has_its_own_file_and_memory(bench: Bench, rest: Rest) -> None:
+    for _ in range(3):
+        fill(rest, bench)
+        rest.hand_on(memoryview(b"spooled"))
+        assert list(bench.rests()) == [(b"spooled", True)]
+        rest.close()
+    assert rest.descriptor == -1
+
+
+def test_a_file_of_the_application(bench: Bench, rest: Rest) -> None:
+    descriptor = os.memfd_create("theirs")
+    os.write(descriptor, b"0123456789")
+    rest.hand_on_file(descriptor, 2, 5)
+    os.close(descriptor)
+    message, (copy,) = receive(bench.dispatcher, inbox())
+    assert message[0] == FILE
+    assert unpack_extent(message) == (2, 5)
+    assert os.pread(copy, 5, 2) == b"23456"
+    os.close(copy)
+
+
+def test_when_the_dispatcher_is_gone(bench: Bench, rest: Rest) -> None:
+    bench.dispatcher.close()
+    with pytest.raises(OSError):
+        rest.hand_on(memoryview(b"x"))
