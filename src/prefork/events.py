@@ -304,6 +304,15 @@ class StopForced(Event):
 
 
 @dataclass(frozen=True, slots=True)
+class StopIncomplete(Event):
+    """Processes survived SIGKILL: the kernel holds them until a disk answers. The master leaves without them."""
+
+    pids: str
+    level = "error"
+    wording = "Left behind: {pids}; the kernel does not end a process that waits for a disk which does not answer"
+
+
+@dataclass(frozen=True, slots=True)
 class Stopped(Event):
     """The last line of a server's life."""
 

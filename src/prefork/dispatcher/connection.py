@@ -27,6 +27,7 @@ from prefork.messages import DONTWAIT, INLINE
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from prefork.dispatcher.disk import Disk, Errand
     from prefork.dispatcher.outbox import Extent
     from prefork.dispatcher.traffic import Traffic
     from prefork.http.head import Head
@@ -54,6 +55,7 @@ class State(Enum):
 
 S = State
 READING = frozenset((S.IDLE, S.HEAD, S.BODY))
+ANSWERING = frozenset((S.SERVED, S.FLUSHING))
 TRANSITIONS: dict[State, frozenset[State]] = {
     S.IDLE: frozenset((S.HEAD, S.CLOSED)),
     S.HEAD: frozenset((S.BODY, S.QUEUED, S.SERVED, S.IDLE, S.FLUSHING, S.LINGERING, S.CLOSED)),
@@ -70,8 +72,8 @@ class Connection:
     """A client's connection. `deadline` (monotonic seconds) is when its state has lasted too long."""
 
     __slots__ = (
-        "broken", "buffer", "deadline", "descriptor", "ended", "errand", "exchange", "head", "intake", "keep", "local", "outbox",
-        "peer", "refused", "scanned", "socket", "state", "traffic", "unread", "written",
+        "after", "broken", "buffer", "deadline", "descriptor", "direct", "ended", "errand", "exchange", "handed", "head", "intake",
+        "keep", "local", "outbox", "peer", "refused", "scanned", "socket", "state", "traffic", "unread", "written",
     )  # fmt: skip
 
     def __init__(self, traffic: Traffic, client: socket.socket, peer: tuple[str, int], local: tuple[str, int]) -> None:
@@ -92,9 +94,11 @@ class Connection:
         self.head: Head | None = None
         self.intake: Intake | None = None
         self.exchange: Exchange | None = None
-        self.errand: Callable[[Any], None] | None = None  # what comes after it
-        self.outbox = Outbox()
+        self.errand: Errand | None = None
+        self.after: Callable[[Any], None] | None = None  # what comes after the errand
+        self.outbox = Outbox(traffic.discard)
         self.written = 0  # bytes that the socket has taken from anybody, before the request that a worker has now
+        self.direct = self.handed = 0  # bytes of an answer that a worker sent before it handed some on, and those
 
     @property
     def open(self) -> bool:
@@ -125,31 +129,37 @@ class Connection:
 
     def overdue(self) -> None:
         """The deadline has passed."""
-        if self.state in {S.HEAD, S.BODY}:
+        if self.state in {S.HEAD, S.BODY} and not self.errand:
             self.refuse(Refused(408, "the request did not arrive in time"))
         else:
-            self.close()
+            self.end()
 
     def abandon(self) -> None:
         """Give this connection up, and no other: its client has left, or a fault of ours was contained."""
         if self.state is S.QUEUED and self.exchange:
             self.traffic.withdraw(self.exchange)
-        self.close()
+        self.end()
 
-    def send_on_errand(self, job: Callable[[], Any], then: Callable[[Any], None]) -> None:
-        """Have a thread do something for this connection; `then` gets its result or exception, unless we are closed meanwhile."""
-        self.errand = then
-        self.traffic.disk.do(job, self.back)
+    def end(self) -> None:
+        """Close it so that nobody takes the beginning of an answer for all of it."""
+        if self.state in ANSWERING:
+            self.cut()
+        else:
+            self.close()
+
+    def send_on_errand(self, disk: Disk, job: Callable[[], Any], then: Callable[[Any], None], place: str = "") -> None:
+        """Have a thread do something for this connection; `then` gets its result or exception."""
+        self.after = then
+        self.errand = disk.do(job, self.back, place)
 
     def back(self, outcome: Any) -> None:
-        """The errand is done."""
-        then, self.errand = self.errand, None
-        if self.state is S.CLOSED:
-            if hasattr(outcome, "discard"):
-                outcome.discard()
+        """The errand is done. We may have been closed meanwhile."""
+        then, self.errand, self.after = self.after, None, None
+        closed = self.state is S.CLOSED
+        assert then
+        then(outcome)
+        if closed:
             self._let_go()
-        elif then:
-            then(outcome)
 
     # Reading.
 
@@ -258,11 +268,13 @@ class Connection:
     def _spool(self) -> None:
         """Have what has arrived of a large body written to its file, before more is read."""
         assert self.intake
-        self.deadline = float("inf")
-        self.send_on_errand(partial(self.intake.write, self.traffic.spool), self._spooled)
+        spool = self.traffic.spool
+        self.send_on_errand(spool, partial(self.intake.write, spool.directory), self._spooled)
 
     def _spooled(self, outcome: OSError | None) -> None:
         assert self.intake
+        if self.state is S.CLOSED:
+            return
         if outcome:
             self.traffic.no_room(outcome)
             self.refuse(Refused(507, f"there is no room for the body: {outcome.strerror}"))
@@ -296,13 +308,11 @@ class Connection:
         self._drop_intake()
         self.answer(refusal(refused), keep=False)
 
-    def answer(self, data: bytes, file: Extent | None = None, *, keep: bool) -> None:
-        """Send a whole answer of the dispatcher's own, which may end with a file."""
-        self.outbox.add(data)
-        self.written += len(data)
-        if file:
-            self.outbox.add(file)
-            self.written += file.end - file.offset
+    def answer(self, *parts: bytes | Extent, keep: bool) -> None:
+        """Send a whole answer of the dispatcher's own."""
+        for part in parts:
+            self.outbox.add(part)
+            self.written += len(part)
         self.answered(keep)
 
     def answered(self, keep: bool, *, broken: bool = False) -> None:
@@ -311,6 +321,7 @@ class Connection:
         A `broken` answer ends by a reset: where the end of the connection is the end of the body, it would look whole.
         """
         self.broken = broken
+        self.direct = self.handed = 0
         if self.state is S.CLOSED:
             return
         self.exchange = None
@@ -321,6 +332,10 @@ class Connection:
     def out(self) -> int:
         """How many bytes of the present answer the socket has taken from its worker."""
         return bytes_taken(self.socket) - self.written
+
+    def given(self) -> int:
+        """How many bytes of the present answer its worker has got rid of, to the socket or to us."""
+        return self.direct + self.handed if self.handed else self.out()
 
     def proceed(self) -> None:
         """Go on with what arrived while the last request was answered."""
@@ -341,6 +356,9 @@ class Connection:
     def hand_on(self, part: bytes | Extent) -> None:
         """Take a part of an answer that its worker does not send itself."""
         idle = not self.outbox
+        if not self.handed:
+            self.direct = self.out()
+        self.handed += len(part)
         self.outbox.add(part)
         if idle:
             self.deadline = time.monotonic() + self.traffic.options.body_timeout
@@ -359,7 +377,8 @@ class Connection:
         if self.outbox.held < held:
             self._sent()
         if flow is Flow.FILE:
-            self.send_on_errand(self.outbox.carrying(self.socket), self._carried)
+            file = self.outbox.first()
+            self.send_on_errand(self.traffic.disk_of(file), self.outbox.carrying(self.socket), self._carried, file.place)
         elif flow is Flow.MORE:
             self.traffic.watch(self, WATCHED | select.EPOLLOUT)  # tells at once when there is room already
         elif self.state is S.FLUSHING:
@@ -367,10 +386,10 @@ class Connection:
 
     def _carried(self, outcome: Sent | Exception) -> None:
         """A thread has sent a part of a file."""
-        if isinstance(outcome, OSError):
-            self.close()
-        elif isinstance(outcome, EOFError):
-            self.cut()
+        if self.state is S.CLOSED:
+            return
+        if isinstance(outcome, (OSError, EOFError)):
+            self.cut()  # the client has gone, or cannot have the rest
         elif isinstance(outcome, Exception):
             raise outcome
         else:
@@ -425,7 +444,7 @@ class Connection:
         self.buffer = b""
         self.traffic.relieved(self)
         self.traffic.forget(self)
-        if not self.errand:
+        if not self.errand or self.errand.withdraw():
             self._let_go()
 
     def _let_go(self) -> None:
@@ -436,5 +455,5 @@ class Connection:
 
     def _drop_intake(self) -> None:
         if self.intake:
-            self.intake.discard()
+            self.intake.discard(self.traffic.spool.close)
             self.intake = None

@@ -1,13 +1,16 @@
 """The threads that touch files, so that the dispatcher's loop never waits for a disk.
 
-A few are enough while disks answer. One that hangs in a dead mount is replaced by another, so that it holds up its own errand only.
+A few are enough while disks answer. One that hangs, in a dead mount, is replaced by another, so that it holds up its own errand
+only; when it comes back there is one too many, and one leaves. All counting is done by the loop's thread.
 """
 
 from __future__ import annotations
 
 import os
 import threading
-from collections import deque
+import time
+from collections import Counter, deque
+from functools import partial
 from queue import SimpleQueue
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +19,29 @@ if TYPE_CHECKING:
 
 FEW = 4  # threads while none of them hangs
 MOST = 256
+STALLED = 64  # of them: more do not try the same place
+HANGING = 0.25  # seconds after which a thread is replaced; one that is only slow comes back to one that is too many
+
+
+class Errand:
+    """What a thread is to do. `since` is when one began it (monotonic seconds), `replaced` that it hangs, `place` where."""
+
+    __slots__ = ("disk", "job", "place", "replaced", "since", "then")
+
+    def __init__(self, disk: Disk, job: Callable[[], Any], then: Callable[[Any], None], place: str) -> None:
+        self.disk = disk
+        self.job = job
+        self.then = then
+        self.place = place
+        self.since = 0.0
+        self.replaced = False
+
+    def withdraw(self) -> bool:
+        """Whether no thread has begun it; then none ever will."""
+        if not self.disk.claim(self):
+            return False
+        self.disk.pending -= 1
+        return True
 
 
 class Disk:
@@ -26,47 +52,101 @@ class Disk:
 
     def __init__(self, guard: Callable[..., None]) -> None:
         self.guard = guard
-        self.errands: SimpleQueue[tuple[Callable[[], Any], Callable[[Any], None]]] = SimpleQueue()
-        self.done: deque[tuple[Callable[[Any], None], Any]] = deque()
+        self.errands: SimpleQueue[Errand | None] = SimpleQueue()
+        self.unclaimed: set[Errand] = set()
+        self.begun: set[Errand] = set()
+        self.done: deque[tuple[Errand, Any]] = deque()
         self.bell = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
         self.threads = 0
+        self.hanging: Counter[str] = Counter()  # how many of them, by place
         self.pending = 0  # errands that nobody has collected
-        self.moving = True  # one has come back since the last look
 
-    def do(self, job: Callable[[], Any], then: Callable[[Any], None]) -> None:
-        """Have a thread do `job`."""
+    def do(self, job: Callable[[], Any], then: Callable[[Any], None], place: str = "") -> Errand:
+        """Have a thread do `job`, which is about a file in some `place`."""
+        errand = Errand(self, job, then, place)
         self.pending += 1
-        self.errands.put((job, then))
+        self.unclaimed.add(errand)
+        self.errands.put(errand)
         if self.pending > self.threads and self.threads < FEW:
-            self._hire()
+            self._hire(1)
+        return errand
+
+    def close(self, descriptor: int) -> None:
+        """Close a file. That may wait for its disk, too: for a mount to be told, or for the blocks of a nameless file."""
+        self.do(partial(os.close, descriptor), nothing)
 
     def collect(self, mask: int) -> None:  # noqa: ARG002 - every callback of the loop gets the mask
         """The bell has rung: hand out results."""
         os.eventfd_read(self.bell)
-        self.moving = True
         while self.done:
-            then, outcome = self.done.popleft()
+            errand, outcome = self.done.popleft()
             self.pending -= 1
-            self.guard(then, outcome)
+            if errand.replaced:
+                self.hanging[errand.place] -= 1
+            self.guard(errand.then, outcome)
+        idle = self.threads - len(self.begun) - len(self.unclaimed)
+        for _ in range(min(idle, self._moving() - FEW)):
+            self.threads -= 1
+            self.errands.put(None)
 
-    def look(self) -> None:
-        """Hire for errands that wait while no thread has come back since the last look."""
-        if not self.moving:
-            for _ in range(min(self.pending, MOST) - self.threads):
-                self._hire()
-        self.moving = False
+    def look(self, now: float) -> None:
+        """Replace threads that hang; where all of them do, by one for each errand that waits, as those may hang like them."""
+        for errand in self.begun.copy():
+            if not errand.replaced and now - errand.since > HANGING:
+                errand.replaced = True
+                self.hanging[errand.place] += 1
+        moving, waiting = self._moving(), len(self.unclaimed)
+        self._hire(min(waiting, FEW - moving if moving else waiting, MOST - self.threads))
 
-    def _hire(self) -> None:
-        self.threads += 1
-        threading.Thread(target=self._work, name=f"disk {self.threads}", daemon=True).start()
+    def stalled(self, place: str) -> bool:
+        """Whether so many threads hang in a place that no other should go there: the rest is for other places."""
+        return self.hanging[place] >= STALLED
+
+    def _moving(self) -> int:
+        """Threads that do not hang."""
+        return self.threads - self.hanging.total()
+
+    def claim(self, errand: Errand) -> bool:
+        """Take an errand, for doing it or for having it never done: one of all who try is the one who may."""
+        try:
+            self.unclaimed.remove(errand)
+        except KeyError:
+            return False
+        return True
+
+    def _hire(self, count: int) -> None:
+        for _ in range(count):
+            try:
+                threading.Thread(target=self._work, name="disk", daemon=True).start()
+            except RuntimeError:
+                return  # the system has no thread for us now: the next look tries again
+            self.threads += 1
 
     def _work(self) -> None:
-        while True:
-            job, then = self.errands.get()
-            try:
-                outcome = job()
-            except Exception as error:  # noqa: BLE001 - the loop hears of it
-                outcome = error
-            self.done.append((then, outcome))
-            os.eventfd_write(self.bell, 1)
-            del job, then, outcome  # nothing is kept alive while it waits
+        while errand := self.errands.get():
+            if self.claim(errand):
+                self._go(errand)
+            del errand  # nothing is kept alive while it waits
+
+    def _go(self, errand: Errand) -> None:
+        errand.since = time.monotonic()
+        self.begun.add(errand)
+        try:
+            outcome = errand.job()
+        except Exception as error:  # noqa: BLE001 - the loop hears of it
+            outcome = error
+        self.begun.remove(errand)
+        self.done.append((errand, outcome))
+        os.eventfd_write(self.bell, 1)
+
+
+class Spool(Disk):
+    """The disk of the server's own files, apart from all others, whose mounts may hang: they have no name, below `directory`."""
+
+    def __init__(self, guard: Callable[..., None], directory: int) -> None:
+        super().__init__(guard)
+        self.directory = directory
+
+
+def nothing(outcome: object) -> None:
+    """Nobody waits for this errand."""

@@ -68,7 +68,7 @@ class Exchange:
     def discard(self) -> None:
         """Let go of the body."""
         if not isinstance(self.body, bytes):
-            os.close(self.body)
+            self.connection.traffic.spool.close(self.body)
         self.body = b""
 
     def target(self) -> str:

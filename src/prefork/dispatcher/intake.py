@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import os
+from typing import TYPE_CHECKING
 
 from prefork import spool
 from prefork.http.chunks import Chunks
 from prefork.http.head import Refused
 from prefork.messages import INLINE
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 MOST_PARTS = 512  # in one writev; Linux takes 1,024
 
@@ -69,11 +73,11 @@ class Intake:
         descriptor, self.descriptor = self.descriptor, -1
         return descriptor
 
-    def discard(self) -> None:
-        """Let go of everything."""
+    def discard(self, close: Callable[[int], None]) -> None:
+        """Let go of everything; `close` does so with the file."""
         self.parts.clear()
         if self.descriptor >= 0:
-            os.close(self.descriptor)
+            close(self.descriptor)
             self.descriptor = -1
 
     def _keep(self, data: bytes) -> None:

@@ -15,8 +15,8 @@ import traceback
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from prefork.dispatcher.connection import WATCHED, Connection, State
-from prefork.dispatcher.disk import Disk
+from prefork.dispatcher.connection import ANSWERING, WATCHED, Connection, State
+from prefork.dispatcher.disk import Disk, Spool
 from prefork.dispatcher.options import Options
 from prefork.dispatcher.outbox import Extent
 from prefork.dispatcher.traffic import BEGIN_WITHIN, Traffic
@@ -76,8 +76,8 @@ class Dispatcher:
         self.connections: dict[int, Connection] = {}
         self.unfinished_reads: list[Connection] = []
         self.closed: list[socket.socket | Worker] = []  # their descriptors must not be used again within the same turn
-        self.disk = Disk(self._guarded)
-        self.traffic = Traffic(self, options, journal, self.counters, self.disk, spool)
+        self.disk, self.spool = Disk(self._guarded), Spool(self._guarded, spool)
+        self.traffic = Traffic(self, options, journal, self.counters, self.disk, self.spool)
         self.finished = False
         self.accepting = True
         self.said_paused = float("-inf")
@@ -86,7 +86,8 @@ class Dispatcher:
         self.close_at = self.drained_at = float("inf")
         self.next_tick = 0.0
         self._watch(channel.wire.fileno(), self.hear, select.EPOLLIN)
-        self._watch(self.disk.bell, self.disk.collect, select.EPOLLIN)
+        for disk in (self.disk, self.spool):
+            self._watch(disk.bell, disk.collect, select.EPOLLIN)
         for listener in listeners:
             self._watch(listener.fileno(), partial(self.accept, listener), select.EPOLLIN)
 
@@ -103,6 +104,8 @@ class Dispatcher:
         """Turn until the end."""
         while not self.finished:
             self.turn()
+        for connection in list(self.connections.values()):
+            self._guarded(connection.end)
         self.journal.flush()
 
     def turn(self) -> None:
@@ -323,7 +326,8 @@ class Dispatcher:
             self.channel.flush()
         if not self.accepting and not self.traffic.closing and self._has_room():
             self._accept_from_now_on(True)
-        self.disk.look()
+        for disk in (self.disk, self.spool):
+            disk.look(now)
         for connection in [c for c in self.connections.values() if c.deadline < now]:
             self._guarded(connection.overdue)
         self._guarded(self.traffic.tick, now)
@@ -349,7 +353,8 @@ class Dispatcher:
         busy = any(connection.state in UNFINISHED for connection in self.connections.values())
         if busy and now < self.drained_at:
             return
+        unfinished = sum(connection.state in ANSWERING for connection in self.connections.values())
         if busy:
             self.traffic.give_up("the server stops (graceful_timeout)")
-        self.channel.send("drained", unfinished=self.traffic.unfinished())
+        self.channel.send("drained", unfinished=unfinished)
         self.close_at = float("inf")

@@ -27,23 +27,26 @@ BUFFERS = threading.local()  # one for each thread, made once: memory that is ne
 
 
 class Extent:
-    """A part of a file, whose descriptor it owns. `growing`: the file is an answer's spool, and more may follow behind the end."""
+    """A part of a file, whose descriptor it owns, from some `place`.
 
-    __slots__ = ("descriptor", "end", "growing", "offset")
+    `growing`: the file is an answer's spool, and more may follow behind the end.
+    """
 
-    def __init__(self, descriptor: int, offset: int, count: int, *, growing: bool = False) -> None:
+    __slots__ = ("descriptor", "end", "growing", "offset", "place")
+
+    def __init__(self, descriptor: int, offset: int, count: int, place: str = "", *, growing: bool = False) -> None:
         self.descriptor = descriptor
         self.offset = offset
         self.end = offset + count
         self.growing = growing
+        self.place = place
+
+    def __len__(self) -> int:
+        return self.end - self.offset
 
     def goes_on(self, other: Extent) -> bool:
         """Whether the other one is the next part of the same spool."""
         return self.growing and other.growing and other.offset == self.end
-
-    def discard(self) -> None:
-        """Let go of the file."""
-        os.close(self.descriptor)
 
 
 class Sent(NamedTuple):
@@ -62,11 +65,12 @@ class Flow(Enum):
 
 
 class Outbox:
-    """Parts in the order in which the client gets them. `held` counts their bytes in memory."""
+    """Parts in the order in which the client gets them. `held` counts their bytes in memory; `discard` lets go of a file."""
 
-    __slots__ = ("held", "parts")
+    __slots__ = ("discard", "held", "parts")
 
-    def __init__(self) -> None:
+    def __init__(self, discard: Callable[[Extent], None]) -> None:
+        self.discard = discard
         self.parts: list[bytes | Extent] = []
         self.held = 0
 
@@ -79,7 +83,7 @@ class Outbox:
         if isinstance(part, Extent):
             if isinstance(last, Extent) and last.goes_on(part):
                 last.end = part.end
-                part.discard()
+                self.discard(part)
             else:
                 self.parts.append(part)
             return
@@ -108,26 +112,30 @@ class Outbox:
             del self.parts[0]
         return Flow.MORE if self.parts else Flow.EMPTY
 
-    def carrying(self, client: socket.socket) -> Callable[[], Sent]:
-        """What a thread is to do about the first part, which is of a file."""
+    def first(self) -> Extent:
+        """The first part, which is of a file."""
         first = self.parts[0]
         assert isinstance(first, Extent)
+        return first
+
+    def carrying(self, client: socket.socket) -> Callable[[], Sent]:
+        """What a thread is to do about the first part, which is of a file."""
+        first = self.first()
         return partial(carry, client, first.descriptor, first.offset, min(first.end, first.offset + SHARE))
 
     def sent(self, count: int) -> None:
-        """A thread has sent so many bytes of the first part, an Extent."""
-        first = self.parts[0]
-        assert isinstance(first, Extent)
+        """A thread has sent so many bytes of the first part, which is of a file."""
+        first = self.first()
         first.offset += count
         if first.offset >= first.end:
-            first.discard()
             del self.parts[0]
+            self.discard(first)
 
     def clear(self) -> None:
         """Forget everything."""
         for part in self.parts:
             if isinstance(part, Extent):
-                part.discard()
+                self.discard(part)
         self.parts.clear()
         self.held = 0
 

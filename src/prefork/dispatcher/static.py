@@ -2,35 +2,26 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from typing import TYPE_CHECKING, NamedTuple
 
 from prefork.dispatcher.outbox import Extent
 from prefork.files import absent, content_type, open_below
 from prefork.http.conditions import File, Part, choose
+from prefork.messages import INLINE
 
 if TYPE_CHECKING:
     from prefork.http.head import Head
 
 
 class Found(NamedTuple):
-    """An open file (the descriptor is the caller's), its media type, and the part of it that the request gets."""
+    """A file, its media type, and the part of it that the request gets: its bytes if they are few, else an extent."""
 
-    descriptor: int
     kind: bytes
     about: File
     part: Part
-
-    def extent(self, head: Head) -> Extent | None:
-        """The answer's body; there is none for HEAD, or where a header says it all."""
-        if self.part.length and head.method != "HEAD":
-            return Extent(self.descriptor, self.part.offset, self.part.length)
-        self.discard()
-        return None
-
-    def discard(self) -> None:
-        """Let go of the file."""
-        os.close(self.descriptor)
+    body: bytes | Extent
 
 
 def find(directory: str, path: str | None, head: Head) -> Found | int:
@@ -46,4 +37,18 @@ def find(directory: str, path: str | None, head: Head) -> Found | int:
             return 404  # why a file cannot be had is nobody's business
         raise
     part = choose(head.method, head.headers, opened.about)
-    return Found(opened.descriptor, content_type(path), opened.about, part)
+    length = 0 if head.method == "HEAD" else part.length
+    if length > INLINE:
+        return Found(content_type(path), opened.about, part, Extent(opened.descriptor, part.offset, length, directory))
+    try:
+        return Found(content_type(path), opened.about, part, read(opened.descriptor, part.offset, length))
+    finally:
+        os.close(opened.descriptor)
+
+
+def read(descriptor: int, offset: int, length: int) -> bytes:
+    """Exactly so many bytes of a file. Raises OSError."""
+    data = os.pread(descriptor, length, offset)
+    if len(data) < length:
+        raise OSError(errno.EIO, "it became shorter while it was read")
+    return data

@@ -25,7 +25,7 @@ from prefork.scoreboard import ANSWERED, BEGUN, BUSY, CONNECTIONS, FAILED, OLDES
 
 if TYPE_CHECKING:
     from prefork.dispatcher.connection import Connection
-    from prefork.dispatcher.disk import Disk
+    from prefork.dispatcher.disk import Disk, Spool
     from prefork.dispatcher.exchange import Exchange
     from prefork.dispatcher.options import Options
     from prefork.dispatcher.workers import Worker
@@ -66,10 +66,10 @@ class Loop(Protocol):
 class Traffic:
     """All requests that are complete and not answered."""
 
-    def __init__(self, loop: Loop, options: Options, journal: Journal, counters: Slot, disk: Disk, spool: int) -> None:
+    def __init__(self, loop: Loop, options: Options, journal: Journal, counters: Slot, disk: Disk, spool: Spool) -> None:
         self.loop = loop
-        self.disk = disk
-        self.spool = spool  # the directory for large bodies
+        self.disk = disk  # of files that others have made
+        self.spool = spool
         self.journal = journal
         self.counters = counters
         self.reader = Reader()
@@ -104,24 +104,46 @@ class Traffic:
             self._answer(exchange, *health(self, exchange.head, keep=self._keep(exchange)))
             return
         if self.options.static and (place := self.places.find(exchange.head.target.partition(b"?")[0])):
-            exchange.connection.to(State.SERVED, time.monotonic() + self.options.body_timeout)
-            exchange.connection.send_on_errand(partial(find, *place, exchange.head), partial(self._found, exchange))
+            self._find(exchange, *place)
             return
         while (worker := self.queue.claim()) is not None:
             if self.assign(exchange, worker):
                 return
         self._enqueue(exchange)
 
+    def _find(self, exchange: Exchange, directory: str, path: str | None) -> None:
+        exchange.discard()
+        exchange.connection.to(State.SERVED, time.monotonic() + self.options.body_timeout)
+        if self.disk.stalled(directory):
+            self.fail(exchange, 503, f"the disk of {directory} hangs", worker="-")
+        else:
+            job, then = partial(find, directory, path, exchange.head), partial(self._found, exchange)
+            exchange.connection.send_on_errand(self.disk, job, then, directory)
+
     def _found(self, exchange: Exchange, outcome: Found | int | Exception) -> None:
         """A thread has looked for a static file."""
         head, keep = exchange.head, self._keep(exchange)
-        if isinstance(outcome, Exception):
+        if exchange.connection.state is State.CLOSED:
+            if isinstance(outcome, Found) and isinstance(outcome.body, Extent):
+                self.discard(outcome.body)
+            return
+        if isinstance(outcome, OSError):
+            self.fail(exchange, 503, f"the file could not be read: {outcome.strerror}", worker="-")
+        elif isinstance(outcome, Exception):
             raise outcome
-        if isinstance(outcome, int):
+        elif isinstance(outcome, int):
             self._answer(exchange, outcome, failure(outcome, head, "", keep=keep))
         else:
-            self._answer(exchange, outcome.part.status, file_head(outcome, keep=keep), outcome.extent(head))
+            self._answer(exchange, outcome.part.status, file_head(outcome, keep=keep), outcome.body)
         exchange.connection.proceed()
+
+    def disk_of(self, extent: Extent) -> Disk:
+        """Where a file is read and closed."""
+        return self.spool if extent.growing else self.disk
+
+    def discard(self, extent: Extent) -> None:
+        """Let go of a file."""
+        self.disk_of(extent).close(extent.descriptor)
 
     def _enqueue(self, exchange: Exchange) -> None:
         if self.ending:
@@ -200,7 +222,7 @@ class Traffic:
         exchange = worker.exchange
         if exchange is None or exchange.connection.state is State.CLOSED:
             if isinstance(part, Extent):
-                part.discard()
+                self.discard(part)
             return
         exchange.connection.hand_on(part)
         if exchange.connection.open and exchange.connection.outbox.held > MOST_HELD:
@@ -246,14 +268,14 @@ class Traffic:
         if exchange is None:
             return
         exchange.worker = None
-        progress, sent = self._progress(exchange, worker)
+        progress, given = self._progress(exchange, worker)
         verdict = judge(progress, exchange.number, exchange.head.method, exchange.attempt, exchange.deliveries)
         if exchange.connection.state is State.CLOSED:
             exchange.discard()
-        elif verdict is Verdict.DONE and not exchange.connection.outbox:
-            self._account(exchange, progress.status, sent, 0.0, worker.name)
+        elif verdict is Verdict.DONE:
+            self._account(exchange, progress.status, given, 0.0, worker.name)
             exchange.discard()
-            exchange.connection.written += sent
+            exchange.connection.written += given
             exchange.connection.answered(progress.keep)
             exchange.connection.proceed()
         elif verdict in {Verdict.AGAIN, Verdict.RETRY} and self.ending:
@@ -268,17 +290,17 @@ class Traffic:
             self._cut(exchange, progress.status, worker, "the worker died in the middle of the answer")
 
     def _progress(self, exchange: Exchange, worker: Worker) -> tuple[Progress, int]:
-        """What a dead worker had done about its request, and how many bytes of the answer are out."""
-        progress, size = worker.slot.progress(), worker.slot[SIZE]
-        if progress.state < WRITING or progress.number != exchange.number or exchange.connection.state is State.CLOSED:
+        """What a dead worker had done about its request, and how many bytes of the answer it has got rid of."""
+        progress, connection = worker.slot.progress(), exchange.connection
+        if progress.state < WRITING or progress.number != exchange.number or connection.state is State.CLOSED:
             return progress, 0
-        sent = exchange.connection.out()
-        if exchange.connection.errand:
-            return progress, sent  # a thread is sending of this answer: nothing can take its place any more
-        progress = corrected(progress, size, sent)
-        if progress.state < WRITING:
-            exchange.connection.outbox.clear()  # what it has handed on: another answer takes its place
-        return progress, sent
+        given = connection.given()
+        progress = corrected(progress, worker.slot[SIZE], given)
+        if progress.state == WRITING and not connection.errand and not connection.out():
+            connection.outbox.clear()  # the client has seen nothing of what was handed on: another answer takes its place
+            connection.direct = connection.handed = 0
+            progress = progress._replace(state=BEGUN)
+        return progress, given
 
     def _again(self, exchange: Exchange, worker: Worker, verdict: Verdict) -> None:
         if verdict is Verdict.RETRY:
@@ -337,10 +359,6 @@ class Traffic:
                 self.queue.withdraw(exchange)
                 self.fail(exchange, 503, reason, worker="-")
 
-    def unfinished(self) -> int:
-        """Requests that have no complete answer."""
-        return self.queue.length + sum(1 for worker in self.workers.values() if worker.exchange)
-
     def readiness(self) -> tuple[int, dict[str, object]]:
         """Whether a balancer should send requests here."""
         if self.draining:
@@ -366,10 +384,10 @@ class Traffic:
     def _keep(self, exchange: Exchange) -> bool:
         return exchange.head.keep and not self.closing and self.options.keepalive_timeout > 0
 
-    def _answer(self, exchange: Exchange, status: int, data: bytes, file: Extent | None = None) -> None:
-        self._account(exchange, status, len(data) + (file.end - file.offset if file else 0), 0.0, "-")
+    def _answer(self, exchange: Exchange, status: int, *parts: bytes | Extent) -> None:
+        self._account(exchange, status, sum(map(len, parts)), 0.0, "-")
         exchange.discard()
-        exchange.connection.answer(data, file, keep=self._keep(exchange))
+        exchange.connection.answer(*parts, keep=self._keep(exchange))
 
     def _account(self, exchange: Exchange, status: int, sent: int, cpu: float, worker: str) -> None:
         self.counters[ANSWERED] += 1

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
-from prefork.events import StopForced, Stopped, Stopping
+from prefork.events import StopForced, StopIncomplete, Stopped, Stopping
 from prefork.master.spawn import kill_group, strangers
 
 if TYPE_CHECKING:
@@ -21,6 +21,7 @@ class Stop:
         self.started = time.monotonic()
         self.drained = self.dismissed = False
         self.kill_at = float("inf")  # when templates and dispatcher count as stuck
+        self.killed_at = float("inf")  # when the workers were killed
         self.status = 0
         settings = master.settings
         self.deadline = self.started + settings.drain_delay + settings.graceful_timeout + PATIENCE
@@ -46,13 +47,19 @@ class Stop:
         if now > self.kill_at:
             for pid in [*master.templates.leaving, *([master.front.process.pid] if master.front.process else [])]:
                 kill_group(pid)
-        if self.dismissed and not master.crew.workers and not master.templates.leaving and not master.front.process:
+        if now > min(self.kill_at, self.killed_at) + 2 * PATIENCE:
+            master.journal.emit(StopIncomplete(", ".join(map(str, strangers()))))
+            self._end(master, now)
+        elif self.dismissed and not master.crew.workers and not master.templates.leaving and not master.front.process:
             left = strangers()
             for pid in left:
                 kill_group(pid)  # left behind by the application; their own children are ours in the next step
             if not left:
-                master.journal.emit(Stopped(now - self.started))
-                master.status = self.status
+                self._end(master, now)
+
+    def _end(self, master: Master, now: float) -> None:
+        master.journal.emit(Stopped(now - self.started))
+        master.status = self.status
 
     def _dismiss(self, master: Master, now: float) -> None:
         self.dismissed = True
@@ -67,6 +74,7 @@ class Stop:
         """Kill the workers. The dispatcher sees them die, tells their clients, and leaves as in any other stop."""
         self.status = self.status or status
         self.drained = True
+        self.killed_at = time.monotonic()
         master.journal.emit(StopForced(reason))
         master.front.tell("give up", reason="the server stops at once")
-        master.crew.kill_all(time.monotonic())
+        master.crew.kill_all(self.killed_at)

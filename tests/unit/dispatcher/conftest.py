@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from prefork.dispatcher.connection import WATCHED, Connection, State
-from prefork.dispatcher.disk import Disk
+from prefork.dispatcher.disk import Disk, Spool
 from prefork.dispatcher.options import Options
 from prefork.dispatcher.traffic import Traffic
 from prefork.dispatcher.workers import Worker
@@ -60,7 +60,7 @@ class Notes(Journal):
 class Loop:
     """What a test needs of the event loop: real epoll, but it turns only when told to."""
 
-    def __init__(self) -> None:
+    def __init__(self, directory: int) -> None:
         self.epoll = select.epoll()
         self.connections: dict[int, Connection] = {}
         self.unfinished: list[Connection] = []
@@ -68,7 +68,10 @@ class Loop:
         self.forgotten: list[Connection] = []
         self.disposed: list[Connection] = []
         self.disk = Disk(lambda then, outcome: then(outcome))
-        self.epoll.register(self.disk.bell, select.EPOLLIN)
+        self.spool = Spool(lambda then, outcome: then(outcome), directory)
+        self.disks = {disk.bell: disk for disk in (self.disk, self.spool)}
+        for bell in self.disks:
+            self.epoll.register(bell, select.EPOLLIN)
         self.paused: list[tuple[str, bool]] = []
         self.told: list[tuple[str, str]] = []
         self.parted: list[str] = []
@@ -101,8 +104,8 @@ class Loop:
         """Look after everything that has happened; returns how many events there were."""
         events = self.epoll.poll(0 if self.unfinished else timeout)
         for descriptor, mask in events:
-            if descriptor == self.disk.bell:
-                self.disk.collect(mask)
+            if descriptor in self.disks:
+                self.disks[descriptor].collect(mask)
             if descriptor in self.connections:
                 self.connections[descriptor].ready(mask)
         waiting, self.unfinished = self.unfinished, []
@@ -248,6 +251,15 @@ class Client:
             return True
         return False
 
+    def cut(self) -> bool:
+        """Whether what is received ends by a reset (waits for the end)."""
+        try:
+            while self.socket.recv(1 << 20):
+                pass
+        except ConnectionResetError:
+            return True
+        return False
+
     def reset(self) -> None:
         """Leave without a word."""
         self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
@@ -263,12 +275,12 @@ class Desk:
     """A traffic with everything around it that a test can look at."""
 
     def __init__(self, directory: Path) -> None:
-        self.loop = Loop()
+        self.directory = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
+        self.loop = Loop(self.directory)
         self.journal = Notes()
         self.counters = SCOREBOARD.slot(DISPATCHER)
         self.counters.clear()
-        self.directory = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
-        self.traffic = Traffic(self.loop, OPTIONS, self.journal, self.counters, self.loop.disk, self.directory)
+        self.traffic = Traffic(self.loop, OPTIONS, self.journal, self.counters, self.loop.disk, self.loop.spool)
         self.hands: list[Hand] = []
         self.clients: list[Client] = []
 
@@ -285,12 +297,19 @@ class Desk:
         self.clients.append(client)
         return client
 
+    def settle(self) -> None:
+        """Turn until no thread has anything to do."""
+        self.loop.until(lambda: not any(disk.pending for disk in self.loop.disks.values()))
+
     def close(self) -> None:
         for end in [*self.clients, *self.hands]:
             end.close()
-        self.loop.until(lambda: not self.loop.disk.pending)
+        self.settle()
         self.loop.epoll.close()
-        os.close(self.loop.disk.bell)
+        for bell, disk in self.loop.disks.items():
+            for _ in range(disk.threads):
+                disk.errands.put(None)
+            os.close(bell)
         os.close(self.directory)
         os.close(self.journal.sink.descriptor)
 

@@ -102,7 +102,7 @@ def test_a_file_has_no_name(directory: int, tmp_path: Path) -> None:
     intake.feed(bytes(INLINE + 1))
     intake.write(directory)
     assert os.listdir(tmp_path) == []
-    intake.discard()
+    intake.discard(os.close)
 
 
 def test_no_room_is_said_and_what_was_written_is_let_go(tmp_path: Path) -> None:
@@ -112,7 +112,7 @@ def test_no_room_is_said_and_what_was_written_is_let_go(tmp_path: Path) -> None:
     intake.descriptor = os.open("/dev/full", os.O_WRONLY)
     with pytest.raises(OSError, match="No space left"):
         intake.write(-1)
-    intake.discard()
+    intake.discard(os.close)
     assert open_descriptors() == before
 
 
@@ -122,8 +122,8 @@ def test_letting_go_closes_the_file(directory: int) -> None:
     intake.feed(bytes(INLINE + 1))
     intake.write(directory)
     assert len(open_descriptors() - before) == 1
-    intake.discard()
-    intake.discard()
+    intake.discard(os.close)
+    intake.discard(os.close)
     assert open_descriptors() == before
 
 
@@ -132,7 +132,7 @@ def test_a_taken_file_is_the_takers(directory: int) -> None:
     intake.feed(bytes(INLINE + 1))
     intake.write(directory)
     descriptor = intake.take()
-    intake.discard()
+    intake.discard(os.close)
     assert isinstance(descriptor, int)
     assert os.fstat(descriptor).st_size == INLINE + 1
     os.close(descriptor)

@@ -355,6 +355,7 @@ def test_a_client_that_leaves_frees_its_paused_worker(desk: Desk, monkeypatch: p
     descriptor = os.memfd_create("rest")
     desk.traffic.rest(hand.worker, Extent(descriptor, 0, 10))  # what it still says is thrown away
     desk.traffic.rest(hand.worker, b"more")
+    desk.settle()
     with pytest.raises(OSError):
         os.fstat(descriptor)
 
@@ -433,10 +434,8 @@ def test_giving_up_answers_everybody_who_waits(desk: Desk) -> None:
     clients = [desk.connect(), desk.connect()]
     for client in clients:
         client.send(GET % 1)
-    assert desk.traffic.unfinished() == 2
     desk.traffic.give_up("the server stops")
     assert [client.answer()[0] for client in clients] == [503, 503]
-    assert desk.traffic.unfinished() == 0
     assert not desk.hire().has_message()
 
 
