@@ -4,12 +4,14 @@ import json
 import os
 import pwd
 import shutil
+import socket
 import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from facts import await_fact
 
 import prefork
 from prefork.testing import Request, Server
@@ -20,6 +22,10 @@ import json, os
 
 def app(environ, start_response):
     start_response("200 OK", [("Content-Type", "application/json")])
+    if environ["PATH_INFO"] == "/big":
+        return (b"%07d " % number * 8192 for number in range(128))
+    if environ["REQUEST_METHOD"] == "POST":
+        return [json.dumps({"length": len(environ["wsgi.input"].read())}).encode()]
     return [json.dumps({"user": os.geteuid(), "group": os.getegid(), "groups": os.getgroups()}).encode()]
 """
 PACKAGES = ("httptools", "click")
@@ -66,6 +72,31 @@ def test_everything_but_the_master_runs_as_the_user(readable: Path) -> None:
         server.kill("http.1")
         server.reload()
         assert Path(server.socket_path).stat().st_mode & 0o777 == 0o600
+        spools(server)
+
+
+def spools(server: Server) -> None:
+    """What is too large for memory goes below the data directory, into which the user may not look."""
+    assert Path(server.directory).stat().st_mode & 0o077 == 0
+    with Connection("127.0.0.1", server.port) as connection:
+        body = bytes(1_000_000)
+        assert json.loads(connection.exchange(Request("/", "POST", body=body)).body) == {"length": len(body)}
+    with socket.socket() as slow:
+        slow.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        slow.connect(("127.0.0.1", server.port))
+        slow.sendall(b"GET /big HTTP/1.0\r\nHost: h\r\n\r\n")
+        await_fact(lambda: spooled(server), "a part of the answer to be in a file", server)
+        received = b"".join(iter(lambda: slow.recv(1 << 16), b""))
+    assert received.endswith(b"%07d " % 127 * 8192)
+    assert len(received.partition(b"\r\n\r\n")[2]) == 128 * 8192 * 8
+    assert not server.events("spool_full")
+
+
+def spooled(server: Server) -> bool:
+    """Whether the dispatcher has a nameless file that belongs to the user."""
+    folder = Path(f"/proc/{server.status()['dispatcher']['pid']}/fd")
+    names = [entry for entry in folder.iterdir() if "/spool/" in os.readlink(entry)]
+    return any(entry.stat().st_uid == pwd.getpwnam("nobody").pw_uid and entry.stat().st_size for entry in names)
 
 
 def test_an_interpreter_that_the_user_cannot_execute_is_said_in_a_sentence(readable: Path, tmp_path: Path) -> None:
