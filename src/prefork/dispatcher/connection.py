@@ -178,6 +178,8 @@ class Connection:
             if self.state is S.LINGERING:
                 continue
             self.take(data)
+            if len(data) == BLOCK and self.intake and self.intake.plain and not self.errand:
+                self._spool()  # it comes fast
             if self.state not in READING or self.errand:
                 self.unread = self.ended or len(data) == BLOCK
                 return
@@ -269,13 +271,18 @@ class Connection:
         """Have what has arrived of a large body written to its file, before more is read."""
         assert self.intake
         spool = self.traffic.spool
-        self.send_on_errand(spool, partial(self.intake.write, spool.directory), self._spooled)
+        if self.intake.plain:
+            self.send_on_errand(spool, partial(self.intake.draw, self.socket, spool.directory), self._spooled)
+        else:
+            self.send_on_errand(spool, partial(self.intake.write, spool.directory), self._spooled)
 
-    def _spooled(self, outcome: OSError | None) -> None:
+    def _spooled(self, outcome: bool | OSError | None) -> None:
         assert self.intake
         if self.state is S.CLOSED:
             return
-        if outcome:
+        if outcome is False:
+            self.close()
+        elif isinstance(outcome, OSError):
             self.traffic.no_room(outcome)
             self.refuse(Refused(507, f"there is no room for the body: {outcome.strerror}"))
         elif self.intake.complete():

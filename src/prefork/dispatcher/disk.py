@@ -12,7 +12,7 @@ import time
 from collections import Counter, deque
 from functools import partial
 from queue import SimpleQueue
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -20,7 +20,11 @@ if TYPE_CHECKING:
 FEW = 4  # threads while none of them hangs
 MOST = 256
 STALLED = 64  # of them: more do not try the same place
+SLICE = 1 << 18  # bytes of a file that are read or written at once
+SHARE = 1 << 22  # bytes that a thread sends or receives before others have their turn
 HANGING = 0.25  # seconds after which a thread is replaced; one that is only slow comes back to one that is too many
+
+BUFFERS = threading.local()  # one for each thread, made once: memory that is new for each slice costs more than reading it
 
 
 class Errand:
@@ -146,6 +150,13 @@ class Spool(Disk):
     def __init__(self, guard: Callable[..., None], directory: int) -> None:
         super().__init__(guard)
         self.directory = directory
+
+
+def slice_buffer() -> memoryview:
+    """This thread's memory for slices."""
+    if not hasattr(BUFFERS, "slice"):
+        BUFFERS.slice = memoryview(bytearray(SLICE))
+    return cast("memoryview", BUFFERS.slice)
 
 
 def nothing(outcome: object) -> None:

@@ -1,4 +1,7 @@
-"""Receives a request's body: counted or chunked, in memory while it is small, in a file without a name when it is not."""
+"""Receives a request's body: counted or chunked, in memory while it is small, in a file without a name when it is not.
+
+The rest of a large counted body goes from the socket straight to its file, in a thread: nobody needs to look at it.
+"""
 
 from __future__ import annotations
 
@@ -6,11 +9,13 @@ import os
 from typing import TYPE_CHECKING
 
 from prefork import spool
+from prefork.dispatcher.disk import SHARE, slice_buffer
 from prefork.http.chunks import Chunks
 from prefork.http.head import Refused
-from prefork.messages import INLINE
+from prefork.messages import DONTWAIT, INLINE
 
 if TYPE_CHECKING:
+    import socket
     from collections.abc import Callable
 
 MOST_PARTS = 512  # in one writev; Linux takes 1,024
@@ -36,6 +41,11 @@ class Intake:
     def unwritten(self) -> int:
         """How many bytes a thread is to `write` before the body can be taken; none of a small one."""
         return self.size - self.written if self.size > INLINE else 0
+
+    @property
+    def plain(self) -> bool:
+        """Whether what is still to come is so many bytes, and many of them: for a thread to `draw`."""
+        return self.chunks is None and self.left > INLINE
 
     def feed(self, data: bytes) -> bytes:
         """Take received bytes; returns those that follow the body. Raises Refused."""
@@ -64,6 +74,30 @@ class Intake:
                 self.parts[: len(batch)] = [b"".join(batch)[taken:]]
             else:
                 del self.parts[: len(batch)]
+
+    def draw(self, client: socket.socket, directory: int) -> bool:
+        """Write what is unwritten, and what the socket has of a `plain` body, a share of it at the most. For a thread, as `write`.
+
+        False when the client has gone. Raises OSError when the disk fails.
+        """
+        self.write(directory)
+        buffer, end = slice_buffer(), max(0, self.left - SHARE)
+        while self.left > end:
+            try:
+                count = client.recv_into(buffer[: self.left - end], 0, DONTWAIT)
+            except BlockingIOError:
+                return True
+            except OSError:
+                return False
+            if not count:
+                return False
+            written = 0
+            while written < count:
+                written += os.write(self.descriptor, buffer[written:count])
+            self.left -= count
+            self.size += count
+            self.written += count
+        return True
 
     def take(self) -> bytes | int:
         """The whole body, or the descriptor of its file, which is the caller's from now on."""

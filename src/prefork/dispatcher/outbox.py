@@ -7,23 +7,19 @@ from __future__ import annotations
 
 import os
 import socket
-import threading
 from enum import Enum, auto
 from functools import partial
-from typing import TYPE_CHECKING, NamedTuple, cast
+from typing import TYPE_CHECKING, NamedTuple
 
+from prefork.dispatcher.disk import SHARE, slice_buffer
 from prefork.messages import DONTWAIT
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
 JOINED = 1 << 16  # small parts are joined up to this size: an application may write byte by byte
-SLICE = 1 << 18  # bytes of a file that are read at once
-SHARE = 1 << 22  # bytes of a file that a thread sends before others have their turn
 TURN = 16  # parts sent by the loop before others have their turn
 DONTWAIT_MORE = DONTWAIT | int(socket.MSG_MORE)  # what follows is sent with it, as far as there is room in a segment
-
-BUFFERS = threading.local()  # one for each thread, made once: memory that is new for each slice costs more than reading it
 
 
 class Extent:
@@ -138,13 +134,6 @@ class Outbox:
                 self.discard(part)
         self.parts.clear()
         self.held = 0
-
-
-def slice_buffer() -> memoryview:
-    """This thread's memory for slices."""
-    if not hasattr(BUFFERS, "slice"):
-        BUFFERS.slice = memoryview(bytearray(SLICE))
-    return cast("memoryview", BUFFERS.slice)
 
 
 def carry(client: socket.socket, descriptor: int, offset: int, end: int) -> Sent:

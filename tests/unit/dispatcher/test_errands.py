@@ -313,7 +313,7 @@ def test_the_end_cuts_what_is_not_all_out(desk: Desk, carrying: Held) -> None:
 @pytest.mark.parametrize("busy", [True, False])
 def test_what_a_dead_worker_has_handed_over_whole_is_sent(desk: Desk, carrying: Held, state: int, busy: bool) -> None:
     """It had nothing left to do but to say so."""
-    client = desk.connect(4096)
+    client = desk.connect(1 << 16)
     if not busy:
         carrying.open = True
     other = desk.hire()
@@ -416,6 +416,48 @@ def test_a_client_that_has_said_all_while_its_body_is_written_is_answered(desk: 
     hand.answer(OK)
     assert client.answer() == (200, b"ok")
     assert client.ended()
+
+
+@pytest.fixture
+def drawing(monkeypatch: pytest.MonkeyPatch) -> Iterator[Held]:
+    holding = Held(Intake.draw)
+    monkeypatch.setattr(Intake, "draw", lambda intake, client, directory: holding(intake, client, directory))
+    yield holding
+    holding.let_go()
+
+
+def test_a_body_that_comes_fast_goes_straight_to_its_file(desk: Desk, drawing: Held) -> None:
+    desk.traffic.apply(replace(desk.traffic.options, max_body_size=1 << 30))
+    hand, client = desk.hire(), desk.connect()
+    body = os.urandom(40 * INLINE)
+    sender = threading.Thread(target=client.socket.sendall, args=(post(len(body)) + body + GET % b"/behind",))
+    sender.start()
+    drawing.await_entry(desk)
+    drawing.let_go()
+    desk.loop.until(hand.has_message)
+    sender.join(SECONDS)
+    exchange = client.connection.exchange
+    assert exchange
+    assert isinstance(exchange.body, int)
+    assert os.pread(exchange.body, len(body) + 1, 0) == body
+    hand.answer(OK)
+    desk.loop.until(hand.has_message)
+    assert hand.answer(OK).target == b"/behind"
+    assert client.receive(2 * len(OK)) == 2 * OK
+
+
+@pytest.mark.parametrize("how", ["reset", "close", "overdue", "abandon"])
+def test_the_client_leaves_while_its_body_is_drawn(desk: Desk, drawing: Held, how: str) -> None:
+    client = desk.connect()
+    client.socket.sendall(post(8 * INLINE) + bytes(2 * INLINE))
+    drawing.await_entry(desk)
+    leave(desk, client, how)
+    assert client.connection not in desk.loop.disposed
+    drawing.let_go()
+    desk.loop.until(lambda: client.state is State.CLOSED)
+    desk.settle()
+    assert client.connection.intake is None
+    assert desk.loop.disposed == [client.connection]
 
 
 def test_no_room_while_the_client_goes_on_sending(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import os
+import select
+import socket
+import threading
 from typing import TYPE_CHECKING
 
 import pytest
@@ -136,3 +139,98 @@ def test_a_taken_file_is_the_takers(directory: int) -> None:
     assert isinstance(descriptor, int)
     assert os.fstat(descriptor).st_size == INLINE + 1
     os.close(descriptor)
+
+
+# Straight from the socket to the file.
+
+
+@pytest.fixture
+def ends() -> Iterator[tuple[socket.socket, socket.socket]]:
+    ours, theirs = socket.socketpair()
+    yield ours, theirs
+    ours.close()
+    theirs.close()
+
+
+def drawn(intake: Intake, ends: tuple[socket.socket, socket.socket], directory: int, sent: bytes) -> bool:
+    """Send, and draw until there is nothing more."""
+    ours, theirs = ends
+    sender = threading.Thread(target=theirs.sendall, args=(sent,))
+    sender.start()
+    alive = True
+    while alive and not intake.complete() and (sender.is_alive() or select.select([ours], [], [], 0)[0]):
+        alive = intake.draw(ours, directory)
+    sender.join(5)
+    return alive
+
+
+@pytest.mark.parametrize("early", [0, 1, INLINE, 2 * INLINE])
+def test_the_rest_of_a_large_body_is_drawn(directory: int, ends: tuple[socket.socket, socket.socket], early: int) -> None:
+    body = os.urandom(20 * INLINE)
+    intake = Intake(len(body), MOST)
+    intake.feed(body[:early])
+    assert intake.plain
+    assert drawn(intake, ends, directory, body[early:] + b"GET")
+    assert intake.complete()
+    assert not intake.plain
+    assert (intake.size, intake.unwritten) == (len(body), 0)
+    taken = intake.take()
+    assert isinstance(taken, int)
+    assert contents(taken) == body
+    assert ends[0].recv(10) == b"GET", "what is behind it stays where it is"
+
+
+def test_reading_and_drawing_in_turn(directory: int, ends: tuple[socket.socket, socket.socket]) -> None:
+    body = os.urandom(4 * INLINE)
+    intake = Intake(len(body), MOST)
+    for start in range(0, len(body), INLINE):
+        part = body[start : start + INLINE]
+        if start % (2 * INLINE):
+            ends[1].sendall(part)
+            assert intake.draw(ends[0], directory)
+        else:
+            intake.feed(part)
+            intake.write(directory)
+    assert intake.complete()
+    assert contents(intake.take()) == body
+
+
+def test_a_share_is_limited(directory: int, ends: tuple[socket.socket, socket.socket], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("prefork.dispatcher.intake.SHARE", 1000)
+    intake = Intake(10 * INLINE, MOST)
+    ends[1].sendall(bytes(5000))
+    for size in (1000, 2000):
+        assert intake.draw(ends[0], directory)
+        assert intake.size == intake.written == size
+    intake.discard(os.close)
+
+
+def test_nothing_is_there_yet(directory: int, ends: tuple[socket.socket, socket.socket]) -> None:
+    intake = Intake(10 * INLINE, MOST)
+    assert intake.draw(ends[0], directory)
+    assert (intake.size, intake.left) == (0, 10 * INLINE)
+    intake.discard(os.close)
+
+
+def test_a_client_that_has_gone_while_it_is_drawn(directory: int, ends: tuple[socket.socket, socket.socket]) -> None:
+    ours, theirs = ends
+    intake = Intake(10 * INLINE, MOST)
+    theirs.sendall(bytes(100))
+    theirs.shutdown(socket.SHUT_WR)
+    assert not intake.draw(ours, directory)
+    assert intake.size == 100
+    intake.discard(os.close)
+
+
+def test_a_disk_that_fails_while_it_is_drawn(ends: tuple[socket.socket, socket.socket]) -> None:
+    intake = Intake(10 * INLINE, MOST)
+    intake.descriptor = os.open("/dev/full", os.O_WRONLY)
+    ends[1].sendall(bytes(100))
+    with pytest.raises(OSError, match="No space left"):
+        intake.draw(ends[0], -1)
+    intake.discard(os.close)
+
+
+def test_what_is_not_drawn() -> None:
+    assert not Intake(INLINE, MOST).plain, "a small one"
+    assert not Intake(None, MOST).plain, "somebody has to look at chunks"

@@ -13,6 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from prefork.dispatcher import outbox as module
+from prefork.dispatcher.disk import SHARE
 from prefork.dispatcher.outbox import JOINED, Extent, Flow, Outbox, carry
 
 if TYPE_CHECKING:
@@ -258,7 +259,7 @@ def test_carry_stops_at_its_end(wide: Pair) -> None:
 def test_a_share_is_limited(narrow: Pair) -> None:
     outbox = Outbox(closed)
     outbox.add(Extent(memory(b""), 5, 1 << 30))
-    assert outbox.carrying(narrow.ours).args[2:] == (5, 5 + module.SHARE)  # type: ignore[attr-defined]
+    assert outbox.carrying(narrow.ours).args[2:] == (5, 5 + SHARE)  # type: ignore[attr-defined]
     outbox.clear()
 
 
