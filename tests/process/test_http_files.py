@@ -213,3 +213,52 @@ def test_static_files_need_no_worker(server: Server, place: Path) -> None:
         assert other.get("/static/hello.txt").body == b"hello, world"
         gate.write_bytes(b"")
         assert held.answer().status == 200
+
+
+def test_a_worker_that_dies_behind_a_file_it_has_handed_over_is_no_concern_of_its_reader(server: Server, place: Path) -> None:
+    for window in (4096, 0):
+        mark = server.mark()
+        with Wire(server, window=window) as wire:
+            wire.send(request("GET", f"/plain/wrap?path={place}/public/large.bin&die=1"))
+            server.wait_for("worker_died", after=mark)
+            assert wire.answer().body == LARGE
+            assert wire.get().status == 200, "the connection lives on"
+    assert not server.events("request_failed", target=f"/plain/wrap?path={place}/public/large.bin&die=1")
+
+
+def test_files_and_answers_of_the_application_keep_their_order(server: Server, way: str) -> None:
+    names = ["hello.txt", "large.bin", "nothing", "empty.txt"]
+    with Wire(server) as wire:
+        for name in names * 3:
+            wire.send(request("GET", way.format(name)) + request("GET", f"/echo?{name}"))
+        for name in names * 3:
+            expected = {"hello.txt": b"hello, world", "large.bin": LARGE, "empty.txt": b""}.get(name)
+            answer = wire.answer()
+            assert answer.body == expected if expected is not None else answer.status == 404
+            assert json.loads(wire.answer().body)["QUERY_STRING"] == name
+
+
+@pytest.mark.parametrize("version", ["1.0", "1.1"])
+def test_a_client_that_closes_its_side_still_gets_its_file(server: Server, way: str, version: str) -> None:
+    with Wire(server) as wire:
+        wire.send(request("GET", way.format("large.bin"), version=version))
+        wire.socket.shutdown(socket.SHUT_WR)
+        answer = wire.answer()
+        assert (answer.status, answer.body) == (200, LARGE)
+        assert wire.rest() == b""
+
+
+def test_old_clients_that_keep_their_connection(server: Server, way: str) -> None:
+    with Wire(server) as wire:
+        for _ in range(3):
+            answer = wire.send(request("GET", way.format("hello.txt"), version="1.0", Connection="keep-alive")).answer()
+            assert (answer.headers["connection"], answer.body) == ("keep-alive", b"hello, world")
+
+
+@pytest.mark.parametrize("size", [10, 300_000])
+def test_a_body_for_a_static_file_is_read_and_forgotten(server: Server, size: int) -> None:
+    head = request("POST", "/static/hello.txt", bytes(size), Expect="100-continue")[:-size]
+    with Wire(server) as wire:
+        assert wire.send(head).answer().status == 100
+        assert wire.send(bytes(size)).answer().status == 405
+        assert wire.get("/static/hello.txt").body == b"hello, world"

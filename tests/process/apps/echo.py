@@ -92,11 +92,14 @@ def do_send(environ, start_response, query):
 
 
 def do_wrap(environ, start_response, query):
-    """Hand over an open file, from `skip` on."""
+    """Hand over an open file, from `skip` on; `die=1`: and die behind it."""
     file = (gzip.open if "gzip" in query else open)(query["path"], "rb")
     file.read(int(query.get("skip", 0)))
     start_response("200 OK", [("Content-Type", "application/octet-stream")])
-    return environ["wsgi.file_wrapper"](file)
+    wrapped = environ["wsgi.file_wrapper"](file)
+    if "die" in query:
+        wrapped.close = lambda: os.kill(os.getpid(), 9)
+    return wrapped
 
 
 def do_nothing(environ, start_response, query):
