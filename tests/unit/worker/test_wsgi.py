@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     import io
     from pathlib import Path
 
+    from prefork.messages import Request
+
     from .conftest import Application, Bench
 
 TEXT = [("Content-Type", "text/plain")]
@@ -229,6 +231,17 @@ def test_too_much_is_cut_off(bench: Bench) -> None:
         answer = bench.ask(application)
         assert (answer.body, answer.rest) == (b"abc", b"")
         assert bench.reply.keep
+
+
+@pytest.mark.parametrize(
+    ("asked", "headers"), [(request("HEAD"), TEXT), (request(), [("Content-Length", "1000")])], ids=["HEAD", "announced"]
+)
+def test_parts_that_nobody_gets_are_not_asked_for(bench: Bench, asked: Request, headers: list[tuple[str, str]]) -> None:
+    parts = Parts(*[b"x" * 1000] * 50)
+    bench.ask(yields(parts, headers=headers), asked)
+    assert parts.taken == 2
+    assert parts.closed == 1
+    assert bench.reply.keep
 
 
 def test_too_little_is_told_by_a_cut_connection(bench: Bench) -> None:

@@ -52,6 +52,8 @@ class Wsgi:
                 call.write(result[0] if len(result) == 1 else b"".join(result), whole=True)
             else:
                 for data in result:
+                    if data and reply.left == 0:
+                        break  # HEAD, or more than was announced: nobody gets it, and it may have no end
                     if data:
                         call.write(data)
                     if reply.gone:
