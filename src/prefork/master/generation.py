@@ -26,12 +26,15 @@ class Generation:
         self.loaded = False
         self.started = 0.0
 
-    def start(self, owner: Owner, log: int, scoreboard: int, reports: int) -> Helper:
-        """Start the template and tell it what to load. Raises OSError when the interpreter cannot be executed."""
+    def start(self, owner: Owner, log: int, descriptors: list[int]) -> Helper:
+        """Start the template and tell it what to load; `descriptors` are those of scoreboard, reports and spool directory.
+
+        Raises OSError when the interpreter cannot be executed.
+        """
         self.started = time.monotonic()
         self.loaded = False
         self.template = start_template(self.settings.python, owner, log)
-        self.template.channel.send("load", [scoreboard, reports], **self.orders())
+        self.template.channel.send("load", descriptors, **self.orders())
         return self.template
 
     def orders(self) -> dict[str, Any]:
@@ -44,6 +47,9 @@ class Generation:
             "app_dir": str(settings.app_dir),
             "preload": self.preload,
             "umask": settings.umask,
+            "response_spool_max": settings.response_spool_max,
+            "sendfile_roots": list(map(str, settings.sendfile_roots)),
+            "accel_redirects": settings.accel_redirects,
             "limit_request": settings.limit_request or NEVER,
             "limit_request_jitter": settings.limit_request_jitter,
         }

@@ -60,12 +60,19 @@ class Master:
     """Everything the server is at this moment. `count` workers of `generation` are wanted; `status` ends the loop."""
 
     def __init__(
-        self, settings: Settings, reread: Callable[[], Settings], listeners: list[socket.socket], log: int, journal: Journal
+        self,
+        settings: Settings,
+        reread: Callable[[], Settings],
+        listeners: list[socket.socket],
+        spool: int,
+        log: int,
+        journal: Journal,
     ) -> None:
         self.settings = settings
         self.reread = reread
         self.listeners = listeners
         self.addresses = [url(listener) for listener in listeners]
+        self.spool = spool
         self.log = log
         self.journal = journal
         self.owner = owner.owner_of(settings.user, settings.group)

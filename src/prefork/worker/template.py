@@ -22,8 +22,9 @@ from prefork.messages import Channel
 from prefork.scoreboard import Scoreboard
 from prefork.worker import census
 from prefork.worker.hosts.wsgi import Wsgi
-from prefork.worker.http import serve
+from prefork.worker.http import Means, serve
 from prefork.worker.life import live, report, settle
+from prefork.worker.offload import Offload
 
 PID = struct.Struct("i")
 LONGEST_TRACEBACK = 16384  # characters of its end
@@ -32,13 +33,15 @@ LONGEST_TRACEBACK = 16384  # characters of its end
 class Template:
     """What the template knows: the application, and the descriptors each worker inherits."""
 
-    def __init__(self, channel: Channel, orders: dict[str, Any], scoreboard: int, reports: int) -> None:
+    def __init__(self, channel: Channel, orders: dict[str, Any], scoreboard: int, reports: int, spool: int) -> None:
         self.channel = channel
         self.orders = orders
         self.scoreboard = Scoreboard(scoreboard)
         self.reports = socket.socket(fileno=reports)
         self.host = Wsgi(orders["app"])
         self.loaded = False
+        roots, places = tuple(orders["sendfile_roots"]), tuple(map(tuple, orders["accel_redirects"]))
+        self.means = Means(spool, orders["response_spool_max"], Offload(roots, places) if roots or places else None)
         self.own = {channel.wire.fileno(), scoreboard, reports}
 
     def prepare(self) -> bool:
@@ -116,7 +119,7 @@ class Template:
         limit = self.orders["limit_request"] + random.randint(0, self.orders["limit_request_jitter"])  # noqa: S311
         wire = socket.socket(fileno=pair)
         report(self.reports, "ready", slot=slot)
-        serve(wire, self.scoreboard.slot(slot), self.host, limit)
+        serve(wire, self.scoreboard.slot(slot), self.host, self.means, limit)
         return 0
 
 
