@@ -163,6 +163,12 @@ class Crowd:
             self.lost += 1
             client.close()
 
+    def close(self) -> None:
+        """Leave, all at once."""
+        for client in [*self.idle.values(), *self.readers, *self.senders]:
+            client.close()
+        self.epoll.close()
+
     def say(self) -> None:
         """Print what there is."""
         spent = time.process_time()
@@ -189,6 +195,7 @@ def main() -> None:
     crowd.say()
     crowd.run()
     crowd.say()
+    crowd.close()
 
 
 if __name__ == "__main__":
