@@ -1,5 +1,6 @@
 """What is written about requests, and what their clients are told when no answer comes from the application."""
 
+import json
 import re
 import sys
 from collections.abc import Callable, Iterator
@@ -76,7 +77,8 @@ def test_an_error_page_refers_to_the_log_and_betrays_nothing(server: Server, acc
             server.wait_for("worker_died", after=mark)["worker"],
             "POST",
         )
-        assert event["reference"] in page
+        assert event["request_id"] in page
+        assert event["request_id"] == answer.headers["x-request-id"]
         assert not [word for word in INTERNAL if word in page.lower()]
         assert wire.get().status == 200, "the connection outlives the worker"
 
@@ -85,9 +87,69 @@ def test_an_application_that_raises_is_answered_for(server: Server) -> None:
     with Wire(server) as wire:
         answer = wire.get("/raise", Accept="text/html")
         assert answer.status == 500
+        request_id = answer.headers["x-request-id"]
+        assert f"Request: {request_id}" in answer.body.decode()
         assert not [word for word in INTERNAL if word in answer.body.decode()]
         assert wire.get().status == 200
     until(lambda: any("LookupError: a secret" in line for line in server.log.output), "the traceback in the log")
+    assert any(line.startswith(f"prefork: GET /raise ({request_id}) raised in worker") for line in server.log.output)
+
+
+@pytest.mark.parametrize("brought", ["", "9f8e7d6c5b4a39281706f5e4d3c2b1a0", "not sane", 'quo"ted'])
+def test_application_client_and_log_call_a_request_by_one_name(server: Server, brought: str) -> None:
+    mark = server.mark()
+    with Wire(server) as wire:
+        answer = wire.get("/echo?named", **({"X-Request-ID": brought} if brought else {}))
+    request_id = answer.headers["x-request-id"]
+    assert (request_id == brought) is brought.isalnum()
+    assert json.loads(answer.body)["HTTP_X_REQUEST_ID"] == request_id
+    assert server.wait_for("access", after=mark, target="/echo?named")["request_id"] == request_id
+
+
+def test_a_refused_request_has_a_name_too(server: Server) -> None:
+    with Wire(server) as wire:
+        answer = wire.send(b"GET / HTTP/1.1\r\nHost: a b\r\n\r\n").answer()
+    assert answer.status == 400
+    assert server.wait_for("request_refused", request_id=answer.headers["x-request-id"])["status"] == 400
+
+
+COMBINED = (
+    r'127\.0\.0\.1 - - \[\d\d/\w{3}/\d{4}:\d\d:\d\d:\d\d [+-]\d{4}\] "GET /echo\?one\\x22 HTTP/1\.1" 200 \d+ "http://a/\\x5C" "-"'
+)
+ODOO = (
+    r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d,\d{3} \d+ INFO \? werkzeug: 127\.0\.0\.1 - - \[\d\d/\w{3}/\d{4} \d\d:\d\d:\d\d\] "
+    r'"GET /echo\?one\\x22 HTTP/1\.1" 200 - 0 0\.000 \d+\.\d{3}'
+)
+
+
+@pytest.mark.parametrize(("format_", "expected"), [("combined", COMBINED), ("odoo", ODOO)])
+def test_the_access_log_speaks_the_language_of_its_readers(echo: Echo, format_: str, expected: str) -> None:
+    with echo(workers=1, access_log_format=format_, access_log_exclude="/_prefork/*,/echo") as server, Wire(server) as wire:
+        assert wire.get("/_prefork/live").status == 200
+        assert wire.get("/echo?unlogged").status == 200
+        assert wire.get("/plain/echo?plain").status == 200
+        assert wire.get("/_prefork/nothing").status == 404
+        server.configure(access_log_exclude=None)
+        assert server.reload()["ok"]
+        assert wire.get('/echo?one"', Referer="http://a/\\").status == 200
+        until(lambda: any("?one" in line for line in server.log.output), "the access line")
+    lines = [line for line in server.log.output if " HTTP/1.1" in line]
+    assert [line.split('"')[1].split()[1] for line in lines] == ["/plain/echo?plain", "/_prefork/nothing", "/echo?one\\x22"]
+    assert re.fullmatch(expected, lines[-1]), lines
+
+
+def test_an_access_line_in_json_among_lines_for_people(echo: Echo) -> None:
+    server = Server("echo:app", app_dir=APPS, workers=1)
+    server.command = ("sh", "-c", f'exec {sys.executable} -m prefork "$0" "$@" --log-format text --access-log-format json')
+    try:
+        server.launch()
+        until(lambda: any("Server is ready" in line for line in server.log.output), "a line for people")
+        with Wire(server) as wire:
+            wire.get("/echo", **{"User-Agent": 'a "b"'})
+        event = server.wait_for("access")
+        assert (event["target"], event["user_agent"], event["protocol"]) == ("/echo", 'a "b"', "HTTP/1.1")
+    finally:
+        server.close()
 
 
 @pytest.mark.parametrize(

@@ -257,6 +257,15 @@ class Logging:
     )
     log_format: str = option(kinds.FORMAT, "text", "Lines for people, or one JSON object per line", applies="restart")
     access_log: bool = option(kinds.SWITCH, True, "Whether each request is logged")
+    access_log_format: str = option(
+        kinds.ACCESS,
+        Derived(lambda values, _: "json" if values["log_format"] == "json" else "prefork", "that of `log_format`"),
+        "Our own line with waiting and processor time, the line that Odoo writes, that of Apache and nginx, or a JSON object",
+        applies="restart",
+    )
+    access_log_exclude: tuple[str, ...] = option(
+        kinds.PATTERNS, (), "Paths, such as `/web/health*`, whose requests are logged only when they fail"
+    )
 
 
 @dataclass(frozen=True, kw_only=True)

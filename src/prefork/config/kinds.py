@@ -80,6 +80,14 @@ def names(text: str) -> tuple[str, ...]:
     return tuple(part.strip() for part in re.split(r"[,\n]", text) if part.strip())
 
 
+def patterns(text: str) -> tuple[str, ...]:
+    """A list of paths, in which `*` stands for anything."""
+    for part in names(text):
+        if not part.startswith(("/", "*")):
+            raise ValueError(f'"{part}" fits no path; begin it with / or *')
+    return names(text)
+
+
 def networks(text: str) -> tuple[str, ...]:
     """A list of IP addresses and networks in their canonical form."""
     return tuple(network(part) for part in names(text))
@@ -162,6 +170,7 @@ CRON_TIME = plain("TIME", "a time", quantities.time, quantities.time_words, UNSE
 MODE = plain("OCTAL", "three octal digits", octal, lambda bits: f"{bits:03o}")
 INTERFACE = plain("ADDRESS", "an IP address or host name; empty for all", interface, unset=UNSET - {""})
 NAMES = plain("NAMES", "names separated by commas", names, listed)
+PATTERNS = plain("PATHS", "paths separated by commas; `*` stands for anything", patterns, listed)
 NETWORKS = plain("NETWORKS", "IP addresses and networks separated by commas", networks, listed)
 ACCOUNT = plain("NAME", "a name or a number", str)
 PATH = Kind("PATH", "a path", path)
@@ -192,3 +201,4 @@ PRELOAD = choice(
     unset=frozenset({"", "none"}),
 )
 FORMAT = choice("text", "json")
+ACCESS = choice("prefork", "odoo", "combined", "json")

@@ -92,14 +92,15 @@ def answer(host: Host, request: Request, body: BinaryIO, reply: Reply) -> None:
     except BaseException as error:  # noqa: BLE001 - SystemExit in a view must not end the worker either
         said = "".join(traceback.format_exception(type(error), error, error.__traceback__))
         sys.stderr.write(
-            f"prefork: {request.method} {ascii(request.target.decode('latin-1'))[1:-1]} raised in worker {os.getpid()}:\n{said}"
+            f"prefork: {request.method} {ascii(request.target.decode('latin-1'))[1:-1]} ({request.request_id}) "
+            f"raised in worker {os.getpid()}:\n{said}"
         )
         sys.stderr.flush()
         if reply.begun:
             reply.fail()
         else:
             accept = next((value for name, value in request.headers if name == b"accept"), b"")
-            kind, text = page(500, "", accept)
+            kind, text = page(500, request.request_id, accept)
             reply.begin(f"500 {reason(500)}", [("Content-Type", kind.decode())], len(text))
             reply.write(text)
             reply.finish()

@@ -82,7 +82,7 @@ class Offloading(Reply):
         except OSError as error:
             sys.stderr.write(f"prefork: {named[0]} cannot be sent to {ascii(self.request.target)[2:-1]}: {error}\n")
             accept = next((value for name, value in self.request.headers if name == b"accept"), b"")
-            kind, self.sorry = page(404, "", accept)
+            kind, self.sorry = page(404, self.request.request_id, accept)
             super().begin(f"404 {reason(404)}", [("Content-Type", kind.decode())], len(self.sorry))
             return
         kept = [(name, value) for name, value in headers if not name.lower().startswith(OURS)]

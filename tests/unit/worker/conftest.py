@@ -36,7 +36,8 @@ def hosted(application: Application) -> Wsgi:
 def request(method: str = "GET", target: bytes = b"/", *, version: str = "1.1", keep: bool = True, **parts: Any) -> Request:
     body = parts.get("body", b"")
     headers = parts.get("headers", [(b"host", b"h:8069")])
-    return Request(9, 1, method, target, version, headers, body, len(body), ("192.0.2.1", 4711), ("127.0.0.1", 8069), "http", keep)
+    client, server = ("192.0.2.1", 4711), ("127.0.0.1", 8069)
+    return Request(9, 1, method, target, version, headers, body, len(body), client, server, "http", keep, "abc-7")
 
 
 class Open(io.BytesIO):
