@@ -389,6 +389,16 @@ class FaultContained(Event):
 
 
 @dataclass(frozen=True, slots=True)
+class RotationFailed(Event):
+    """The log file could not be opened again after its rotation (SIGUSR1)."""
+
+    path: str
+    reason: str
+    level = "error"
+    wording = "The log file {path} cannot be opened again: {reason}; the old one is written on until the next USR1"
+
+
+@dataclass(frozen=True, slots=True)
 class LinesDropped(Event):
     """The log could not be written fast enough."""
 

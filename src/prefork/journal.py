@@ -43,7 +43,8 @@ class Sink:
         # Whoever started us with a file may write to it after us, at the position that we share: no description of our own then.
         own = os.dup(descriptor) if stat.S_ISREG(mode) else self._reopened(descriptor)
         if not keep:
-            os.dup2(descriptor, 2)  # whatever the interpreter itself has to say goes there too
+            for standard in (1, 2):  # whatever the interpreter itself has to say goes there too, and the old file is let go
+                os.dup2(descriptor, standard)
             os.close(descriptor)
         if self.descriptor >= 0:
             os.close(self.descriptor)

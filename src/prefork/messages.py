@@ -69,6 +69,8 @@ def unpack_request(message: bytes) -> Request:
     return Request._make(marshal.loads(message))  # noqa: S302 - it comes from the dispatcher, never from a client or worker
 
 
+LOG = b"log"  # in a request's place: a worker's log is another file, whose descriptor comes with it. No request begins with an l
+
 END, REST, FILE, SPOOLED = 1, 2, 3, 4
 ENDING = struct.Struct("<BBHQQQ")
 EXTENT = struct.Struct("<BQQ")

@@ -1,9 +1,12 @@
 """What is written about requests, and what their clients are told when no answer comes from the application."""
 
 import json
+import os
 import re
+import signal
 import sys
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 
@@ -165,6 +168,104 @@ def test_a_target_cannot_forge_a_line_of_the_log(people: Server, odd: bytes) -> 
         assert re.match(r"\d{4}-\d\d-\d\d .* INFO prefork.access: 127.0.0.1 .GET /echo\S+FORGED. 200 ", line), line
         assert line.isascii()
         assert line.isprintable()
+
+
+def test_each_line_tells_journald_its_priority() -> None:
+    """The kit's pipe stands for the journal: JOURNAL_STREAM names it."""
+    server = Server("echo:app", app_dir=APPS, workers=1)
+    journal = "JOURNAL_STREAM=$(stat -Lc %d:%i /proc/self/fd/2)"
+    server.command = ("sh", "-c", f'export {journal}; exec {sys.executable} -m prefork "$0" "$1" "$2" --log-format text')
+    try:
+        server.launch()
+        until(lambda: any("Server is ready" in line for line in server.log.output), "a line that says so")
+        with Wire(server) as wire:
+            assert wire.get("/raise").status == 500
+        until(lambda: any("LookupError" in line for line in server.log.output), "the traceback")
+        server.stop()
+    finally:
+        server.close()
+    prefixes = [(line[:3], line[3:].split(" ")[0]) for line in server.log.output if not line.startswith("warning")]
+    assert {("<6>", "prefork.master:"), ("<6>", "prefork.access:"), ("<3>", "prefork:"), ("<3>", "LookupError:")} <= set(prefixes)
+    assert {priority for priority, _ in prefixes} == {"<3>", "<6>"}
+
+
+# Rotation.
+
+
+def logged(path: Path, text: str) -> bool:
+    return path.exists() and text in path.read_text()
+
+
+def writes_to(pid: int) -> set[str]:
+    """The files that are standard output and error of a process."""
+    return {os.readlink(f"/proc/{pid}/fd/{number}") for number in (1, 2)}
+
+
+@pytest.mark.parametrize("preload", ["true", "false"])
+def test_after_a_rotation_everybody_writes_to_the_new_file(tmp_path: Path, gates: Callable[[], Gate], preload: str) -> None:
+    """Master and dispatcher, an idle worker at once, a busy one after its request, and one that is forked afterwards."""
+    gate, old, new = gates(), tmp_path / "log.1", tmp_path / "log"
+    server = Server("echo:app", app_dir=APPS, workers=2, logfile=new, preload=preload)
+    server.launch()
+    try:
+        until(lambda: logged(new, "server_ready"), "a server that is ready")
+        with Wire(server) as busy:
+            busy.send(request("GET", gate.target))
+            gate.await_entry()
+            states = {worker["state"]: worker["pid"] for worker in server.status()["workers"]}
+            new.rename(old)
+            server.signal(signal.SIGUSR1)
+            until(lambda: writes_to(states["idle"]) == {str(new)}, "the idle worker to write to the new file")
+            assert writes_to(server.status()["dispatcher"]["pid"]) == {str(new)}
+            assert writes_to(states["busy"]) == {str(old)}, "nothing happens in the middle of a request"
+            gate.open()
+            assert busy.answer().status == 200
+            until(lambda: writes_to(states["busy"]) == {str(new)}, "the busy worker to write to the new file")
+            server.scale(3)
+            until(lambda: len(server.workers()) == 3, "a third worker")
+            (third,) = set(server.workers().values()) - set(states.values())
+            assert writes_to(third) == {str(new)}
+            assert busy.get("/print?text=new").status == 200
+        assert server.stop() == 0
+        assert all(logged(new, text) for text in ("stdout new", "stderr new", "worker_ready", "/print?text=new", '"stopped"'))
+    finally:
+        server.close()
+
+
+def test_an_application_that_writes_elsewhere_goes_on_doing_so(tmp_path: Path) -> None:
+    elsewhere, new = tmp_path / "elsewhere", tmp_path / "log"
+    server = Server("echo:app", app_dir=APPS, workers=1, logfile=new)
+    server.launch()
+    try:
+        until(lambda: logged(new, "server_ready"), "a server that is ready")
+        with Wire(server) as wire:
+            assert wire.get(f"/redirect?file={elsewhere}").status == 200
+            (pid,) = server.workers().values()
+            new.rename(tmp_path / "log.1")
+            server.signal(signal.SIGUSR1)
+            until(lambda: str(new) in writes_to(pid), "standard output to be the new file")
+            assert wire.get("/print?text=here").status == 200
+            until(lambda: logged(new, "stdout here") and logged(elsewhere, "stderr here"), "both lines")
+    finally:
+        server.close()
+
+
+def test_a_log_that_cannot_be_opened_again_is_written_on(tmp_path: Path) -> None:
+    place, moved = tmp_path / "logs", tmp_path / "moved"
+    place.mkdir()
+    server = Server("echo:app", app_dir=APPS, workers=1, logfile=place / "log")
+    server.launch()
+    try:
+        until(lambda: logged(place / "log", "server_ready"), "a server that is ready")
+        place.rename(moved)
+        server.signal(signal.SIGUSR1)
+        until(lambda: logged(moved / "log", "rotation_failed"), "the event")
+        with Wire(server) as wire:
+            assert wire.get("/print?text=still").status == 200
+        until(lambda: logged(moved / "log", "stderr still"), "the application's line")
+        assert not logged(moved / "log", "fault_contained")
+    finally:
+        server.close()
 
 
 def forged(server: Server) -> list[str]:

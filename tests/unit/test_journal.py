@@ -208,18 +208,20 @@ def test_files_are_appended_to_and_replaced(tmp_path: Path) -> None:
         os.close(descriptor)
 
 
-def test_a_given_descriptor_becomes_standard_error_and_is_closed(tmp_path: Path) -> None:
-    saved = os.dup(2)
+def test_a_given_descriptor_becomes_standard_output_and_error_and_is_closed(tmp_path: Path) -> None:
+    saved = [os.dup(1), os.dup(2)]
     try:
         sink = Sink(2)
         before = len(open_descriptors())
         sink.replace(os.open(tmp_path / "log", os.O_WRONLY | os.O_CREAT))
+        os.write(1, b"output\n")
         os.write(2, b"from the interpreter\n")
         sink.write(b"from us\n")
         sink.flush()
         assert len(open_descriptors()) == before
         os.close(sink.descriptor)
     finally:
-        os.dup2(saved, 2)
-        os.close(saved)
-    assert (tmp_path / "log").read_bytes() == b"from the interpreter\nfrom us\n"
+        for number, copy in enumerate(saved, 1):
+            os.dup2(copy, number)
+            os.close(copy)
+    assert (tmp_path / "log").read_bytes() == b"output\nfrom the interpreter\nfrom us\n"

@@ -25,6 +25,7 @@ from prefork.worker.hosts.wsgi import Wsgi
 from prefork.worker.http import Means, serve
 from prefork.worker.life import live, report, settle
 from prefork.worker.offload import Offload
+from prefork.worker.output import Output
 
 PID = struct.Struct("i")
 LONGEST_TRACEBACK = 16384  # characters of its end
@@ -38,10 +39,11 @@ class Template:
         self.orders = orders
         self.scoreboard = Scoreboard(scoreboard)
         self.reports = socket.socket(fileno=reports)
+        self.output = Output()
         self.host = Wsgi(orders["app"])
         self.loaded = False
         roots, places = tuple(orders["sendfile_roots"]), tuple(map(tuple, orders["accel_redirects"]))
-        self.means = Means(spool, orders["response_spool_max"], Offload(roots, places) if roots or places else None)
+        self.means = Means(spool, orders["response_spool_max"], self.output, Offload(roots, places) if roots or places else None)
         self.own = {channel.wire.fileno(), scoreboard, reports}
 
     def prepare(self) -> bool:
@@ -63,11 +65,14 @@ class Template:
         return True
 
     def obey(self) -> None:
-        """Fork a worker for each order, until the channel ends."""
+        """Fork a worker or change the log, as ordered, until the channel ends."""
         while True:
             order, descriptors = self.channel.receive()
             if order is None:
                 return
+            if order["kind"] == "log":
+                self.output.switch(*descriptors)
+                continue
             pid = self.fork(order, *descriptors)
             for descriptor in descriptors:
                 os.close(descriptor)

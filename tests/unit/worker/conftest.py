@@ -17,6 +17,7 @@ from prefork.scoreboard import BEGUN, REQUEST, Scoreboard, pack_progress
 from prefork.worker.hosts.wsgi import Wsgi
 from prefork.worker.http import Means, answer
 from prefork.worker.offload import Offload, Offloading
+from prefork.worker.output import Output
 from prefork.worker.reply import Reply
 from prefork.worker.rest import Rest
 
@@ -70,7 +71,7 @@ class Bench:
     def __init__(self, directory: Path) -> None:
         self.slot = SCOREBOARD.slot(0)
         self.slot.clear()
-        self.means = Means(os.open(directory, os.O_RDONLY | os.O_DIRECTORY), 1 << 30)
+        self.means = Means(os.open(directory, os.O_RDONLY | os.O_DIRECTORY), 1 << 30, Output())
         self.client, self.theirs = socket.socketpair()
         self.worker, self.dispatcher = pair()
         self.reply: Reply
