@@ -63,6 +63,18 @@ class Application:
         "Whether workers are forked from a process that has imported the application; auto imports in each worker instead "
         "when the import leaves threads or open connections behind",
     )
+    after_fork: str | None = option(
+        kinds.HOOK,
+        None,
+        "A function of the application that each new worker calls first: to reconnect, to start threads; what it raises means "
+        "that the worker cannot get ready",
+    )
+    worker_ready: str | None = option(
+        kinds.HOOK, None, "One that it calls last, right before it takes requests: to warm caches; as `after_fork` if it raises"
+    )
+    worker_exit: str | None = option(
+        kinds.HOOK, None, "One that it calls when it leaves after its last request: to flush what is buffered; a failure is logged"
+    )
     server_wide_modules: tuple[str, ...] = option(
         kinds.NAMES, (), "The modules that Odoo loads for every database", aliases=("load",), inert=True
     )

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 UNSET = frozenset({"", "none", "false"})  # what odoo.conf writes where a value is not set
 APPLICATION = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*:[^\W\d]\w*(\.[^\W\d]\w*)*(\(\))?")
+FUNCTION = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*:[^\W\d]\w*(\.[^\W\d]\w*)*")
 HOST_NAME = re.compile(r"(?!-)[A-Za-z0-9-]{1,63}(\.[A-Za-z0-9-]{1,63})*", re.ASCII)
 
 
@@ -61,6 +62,13 @@ def application(text: str) -> str:
     """The name of an application, `module:attribute` or `module:factory()`."""
     if not APPLICATION.fullmatch(text):
         raise ValueError(f'"{text}" names no application; write module:attribute or module:factory()')
+    return text
+
+
+def function(text: str) -> str:
+    """The name of a function, `module:function`."""
+    if not FUNCTION.fullmatch(text):
+        raise ValueError(f'"{text}" names no function; write module:function')
     return text
 
 
@@ -160,6 +168,7 @@ def listed(items: tuple[str, ...]) -> str:
 
 
 APP = plain("MODULE:ATTRIBUTE", "`module:attribute` or `module:factory()`", application)
+HOOK = plain("MODULE:FUNCTION", "`module:function`", function)
 NUMBER = plain("NUMBER", "a whole number", whole_number)
 PORT = plain("PORT", "a port", whole_number)
 OLD_PORT = plain("PORT", "a port", whole_number, unset=UNSET | {"0"})  # Odoo 17 saves `longpolling_port = 0`
