@@ -6,6 +6,7 @@ for its whole life: while a worker has the request nothing is read, and what arr
 
 from __future__ import annotations
 
+import re
 import select
 import socket
 import time
@@ -16,7 +17,7 @@ from prefork.dispatcher.exchange import Exchange
 from prefork.dispatcher.intake import Intake
 from prefork.dispatcher.outbox import Outbox
 from prefork.dispatcher.replies import refusal
-from prefork.http.head import END_OF_HEAD, Refused
+from prefork.http.head import END_OF_HEAD, TOKEN, Refused
 from prefork.kernel import bytes_taken, reset
 from prefork.messages import DONTWAIT
 
@@ -31,6 +32,7 @@ BLOCK = 65536  # bytes read at once
 TURN = 16  # blocks read or sent before others have their turn
 LINGER = 2.0  # seconds in which a refused client may read why before the connection is reset
 CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
+EMPTY_LINES = re.compile(rb"\A(?:\r\n)+")
 
 
 class State(Enum):
@@ -168,11 +170,13 @@ class Connection:
     def _head(self) -> bool:
         """Read one head; False when it is not complete."""
         if self.state is S.IDLE:
-            self.buffer = self.buffer.lstrip(b"\r\n")  # RFC 9112, 2.2: empty lines before a request
-            if not self.buffer:
+            self.buffer = EMPTY_LINES.sub(b"", self.buffer)  # RFC 9112, 2.2: empty lines before a request
+            if self.buffer in {b"", b"\r"}:
                 return False
             self.to(S.HEAD, time.monotonic() + self.traffic.options.header_timeout)
             self.scanned = 0
+            if not TOKEN.match(self.buffer[:1]):
+                raise Refused(400, "it does not begin with a method: this is no HTTP, but perhaps TLS")  # its end might never come
         buffer = self.buffer
         end = buffer.find(END_OF_HEAD, self.scanned) + 4
         most = self.traffic.options.max_header_size
