@@ -19,8 +19,8 @@ class Seen(NamedTuple):
 
 
 class Case(NamedTuple):
-    """`sent` leads to the requests `served`, in order. Then the connection ends: with the status `refused` or, where that is 0, after
-    the last answer if it `closes`. Where it does neither, the bytes behind the case are read as a new request.
+    """`sent` leads to the requests `served`, in order. Then the connection ends: with the status `refused` or, where that is 0,
+    after the last answer if it `closes`. Where it does neither, the bytes behind the case are read as a new request.
     """
 
     sent: bytes

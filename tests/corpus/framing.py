@@ -43,11 +43,6 @@ BOTH = {
     "TE named by Connection": accepted(
         post(CHUNKED, b"Connection: Transfer-Encoding", body=b"5\r\nhello\r\n0\r\n\r\n"), FIVE, why="as above"
     ),
-    "both in trailers": accepted(
-        post(CHUNKED, body=b"5\r\nhello\r\n0\r\nContent-Length: 40\r\nTransfer-Encoding: x\r\n\r\n"),
-        FIVE,
-        why="trailers never change a message's framing",
-    ),
     "CL.0": accepted(
         post(length(len(SMUGGLED)), body=SMUGGLED), Seen("POST", "/p", SMUGGLED), why="a body that is a request is a body"
     ),

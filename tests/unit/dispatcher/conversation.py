@@ -1,4 +1,4 @@
-"""A whole connection without sockets: bytes in, as pieces; requests and the end out. Thousands a second, for tests that try many."""
+"""A whole connection without sockets: pieces of bytes in, requests and the end out. Fast, for tests that try thousands."""
 
 from __future__ import annotations
 
@@ -90,10 +90,7 @@ class Traffic:
         end = len(self.fed) - len(connection.buffer)
         before = self.served[-1].end if self.served else 0
         start = end - len(self.fed[before:end].lstrip(b"\r\n"))
-        if isinstance(exchange.body, bytes):
-            body = exchange.body
-        else:
-            body = os.pread(exchange.body, exchange.length, 0)
+        body = exchange.body if isinstance(exchange.body, bytes) else os.pread(exchange.body, exchange.length, 0)
         assert len(body) == exchange.length
         exchange.discard()
         self.served.append(Served(exchange.head, body, start, end))
