@@ -30,7 +30,9 @@ WATCHED = select.EPOLLIN | select.EPOLLRDHUP | select.EPOLLET
 ENDED = select.EPOLLRDHUP | select.EPOLLHUP | select.EPOLLERR
 BLOCK = 65536  # bytes read at once
 TURN = 16  # blocks read or sent before others have their turn
-LINGER = 2.0  # seconds in which a refused client may read why before the connection is reset
+LINGER = 2.0  # seconds without a byte in which a refused client may read why before the connection is reset
+LINGER_IN_ALL = 30.0  # seconds, and bytes, that it may go on sending: one that sends before it reads is to be told all the same
+LINGER_BYTES = 64 << 20
 CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 EMPTY_LINES = re.compile(rb"\A(?:\r\n)+")
 
@@ -66,8 +68,8 @@ class Connection:
     """A client's connection. `deadline` (monotonic seconds) is when its state has lasted too long."""
 
     __slots__ = (
-        "broken", "buffer", "deadline", "descriptor", "ended", "exchange", "head", "intake", "keep", "local", "outbox", "peer",
-        "refused", "scanned", "socket", "state", "traffic", "unread", "written",
+        "broken", "buffer", "deadline", "descriptor", "ended", "exchange", "head", "intake", "keep", "local", "outbox", "patience",
+        "peer", "refused", "scanned", "socket", "state", "traffic", "unread", "until", "written",
     )  # fmt: skip
 
     def __init__(self, traffic: Traffic, client: socket.socket, peer: tuple[str, int], local: tuple[str, int]) -> None:
@@ -85,6 +87,8 @@ class Connection:
         self.keep = False
         self.broken = False
         self.refused = False  # what arrives is a request that nobody will read
+        self.until = 0.0  # monotonic seconds, and
+        self.patience = 0  # bytes: how much longer a client may go on sending what nobody reads
         self.head: Head | None = None
         self.intake: Intake | None = None
         self.exchange: Exchange | None = None
@@ -141,6 +145,8 @@ class Connection:
                 self.close()
                 return
             if self.state is S.LINGERING:
+                if not self._ignore(len(data)):
+                    return
                 continue
             self.take(data)
             if self.state not in READING:
@@ -321,12 +327,28 @@ class Connection:
         elif self.keep:
             self.to(S.IDLE, time.monotonic() + self.traffic.options.keepalive_timeout)
         elif self.refused or self.buffer or self.unread:
-            # Closing now would answer unread bytes with a reset, which can overtake the answer.
-            self.shut(socket.SHUT_WR)
-            self.to(S.LINGERING, time.monotonic() + LINGER)
-            self.read()
+            self._linger()
         else:
             self.close()
+
+    def _linger(self) -> None:
+        """Wait for the client to close: doing so now would answer unread bytes with a reset, which can overtake the answer."""
+        self.shut(socket.SHUT_WR)
+        self.buffer = b""
+        if self.intake:
+            self.intake.discard()
+        now = time.monotonic()
+        self.until, self.patience = now + LINGER_IN_ALL, LINGER_BYTES
+        self.to(S.LINGERING, now + LINGER)
+        self.read()
+
+    def _ignore(self, size: int) -> bool:
+        """Let received bytes go; False when these were too many."""
+        self.patience -= size
+        self.deadline = min(time.monotonic() + LINGER, self.until)
+        if self.patience < 0:
+            self.close()
+        return self.patience >= 0
 
     def shut(self, how: int) -> None:
         """End the connection for all who share it: an application's own fork may hold a copy of the socket."""
