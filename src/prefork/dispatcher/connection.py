@@ -177,7 +177,7 @@ class Connection:
         """Read one head; False when it is not complete."""
         if self.state is S.IDLE:
             self.buffer = EMPTY_LINES.sub(b"", self.buffer)  # RFC 9112, 2.2: empty lines before a request
-            if self.buffer in {b"", b"\r"}:
+            if self.buffer in (b"", b"\r"):  # no set, which would hash the whole buffer
                 return False
             self.to(S.HEAD, time.monotonic() + self.traffic.options.header_timeout)
             self.scanned = 0
