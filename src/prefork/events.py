@@ -350,11 +350,12 @@ class RequestRefused(Event):
 
 @dataclass(frozen=True, slots=True)
 class QueueFull(Event):
-    """The queue of waiting requests reached its limit; further ones get 503. Said once a minute at the most."""
+    """A lane's queue of waiting requests reached its limit; further ones get 503. Said once a minute for each lane at the most."""
 
+    lane: str
     length: int
     level = "warning"
-    wording = "The queue is full with {length} waiting requests: all workers are busy, further requests get 503"
+    wording = "The queue of lane {lane} is full with {length} waiting requests: its workers are busy, further requests get 503"
 
 
 @dataclass(frozen=True, slots=True)

@@ -64,6 +64,26 @@ def soft_above_hard(settings: Settings) -> Iterator[str]:
         yield f"{both(settings, 'limit_memory_soft', 'limit_memory_hard')}; set it to 60 to 90 % of the hard limit"
 
 
+def crowded(settings: Settings) -> Iterator[str]:
+    """What no lane fits needs a worker too. Threaded mode counts its threads elsewhere."""
+    reserved = sum(lane.reserved for lane in settings.lanes)
+    if reserved >= settings.workers > 0:
+        given = f"{settings.workers} workers ({settings.source('workers')})"
+        yield f"the lanes reserve {reserved} of {given}; leave at least one for the rest, or raise workers"
+
+
+def loose(settings: Settings, _machine: Machine) -> Iterator[str]:
+    """A limit is there to leave a worker to others, and one that is reserved is not for all of them."""
+    if settings.workers < 2:
+        return
+    reserved = sum(lane.reserved for lane in settings.lanes)
+    for lane in settings.lanes:
+        most = settings.workers - 1 - (reserved - lane.reserved)
+        if lane.limit is not None and lane.limit > most:
+            advice = f"set it to {most} or less, or raise workers" if most else "raise workers"
+            yield f"lane {lane.name}: a limit of {lane.limit} leaves none of the {settings.workers} workers to the rest; {advice}"
+
+
 def share_of_hard(settings: Settings, _machine: Machine) -> Iterator[str]:
     """Between the limits a request must have room to end, and the hard limit must still mean something."""
     soft, hard = settings.limit_memory_soft, settings.limit_memory_hard
@@ -133,12 +153,14 @@ def problem(settings: Settings, name: str, sentence: str) -> Problem:
 CONTRADICTIONS: tuple[tuple[tuple[str, ...], Callable[[Settings], Iterator[str]]], ...] = (
     (("workers",), threaded),
     (("limit_memory_soft", "limit_memory_hard"), soft_above_hard),
+    (("lanes", "workers"), crowded),
 )
 DOUBTS: tuple[tuple[tuple[str, ...], Callable[[Settings, Machine], Iterator[str]]], ...] = (
     (("workers",), too_few),
     (("workers",), too_many),
     (("limit_memory_soft", "limit_memory_hard"), share_of_hard),
     (("limit_memory_soft", "workers", "max_cron_threads"), memory_fit),
+    (("lanes", "workers"), loose),
     (("limit_time_cpu", "limit_time_real"), unreached),
     (("websocket_port", "http_port"), same_port),
     (("keepalive_timeout", "proxy_mode"), short_keepalive),

@@ -21,6 +21,8 @@ from prefork.config.option import Derived, Surroundings, option
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from prefork.config.lanes import Lane
+
 KIB, MIB, GIB = 1 << 10, 1 << 20, 1 << 30
 SHORTEST, LONGEST = 0.001, 31_536_000.0  # seconds
 HIGHEST = 2**31 - 1
@@ -133,9 +135,15 @@ class HTTP:
     queue_size: int = option(
         kinds.NUMBER,
         1024,
-        "Requests that may wait for an idle worker; further ones get 503",
+        "Requests that may wait for an idle worker, in each lane; further ones get 503",
         minimum=1,
         maximum=1_000_000,
+    )
+    lanes: tuple[Lane, ...] = option(
+        kinds.LANES,
+        (),
+        "Classes of routes with workers of their own: `2` reserves two workers for the paths that fit the pattern, `0-3` allows "
+        "three at once, `1-3` does both; `|` separates patterns, `*` stands for anything, and the first lane that fits counts",
     )
     console: bool = option(kinds.SWITCH, False, "Whether the web console runs", applies="restart", inert=True)
     console_port: int = option(

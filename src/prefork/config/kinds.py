@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from prefork.config import quantities
+from prefork.config.lanes import Lane, distinct, lane
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -94,6 +95,11 @@ def network(text: str) -> str:
     return str(found.network_address) if found.num_addresses == 1 else str(found)
 
 
+def lanes(text: str) -> tuple[Lane, ...]:
+    """A list of lanes."""
+    return distinct(tuple(lane(part) for part in names(text)))
+
+
 def path(text: str, base: Path) -> Path:
     """An absolute path. Symbolic links stay: a virtual environment's interpreter is one."""
     if not text.isprintable():
@@ -127,9 +133,9 @@ def plain(
     return Kind(metavar, words, lambda text, _base: parse(text), show, unset)
 
 
-def listed(items: tuple[str, ...]) -> str:
+def listed(items: tuple[object, ...]) -> str:
     """A list as it is written."""
-    return ", ".join(items)
+    return ", ".join(map(str, items))
 
 
 APP = plain("MODULE:ATTRIBUTE", "`module:attribute` or `module:factory()`", application)
@@ -144,6 +150,7 @@ MODE = plain("OCTAL", "three octal digits", octal, lambda bits: f"{bits:03o}")
 INTERFACE = plain("ADDRESS", "an IP address or host name; empty for all", interface, unset=UNSET - {""})
 NAMES = plain("NAMES", "names separated by commas", names, listed)
 NETWORKS = plain("NETWORKS", "IP addresses and networks separated by commas", networks, listed)
+LANES = plain("LANES", "`name:pattern:count`, separated by commas", lanes, listed)
 ACCOUNT = plain("NAME", "a name or a number", str)
 PATH = Kind("PATH", "a path", path)
 PROGRAM = Kind("PATH", "a path, or a name to be found on `PATH`", program)

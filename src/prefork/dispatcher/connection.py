@@ -48,6 +48,7 @@ class State(Enum):
 
 S = State
 READING = frozenset((S.IDLE, S.HEAD, S.BODY))
+UNSERVED = frozenset((S.HEAD, S.BODY, S.QUEUED))  # a request has begun, and no worker has it
 TRANSITIONS: dict[State, frozenset[State]] = {
     S.IDLE: frozenset((S.HEAD, S.CLOSED)),
     S.HEAD: frozenset((S.BODY, S.QUEUED, S.SERVED, S.IDLE, S.FLUSHING, S.LINGERING, S.CLOSED)),
@@ -341,6 +342,8 @@ class Connection:
         """End the connection and forget everything about it. An exchange that a worker has is left to its worker."""
         if self.state is S.CLOSED:
             return
+        if self.state in UNSERVED:
+            self.traffic.abandoned()
         self.to(S.CLOSED)
         self.shut(socket.SHUT_RDWR)
         if self.intake:

@@ -22,7 +22,7 @@ class Exchange:
     """
 
     __slots__ = (
-        "arrived", "assigned", "attempt", "body", "connection", "deliveries", "head", "length", "number", "origin",
+        "arrived", "assigned", "attempt", "body", "connection", "deliveries", "head", "lane", "length", "number", "origin",
         "withdrawn", "worker",
     )  # fmt: skip
 
@@ -35,6 +35,7 @@ class Exchange:
         self.arrived = arrived
         self.assigned = arrived
         self.number = 0
+        self.lane = 0
         self.attempt = 1
         self.deliveries = 0
         self.withdrawn = False

@@ -56,7 +56,7 @@ class Dispatcher:
         self.connections: dict[int, Connection] = {}
         self.unfinished_reads: list[Connection] = []
         self.closed: list[socket.socket | Worker] = []  # their descriptors must not be used again within the same turn
-        self.traffic = Traffic(self, options, journal, self.counters)
+        self.traffic = Traffic(self, options, journal, scoreboard)
         self.finished = False
         self.accepting = True
         self.said_paused = float("-inf")

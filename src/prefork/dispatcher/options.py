@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, fields
 from typing import TYPE_CHECKING, Any
 
+from prefork.config.lanes import Lane
+
 if TYPE_CHECKING:
     from prefork.config import Settings
 
@@ -17,6 +19,7 @@ class Options:
     trusted_proxies: tuple[str, ...]
     queue_size: int
     queue_timeout: float
+    lanes: tuple[Lane, ...]
     header_timeout: float
     body_timeout: float
     keepalive_timeout: float
@@ -33,7 +36,8 @@ class Options:
     @classmethod
     def received(cls, values: dict[str, Any]) -> Options:
         """From what `sent` made."""
-        return cls(**{**values, "trusted_proxies": tuple(values["trusted_proxies"])})
+        lanes = tuple(Lane(name, tuple(patterns), reserved, limit) for name, patterns, reserved, limit in values["lanes"])
+        return cls(**{**values, "trusted_proxies": tuple(values["trusted_proxies"]), "lanes": lanes})
 
     def sent(self) -> dict[str, Any]:
         """As JSON's types."""

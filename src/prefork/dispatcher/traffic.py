@@ -10,6 +10,8 @@ import time
 from typing import TYPE_CHECKING, Protocol
 
 from prefork.dispatcher.connection import State
+from prefork.dispatcher.lanes import Lanes
+from prefork.dispatcher.ledger import Ledger
 from prefork.dispatcher.outbox import Rest
 from prefork.dispatcher.queue import Queue
 from prefork.dispatcher.replies import HEALTH, failure, health
@@ -18,7 +20,21 @@ from prefork.events import Access, QueueFull, RequestFailed, RequestRefused, Req
 from prefork.http.head import Reader, Refused
 from prefork.http.proxies import Headers, Origin, Proxies
 from prefork.messages import pack_request
-from prefork.scoreboard import ANSWERED, BEGUN, BUSY, CONNECTIONS, FAILED, OLDEST, QUEUED, REFUSED, RETRIED, SIZE, WRITING
+from prefork.scoreboard import (
+    ABANDONED,
+    ANSWERED,
+    BEGUN,
+    BUSY,
+    CONNECTIONS,
+    DISPATCHER,
+    FAILED,
+    OLDEST,
+    QUEUED,
+    REFUSED,
+    RETRIED,
+    SIZE,
+    WRITING,
+)
 
 if TYPE_CHECKING:
     from prefork.dispatcher.connection import Connection
@@ -27,10 +43,11 @@ if TYPE_CHECKING:
     from prefork.dispatcher.workers import Worker
     from prefork.journal import Journal
     from prefork.messages import Ending
-    from prefork.scoreboard import Progress, Slot
+    from prefork.scoreboard import Progress, Scoreboard
 
 BEGIN_WITHIN = 1.0  # seconds from the hand-over to the application's start
 MOST_WAITING = 32 << 20  # bytes a client may leave unread before its worker has to wait
+SAY_AGAIN = 60.0  # seconds between two complaints about the same full queue
 RETRY_AFTER = 5  # seconds, for those who come while the queue is full
 
 
@@ -59,17 +76,18 @@ class Loop(Protocol):
 class Traffic:
     """All requests that are complete and not answered."""
 
-    def __init__(self, loop: Loop, options: Options, journal: Journal, counters: Slot) -> None:
+    def __init__(self, loop: Loop, options: Options, journal: Journal, scoreboard: Scoreboard) -> None:
         self.loop = loop
         self.journal = journal
-        self.counters = counters
+        self.counters = scoreboard.slot(DISPATCHER)
+        self.ledger = Ledger(scoreboard)
         self.reader = Reader()
         self.queue: Queue[Exchange, Worker] = Queue(options.queue_size, options.queue_timeout)
         self.workers: dict[int, Worker] = {}
         self.numbered = 0
         self.draining = False  # not ready for new clients, but serving them
         self.closing = False  # connections are closed after their answer
-        self.said_full = 0.0
+        self.said_full: dict[str, float] = {}  # when, for each lane
         self.ending = ""  # why no request will be given to a worker any more
         self.watch, self.forget, self.again = loop.watch, loop.forget, loop.again
         self.apply(options)
@@ -79,6 +97,10 @@ class Traffic:
         self.options = options
         self.proxies = Proxies(options.trusted_proxies)
         self.queue.size, self.queue.timeout = options.queue_size, options.queue_timeout
+        self.lanes = Lanes(options.lanes)
+        self.ledger.arrange(self.lanes.names)
+        self.queue.arrange(self.lanes.shares, lambda exchange: self.lanes.of(exchange.head.target))
+        self._serve()
 
     # From connections.
 
@@ -93,7 +115,9 @@ class Traffic:
         if exchange.head.target.startswith(HEALTH) and self.proxies.trusts(exchange.origin.client[0]):
             self._answer(exchange, *health(self, exchange.head, keep=self._keep(exchange)))
             return
-        while (worker := self.queue.claim()) is not None:
+        exchange.lane = lane = self.lanes.of(exchange.head.target)
+        self.ledger.arrived(lane)
+        while (worker := self.queue.claim(exchange)) is not None:
             if self.assign(exchange, worker):
                 return
         self._enqueue(exchange)
@@ -102,15 +126,22 @@ class Traffic:
         if self.ending:
             self.fail(exchange, 503, self.ending, worker="-")
             return
-        if self.queue.full():
-            now = time.monotonic()
-            if now - self.said_full > 60:
-                self.said_full = now
-                self.journal.note(QueueFull(self.queue.length))
+        if self.queue.full(exchange.lane):
+            self._say_full(exchange.lane)
             self.fail(exchange, 503, "", worker="-")  # the event has said why, once for all of them
             return
         exchange.connection.to(State.QUEUED)
         self.queue.wait(exchange)
+
+    def _say_full(self, lane: int) -> None:
+        now, name = time.monotonic(), self.lanes.names[lane]
+        if now - self.said_full.get(name, float("-inf")) > SAY_AGAIN:
+            self.said_full[name] = now
+            self.journal.note(QueueFull(name, self.queue.lines[lane].length))
+
+    def abandoned(self) -> None:
+        """A client has left before it had sent its request, or before a worker had it."""
+        self.counters[ABANDONED] += 1
 
     def withdraw(self, exchange: Exchange) -> None:
         """The client of a waiting request has left."""
@@ -137,17 +168,20 @@ class Traffic:
         self.free(worker)
 
     def assign(self, exchange: Exchange, worker: Worker) -> bool:
-        """Give a request to a worker that is not idle any more; False when it is gone, which its pidfd will say too."""
+        """Give a request to the worker it has claimed; False when that one is gone, which its pidfd will say too."""
         try:
             worker.give(pack_request(exchange.request(self._keep(exchange))), exchange.descriptors())
         except ConnectionError:
+            self.queue.forget(worker)
             return False
         except OSError:
             # The kernel does not take the message although the worker lives: it would be neither idle nor busy for ever.
+            self.queue.forget(worker)
             self.loop.tell_master("faulty", worker)
             return False
         exchange.deliveries += 1
         exchange.assigned = time.monotonic()
+        self.ledger.waited(exchange.lane, exchange.assigned - exchange.arrived)
         exchange.worker = worker
         worker.exchange = exchange
         exchange.connection.to(State.SERVED)
@@ -156,11 +190,18 @@ class Traffic:
     def free(self, worker: Worker) -> None:
         """A worker has no request: it gets the next one, or is idle, or leaves."""
         if worker.retiring:
+            self.queue.forget(worker)
             self.loop.part(worker)
-            return
-        waiting = self.queue.release(worker)
-        if waiting is not None and not self.assign(waiting, worker):
-            self.queue.wait(waiting, first=True)
+        else:
+            self.queue.release(worker)
+        self._serve()
+
+    def _serve(self) -> None:
+        """Give the requests that wait to idle workers, as far as their lanes allow it."""
+        while (turn := self.queue.next()) is not None:
+            exchange, worker = turn
+            if not self.assign(exchange, worker):
+                self.queue.wait(exchange, first=True)
 
     def rest(self, worker: Worker, data: bytes | Rest) -> None:
         """A worker hands on what its client's socket did not take."""
@@ -185,6 +226,7 @@ class Traffic:
         exchange, worker.exchange = worker.exchange, None
         assert exchange
         exchange.worker = None
+        self.ledger.served(exchange.lane, time.monotonic() - exchange.assigned)
         self._account(exchange, ending.status, ending.sent, ending.cpu / 1e9, worker.name)
         connection = exchange.connection
         connection.written += ending.sent
@@ -199,20 +241,26 @@ class Traffic:
     def retire(self, worker: Worker) -> None:
         """Give a worker no further request, and let it go when it has none."""
         worker.retiring = True
-        self.queue.forget(worker)
+        self.queue.retire(worker)
         if worker.exchange is None:
             self.loop.part(worker)
         else:
             self.loop.tell_master("withdrawn", worker)
+        self._serve()  # what it was kept for may be another worker's now
 
     def bury(self, worker: Worker) -> None:
         """A worker is dead and has said all it said: decide about its request."""
         self.queue.forget(worker)
         self.workers.pop(worker.number, None)
         exchange, worker.exchange = worker.exchange, None
-        if exchange is None:
-            return
-        exchange.worker = None
+        if exchange is not None:
+            exchange.worker = None
+            self.ledger.served(exchange.lane, time.monotonic() - exchange.assigned)
+            self._conclude(exchange, worker)
+        self._serve()  # its lane may have another worker now; that of a retry first
+
+    def _conclude(self, exchange: Exchange, worker: Worker) -> None:
+        """Do what a worker's death means for its request."""
         progress, sent = self._progress(exchange, worker)
         verdict = judge(progress, exchange.number, exchange.head.method, exchange.attempt, exchange.deliveries)
         if exchange.connection.state is State.CLOSED:
@@ -252,9 +300,6 @@ class Traffic:
         self.counters[RETRIED] += 1
         head = exchange.head
         self.journal.note(RequestRetried(head.method, exchange.target(), worker.name, exchange.attempt, verdict.value))
-        while (other := self.queue.claim()) is not None:
-            if self.assign(exchange, other):
-                return
         # It had its turn: it stands before those who have not, however full the queue is.
         exchange.connection.to(State.QUEUED)
         self.queue.wait(exchange, first=True)
@@ -281,6 +326,7 @@ class Traffic:
     def tick(self, now: float) -> None:
         """Look at what has waited too long."""
         for exchange in self.queue.expired(now):
+            self.ledger.waited(exchange.lane, now - exchange.arrived)
             self.fail(exchange, 503, "it waited too long for a worker (queue_timeout)", worker="-")
             exchange.connection.proceed()
         for worker in self.workers.values():
@@ -292,15 +338,16 @@ class Traffic:
         oldest = self.queue.oldest()
         self.counters[QUEUED] = self.queue.length
         self.counters[OLDEST] = int(oldest * 1e9) if oldest is not None else 0
+        for lane, line in enumerate(self.queue.lines):
+            self.ledger.show(lane, line.length, line.working + line.leaving, line.oldest())
         self.counters[BUSY] = sum(1 for worker in self.workers.values() if worker.exchange)
 
     def give_up(self, reason: str) -> None:
         """Answer everything that waits for a worker, now and from now on: there will be none."""
         self.ending = reason
-        for exchange in list(self.queue.line):
-            if not exchange.withdrawn:
-                self.queue.withdraw(exchange)
-                self.fail(exchange, 503, reason, worker="-")
+        for exchange in self.queue.waiting():
+            self.queue.withdraw(exchange)
+            self.fail(exchange, 503, reason, worker="-")
 
     def unfinished(self) -> int:
         """Requests that have no complete answer."""
@@ -314,7 +361,8 @@ class Traffic:
         return (200, {"status": "ready", "workers": count}) if count else (503, {"status": "no worker is ready"})
 
     def saturation(self) -> tuple[int, dict[str, object]]:
-        """How busy the workers are; 503 when a request that came now would have to wait."""
+        """How busy the workers are; 503 when a request that came now, and that no declared lane fits, would have to wait."""
+        now = time.monotonic()
         busy = sum(1 for worker in self.workers.values() if worker.exchange)
         oldest = self.queue.oldest()
         said: dict[str, object] = {
@@ -323,10 +371,21 @@ class Traffic:
             "idle": len(self.queue.idle),
             "queue": self.queue.length,
             "queue_size": self.queue.size,
-            "oldest_wait": round(time.monotonic() - oldest, 3) if oldest is not None else 0,
+            "oldest_wait": round(now - oldest, 3) if oldest is not None else 0,
             "connections": self.counters[CONNECTIONS],
+            "lanes": {name: self._lane(lane, now) for lane, name in enumerate(self.lanes.names)},
         }
-        return (200 if self.queue.idle else 503), said
+        return (200 if self.queue.at_once(self.lanes.rest) else 503), said
+
+    def _lane(self, lane: int, now: float) -> dict[str, object]:
+        line = self.queue.lines[lane]
+        oldest = line.oldest()
+        return {
+            "waiting": line.length,
+            "working": line.working + line.leaving,
+            "saturated": not self.queue.at_once(lane),
+            "oldest_wait": round(now - oldest, 3) if oldest is not None else 0,
+        }
 
     def _keep(self, exchange: Exchange) -> bool:
         return exchange.head.keep and not self.closing and self.options.keepalive_timeout > 0

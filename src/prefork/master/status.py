@@ -8,7 +8,20 @@ from typing import TYPE_CHECKING, Any
 
 from prefork import __version__
 from prefork.master.fleet import State
-from prefork.scoreboard import ANSWERED, BEGUN_AT, CONNECTIONS, DISPATCHER, FAILED, OLDEST, QUEUED, REFUSED, REQUESTS, RETRIED
+from prefork.master.lanes import lanes
+from prefork.scoreboard import (
+    ABANDONED,
+    ANSWERED,
+    BEGUN_AT,
+    CONNECTIONS,
+    DISPATCHER,
+    FAILED,
+    OLDEST,
+    QUEUED,
+    REFUSED,
+    REQUESTS,
+    RETRIED,
+)
 
 if TYPE_CHECKING:
     from prefork.master.fleet import Worker
@@ -44,7 +57,9 @@ def snapshot(master: Master) -> dict[str, Any]:
             "retried": counters[RETRIED],
             "failed": counters[FAILED],
             "refused": counters[REFUSED],
+            "abandoned": counters[ABANDONED],
         },
+        **lanes(master.settings.lanes, master.scoreboard, now),
         "workers": [row(worker, master.scoreboard, now) for worker in master.crew.all()],
         "crash_loop": crash_loop(master, now),
     }

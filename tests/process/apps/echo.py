@@ -1,6 +1,7 @@
 """A WSGI application that says what it was asked, and does what it is told to. Everything it gets and gives is validated."""
 
 import hashlib
+import http.client
 import itertools
 import json
 import os
@@ -50,6 +51,17 @@ def do_hold(environ, start_response, query):
     with open(query["gate"]) as gate:
         gate.read()
     return do_echo(environ, start_response, query)
+
+
+def do_report(environ, start_response, query):
+    """When the gate is opened, ask the server itself for something, as the rendering of a PDF does for its images."""
+    with open(query["gate"]) as gate:
+        gate.read()
+    connection = http.client.HTTPConnection("127.0.0.1", int(environ["SERVER_PORT"]), timeout=30)
+    connection.request("GET", "/echo?asset")
+    status = connection.getresponse().status
+    connection.close()
+    return answer(start_response, {"asset": status})
 
 
 def do_big(environ, start_response, query):

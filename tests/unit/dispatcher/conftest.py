@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from prefork.dispatcher.connection import WATCHED, Connection, State
+from prefork.dispatcher.ledger import Ledger
 from prefork.dispatcher.options import Options
 from prefork.dispatcher.traffic import Traffic
 from prefork.dispatcher.workers import Worker
@@ -30,6 +31,7 @@ OPTIONS = Options(
     trusted_proxies=("127.0.0.1",),
     queue_size=2,
     queue_timeout=30.0,
+    lanes=(),
     header_timeout=10.0,
     body_timeout=20.0,
     keepalive_timeout=75.0,
@@ -256,7 +258,8 @@ class Desk:
         self.journal = Notes()
         self.counters = SCOREBOARD.slot(DISPATCHER)
         self.counters.clear()
-        self.traffic = Traffic(self.loop, OPTIONS, self.journal, self.counters)
+        Ledger(SCOREBOARD).arrange([])
+        self.traffic = Traffic(self.loop, OPTIONS, self.journal, SCOREBOARD)
         self.hands: list[Hand] = []
         self.clients: list[Client] = []
 
