@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 UNSET = frozenset({"", "none", "false"})  # what odoo.conf writes where a value is not set
 APPLICATION = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*:[^\W\d]\w*(\.[^\W\d]\w*)*(\(\))?")
+FUNCTION = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*:[^\W\d]\w*(\.[^\W\d]\w*)*")
 HOST_NAME = re.compile(r"(?!-)[A-Za-z0-9-]{1,63}(\.[A-Za-z0-9-]{1,63})*", re.ASCII)
 
 
@@ -65,6 +66,13 @@ def application(text: str) -> str:
     return text
 
 
+def function(text: str) -> str:
+    """The name of a function, `module:function`."""
+    if not FUNCTION.fullmatch(text):
+        raise ValueError(f'"{text}" names no function; write module:function')
+    return text
+
+
 def interface(text: str) -> str:
     """An address to listen on; empty means all IPv4 addresses."""
     bare = text.removeprefix("[").removesuffix("]") or "0.0.0.0"  # noqa: S104 - the empty value means every address
@@ -79,6 +87,14 @@ def interface(text: str) -> str:
 def names(text: str) -> tuple[str, ...]:
     """A list, separated by commas or line ends."""
     return tuple(part.strip() for part in re.split(r"[,\n]", text) if part.strip())
+
+
+def patterns(text: str) -> tuple[str, ...]:
+    """A list of paths, in which `*` stands for anything."""
+    for part in names(text):
+        if not part.startswith(("/", "*")):
+            raise ValueError(f'"{part}" fits no path; begin it with / or *')
+    return names(text)
 
 
 def networks(text: str) -> tuple[str, ...]:
@@ -105,6 +121,25 @@ def path(text: str, base: Path) -> Path:
     if not text.isprintable():
         raise ValueError(f"{text!a} holds characters that a path should not; write it on one line")
     return Path(os.path.abspath(base / os.path.expanduser(text)))
+
+
+def paths(text: str, base: Path) -> tuple[Path, ...]:
+    """A list of absolute paths."""
+    return tuple(path(part, base) for part in names(text))
+
+
+def places(text: str, base: Path) -> tuple[tuple[str, str], ...]:
+    """Directories behind prefixes of URLs, `/prefix=directory`."""
+    found: dict[str, str] = {}
+    for part in names(text):
+        prefix, equals, directory = (word.strip() for word in part.partition("="))
+        if not prefix.startswith("/") or not equals or not directory:
+            raise ValueError(f'"{part}" is not a prefix and its directory; write them as /static=/srv/shop/static')
+        prefix = "/" + prefix.strip("/")
+        if prefix in found:
+            raise ValueError(f'"{prefix}" is given twice; a prefix has one directory')
+        found[prefix] = str(path(directory, base))
+    return tuple(found.items())
 
 
 def program(text: str, base: Path) -> Path:
@@ -139,6 +174,7 @@ def listed(items: tuple[object, ...]) -> str:
 
 
 APP = plain("MODULE:ATTRIBUTE", "`module:attribute` or `module:factory()`", application)
+HOOK = plain("MODULE:FUNCTION", "`module:function`", function)
 NUMBER = plain("NUMBER", "a whole number", whole_number)
 PORT = plain("PORT", "a port", whole_number)
 OLD_PORT = plain("PORT", "a port", whole_number, unset=UNSET | {"0"})  # Odoo 17 saves `longpolling_port = 0`
@@ -149,10 +185,13 @@ CRON_TIME = plain("TIME", "a time", quantities.time, quantities.time_words, UNSE
 MODE = plain("OCTAL", "three octal digits", octal, lambda bits: f"{bits:03o}")
 INTERFACE = plain("ADDRESS", "an IP address or host name; empty for all", interface, unset=UNSET - {""})
 NAMES = plain("NAMES", "names separated by commas", names, listed)
+PATTERNS = plain("PATHS", "paths separated by commas; `*` stands for anything", patterns, listed)
 NETWORKS = plain("NETWORKS", "IP addresses and networks separated by commas", networks, listed)
 LANES = plain("LANES", "`name:pattern:count`, separated by commas", lanes, listed)
 ACCOUNT = plain("NAME", "a name or a number", str)
 PATH = Kind("PATH", "a path", path)
+PATHS = Kind("PATHS", "paths separated by commas", paths, lambda paths: listed(tuple(map(str, paths))))
+PLACES = Kind("PLACES", "`/prefix=directory`, separated by commas", places, lambda places: listed(tuple(map("=".join, places))))
 PROGRAM = Kind("PATH", "a path, or a name to be found on `PATH`", program)
 LEVEL = choice(
     "debug",
@@ -178,3 +217,4 @@ PRELOAD = choice(
     unset=frozenset({"", "none"}),
 )
 FORMAT = choice("text", "json")
+ACCESS = choice("prefork", "odoo", "combined", "json")

@@ -25,7 +25,10 @@ class Options:
     keepalive_timeout: float
     max_header_size: int
     max_body_size: int
+    static: tuple[tuple[str, str], ...]
     access_log: bool
+    access_log_format: str
+    access_log_exclude: tuple[str, ...]
     log_level: str
 
     @classmethod
@@ -35,9 +38,10 @@ class Options:
 
     @classmethod
     def received(cls, values: dict[str, Any]) -> Options:
-        """From what `sent` made."""
+        """From what `sent` made; JSON has lists only."""
+        lists: dict[str, Any] = {name: tuple(value) for name, value in values.items() if isinstance(value, list)}
         lanes = tuple(Lane(name, tuple(patterns), reserved, limit) for name, patterns, reserved, limit in values["lanes"])
-        return cls(**{**values, "trusted_proxies": tuple(values["trusted_proxies"]), "lanes": lanes})
+        return cls(**{**values, **lists, "lanes": lanes})
 
     def sent(self) -> dict[str, Any]:
         """As JSON's types."""

@@ -21,6 +21,7 @@ from prefork.scoreboard import (
     REFUSED,
     REQUESTS,
     RETRIED,
+    WAITING_SINCE,
 )
 
 if TYPE_CHECKING:
@@ -70,7 +71,7 @@ def row(worker: Worker, scoreboard: Scoreboard, now: float) -> dict[str, Any]:
     slot = scoreboard.slot(worker.slot)
     state = worker.state.value
     if worker.state is State.READY:
-        state = "busy" if worker.busy else "idle"
+        state = ("waiting" if slot[WAITING_SINCE] else "busy") if worker.busy else "idle"
     return {
         "name": worker.name,
         "pid": worker.pid,
