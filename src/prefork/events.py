@@ -56,6 +56,19 @@ class Starting(Event):
 
 
 @dataclass(frozen=True, slots=True)
+class ThreadedMode(Event):
+    """One process serves all requests in threads (`workers = 0`). `in_vain` are limits that it cannot enforce."""
+
+    threads: int
+    in_vain: tuple[str, ...]
+    level = "warning"
+    wording = (
+        "Threaded mode is for development: {threads} threads share one process and its interpreter lock, so a request that "
+        "computes holds up all others, and one that crashes ends them. Limits without effect: {in_vain}"
+    )
+
+
+@dataclass(frozen=True, slots=True)
 class Listening(Event):
     """A listening socket is open."""
 
@@ -292,6 +305,14 @@ class Stopping(Event):
 
     cause: str
     wording = "Stopping gracefully: {cause}"
+
+
+@dataclass(frozen=True, slots=True)
+class Interrupted(Event):
+    """A stop that waits for no request began: Ctrl-C in threaded mode."""
+
+    cause: str
+    wording = "Stopping at once: {cause}"
 
 
 @dataclass(frozen=True, slots=True)

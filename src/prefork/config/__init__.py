@@ -3,7 +3,7 @@
 This room imports no other. It reads one file and looks at this machine; it never starts, creates or prints anything.
 """
 
-from prefork.config.checks import unservable, warnings
+from prefork.config.checks import for_development, in_vain, unservable, warnings
 from prefork.config.layers import load, locate
 from prefork.config.machine import Machine, read_machine
 from prefork.config.option import Option
@@ -19,6 +19,8 @@ __all__ = [
     "Problem",
     "Settings",
     "Source",
+    "for_development",
+    "in_vain",
     "load",
     "locate",
     "read_machine",

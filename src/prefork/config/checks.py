@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from prefork.config.machine import Machine
 
+PER_REQUEST = ("limit_memory_soft", "limit_memory_hard", "limit_time_cpu", "limit_time_real")
 NGINX_KEEPALIVE = 60.0  # seconds nginx keeps an idle connection to its upstream by default
 
 
@@ -52,10 +53,19 @@ def warnings(settings: Settings, machine: Machine, broken: AbstractSet[str] = fr
     return found
 
 
-def threaded(settings: Settings) -> Iterator[str]:
-    """Threaded mode does not exist yet."""
-    if settings.workers == 0:
-        yield "0 asks for threaded mode, which is not available yet; set it to 1 or more"
+def for_development(settings: Settings, broken: AbstractSet[str] = frozenset()) -> list[Problem]:
+    """What should not be set in production. A server that starts says it in its log."""
+    found = []
+    if settings.threaded and "workers" not in broken:
+        sentence = "0 is threaded mode, for development: all requests share one process and its interpreter lock"
+        vain = ", ".join(in_vain(settings))
+        found.append(problem(settings, "workers", f"{sentence}; {vain} have no effect" if vain else sentence))
+    return found
+
+
+def in_vain(settings: Settings) -> tuple[str, ...]:
+    """The limits that threaded mode cannot enforce: killing the process would end all its requests."""
+    return tuple(name for name in PER_REQUEST if settings.threaded and settings.value(name))
 
 
 def soft_above_hard(settings: Settings) -> Iterator[str]:
@@ -131,7 +141,6 @@ def problem(settings: Settings, name: str, sentence: str) -> Problem:
 
 # The options a check reads; its problems belong to the first of them.
 CONTRADICTIONS: tuple[tuple[tuple[str, ...], Callable[[Settings], Iterator[str]]], ...] = (
-    (("workers",), threaded),
     (("limit_memory_soft", "limit_memory_hard"), soft_above_hard),
 )
 DOUBTS: tuple[tuple[tuple[str, ...], Callable[[Settings, Machine], Iterator[str]]], ...] = (

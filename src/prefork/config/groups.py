@@ -75,10 +75,12 @@ class Workers:
     workers: int = option(
         kinds.NUMBER,
         2,
-        "HTTP workers, each serving one request at a time; 0, threaded mode, is not available yet",
+        "HTTP workers, each serving one request at a time; 0 is threaded mode, for development: one process with `threads`",
         minimum=0,
         maximum=512,
     )
+    # A browser opens six connections; one message hands the pairs of all threads to their process.
+    threads: int = option(kinds.NUMBER, 8, "Requests served at a time in threaded mode (`workers = 0`)", minimum=1, maximum=32)
     max_cron_threads: int = option(kinds.NUMBER, 1, "Workers for scheduled jobs", minimum=0, maximum=512, inert=True)
     websocket_workers: int = option(
         kinds.NUMBER, 1, "Workers for WebSocket and long-polling connections", minimum=0, maximum=512, inert=True

@@ -57,6 +57,16 @@ class Settings(Process, Logging, Timeouts, Limits, HTTP, Workers, Application):
         return getattr(self, name)
 
     @property
+    def threaded(self) -> bool:
+        """Whether one process serves all requests, in threads."""
+        return self.workers == 0
+
+    @property
+    def processes(self) -> int:
+        """The HTTP worker processes to start."""
+        return max(1, self.workers) if self.http_enable else 0
+
+    @property
     def control_socket(self) -> Path:
         """Where the running server takes commands."""
         return self.data_dir / CONTROL_SOCKET

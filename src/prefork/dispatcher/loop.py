@@ -217,6 +217,7 @@ class Dispatcher:
                 break
         if worker.pidfd not in self.callbacks:
             return  # it was retiring, and its last word has let it go
+        self.traffic.die_with(worker)
         self._release(worker)
         self.traffic.bury(worker)
         self.tell_master("released", worker)

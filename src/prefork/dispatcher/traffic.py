@@ -205,6 +205,12 @@ class Traffic:
         else:
             self.loop.tell_master("withdrawn", worker)
 
+    def die_with(self, worker: Worker) -> None:
+        """Give nothing more to the other threads of a dead process, before their own deaths are noticed."""
+        for other in self.workers.values():
+            if other.pid == worker.pid:
+                self.queue.forget(other)
+
     def bury(self, worker: Worker) -> None:
         """A worker is dead and has said all it said: decide about its request."""
         self.queue.forget(worker)

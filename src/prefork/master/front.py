@@ -86,10 +86,11 @@ class Front:
         if said["kind"] == "worn":
             worker.worn = True
         elif said["kind"] == "withdrawn":
-            worker.withdrawn = True
+            worker.reachable.discard(said["slot"])
         elif said["kind"] == "faulty":
             self.master.crew.kill(worker, "it wrote to its pair what no worker writes", now)
-        elif state_of(worker.pid) != "R":  # "stuck"; one that runs has only not got the processor yet
+        # "stuck". One that runs has only not got the processor yet, a thread waits for the interpreter that another one holds.
+        elif not worker.threads and state_of(worker.pid) != "R":
             self.master.journal.emit(WorkerStuck(worker.name, worker.pid, said["seconds"]))
             self.master.crew.kill(worker, "stuck", now)
 

@@ -16,12 +16,16 @@ NEVER = 2**62  # requests: a worker's limit when there is none
 
 
 class Generation:
-    """`template` is the process while there is one, `loaded` whether it can fork, `preload` what it is told to do."""
+    """`template` is the process while there is one, `loaded` whether it can fork, `preload` what it is told to do.
+
+    `threads` is how many each of its workers runs, 0 outside of threaded mode.
+    """
 
     def __init__(self, number: int, settings: Settings) -> None:
         self.number = number
         self.settings = settings
         self.preload = settings.preload
+        self.threads = settings.threads if settings.threaded else 0
         self.template: Helper | None = None
         self.loaded = False
         self.started = 0.0
@@ -44,6 +48,7 @@ class Generation:
             "app_dir": str(settings.app_dir),
             "preload": self.preload,
             "umask": settings.umask,
+            "threads": self.threads,
             "limit_request": settings.limit_request or NEVER,
             "limit_request_jitter": settings.limit_request_jitter,
         }

@@ -16,17 +16,21 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from prefork import __version__
+from prefork.config import in_vain
 from prefork.control.server import Server
 from prefork.events import (
     ControlUnavailable,
     CrashLoop,
     FaultContained,
+    Interrupted,
     Listening,
     NeverReady,
     Scaled,
     ServerReady,
     Starting,
+    Stopping,
     StrangerReaped,
+    ThreadedMode,
 )
 from prefork.master import owner
 from prefork.master.backoff import SETTLED, Backoff
@@ -76,7 +80,7 @@ class Master:
         # All workers of all generations write to one socket: a datagram arrives whole or not at all.
         self.reports, self.reporting = socket.socketpair(socket.AF_UNIX, socket.SOCK_DGRAM)
         self.crew = Crew(journal, self.scoreboard, self.worker_failed)
-        self.count = settings.workers if settings.http_enable else 0
+        self.count = settings.processes
         self.generation = 0
         self.templates = Templates(self)
         self.front = Front(self)
@@ -94,6 +98,8 @@ class Master:
     def run(self) -> int:
         """Serve until told to stop; returns the exit status."""
         self.journal.emit(Starting(__version__, self.settings.app or "nothing"))
+        if self.settings.threaded:
+            self.journal.emit(ThreadedMode(self.settings.threads, in_vain(self.settings) or ("none is set",)))
         for address in self.addresses:
             self.journal.emit(Listening(address))
         self.hear(self.signals.inbox, self.hear_signals)
@@ -159,7 +165,7 @@ class Master:
         if not self.complete:
             self.complete = True
             self.journal.emit(ServerReady(now - self.started, len(new)))
-        hidden = any(worker.state is State.RETIRING and not worker.withdrawn for worker in self.crew.all())
+        hidden = any(worker.state is State.RETIRING and worker.reachable for worker in self.crew.all())
         if self.reloading and self.reloading.switched and len(new) == len(ready) and not hidden:
             self.reloading.done(self, now)
 
@@ -203,7 +209,15 @@ class Master:
         if self.stopping:
             self.stopping.force(self, f"{cause} came again")
         else:
-            self.stopping = Stop(self, cause)
+            self.stopping = Stop(self, Stopping(cause))
+
+    def interrupt(self, cause: str) -> None:
+        """Stop as who sits at the terminal wants it: at once in threaded mode."""
+        if self.stopping or not self.settings.threaded:
+            self.stop(cause)
+        else:
+            self.stopping = Stop(self, Interrupted(cause))
+            self.stopping.give_up(self)
 
     def write_stacks(self) -> None:
         """Have the stacks of every worker in the log, as soon as they have had the time to write them."""
@@ -284,5 +298,5 @@ class Master:
     def give_up(self, reason: str) -> None:
         """Nothing ever became ready: end, rather than try for ever what nobody has seen work."""
         self.journal.emit(NeverReady(reason))
-        self.stopping = self.stopping or Stop(self, "nothing became ready")
+        self.stopping = self.stopping or Stop(self, Stopping("nothing became ready"))
         self.stopping.force(self, reason, status=NOT_READY)

@@ -53,7 +53,7 @@ class Reload:
         """The new template can fork: from now on its workers are wanted, one for each old one."""
         assert self.new
         self.switched = True
-        self._apply(master, self.new.settings, self.new.settings.workers, self.new.number)
+        self._apply(master, self.new.settings, self.new.settings.processes, self.new.number)
 
     def done(self, master: Master, now: float) -> None:
         """Every worker that gets requests is of the new generation."""
@@ -74,9 +74,9 @@ class Reload:
         master.journal.emit(ReloadFailed(self.old_number, reason, traceback))
         self._end(master, {"ok": False, "error": reason, "traceback": traceback, "generation": self.old_number})
 
-    def _apply(self, master: Master, settings: Settings, workers: int, generation: int) -> None:
+    def _apply(self, master: Master, settings: Settings, count: int, generation: int) -> None:
         master.settings = settings
-        master.count = workers if settings.http_enable else 0
+        master.count = count
         master.generation = generation
         master.front.tell("options", options=Options.of(settings).sent())
 

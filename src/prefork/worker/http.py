@@ -21,7 +21,8 @@ from prefork.scoreboard import BEGUN, BEGUN_AT, RECEIVED, REQUEST, REQUESTS, pac
 from prefork.worker.reply import Reply
 
 if TYPE_CHECKING:
-    from typing import BinaryIO
+    from collections.abc import Iterator
+    from typing import BinaryIO, Callable
 
     from prefork.messages import Request
     from prefork.scoreboard import Slot
@@ -30,12 +31,23 @@ if TYPE_CHECKING:
 TWO_RIGHTS = socket.CMSG_SPACE(8)  # the client's socket, and the file of a large body
 
 
-def serve(pair: socket.socket, slot: Slot, host: Host, limit: int) -> None:
-    """Answer requests until the dispatcher closes the pair. After `limit` of them each ending asks for a replacement."""
+def serve(
+    pair: socket.socket,
+    slot: Slot,
+    host: Host,
+    limit: int,
+    counted: Iterator[int],
+    clock: Callable[[], int] = time.process_time_ns,
+) -> None:
+    """Answer requests until the dispatcher closes the pair. After `limit` of them each ending asks for a replacement.
+
+    `counted` numbers the requests of the whole process from 1, `clock` tells the processor time spent in nanoseconds: both are of
+    the process, or in threaded mode shared by its threads and the thread's own.
+    """
     served = 0
     buffer = inbox()
     pair.settimeout(None)  # an application's socket.setdefaulttimeout() is not meant for us
-    spent = time.process_time_ns()
+    spent = clock()
     while True:
         try:
             message, descriptors = receive(pair, buffer, space=TWO_RIGHTS)
@@ -59,8 +71,8 @@ def serve(pair: socket.socket, slot: Slot, host: Host, limit: int) -> None:
         slot[REQUESTS] = served
         reply.close()
         client.close()
-        before, spent = spent, time.process_time_ns()
-        flags = (KEEP if reply.keep else 0) | (WORN if served >= limit else 0) | (BROKEN if reply.failed else 0)
+        before, spent = spent, clock()
+        flags = (KEEP if reply.keep else 0) | (WORN if next(counted) >= limit else 0) | (BROKEN if reply.failed else 0)
         try:
             send(pair, pack_ending(request.number, reply.code, reply.sent, spent - before, flags))
         except OSError:

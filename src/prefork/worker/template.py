@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import gc
+import itertools
 import os
 import random
 import socket
@@ -24,6 +25,7 @@ from prefork.worker import census
 from prefork.worker.hosts.wsgi import Wsgi
 from prefork.worker.http import serve
 from prefork.worker.life import live, report, settle
+from prefork.worker.threads import serve_in_threads
 
 PID = struct.Struct("i")
 LONGEST_TRACEBACK = 16384  # characters of its end
@@ -37,7 +39,7 @@ class Template:
         self.orders = orders
         self.scoreboard = Scoreboard(scoreboard)
         self.reports = socket.socket(fileno=reports)
-        self.host = Wsgi(orders["app"])
+        self.host = Wsgi(orders["app"], threaded=orders["threads"] > 0)
         self.loaded = False
         self.own = {channel.wire.fileno(), scoreboard, reports}
 
@@ -70,13 +72,16 @@ class Template:
                 os.close(descriptor)
             self.channel.send("forked", slot=order["slot"], pid=pid)
 
-    def fork(self, order: dict[str, Any], pair: int, stacks: int) -> int:
-        """A new worker's pid, or 0 when the system refused one. In the worker it does not return."""
+    def fork(self, order: dict[str, Any], stacks: int, *pairs: int) -> int:
+        """A new worker's pid, or 0 when the system refused one. In the worker it does not return.
+
+        `stacks` is the file for its stacks; there is one pair, or in threaded mode one for each thread.
+        """
         reading, writing = os.pipe()
         intermediate = os.fork()
         if intermediate == 0:
             os.close(reading)
-            self._fork_again(order, pair, stacks, writing)
+            self._fork_again(order, stacks, pairs, writing)
         os.close(writing)
         told = os.read(reading, PID.size)
         os.close(reading)
@@ -84,22 +89,22 @@ class Template:
         pid: int = PID.unpack(told)[0] if len(told) == PID.size else 0
         return pid
 
-    def _fork_again(self, order: dict[str, Any], pair: int, stacks: int, writing: int) -> None:
+    def _fork_again(self, order: dict[str, Any], stacks: int, pairs: tuple[int, ...], writing: int) -> None:
         me = os.getpid()
         with contextlib.suppress(OSError):
             pid = os.fork()
             if pid == 0:
                 os.close(writing)
-                live(lambda: self.work(order, pair, stacks, me))
+                live(lambda: self.work(order, stacks, pairs, me))
             os.write(writing, PID.pack(pid))
         os._exit(0)
 
-    def work(self, order: dict[str, Any], pair: int, stacks: int, intermediate: int) -> int:
+    def work(self, order: dict[str, Any], stacks: int, pairs: tuple[int, ...], intermediate: int) -> int:
         """Be a worker; returns the exit status."""
         settle(self.orders["master"], intermediate, stacks)
         self.channel.wire.close()
         set_title(f"prefork: {order['name'].replace('.', ' ')} [{self.orders['app']}]")
-        slot = order["slot"]
+        first = order["slot"]
         if not self.loaded:
             try:
                 self.host.load()
@@ -107,16 +112,18 @@ class Template:
                 report(
                     self.reports,
                     "boot_failed",
-                    slot=slot,
+                    slot=first,
                     reason=sentence(error),
                     traceback=traceback.format_exc()[-LONGEST_TRACEBACK:],
                 )
                 return 1
         # The standard library has reseeded `random` in the fork; the jitter is drawn after it.
         limit = self.orders["limit_request"] + random.randint(0, self.orders["limit_request_jitter"])  # noqa: S311
-        wire = socket.socket(fileno=pair)
-        report(self.reports, "ready", slot=slot)
-        serve(wire, self.scoreboard.slot(slot), self.host, limit)
+        places = [(socket.socket(fileno=pair), self.scoreboard.slot(first + n)) for n, pair in enumerate(pairs)]
+        report(self.reports, "ready", slot=first)
+        if self.orders["threads"]:
+            return serve_in_threads(places, first, self.host, limit)
+        serve(*places[0], self.host, limit, itertools.count(1))
         return 0
 
 

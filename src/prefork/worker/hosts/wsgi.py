@@ -18,10 +18,14 @@ KNOWN_KEYS = 1000  # clients choose header names: the cache must not grow with t
 
 
 class Wsgi:
-    """An application named `module:attribute` or `module:factory()`; the attribute defaults to `application` or `app`."""
+    """An application named `module:attribute` or `module:factory()`; the attribute defaults to `application` or `app`.
 
-    def __init__(self, app: str) -> None:
+    `threaded`: several threads of this process, the only one, call it at the same time.
+    """
+
+    def __init__(self, app: str, threaded: bool = False) -> None:
         self.app = app
+        self.threaded = threaded
         self.application: Callable[..., Any] | None = None
 
     def load(self) -> None:
@@ -45,7 +49,7 @@ class Wsgi:
         """Call the application and send what it returns."""
         assert self.application is not None
         call = Call(reply)
-        result = self.application(environ(request, body), call.start_response)
+        result = self.application(environ(request, body, self.threaded), call.start_response)
         try:
             if isinstance(result, (list, tuple)) and not reply.begun:
                 # All parts are there: one send delays none of them, and their length is known.
@@ -100,7 +104,7 @@ def default(module: Any) -> str:
     return "application" if hasattr(module, "application") else "app"
 
 
-def environ(request: Request, body: BinaryIO) -> dict[str, Any]:
+def environ(request: Request, body: BinaryIO, threaded: bool = False) -> dict[str, Any]:
     """The request as a WSGI environ, with `prefork.attempt` beside the standard keys."""
     target = request.target.decode("latin-1")
     path, _, query = target.partition("?")
@@ -122,8 +126,8 @@ def environ(request: Request, body: BinaryIO) -> dict[str, Any]:
         "wsgi.input": body,
         "wsgi.input_terminated": True,
         "wsgi.errors": sys.stderr,
-        "wsgi.multithread": False,
-        "wsgi.multiprocess": True,
+        "wsgi.multithread": threaded,
+        "wsgi.multiprocess": not threaded,
         "wsgi.run_once": False,
         "prefork.attempt": request.attempt,
     }
