@@ -41,7 +41,8 @@ def work(pair: socket.socket, slot: Slot, host: Host, limit: int, counted: Itera
     """One thread. The processor time of its requests is its own, not that of all."""
     status = 1
     try:
-        serve(pair, slot, host, limit, counted, time.thread_time_ns)
+        with pair:
+            serve(pair, slot, host, limit, counted, time.thread_time_ns)
         status = 0
     except BaseException:  # noqa: BLE001 - the last frame of this thread
         sys.excepthook(*sys.exc_info())
