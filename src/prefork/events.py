@@ -250,6 +250,41 @@ class Scaled(Event):
 
 
 @dataclass(frozen=True, slots=True)
+class Watching(Event):
+    """From now on changes of the application's files are noticed (option `dev`)."""
+
+    files: int
+    directory: str
+    wording = "Watching {directory} for changes, files: {files}"
+
+
+@dataclass(frozen=True, slots=True)
+class FilesChanged(Event):
+    """Files of the application, or the configuration file, have changed (option `dev`): a reload follows."""
+
+    files: tuple[str, ...]
+    wording = "Changed: {files}"
+
+
+@dataclass(frozen=True, slots=True)
+class ChangeAwaited(Event):
+    """The first loading failed (option `dev`): the server goes on, and loads the code again when a file changes."""
+
+    directory: str
+    wording = "Nothing serves yet: waiting for a change in {directory}"
+
+
+@dataclass(frozen=True, slots=True)
+class WatcherFailed(Event):
+    """Changes of files are not noticed (option `dev`) until the watcher works again."""
+
+    reason: str
+    delay: float
+    level = "warning"
+    wording = "Changes are not noticed, it is tried again in {delay} s: {reason}"
+
+
+@dataclass(frozen=True, slots=True)
 class DispatcherDied(Event):
     """The dispatcher ended without being asked to; it and the workers are started again."""
 

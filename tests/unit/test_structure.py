@@ -44,6 +44,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         "scoreboard",
     },
     "worker": {"worker", "http.framing", "http.pages", "kernel", "messages", "scoreboard"},
+    "watcher": {"watcher", "kernel", "messages"},
     "testing": {"testing"},
     "cli": {"prefork", "config", "control", "master.serve", "views"},
     "__main__": {"cli"},

@@ -60,6 +60,8 @@ def for_development(settings: Settings, broken: AbstractSet[str] = frozenset()) 
         sentence = "0 is threaded mode, for development: all requests share one process and its interpreter lock"
         vain = ", ".join(in_vain(settings))
         found.append(problem(settings, "workers", f"{sentence}; {vain} have no effect" if vain else sentence))
+    if settings.dev and "dev" not in broken:
+        found.append(problem(settings, "dev", "is for development: the server reloads whenever a file of the application changes"))
     return found
 
 

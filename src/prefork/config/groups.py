@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from prefork.config import kinds
+from prefork.config.hosted import wants_reload
 from prefork.config.option import Derived, Surroundings, option
 
 if TYPE_CHECKING:
@@ -62,6 +63,12 @@ class Application:
         "auto",
         "Whether workers are forked from a process that has imported the application; auto imports in each worker instead "
         "when the import leaves threads or open connections behind",
+    )
+    dev: bool = option(
+        kinds.SWITCH,
+        Derived(lambda values, _: wants_reload(values["host_options"].get("dev_mode", "")), "yes where `dev_mode` names it"),
+        "For development: whether the server reloads when a file of the application, or the configuration file, changes; the same "
+        "as `reload` or `all` in Odoo's `dev_mode`",
     )
     server_wide_modules: tuple[str, ...] = option(
         kinds.NAMES, (), "The modules that Odoo loads for every database", aliases=("load",), inert=True

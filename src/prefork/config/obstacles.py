@@ -6,6 +6,7 @@ It only looks; it creates, opens and starts nothing.
 from __future__ import annotations
 
 import grp
+import importlib.util
 import os
 import pwd
 from typing import TYPE_CHECKING
@@ -40,6 +41,12 @@ def python(settings: Settings) -> Iterator[str]:
         yield f"{settings.python} does not exist; name the interpreter of the application's environment"
     elif not os.path.isfile(settings.python) or not os.access(settings.python, os.X_OK):
         yield f"{settings.python} is not a program that can be run; name the interpreter of the application's environment"
+
+
+def dev(settings: Settings) -> Iterator[str]:
+    """What notices changes is installed only where it is wanted."""
+    if settings.dev and importlib.util.find_spec("watchfiles") is None:
+        yield "needs watchfiles, which is not installed beside Prefork; install prefork[watch], or leave the option out"
 
 
 def data_dir(settings: Settings) -> Iterator[str]:
@@ -103,6 +110,7 @@ def account(name: str | None, look_up: Callable[[str], int], own: int, noun: str
 OBSTACLES: dict[str, Callable[[Settings], Iterator[str]]] = {
     "app_dir": app_dir,
     "python": python,
+    "dev": dev,
     "data_dir": data_dir,
     "logfile": logfile,
     "pidfile": pidfile,

@@ -58,6 +58,8 @@ def obey(master: Master, number: signal.Signals) -> None:
         master.interrupt(number.name)
     elif number is signal.SIGTERM:
         master.stop(number.name)
+    elif number is signal.SIGHUP and deserted(master):
+        master.interrupt("the terminal was closed")
     elif number is signal.SIGHUP:
         master.reload_code(unheard)
     elif number is signal.SIGQUIT:
@@ -73,6 +75,12 @@ def obey(master: Master, number: signal.Signals) -> None:
 def scalable(master: Master) -> bool:
     """Whether there are HTTP workers to be more or less of."""
     return master.settings.http_enable and not master.settings.threaded
+
+
+def deserted(master: Master) -> bool:
+    """Whether the terminal is gone from which a developer has started the server. A hang-up means a reload otherwise."""
+    developing = master.settings.threaded or master.settings.dev
+    return developing and master.terminal is not None and master.terminal.closed()
 
 
 def unheard(said: dict[str, Any]) -> None:

@@ -30,12 +30,12 @@ class Generation:
         self.loaded = False
         self.started = 0.0
 
-    def start(self, owner: Owner, log: int, scoreboard: int, reports: int) -> Helper:
+    def start(self, owner: Owner, log: int, scoreboard: int, reports: int, *, at_terminal: bool) -> Helper:
         """Start the template and tell it what to load. Raises OSError when the interpreter cannot be executed."""
         self.started = time.monotonic()
         self.loaded = False
-        self.template = start_template(self.settings.python, owner, log)
-        self.template.channel.send("load", [scoreboard, reports], **self.orders())
+        self.template = start_template(self.settings.python, owner, log, at_terminal=at_terminal)
+        self.template.channel.send("load", [scoreboard, reports], at_terminal=at_terminal, **self.orders())
         return self.template
 
     def orders(self) -> dict[str, Any]:

@@ -32,9 +32,9 @@ from prefork.events import (
     StrangerReaped,
     ThreadedMode,
 )
-from prefork.master import owner
+from prefork.master import owner, terminal
 from prefork.master.backoff import SETTLED, Backoff
-from prefork.master.commands import command, obey
+from prefork.master.commands import command, obey, unheard
 from prefork.master.crew import Crew
 from prefork.master.fleet import Fork, Retire, State, Wanted, plan
 from prefork.master.front import Front
@@ -44,6 +44,7 @@ from prefork.master.signals import Signals
 from prefork.master.spawn import deaths
 from prefork.master.stop import Stop
 from prefork.master.templates import Templates
+from prefork.master.watch import Watch
 from prefork.scoreboard import Scoreboard
 
 if TYPE_CHECKING:
@@ -73,6 +74,7 @@ class Master:
         self.log = log
         self.journal = journal
         self.owner = owner.owner_of(settings.user, settings.group)
+        self.terminal = terminal.find() if settings.logfile is None else None
         self.started = time.monotonic()
         self.selector = selectors.DefaultSelector()
         self.signals = Signals()
@@ -84,6 +86,7 @@ class Master:
         self.generation = 0
         self.templates = Templates(self)
         self.front = Front(self)
+        self.watch = Watch(self)
         self.backoff = Backoff()
         self.complete = False  # all wanted workers have been ready once
         self.sweeping = False  # children have ended and are not buried yet
@@ -112,6 +115,8 @@ class Master:
             self._guarded(partial(self.step, time.monotonic()))
         if self.control:
             self.control.close()
+        if self.terminal:
+            self.terminal.restore()
         return self.status
 
     def _guarded(self, callback: Callable[[], object]) -> None:
@@ -128,6 +133,7 @@ class Master:
         if not self.stopping:
             self.front.step(now)
             self.templates.step(now)
+            self.watch.step(now)
         if now >= self.stacks_at:
             self.stacks_at = float("inf")
             self.crew.log_stacks()
@@ -204,6 +210,13 @@ class Master:
         else:
             Reload(answer).begin(self)
 
+    def code_changed(self) -> None:
+        """Files have changed: reload, or load for the first time what could not be loaded before."""
+        if self.generation or self.stopping:
+            self.reload_code(unheard)
+        else:
+            self.templates.start_over()
+
     def stop(self, cause: str) -> None:
         """Stop gracefully; a second time, at once."""
         if self.stopping:
@@ -269,6 +282,8 @@ class Master:
                 self.front.died(self.front.process, death)
             elif death.pid in self.templates.leaving:
                 self.templates.buried(death)
+            elif self.watch.owns(death.pid):
+                self.watch.died(death)
             elif self.crew.forking():
                 return  # it may be the worker whose pid is about to be told: swept again in the next step
             else:
@@ -292,7 +307,8 @@ class Master:
         if delay:
             self.journal.emit(CrashLoop(self.backoff.failures, delay, self.backoff.first))
         timed_out = now - worker.born > self.settings.boot_timeout
-        if not self.complete and not self.crew.ready() and (self.backoff.failures >= HOPELESS or timed_out):
+        hopeless = self.backoff.failures >= HOPELESS or timed_out
+        if hopeless and not self.complete and not self.crew.ready() and not self.settings.dev:
             self.give_up("no worker could get ready")
 
     def give_up(self, reason: str) -> None:

@@ -29,6 +29,7 @@ class Stop:
         for listener in master.listeners:
             listener.close()  # the dispatcher's copies go on until the drain delay is over
         master.listeners.clear()
+        master.watch.dismiss()
         master.front.tell("drain", delay=settings.drain_delay, timeout=settings.graceful_timeout)
         self.drained = master.front.process is None
 

@@ -11,7 +11,6 @@ import os
 import socket
 import sys
 import time
-import traceback
 from typing import TYPE_CHECKING
 
 from prefork.http.framing import reason
@@ -19,6 +18,7 @@ from prefork.http.pages import page
 from prefork.messages import BROKEN, KEEP, WORN, inbox, pack_ending, receive, send, unpack_request
 from prefork.scoreboard import BEGUN, BEGUN_AT, RECEIVED, REQUEST, REQUESTS, pack_progress
 from prefork.worker.reply import Reply
+from prefork.worker.traces import trace
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -84,10 +84,8 @@ def answer(host: Host, request: Request, body: BinaryIO, reply: Reply) -> None:
     try:
         host.respond(request, body, reply)
     except BaseException as error:  # noqa: BLE001 - SystemExit in a view must not end the worker either
-        said = "".join(traceback.format_exception(type(error), error, error.__traceback__))
-        sys.stderr.write(
-            f"prefork: {request.method} {ascii(request.target.decode('latin-1'))[1:-1]} raised in worker {os.getpid()}:\n{said}"
-        )
+        target = ascii(request.target.decode("latin-1"))[1:-1]
+        sys.stderr.write(f"prefork: {request.method} {target} raised in worker {os.getpid()}:\n{trace(error)}")
         sys.stderr.flush()
         if reply.begun:
             reply.fail()

@@ -15,7 +15,6 @@ import socket
 import struct
 import sys
 import time
-import traceback
 from typing import Any
 
 from prefork.kernel import die_with, set_title
@@ -24,8 +23,9 @@ from prefork.scoreboard import Scoreboard
 from prefork.worker import census
 from prefork.worker.hosts.wsgi import Wsgi
 from prefork.worker.http import serve
-from prefork.worker.life import live, report, settle
+from prefork.worker.life import leave_keys_to_master, live, report, settle
 from prefork.worker.threads import serve_in_threads
+from prefork.worker.traces import trace
 
 PID = struct.Struct("i")
 LONGEST_TRACEBACK = 16384  # characters of its end
@@ -50,7 +50,7 @@ class Template:
             try:
                 self.host.load()
             except BaseException as error:  # noqa: BLE001 - whatever the application's import raises is told, not suffered
-                self.channel.send("failed", reason=sentence(error), traceback=traceback.format_exc()[-LONGEST_TRACEBACK:])
+                self.channel.send("failed", reason=sentence(error), traceback=trace(error)[-LONGEST_TRACEBACK:])
                 return False
             self.loaded = True
         found = census.take(self.own)
@@ -101,7 +101,7 @@ class Template:
 
     def work(self, order: dict[str, Any], stacks: int, pairs: tuple[int, ...], intermediate: int) -> int:
         """Be a worker; returns the exit status."""
-        settle(self.orders["master"], intermediate, stacks)
+        settle(self.orders["master"], intermediate, stacks, self.orders["at_terminal"])
         self.channel.wire.close()
         set_title(f"prefork: {order['name'].replace('.', ' ')} [{self.orders['app']}]")
         first = order["slot"]
@@ -114,7 +114,7 @@ class Template:
                     "boot_failed",
                     slot=first,
                     reason=sentence(error),
-                    traceback=traceback.format_exc()[-LONGEST_TRACEBACK:],
+                    traceback=trace(error)[-LONGEST_TRACEBACK:],
                 )
                 return 1
         # The standard library has reseeded `random` in the fork; the jitter is drawn after it.
@@ -140,6 +140,8 @@ def main(descriptor: int) -> int:
         return 0
     die_with(orders["master"])
     set_title(f"prefork: template g{orders['generation']} [{orders['app']}]")
+    if orders["at_terminal"]:
+        leave_keys_to_master()
     os.umask(orders["umask"])
     os.chdir(orders["app_dir"])
     sys.path.insert(0, orders["app_dir"])

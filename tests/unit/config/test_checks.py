@@ -122,6 +122,27 @@ def test_threaded_mode_is_for_development(configure: Configure) -> None:
     assert unservable(settings) == []
 
 
+def test_reloading_on_changes_is_for_development(configure: Configure) -> None:
+    (problem,) = for_development(configure(APP + "dev = True"))
+    assert str(problem) == "odoo.conf:2: dev: is for development: the server reloads whenever a file of the application changes"
+
+
+@pytest.mark.parametrize(
+    ("text", "wanted"),
+    [
+        ("dev_mode = all", True),
+        ("dev_mode = qweb, reload", True),
+        ("dev_mode = qweb,xml", False),
+        ("dev_mode = False", False),
+        ("dev_mode = all\ndev = False", False),
+        ("dev = True", True),
+        ("", False),
+    ],
+)
+def test_odoos_key_says_it_too(configure: Configure, text: str, wanted: bool) -> None:
+    assert configure(text).dev is wanted
+
+
 def test_without_limits_none_is_in_vain(configure: Configure) -> None:
     unlimited = "limit_memory_soft = 0\nlimit_memory_hard = 0\nlimit_time_cpu = 0\nlimit_time_real = 0\n"
     (problem,) = for_development(configure(APP + unlimited + "workers = 0"))

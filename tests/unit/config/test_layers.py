@@ -35,6 +35,11 @@ def test_the_file_is_the_one_asked_for_or_named_or_there(tmp_path: Path) -> None
     assert load(None, {}, {}, tmp_path).http_port == 8069
 
 
+def test_the_settings_know_their_file(configure: Configure, tmp_path: Path) -> None:
+    assert configure().file == tmp_path / "odoo.conf"
+    assert load(None, {}, {"HOME": str(tmp_path)}, tmp_path).file is None
+
+
 def test_a_file_that_is_missing_is_a_problem(tmp_path: Path) -> None:
     with pytest.raises(ConfigurationError, match=r"none\.conf: the file cannot be read: No such file"):
         load(Path("none.conf"), {}, {}, tmp_path)

@@ -1,3 +1,4 @@
+import importlib.util
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -43,6 +44,15 @@ def test_places_that_may_not_be_written(problems: Problems, tmp_path: Path, monk
         f"odoo.conf:2: logfile: {tmp_path}/x.log cannot be written; choose another file or change the permissions",
         f"odoo.conf:3: pidfile: {tmp_path}/x.pid cannot be written; choose another file or change the permissions",
     ]
+
+
+def test_what_notices_changes_must_be_there(problems: Problems, configure: Configure, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert configure("dev = True").dev
+    monkeypatch.setattr(importlib.util, "find_spec", lambda _: None)
+    assert problems("dev = True") == [
+        "odoo.conf:1: dev: needs watchfiles, which is not installed beside Prefork; install prefork[watch], or leave the option out"
+    ]
+    assert not configure("").dev
 
 
 def test_the_data_directory_may_be_created(configure: Configure, tmp_path: Path) -> None:

@@ -240,6 +240,20 @@ def test_dead_before_the_first_byte_whatever_its_slot_says(desk: Desk) -> None:
     assert client.silent()
 
 
+def test_the_threads_of_a_dead_process_get_nothing_more(desk: Desk) -> None:
+    """Their pairs may still take a message, where a child of the application holds their ends."""
+    alive, thread, other = desk.hire(), desk.hire(), desk.hire()
+    alive.worker.pid = 2
+    client = desk.connect()
+    client.send(GET % 1)
+    other.begin()
+    desk.traffic.die_with(other.worker)
+    other.die()
+    assert not thread.has_message()
+    assert alive.answer(OK).attempt == 2
+    assert client.answer() == (200, b"ok")
+
+
 def test_dead_in_the_middle_of_the_answer(desk: Desk) -> None:
     other, hand, client = desk.hire(), desk.hire(), desk.connect()
     client.send(GET % 1)
