@@ -414,6 +414,15 @@ class QueueFull(Event):
 
 
 @dataclass(frozen=True, slots=True)
+class SpoolFull(Event):
+    """A large body could not be kept; its request got 507. Said once a minute at the most."""
+
+    reason: str
+    level = "critical"
+    wording = "There is no room for large bodies in data_dir: {reason}; requests that bring one get 507"
+
+
+@dataclass(frozen=True, slots=True)
 class AcceptPaused(Event):
     """No descriptor is left for another connection."""
 

@@ -18,7 +18,7 @@ from collections import deque
 from typing import Any, NamedTuple
 
 LIMIT = 200_000  # bytes in one message: a pair takes 212,960 with the kernel's default buffer
-INLINE = 1 << 16  # a body or a rest up to this size travels in the message, a larger one as a descriptor
+INLINE = 1 << 16  # a body up to this size travels in the message, a larger one as a descriptor; a rest in pieces of this size
 DESCRIPTORS = 64  # the most that one message carries; the kernel allows 253
 RIGHTS_SPACE = socket.CMSG_SPACE(DESCRIPTORS * 4)
 ONE_RIGHT = socket.CMSG_LEN(4)  # CMSG_SPACE would have room for two
@@ -67,8 +67,9 @@ def unpack_request(message: bytes) -> Request:
     return Request._make(marshal.loads(message))  # noqa: S302 - it comes from the dispatcher, never from a client or worker
 
 
-END, REST = 1, 2
+END, REST, FILE, SPOOLED = 1, 2, 3, 4
 ENDING = struct.Struct("<BBHQQQ")
+EXTENT = struct.Struct("<BQQ")
 KEEP, WORN, BROKEN = 1, 2, 4  # flags of an ending
 
 
@@ -101,8 +102,22 @@ def unpack_ending(message: bytes) -> Ending:
 
 
 def pack_rest(data: bytes) -> bytes:
-    """Bytes of an answer that the client's socket did not take. Empty: they are in the file that comes with the message."""
+    """Bytes of an answer that the client's socket did not take."""
     return bytes((REST,)) + data
+
+
+def pack_extent(kind: int, offset: int, count: int) -> bytes:
+    """Bytes of an answer that are in the file whose descriptor comes with the message.
+
+    `kind` is FILE, or SPOOLED for a file that the worker has made for this answer and may go on writing behind these bytes.
+    """
+    return EXTENT.pack(kind, offset, count)
+
+
+def unpack_extent(message: bytes) -> tuple[int, int]:
+    """Offset and count of an extent. Raises struct.error when it is not one."""
+    _, offset, count = EXTENT.unpack(message)
+    return offset, count
 
 
 def send(wire: socket.socket, message: bytes, descriptors: list[int] | tuple[int, ...] = (), flags: int = NOSIGNAL) -> None:

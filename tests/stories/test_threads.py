@@ -50,6 +50,7 @@ def test_the_modes_change_by_a_reload_under_load(changing: Changing) -> None:
             assert len(set(server.workers().values())) == processes
             assert (server.status()["threads"] is not None) is (workers == 0)
             load.wait(50)
+        assert len(server.events("threaded_mode")) == 2, "at the start, and when it came back"
         outcome = load.stop()
         assert not outcome.failed, outcome.summary()
 

@@ -146,6 +146,23 @@ class HTTP:
         minimum=1,
         maximum=1_000_000,
     )
+    static: tuple[tuple[str, str], ...] = option(
+        kinds.PLACES,
+        (),
+        "Directories whose files are served without the application, each behind a prefix of URLs: `/static=/srv/shop/static`",
+    )
+    sendfile_roots: tuple[Path, ...] = option(
+        kinds.PATHS,
+        (),
+        "An answer of the application with an X-Sendfile header that names a file below one of these directories is that file; "
+        "not set means that the header passes, for a proxy",
+    )
+    accel_redirects: tuple[tuple[str, str], ...] = option(
+        kinds.PLACES,
+        (),
+        "An answer of the application with an X-Accel-Redirect header below one of these prefixes is a file of its directory; "
+        "not set means that the header passes, for a proxy",
+    )
     console: bool = option(kinds.SWITCH, False, "Whether the web console runs", applies="restart", inert=True)
     console_port: int = option(
         kinds.PORT, 8071, "The port of the web console", applies="restart", minimum=1, maximum=65535, inert=True
@@ -200,6 +217,13 @@ class Limits:
     )
     max_header_size: int = option(kinds.SIZE, 32 * KIB, "A request whose head is larger gets 431", minimum=KIB, maximum=64 * KIB)
     max_body_size: int = option(kinds.SIZE, 128 * MIB, "A request whose body is larger gets 413", minimum=0, maximum=1 << 50)
+    response_spool_max: int = option(
+        kinds.SIZE,
+        GIB,
+        "This much of a response may wait on disk, in `data_dir`, for a client that reads slowly; beyond it the worker waits",
+        minimum=0,
+        maximum=1 << 50,
+    )
 
 
 @dataclass(frozen=True, kw_only=True)

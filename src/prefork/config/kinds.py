@@ -101,6 +101,25 @@ def path(text: str, base: Path) -> Path:
     return Path(os.path.abspath(base / os.path.expanduser(text)))
 
 
+def paths(text: str, base: Path) -> tuple[Path, ...]:
+    """A list of absolute paths."""
+    return tuple(path(part, base) for part in names(text))
+
+
+def places(text: str, base: Path) -> tuple[tuple[str, str], ...]:
+    """Directories behind prefixes of URLs, `/prefix=directory`."""
+    found: dict[str, str] = {}
+    for part in names(text):
+        prefix, equals, directory = (word.strip() for word in part.partition("="))
+        if not prefix.startswith("/") or not equals or not directory:
+            raise ValueError(f'"{part}" is not a prefix and its directory; write them as /static=/srv/shop/static')
+        prefix = "/" + prefix.strip("/")
+        if prefix in found:
+            raise ValueError(f'"{prefix}" is given twice; a prefix has one directory')
+        found[prefix] = str(path(directory, base))
+    return tuple(found.items())
+
+
 def program(text: str, base: Path) -> Path:
     """A program: a path, or a bare name that is looked up on PATH."""
     found = shutil.which(text) if "/" not in text and text.isprintable() else None
@@ -146,6 +165,8 @@ NAMES = plain("NAMES", "names separated by commas", names, listed)
 NETWORKS = plain("NETWORKS", "IP addresses and networks separated by commas", networks, listed)
 ACCOUNT = plain("NAME", "a name or a number", str)
 PATH = Kind("PATH", "a path", path)
+PATHS = Kind("PATHS", "paths separated by commas", paths, lambda paths: listed(tuple(map(str, paths))))
+PLACES = Kind("PLACES", "`/prefix=directory`, separated by commas", places, lambda places: listed(tuple(map("=".join, places))))
 PROGRAM = Kind("PATH", "a path, or a name to be found on `PATH`", program)
 LEVEL = choice(
     "debug",

@@ -22,6 +22,7 @@ class Options:
     keepalive_timeout: float
     max_header_size: int
     max_body_size: int
+    static: tuple[tuple[str, str], ...]
     access_log: bool
     log_level: str
 
@@ -33,7 +34,8 @@ class Options:
     @classmethod
     def received(cls, values: dict[str, Any]) -> Options:
         """From what `sent` made."""
-        return cls(**{**values, "trusted_proxies": tuple(values["trusted_proxies"])})
+        static = tuple((prefix, directory) for prefix, directory in values["static"])
+        return cls(**{**values, "trusted_proxies": tuple(values["trusted_proxies"]), "static": static})
 
     def sent(self) -> dict[str, Any]:
         """As JSON's types."""

@@ -5,14 +5,18 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
-from prefork.http.framing import answer, reason
+from prefork.http.conditions import described
+from prefork.http.framing import BODILESS, SERVER, answer, date, reason
+from prefork.http.framing import head as framed
 from prefork.http.pages import page
 
 if TYPE_CHECKING:
+    from prefork.dispatcher.static import Found
     from prefork.dispatcher.traffic import Traffic
     from prefork.http.head import Head, Refused
 
 HEALTH = b"/_prefork/"
+MORE = {405: (b"Allow", b"GET, HEAD"), 503: (b"Retry-After", b"5")}  # what some answers have to say besides
 
 
 def refusal(refused: Refused) -> bytes:
@@ -21,13 +25,25 @@ def refusal(refused: Refused) -> bytes:
     return answer(refused.status, text, b"text/plain; charset=utf-8", keep=False)
 
 
-def failure(status: int, head: Head, reference: str, *, keep: bool, retry_after: int | None = None) -> bytes:
+def failure(status: int, head: Head, reference: str, *, keep: bool) -> bytes:
     """The answer to a request that the application did not answer."""
     kind, body = page(status, reference, head.header(b"accept") or b"")
     headers = [(b"Cache-Control", b"no-store")]
-    if retry_after is not None:
-        headers.append((b"Retry-After", b"%d" % retry_after))
+    if status in MORE:
+        headers.append(MORE[status])
     return whole(status, body, kind, head, keep, headers)
+
+
+def file_head(found: Found, *, keep: bool) -> bytes:
+    """The head of an answer whose body is a part of a static file."""
+    status = found.part.status
+    lines = [(b"Server", SERVER), (b"Date", date()), (b"Connection", b"keep-alive" if keep else b"close")]
+    lines += described(found.about, found.part)
+    if status in {200, 206}:
+        lines += [(b"Content-Type", found.kind), (b"X-Content-Type-Options", b"nosniff")]
+    if status not in BODILESS:
+        lines.append((b"Content-Length", b"%d" % found.part.length))
+    return framed(f"{status} {reason(status)}".encode(), lines)
 
 
 def health(traffic: Traffic, head: Head, *, keep: bool) -> tuple[int, bytes]:

@@ -7,14 +7,17 @@ from __future__ import annotations
 
 import secrets
 import time
+from functools import partial
 from typing import TYPE_CHECKING, Protocol
 
 from prefork.dispatcher.connection import State
-from prefork.dispatcher.outbox import Rest
+from prefork.dispatcher.outbox import Extent
 from prefork.dispatcher.queue import Queue
-from prefork.dispatcher.replies import HEALTH, failure, health
+from prefork.dispatcher.replies import HEALTH, failure, file_head, health
+from prefork.dispatcher.static import Found, find
 from prefork.dispatcher.verdict import Verdict, corrected, judge
-from prefork.events import Access, QueueFull, RequestFailed, RequestRefused, RequestRetried
+from prefork.events import Access, QueueFull, RequestFailed, RequestRefused, RequestRetried, SpoolFull
+from prefork.files import Places
 from prefork.http.head import Reader, Refused
 from prefork.http.proxies import Headers, Origin, Proxies
 from prefork.messages import pack_request
@@ -22,6 +25,7 @@ from prefork.scoreboard import ANSWERED, BEGUN, BUSY, CONNECTIONS, FAILED, OLDES
 
 if TYPE_CHECKING:
     from prefork.dispatcher.connection import Connection
+    from prefork.dispatcher.disk import Disk
     from prefork.dispatcher.exchange import Exchange
     from prefork.dispatcher.options import Options
     from prefork.dispatcher.workers import Worker
@@ -30,8 +34,8 @@ if TYPE_CHECKING:
     from prefork.scoreboard import Progress, Slot
 
 BEGIN_WITHIN = 1.0  # seconds from the hand-over to the application's start
-MOST_WAITING = 32 << 20  # bytes a client may leave unread before its worker has to wait
-RETRY_AFTER = 5  # seconds, for those who come while the queue is full
+MOST_HELD = 1 << 18  # bytes that a client may leave unread in our memory before its worker has to wait
+SAY_AGAIN = 60.0  # seconds between two complaints about the same
 
 
 class Loop(Protocol):
@@ -41,7 +45,10 @@ class Loop(Protocol):
         """Be told of other things than before."""
 
     def forget(self, connection: Connection) -> None:
-        """The connection is closed."""
+        """The connection is closed; a thread may still hold its socket."""
+
+    def dispose(self, connection: Connection) -> None:
+        """Nobody holds the socket of a closed connection any more."""
 
     def again(self, connection: Connection) -> None:
         """It has more to read than one turn allows."""
@@ -59,8 +66,10 @@ class Loop(Protocol):
 class Traffic:
     """All requests that are complete and not answered."""
 
-    def __init__(self, loop: Loop, options: Options, journal: Journal, counters: Slot) -> None:
+    def __init__(self, loop: Loop, options: Options, journal: Journal, counters: Slot, disk: Disk, spool: int) -> None:
         self.loop = loop
+        self.disk = disk
+        self.spool = spool  # the directory for large bodies
         self.journal = journal
         self.counters = counters
         self.reader = Reader()
@@ -69,15 +78,16 @@ class Traffic:
         self.numbered = 0
         self.draining = False  # not ready for new clients, but serving them
         self.closing = False  # connections are closed after their answer
-        self.said_full = 0.0
+        self.said_full = self.said_no_room = float("-inf")
         self.ending = ""  # why no request will be given to a worker any more
-        self.watch, self.forget, self.again = loop.watch, loop.forget, loop.again
+        self.watch, self.forget, self.dispose, self.again = loop.watch, loop.forget, loop.dispose, loop.again
         self.apply(options)
 
     def apply(self, options: Options) -> None:
         """Use these settings from now on."""
         self.options = options
         self.proxies = Proxies(options.trusted_proxies)
+        self.places = Places(options.static)
         self.queue.size, self.queue.timeout = options.queue_size, options.queue_timeout
 
     # From connections.
@@ -93,10 +103,25 @@ class Traffic:
         if exchange.head.target.startswith(HEALTH) and self.proxies.trusts(exchange.origin.client[0]):
             self._answer(exchange, *health(self, exchange.head, keep=self._keep(exchange)))
             return
+        if self.options.static and (place := self.places.find(exchange.head.target.partition(b"?")[0])):
+            exchange.connection.to(State.SERVED, time.monotonic() + self.options.body_timeout)
+            exchange.connection.send_on_errand(partial(find, *place, exchange.head), partial(self._found, exchange))
+            return
         while (worker := self.queue.claim()) is not None:
             if self.assign(exchange, worker):
                 return
         self._enqueue(exchange)
+
+    def _found(self, exchange: Exchange, outcome: Found | int | Exception) -> None:
+        """A thread has looked for a static file."""
+        head, keep = exchange.head, self._keep(exchange)
+        if isinstance(outcome, Exception):
+            raise outcome
+        if isinstance(outcome, int):
+            self._answer(exchange, outcome, failure(outcome, head, "", keep=keep))
+        else:
+            self._answer(exchange, outcome.part.status, file_head(outcome, keep=keep), outcome.extent(head))
+        exchange.connection.proceed()
 
     def _enqueue(self, exchange: Exchange) -> None:
         if self.ending:
@@ -104,7 +129,7 @@ class Traffic:
             return
         if self.queue.full():
             now = time.monotonic()
-            if now - self.said_full > 60:
+            if now - self.said_full > SAY_AGAIN:
                 self.said_full = now
                 self.journal.note(QueueFull(self.queue.length))
             self.fail(exchange, 503, "", worker="-")  # the event has said why, once for all of them
@@ -122,10 +147,18 @@ class Traffic:
         self.counters[REFUSED] += 1
         self.journal.note(RequestRefused(connection.peer[0], refused.status, refused.reason))
 
+    def no_room(self, error: OSError) -> None:
+        """There is no room for a large body."""
+        now = time.monotonic()
+        if now - self.said_no_room > SAY_AGAIN:
+            self.said_no_room = now
+            self.journal.note(SpoolFull(error.strerror or str(error)))
+
     def relieved(self, connection: Connection) -> None:
         """A client has read some of what waits for it."""
         exchange = connection.exchange
-        if exchange and exchange.worker and exchange.worker.paused and connection.outbox.size < MOST_WAITING // 4:
+        eased = connection.outbox.held < MOST_HELD // 4 or not connection.open
+        if exchange and exchange.worker and exchange.worker.paused and eased:
             exchange.worker.paused = False
             self.loop.pause(exchange.worker, False)
 
@@ -162,15 +195,15 @@ class Traffic:
         if waiting is not None and not self.assign(waiting, worker):
             self.queue.wait(waiting, first=True)
 
-    def rest(self, worker: Worker, data: bytes | Rest) -> None:
-        """A worker hands on what its client's socket did not take."""
+    def rest(self, worker: Worker, part: bytes | Extent) -> None:
+        """A worker hands on what its client's socket did not take, or what is in a file."""
         exchange = worker.exchange
         if exchange is None or exchange.connection.state is State.CLOSED:
-            if isinstance(data, Rest):
-                data.discard()
+            if isinstance(part, Extent):
+                part.discard()
             return
-        exchange.connection.hand_on(data)
-        if exchange.connection.outbox.size > MOST_WAITING:
+        exchange.connection.hand_on(part)
+        if exchange.connection.open and exchange.connection.outbox.held > MOST_HELD:
             worker.paused = True
             self.loop.pause(worker, True)
 
@@ -246,6 +279,8 @@ class Traffic:
         if progress.state < WRITING or progress.number != exchange.number or exchange.connection.state is State.CLOSED:
             return progress, 0
         sent = exchange.connection.out()
+        if exchange.connection.errand:
+            return progress, sent  # a thread is sending of this answer: nothing can take its place any more
         progress = corrected(progress, size, sent)
         if progress.state < WRITING:
             exchange.connection.outbox.clear()  # what it has handed on: another answer takes its place
@@ -279,7 +314,7 @@ class Traffic:
         head = exchange.head
         if reason:
             self.journal.note(RequestFailed(head.method, exchange.target(), status, worker, reference, reason))
-        data = failure(status, head, reference, keep=self._keep(exchange), retry_after=RETRY_AFTER if status == 503 else None)
+        data = failure(status, head, reference, keep=self._keep(exchange))
         self._answer(exchange, status, data)
 
     # In between.
@@ -337,10 +372,10 @@ class Traffic:
     def _keep(self, exchange: Exchange) -> bool:
         return exchange.head.keep and not self.closing and self.options.keepalive_timeout > 0
 
-    def _answer(self, exchange: Exchange, status: int, data: bytes) -> None:
-        self._account(exchange, status, len(data), 0.0, "-")
+    def _answer(self, exchange: Exchange, status: int, data: bytes, file: Extent | None = None) -> None:
+        self._account(exchange, status, len(data) + (file.end - file.offset if file else 0), 0.0, "-")
         exchange.discard()
-        exchange.connection.answer(data, self._keep(exchange))
+        exchange.connection.answer(data, file, keep=self._keep(exchange))
 
     def _account(self, exchange: Exchange, status: int, sent: int, cpu: float, worker: str) -> None:
         self.counters[ANSWERED] += 1

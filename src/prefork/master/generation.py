@@ -30,12 +30,15 @@ class Generation:
         self.loaded = False
         self.started = 0.0
 
-    def start(self, owner: Owner, log: int, scoreboard: int, reports: int, *, at_terminal: bool) -> Helper:
-        """Start the template and tell it what to load. Raises OSError when the interpreter cannot be executed."""
+    def start(self, owner: Owner, log: int, descriptors: list[int], *, at_terminal: bool) -> Helper:
+        """Start the template and tell it what to load; `descriptors` are those of scoreboard, reports and spool directory.
+
+        Raises OSError when the interpreter cannot be executed.
+        """
         self.started = time.monotonic()
         self.loaded = False
         self.template = start_template(self.settings.python, owner, log, at_terminal=at_terminal)
-        self.template.channel.send("load", [scoreboard, reports], at_terminal=at_terminal, **self.orders())
+        self.template.channel.send("load", descriptors, at_terminal=at_terminal, **self.orders())
         return self.template
 
     def orders(self) -> dict[str, Any]:
@@ -49,6 +52,9 @@ class Generation:
             "preload": self.preload,
             "umask": settings.umask,
             "threads": self.threads,
+            "response_spool_max": settings.response_spool_max,
+            "sendfile_roots": list(map(str, settings.sendfile_roots)),
+            "accel_redirects": settings.accel_redirects,
             "limit_request": settings.limit_request or NEVER,
             "limit_request_jitter": settings.limit_request_jitter,
         }

@@ -65,12 +65,19 @@ class Master:
     """Everything the server is at this moment. `count` workers of `generation` are wanted; `status` ends the loop."""
 
     def __init__(
-        self, settings: Settings, reread: Callable[[], Settings], listeners: list[socket.socket], log: int, journal: Journal
+        self,
+        settings: Settings,
+        reread: Callable[[], Settings],
+        listeners: list[socket.socket],
+        spool: int,
+        log: int,
+        journal: Journal,
     ) -> None:
         self.settings = settings
         self.reread = reread
         self.listeners = listeners
         self.addresses = [url(listener) for listener in listeners]
+        self.spool = spool
         self.log = log
         self.journal = journal
         self.owner = owner.owner_of(settings.user, settings.group)
@@ -102,7 +109,7 @@ class Master:
         """Serve until told to stop; returns the exit status."""
         self.journal.emit(Starting(__version__, self.settings.app or "nothing"))
         if self.settings.threaded:
-            self.journal.emit(ThreadedMode(self.settings.threads, in_vain(self.settings) or ("none is set",)))
+            self.warn_of_threads(self.settings)
         for address in self.addresses:
             self.journal.emit(Listening(address))
         self.hear(self.signals.inbox, self.hear_signals)
@@ -118,6 +125,10 @@ class Master:
         if self.terminal:
             self.terminal.restore()
         return self.status
+
+    def warn_of_threads(self, settings: Settings) -> None:
+        """Say what threaded mode is not for."""
+        self.journal.emit(ThreadedMode(settings.threads, in_vain(settings) or ("none is set",)))
 
     def _guarded(self, callback: Callable[[], object]) -> None:
         """Look after one thing. A fault in it, or nonsense on a wire that applications hold too, must not end the others."""

@@ -34,6 +34,8 @@ def reread(master: Master) -> tuple[Settings, tuple[str, ...]]:
 
 def apply(master: Master, settings: Settings, count: int, generation: int) -> None:
     """Want these settings, and so many workers of a generation."""
+    if settings.threaded and not master.settings.threaded:
+        master.warn_of_threads(settings)
     master.settings = settings
     master.count = count
     master.generation = generation

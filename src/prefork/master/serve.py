@@ -27,6 +27,7 @@ def serve(settings: Settings, reread: Callable[[], Settings]) -> int:
     """
     try:
         lock = owner.claim(settings.data_dir)
+        spool = owner.open_spool(settings.data_dir, owner.owner_of(settings.user, settings.group))
         log = owner.open_log(settings.logfile)
         listeners = [listen(settings.http_interface, settings.http_port, settings.backlog)] if settings.http_enable else []
         if settings.pidfile:
@@ -41,7 +42,7 @@ def serve(settings: Settings, reread: Callable[[], Settings]) -> int:
     set_title(f"prefork: master [{settings.app}]")
     journal = Journal(Sink(log), level=settings.log_level, as_json=settings.log_format == "json", logger="prefork.master")
     try:
-        return Master(settings, reread, listeners, log, journal).run()
+        return Master(settings, reread, listeners, spool, log, journal).run()
     finally:
         if settings.pidfile:
             owner.remove_pid(settings.pidfile)

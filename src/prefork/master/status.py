@@ -9,7 +9,19 @@ from typing import TYPE_CHECKING, Any
 from prefork import __version__
 from prefork.master.crew import is_busy
 from prefork.master.fleet import State, place_name
-from prefork.scoreboard import ANSWERED, BEGUN_AT, CONNECTIONS, DISPATCHER, FAILED, OLDEST, QUEUED, REFUSED, REQUESTS, RETRIED
+from prefork.scoreboard import (
+    ANSWERED,
+    BEGUN_AT,
+    CONNECTIONS,
+    DISPATCHER,
+    FAILED,
+    OLDEST,
+    QUEUED,
+    REFUSED,
+    REQUESTS,
+    RETRIED,
+    WAITING_SINCE,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -61,7 +73,7 @@ def rows(worker: Worker, crew: Crew, now: float) -> Iterator[dict[str, Any]]:
         busy = is_busy(slot)
         state = worker.state.value
         if worker.state is State.READY:
-            state = "busy" if busy else "idle"
+            state = ("waiting" if slot[WAITING_SINCE] else "busy") if busy else "idle"
         yield {
             "name": name,
             "pid": worker.pid,

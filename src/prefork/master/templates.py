@@ -45,10 +45,9 @@ class Templates:
         master = self.master
         self.generations[generation.number] = generation
         try:
+            descriptors = [master.scoreboard.descriptor, master.reporting.fileno(), master.spool]
             at_terminal = generation.threads > 0 and master.terminal is not None
-            template = generation.start(
-                master.owner, master.log, master.scoreboard.descriptor, master.reporting.fileno(), at_terminal=at_terminal
-            )
+            template = generation.start(master.owner, master.log, descriptors, at_terminal=at_terminal)
         except OSError as error:
             python = generation.settings.python
             self._failed(generation, f"cannot execute {python}: {error.strerror} (option python)", None)

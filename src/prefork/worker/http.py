@@ -11,13 +11,15 @@ import os
 import socket
 import sys
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from prefork.http.framing import reason
 from prefork.http.pages import page
 from prefork.messages import BROKEN, KEEP, WORN, inbox, pack_ending, receive, send, unpack_request
 from prefork.scoreboard import BEGUN, BEGUN_AT, RECEIVED, REQUEST, REQUESTS, pack_progress
+from prefork.worker.offload import Offloading
 from prefork.worker.reply import Reply
+from prefork.worker.rest import Rest
 from prefork.worker.traces import trace
 
 if TYPE_CHECKING:
@@ -27,14 +29,28 @@ if TYPE_CHECKING:
     from prefork.messages import Request
     from prefork.scoreboard import Slot
     from prefork.worker.app import Host
+    from prefork.worker.offload import Offload
 
 TWO_RIGHTS = socket.CMSG_SPACE(8)  # the client's socket, and the file of a large body
+
+
+class Means(NamedTuple):
+    """What answers can be made with.
+
+    `spool` is the directory (a descriptor) for what clients do not read, `spool_max` how many bytes of one answer may be there;
+    `offload` is set where applications may name files.
+    """
+
+    spool: int
+    spool_max: int
+    offload: Offload | None = None
 
 
 def serve(
     pair: socket.socket,
     slot: Slot,
     host: Host,
+    means: Means,
     limit: int,
     counted: Iterator[int],
     clock: Callable[[], int] = time.process_time_ns,
@@ -45,6 +61,7 @@ def serve(
     the process, or in threaded mode shared by its threads and the thread's own.
     """
     served = 0
+    rest = Rest(pair, slot, means.spool, means.spool_max)
     buffer = inbox()
     pair.settimeout(None)  # an application's socket.setdefaulttimeout() is not meant for us
     spent = clock()
@@ -62,7 +79,8 @@ def serve(
         if client.gettimeout() is not None:
             client.settimeout(None)  # as above: sends say MSG_DONTWAIT, and a timeout would wait for a slow reader all the same
         body = io.BytesIO(request.body) if request.body is not None else open(descriptors[1], "rb")  # noqa: SIM115 - closed below
-        reply = Reply(request, client, pair, slot)
+        offload = means.offload
+        reply = Offloading(request, client, rest, slot, offload) if offload else Reply(request, client, rest, slot)
         slot[BEGUN_AT] = time.monotonic_ns()
         slot[REQUEST] = pack_progress(request.number, BEGUN)
         answer(host, request, body, reply)
@@ -70,6 +88,7 @@ def serve(
         served += 1
         slot[REQUESTS] = served
         reply.close()
+        rest.close()
         client.close()
         before, spent = spent, clock()
         flags = (KEEP if reply.keep else 0) | (WORN if next(counted) >= limit else 0) | (BROKEN if reply.failed else 0)

@@ -22,8 +22,9 @@ from prefork.messages import Channel
 from prefork.scoreboard import Scoreboard
 from prefork.worker import census
 from prefork.worker.hosts.wsgi import Wsgi
-from prefork.worker.http import serve
+from prefork.worker.http import Means, serve
 from prefork.worker.life import leave_keys_to_master, live, report, settle
+from prefork.worker.offload import Offload
 from prefork.worker.threads import serve_in_threads
 from prefork.worker.traces import trace
 
@@ -34,13 +35,15 @@ LONGEST_TRACEBACK = 16384  # characters of its end
 class Template:
     """What the template knows: the application, and the descriptors each worker inherits."""
 
-    def __init__(self, channel: Channel, orders: dict[str, Any], scoreboard: int, reports: int) -> None:
+    def __init__(self, channel: Channel, orders: dict[str, Any], scoreboard: int, reports: int, spool: int) -> None:
         self.channel = channel
         self.orders = orders
         self.scoreboard = Scoreboard(scoreboard)
         self.reports = socket.socket(fileno=reports)
         self.host = Wsgi(orders["app"], threaded=orders["threads"] > 0)
         self.loaded = False
+        roots, places = tuple(orders["sendfile_roots"]), tuple(map(tuple, orders["accel_redirects"]))
+        self.means = Means(spool, orders["response_spool_max"], Offload(roots, places) if roots or places else None)
         self.own = {channel.wire.fileno(), scoreboard, reports}
 
     def prepare(self) -> bool:
@@ -122,8 +125,8 @@ class Template:
         places = [(socket.socket(fileno=pair), self.scoreboard.slot(first + n)) for n, pair in enumerate(pairs)]
         report(self.reports, "ready", slot=first)
         if self.orders["threads"]:
-            return serve_in_threads(places, first, self.host, limit)
-        serve(*places[0], self.host, limit, itertools.count(1))
+            return serve_in_threads(places, first, self.host, self.means, limit)
+        serve(*places[0], self.host, self.means, limit, itertools.count(1))
         return 0
 
 

@@ -17,34 +17,35 @@ from prefork.worker.http import serve
 
 if TYPE_CHECKING:
     import socket
-    from collections.abc import Iterator
 
     from prefork.scoreboard import Slot
     from prefork.worker.app import Host
+    from prefork.worker.http import Means
 
 
-def serve_in_threads(places: list[tuple[socket.socket, Slot]], first: int, host: Host, limit: int) -> int:
+def serve_in_threads(places: list[tuple[socket.socket, Slot]], first: int, host: Host, means: Means, limit: int) -> int:
     """Serve in one thread for each place until the dispatcher has closed all pairs; returns the process's exit status.
 
     The threads are named as the access log names the places, of which `first` is the number of the first one.
     """
     counted = itertools.count(1)  # one call in C: a step needs no lock
     ended: queue.SimpleQueue[int] = queue.SimpleQueue()
-    for number, (pair, slot) in enumerate(places, first + 1):
-        arguments = (pair, slot, host, limit, counted, ended)
-        threading.Thread(target=work, args=arguments, name=f"http.{number}", daemon=True).start()
-    # A thread that failed cannot say so to the dispatcher, which waits for the death of the process.
-    return next((status for status in (ended.get() for _ in places) if status), 0)
 
+    def work(pair: socket.socket, slot: Slot) -> None:
+        status = 1
+        try:
+            with pair:
+                # The processor time of its requests is the thread's own, not that of all.
+                serve(pair, slot, host, means, limit, counted, time.thread_time_ns)
+            status = 0
+        except BaseException:  # noqa: BLE001 - the last frame of this thread
+            sys.excepthook(*sys.exc_info())
+        finally:
+            ended.put(status)
 
-def work(pair: socket.socket, slot: Slot, host: Host, limit: int, counted: Iterator[int], ended: queue.SimpleQueue[int]) -> None:
-    """One thread. The processor time of its requests is its own, not that of all."""
-    status = 1
-    try:
-        with pair:
-            serve(pair, slot, host, limit, counted, time.thread_time_ns)
-        status = 0
-    except BaseException:  # noqa: BLE001 - the last frame of this thread
-        sys.excepthook(*sys.exc_info())
-    finally:
-        ended.put(status)
+    for number, place in enumerate(places, first + 1):
+        threading.Thread(target=work, args=place, name=f"http.{number}", daemon=True).start()
+    for _ in places:
+        if status := ended.get():  # the dispatcher waits for the death of the process: a thread has none of its own
+            return status
+    return 0

@@ -1,5 +1,6 @@
 """A WSGI application that says what it was asked, and does what it is told to. Everything it gets and gives is validated."""
 
+import gzip
 import hashlib
 import itertools
 import json
@@ -73,6 +74,29 @@ def pattern(size):
     """Bytes in which no two places look the same for long."""
     block = b"".join(b"%07d " % number for number in range(8192))
     return (block * (size // len(block) + 1))[:size]
+
+
+def do_send(environ, start_response, query):
+    """Name a file in the header `by`."""
+    headers = [
+        ("Content-Type", query.get("type", "text/plain")),
+        (query["by"], query["path"].encode().decode("latin-1")),
+        ("Content-Length", "7"),
+    ]
+    if "type" not in query:
+        del headers[0]
+    if "tag" in query:
+        headers.append(("ETag", f'"{query["tag"]}"'))
+    start_response("200 OK", headers)
+    return [b"instead"]
+
+
+def do_wrap(environ, start_response, query):
+    """Hand over an open file, from `skip` on."""
+    file = (gzip.open if "gzip" in query else open)(query["path"], "rb")
+    file.read(int(query.get("skip", 0)))
+    start_response("200 OK", [("Content-Type", "application/octet-stream")])
+    return environ["wsgi.file_wrapper"](file)
 
 
 def do_nothing(environ, start_response, query):

@@ -14,7 +14,7 @@ import pytest
 
 from prefork.dispatcher import connection
 from prefork.dispatcher.connection import CONTINUE, TRANSITIONS, State
-from prefork.dispatcher.outbox import Rest
+from prefork.dispatcher.outbox import Extent
 from prefork.messages import INLINE
 
 if TYPE_CHECKING:
@@ -355,8 +355,8 @@ def fill(hand: Hand) -> tuple[int, int]:
             break
     assert sent < len(data)
     descriptor = os.memfd_create("rest")
-    os.write(descriptor, data[sent:-100])
-    hand.desk.traffic.rest(hand.worker, Rest(descriptor))
+    size = os.write(descriptor, data[sent:-100])
+    hand.desk.traffic.rest(hand.worker, Extent(descriptor, 0, size))
     hand.desk.traffic.rest(hand.worker, data[-100:])
     hand.end(request.number, len(data))
     return len(data), sent
@@ -388,7 +388,7 @@ def test_a_slow_reader_gets_everything_and_then_its_next_request(desk: Desk) -> 
     desk.loop.until(hand.has_message)
     assert hand.answer(OK).target == b"/2"
     assert client.receive(len(OK)) == OK
-    assert client.connection.outbox.size == 0
+    assert client.connection.outbox.held == 0
 
 
 def test_a_reader_that_stops_is_cut_off_in_the_end(desk: Desk) -> None:
@@ -410,10 +410,11 @@ def test_a_file_that_was_cut_short_ends_the_connection(desk: Desk) -> None:
     client.send(GET % 1)
     hand.begin()
     descriptor = os.memfd_create("rest")
-    os.write(descriptor, bytes(100))
-    desk.traffic.rest(hand.worker, Rest(descriptor))
-    os.ftruncate(descriptor, 10)
+    os.write(descriptor, bytes(10))
+    desk.traffic.rest(hand.worker, Extent(descriptor, 0, 100))
     desk.loop.until(lambda: client.state is State.CLOSED)
+    assert client.receive(10) == bytes(10)
+    assert client.broken(), "a client that knows no length would take it for whole"
 
 
 def test_own_answers_to_a_client_that_does_not_read_stay_in_order(desk: Desk) -> None:

@@ -12,7 +12,7 @@ import pytest
 
 from prefork.dispatcher import traffic
 from prefork.dispatcher.connection import State
-from prefork.dispatcher.outbox import Rest
+from prefork.dispatcher.outbox import Extent
 from prefork.dispatcher.verdict import MOST_DELIVERIES
 from prefork.events import Access, RequestFailed, RequestRetried
 from prefork.messages import INLINE
@@ -341,7 +341,7 @@ def test_workers_that_cannot_be_given_a_request_are_passed_over(desk: Desk) -> N
 
 
 def test_a_worker_waits_for_a_client_that_reads_too_little(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(traffic, "MOST_WAITING", 100_000)
+    monkeypatch.setattr(traffic, "MOST_HELD", 100_000)
     hand, client = desk.hire(), desk.connect(4096)
     client.send(GET % 1)
     hand.begin()
@@ -358,15 +358,16 @@ def test_a_worker_waits_for_a_client_that_reads_too_little(desk: Desk, monkeypat
 
 
 def test_a_client_that_leaves_frees_its_paused_worker(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(traffic, "MOST_WAITING", 10)
-    hand, client = desk.hire(), desk.connect()
+    monkeypatch.setattr(traffic, "MOST_HELD", 10)
+    hand, client = desk.hire(), desk.connect(4096)
     client.send(GET % 1)
     hand.begin()
-    desk.traffic.rest(hand.worker, bytes(11))
+    while not desk.loop.paused:
+        desk.traffic.rest(hand.worker, bytes(INLINE))
     client.connection.close()
     assert desk.loop.paused == [("http.1", True), ("http.1", False)]
     descriptor = os.memfd_create("rest")
-    desk.traffic.rest(hand.worker, Rest(descriptor))  # what it still says is thrown away
+    desk.traffic.rest(hand.worker, Extent(descriptor, 0, 10))  # what it still says is thrown away
     desk.traffic.rest(hand.worker, b"more")
     with pytest.raises(OSError):
         os.fstat(descriptor)

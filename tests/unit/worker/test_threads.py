@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from prefork.messages import Ending, inbox, pack_request, pair, receive, send, unpack_ending
 from prefork.scoreboard import Scoreboard
+from prefork.worker.http import Means
 from prefork.worker.threads import serve_in_threads
 
 from .conftest import hosted, request
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from prefork.worker.hosts.wsgi import Wsgi
 
 NUMBER = 3
+NOTHING = Means(spool=-1, spool_max=0)  # the clients of these tests read what they get
 
 
 class Threads:
@@ -29,7 +31,7 @@ class Threads:
         self.clients = [pair() for _ in range(NUMBER)]
         places = [(theirs, scoreboard.slot(number)) for number, (_, theirs) in enumerate(wires)]
         self.status: list[int] = []
-        self.main = threading.Thread(target=lambda: self.status.append(serve_in_threads(places, 4, host, limit)))
+        self.main = threading.Thread(target=lambda: self.status.append(serve_in_threads(places, 4, host, NOTHING, limit)))
         self.main.start()
 
     def give(self, number: int) -> None:
