@@ -87,6 +87,20 @@ def test_files_in_new_directories_count_too(changing: Changing, code) -> None:
         assert server.wait_for("files_changed", after=mark)["files"] == ["package/below/late.py"]
 
 
+def test_an_application_that_is_replaced_as_a_whole_is_noticed(changing: Changing, code, tmp_path: Path) -> None:
+    """A checkout or a copy: its directory goes, and another one comes in its place."""
+    with changing(workers=0, dev=True) as server:
+        server.wait_for("watching")
+        code.directory.rename(tmp_path.with_name(tmp_path.name + "-old"))
+        code.directory.mkdir()
+        code.write("two")
+        server.wait_for("reload_done", timeout=5)
+        assert version(server) == "two"
+        code.write("three")
+        server.wait_for("reload_done", timeout=5, generation=3)
+        assert version(server) == "three"
+
+
 def test_the_configuration_file_counts_too(changing: Changing) -> None:
     with changing(workers=0, threads=2, dev=True) as server:
         server.wait_for("watching")

@@ -19,8 +19,6 @@ if TYPE_CHECKING:
     from prefork.master.loop import Master
     from prefork.master.spawn import Death, Helper
 
-NAMED = 5  # changed files that the log names; of more it gives the number
-
 
 class Watch:
     """`process` is the watcher while there is one, `watched` what it was told to watch."""
@@ -106,6 +104,6 @@ def scope(settings: Settings) -> dict[str, Any]:
 
 
 def named(files: list[str], count: int, root: str) -> tuple[str, ...]:
-    """Changed files as the log names them: by their paths below `root`, and not too many."""
-    shown = [path.removeprefix(root + "/") for path in files[:NAMED]]
+    """The first of `count` changed files as the log names them: by their paths below `root`."""
+    shown = [path.removeprefix(root + "/") for path in files]
     return (*shown, f"and {count - len(shown)} more") if count > len(shown) else tuple(shown)

@@ -18,6 +18,7 @@ from prefork.watcher.tree import Look, Tree
 
 STEP = 100  # milliseconds without a further change, after which those so far are told
 LONGEST = 2000  # milliseconds that changes are collected, however many more come
+NAMED = 5  # changed files that the log names; of more it gives the number
 QUIET = 1000  # milliseconds after which new watches are sure to be there
 
 
@@ -61,7 +62,8 @@ def follow_folders(tree: Tree, seen: Look, channel: Channel, dismissed: Dismisse
     )
     watched = seen.folders
     for changes in notices:
-        if fresh or any(tree.concerns(path) for _, path in changes):
+        # Without any directory there are no notices: the application's own has gone, perhaps for a moment.
+        if fresh or not watched or any(tree.concerns(path) for _, path in changes):
             fresh = False
             seen = told(tree, seen, channel)
             if seen.folders != watched:
@@ -73,7 +75,7 @@ def told(tree: Tree, seen: Look, channel: Channel) -> Look:
     """Look again, tell what has changed, and return the new look."""
     look = tree.look()
     if changed := look.changed(seen):
-        channel.send("changed", files=changed[:100], count=len(changed))
+        channel.send("changed", files=changed[:NAMED], count=len(changed))
     return look
 
 

@@ -9,7 +9,7 @@ import os
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
 # Code, and what applications read once, at their start or at first use. Other files, such as uploads, they may write themselves.
 SUFFIXES = (".py", ".html", ".jinja", ".jinja2", ".j2", ".mako", ".cfg", ".ini", ".toml", ".yaml", ".yml")
@@ -20,9 +20,12 @@ State = tuple[int, int, int]  # of a file: time of its last change, size, inode
 
 
 class Look(NamedTuple):
-    """What there is at one moment: the directories to be told about, and the state of each file that counts."""
+    """What there is at one moment: the directories to be told about, and each file that counts, with their states.
 
-    folders: frozenset[str]
+    A directory's state is its inode: another one in its place has to be watched anew.
+    """
+
+    folders: dict[str, int]
     files: dict[str, State]
 
     def changed(self, earlier: Look) -> list[str]:
@@ -46,7 +49,7 @@ class Tree:
             below[:] = [name for name in below if self._is_entered(folder, name)]
             folders.add(folder)
             files.update(self._states(os.path.join(folder, name) for name in names if counts(name)))
-        return Look(frozenset(filter(os.path.isdir, folders)), files)
+        return Look({path: inode for path, (_, _, inode) in self._states(folders)}, files)
 
     def concerns(self, path: str) -> bool:
         """Whether a look is worth while after a change of `path`, which may be a directory."""
@@ -58,7 +61,7 @@ class Tree:
         own = name.startswith(".") or name in PASSED_OVER or path == self.data_dir
         return not own and not os.path.exists(os.path.join(path, "pyvenv.cfg"))
 
-    def _states(self, paths: Iterator[str] | tuple[str, ...]) -> Iterator[tuple[str, State]]:
+    def _states(self, paths: Iterable[str]) -> Iterator[tuple[str, State]]:
         for path in paths:
             try:
                 status = os.stat(path)

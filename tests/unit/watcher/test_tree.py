@@ -75,7 +75,7 @@ def test_changes(root: Path) -> None:
     (root / "pages" / "logo.png").write_text("changed")
     after = subject.look()
     assert names(after.changed(before), root) == ["new/late.py", "pages/base.html", "shop.py"]
-    assert names(list(after.folders - before.folders), root) == ["new"]
+    assert names(list(after.folders.keys() - before.folders.keys()), root) == ["new"]
 
 
 def test_an_editor_that_replaces_a_file_changes_it(root: Path) -> None:
@@ -87,6 +87,16 @@ def test_an_editor_that_replaces_a_file_changes_it(root: Path) -> None:
     os.utime(root / "shop.new", ns=(status.st_atime_ns, status.st_mtime_ns))
     (root / "shop.new").rename(root / "shop.py")
     assert names(subject.look().changed(before), root) == ["shop.py"]
+
+
+def test_another_directory_in_the_place_of_one_is_another(root: Path) -> None:
+    subject = tree(root)
+    before = subject.look()
+    (root / "pages").rename(root / ".gone")
+    (root / "pages").mkdir()
+    after = subject.look()
+    assert after.folders.keys() == before.folders.keys()
+    assert after.folders != before.folders
 
 
 def test_when_to_look(root: Path) -> None:
