@@ -70,6 +70,18 @@ class Application:
         "For development: whether the server reloads when a file of the application, or the configuration file, changes; the same "
         "as `reload` or `all` in Odoo's `dev_mode`",
     )
+    after_fork: str | None = option(
+        kinds.HOOK,
+        None,
+        "A function of the application that each new worker calls first: to reconnect, to start threads; what it raises means "
+        "that the worker cannot get ready",
+    )
+    worker_ready: str | None = option(
+        kinds.HOOK, None, "One that it calls last, right before it takes requests: to warm caches; as `after_fork` if it raises"
+    )
+    worker_exit: str | None = option(
+        kinds.HOOK, None, "One that it calls when it leaves after its last request: to flush what is buffered; a failure is logged"
+    )
     server_wide_modules: tuple[str, ...] = option(
         kinds.NAMES, (), "The modules that Odoo loads for every database", aliases=("load",), inert=True
     )
@@ -266,6 +278,15 @@ class Logging:
     )
     log_format: str = option(kinds.FORMAT, "text", "Lines for people, or one JSON object per line", applies="restart")
     access_log: bool = option(kinds.SWITCH, True, "Whether each request is logged")
+    access_log_format: str = option(
+        kinds.ACCESS,
+        Derived(lambda values, _: "json" if values["log_format"] == "json" else "prefork", "that of `log_format`"),
+        "Our own line with waiting and processor time, the line that Odoo writes, that of Apache and nginx, or a JSON object",
+        applies="restart",
+    )
+    access_log_exclude: tuple[str, ...] = option(
+        kinds.PATTERNS, (), "Paths, such as `/web/health*`, whose requests are logged only when they fail"
+    )
 
 
 @dataclass(frozen=True, kw_only=True)

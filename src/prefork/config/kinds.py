@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 UNSET = frozenset({"", "none", "false"})  # what odoo.conf writes where a value is not set
 APPLICATION = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*:[^\W\d]\w*(\.[^\W\d]\w*)*(\(\))?")
+FUNCTION = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*:[^\W\d]\w*(\.[^\W\d]\w*)*")
 HOST_NAME = re.compile(r"(?!-)[A-Za-z0-9-]{1,63}(\.[A-Za-z0-9-]{1,63})*", re.ASCII)
 
 
@@ -64,6 +65,13 @@ def application(text: str) -> str:
     return text
 
 
+def function(text: str) -> str:
+    """The name of a function, `module:function`."""
+    if not FUNCTION.fullmatch(text):
+        raise ValueError(f'"{text}" names no function; write module:function')
+    return text
+
+
 def interface(text: str) -> str:
     """An address to listen on; empty means all IPv4 addresses."""
     bare = text.removeprefix("[").removesuffix("]") or "0.0.0.0"  # noqa: S104 - the empty value means every address
@@ -78,6 +86,14 @@ def interface(text: str) -> str:
 def names(text: str) -> tuple[str, ...]:
     """A list, separated by commas or line ends."""
     return tuple(part.strip() for part in re.split(r"[,\n]", text) if part.strip())
+
+
+def patterns(text: str) -> tuple[str, ...]:
+    """A list of paths, in which `*` stands for anything."""
+    for part in names(text):
+        if not part.startswith(("/", "*")):
+            raise ValueError(f'"{part}" fits no path; begin it with / or *')
+    return names(text)
 
 
 def networks(text: str) -> tuple[str, ...]:
@@ -152,6 +168,7 @@ def listed(items: tuple[str, ...]) -> str:
 
 
 APP = plain("MODULE:ATTRIBUTE", "`module:attribute` or `module:factory()`", application)
+HOOK = plain("MODULE:FUNCTION", "`module:function`", function)
 NUMBER = plain("NUMBER", "a whole number", whole_number)
 PORT = plain("PORT", "a port", whole_number)
 OLD_PORT = plain("PORT", "a port", whole_number, unset=UNSET | {"0"})  # Odoo 17 saves `longpolling_port = 0`
@@ -162,6 +179,7 @@ CRON_TIME = plain("TIME", "a time", quantities.time, quantities.time_words, UNSE
 MODE = plain("OCTAL", "three octal digits", octal, lambda bits: f"{bits:03o}")
 INTERFACE = plain("ADDRESS", "an IP address or host name; empty for all", interface, unset=UNSET - {""})
 NAMES = plain("NAMES", "names separated by commas", names, listed)
+PATTERNS = plain("PATHS", "paths separated by commas; `*` stands for anything", patterns, listed)
 NETWORKS = plain("NETWORKS", "IP addresses and networks separated by commas", networks, listed)
 ACCOUNT = plain("NAME", "a name or a number", str)
 PATH = Kind("PATH", "a path", path)
@@ -192,3 +210,4 @@ PRELOAD = choice(
     unset=frozenset({"", "none"}),
 )
 FORMAT = choice("text", "json")
+ACCESS = choice("prefork", "odoo", "combined", "json")

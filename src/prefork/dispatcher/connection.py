@@ -291,10 +291,10 @@ class Connection:
 
     def refuse(self, refused: Refused) -> None:
         """Answer a request that cannot be read, and end the connection: what follows cannot be told from it."""
-        self.traffic.refused(self, refused)
+        request_id = self.traffic.refused(self, refused)
         self.refused = True
         self._drop_intake()
-        self.answer(refusal(refused), keep=False)
+        self.answer(refusal(refused, request_id), keep=False)
 
     def answer(self, data: bytes, file: Extent | None = None, *, keep: bool) -> None:
         """Send a whole answer of the dispatcher's own, which may end with a file."""

@@ -296,7 +296,9 @@ class Dispatcher:
         elif kind == "options":
             self.traffic.apply(Options.received(order["options"]))
         elif kind == "log":
-            self.journal.sink.replace(descriptors[0])
+            self.journal.sink.replace(descriptors[0])  # which makes it our standard error
+            for worker in self.traffic.workers.values():
+                worker.log_to(2)
         elif kind == "give up":
             self.traffic.give_up(order["reason"])
         elif kind == "drain":
@@ -313,6 +315,7 @@ class Dispatcher:
         worker = Worker(order["slot"], order["name"], order["pid"], slot, socket.socket(fileno=wire), pidfd)
         self._watch(wire, partial(self.listen, worker), select.EPOLLIN)
         self._watch(pidfd, partial(self.lost, worker), select.EPOLLIN)
+        worker.log_to(2)  # it may have been forked before a rotation and be introduced after it
         self.traffic.add(worker)
 
     # Time.

@@ -5,18 +5,20 @@ Knows connections and workers, but neither epoll nor the master: the loop passes
 
 from __future__ import annotations
 
-import secrets
+import fnmatch
+import re
 import time
 from functools import partial
 from typing import TYPE_CHECKING, Protocol
 
 from prefork.dispatcher.connection import State
+from prefork.dispatcher.identity import Identity
 from prefork.dispatcher.outbox import Extent
 from prefork.dispatcher.queue import Queue
 from prefork.dispatcher.replies import HEALTH, failure, file_head, health
 from prefork.dispatcher.static import Found, find
 from prefork.dispatcher.verdict import Verdict, corrected, judge
-from prefork.events import Access, QueueFull, RequestFailed, RequestRefused, RequestRetried, SpoolFull
+from prefork.events import QueueFull, RequestFailed, RequestRefused, RequestRetried, SpoolFull
 from prefork.files import Places
 from prefork.http.head import Reader, Refused
 from prefork.http.proxies import Headers, Origin, Proxies
@@ -24,6 +26,8 @@ from prefork.messages import pack_request
 from prefork.scoreboard import ANSWERED, BEGUN, BUSY, CONNECTIONS, FAILED, OLDEST, QUEUED, REFUSED, RETRIED, SIZE, WRITING
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from prefork.dispatcher.connection import Connection
     from prefork.dispatcher.disk import Disk
     from prefork.dispatcher.exchange import Exchange
@@ -36,6 +40,12 @@ if TYPE_CHECKING:
 BEGIN_WITHIN = 1.0  # seconds from the hand-over to the application's start
 MOST_HELD = 1 << 18  # bytes that a client may leave unread in our memory before its worker has to wait
 SAY_AGAIN = 60.0  # seconds between two complaints about the same
+
+
+def matcher(patterns: tuple[str, ...]) -> Callable[[bytes], object]:
+    """What tells whether a path fits one of the patterns, in which `*` stands for anything."""
+    one_of = "|".join(fnmatch.translate(pattern) for pattern in patterns) or "(?!)"
+    return re.compile(one_of.encode()).match
 
 
 class Loop(Protocol):
@@ -73,6 +83,7 @@ class Traffic:
         self.journal = journal
         self.counters = counters
         self.reader = Reader()
+        self.identity = Identity()
         self.queue: Queue[Exchange, Worker] = Queue(options.queue_size, options.queue_timeout)
         self.workers: dict[int, Worker] = {}
         self.numbered = 0
@@ -88,6 +99,7 @@ class Traffic:
         self.options = options
         self.proxies = Proxies(options.trusted_proxies)
         self.places = Places(options.static)
+        self.unlogged = matcher(options.access_log_exclude)
         self.queue.size, self.queue.timeout = options.queue_size, options.queue_timeout
 
     # From connections.
@@ -100,8 +112,9 @@ class Traffic:
         """Take a complete request."""
         self.numbered += 1
         exchange.number = self.numbered
+        exchange.request_id = self.identity.of(exchange.origin.headers)
         if exchange.head.target.startswith(HEALTH) and self.proxies.trusts(exchange.origin.client[0]):
-            self._answer(exchange, *health(self, exchange.head, keep=self._keep(exchange)))
+            self._answer(exchange, *health(self, exchange.head, exchange.request_id, keep=self._keep(exchange)))
             return
         if self.options.static and (place := self.places.find(exchange.head.target.partition(b"?")[0])):
             exchange.connection.to(State.SERVED, time.monotonic() + self.options.body_timeout)
@@ -118,9 +131,9 @@ class Traffic:
         if isinstance(outcome, Exception):
             raise outcome
         if isinstance(outcome, int):
-            self._answer(exchange, outcome, failure(outcome, head, "", keep=keep))
+            self._answer(exchange, outcome, failure(outcome, head, exchange.request_id, keep=keep))
         else:
-            self._answer(exchange, outcome.part.status, file_head(outcome, keep=keep), outcome.extent(head))
+            self._answer(exchange, outcome.part.status, file_head(outcome, exchange.request_id, keep=keep), outcome.extent(head))
         exchange.connection.proceed()
 
     def _enqueue(self, exchange: Exchange) -> None:
@@ -142,10 +155,12 @@ class Traffic:
         self.queue.withdraw(exchange)
         exchange.discard()
 
-    def refused(self, connection: Connection, refused: Refused) -> None:
-        """A request that could not be read is answered by its connection."""
+    def refused(self, connection: Connection, refused: Refused) -> str:
+        """A request that could not be read is answered by its connection; returns the request's id."""
         self.counters[REFUSED] += 1
-        self.journal.note(RequestRefused(connection.peer[0], refused.status, refused.reason))
+        request_id = self.identity.of(connection.head.headers) if connection.head else self.identity.make()
+        self.journal.note(RequestRefused(connection.peer[0], refused.status, request_id, refused.reason))
+        return request_id
 
     def no_room(self, error: OSError) -> None:
         """There is no room for a large body."""
@@ -292,7 +307,9 @@ class Traffic:
         exchange.arrived = time.monotonic()  # the time it was served is no time that it waited
         self.counters[RETRIED] += 1
         head = exchange.head
-        self.journal.note(RequestRetried(head.method, exchange.target(), worker.name, exchange.attempt, verdict.value))
+        self.journal.note(
+            RequestRetried(head.method, exchange.target(), worker.name, exchange.attempt, exchange.request_id, verdict.value)
+        )
         while (other := self.queue.claim()) is not None:
             if self.assign(exchange, other):
                 return
@@ -301,21 +318,20 @@ class Traffic:
         self.queue.wait(exchange, first=True)
 
     def _cut(self, exchange: Exchange, status: int, worker: Worker, cause: str) -> None:
-        reference = secrets.token_hex(4)
-        self.counters[FAILED] += 1
-        reason = f"{cause}, the connection is cut"
-        self.journal.note(RequestFailed(exchange.head.method, exchange.target(), status, worker.name, reference, reason))
+        self._note_failure(exchange, status, worker.name, f"{cause}, the connection is cut")
         exchange.connection.cut()
 
     def fail(self, exchange: Exchange, status: int, reason: str, *, worker: str) -> None:
-        """Answer a request that no worker will. With a `reason` it is logged, and the page refers to that line."""
-        reference = secrets.token_hex(4) if reason else ""
-        self.counters[FAILED] += 1
-        head = exchange.head
-        if reason:
-            self.journal.note(RequestFailed(head.method, exchange.target(), status, worker, reference, reason))
-        data = failure(status, head, reference, keep=self._keep(exchange))
+        """Answer a request that no worker will. Without a `reason` nothing but its access line is logged."""
+        self._note_failure(exchange, status, worker, reason)
+        data = failure(status, exchange.head, exchange.request_id, keep=self._keep(exchange))
         self._answer(exchange, status, data)
+
+    def _note_failure(self, exchange: Exchange, status: int, worker: str, reason: str) -> None:
+        self.counters[FAILED] += 1
+        if reason:
+            failed = RequestFailed(exchange.head.method, exchange.target(), status, worker, exchange.request_id, reason)
+            self.journal.note(failed)
 
     # In between.
 
@@ -379,11 +395,6 @@ class Traffic:
 
     def _account(self, exchange: Exchange, status: int, sent: int, cpu: float, worker: str) -> None:
         self.counters[ANSWERED] += 1
-        if not self.options.access_log:
-            return
-        now = time.monotonic()
-        wait = (exchange.assigned if exchange.deliveries else now) - exchange.arrived
-        service = now - exchange.assigned if exchange.deliveries else 0.0
-        head = exchange.head
-        client = exchange.origin.client[0]
-        self.journal.note(Access(client, head.method, head.target.decode("latin-1"), status, sent, wait, service, cpu, worker))
+        # A health check that fails is worth its line.
+        if self.options.access_log and (status >= 400 or not self.unlogged(exchange.head.target.partition(b"?")[0])):
+            self.journal.note(exchange.entry(status, sent, cpu, worker))

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from prefork.config import Settings
     from prefork.master.spawn import Helper, Owner
 
+HOOKS = ("after_fork", "worker_ready", "worker_exit")
 NEVER = 2**62  # requests: a worker's limit when there is none
 
 
@@ -49,6 +50,7 @@ class Generation:
             "generation": self.number,
             "app": settings.app,
             "app_dir": str(settings.app_dir),
+            "hooks": {name: settings.value(name) for name in HOOKS if settings.value(name)},
             "preload": self.preload,
             "umask": settings.umask,
             "threads": self.threads,

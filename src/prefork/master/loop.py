@@ -25,6 +25,7 @@ from prefork.events import (
     Interrupted,
     Listening,
     NeverReady,
+    RotationFailed,
     Scaled,
     ServerReady,
     Starting,
@@ -249,10 +250,17 @@ class Master:
         self.stacks_at = time.monotonic() + STACKS_WITHIN
 
     def reopen_log(self) -> None:
-        """Open the log file again, after its rotation; workers write to the new one from the next reload on."""
-        if self.settings.logfile is None:
+        """Open the log file again, after its rotation. The dispatcher passes it on to the workers, each after its request."""
+        path = self.settings.logfile
+        if path is None:
             return
-        new = owner.open_log(self.settings.logfile)
+        try:
+            new = owner.open_log(path)
+        except OSError as error:
+            self.journal.emit(RotationFailed(str(path), error.strerror or str(error)))
+            return
+        for template in self.templates.running():
+            template.channel.send("log", [new])
         self.front.tell("log", [new])
         old, self.log = self.log, new
         os.close(old)

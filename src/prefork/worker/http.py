@@ -9,15 +9,15 @@ from __future__ import annotations
 import io
 import os
 import socket
-import sys
 import time
 from typing import TYPE_CHECKING, NamedTuple
 
 from prefork.http.framing import reason
 from prefork.http.pages import page
-from prefork.messages import BROKEN, KEEP, WORN, inbox, pack_ending, receive, send, unpack_request
+from prefork.messages import BROKEN, KEEP, LOG, WORN, inbox, pack_ending, receive, send, unpack_request
 from prefork.scoreboard import BEGUN, BEGUN_AT, RECEIVED, REQUEST, REQUESTS, pack_progress
 from prefork.worker.offload import Offloading
+from prefork.worker.output import Output, complain
 from prefork.worker.reply import Reply
 from prefork.worker.rest import Rest
 from prefork.worker.traces import trace
@@ -38,11 +38,12 @@ class Means(NamedTuple):
     """What answers can be made with.
 
     `spool` is the directory (a descriptor) for what clients do not read, `spool_max` how many bytes of one answer may be there;
-    `offload` is set where applications may name files.
+    `output` is where the application prints to, `offload` is set where it may name files.
     """
 
     spool: int
     spool_max: int
+    output: Output
     offload: Offload | None = None
 
 
@@ -72,6 +73,9 @@ def serve(
             return
         if not message:
             return
+        if message == LOG:
+            means.output.switch(descriptors[0])
+            continue
         request = unpack_request(message)
         slot[REQUEST] = pack_progress(request.number, RECEIVED)
         # Family and type are given because finding them out costs two system calls; only send is ever called.
@@ -104,13 +108,12 @@ def answer(host: Host, request: Request, body: BinaryIO, reply: Reply) -> None:
         host.respond(request, body, reply)
     except BaseException as error:  # noqa: BLE001 - SystemExit in a view must not end the worker either
         target = ascii(request.target.decode("latin-1"))[1:-1]
-        sys.stderr.write(f"prefork: {request.method} {target} raised in worker {os.getpid()}:\n{trace(error)}")
-        sys.stderr.flush()
+        complain(f"prefork: {request.method} {target} ({request.request_id}) raised in worker {os.getpid()}:\n{trace(error)}")
         if reply.begun:
             reply.fail()
         else:
             accept = next((value for name, value in request.headers if name == b"accept"), b"")
-            kind, text = page(500, "", accept)
+            kind, text = page(500, request.request_id, accept)
             reply.begin(f"500 {reason(500)}", [("Content-Type", kind.decode())], len(text))
             reply.write(text)
             reply.finish()

@@ -7,13 +7,13 @@ conditions and ranges. Where they are not set the headers pass, for a proxy that
 from __future__ import annotations
 
 import os
-import sys
 from typing import TYPE_CHECKING
 
 from prefork.files import Opened, Places, content_type, open_below
 from prefork.http.conditions import File, Part, choose, described
 from prefork.http.framing import reason
 from prefork.http.pages import page
+from prefork.worker.output import complain
 from prefork.worker.reply import Reply
 
 if TYPE_CHECKING:
@@ -80,9 +80,9 @@ class Offloading(Reply):
         try:
             self.file = self.offload.open(*named)
         except OSError as error:
-            sys.stderr.write(f"prefork: {named[0]} cannot be sent to {ascii(self.request.target)[2:-1]}: {error}\n")
+            complain(f"prefork: {named[0]} cannot be sent to {ascii(self.request.target)[2:-1]}: {error}\n")
             accept = next((value for name, value in self.request.headers if name == b"accept"), b"")
-            kind, self.sorry = page(404, "", accept)
+            kind, self.sorry = page(404, self.request.request_id, accept)
             super().begin(f"404 {reason(404)}", [("Content-Type", kind.decode())], len(self.sorry))
             return
         kept = [(name, value) for name, value in headers if not name.lower().startswith(OURS)]

@@ -123,6 +123,8 @@ class Reply:
             lines.append((b"Date", date()))
         if b"server" not in seen:
             lines.append((b"Server", SERVER))
+        if b"x-request-id" not in seen:
+            lines.append((b"X-Request-ID", self.request.request_id.encode()))
         return announced, lines
 
     def write(self, data: bytes) -> None:

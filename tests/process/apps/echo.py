@@ -107,6 +107,20 @@ def do_raise(environ, start_response, query):
     raise LookupError("a secret of the application")
 
 
+def do_print(environ, start_response, query):
+    """A line on standard output and one on standard error, past Python's buffers."""
+    os.write(1, f"stdout {query['text']}\n".encode())
+    os.write(2, f"stderr {query['text']}\n".encode())
+    return do_echo(environ, start_response, query)
+
+
+def do_redirect(environ, start_response, query):
+    """Lead standard error elsewhere, as some daemons do."""
+    with open(query["file"], "a") as file:
+        os.dup2(file.fileno(), 2)
+    return do_echo(environ, start_response, query)
+
+
 def do_die(environ, start_response, query):
     """As the kernel's out-of-memory killer would have it."""
     os.kill(os.getpid(), 9)

@@ -39,6 +39,8 @@ OPTIONS = Options(
     max_body_size=1 << 20,
     static=(),
     access_log=True,
+    access_log_format="prefork",
+    access_log_exclude=(),
     log_level="info",
 )
 

@@ -15,6 +15,7 @@ import pytest
 from prefork.dispatcher import connection
 from prefork.dispatcher.connection import CONTINUE, TRANSITIONS, State
 from prefork.dispatcher.outbox import Extent
+from prefork.events import RequestRefused
 from prefork.messages import INLINE
 
 if TYPE_CHECKING:
@@ -219,6 +220,24 @@ def test_refused(desk: Desk, sent: bytes, status: int) -> None:
     desk.loop.until(lambda: client.state is State.CLOSED)
     assert not hand.has_message()
     assert desk.journal.names() == ["request_refused"]
+
+
+@pytest.mark.parametrize(
+    ("sent", "known"),
+    [
+        (b"POST / HTTP/1.1\r\nHost: h\r\nX-Request-ID: c-1\r\nContent-Length: 2000000\r\n\r\n", True),
+        (b"GET / HTTP/1.1\r\nX-Request-ID: c-1\r\n\r\n", False),
+    ],
+    ids=["the head could be read", "it could not"],
+)
+def test_a_refused_request_has_a_name_too(desk: Desk, sent: bytes, known: bool) -> None:
+    client = desk.connect()
+    client.send(sent)
+    head = client.socket.recv(1 << 16)
+    (refused,) = desk.journal.events
+    assert isinstance(refused, RequestRefused)
+    assert (refused.request_id == "c-1") is known
+    assert f"\r\nX-Request-ID: {refused.request_id}\r\n".encode() in head
 
 
 def test_a_refused_client_is_not_listened_to_for_ever(desk: Desk) -> None:

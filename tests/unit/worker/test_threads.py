@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from prefork.messages import Ending, inbox, pack_request, pair, receive, send, unpack_ending
 from prefork.scoreboard import Scoreboard
 from prefork.worker.http import Means
+from prefork.worker.output import Output
 from prefork.worker.threads import serve_in_threads
 
 from .conftest import hosted, request
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     from prefork.worker.hosts.wsgi import Wsgi
 
 NUMBER = 3
-NOTHING = Means(spool=-1, spool_max=0)  # the clients of these tests read what they get
+NOTHING = Means(spool=-1, spool_max=0, output=Output())  # the clients of these tests read what they get
 
 
 class Threads:

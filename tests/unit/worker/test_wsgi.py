@@ -201,14 +201,20 @@ def test_hop_by_hop_headers_are_ours(bench: Bench) -> None:
     ]
     answer = bench.ask(says(b"abc", headers=theirs))
     assert answer.body == b"abc"
-    assert {name.lower() for name, _ in answer.getheaders()} == {"x", "content-length", "date", "server"}
+    assert {name.lower() for name, _ in answer.getheaders()} == {"x", "content-length", "date", "server", "x-request-id"}
 
 
 def test_headers_arrive_as_they_were_given(bench: Bench) -> None:
     given = [("Set-Cookie", "a=1"), ("set-cookie", "b=\xe4\t2"), ("Server", "theirs"), ("date", "today"), ("ETag", "")]
     answer = bench.ask(says(b"abc", headers=given))
     assert answer.getheaders()[:5] == given
-    assert len(answer.getheaders()) == 6
+    assert len(answer.getheaders()) == 7
+
+
+def test_the_id_of_a_request_is_in_its_answer_unless_the_application_says_another(bench: Bench) -> None:
+    assert bench.ask(says(b"abc")).getheader("x-request-id") == "abc-7"
+    answer = bench.ask(says(b"abc", headers=[("x-request-id", "theirs")]))
+    assert answer.headers.get_all("x-request-id") == ["theirs"]
 
 
 def test_head_tells_the_length_where_it_is_known(bench: Bench) -> None:

@@ -11,6 +11,8 @@ from tempfile import _TemporaryFileWrapper
 from typing import TYPE_CHECKING, Any, Callable
 from urllib.parse import unquote_to_bytes
 
+from prefork.worker import names
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from typing import BinaryIO
@@ -40,11 +42,7 @@ class Wsgi:
         calls = attribute.endswith("()")
         if calls:
             attribute = attribute[:-2]
-        found: Any = module
-        for part in attribute.split(".") if attribute else [default(module)]:
-            if not hasattr(found, part):
-                raise AttributeError(f"app = {self.app}: {getattr(found, '__name__', found)!r} has no attribute {part!r}")
-            found = getattr(found, part)
+        found = names.attribute(module, attribute or default(module), f"app = {self.app}")
         found = found() if calls else found
         if not callable(found):
             raise TypeError(f"app = {self.app}: {type(found).__name__} is not a WSGI application, it cannot be called")
