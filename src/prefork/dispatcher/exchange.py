@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
+from prefork.http.proxies import named
 from prefork.messages import Request
 
 if TYPE_CHECKING:
@@ -53,7 +54,7 @@ class Exchange:
             self.body if isinstance(self.body, bytes) else None,
             self.length,
             origin.client,
-            self.connection.local,
+            self.connection.local if self.connection.local[0] else named(origin),
             origin.scheme,
             keep,
         )

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 
 BEGIN_WITHIN = 1.0  # seconds from the hand-over to the application's start
 MOST_WAITING = 32 << 20  # bytes a client may leave unread before its worker has to wait
+UNIX = "unix:"  # what logs call a client that has no address
 RETRY_AFTER = 5  # seconds, for those who come while the queue is full
 
 
@@ -120,7 +121,7 @@ class Traffic:
     def refused(self, connection: Connection, refused: Refused) -> None:
         """A request that could not be read is answered by its connection."""
         self.counters[REFUSED] += 1
-        self.journal.note(RequestRefused(connection.peer[0], refused.status, refused.reason))
+        self.journal.note(RequestRefused(connection.peer[0] or UNIX, refused.status, refused.reason))
 
     def relieved(self, connection: Connection) -> None:
         """A client has read some of what waits for it."""
@@ -243,7 +244,7 @@ class Traffic:
         progress = corrected(progress, size, sent)
         if progress.state < WRITING:
             exchange.connection.outbox.clear()  # what it has handed on: another answer takes its place
-        return progress, sent
+        return progress, sent or 0
 
     def _again(self, exchange: Exchange, worker: Worker, verdict: Verdict) -> None:
         if verdict is Verdict.RETRY:
@@ -344,5 +345,5 @@ class Traffic:
         wait = (exchange.assigned if exchange.deliveries else now) - exchange.arrived
         service = now - exchange.assigned if exchange.deliveries else 0.0
         head = exchange.head
-        client = exchange.origin.client[0]
+        client = exchange.origin.client[0] or UNIX
         self.journal.note(Access(client, head.method, head.target.decode("latin-1"), status, sent, wait, service, cpu, worker))

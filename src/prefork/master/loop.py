@@ -25,6 +25,7 @@ from prefork.events import (
     NeverReady,
     Scaled,
     ServerReady,
+    SocketPassed,
     Starting,
     StrangerReaped,
 )
@@ -34,10 +35,11 @@ from prefork.master.commands import command, obey
 from prefork.master.crew import Crew
 from prefork.master.fleet import Fork, Retire, State, Wanted, plan
 from prefork.master.front import Front
-from prefork.master.listeners import url
+from prefork.master.notify import Notifier
 from prefork.master.reload import Reload
 from prefork.master.signals import Signals
 from prefork.master.spawn import deaths
+from prefork.master.status import line
 from prefork.master.stop import Stop
 from prefork.master.templates import Templates
 from prefork.scoreboard import Scoreboard
@@ -49,6 +51,7 @@ if TYPE_CHECKING:
     from prefork.journal import Journal
     from prefork.master.fleet import Worker
     from prefork.master.generation import Generation
+    from prefork.master.listeners import Listener
 
 TICK = 0.25  # seconds between two looks at what takes too long
 STACKS_WITHIN = 0.1  # seconds for a worker to write its stacks
@@ -60,12 +63,12 @@ class Master:
     """Everything the server is at this moment. `count` workers of `generation` are wanted; `status` ends the loop."""
 
     def __init__(
-        self, settings: Settings, reread: Callable[[], Settings], listeners: list[socket.socket], log: int, journal: Journal
+        self, settings: Settings, reread: Callable[[], Settings], listeners: list[Listener], log: int, journal: Journal
     ) -> None:
         self.settings = settings
         self.reread = reread
         self.listeners = listeners
-        self.addresses = [url(listener) for listener in listeners]
+        self.addresses = [listener.address for listener in listeners]
         self.log = log
         self.journal = journal
         self.owner = owner.owner_of(settings.user, settings.group)
@@ -86,6 +89,8 @@ class Master:
         self.stacks_at = float("inf")  # when stacks that were asked for go to the log
         self.reloading: Reload | None = None
         self.stopping: Stop | None = None
+        self.refused = ""  # why the last reload failed, until the next one begins
+        self.notifier = Notifier(os.environ, os.getpid())
         self.control: Server | None = None
         self.status: int | None = None
 
@@ -94,8 +99,9 @@ class Master:
     def run(self) -> int:
         """Serve until told to stop; returns the exit status."""
         self.journal.emit(Starting(__version__, self.settings.app or "nothing"))
-        for address in self.addresses:
-            self.journal.emit(Listening(address))
+        for listener in self.listeners:
+            passed = listener.passed
+            self.journal.emit(Listening(listener.address) if passed is None else SocketPassed(listener.address, passed))
         self.hear(self.signals.inbox, self.hear_signals)
         self.hear(self.reports, self.hear_reports)
         self._open_control()
@@ -140,6 +146,9 @@ class Master:
             self.stopping.step(self, now)
         for helper in (*self.templates.running(), *filter(None, [self.front.process])):
             helper.channel.flush()
+        # A start that has begun to fail is no longer one that merely takes long.
+        lasting = self.state() != "running" and (self.complete or not self.backoff.failures)
+        self.notifier.step(now, line(self), lasting=lasting, alive=self.front.turns(now))
         self.journal.flush()
 
     def _wanted(self) -> Wanted:
@@ -159,6 +168,7 @@ class Master:
         if not self.complete:
             self.complete = True
             self.journal.emit(ServerReady(now - self.started, len(new)))
+            self.notifier.ready(line(self))
         hidden = any(worker.state is State.RETIRING and not worker.withdrawn for worker in self.crew.all())
         if self.reloading and self.reloading.switched and len(new) == len(ready) and not hidden:
             self.reloading.done(self, now)

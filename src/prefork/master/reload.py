@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from prefork.config import ConfigurationError, restart_needed
 from prefork.dispatcher.options import Options
 from prefork.events import ReloadDone, ReloadFailed, ReloadStarted, RestartNeeded
+from prefork.master.status import line
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -36,6 +37,8 @@ class Reload:
         """Read the settings and start the new template; the old code goes on serving."""
         master.reloading = self
         self.old_number, self.old_count, self.old_settings = master.generation, master.count, master.settings
+        master.refused = ""
+        master.notifier.reloading(line(master))
         try:
             settings = master.reread()
         except ConfigurationError as error:
@@ -72,6 +75,7 @@ class Reload:
         if self.switched:
             self._apply(master, self.old_settings, self.old_count, self.old_number)
         master.journal.emit(ReloadFailed(self.old_number, reason, traceback))
+        master.refused = reason
         self._end(master, {"ok": False, "error": reason, "traceback": traceback, "generation": self.old_number})
 
     def _apply(self, master: Master, settings: Settings, workers: int, generation: int) -> None:
@@ -82,6 +86,7 @@ class Reload:
 
     def _end(self, master: Master, said: dict[str, Any]) -> None:
         master.reloading = None
+        master.notifier.ready(line(master))
         for answer in self.answers:
             answer(said)
         if self.again and not master.stopping:

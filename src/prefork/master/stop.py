@@ -18,6 +18,7 @@ class Stop:
     """`drained`: no request is left, so that the workers can leave."""
 
     def __init__(self, master: Master, cause: str) -> None:
+        self.cause = cause
         self.started = time.monotonic()
         self.drained = self.dismissed = False
         self.kill_at = float("inf")  # when templates and dispatcher count as stuck
@@ -28,6 +29,7 @@ class Stop:
         for listener in master.listeners:
             listener.close()  # the dispatcher's copies go on until the drain delay is over
         master.listeners.clear()
+        master.notifier.stopping(f"stopping: {cause}")
         master.front.tell("drain", delay=settings.drain_delay, timeout=settings.graceful_timeout)
         self.drained = master.front.process is None
 
