@@ -130,12 +130,12 @@ def test_it_belongs_to_the_account_that_the_workers_run_as(place: Path) -> None:
     if os.geteuid() != 0:
         assert "only root can run workers as user" in refusal(http_interface=f"unix:{place}", user="nobody")
         return
-    server = Server("echo:app", app_dir=APPS, http_interface=f"unix:{place}", user="nobody", http_socket_group="www-data")
+    server = Server("echo:app", app_dir=APPS, http_interface=f"unix:{place}", user="nobody", http_socket_group="daemon")
     server.launch()
     server.wait_for("listening")
     found = place.stat()
     assert (found.st_uid, stat.S_IMODE(found.st_mode)) == (65534, 0o660)
-    assert place.group() == "www-data"
+    assert place.group() == "daemon"
     server.close()
     assert not place.exists()
 

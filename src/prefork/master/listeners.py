@@ -74,7 +74,7 @@ def listen(interface: str, port: int, backlog: int, *, reuse_port: bool = False)
     """A TCP socket; a host name means its first IPv4 address, or else its first one. Raises CannotListen."""
     try:
         found = socket.getaddrinfo(interface, port, type=socket.SOCK_STREAM)
-        family, place = min((family != socket.AF_INET, family, place) for family, _, _, _, place in found)[1:]
+        family, _, _, _, place = min(found, key=lambda each: each[0] != socket.AF_INET)
         # A backlog of its own size, not one that grows with the workers: what does not fit is retried by the client's kernel
         # after a second.
         return Listener(socket.create_server(place, family=family, backlog=backlog, reuse_port=reuse_port))
