@@ -328,9 +328,10 @@ class RequestRetried(Event):
     target: str
     worker: str
     attempt: int
+    request_id: str
     reason: str
     level = "warning"
-    wording = "{method} {target} goes to another worker, attempt {attempt}: {worker} died ({reason})"
+    wording = "{method} {target} ({request_id}) goes to another worker, attempt {attempt}: {worker} died ({reason})"
 
 
 @dataclass(frozen=True, slots=True)
@@ -341,10 +342,10 @@ class RequestFailed(Event):
     target: str
     status: int
     worker: str
-    reference: str
+    request_id: str
     reason: str
     level = "error"
-    wording = "{method} {target} failed with {status} (reference {reference}, worker {worker}): {reason}"
+    wording = "{method} {target} ({request_id}) failed with {status}, worker {worker}: {reason}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -353,8 +354,9 @@ class RequestRefused(Event):
 
     client: str
     status: int
+    request_id: str
     reason: str
-    wording = "Refused a request from {client} with {status}: {reason}"
+    wording = "Refused a request ({request_id}) from {client} with {status}: {reason}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -364,6 +366,15 @@ class QueueFull(Event):
     length: int
     level = "warning"
     wording = "The queue is full with {length} waiting requests: all workers are busy, further requests get 503"
+
+
+@dataclass(frozen=True, slots=True)
+class SpoolFull(Event):
+    """A large body could not be kept; its request got 507. Said once a minute at the most."""
+
+    reason: str
+    level = "critical"
+    wording = "There is no room for large bodies in data_dir: {reason}; requests that bring one get 507"
 
 
 @dataclass(frozen=True, slots=True)
@@ -387,6 +398,16 @@ class FaultContained(Event):
 
 
 @dataclass(frozen=True, slots=True)
+class RotationFailed(Event):
+    """The log file could not be opened again after its rotation (SIGUSR1)."""
+
+    path: str
+    reason: str
+    level = "error"
+    wording = "The log file {path} cannot be opened again: {reason}; the old one is written on until the next USR1"
+
+
+@dataclass(frozen=True, slots=True)
 class LinesDropped(Event):
     """The log could not be written fast enough."""
 
@@ -402,13 +423,17 @@ class Access(Event):
     client: str
     method: str
     target: str
+    protocol: str
     status: int
     bytes: int
     wait: float
     service: float
     cpu: float
     worker: str
-    wording = '{client} "{method} {target}" {status} {bytes} wait={wait} service={service} cpu={cpu} {worker}'
+    request_id: str
+    referer: str
+    user_agent: str
+    wording = '{client} "{method} {target}" {status} {bytes} wait={wait} service={service} cpu={cpu} {worker} {request_id}'
 
 
 CATALOGUE: tuple[type[Event], ...] = tuple(

@@ -69,6 +69,12 @@ def reset(connection: socket.socket) -> None:
     libc.connect(connection.fileno(), bytes(16), 16)  # sixteen zeros: a struct sockaddr of the family AF_UNSPEC
 
 
+def is_journald(descriptor: int) -> bool:
+    """Whether systemd has connected this very descriptor to its journal, which reads a priority at the start of each line."""
+    status = os.fstat(descriptor)
+    return os.environ.get("JOURNAL_STREAM") == f"{status.st_dev}:{status.st_ino}"  # systemd.exec(5)
+
+
 def adopt_orphans() -> None:
     """Become the parent of every descendant whose own parent dies. Raises OSError."""
     if libc.prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) != 0:

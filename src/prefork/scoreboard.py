@@ -14,8 +14,8 @@ SLOTS = 1024  # workers of all kinds that may exist at once
 WORDS = 16  # 8-byte words in a slot: 128 bytes, two cache lines
 DISPATCHER = SLOTS  # the block behind the last slot
 
-# A worker's words.
-REQUEST, BEGUN_AT, REQUESTS, SIZE = range(4)
+# A worker's words. WAITING_SINCE (monotonic nanoseconds, else 0): its client does not read and there is no more room to spool.
+REQUEST, BEGUN_AT, REQUESTS, SIZE, WAITING_SINCE = range(5)
 # The dispatcher's words: how long the queue is and since when its head waits; totals since the dispatcher's start; when its
 # loop last turned (monotonic nanoseconds).
 QUEUED, OLDEST, CONNECTIONS, ANSWERED, RETRIED, FAILED, REFUSED, BUSY, TURNED_AT = range(9)

@@ -174,7 +174,7 @@ def test_serve_reads_again_what_it_read_first(master: list[tuple[Settings, Any]]
         (["a:b", "--workers", "x", "--stop-after-init"], 1, 'error: --workers: "x" is not a whole number'),
         (["a:b", "--stop-after-init"], 0, ""),
         (["a:b", "--app", "c:d"], 2, "the application is named twice, as a:b and as --app c:d; name it once"),
-        (["a:b", "--workes", "3"], 2, "Did you mean '--workers'?"),
+        (["a:b", "--xumask", "022"], 2, "Did you mean '--umask'?"),
     ],
 )
 def test_serve_that_does_not_start(master: list[tuple[Settings, Any]], arguments: list[str], code: int, sentence: str) -> None:

@@ -63,6 +63,18 @@ class Application:
         "Whether workers are forked from a process that has imported the application; auto imports in each worker instead "
         "when the import leaves threads or open connections behind",
     )
+    after_fork: str | None = option(
+        kinds.HOOK,
+        None,
+        "A function of the application that each new worker calls first: to reconnect, to start threads; what it raises means "
+        "that the worker cannot get ready",
+    )
+    worker_ready: str | None = option(
+        kinds.HOOK, None, "One that it calls last, right before it takes requests: to warm caches; as `after_fork` if it raises"
+    )
+    worker_exit: str | None = option(
+        kinds.HOOK, None, "One that it calls when it leaves after its last request: to flush what is buffered; a failure is logged"
+    )
     server_wide_modules: tuple[str, ...] = option(
         kinds.NAMES, (), "The modules that Odoo loads for every database", aliases=("load",), inert=True
     )
@@ -171,6 +183,23 @@ class HTTP:
         minimum=1,
         maximum=1_000_000,
     )
+    static: tuple[tuple[str, str], ...] = option(
+        kinds.PLACES,
+        (),
+        "Directories whose files are served without the application, each behind a prefix of URLs: `/static=/srv/shop/static`",
+    )
+    sendfile_roots: tuple[Path, ...] = option(
+        kinds.PATHS,
+        (),
+        "An answer of the application with an X-Sendfile header that names a file below one of these directories is that file; "
+        "not set means that the header passes, for a proxy",
+    )
+    accel_redirects: tuple[tuple[str, str], ...] = option(
+        kinds.PLACES,
+        (),
+        "An answer of the application with an X-Accel-Redirect header below one of these prefixes is a file of its directory; "
+        "not set means that the header passes, for a proxy",
+    )
     console: bool = option(kinds.SWITCH, False, "Whether the web console runs", applies="restart", inert=True)
     console_port: int = option(
         kinds.PORT, 8071, "The port of the web console", applies="restart", minimum=1, maximum=65535, inert=True
@@ -225,6 +254,13 @@ class Limits:
     )
     max_header_size: int = option(kinds.SIZE, 32 * KIB, "A request whose head is larger gets 431", minimum=KIB, maximum=64 * KIB)
     max_body_size: int = option(kinds.SIZE, 128 * MIB, "A request whose body is larger gets 413", minimum=0, maximum=1 << 50)
+    response_spool_max: int = option(
+        kinds.SIZE,
+        GIB,
+        "This much of a response may wait on disk, in `data_dir`, for a client that reads slowly; beyond it the worker waits",
+        minimum=0,
+        maximum=1 << 50,
+    )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -267,6 +303,15 @@ class Logging:
     )
     log_format: str = option(kinds.FORMAT, "text", "Lines for people, or one JSON object per line", applies="restart")
     access_log: bool = option(kinds.SWITCH, True, "Whether each request is logged")
+    access_log_format: str = option(
+        kinds.ACCESS,
+        Derived(lambda values, _: "json" if values["log_format"] == "json" else "prefork", "that of `log_format`"),
+        "Our own line with waiting and processor time, the line that Odoo writes, that of Apache and nginx, or a JSON object",
+        applies="restart",
+    )
+    access_log_exclude: tuple[str, ...] = option(
+        kinds.PATTERNS, (), "Paths, such as `/web/health*`, whose requests are logged only when they fail"
+    )
 
 
 @dataclass(frozen=True, kw_only=True)

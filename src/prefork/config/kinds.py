@@ -22,6 +22,7 @@ UNSET = frozenset({"", "none", "false"})  # what odoo.conf writes where a value 
 APPLICATION = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*:[^\W\d]\w*(\.[^\W\d]\w*)*(\(\))?")
 UNIX = "unix:"  # begins an address that is a path
 LONGEST_SOCKET = 107  # bytes of a socket's path: unix(7)
+FUNCTION = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*:[^\W\d]\w*(\.[^\W\d]\w*)*")
 HOST_NAME = re.compile(r"(?!-)[A-Za-z0-9-]{1,63}(\.[A-Za-z0-9-]{1,63})*", re.ASCII)
 
 
@@ -66,6 +67,13 @@ def application(text: str) -> str:
     return text
 
 
+def function(text: str) -> str:
+    """The name of a function, `module:function`."""
+    if not FUNCTION.fullmatch(text):
+        raise ValueError(f'"{text}" names no function; write module:function')
+    return text
+
+
 def interfaces(text: str, base: Path) -> tuple[str, ...]:
     """Addresses to listen on, each once; empty means all IPv4 addresses."""
     found = [interface(part, base) for part in names(text) or ("",)]
@@ -105,6 +113,14 @@ def names(text: str) -> tuple[str, ...]:
     return tuple(part.strip() for part in re.split(r"[,\n]", text) if part.strip())
 
 
+def patterns(text: str) -> tuple[str, ...]:
+    """A list of paths, in which `*` stands for anything."""
+    for part in names(text):
+        if not part.startswith(("/", "*")):
+            raise ValueError(f'"{part}" fits no path; begin it with / or *')
+    return names(text)
+
+
 def networks(text: str) -> tuple[str, ...]:
     """A list of IP addresses and networks in their canonical form."""
     return tuple(network(part) for part in names(text))
@@ -124,6 +140,25 @@ def path(text: str, base: Path) -> Path:
     if not text.isprintable():
         raise ValueError(f"{text!a} holds characters that a path should not; write it on one line")
     return Path(os.path.abspath(base / os.path.expanduser(text)))
+
+
+def paths(text: str, base: Path) -> tuple[Path, ...]:
+    """A list of absolute paths."""
+    return tuple(path(part, base) for part in names(text))
+
+
+def places(text: str, base: Path) -> tuple[tuple[str, str], ...]:
+    """Directories behind prefixes of URLs, `/prefix=directory`."""
+    found: dict[str, str] = {}
+    for part in names(text):
+        prefix, equals, directory = (word.strip() for word in part.partition("="))
+        if not prefix.startswith("/") or not equals or not directory:
+            raise ValueError(f'"{part}" is not a prefix and its directory; write them as /static=/srv/shop/static')
+        prefix = "/" + prefix.strip("/")
+        if prefix in found:
+            raise ValueError(f'"{prefix}" is given twice; a prefix has one directory')
+        found[prefix] = str(path(directory, base))
+    return tuple(found.items())
 
 
 def program(text: str, base: Path) -> Path:
@@ -158,6 +193,7 @@ def listed(items: tuple[str, ...]) -> str:
 
 
 APP = plain("MODULE:ATTRIBUTE", "`module:attribute` or `module:factory()`", application)
+HOOK = plain("MODULE:FUNCTION", "`module:function`", function)
 NUMBER = plain("NUMBER", "a whole number", whole_number)
 PORT = plain("PORT", "a port", whole_number)
 OLD_PORT = plain("PORT", "a port", whole_number, unset=UNSET | {"0"})  # Odoo 17 saves `longpolling_port = 0`
@@ -174,9 +210,12 @@ INTERFACES = Kind(
     unset=UNSET - {""},
 )
 NAMES = plain("NAMES", "names separated by commas", names, listed)
+PATTERNS = plain("PATHS", "paths separated by commas; `*` stands for anything", patterns, listed)
 NETWORKS = plain("NETWORKS", "IP addresses and networks separated by commas", networks, listed)
 ACCOUNT = plain("NAME", "a name or a number", str)
 PATH = Kind("PATH", "a path", path)
+PATHS = Kind("PATHS", "paths separated by commas", paths, lambda paths: listed(tuple(map(str, paths))))
+PLACES = Kind("PLACES", "`/prefix=directory`, separated by commas", places, lambda places: listed(tuple(map("=".join, places))))
 PROGRAM = Kind("PATH", "a path, or a name to be found on `PATH`", program)
 LEVEL = choice(
     "debug",
@@ -202,3 +241,4 @@ PRELOAD = choice(
     unset=frozenset({"", "none"}),
 )
 FORMAT = choice("text", "json")
+ACCESS = choice("prefork", "odoo", "combined", "json")

@@ -16,7 +16,7 @@ from prefork.config.checks import problem
 from prefork.config.kinds import UNIX
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
     from collections.abc import Set as AbstractSet
 
     from prefork.config.problems import Problem
@@ -100,6 +100,30 @@ def unwritable(file: Path | None) -> Iterator[str]:
         yield f"{file} cannot be written; choose another file or change the permissions"
 
 
+def static(settings: Settings) -> Iterator[str]:
+    """What is served must be there."""
+    return absent(directory for _, directory in settings.static)
+
+
+def sendfile_roots(settings: Settings) -> Iterator[str]:
+    """What may be sent must be there."""
+    return absent(settings.sendfile_roots)
+
+
+def accel_redirects(settings: Settings) -> Iterator[str]:
+    """What may be sent must be there."""
+    return absent(directory for _, directory in settings.accel_redirects)
+
+
+def absent(directories: Iterable[str | Path]) -> Iterator[str]:
+    """Which of these are no directories."""
+    return (
+        f"{place} is not a directory; create it, or name the one that holds the files"
+        for place in directories
+        if not os.path.isdir(place)
+    )
+
+
 def user(settings: Settings) -> Iterator[str]:
     """The account must exist, and only root may become somebody else."""
     return account(settings.user, lambda name: pwd.getpwnam(name).pw_uid, os.geteuid(), "user")
@@ -140,6 +164,9 @@ OBSTACLES: dict[str, Callable[[Settings], Iterator[str]]] = {
     "data_dir": data_dir,
     "logfile": logfile,
     "pidfile": pidfile,
+    "static": static,
+    "sendfile_roots": sendfile_roots,
+    "accel_redirects": accel_redirects,
     "user": user,
     "group": group,
 }

@@ -22,7 +22,10 @@ class Options:
     keepalive_timeout: float
     max_header_size: int
     max_body_size: int
+    static: tuple[tuple[str, str], ...]
     access_log: bool
+    access_log_format: str
+    access_log_exclude: tuple[str, ...]
     log_level: str
 
     @classmethod
@@ -32,8 +35,9 @@ class Options:
 
     @classmethod
     def received(cls, values: dict[str, Any]) -> Options:
-        """From what `sent` made."""
-        return cls(**{**values, "trusted_proxies": tuple(values["trusted_proxies"])})
+        """From what `sent` made; JSON has lists only."""
+        lists: dict[str, Any] = {name: tuple(value) for name, value in values.items() if isinstance(value, list)}
+        return cls(**{**values, **lists})
 
     def sent(self) -> dict[str, Any]:
         """As JSON's types."""

@@ -58,6 +58,8 @@ class Proxies:
                 ipaddress.ip_address(address)
             except ValueError:
                 break
+            if "%" in address:  # what follows is the name of an interface: it may be any text, and none of ours
+                break
             last = address
             if not self.trusts(address):
                 break

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from prefork.config import Settings
     from prefork.master.spawn import Helper, Owner
 
+HOOKS = ("after_fork", "worker_ready", "worker_exit")
 NEVER = 2**62  # requests: a worker's limit when there is none
 
 
@@ -26,12 +27,15 @@ class Generation:
         self.loaded = False
         self.started = 0.0
 
-    def start(self, owner: Owner, log: int, scoreboard: int, reports: int) -> Helper:
-        """Start the template and tell it what to load. Raises OSError when the interpreter cannot be executed."""
+    def start(self, owner: Owner, log: int, descriptors: list[int]) -> Helper:
+        """Start the template and tell it what to load; `descriptors` are those of scoreboard, reports and spool directory.
+
+        Raises OSError when the interpreter cannot be executed.
+        """
         self.started = time.monotonic()
         self.loaded = False
         self.template = start_template(self.settings.python, owner, log)
-        self.template.channel.send("load", [scoreboard, reports], **self.orders())
+        self.template.channel.send("load", descriptors, **self.orders())
         return self.template
 
     def orders(self) -> dict[str, Any]:
@@ -42,8 +46,12 @@ class Generation:
             "generation": self.number,
             "app": settings.app,
             "app_dir": str(settings.app_dir),
+            "hooks": {name: settings.value(name) for name in HOOKS if settings.value(name)},
             "preload": self.preload,
             "umask": settings.umask,
+            "response_spool_max": settings.response_spool_max,
+            "sendfile_roots": list(map(str, settings.sendfile_roots)),
+            "accel_redirects": settings.accel_redirects,
             "limit_request": settings.limit_request or NEVER,
             "limit_request_jitter": settings.limit_request_jitter,
         }

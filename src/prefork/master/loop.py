@@ -23,6 +23,7 @@ from prefork.events import (
     FaultContained,
     Listening,
     NeverReady,
+    RotationFailed,
     Scaled,
     ServerReady,
     SocketPassed,
@@ -63,12 +64,19 @@ class Master:
     """Everything the server is at this moment. `count` workers of `generation` are wanted; `status` ends the loop."""
 
     def __init__(
-        self, settings: Settings, reread: Callable[[], Settings], listeners: list[Listener], log: int, journal: Journal
+        self,
+        settings: Settings,
+        reread: Callable[[], Settings],
+        listeners: list[Listener],
+        spool: int,
+        log: int,
+        journal: Journal,
     ) -> None:
         self.settings = settings
         self.reread = reread
         self.listeners = listeners
         self.addresses = [listener.address for listener in listeners]
+        self.spool = spool
         self.log = log
         self.journal = journal
         self.owner = owner.owner_of(settings.user, settings.group)
@@ -221,10 +229,17 @@ class Master:
         self.stacks_at = time.monotonic() + STACKS_WITHIN
 
     def reopen_log(self) -> None:
-        """Open the log file again, after its rotation; workers write to the new one from the next reload on."""
-        if self.settings.logfile is None:
+        """Open the log file again, after its rotation. The dispatcher passes it on to the workers, each after its request."""
+        path = self.settings.logfile
+        if path is None:
             return
-        new = owner.open_log(self.settings.logfile)
+        try:
+            new = owner.open_log(path)
+        except OSError as error:
+            self.journal.emit(RotationFailed(str(path), error.strerror or str(error)))
+            return
+        for template in self.templates.running():
+            template.channel.send("log", [new])
         self.front.tell("log", [new])
         old, self.log = self.log, new
         os.close(old)

@@ -34,6 +34,19 @@ def claim(data_dir: Path) -> int:
     return lock
 
 
+def open_spool(data_dir: Path, whose: Owner) -> int:
+    """Make the directory for large bodies and unread answers, which belongs to those who write there, and open it. Raises OSError.
+
+    Its descriptor is their way to it: the data directory above is closed to them.
+    """
+    place = data_dir / "spool"
+    place.mkdir(mode=0o700, exist_ok=True)
+    descriptor = os.open(place, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    if whose.user is not None or whose.group is not None:
+        os.fchown(descriptor, -1 if whose.user is None else whose.user, -1 if whose.group is None else whose.group)
+    return descriptor
+
+
 def write_pid(path: Path) -> None:
     """Write our pid; a reader never sees half of it."""
     new = path.with_name(f".{path.name}.{os.getpid()}")

@@ -29,6 +29,7 @@ def serve(settings: Settings, reread: Callable[[], Settings]) -> int:
     with ExitStack() as leaving:
         try:
             leaving.callback(os.close, owner.claim(settings.data_dir))
+            spool = owner.open_spool(settings.data_dir, owner.owner_of(settings.user, settings.group))
             log = owner.open_log(settings.logfile)
             opened = []
             for listener in listeners(settings) if settings.http_enable else ():
@@ -46,4 +47,4 @@ def serve(settings: Settings, reread: Callable[[], Settings]) -> int:
         adopt_orphans()
         set_title(f"prefork: master [{settings.app}]")
         journal = Journal(Sink(log), level=settings.log_level, as_json=settings.log_format == "json", logger="prefork.master")
-        return Master(settings, reread, opened, log, journal).run()
+        return Master(settings, reread, opened, spool, log, journal).run()

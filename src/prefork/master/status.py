@@ -8,7 +8,19 @@ from typing import TYPE_CHECKING, Any
 
 from prefork import __version__
 from prefork.master.fleet import State
-from prefork.scoreboard import ANSWERED, BEGUN_AT, CONNECTIONS, DISPATCHER, FAILED, OLDEST, QUEUED, REFUSED, REQUESTS, RETRIED
+from prefork.scoreboard import (
+    ANSWERED,
+    BEGUN_AT,
+    CONNECTIONS,
+    DISPATCHER,
+    FAILED,
+    OLDEST,
+    QUEUED,
+    REFUSED,
+    REQUESTS,
+    RETRIED,
+    WAITING_SINCE,
+)
 
 if TYPE_CHECKING:
     from prefork.master.fleet import Worker
@@ -68,7 +80,7 @@ def row(worker: Worker, scoreboard: Scoreboard, now: float) -> dict[str, Any]:
     slot = scoreboard.slot(worker.slot)
     state = worker.state.value
     if worker.state is State.READY:
-        state = "busy" if worker.busy else "idle"
+        state = ("waiting" if slot[WAITING_SINCE] else "busy") if worker.busy else "idle"
     return {
         "name": worker.name,
         "pid": worker.pid,

@@ -43,7 +43,8 @@ class Templates:
         master = self.master
         self.generations[generation.number] = generation
         try:
-            template = generation.start(master.owner, master.log, master.scoreboard.descriptor, master.reporting.fileno())
+            descriptors = [master.scoreboard.descriptor, master.reporting.fileno(), master.spool]
+            template = generation.start(master.owner, master.log, descriptors)
         except OSError as error:
             python = generation.settings.python
             self._failed(generation, f"cannot execute {python}: {error.strerror} (option python)", None)

@@ -23,7 +23,7 @@ from prefork.testing.log import Event, Log
 from prefork.testing.ports import free_port
 
 DEFAULTS: dict[str, object] = {"workers": 2, "http_interface": "127.0.0.1"}
-SERVING = frozenset({"idle", "busy"})
+SERVING = frozenset({"idle", "busy", "waiting"})
 GRACE = 2.0  # seconds that processes may take to follow their master
 
 

@@ -24,6 +24,7 @@ COLOURS = {
     "booting": "yellow",
     "idle": "green",
     "busy": "cyan",
+    "waiting": "yellow",
     "retiring": "dim",
 }
 

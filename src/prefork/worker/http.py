@@ -9,16 +9,18 @@ from __future__ import annotations
 import io
 import os
 import socket
-import sys
 import time
 import traceback
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from prefork.http.framing import reason
 from prefork.http.pages import page
-from prefork.messages import BROKEN, KEEP, WORN, inbox, pack_ending, receive, send, unpack_request
+from prefork.messages import BROKEN, KEEP, LOG, WORN, inbox, pack_ending, receive, send, unpack_request
 from prefork.scoreboard import BEGUN, BEGUN_AT, RECEIVED, REQUEST, REQUESTS, pack_progress
+from prefork.worker.offload import Offloading
+from prefork.worker.output import Output, complain
 from prefork.worker.reply import Reply
+from prefork.worker.rest import Rest
 
 if TYPE_CHECKING:
     from typing import BinaryIO
@@ -26,13 +28,28 @@ if TYPE_CHECKING:
     from prefork.messages import Request
     from prefork.scoreboard import Slot
     from prefork.worker.app import Host
+    from prefork.worker.offload import Offload
 
 TWO_RIGHTS = socket.CMSG_SPACE(8)  # the client's socket, and the file of a large body
 
 
-def serve(pair: socket.socket, slot: Slot, host: Host, limit: int) -> None:
+class Means(NamedTuple):
+    """What answers can be made with.
+
+    `spool` is the directory (a descriptor) for what clients do not read, `spool_max` how many bytes of one answer may be there;
+    `output` is where the application prints to, `offload` is set where it may name files.
+    """
+
+    spool: int
+    spool_max: int
+    output: Output
+    offload: Offload | None = None
+
+
+def serve(pair: socket.socket, slot: Slot, host: Host, means: Means, limit: int) -> None:
     """Answer requests until the dispatcher closes the pair. After `limit` of them each ending asks for a replacement."""
     served = 0
+    rest = Rest(pair, slot, means.spool, means.spool_max)
     buffer = inbox()
     pair.settimeout(None)  # an application's socket.setdefaulttimeout() is not meant for us
     spent = time.process_time_ns()
@@ -43,6 +60,9 @@ def serve(pair: socket.socket, slot: Slot, host: Host, limit: int) -> None:
             return
         if not message:
             return
+        if message == LOG:
+            means.output.switch(descriptors[0])
+            continue
         request = unpack_request(message)
         slot[REQUEST] = pack_progress(request.number, RECEIVED)
         # Family and type are given because finding them out costs two system calls; only send is ever called.
@@ -50,7 +70,8 @@ def serve(pair: socket.socket, slot: Slot, host: Host, limit: int) -> None:
         if client.gettimeout() is not None:
             client.settimeout(None)  # as above: sends say MSG_DONTWAIT, and a timeout would wait for a slow reader all the same
         body = io.BytesIO(request.body) if request.body is not None else open(descriptors[1], "rb")  # noqa: SIM115 - closed below
-        reply = Reply(request, client, pair, slot)
+        offload = means.offload
+        reply = Offloading(request, client, rest, slot, offload) if offload else Reply(request, client, rest, slot)
         slot[BEGUN_AT] = time.monotonic_ns()
         slot[REQUEST] = pack_progress(request.number, BEGUN)
         answer(host, request, body, reply)
@@ -58,6 +79,7 @@ def serve(pair: socket.socket, slot: Slot, host: Host, limit: int) -> None:
         served += 1
         slot[REQUESTS] = served
         reply.close()
+        rest.close()
         client.close()
         before, spent = spent, time.process_time_ns()
         flags = (KEEP if reply.keep else 0) | (WORN if served >= limit else 0) | (BROKEN if reply.failed else 0)
@@ -73,15 +95,15 @@ def answer(host: Host, request: Request, body: BinaryIO, reply: Reply) -> None:
         host.respond(request, body, reply)
     except BaseException as error:  # noqa: BLE001 - SystemExit in a view must not end the worker either
         said = "".join(traceback.format_exception(type(error), error, error.__traceback__))
-        sys.stderr.write(
-            f"prefork: {request.method} {ascii(request.target.decode('latin-1'))[1:-1]} raised in worker {os.getpid()}:\n{said}"
+        complain(
+            f"prefork: {request.method} {ascii(request.target.decode('latin-1'))[1:-1]} ({request.request_id}) "
+            f"raised in worker {os.getpid()}:\n{said}"
         )
-        sys.stderr.flush()
         if reply.begun:
             reply.fail()
         else:
             accept = next((value for name, value in request.headers if name == b"accept"), b"")
-            kind, text = page(500, "", accept)
+            kind, text = page(500, request.request_id, accept)
             reply.begin(f"500 {reason(500)}", [("Content-Type", kind.decode())], len(text))
             reply.write(text)
             reply.finish()

@@ -21,9 +21,12 @@ from prefork.kernel import die_with, set_title
 from prefork.messages import Channel
 from prefork.scoreboard import Scoreboard
 from prefork.worker import census
+from prefork.worker.hooks import Hooks, Worker
 from prefork.worker.hosts.wsgi import Wsgi
-from prefork.worker.http import serve
+from prefork.worker.http import Means, serve
 from prefork.worker.life import live, report, settle
+from prefork.worker.offload import Offload
+from prefork.worker.output import Output
 
 PID = struct.Struct("i")
 LONGEST_TRACEBACK = 16384  # characters of its end
@@ -32,13 +35,17 @@ LONGEST_TRACEBACK = 16384  # characters of its end
 class Template:
     """What the template knows: the application, and the descriptors each worker inherits."""
 
-    def __init__(self, channel: Channel, orders: dict[str, Any], scoreboard: int, reports: int) -> None:
+    def __init__(self, channel: Channel, orders: dict[str, Any], scoreboard: int, reports: int, spool: int) -> None:
         self.channel = channel
         self.orders = orders
         self.scoreboard = Scoreboard(scoreboard)
         self.reports = socket.socket(fileno=reports)
+        self.output = Output()
         self.host = Wsgi(orders["app"])
+        self.hooks = Hooks(orders["hooks"])
         self.loaded = False
+        roots, places = tuple(orders["sendfile_roots"]), tuple(map(tuple, orders["accel_redirects"]))
+        self.means = Means(spool, orders["response_spool_max"], self.output, Offload(roots, places) if roots or places else None)
         self.own = {channel.wire.fileno(), scoreboard, reports}
 
     def prepare(self) -> bool:
@@ -46,7 +53,7 @@ class Template:
         started = time.monotonic()
         if self.orders["preload"] != "false":
             try:
-                self.host.load()
+                self.load()
             except BaseException as error:  # noqa: BLE001 - whatever the application's import raises is told, not suffered
                 self.channel.send("failed", reason=sentence(error), traceback=traceback.format_exc()[-LONGEST_TRACEBACK:])
                 return False
@@ -59,12 +66,20 @@ class Template:
         self.channel.send("loaded", seconds=seconds, preloaded=self.loaded, threads=found.threads, sockets=found.sockets)
         return True
 
+    def load(self) -> None:
+        """Import the application, and find its hooks."""
+        self.host.load()
+        self.hooks.load()
+
     def obey(self) -> None:
-        """Fork a worker for each order, until the channel ends."""
+        """Fork a worker or change the log, as ordered, until the channel ends."""
         while True:
             order, descriptors = self.channel.receive()
             if order is None:
                 return
+            if order["kind"] == "log":
+                self.output.switch(*descriptors)
+                continue
             pid = self.fork(order, *descriptors)
             for descriptor in descriptors:
                 os.close(descriptor)
@@ -100,23 +115,22 @@ class Template:
         self.channel.wire.close()
         set_title(f"prefork: {order['name'].replace('.', ' ')} [{self.orders['app']}]")
         slot = order["slot"]
-        if not self.loaded:
-            try:
-                self.host.load()
-            except BaseException as error:  # noqa: BLE001 - as in the template
-                report(
-                    self.reports,
-                    "boot_failed",
-                    slot=slot,
-                    reason=sentence(error),
-                    traceback=traceback.format_exc()[-LONGEST_TRACEBACK:],
-                )
-                return 1
+        worker = Worker(order["name"], os.getpid(), self.orders["generation"])
+        try:
+            if not self.loaded:
+                self.load()
+            self.hooks.call("after_fork", worker)
+            self.hooks.call("worker_ready", worker)
+        except BaseException as error:  # noqa: BLE001 - as in the template
+            said = traceback.format_exc()[-LONGEST_TRACEBACK:]
+            report(self.reports, "boot_failed", slot=slot, reason=sentence(error), traceback=said)
+            return 1
         # The standard library has reseeded `random` in the fork; the jitter is drawn after it.
         limit = self.orders["limit_request"] + random.randint(0, self.orders["limit_request_jitter"])  # noqa: S311
         wire = socket.socket(fileno=pair)
         report(self.reports, "ready", slot=slot)
-        serve(wire, self.scoreboard.slot(slot), self.host, limit)
+        serve(wire, self.scoreboard.slot(slot), self.host, self.means, limit)
+        self.hooks.leave(worker)
         return 0
 
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from prefork.dispatcher.connection import WATCHED, Connection, State
+from prefork.dispatcher.disk import Disk
 from prefork.dispatcher.options import Options
 from prefork.dispatcher.traffic import Traffic
 from prefork.dispatcher.workers import Worker
@@ -20,6 +21,7 @@ from prefork.scoreboard import BEGUN, DISPATCHER, REQUEST, SIZE, Scoreboard, pac
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from pathlib import Path
 
     from prefork.events import Event
 
@@ -35,7 +37,10 @@ OPTIONS = Options(
     keepalive_timeout=75.0,
     max_header_size=4096,
     max_body_size=1 << 20,
+    static=(),
     access_log=True,
+    access_log_format="prefork",
+    access_log_exclude=(),
     log_level="info",
 )
 
@@ -63,6 +68,9 @@ class Loop:
         self.unfinished: list[Connection] = []
         self.interrupted = 0  # how often a connection had more to read than one turn allows
         self.forgotten: list[Connection] = []
+        self.disposed: list[Connection] = []
+        self.disk = Disk(lambda then, outcome: then(outcome))
+        self.epoll.register(self.disk.bell, select.EPOLLIN)
         self.paused: list[tuple[str, bool]] = []
         self.told: list[tuple[str, str]] = []
         self.parted: list[str] = []
@@ -74,6 +82,9 @@ class Loop:
         self.epoll.unregister(connection.descriptor)
         del self.connections[connection.descriptor]
         self.forgotten.append(connection)
+
+    def dispose(self, connection: Connection) -> None:
+        self.disposed.append(connection)
 
     def again(self, connection: Connection) -> None:
         self.interrupted += 1
@@ -92,6 +103,8 @@ class Loop:
         """Look after everything that has happened; returns how many events there were."""
         events = self.epoll.poll(0 if self.unfinished else timeout)
         for descriptor, mask in events:
+            if descriptor == self.disk.bell:
+                self.disk.collect(mask)
             if descriptor in self.connections:
                 self.connections[descriptor].ready(mask)
         waiting, self.unfinished = self.unfinished, []
@@ -259,12 +272,13 @@ class Client:
 class Desk:
     """A traffic with everything around it that a test can look at."""
 
-    def __init__(self) -> None:
+    def __init__(self, directory: Path) -> None:
         self.loop = Loop()
         self.journal = Notes()
         self.counters = SCOREBOARD.slot(DISPATCHER)
         self.counters.clear()
-        self.traffic = Traffic(self.loop, OPTIONS, self.journal, self.counters)
+        self.directory = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
+        self.traffic = Traffic(self.loop, OPTIONS, self.journal, self.counters, self.loop.disk, self.directory)
         self.hands: list[Hand] = []
         self.clients: list[Client] = []
 
@@ -284,14 +298,17 @@ class Desk:
     def close(self) -> None:
         for end in [*self.clients, *self.hands]:
             end.close()
+        self.loop.until(lambda: not self.loop.disk.pending)
         self.loop.epoll.close()
+        os.close(self.loop.disk.bell)
+        os.close(self.directory)
         os.close(self.journal.sink.descriptor)
 
 
 @pytest.fixture
-def desk() -> Iterator[Desk]:
+def desk(tmp_path: Path) -> Iterator[Desk]:
     before = set(os.listdir("/proc/self/fd"))
-    desk = Desk()
+    desk = Desk(tmp_path)
     yield desk
     desk.close()
     left = set(os.listdir("/proc/self/fd")) - before

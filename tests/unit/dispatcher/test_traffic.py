@@ -12,7 +12,7 @@ import pytest
 
 from prefork.dispatcher import traffic
 from prefork.dispatcher.connection import State
-from prefork.dispatcher.outbox import Rest
+from prefork.dispatcher.outbox import Extent
 from prefork.dispatcher.verdict import MOST_DELIVERIES
 from prefork.events import Access, RequestFailed, RequestRetried
 from prefork.messages import INLINE
@@ -97,6 +97,70 @@ def test_wait_service_and_cpu_are_measured(desk: Desk) -> None:
     assert access.cpu == 5e-6
 
 
+def test_the_entry_of_a_request_has_what_other_formats_need(desk: Desk) -> None:
+    client = desk.connect()
+    desk.hire()
+    client.send(b"GET /1 HTTP/1.0\r\nReferer: http://a/\xe9\r\nUser-Agent: b\r\nX-Request-ID: c-1\r\n\r\n")
+    desk.hands[0].answer(OK)
+    (access,) = events(desk, Access)
+    assert isinstance(access, Access)
+    assert (access.protocol, access.referer, access.user_agent) == ("HTTP/1.0", "http://a/\xe9", "b")
+    assert access.request_id == "c-1"
+
+
+def test_paths_that_nobody_wants_to_read_of_are_logged_when_they_fail(desk: Desk) -> None:
+    desk.traffic.apply(replace(desk.traffic.options, access_log_exclude=("/_prefork/live", "/web/health*")))
+    hand, client = desk.hire(), desk.connect()
+    for target in (b"/_prefork/live", b"/_prefork/live?a", b"/_prefork/lively"):
+        client.send(b"GET %b HTTP/1.1\r\nHost: h\r\n\r\n" % target)
+        client.answer()
+    for target in (b"/web/healthy?b", b"/web/heal", b"/a/web/health"):
+        client.send(b"GET %b HTTP/1.1\r\nHost: h\r\n\r\n" % target)
+        hand.answer(OK)
+        client.answer()
+    desk.traffic.retire(hand.worker)
+    desk.traffic.give_up("it is over")
+    client.send(b"GET /web/health HTTP/1.1\r\nHost: h\r\n\r\n")
+    assert client.answer()[0] == 503
+    logged = [(event.target, event.status) for event in events(desk, Access) if isinstance(event, Access)]
+    assert logged == [("/_prefork/lively", 404), ("/web/heal", 200), ("/a/web/health", 200), ("/web/health", 503)]
+
+
+# What a request is called.
+
+
+def test_one_name_for_the_application_the_client_and_the_log(desk: Desk) -> None:
+    hand, client = desk.hire(), desk.connect()
+    client.send(GET % 1)
+    request = hand.answer(OK)
+    assert client.answer() == (200, b"ok")
+    client.send(POST % 2)
+    other = hand.begin()
+    hand.die()
+    assert client.answer()[0] == 502
+    assert request.request_id != other.request_id
+    assert [value for name, value in request.headers if name == b"x-request-id"] == [request.request_id.encode()]
+    assert [event.request_id for event in events(desk, Access) if isinstance(event, Access)] == [
+        request.request_id,
+        other.request_id,
+    ]
+    (failed,) = events(desk, RequestFailed)
+    assert isinstance(failed, RequestFailed)
+    assert failed.request_id == other.request_id
+
+
+def test_a_request_keeps_its_name_when_another_worker_takes_it(desk: Desk) -> None:
+    second, first, client = desk.hire(), desk.hire(), desk.connect()
+    client.send(GET % 1)
+    before = first.begin()
+    first.die()
+    after = second.answer(OK)
+    assert (after.request_id, after.headers) == (before.request_id, before.headers)
+    (retried,) = events(desk, RequestRetried)
+    assert isinstance(retried, RequestRetried)
+    assert retried.request_id == before.request_id
+
+
 # Retiring.
 
 
@@ -164,7 +228,7 @@ def test_begun_get_is_made_once_more(desk: Desk) -> None:
     assert not third.has_message()
     (failed,) = events(desk, RequestFailed)
     assert isinstance(failed, RequestFailed)
-    assert failed.reference.encode() in body
+    assert failed.request_id.encode() in body
     assert client.state is State.IDLE
 
 
@@ -367,7 +431,7 @@ def test_workers_that_cannot_be_given_a_request_are_passed_over(desk: Desk) -> N
 
 
 def test_a_worker_waits_for_a_client_that_reads_too_little(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(traffic, "MOST_WAITING", 100_000)
+    monkeypatch.setattr(traffic, "MOST_HELD", 100_000)
     hand, client = desk.hire(), desk.connect(4096)
     client.send(GET % 1)
     hand.begin()
@@ -384,15 +448,16 @@ def test_a_worker_waits_for_a_client_that_reads_too_little(desk: Desk, monkeypat
 
 
 def test_a_client_that_leaves_frees_its_paused_worker(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(traffic, "MOST_WAITING", 10)
-    hand, client = desk.hire(), desk.connect()
+    monkeypatch.setattr(traffic, "MOST_HELD", 10)
+    hand, client = desk.hire(), desk.connect(4096)
     client.send(GET % 1)
     hand.begin()
-    desk.traffic.rest(hand.worker, bytes(11))
+    while not desk.loop.paused:
+        desk.traffic.rest(hand.worker, bytes(INLINE))
     client.connection.close()
     assert desk.loop.paused == [("http.1", True), ("http.1", False)]
     descriptor = os.memfd_create("rest")
-    desk.traffic.rest(hand.worker, Rest(descriptor))  # what it still says is thrown away
+    desk.traffic.rest(hand.worker, Extent(descriptor, 0, 10))  # what it still says is thrown away
     desk.traffic.rest(hand.worker, b"more")
     with pytest.raises(OSError):
         os.fstat(descriptor)

@@ -67,6 +67,7 @@ def test_what_a_stranger_says_is_taken_away(name: bytes) -> None:
         ([b"1.2.3.4, unknown, 10.0.0.1"], "10.0.0.1"),
         ([b"1.2.3.4, 203.0.113.9:4711"], None),
         ([b"unknown"], None),
+        ([b'fe80::1%" 200 5, 10.0.0.1'], "10.0.0.1"),
         ([b""], None),
         ([b"1.2.3.4,"], None),
         ([b"\xff\xfe"], None),
