@@ -77,6 +77,15 @@ class Listening(Event):
 
 
 @dataclass(frozen=True, slots=True)
+class SocketPassed(Event):
+    """A listening socket was passed by systemd and is used; no address of the configuration is opened."""
+
+    address: str
+    descriptor_name: str
+    wording = 'Listening on {address}, passed by systemd ("{descriptor_name}"): http_interface is not used'
+
+
+@dataclass(frozen=True, slots=True)
 class TemplateLoaded(Event):
     """The template has imported the application and can fork workers."""
 

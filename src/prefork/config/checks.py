@@ -5,6 +5,7 @@ Pure: everything here follows from the settings and a `Machine`. What only the f
 
 from __future__ import annotations
 
+import ipaddress
 from typing import TYPE_CHECKING
 
 from prefork.config.problems import Problem
@@ -76,6 +77,22 @@ def soft_above_hard(settings: Settings) -> Iterator[str]:
         yield f"{both(settings, 'limit_memory_soft', 'limit_memory_hard')}; set it to 60 to 90 % of the hard limit"
 
 
+def covered(settings: Settings) -> Iterator[str]:
+    """The kernel refuses an address beside the one that stands for all of its kind."""
+    for every, version in (("0.0.0.0", 4), ("::", 6)):  # noqa: S104 - compared, not bound
+        if every in settings.http_interface:
+            others = [each for each in settings.http_interface if each != every and ip_version(each) == version]
+            yield from (f"{every} includes {other}; name one of the two" for other in others)
+
+
+def ip_version(interface: str) -> int | None:
+    """4 or 6; None for what is no IP address."""
+    try:
+        return ipaddress.ip_address(interface).version
+    except ValueError:
+        return None
+
+
 def share_of_hard(settings: Settings, _machine: Machine) -> Iterator[str]:
     """Between the limits a request must have room to end, and the hard limit must still mean something."""
     soft, hard = settings.limit_memory_soft, settings.limit_memory_hard
@@ -118,6 +135,13 @@ def same_port(settings: Settings, _machine: Machine) -> Iterator[str]:
         yield f"{settings.websocket_port} is the http_port as well; give each its own"
 
 
+def capped_backlog(settings: Settings, machine: Machine) -> Iterator[str]:
+    """The kernel cuts a longer backlog without a word."""
+    if machine.somaxconn is not None and settings.backlog > machine.somaxconn:
+        advice = f"raise that (sysctl -w net.core.somaxconn={settings.backlog}) or lower the backlog"
+        yield f"the kernel keeps only {machine.somaxconn} connections, its net.core.somaxconn; {advice}"
+
+
 def short_keepalive(settings: Settings, _machine: Machine) -> Iterator[str]:
     """A proxy must not be the one that keeps idle connections longer: its next request would meet a closed one."""
     if settings.proxy_mode and settings.keepalive_timeout <= NGINX_KEEPALIVE:
@@ -144,6 +168,7 @@ def problem(settings: Settings, name: str, sentence: str) -> Problem:
 # The options a check reads; its problems belong to the first of them.
 CONTRADICTIONS: tuple[tuple[tuple[str, ...], Callable[[Settings], Iterator[str]]], ...] = (
     (("limit_memory_soft", "limit_memory_hard"), soft_above_hard),
+    (("http_interface",), covered),
 )
 DOUBTS: tuple[tuple[tuple[str, ...], Callable[[Settings, Machine], Iterator[str]]], ...] = (
     (("workers",), too_few),
@@ -152,6 +177,7 @@ DOUBTS: tuple[tuple[tuple[str, ...], Callable[[Settings, Machine], Iterator[str]
     (("limit_memory_soft", "workers", "max_cron_threads"), memory_fit),
     (("limit_time_cpu", "limit_time_real"), unreached),
     (("websocket_port", "http_port"), same_port),
+    (("backlog",), capped_backlog),
     (("keepalive_timeout", "proxy_mode"), short_keepalive),
     (("trusted_proxies", "proxy_mode"), everybody_trusted),
 )

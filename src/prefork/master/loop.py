@@ -28,6 +28,7 @@ from prefork.events import (
     RotationFailed,
     Scaled,
     ServerReady,
+    SocketPassed,
     Starting,
     Stopping,
     StrangerReaped,
@@ -39,10 +40,11 @@ from prefork.master.commands import command, obey, unheard
 from prefork.master.crew import Crew
 from prefork.master.fleet import Fork, Retire, State, Wanted, plan
 from prefork.master.front import Front
-from prefork.master.listeners import url
+from prefork.master.notify import Notifier
 from prefork.master.reload import Reload
 from prefork.master.signals import Signals
 from prefork.master.spawn import deaths
+from prefork.master.status import line
 from prefork.master.stop import Stop
 from prefork.master.templates import Templates
 from prefork.master.watch import Watch
@@ -55,6 +57,7 @@ if TYPE_CHECKING:
     from prefork.journal import Journal
     from prefork.master.fleet import Worker
     from prefork.master.generation import Generation
+    from prefork.master.listeners import Listener
 
 TICK = 0.25  # seconds between two looks at what takes too long
 STACKS_WITHIN = 0.1  # seconds for a worker to write its stacks
@@ -69,7 +72,7 @@ class Master:
         self,
         settings: Settings,
         reread: Callable[[], Settings],
-        listeners: list[socket.socket],
+        listeners: list[Listener],
         spool: int,
         log: int,
         journal: Journal,
@@ -77,7 +80,7 @@ class Master:
         self.settings = settings
         self.reread = reread
         self.listeners = listeners
-        self.addresses = [url(listener) for listener in listeners]
+        self.addresses = [listener.address for listener in listeners]
         self.spool = spool
         self.log = log
         self.journal = journal
@@ -101,6 +104,8 @@ class Master:
         self.stacks_at = float("inf")  # when stacks that were asked for go to the log
         self.reloading: Reload | None = None
         self.stopping: Stop | None = None
+        self.refused = ""  # why the last reload failed, until the next one begins
+        self.notifier = Notifier(os.environ, os.getpid())
         self.control: Server | None = None
         self.status: int | None = None
 
@@ -111,8 +116,9 @@ class Master:
         self.journal.emit(Starting(__version__, self.settings.app or "nothing"))
         if self.settings.threaded:
             self.warn_of_threads(self.settings)
-        for address in self.addresses:
-            self.journal.emit(Listening(address))
+        for listener in self.listeners:
+            passed = listener.passed
+            self.journal.emit(Listening(listener.address) if passed is None else SocketPassed(listener.address, passed))
         self.hear(self.signals.inbox, self.hear_signals)
         self.hear(self.reports, self.hear_reports)
         self._open_control()
@@ -164,6 +170,9 @@ class Master:
             self.stopping.step(self, now)
         for helper in (*self.templates.running(), *filter(None, [self.front.process])):
             helper.channel.flush()
+        # A start that has begun to fail is no longer one that merely takes long.
+        lasting = self.state() != "running" and (self.complete or not self.backoff.failures)
+        self.notifier.step(now, line(self), lasting=lasting, alive=self.front.turns(now))
         self.journal.flush()
 
     def _wanted(self) -> Wanted:
@@ -183,6 +192,7 @@ class Master:
         if not self.complete:
             self.complete = True
             self.journal.emit(ServerReady(now - self.started, len(new)))
+            self.notifier.ready(line(self))
         hidden = any(worker.state is State.RETIRING and worker.reachable for worker in self.crew.all())
         if self.reloading and self.reloading.switched and len(new) == len(ready) and not hidden:
             self.reloading.done(self, now)

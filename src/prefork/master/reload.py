@@ -10,6 +10,7 @@ from prefork.config import ConfigurationError, restart_needed
 from prefork.dispatcher.options import Options
 from prefork.events import ReloadDone, ReloadFailed, ReloadStarted, RestartNeeded
 from prefork.master.backoff import Backoff
+from prefork.master.status import line
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -60,6 +61,8 @@ class Reload:
         """Read the settings and start the new template; the old code goes on serving."""
         master.reloading = self
         self.old_number, self.old_count, self.old_settings = master.generation, master.count, master.settings
+        master.refused = ""
+        master.notifier.reloading(line(master))
         try:
             settings, self.restart = reread(master)
         except ConfigurationError as error:
@@ -93,10 +96,12 @@ class Reload:
         if self.switched:
             apply(master, self.old_settings, self.old_count, self.old_number)
         master.journal.emit(ReloadFailed(self.old_number, reason, traceback))
+        master.refused = reason
         self._end(master, {"ok": False, "error": reason, "traceback": traceback, "generation": self.old_number})
 
     def _end(self, master: Master, said: dict[str, Any]) -> None:
         master.reloading = None
+        master.notifier.ready(line(master))
         for answer in self.answers:
             answer(said)
         if self.again and not master.stopping:

@@ -65,6 +65,19 @@ def snapshot(master: Master) -> dict[str, Any]:
     }
 
 
+def line(master: Master) -> str:
+    """The server in a line. It changes with the server's state, not with every request."""
+    ready, failures = len(master.crew.ready()), master.backoff.failures
+    if master.stopping:
+        return f"stopping: {master.stopping.cause}; workers left: {len(master.crew.workers)}"
+    said = f"{master.state()}, workers ready: {ready} of {master.count}, generation {master.generation}"
+    if failures:
+        said += f"; workers that failed at their start, in a row: {failures}"
+    if master.refused:
+        said += f"; the last reload failed: {master.refused}"
+    return said
+
+
 def rows(worker: Worker, crew: Crew, now: float) -> Iterator[dict[str, Any]]:
     """One worker: a row for each place that the dispatcher has, or one for all while it has none."""
     places = sorted(crew.unreleased.intersection(worker.slots))

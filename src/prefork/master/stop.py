@@ -19,6 +19,7 @@ class Stop:
     """`drained`: no request is left, so that the workers can leave."""
 
     def __init__(self, master: Master, said: Stopping | Interrupted) -> None:
+        self.cause = said.cause
         self.started = time.monotonic()
         self.drained = self.dismissed = False
         self.kill_at = float("inf")  # when templates and dispatcher count as stuck
@@ -30,6 +31,7 @@ class Stop:
             listener.close()  # the dispatcher's copies go on until the drain delay is over
         master.listeners.clear()
         master.watch.dismiss()
+        master.notifier.stopping(f"stopping: {said.cause}")
         master.front.tell("drain", delay=settings.drain_delay, timeout=settings.graceful_timeout)
         self.drained = master.front.process is None
 

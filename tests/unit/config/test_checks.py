@@ -162,3 +162,12 @@ def test_an_error_still_lets_the_other_options_be_doubted(configure: Configure) 
     error = caught.value
     found = [problem.place for problem in warnings(error.settings, Machine(8, 1), error.broken)]
     assert found == ["odoo.conf:3: limit_memory_soft", "no effect yet"]
+
+
+def test_a_backlog_that_the_kernel_cuts(configure: Configure) -> None:
+    machine = Machine(8, 1 << 40, somaxconn=1024)
+    advice = "raise that (sysctl -w net.core.somaxconn=2048) or lower the backlog"
+    assert sentences(configure(APP), machine) == [
+        f"backlog: the kernel keeps only 1024 connections, its net.core.somaxconn; {advice}"
+    ]
+    assert sentences(configure(APP + "backlog = 1024"), machine) == []

@@ -318,6 +318,46 @@ def test_the_threads_of_a_dead_process_get_nothing_more(desk: Desk) -> None:
     assert client.answer() == (200, b"ok")
 
 
+@pytest.mark.parametrize("sent", [0, len(OK) - 1, len(OK)])
+def test_a_unix_socket_does_not_tell_what_is_out_so_the_connection_is_cut(desk: Desk, sent: int) -> None:
+    """Whether the client has read all or there was nothing to read, the socket looks the same: no second head either way."""
+    other, hand, client = desk.hire(), desk.hire(), desk.connect(unix=True)
+    client.send(GET % 1)
+    request = hand.begin()
+    hand.stamp(request.number, WRITING, len(OK), whole=True, keep=True)
+    hand.send(OK[:sent])
+    hand.die()
+    assert client.receive(sent) == OK[:sent]
+    assert client.ended()
+    assert client.state is State.CLOSED
+    assert not other.has_message()
+
+
+def test_on_a_unix_socket_a_death_before_and_after_the_answer_is_told_by_the_slot(desk: Desk) -> None:
+    second, first, client = desk.hire(), desk.hire(), desk.connect(unix=True)
+    client.send(GET % 1)
+    first.begin()
+    first.die()
+    request = second.begin()
+    assert request.attempt == 2
+    second.send(OK)
+    second.stamp(request.number, DONE, keep=True)
+    second.die()
+    assert client.answer() == (200, b"ok")
+    third = desk.hire()
+    client.send(GET % 2)
+    assert third.answer(OK).attempt == 1
+    assert client.answer() == (200, b"ok")
+
+
+def test_a_client_without_an_address_is_named_all_the_same(desk: Desk) -> None:
+    hand, client = desk.hire(), desk.connect(unix=True)
+    client.send(GET % 1)
+    request = hand.answer(OK)
+    assert (request.client, request.server) == (("", 0), ("h", 80))
+    assert [event.client for event in desk.journal.events if isinstance(event, Access)] == ["unix:"]
+
+
 def test_dead_in_the_middle_of_the_answer(desk: Desk) -> None:
     other, hand, client = desk.hire(), desk.hire(), desk.connect()
     client.send(GET % 1)
