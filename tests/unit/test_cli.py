@@ -23,6 +23,7 @@ STATUS: dict[str, Any] = {
     "generation": 3,
     "app": "shop:app",
     "addresses": ["http://127.0.0.1:8069"],
+    "threads": None,
     "wanted": 2,
     "ready": 2,
     "queue": {"length": 3, "size": 1024, "oldest": 0.25},

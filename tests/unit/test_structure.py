@@ -62,6 +62,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         "scoreboard",
     },
     "worker": {"worker", "files", "http.conditions", "http.framing", "http.pages", "kernel", "messages", "scoreboard", "spool"},
+    "watcher": {"watcher", "kernel", "messages"},
     "testing": {"testing"},
     "cli": {"prefork", "config", "control", "master.serve", "views"},
     "__main__": {"cli"},

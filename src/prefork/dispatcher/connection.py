@@ -319,9 +319,10 @@ class Connection:
         self.to(S.FLUSHING, time.monotonic() + self.traffic.options.body_timeout)
         self.flush()
 
-    def out(self) -> int:
-        """How many bytes of the present answer the socket has taken from its worker."""
-        return bytes_taken(self.socket) - self.written
+    def out(self) -> int | None:
+        """How many bytes of the present answer the socket has taken from its worker; None where only the worker knew."""
+        taken = bytes_taken(self.socket)
+        return None if taken is None else taken - self.written
 
     def proceed(self) -> None:
         """Go on with what arrived while the last request was answered."""

@@ -12,6 +12,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Protocol
 
 from prefork.dispatcher.connection import State
+from prefork.dispatcher.exchange import UNIX
 from prefork.dispatcher.identity import Identity
 from prefork.dispatcher.lanes import Lanes
 from prefork.dispatcher.ledger import Ledger
@@ -190,7 +191,7 @@ class Traffic:
         """A request that could not be read is answered by its connection; returns the request's id."""
         self.counters[REFUSED] += 1
         request_id = self.identity.of(connection.head.headers) if connection.head else self.identity.make()
-        self.journal.note(RequestRefused(connection.peer[0], refused.status, request_id, refused.reason))
+        self.journal.note(RequestRefused(connection.peer[0] or UNIX, refused.status, request_id, refused.reason))
         return request_id
 
     def no_room(self, error: OSError) -> None:
@@ -296,6 +297,12 @@ class Traffic:
             self.loop.tell_master("withdrawn", worker)
         self._serve()  # what it was kept for may be another worker's now
 
+    def die_with(self, worker: Worker) -> None:
+        """Give nothing more to the other threads of a dead process, before their own deaths are noticed."""
+        for other in self.workers.values():
+            if other.pid == worker.pid:
+                self.queue.forget(other)
+
     def bury(self, worker: Worker) -> None:
         """A worker is dead and has said all it said: decide about its request."""
         self.queue.forget(worker)
@@ -337,11 +344,11 @@ class Traffic:
             return progress, 0
         sent = exchange.connection.out()
         if exchange.connection.errand:
-            return progress, sent  # a thread is sending of this answer: nothing can take its place any more
+            return progress, sent or 0  # a thread is sending of this answer: nothing can take its place any more
         progress = corrected(progress, size, sent)
         if progress.state < WRITING:
             exchange.connection.outbox.clear()  # what it has handed on: another answer takes its place
-        return progress, sent
+        return progress, sent or 0
 
     def _again(self, exchange: Exchange, worker: Worker, verdict: Verdict) -> None:
         if verdict is Verdict.RETRY:

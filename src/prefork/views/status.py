@@ -63,7 +63,11 @@ def figures(status: Mapping[str, Any]) -> Table:
     table.add_column(style="bold", no_wrap=True)
     table.add_column()
     short = status["ready"] < status["wanted"]
-    table.add_row("Workers", Text(f"{status['ready']} of {status['wanted']} ready", style="yellow" if short else ""))
+    ready = f"{status['ready']} of {status['wanted']} ready"
+    if status["threads"]:
+        table.add_row("Threads", Text(f"{ready}, in one process", style="yellow" if short else ""))
+    else:
+        table.add_row("Workers", Text(ready, style="yellow" if short else ""))
     waiting = f"{queue['length']:,} of {queue['size']:,} places taken"
     if len(status["lanes"]) > 1:
         waiting = f"{queue['length']:,} waiting, {queue['size']:,} places for each lane"

@@ -192,9 +192,21 @@ class Hand:
 
 
 class Client:
-    """A client's end of a TCP connection, and the dispatcher's connection at the other end."""
+    """A client's end of a TCP connection (or of a unix pair), and the dispatcher's connection at the other end."""
 
-    def __init__(self, desk: Desk, room: int | None) -> None:
+    def __init__(self, desk: Desk, room: int | None, unix: bool) -> None:
+        self.desk = desk
+        if unix:
+            self.socket, self.theirs = socket.socketpair()
+            self.socket.settimeout(WITHIN)
+            peer = local = ("", 0)
+        else:
+            peer, local = self._connect(room)
+        self.connection = Connection(desk.traffic, self.theirs, peer, local)
+        desk.loop.connections[self.theirs.fileno()] = self.connection
+        desk.loop.epoll.register(self.theirs.fileno(), WATCHED)
+
+    def _connect(self, room: int | None) -> tuple[tuple[str, int], tuple[str, int]]:
         with socket.create_server(("127.0.0.1", 0)) as listener:
             if room:
                 listener.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, room)
@@ -203,12 +215,8 @@ class Client:
                 self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, room)
             self.socket.connect(listener.getsockname())
             self.socket.settimeout(WITHIN)
-            theirs, peer = listener.accept()
-        self.desk = desk
-        self.theirs = theirs
-        self.connection = Connection(desk.traffic, theirs, (peer[0], peer[1]), theirs.getsockname())
-        desk.loop.connections[theirs.fileno()] = self.connection
-        desk.loop.epoll.register(theirs.fileno(), WATCHED)
+            self.theirs, peer = listener.accept()
+        return (peer[0], peer[1]), self.theirs.getsockname()
 
     @property
     def state(self) -> State:
@@ -284,9 +292,9 @@ class Desk:
         self.traffic.add(hand.worker)
         return hand
 
-    def connect(self, room: int | None = None) -> Client:
+    def connect(self, room: int | None = None, *, unix: bool = False) -> Client:
         """A client; `room` bounds what its connection takes while it does not read."""
-        client = Client(self, room)
+        client = Client(self, room, unix)
         self.clients.append(client)
         return client
 

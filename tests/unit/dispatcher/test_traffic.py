@@ -308,6 +308,60 @@ def test_dead_before_the_first_byte_whatever_its_slot_says(desk: Desk) -> None:
     assert client.silent()
 
 
+def test_the_threads_of_a_dead_process_get_nothing_more(desk: Desk) -> None:
+    """Their pairs may still take a message, where a child of the application holds their ends."""
+    alive, thread, other = desk.hire(), desk.hire(), desk.hire()
+    alive.worker.pid = 2
+    client = desk.connect()
+    client.send(GET % 1)
+    other.begin()
+    desk.traffic.die_with(other.worker)
+    other.die()
+    assert not thread.has_message()
+    assert alive.answer(OK).attempt == 2
+    assert client.answer() == (200, b"ok")
+
+
+@pytest.mark.parametrize("sent", [0, len(OK) - 1, len(OK)])
+def test_a_unix_socket_does_not_tell_what_is_out_so_the_connection_is_cut(desk: Desk, sent: int) -> None:
+    """Whether the client has read all or there was nothing to read, the socket looks the same: no second head either way."""
+    other, hand, client = desk.hire(), desk.hire(), desk.connect(unix=True)
+    client.send(GET % 1)
+    request = hand.begin()
+    hand.stamp(request.number, WRITING, len(OK), whole=True, keep=True)
+    hand.send(OK[:sent])
+    hand.die()
+    assert client.receive(sent) == OK[:sent]
+    assert client.ended()
+    assert client.state is State.CLOSED
+    assert not other.has_message()
+
+
+def test_on_a_unix_socket_a_death_before_and_after_the_answer_is_told_by_the_slot(desk: Desk) -> None:
+    second, first, client = desk.hire(), desk.hire(), desk.connect(unix=True)
+    client.send(GET % 1)
+    first.begin()
+    first.die()
+    request = second.begin()
+    assert request.attempt == 2
+    second.send(OK)
+    second.stamp(request.number, DONE, keep=True)
+    second.die()
+    assert client.answer() == (200, b"ok")
+    third = desk.hire()
+    client.send(GET % 2)
+    assert third.answer(OK).attempt == 1
+    assert client.answer() == (200, b"ok")
+
+
+def test_a_client_without_an_address_is_named_all_the_same(desk: Desk) -> None:
+    hand, client = desk.hire(), desk.connect(unix=True)
+    client.send(GET % 1)
+    request = hand.answer(OK)
+    assert (request.client, request.server) == (("", 0), ("h", 80))
+    assert [event.client for event in desk.journal.events if isinstance(event, Access)] == ["unix:"]
+
+
 def test_dead_in_the_middle_of_the_answer(desk: Desk) -> None:
     other, hand, client = desk.hire(), desk.hire(), desk.connect()
     client.send(GET % 1)

@@ -513,6 +513,12 @@ def test_environ() -> None:
     assert "HTTP_CONTENT_TYPE" not in made
 
 
+def test_in_threaded_mode_the_application_knows() -> None:
+    body: io.BytesIO = None  # type: ignore[assignment]
+    made = environ(request(), body, threaded=True)
+    assert (made["wsgi.multithread"], made["wsgi.multiprocess"]) == (True, False)
+
+
 def test_a_chunked_body_has_a_length_for_the_application() -> None:
     body: io.BytesIO = None  # type: ignore[assignment]
     made = environ(request("POST", body=b"abc", headers=[(b"transfer-encoding", b"chunked")]), body)
