@@ -18,7 +18,7 @@ from collections import deque
 from typing import Any, NamedTuple
 
 LIMIT = 200_000  # bytes in one message: a pair takes 212,960 with the kernel's default buffer
-INLINE = 1 << 16  # a body or a rest up to this size travels in the message, a larger one as a descriptor
+INLINE = 1 << 16  # a body up to this size travels in the message, a larger one as a descriptor; a rest in pieces of this size
 DESCRIPTORS = 64  # the most that one message carries; the kernel allows 253
 RIGHTS_SPACE = socket.CMSG_SPACE(DESCRIPTORS * 4)
 ONE_RIGHT = socket.CMSG_LEN(4)  # CMSG_SPACE would have room for two
@@ -40,7 +40,8 @@ class Request(NamedTuple):
     `target` is the request target as sent, `headers` are (lower-case name, value) in order of arrival; `body` is None when the
     body travels as a descriptor behind the client's socket, and `length` is its size in bytes either way. `client` and `server`
     are (address, port); `scheme` and `client` already take trusted proxies into account. `keep` says whether the connection may
-    take another request. `attempt` is 2 when a worker died with the first one.
+    take another request. `attempt` is 2 when a worker died with the first one. `request_id` is what the log calls it, and the value
+    of its one X-Request-ID header.
     """
 
     number: int
@@ -55,6 +56,7 @@ class Request(NamedTuple):
     server: tuple[str, int]
     scheme: str
     keep: bool
+    request_id: str
 
 
 def pack_request(request: Request) -> bytes:
@@ -67,15 +69,19 @@ def unpack_request(message: bytes) -> Request:
     return Request._make(marshal.loads(message))  # noqa: S302 - it comes from the dispatcher, never from a client or worker
 
 
-END, REST = 1, 2
+LOG = b"log"  # in a request's place: a worker's log is another file, whose descriptor comes with it. No request begins with an l
+
+END, REST, FILE, SPOOLED = 1, 2, 3, 4
 ENDING = struct.Struct("<BBHQQQ")
+EXTENT = struct.Struct("<BQQ")
 KEEP, WORN, BROKEN = 1, 2, 4  # flags of an ending
 
 
 class Ending(NamedTuple):
     """A worker has finished a request and is idle.
 
-    `sent` counts the bytes of the answer, `cpu` is in nanoseconds of the whole worker process. `worn`: the worker asks to be
+    `sent` counts the bytes of the answer, `cpu` is in nanoseconds of the whole worker process, in threaded mode
+    of the thread. `worn`: the worker asks to be
     replaced, and goes on until it is. `broken`: the answer ends in its middle, and its client must not take it for whole.
     """
 
@@ -100,8 +106,22 @@ def unpack_ending(message: bytes) -> Ending:
 
 
 def pack_rest(data: bytes) -> bytes:
-    """Bytes of an answer that the client's socket did not take. Empty: they are in the file that comes with the message."""
+    """Bytes of an answer that the client's socket did not take."""
     return bytes((REST,)) + data
+
+
+def pack_extent(kind: int, offset: int, count: int) -> bytes:
+    """Bytes of an answer that are in the file whose descriptor comes with the message.
+
+    `kind` is FILE, or SPOOLED for a file that the worker has made for this answer and may go on writing behind these bytes.
+    """
+    return EXTENT.pack(kind, offset, count)
+
+
+def unpack_extent(message: bytes) -> tuple[int, int]:
+    """Offset and count of an extent. Raises struct.error when it is not one."""
+    _, offset, count = EXTENT.unpack(message)
+    return offset, count
 
 
 def send(wire: socket.socket, message: bytes, descriptors: list[int] | tuple[int, ...] = (), flags: int = NOSIGNAL) -> None:

@@ -1,6 +1,10 @@
 """Large answers and slow readers: they hold no worker, lose no byte, and mix with no other answer."""
 
+import contextlib
+import hashlib
 import json
+import os
+import resource
 import socket
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -168,3 +172,53 @@ def test_a_reader_that_stops_reading_loses_its_connection_and_not_us_a_worker(ec
         stuck.socket.recv(1)
         assert other.get().status == 200, "its worker was given back"
         until(lambda: json.loads(other.get("/_prefork/saturation").body)["connections"] == 1, "its connection to be closed")
+
+
+def test_a_worker_waits_for_a_reader_who_leaves_more_than_may_be_spooled(echo: Echo) -> None:
+    with echo(workers=1, response_spool_max="1M") as server, Wire(server, window=4096) as slow, Wire(server) as other:
+        slow.send(request("GET", "/big?size=30000000&part=300000"))
+        until(lambda: server.status()["workers"][0]["state"] == "waiting", "the worker to wait")
+        other.send(request("GET", "/echo"))
+        assert slow.answer().body == pattern(30_000_000)
+        assert other.answer().status == 200
+        assert server.status()["workers"][0]["state"] in {"idle", "busy"}
+
+
+def test_where_no_file_can_be_written_bodies_are_refused_and_slow_readers_served(echo: Echo) -> None:
+    """As on a full disk: no file of the server may have a byte."""
+    with echo(workers=1) as server:
+        for pid in (server.status()["dispatcher"]["pid"], server.workers()["http.1"]):
+            resource.prlimit(pid, resource.RLIMIT_FSIZE, (0, 0))
+        with Wire(server) as wire:
+            assert wire.send(request("POST", "/echo", b"x" * 300_000)).answer().status == 507
+        assert server.wait_for("spool_full")["level"] == "critical"
+        with Wire(server) as wire, Wire(server, window=4096) as slow:
+            assert wire.send(request("POST", "/echo", b"x" * 60_000)).answer().status == 200
+            slow.send(request("GET", "/big?size=8000000&part=300000"))
+            until(lambda: server.status()["workers"][0]["state"] == "waiting", "the worker to wait")
+            assert slow.answer().body == pattern(8_000_000)
+            assert wire.get().status == 200
+
+
+def test_a_body_larger_than_memory_would_like_is_kept_in_a_file_without_a_name(server: Server) -> None:
+    spool = Path(server.data_dir) / "spool"
+    with Wire(server) as sender, Wire(server) as other:
+        body = pattern(20_000_000)
+        sender.send(request("POST", "/echo", body)[:-1])
+        until(lambda: spooled(server) >= 19_000_000, "the body to be in a file")
+        assert list(spool.iterdir()) == []
+        assert other.get().status == 200, "no worker is held"
+        said = json.loads(sender.send(body[-1:]).answer().body)
+        assert (said["length"], said["digest"]) == (len(body), hashlib.sha256(body).hexdigest())
+        until(lambda: spooled(server) == 0, "the file to be gone")
+
+
+def spooled(server: Server) -> int:
+    """The bytes in nameless files of the dispatcher."""
+    folder = Path(f"/proc/{server.status()['dispatcher']['pid']}/fd")
+    total = 0
+    for entry in folder.iterdir():
+        with contextlib.suppress(OSError):
+            if "/spool/" in os.readlink(entry):
+                total += os.stat(entry).st_size
+    return total

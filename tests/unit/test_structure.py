@@ -21,16 +21,33 @@ MAY_IMPORT: dict[str, set[str]] = {
     "config": {"config"},
     "catalogue": {"events"},
     "events": set(),
-    "journal": {"events"},
+    "journal": {"events", "kernel", "lines"},
+    "histogram": {"scoreboard"},
+    "lines": {"events"},
     "kernel": set(),
     "messages": set(),
     "scoreboard": set(),
+    "spool": set(),
+    "files": {"http.conditions"},
     "http": {"http"},
+    "http.conditions": set(),
     "http.framing": set(),
     "http.pages": {"http.framing"},
     "control": set(),
     "views": {"config"},
-    "dispatcher": {"dispatcher", "config", "events", "http", "journal", "kernel", "messages", "scoreboard"},
+    "dispatcher": {
+        "dispatcher",
+        "config",
+        "events",
+        "files",
+        "histogram",
+        "http",
+        "journal",
+        "kernel",
+        "messages",
+        "scoreboard",
+        "spool",
+    },
     "master": {
         "master",
         "prefork",
@@ -38,12 +55,14 @@ MAY_IMPORT: dict[str, set[str]] = {
         "control",
         "dispatcher.options",
         "events",
+        "histogram",
         "journal",
         "kernel",
         "messages",
         "scoreboard",
     },
-    "worker": {"worker", "http.framing", "http.pages", "kernel", "messages", "scoreboard"},
+    "worker": {"worker", "files", "http.conditions", "http.framing", "http.pages", "kernel", "messages", "scoreboard", "spool"},
+    "watcher": {"watcher", "kernel", "messages"},
     "testing": {"testing"},
     "cli": {"prefork", "config", "control", "master.serve", "views"},
     "__main__": {"cli"},
@@ -52,7 +71,8 @@ INSIDE_APPLICATIONS = [
     name
     for name in MODULES
     if name.startswith("worker/")
-    or name in {"__init__.py", "http/__init__.py", "http/framing.py", "http/pages.py", "kernel.py", "messages.py", "scoreboard.py"}
+    or name in {"__init__.py", "files.py", "kernel.py", "messages.py", "scoreboard.py", "spool.py"}
+    or name in {"http/__init__.py", "http/conditions.py", "http/framing.py", "http/pages.py"}
 ]
 OLDEST = (3, 9)
 

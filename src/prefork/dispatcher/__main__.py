@@ -26,14 +26,18 @@ def main() -> None:
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
     scoreboard = Scoreboard(descriptors[0])
-    listeners = [socket.socket(fileno=descriptor) for descriptor in descriptors[1:]]
+    spool = descriptors[1]
+    listeners = [socket.socket(fileno=descriptor) for descriptor in descriptors[2:]]
     for listener in listeners:
         listener.setblocking(False)
     options = Options.received(orders["options"])
-    journal = Journal(Sink(2), level=options.log_level, as_json=orders["log_format"] == "json", logger="prefork.dispatcher")
+    as_json = orders["log_format"] == "json"
+    journal = Journal(
+        Sink(2), level=options.log_level, as_json=as_json, logger="prefork.dispatcher", access=options.access_log_format
+    )
     # What exists now lives as long as the process: keep it out of every collection.
     gc.freeze()
-    Dispatcher(channel, listeners, scoreboard, options, journal).run()
+    Dispatcher(channel, listeners, scoreboard, spool, options, journal).run()
 
 
 if __name__ == "__main__":

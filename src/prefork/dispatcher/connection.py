@@ -2,6 +2,9 @@
 
 The socket is shared with workers, so it is never made non-blocking: each call says MSG_DONTWAIT. It is watched edge-triggered, once
 for its whole life: while a worker has the request nothing is read, and what arrives is only remembered (`unread`).
+
+What may wait for a disk is a thread's errand, one at a time. While it is out nothing is read or sent here, and neither the socket
+nor a file is closed under it.
 """
 
 from __future__ import annotations
@@ -11,25 +14,28 @@ import select
 import socket
 import time
 from enum import Enum, auto
-from typing import TYPE_CHECKING
+from functools import partial
+from typing import TYPE_CHECKING, Any
 
 from prefork.dispatcher.exchange import Exchange
 from prefork.dispatcher.intake import Intake
-from prefork.dispatcher.outbox import Outbox
+from prefork.dispatcher.outbox import Flow, Outbox, Sent
 from prefork.dispatcher.replies import refusal
 from prefork.http.head import END_OF_HEAD, TOKEN, Refused
 from prefork.kernel import bytes_taken, reset
-from prefork.messages import DONTWAIT
+from prefork.messages import DONTWAIT, INLINE
 
 if TYPE_CHECKING:
-    from prefork.dispatcher.outbox import Rest
+    from collections.abc import Callable
+
+    from prefork.dispatcher.outbox import Extent
     from prefork.dispatcher.traffic import Traffic
     from prefork.http.head import Head
 
 WATCHED = select.EPOLLIN | select.EPOLLRDHUP | select.EPOLLET
 ENDED = select.EPOLLRDHUP | select.EPOLLHUP | select.EPOLLERR
 BLOCK = 65536  # bytes read at once
-TURN = 16  # blocks read or sent before others have their turn
+TURN = 16  # blocks read before others have their turn
 LINGER = 2.0  # seconds without a byte in which a refused client may read why before the connection is reset
 LINGER_IN_ALL = 30.0  # seconds, and bytes, that it may go on sending: one that sends before it reads is to be told all the same
 LINGER_BYTES = 64 << 20
@@ -52,6 +58,7 @@ class State(Enum):
 
 S = State
 READING = frozenset((S.IDLE, S.HEAD, S.BODY))
+UNSERVED = frozenset((S.HEAD, S.BODY, S.QUEUED))  # a request has begun, and no worker has it
 TRANSITIONS: dict[State, frozenset[State]] = {
     S.IDLE: frozenset((S.HEAD, S.CLOSED)),
     S.HEAD: frozenset((S.BODY, S.QUEUED, S.SERVED, S.IDLE, S.FLUSHING, S.LINGERING, S.CLOSED)),
@@ -68,8 +75,8 @@ class Connection:
     """A client's connection. `deadline` (monotonic seconds) is when its state has lasted too long."""
 
     __slots__ = (
-        "broken", "buffer", "deadline", "descriptor", "ended", "exchange", "head", "intake", "keep", "local", "outbox", "patience",
-        "peer", "refused", "scanned", "socket", "state", "traffic", "unread", "until", "written",
+        "broken", "buffer", "deadline", "descriptor", "ended", "errand", "exchange", "head", "intake", "keep", "local", "outbox",
+        "patience", "peer", "refused", "scanned", "socket", "state", "traffic", "unread", "until", "written",
     )  # fmt: skip
 
     def __init__(self, traffic: Traffic, client: socket.socket, peer: tuple[str, int], local: tuple[str, int]) -> None:
@@ -92,8 +99,14 @@ class Connection:
         self.head: Head | None = None
         self.intake: Intake | None = None
         self.exchange: Exchange | None = None
+        self.errand: Callable[[Any], None] | None = None  # what comes after it
         self.outbox = Outbox()
         self.written = 0  # bytes that the socket has taken from anybody, before the request that a worker has now
+
+    @property
+    def open(self) -> bool:
+        """Whether it can still be answered."""
+        return self.state is not S.CLOSED
 
     def to(self, state: State, deadline: float = float("inf")) -> None:
         """Change the state; anything that the table does not have is a fault."""
@@ -110,7 +123,7 @@ class Connection:
         if mask & select.EPOLLOUT and self.outbox:
             self.flush()
             self.proceed()
-        if self.state in READING or self.state is S.LINGERING:
+        if (self.state in READING or self.state is S.LINGERING) and not self.errand:
             self.read()
         elif mask & (select.EPOLLIN | ENDED):
             self.unread = True
@@ -130,6 +143,21 @@ class Connection:
             self.traffic.withdraw(self.exchange)
         self.close()
 
+    def send_on_errand(self, job: Callable[[], Any], then: Callable[[Any], None]) -> None:
+        """Have a thread do something for this connection; `then` gets its result or exception, unless we are closed meanwhile."""
+        self.errand = then
+        self.traffic.disk.do(job, self.back)
+
+    def back(self, outcome: Any) -> None:
+        """The errand is done."""
+        then, self.errand = self.errand, None
+        if self.state is S.CLOSED:
+            if hasattr(outcome, "discard"):
+                outcome.discard()
+            self._let_go()
+        elif then:
+            then(outcome)
+
     # Reading.
 
     def read(self) -> None:
@@ -138,7 +166,7 @@ class Connection:
             try:
                 data = self.socket.recv(BLOCK, DONTWAIT)
             except BlockingIOError:
-                return
+                break
             except OSError:
                 data = b""
             if not data:
@@ -149,12 +177,15 @@ class Connection:
                     return
                 continue
             self.take(data)
-            if self.state not in READING:
+            if self.state not in READING or self.errand:
                 self.unread = self.ended or len(data) == BLOCK
                 return
             if len(data) < BLOCK and not self.ended:
-                return
-        self.traffic.again(self)
+                break
+        else:
+            self.traffic.again(self)
+        if self.intake and self.intake.unwritten > INLINE:
+            self._spool()
 
     def take(self, data: bytes) -> None:
         """Add received bytes and go on as far as they reach."""
@@ -229,12 +260,37 @@ class Connection:
         except Refused as refused:
             self.refuse(refused)
             return
-        except OSError as error:
-            self.refuse(Refused(507, f"there is no room for the body: {error.strerror}"))
-            return
         if self.intake.complete():
-            intake, head, self.intake, self.head = self.intake, self.head, None, None
-            self._complete(head, intake.take(), intake.size)
+            if self.intake.unwritten:
+                self._spool()
+            else:
+                self._taken_in()
+
+    def _spool(self) -> None:
+        """Have what has arrived of a large body written to its file, before more is read."""
+        assert self.intake
+        self.deadline = float("inf")
+        self.send_on_errand(partial(self.intake.write, self.traffic.spool), self._spooled)
+
+    def _spooled(self, outcome: OSError | None) -> None:
+        assert self.intake
+        if outcome:
+            self.traffic.no_room(outcome)
+            self.refuse(Refused(507, f"there is no room for the body: {outcome.strerror}"))
+        elif self.intake.complete():
+            self._taken_in()
+            self.proceed()
+        else:
+            self.deadline = time.monotonic() + self.traffic.options.body_timeout
+            if self.unread:
+                self.unread = False
+                self.read()
+
+    def _taken_in(self) -> None:
+        assert self.intake
+        assert self.head
+        intake, head, self.intake, self.head = self.intake, self.head, None, None
+        self._complete(head, intake.take(), intake.size)
 
     def _complete(self, head: Head, body: bytes | int, length: int) -> None:
         self.exchange = Exchange(self, head, self.traffic.origin(self.peer, head.headers), body, length, time.monotonic())
@@ -246,14 +302,18 @@ class Connection:
 
     def refuse(self, refused: Refused) -> None:
         """Answer a request that cannot be read, and end the connection: what follows cannot be told from it."""
-        self.traffic.refused(self, refused)
+        request_id = self.traffic.refused(self, refused)
         self.refused = True
-        self.answer(refusal(refused), keep=False)
+        self._drop_intake()
+        self.answer(refusal(refused, request_id), keep=False)
 
-    def answer(self, data: bytes, keep: bool) -> None:
-        """Send a whole answer of the dispatcher's own."""
+    def answer(self, data: bytes, file: Extent | None = None, *, keep: bool) -> None:
+        """Send a whole answer of the dispatcher's own, which may end with a file."""
         self.outbox.add(data)
         self.written += len(data)
+        if file:
+            self.outbox.add(file)
+            self.written += file.end - file.offset
         self.answered(keep)
 
     def answered(self, keep: bool, *, broken: bool = False) -> None:
@@ -269,9 +329,10 @@ class Connection:
         self.to(S.FLUSHING, time.monotonic() + self.traffic.options.body_timeout)
         self.flush()
 
-    def out(self) -> int:
-        """How many bytes of the present answer the socket has taken from its worker."""
-        return bytes_taken(self.socket) - self.written
+    def out(self) -> int | None:
+        """How many bytes of the present answer the socket has taken from its worker; None where only the worker knew."""
+        taken = bytes_taken(self.socket)
+        return None if taken is None else taken - self.written
 
     def proceed(self) -> None:
         """Go on with what arrived while the last request was answered."""
@@ -289,30 +350,50 @@ class Connection:
         if self.state is S.IDLE:
             self.close()
 
-    def hand_on(self, part: bytes | Rest) -> None:
-        """Take bytes that a worker could not send."""
-        if not self.outbox:
-            self.deadline = time.monotonic() + self.traffic.options.body_timeout
-            self.traffic.watch(self, WATCHED | select.EPOLLOUT)
+    def hand_on(self, part: bytes | Extent) -> None:
+        """Take a part of an answer that its worker does not send itself."""
+        idle = not self.outbox
         self.outbox.add(part)
+        if idle:
+            self.deadline = time.monotonic() + self.traffic.options.body_timeout
+            self.flush()
 
     def flush(self) -> None:
-        """Send what the socket takes, a turn's worth of it at the most."""
-        for _ in range(TURN):
-            if not self.outbox:
-                break
-            try:
-                self.outbox.send(self.socket)
-            except BlockingIOError:
-                break
-            except (OSError, EOFError):
-                self.close()
-                return
+        """Send what the socket takes; parts of files are a thread's errand."""
+        if self.errand:
+            return
+        held = self.outbox.held
+        try:
+            flow = self.outbox.flush(self.socket)
+        except OSError:
+            self.close()
+            return
+        if self.outbox.held < held:
             self._sent()
-        if self.outbox:
+        if flow is Flow.FILE:
+            self.send_on_errand(self.outbox.carrying(self.socket), self._carried)
+        elif flow is Flow.MORE:
             self.traffic.watch(self, WATCHED | select.EPOLLOUT)  # tells at once when there is room already
         elif self.state is S.FLUSHING:
             self._flushed()
+
+    def _carried(self, outcome: Sent | Exception) -> None:
+        """A thread has sent a part of a file."""
+        if isinstance(outcome, OSError):
+            self.close()
+        elif isinstance(outcome, EOFError):
+            self.cut()
+        elif isinstance(outcome, Exception):
+            raise outcome
+        else:
+            self.outbox.sent(outcome.size)
+            if outcome.size:
+                self._sent()
+            if outcome.full:
+                self.traffic.watch(self, WATCHED | select.EPOLLOUT)
+            else:
+                self.flush()
+                self.proceed()
 
     def _sent(self) -> None:
         if self.outbox or self.state is S.FLUSHING:
@@ -335,8 +416,6 @@ class Connection:
         """Wait for the client to close: doing so now would answer unread bytes with a reset, which can overtake the answer."""
         self.shut(socket.SHUT_WR)
         self.buffer = b""
-        if self.intake:
-            self.intake.discard()
         now = time.monotonic()
         self.until, self.patience = now + LINGER_IN_ALL, LINGER_BYTES
         self.to(S.LINGERING, now + LINGER)
@@ -367,11 +446,23 @@ class Connection:
         """End the connection and forget everything about it. An exchange that a worker has is left to its worker."""
         if self.state is S.CLOSED:
             return
+        if self.state in UNSERVED:
+            self.traffic.abandoned()
         self.to(S.CLOSED)
         self.shut(socket.SHUT_RDWR)
-        if self.intake:
-            self.intake.discard()
-        self.outbox.clear()
         self.buffer = b""
         self.traffic.relieved(self)
         self.traffic.forget(self)
+        if not self.errand:
+            self._let_go()
+
+    def _let_go(self) -> None:
+        """Close the socket and every file."""
+        self._drop_intake()
+        self.outbox.clear()
+        self.traffic.dispose(self)
+
+    def _drop_intake(self) -> None:
+        if self.intake:
+            self.intake.discard()
+            self.intake = None

@@ -1,18 +1,21 @@
-"""Receives a request's body: counted or chunked, in memory while it is small, in an anonymous file when it is not."""
+"""Receives a request's body: counted or chunked, in memory while it is small, in a file without a name when it is not."""
 
 from __future__ import annotations
 
 import os
 
+from prefork import spool
 from prefork.http.chunks import Chunks
 from prefork.http.head import Refused
 from prefork.messages import INLINE
+
+MOST_PARTS = 512  # in one writev; Linux takes 1,024
 
 
 class Intake:
     """The body of one request. `length` is what Content-Length says, None for chunks; more than `most` bytes are Refused."""
 
-    __slots__ = ("chunks", "descriptor", "left", "most", "parts", "size")
+    __slots__ = ("chunks", "descriptor", "left", "most", "parts", "size", "written")
 
     def __init__(self, length: int | None, most: int) -> None:
         if length is not None and length > most:
@@ -22,10 +25,16 @@ class Intake:
         self.left = length or 0
         self.parts: list[bytes] = []
         self.size = 0
+        self.written = 0
         self.descriptor = -1
 
+    @property
+    def unwritten(self) -> int:
+        """How many bytes a thread is to `write` before the body can be taken; none of a small one."""
+        return self.size - self.written if self.size > INLINE else 0
+
     def feed(self, data: bytes) -> bytes:
-        """Take received bytes; returns those that follow the body. Raises Refused, OSError when there is no room."""
+        """Take received bytes; returns those that follow the body. Raises Refused."""
         if self.chunks:
             rest = self.chunks.feed(data)
             self._keep(self.chunks.take())
@@ -36,11 +45,25 @@ class Intake:
         return rest
 
     def complete(self) -> bool:
-        """Whether the whole body is here."""
+        """Whether the whole body has been received."""
         return self.chunks.done if self.chunks else self.left == 0
+
+    def write(self, directory: int) -> None:
+        """Write what is unwritten to a file below `directory` (a descriptor). For a thread, while nobody feeds. Raises OSError."""
+        if self.descriptor < 0:
+            self.descriptor = spool.create(directory)
+        while self.parts:
+            batch = self.parts[:MOST_PARTS]
+            taken = os.writev(self.descriptor, batch)
+            self.written += taken
+            if taken < sum(map(len, batch)):
+                self.parts[: len(batch)] = [b"".join(batch)[taken:]]
+            else:
+                del self.parts[: len(batch)]
 
     def take(self) -> bytes | int:
         """The whole body, or the descriptor of its file, which is the caller's from now on."""
+        assert not self.unwritten
         if self.descriptor < 0:
             return b"".join(self.parts)
         descriptor, self.descriptor = self.descriptor, -1
@@ -54,16 +77,9 @@ class Intake:
             self.descriptor = -1
 
     def _keep(self, data: bytes) -> None:
+        if not data:
+            return
         self.size += len(data)
         if self.size > self.most:
             raise Refused(413, f"the body has more than {self.most} bytes (max_body_size)")
-        if self.size <= INLINE:
-            self.parts.append(data)
-            return
-        if self.descriptor < 0:
-            self.descriptor = os.memfd_create("prefork-body", os.MFD_CLOEXEC)
-            data = b"".join(self.parts) + data
-            self.parts.clear()
-        view = memoryview(data)
-        while view:
-            view = view[os.write(self.descriptor, view) :]
+        self.parts.append(data)

@@ -16,12 +16,26 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from prefork.dispatcher.connection import WATCHED, Connection, State
+from prefork.dispatcher.disk import Disk
 from prefork.dispatcher.options import Options
-from prefork.dispatcher.outbox import Rest, taken_in
+from prefork.dispatcher.outbox import Extent
 from prefork.dispatcher.traffic import BEGIN_WITHIN, Traffic
 from prefork.dispatcher.workers import Worker
 from prefork.events import AcceptPaused, FaultContained
-from prefork.messages import CLOEXEC_DONTWAIT, ENDING, ONE_RIGHT, REST, Truncated, inbox, receive, unpack_ending
+from prefork.messages import (
+    CLOEXEC_DONTWAIT,
+    ENDING,
+    EXTENT,
+    FILE,
+    ONE_RIGHT,
+    REST,
+    SPOOLED,
+    Truncated,
+    inbox,
+    receive,
+    unpack_ending,
+    unpack_extent,
+)
 from prefork.scoreboard import CONNECTIONS, DISPATCHER, TURNED_AT
 
 if TYPE_CHECKING:
@@ -43,7 +57,13 @@ class Dispatcher:
     """Turns until the master closes the channel or the drain is over."""
 
     def __init__(
-        self, channel: Channel, listeners: list[socket.socket], scoreboard: Scoreboard, options: Options, journal: Journal
+        self,
+        channel: Channel,
+        listeners: list[socket.socket],
+        scoreboard: Scoreboard,
+        spool: int,
+        options: Options,
+        journal: Journal,
     ) -> None:
         self.channel = channel
         self.listeners = listeners
@@ -56,15 +76,17 @@ class Dispatcher:
         self.connections: dict[int, Connection] = {}
         self.unfinished_reads: list[Connection] = []
         self.closed: list[socket.socket | Worker] = []  # their descriptors must not be used again within the same turn
-        self.traffic = Traffic(self, options, journal, self.counters)
+        self.disk = Disk(self._guarded)
+        self.traffic = Traffic(self, options, journal, scoreboard, self.disk, spool)
         self.finished = False
         self.accepting = True
         self.said_paused = float("-inf")
         limit = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
-        self.most_connections = max(limit - RESERVE, limit // 2)
+        self.highest_client = max(limit - RESERVE, limit // 2)  # descriptors are given out from the lowest: this one tells how many
         self.close_at = self.drained_at = float("inf")
         self.next_tick = 0.0
         self._watch(channel.wire.fileno(), self.hear, select.EPOLLIN)
+        self._watch(self.disk.bell, self.disk.collect, select.EPOLLIN)
         for listener in listeners:
             self._watch(listener.fileno(), partial(self.accept, listener), select.EPOLLIN)
 
@@ -124,10 +146,7 @@ class Dispatcher:
                 return
 
     def _accept_one(self, listener: socket.socket) -> bool:
-        """Take a connection; False when there is none, or no room for it."""
-        if len(self.connections) >= self.most_connections:
-            self._pause_accepting(os.strerror(errno.EMFILE))
-            return False
+        """Take a connection; False when there is none, or no room for more."""
         try:
             client, peer = listener.accept()
         except BlockingIOError:
@@ -138,13 +157,13 @@ class Dispatcher:
                 return False
             return True  # the client left while it waited
         self._add(listener, client, peer)
+        if client.fileno() >= self.highest_client:
+            self._pause_accepting(os.strerror(errno.EMFILE))
+            return False
         return True
 
     def _add(self, listener: socket.socket, client: socket.socket, peer: Any) -> None:
-        local = listener.getsockname()
-        if local[0] in {"0.0.0.0", "::"}:  # noqa: S104 - compared, not bound
-            local = client.getsockname()
-        connection = Connection(self.traffic, client, (peer[0], peer[1]), (local[0], local[1]))
+        connection = Connection(self.traffic, client, *ends(listener, client, peer))
         self.connections[connection.descriptor] = connection
         self.counters[CONNECTIONS] = len(self.connections)
         self._watch(connection.descriptor, connection.ready, WATCHED)
@@ -161,15 +180,26 @@ class Dispatcher:
         for listener in self.listeners:
             self.epoll.modify(listener.fileno(), select.EPOLLIN if accepting else 0)
 
+    def _has_room(self) -> bool:
+        try:
+            lowest = os.dup(self.channel.wire.fileno())
+        except OSError:
+            return False
+        os.close(lowest)
+        return lowest < self.highest_client
+
     def watch(self, connection: Connection, mask: int) -> None:
         """Watch a connection for other things than before."""
         self.epoll.modify(connection.descriptor, mask)
 
     def forget(self, connection: Connection) -> None:
-        """A connection is closed: its descriptor is free after this turn."""
+        """A connection is closed; a thread may still hold its socket."""
         self._unwatch(connection.descriptor)
         self.connections.pop(connection.descriptor, None)
         self.counters[CONNECTIONS] = len(self.connections)
+
+    def dispose(self, connection: Connection) -> None:
+        """Nobody holds a closed connection's socket any more: its descriptor is free after this turn."""
         self.closed.append(connection.socket)
 
     def again(self, connection: Connection) -> None:
@@ -198,8 +228,10 @@ class Dispatcher:
             # Not the truth about its death, that is the pidfd's word; but there is nothing more to hear.
             self._unwatch(worker.wire.fileno())
             return
-        if message[0] == REST:
-            self.traffic.rest(worker, taken_in(Rest(descriptors[0])) if descriptors else message[1:])
+        if message[0] == REST and not descriptors:
+            self.traffic.rest(worker, message[1:])
+        elif message[0] in {FILE, SPOOLED} and len(message) == EXTENT.size and descriptors:
+            self.traffic.rest(worker, Extent(descriptors[0], *unpack_extent(message), growing=message[0] == SPOOLED))
         elif len(message) == ENDING.size and not descriptors and worker.has(ending := unpack_ending(message)):
             self.traffic.ended(worker, ending)
         else:
@@ -217,6 +249,7 @@ class Dispatcher:
                 break
         if worker.pidfd not in self.callbacks:
             return  # it was retiring, and its last word has let it go
+        self.traffic.die_with(worker)
         self._release(worker)
         self.traffic.bury(worker)
         self.tell_master("released", worker)
@@ -260,7 +293,9 @@ class Dispatcher:
         elif kind == "options":
             self.traffic.apply(Options.received(order["options"]))
         elif kind == "log":
-            self.journal.sink.replace(descriptors[0])
+            self.journal.sink.replace(descriptors[0])  # which makes it our standard error
+            for worker in self.traffic.workers.values():
+                worker.log_to(2)
         elif kind == "give up":
             self.traffic.give_up(order["reason"])
         elif kind == "drain":
@@ -277,6 +312,7 @@ class Dispatcher:
         worker = Worker(order["slot"], order["name"], order["pid"], slot, socket.socket(fileno=wire), pidfd)
         self._watch(wire, partial(self.listen, worker), select.EPOLLIN)
         self._watch(pidfd, partial(self.lost, worker), select.EPOLLIN)
+        worker.log_to(2)  # it may have been forked before a rotation and be introduced after it
         self.traffic.add(worker)
 
     # Time.
@@ -286,8 +322,9 @@ class Dispatcher:
         self.counters[TURNED_AT] = time.monotonic_ns()
         if self.channel.waiting:
             self.channel.flush()
-        if not self.accepting and not self.traffic.closing:
+        if not self.accepting and not self.traffic.closing and self._has_room():
             self._accept_from_now_on(True)
+        self.disk.look()
         for connection in [c for c in self.connections.values() if c.deadline < now]:
             self._guarded(connection.overdue)
         self._guarded(self.traffic.tick, now)
@@ -317,3 +354,18 @@ class Dispatcher:
             self.traffic.give_up("the server stops (graceful_timeout)")
         self.channel.send("drained", unfinished=self.traffic.unfinished())
         self.close_at = float("inf")
+
+
+def ends(listener: socket.socket, client: socket.socket, peer: Any) -> tuple[tuple[str, int], tuple[str, int]]:
+    """A connection's (address, port) at the client's end and at ours. A unix socket has neither: ("", 0)."""
+    if listener.family == socket.AF_UNIX:
+        return ("", 0), ("", 0)
+    local = listener.getsockname()
+    if local[0] in {"0.0.0.0", "::"}:  # noqa: S104 - compared, not bound
+        local = client.getsockname()
+    return (unmapped(peer[0]), peer[1]), (unmapped(local[0]), local[1])
+
+
+def unmapped(address: str) -> str:
+    """An IPv4 address as such, where a socket for both kinds gives it in IPv6's notation."""
+    return address.removeprefix("::ffff:") if "." in address else address

@@ -34,6 +34,19 @@ def claim(data_dir: Path) -> int:
     return lock
 
 
+def open_spool(data_dir: Path, whose: Owner) -> int:
+    """Make the directory for large bodies and unread answers, which belongs to those who write there, and open it. Raises OSError.
+
+    Its descriptor is their way to it: the data directory above is closed to them.
+    """
+    place = data_dir / "spool"
+    place.mkdir(mode=0o700, exist_ok=True)
+    descriptor = os.open(place, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    if whose.user is not None or whose.group is not None:
+        os.fchown(descriptor, -1 if whose.user is None else whose.user, -1 if whose.group is None else whose.group)
+    return descriptor
+
+
 def write_pid(path: Path) -> None:
     """Write our pid; a reader never sees half of it."""
     new = path.with_name(f".{path.name}.{os.getpid()}")
@@ -70,5 +83,10 @@ def owner_of(user: str | None, group: str | None) -> Owner:
         account = pwd.getpwuid(int(user)) if user.isdigit() else pwd.getpwnam(user)
     main_group = account.pw_gid if account else None
     if group is not None:
-        main_group = int(group) if group.isdigit() else grp.getgrnam(group).gr_gid
+        main_group = group_number(group)
     return Owner(account.pw_uid if account else None, main_group)
+
+
+def group_number(group: str) -> int:
+    """The number of a group that is given by name or number and has been checked."""
+    return int(group) if group.isdigit() else grp.getgrnam(group).gr_gid

@@ -1,8 +1,8 @@
 """One answer on its way to the client: framing, and who may write to the socket.
 
 The socket is shared with the dispatcher, so it is never made non-blocking: each send says MSG_DONTWAIT. After the first one that
-the socket does not take whole, this process never writes to it again; the rest goes to the dispatcher, so that a slow reader
-holds no worker.
+the socket does not take whole, this process never writes to it again; the rest goes to the dispatcher (`rest.py`), so that a slow
+reader holds no worker. So does a file, as its descriptor.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import re
 from typing import TYPE_CHECKING
 
 from prefork.http.framing import BODILESS, LAST_CHUNK, SERVER, chunk, date, head
-from prefork.messages import DONTWAIT, INLINE, pack_rest, send
+from prefork.messages import DONTWAIT, INLINE
 from prefork.scoreboard import DONE, REQUEST, SIZE, WRITING, pack_progress
 
 if TYPE_CHECKING:
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from prefork.messages import Request
     from prefork.scoreboard import Slot
+    from prefork.worker.rest import Rest
 
 HOP_BY_HOP = frozenset((b"connection", b"keep-alive", b"proxy-authenticate", b"te", b"trailer", b"transfer-encoding", b"upgrade"))
 NAME = re.compile(rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+\Z")
@@ -47,26 +48,14 @@ class Reply:
     """
 
     __slots__ = (
-        "begun",
-        "chunked",
-        "client",
-        "code",
-        "failed",
-        "gone",
-        "keep",
-        "left",
-        "pair",
-        "request",
-        "sent",
-        "slot",
-        "spilled",
+        "begun", "chunked", "client", "code", "failed", "gone", "keep", "left", "request", "rest", "sent", "slot", "spilled",
         "start",
-    )
+    )  # fmt: skip
 
-    def __init__(self, request: Request, client: socket.socket, pair: socket.socket, slot: Slot) -> None:
+    def __init__(self, request: Request, client: socket.socket, rest: Rest, slot: Slot) -> None:
         self.request = request
         self.client = client
-        self.pair = pair
+        self.rest = rest
         self.slot = slot
         self.keep = request.keep
         self.begun = self.chunked = self.failed = self.gone = self.spilled = False
@@ -134,6 +123,8 @@ class Reply:
             lines.append((b"Date", date()))
         if b"server" not in seen:
             lines.append((b"Server", SERVER))
+        if b"x-request-id" not in seen:
+            lines.append((b"X-Request-ID", self.request.request_id.encode()))
         return announced, lines
 
     def write(self, data: bytes) -> None:
@@ -143,13 +134,35 @@ class Reply:
             self.left -= len(data)
         if not self.begun:
             data = self.start + (chunk(data) if data and self.chunked else data)
-            self.begun = True  # not before: whoever gives us no bytes gets an error page
-            whole = self.left == 0 and not self.chunked
-            self.slot[SIZE] = len(data)
-            self.slot[REQUEST] = pack_progress(self.request.number, WRITING, self.code, self.keep, whole)
+            self._begun(len(data))
             self._send(data)
         elif data:
             self._send(chunk(data) if self.chunked else data)
+
+    def write_file(self, descriptor: int, offset: int, count: int) -> None:
+        """Send `count` bytes of a regular file as a part of the body whose length has been announced. The descriptor stays ours."""
+        assert self.left is not None
+        count = min(count, self.left)
+        if count <= INLINE:
+            self.write(os.pread(descriptor, count, offset))
+            return
+        self.left -= count
+        if not self.begun:
+            self._begun(len(self.start) + count)
+            self.spilled = True
+            self.rest.hand_on(memoryview(self.start))
+            self.sent += len(self.start)
+        if not self._has_left():
+            self.rest.hand_on_file(descriptor, offset, count)
+            self.spilled = True
+            self.sent += count
+
+    def _begun(self, size: int) -> None:
+        """Say that the head and what comes with it, `size` bytes in all, are about to be sent."""
+        self.begun = True  # not before: whoever gives us no bytes gets an error page
+        whole = self.left == 0 and not self.chunked
+        self.slot[SIZE] = size
+        self.slot[REQUEST] = pack_progress(self.request.number, WRITING, self.code, self.keep, whole)
 
     def finish(self) -> None:
         """The body is complete."""
@@ -175,30 +188,28 @@ class Reply:
         self.slot[REQUEST] = pack_progress(self.request.number, DONE, self.code, self.keep)
 
     def _send(self, data: bytes) -> None:
-        if self.gone:
+        if self.gone or (self.spilled and self._has_left()):
             return
         taken = 0
+        if not self.spilled:
+            try:
+                taken = self.client.send(data, DONTWAIT)
+            except BlockingIOError:
+                pass
+            except OSError:
+                self.gone = True
+                return
+        self.sent += len(data)
+        if taken < len(data):
+            self.spilled = True
+            self.rest.hand_on(memoryview(data)[taken:])
+
+    def _has_left(self) -> bool:
+        """Whether the dispatcher has ended the connection. Sending nothing writes nothing, and tells."""
         try:
-            # Sending nothing writes nothing, and tells all the same that the dispatcher has ended the connection.
-            taken = self.client.send(b"" if self.spilled else data, DONTWAIT)
+            self.client.send(b"", DONTWAIT)
         except BlockingIOError:
             pass
         except OSError:
             self.gone = True
-            return
-        self.sent += len(data)
-        if taken < len(data):
-            self.spilled = True
-            self._spill(memoryview(data)[taken:])
-
-    def _spill(self, data: memoryview) -> None:
-        if len(data) <= INLINE:
-            send(self.pair, pack_rest(bytes(data)))
-            return
-        descriptor = os.memfd_create("prefork-rest", os.MFD_CLOEXEC)
-        try:
-            while data:
-                data = data[os.write(descriptor, data) :]
-            send(self.pair, pack_rest(b""), [descriptor])
-        finally:
-            os.close(descriptor)
+        return self.gone

@@ -1,6 +1,8 @@
 """A WSGI application that says what it was asked, and does what it is told to. Everything it gets and gives is validated."""
 
+import gzip
 import hashlib
+import http.client
 import itertools
 import json
 import os
@@ -56,6 +58,17 @@ def do_hold(environ, start_response, query):
     return do_echo(environ, start_response, query)
 
 
+def do_report(environ, start_response, query):
+    """When the gate is opened, ask the server itself for something, as the rendering of a PDF does for its images."""
+    with open(query["gate"]) as gate:
+        gate.read()
+    connection = http.client.HTTPConnection("127.0.0.1", int(environ["SERVER_PORT"]), timeout=30)
+    connection.request("GET", "/echo?asset")
+    status = connection.getresponse().status
+    connection.close()
+    return answer(start_response, {"asset": status})
+
+
 def do_big(environ, start_response, query):
     """`size` bytes in parts of `part` bytes; `length=1` announces them."""
     size = int(query.get("size", 0))
@@ -79,12 +92,49 @@ def pattern(size):
     return (block * (size // len(block) + 1))[:size]
 
 
+def do_send(environ, start_response, query):
+    """Name a file in the header `by`."""
+    headers = [
+        ("Content-Type", query.get("type", "text/plain")),
+        (query["by"], query["path"].encode().decode("latin-1")),
+        ("Content-Length", "7"),
+    ]
+    if "type" not in query:
+        del headers[0]
+    if "tag" in query:
+        headers.append(("ETag", f'"{query["tag"]}"'))
+    start_response("200 OK", headers)
+    return [b"instead"]
+
+
+def do_wrap(environ, start_response, query):
+    """Hand over an open file, from `skip` on."""
+    file = (gzip.open if "gzip" in query else open)(query["path"], "rb")
+    file.read(int(query.get("skip", 0)))
+    start_response("200 OK", [("Content-Type", "application/octet-stream")])
+    return environ["wsgi.file_wrapper"](file)
+
+
 def do_nothing(environ, start_response, query):
     return answer(start_response, {"error": "there is no such page"}, "404 Not Found")
 
 
 def do_raise(environ, start_response, query):
     raise LookupError("a secret of the application")
+
+
+def do_print(environ, start_response, query):
+    """A line on standard output and one on standard error, past Python's buffers."""
+    os.write(1, f"stdout {query['text']}\n".encode())
+    os.write(2, f"stderr {query['text']}\n".encode())
+    return do_echo(environ, start_response, query)
+
+
+def do_redirect(environ, start_response, query):
+    """Lead standard error elsewhere, as some daemons do."""
+    with open(query["file"], "a") as file:
+        os.dup2(file.fileno(), 2)
+    return do_echo(environ, start_response, query)
 
 
 def do_die(environ, start_response, query):

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from prefork.dispatcher.connection import WATCHED, Connection, State
+from prefork.dispatcher.disk import Disk
+from prefork.dispatcher.ledger import Ledger
 from prefork.dispatcher.options import Options
 from prefork.dispatcher.traffic import Traffic
 from prefork.dispatcher.workers import Worker
@@ -20,6 +22,7 @@ from prefork.scoreboard import BEGUN, DISPATCHER, REQUEST, SIZE, Scoreboard, pac
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from pathlib import Path
 
     from prefork.events import Event
 
@@ -30,12 +33,16 @@ OPTIONS = Options(
     trusted_proxies=("127.0.0.1",),
     queue_size=2,
     queue_timeout=30.0,
+    lanes=(),
     header_timeout=10.0,
     body_timeout=20.0,
     keepalive_timeout=75.0,
     max_header_size=4096,
     max_body_size=1 << 20,
+    static=(),
     access_log=True,
+    access_log_format="prefork",
+    access_log_exclude=(),
     log_level="info",
 )
 
@@ -63,6 +70,9 @@ class Loop:
         self.unfinished: list[Connection] = []
         self.interrupted = 0  # how often a connection had more to read than one turn allows
         self.forgotten: list[Connection] = []
+        self.disposed: list[Connection] = []
+        self.disk = Disk(lambda then, outcome: then(outcome))
+        self.epoll.register(self.disk.bell, select.EPOLLIN)
         self.paused: list[tuple[str, bool]] = []
         self.told: list[tuple[str, str]] = []
         self.parted: list[str] = []
@@ -74,6 +84,9 @@ class Loop:
         self.epoll.unregister(connection.descriptor)
         del self.connections[connection.descriptor]
         self.forgotten.append(connection)
+
+    def dispose(self, connection: Connection) -> None:
+        self.disposed.append(connection)
 
     def again(self, connection: Connection) -> None:
         self.interrupted += 1
@@ -92,6 +105,8 @@ class Loop:
         """Look after everything that has happened; returns how many events there were."""
         events = self.epoll.poll(0 if self.unfinished else timeout)
         for descriptor, mask in events:
+            if descriptor == self.disk.bell:
+                self.disk.collect(mask)
             if descriptor in self.connections:
                 self.connections[descriptor].ready(mask)
         waiting, self.unfinished = self.unfinished, []
@@ -177,9 +192,21 @@ class Hand:
 
 
 class Client:
-    """A client's end of a TCP connection, and the dispatcher's connection at the other end."""
+    """A client's end of a TCP connection (or of a unix pair), and the dispatcher's connection at the other end."""
 
-    def __init__(self, desk: Desk, room: int | None) -> None:
+    def __init__(self, desk: Desk, room: int | None, unix: bool) -> None:
+        self.desk = desk
+        if unix:
+            self.socket, self.theirs = socket.socketpair()
+            self.socket.settimeout(WITHIN)
+            peer = local = ("", 0)
+        else:
+            peer, local = self._connect(room)
+        self.connection = Connection(desk.traffic, self.theirs, peer, local)
+        desk.loop.connections[self.theirs.fileno()] = self.connection
+        desk.loop.epoll.register(self.theirs.fileno(), WATCHED)
+
+    def _connect(self, room: int | None) -> tuple[tuple[str, int], tuple[str, int]]:
         with socket.create_server(("127.0.0.1", 0)) as listener:
             if room:
                 listener.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, room)
@@ -188,12 +215,8 @@ class Client:
                 self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, room)
             self.socket.connect(listener.getsockname())
             self.socket.settimeout(WITHIN)
-            theirs, peer = listener.accept()
-        self.desk = desk
-        self.theirs = theirs
-        self.connection = Connection(desk.traffic, theirs, (peer[0], peer[1]), theirs.getsockname())
-        desk.loop.connections[theirs.fileno()] = self.connection
-        desk.loop.epoll.register(theirs.fileno(), WATCHED)
+            self.theirs, peer = listener.accept()
+        return (peer[0], peer[1]), self.theirs.getsockname()
 
     @property
     def state(self) -> State:
@@ -251,12 +274,14 @@ class Client:
 class Desk:
     """A traffic with everything around it that a test can look at."""
 
-    def __init__(self) -> None:
+    def __init__(self, directory: Path) -> None:
         self.loop = Loop()
         self.journal = Notes()
         self.counters = SCOREBOARD.slot(DISPATCHER)
         self.counters.clear()
-        self.traffic = Traffic(self.loop, OPTIONS, self.journal, self.counters)
+        Ledger(SCOREBOARD).arrange([])
+        self.directory = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
+        self.traffic = Traffic(self.loop, OPTIONS, self.journal, SCOREBOARD, self.loop.disk, self.directory)
         self.hands: list[Hand] = []
         self.clients: list[Client] = []
 
@@ -267,23 +292,26 @@ class Desk:
         self.traffic.add(hand.worker)
         return hand
 
-    def connect(self, room: int | None = None) -> Client:
+    def connect(self, room: int | None = None, *, unix: bool = False) -> Client:
         """A client; `room` bounds what its connection takes while it does not read."""
-        client = Client(self, room)
+        client = Client(self, room, unix)
         self.clients.append(client)
         return client
 
     def close(self) -> None:
         for end in [*self.clients, *self.hands]:
             end.close()
+        self.loop.until(lambda: not self.loop.disk.pending)
         self.loop.epoll.close()
+        os.close(self.loop.disk.bell)
+        os.close(self.directory)
         os.close(self.journal.sink.descriptor)
 
 
 @pytest.fixture
-def desk() -> Iterator[Desk]:
+def desk(tmp_path: Path) -> Iterator[Desk]:
     before = set(os.listdir("/proc/self/fd"))
-    desk = Desk()
+    desk = Desk(tmp_path)
     yield desk
     desk.close()
     left = set(os.listdir("/proc/self/fd")) - before

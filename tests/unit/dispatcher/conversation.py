@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import select
+import tempfile
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from prefork.dispatcher.connection import Connection, State
@@ -14,7 +15,7 @@ from prefork.http.proxies import Origin
 from .conftest import OPTIONS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
     from prefork.dispatcher.exchange import Exchange
     from prefork.http.head import Head, Refused
@@ -69,11 +70,20 @@ class Line:
         pass
 
 
+class Disk:
+    """Does an errand at once. What it raises is the test's."""
+
+    def do(self, job: Callable[[], Any], then: Callable[[Any], None]) -> None:
+        then(job())
+
+
 class Traffic:
     """Answers each request as soon as it is complete."""
 
     closing = False
     options = OPTIONS
+    disk = Disk()
+    spool = os.open(tempfile.gettempdir(), os.O_RDONLY | os.O_DIRECTORY)
 
     def __init__(self, reader: Reader) -> None:
         self.reader = reader
@@ -94,10 +104,11 @@ class Traffic:
         assert len(body) == exchange.length
         exchange.discard()
         self.served.append(Served(exchange.head, body, start, end))
-        connection.answer(ANSWER, exchange.head.keep)
+        connection.answer(ANSWER, keep=exchange.head.keep)
 
-    def refused(self, connection: Connection, refused: Refused) -> None:
+    def refused(self, connection: Connection, refused: Refused) -> str:
         self.status = refused.status
+        return "id"
 
     def again(self, connection: Connection) -> None:
         self.interrupted = True
@@ -105,7 +116,10 @@ class Traffic:
     def relieved(self, connection: Connection) -> None:
         pass
 
-    forget = relieved
+    forget = dispose = relieved
+
+    def abandoned(self) -> None:
+        pass
 
 
 READER = Reader()  # one for all, as in the dispatcher: what one client sends must not change what is read from another

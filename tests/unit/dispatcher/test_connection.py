@@ -14,7 +14,8 @@ import pytest
 
 from prefork.dispatcher import connection
 from prefork.dispatcher.connection import CONTINUE, TRANSITIONS, State
-from prefork.dispatcher.outbox import Rest
+from prefork.dispatcher.outbox import Extent
+from prefork.events import RequestRefused
 from prefork.messages import INLINE
 
 if TYPE_CHECKING:
@@ -221,6 +222,24 @@ def test_refused(desk: Desk, sent: bytes, status: int) -> None:
     assert desk.journal.names() == ["request_refused"]
 
 
+@pytest.mark.parametrize(
+    ("sent", "known"),
+    [
+        (b"POST / HTTP/1.1\r\nHost: h\r\nX-Request-ID: c-1\r\nContent-Length: 2000000\r\n\r\n", True),
+        (b"GET / HTTP/1.1\r\nX-Request-ID: c-1\r\n\r\n", False),
+    ],
+    ids=["the head could be read", "it could not"],
+)
+def test_a_refused_request_has_a_name_too(desk: Desk, sent: bytes, known: bool) -> None:
+    client = desk.connect()
+    client.send(sent)
+    head = client.socket.recv(1 << 16)
+    (refused,) = desk.journal.events
+    assert isinstance(refused, RequestRefused)
+    assert (refused.request_id == "c-1") is known
+    assert f"\r\nX-Request-ID: {refused.request_id}\r\n".encode() in head
+
+
 def test_a_refused_client_is_not_listened_to_for_ever(desk: Desk) -> None:
     client = desk.connect()
     client.send(b"rubbish\r\n\r\n")
@@ -390,8 +409,8 @@ def fill(hand: Hand) -> tuple[int, int]:
             break
     assert sent < len(data)
     descriptor = os.memfd_create("rest")
-    os.write(descriptor, data[sent:-100])
-    hand.desk.traffic.rest(hand.worker, Rest(descriptor))
+    size = os.write(descriptor, data[sent:-100])
+    hand.desk.traffic.rest(hand.worker, Extent(descriptor, 0, size))
     hand.desk.traffic.rest(hand.worker, data[-100:])
     hand.end(request.number, len(data))
     return len(data), sent
@@ -423,7 +442,7 @@ def test_a_slow_reader_gets_everything_and_then_its_next_request(desk: Desk) -> 
     desk.loop.until(hand.has_message)
     assert hand.answer(OK).target == b"/2"
     assert client.receive(len(OK)) == OK
-    assert client.connection.outbox.size == 0
+    assert client.connection.outbox.held == 0
 
 
 def test_a_reader_that_stops_is_cut_off_in_the_end(desk: Desk) -> None:
@@ -445,10 +464,11 @@ def test_a_file_that_was_cut_short_ends_the_connection(desk: Desk) -> None:
     client.send(GET % 1)
     hand.begin()
     descriptor = os.memfd_create("rest")
-    os.write(descriptor, bytes(100))
-    desk.traffic.rest(hand.worker, Rest(descriptor))
-    os.ftruncate(descriptor, 10)
+    os.write(descriptor, bytes(10))
+    desk.traffic.rest(hand.worker, Extent(descriptor, 0, 100))
     desk.loop.until(lambda: client.state is State.CLOSED)
+    assert client.receive(10) == bytes(10)
+    assert client.broken(), "a client that knows no length would take it for whole"
 
 
 def test_own_answers_to_a_client_that_does_not_read_stay_in_order(desk: Desk) -> None:

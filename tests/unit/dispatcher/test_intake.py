@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import given, settings
@@ -11,6 +12,10 @@ from hypothesis import strategies as st
 from prefork.dispatcher.intake import Intake
 from prefork.http.head import Refused
 from prefork.messages import INLINE
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
 
 MOST = 1 << 30
 
@@ -22,6 +27,13 @@ def contents(body: bytes | int) -> bytes:
         return os.pread(body, 1 << 24, 0)
     finally:
         os.close(body)
+
+
+@pytest.fixture
+def directory(tmp_path: Path) -> Iterator[int]:
+    descriptor = os.open(tmp_path, os.O_RDONLY | os.O_DIRECTORY)
+    yield descriptor
+    os.close(descriptor)
 
 
 def open_descriptors() -> set[str]:
@@ -45,12 +57,18 @@ def test_any_split(body: bytes, rest: bytes, steps: list[int], chunked: bool) ->
 
 @pytest.mark.parametrize("size", [0, 1, INLINE, INLINE + 1, 3 * INLINE + 5])
 @pytest.mark.parametrize("step", [1000, 1 << 20])
-def test_large_bodies_go_to_a_file(size: int, step: int) -> None:
+@pytest.mark.parametrize("batch", [1, 50_000, 1 << 20])
+def test_large_bodies_go_to_a_file(directory: int, size: int, step: int, batch: int) -> None:
     body = os.urandom(size)
     intake = Intake(size, MOST)
     for at in range(0, size, step):
         assert intake.feed(body[at : at + step]) == b""
+        if intake.unwritten >= batch:
+            intake.write(directory)
     assert intake.complete()
+    if intake.unwritten:
+        intake.write(directory)
+    assert intake.unwritten == 0
     taken = intake.take()
     assert isinstance(taken, bytes) == (size <= INLINE)
     assert contents(taken) == body
@@ -79,19 +97,40 @@ def test_too_long_in_chunks() -> None:
     assert caught.value.status == 413
 
 
-def test_letting_go_closes_the_file() -> None:
+def test_a_file_has_no_name(directory: int, tmp_path: Path) -> None:
+    intake = Intake(INLINE + 1, MOST)
+    intake.feed(bytes(INLINE + 1))
+    intake.write(directory)
+    assert os.listdir(tmp_path) == []
+    intake.discard()
+
+
+def test_no_room_is_said_and_what_was_written_is_let_go(tmp_path: Path) -> None:
+    before = open_descriptors()
+    intake = Intake(INLINE + 1, MOST)
+    intake.feed(bytes(INLINE + 1))
+    intake.descriptor = os.open("/dev/full", os.O_WRONLY)
+    with pytest.raises(OSError, match="No space left"):
+        intake.write(-1)
+    intake.discard()
+    assert open_descriptors() == before
+
+
+def test_letting_go_closes_the_file(directory: int) -> None:
     before = open_descriptors()
     intake = Intake(2 * INLINE, MOST)
     intake.feed(bytes(INLINE + 1))
+    intake.write(directory)
     assert len(open_descriptors() - before) == 1
     intake.discard()
     intake.discard()
     assert open_descriptors() == before
 
 
-def test_a_taken_file_is_the_takers() -> None:
+def test_a_taken_file_is_the_takers(directory: int) -> None:
     intake = Intake(INLINE + 1, MOST)
     intake.feed(bytes(INLINE + 1))
+    intake.write(directory)
     descriptor = intake.take()
     intake.discard()
     assert isinstance(descriptor, int)

@@ -8,15 +8,21 @@ import os
 import select
 import socket
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from prefork.messages import CLOEXEC_DONTWAIT, REST, Request, inbox, pair, receive
+from prefork.messages import CLOEXEC_DONTWAIT, FILE, REST, SPOOLED, Request, inbox, pair, receive, unpack_extent
 from prefork.scoreboard import BEGUN, REQUEST, Scoreboard, pack_progress
 from prefork.worker.hosts.wsgi import Wsgi
-from prefork.worker.http import answer
+from prefork.worker.http import Means, answer
+from prefork.worker.offload import Offload, Offloading
+from prefork.worker.output import Output
 from prefork.worker.reply import Reply
+from prefork.worker.rest import Rest
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 SCOREBOARD = Scoreboard.create()
 Application = Callable[[dict[str, Any], Callable[..., Any]], Any]
@@ -31,7 +37,8 @@ def hosted(application: Application) -> Wsgi:
 def request(method: str = "GET", target: bytes = b"/", *, version: str = "1.1", keep: bool = True, **parts: Any) -> Request:
     body = parts.get("body", b"")
     headers = parts.get("headers", [(b"host", b"h:8069")])
-    return Request(9, 1, method, target, version, headers, body, len(body), ("192.0.2.1", 4711), ("127.0.0.1", 8069), "http", keep)
+    client, server = ("192.0.2.1", 4711), ("127.0.0.1", 8069)
+    return Request(9, 1, method, target, version, headers, body, len(body), client, server, "http", keep, "abc-7")
 
 
 class Open(io.BytesIO):
@@ -61,9 +68,10 @@ class Answer(http.client.HTTPResponse):
 class Bench:
     """One request at a time: `ask` runs the application, afterwards the ends can be looked at."""
 
-    def __init__(self) -> None:
+    def __init__(self, directory: Path) -> None:
         self.slot = SCOREBOARD.slot(0)
         self.slot.clear()
+        self.means = Means(os.open(directory, os.O_RDONLY | os.O_DIRECTORY), 1 << 30, Output())
         self.client, self.theirs = socket.socketpair()
         self.worker, self.dispatcher = pair()
         self.reply: Reply
@@ -77,10 +85,15 @@ class Bench:
     def run(self, application: Application, asked: Request | None = None) -> Reply:
         """As `worker.http.serve` does it."""
         asked = asked or request()
-        self.reply = Reply(asked, self.client, self.worker, self.slot)
+        rest = Rest(self.worker, self.slot, self.means.spool, self.means.spool_max)
+        offload = self.means.offload
+        self.reply = (
+            Offloading(asked, self.client, rest, self.slot, offload) if offload else Reply(asked, self.client, rest, self.slot)
+        )
         self.slot[REQUEST] = pack_progress(asked.number, BEGUN)
         answer(hosted(application), asked, io.BytesIO(asked.body or b""), self.reply)
         self.reply.close()
+        rest.close()
         return self.reply
 
     def received(self) -> bytes:
@@ -97,14 +110,20 @@ class Bench:
         """What the dispatcher is to send, in order, and whether it came as a file."""
         while select.select([self.dispatcher], [], [], 0)[0]:
             message, descriptors = receive(self.dispatcher, inbox(), CLOEXEC_DONTWAIT)
-            assert message[0] == REST
             if descriptors:
                 (descriptor,) = descriptors
-                assert message == bytes((REST,))
-                yield os.pread(descriptor, os.fstat(descriptor).st_size, 0), True
+                assert message[0] in {FILE, SPOOLED}
+                offset, count = unpack_extent(message)
+                yield os.pread(descriptor, count, offset), True
                 os.close(descriptor)
             else:
+                assert message[0] == REST
                 yield message[1:], False
+
+    def allow(self, *roots: Path, **places: Path) -> None:
+        """Let applications name files: below `roots` by X-Sendfile, below /NAME of `places` by X-Accel-Redirect."""
+        rules = tuple((f"/{name}", str(place)) for name, place in places.items())
+        self.means = self.means._replace(offload=Offload(tuple(map(str, roots)), rules))
 
     def handed_on(self) -> bytes:
         return b"".join(data for data, _ in self.rests())
@@ -112,12 +131,13 @@ class Bench:
     def close(self) -> None:
         for end in (self.client, self.theirs, self.worker, self.dispatcher):
             end.close()
+        os.close(self.means.spool)
 
 
 @pytest.fixture
-def bench() -> Iterator[Bench]:
+def bench(tmp_path: Path) -> Iterator[Bench]:
     before = set(os.listdir("/proc/self/fd"))
-    bench = Bench()
+    bench = Bench(tmp_path)
     yield bench
     bench.close()
     assert set(os.listdir("/proc/self/fd")) == before, "descriptors are left open"

@@ -3,11 +3,18 @@
 from __future__ import annotations
 
 import importlib
+import io
+import os
+import stat
 import sys
+from tempfile import _TemporaryFileWrapper
 from typing import TYPE_CHECKING, Any, Callable
 from urllib.parse import unquote_to_bytes
 
+from prefork.worker import names
+
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from typing import BinaryIO
 
     from prefork.messages import Request
@@ -18,10 +25,14 @@ KNOWN_KEYS = 1000  # clients choose header names: the cache must not grow with t
 
 
 class Wsgi:
-    """An application named `module:attribute` or `module:factory()`; the attribute defaults to `application` or `app`."""
+    """An application named `module:attribute` or `module:factory()`; the attribute defaults to `application` or `app`.
 
-    def __init__(self, app: str) -> None:
+    `threaded`: several threads of this process, the only one, call it at the same time.
+    """
+
+    def __init__(self, app: str, threaded: bool = False) -> None:
         self.app = app
+        self.threaded = threaded
         self.application: Callable[..., Any] | None = None
 
     def load(self) -> None:
@@ -31,11 +42,7 @@ class Wsgi:
         calls = attribute.endswith("()")
         if calls:
             attribute = attribute[:-2]
-        found: Any = module
-        for part in attribute.split(".") if attribute else [default(module)]:
-            if not hasattr(found, part):
-                raise AttributeError(f"app = {self.app}: {getattr(found, '__name__', found)!r} has no attribute {part!r}")
-            found = getattr(found, part)
+        found = names.attribute(module, attribute or default(module), f"app = {self.app}")
         found = found() if calls else found
         if not callable(found):
             raise TypeError(f"app = {self.app}: {type(found).__name__} is not a WSGI application, it cannot be called")
@@ -45,9 +52,11 @@ class Wsgi:
         """Call the application and send what it returns."""
         assert self.application is not None
         call = Call(reply)
-        result = self.application(environ(request, body), call.start_response)
+        result = self.application(environ(request, body, self.threaded), call.start_response)
         try:
-            if isinstance(result, (list, tuple)) and not reply.begun:
+            if isinstance(result, FileWrapper) and not reply.begun and (span := result.span()):
+                call.write_file(*span)
+            elif isinstance(result, (list, tuple)) and not reply.begun:
                 # All parts are there: one send delays none of them, and their length is known.
                 call.write(result[0] if len(result) == 1 else b"".join(result), whole=True)
             else:
@@ -88,11 +97,44 @@ class Call:
     def write(self, data: bytes, whole: bool = False) -> None:
         """Send a part of the body; `whole` when it is all of it, so that its length can be said."""
         if not self.reply.begun:
-            if not self.given:
-                raise RuntimeError("the application returned without calling start_response")
-            self.reply.begin(*self.given, len(data) if whole else None)
+            self._begin(len(data) if whole else None)
         if data or not self.reply.begun:
             self.reply.write(data)
+
+    def write_file(self, descriptor: int, offset: int, count: int) -> None:
+        """Send a file as the body, or as the rest of it."""
+        if not self.reply.begun:
+            self._begin(count)
+        self.reply.write_file(descriptor, offset, count)
+
+    def _begin(self, length: int | None) -> None:
+        if not self.given:
+            raise RuntimeError("the application returned without calling start_response")
+        self.reply.begin(*self.given, length)
+
+
+class FileWrapper:
+    """`wsgi.file_wrapper`: a file as an answer. A real one is not read here, the dispatcher gets it."""
+
+    def __init__(self, file: Any, block: int = 1 << 16) -> None:
+        self.file = file
+        self.block = block
+        if hasattr(file, "close"):
+            self.close = file.close
+
+    def __iter__(self) -> Iterator[bytes]:
+        return iter(lambda: self.file.read(self.block), b"")
+
+    def span(self) -> tuple[int, int, int] | None:
+        """Descriptor, offset and number of bytes up to the end of a regular file; None for what only its own `read` can read."""
+        file = self.file.file if isinstance(self.file, _TemporaryFileWrapper) else self.file
+        raw = getattr(file, "raw", file)
+        # A GzipFile and its like have a descriptor, too, but other bytes in it.
+        if not isinstance(file, (io.BufferedReader, io.BufferedRandom, io.FileIO)) or not isinstance(raw, io.FileIO):
+            return None
+        status, offset = os.fstat(file.fileno()), file.tell()
+        regular = stat.S_ISREG(status.st_mode) and offset <= status.st_size
+        return (file.fileno(), offset, status.st_size - offset) if regular else None
 
 
 def default(module: Any) -> str:
@@ -100,7 +142,7 @@ def default(module: Any) -> str:
     return "application" if hasattr(module, "application") else "app"
 
 
-def environ(request: Request, body: BinaryIO) -> dict[str, Any]:
+def environ(request: Request, body: BinaryIO, threaded: bool = False) -> dict[str, Any]:
     """The request as a WSGI environ, with `prefork.attempt` beside the standard keys."""
     target = request.target.decode("latin-1")
     path, _, query = target.partition("?")
@@ -122,8 +164,9 @@ def environ(request: Request, body: BinaryIO) -> dict[str, Any]:
         "wsgi.input": body,
         "wsgi.input_terminated": True,
         "wsgi.errors": sys.stderr,
-        "wsgi.multithread": False,
-        "wsgi.multiprocess": True,
+        "wsgi.file_wrapper": FileWrapper,
+        "wsgi.multithread": threaded,
+        "wsgi.multiprocess": not threaded,
         "wsgi.run_once": False,
         "prefork.attempt": request.attempt,
     }

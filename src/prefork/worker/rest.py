@@ -1,0 +1,81 @@
+"""The way of an answer's rest, which the client's socket did not take: through the dispatcher.
+
+A little of it goes there in messages and waits in memory; more goes to a file without a name, of which the dispatcher is told; and
+when that has reached its limit, or there is no room on the disk, messages again: the dispatcher reads them as its client reads the
+answer, and so the worker waits.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from typing import TYPE_CHECKING
+
+from prefork import spool
+from prefork.messages import FILE, INLINE, SPOOLED, pack_extent, pack_rest, send
+from prefork.scoreboard import WAITING_SINCE
+
+if TYPE_CHECKING:
+    import socket
+
+    from prefork.scoreboard import Slot
+
+IN_MEMORY = 1 << 18  # bytes of an answer that may wait in the dispatcher's memory
+
+
+class Rest:
+    """`directory` (a descriptor) is for spools, `most` how many bytes of one answer may be there. For one answer at a time."""
+
+    __slots__ = ("descriptor", "directory", "full", "in_memory", "most", "pair", "slot", "spooled")
+
+    def __init__(self, pair: socket.socket, slot: Slot, directory: int, most: int) -> None:
+        self.pair = pair
+        self.slot = slot
+        self.directory = directory
+        self.most = most
+        self.descriptor = -1
+        self.in_memory = self.spooled = 0
+        self.full = False
+
+    def hand_on(self, data: memoryview) -> None:
+        """Give bytes to the dispatcher. Raises OSError when it has gone."""
+        if self.in_memory + len(data) <= IN_MEMORY:
+            self.in_memory += len(data)
+            self._say(data)
+        elif not self._spool(data):
+            self.slot[WAITING_SINCE] = time.monotonic_ns()
+            self._say(data)
+            self.slot[WAITING_SINCE] = 0
+
+    def hand_on_file(self, descriptor: int, offset: int, count: int) -> None:
+        """Give a part of a file to the dispatcher."""
+        send(self.pair, pack_extent(FILE, offset, count), [descriptor])
+
+    def close(self) -> None:
+        """The answer is complete: the next one begins anew."""
+        if self.descriptor >= 0:
+            os.close(self.descriptor)
+            self.descriptor = -1
+        self.in_memory = self.spooled = 0
+        self.full = False
+
+    def _say(self, data: memoryview) -> None:
+        for start in range(0, len(data), INLINE):
+            send(self.pair, pack_rest(bytes(data[start : start + INLINE])))
+
+    def _spool(self, data: memoryview) -> bool:
+        """Write bytes to the spool and tell the dispatcher; False when there is no room for them."""
+        if self.full or self.spooled + len(data) > self.most:
+            return False
+        written = 0
+        try:
+            if self.descriptor < 0:
+                self.descriptor = spool.create(self.directory)
+            while written < len(data):
+                written += os.pwrite(self.descriptor, data[written:], self.spooled + written)
+        except OSError:
+            self.full = True  # what this answer has written so far is overwritten by nobody, and told to nobody
+            return False
+        send(self.pair, pack_extent(SPOOLED, self.spooled, len(data)), [self.descriptor])
+        self.spooled += len(data)
+        return True
