@@ -56,11 +56,33 @@ class Starting(Event):
 
 
 @dataclass(frozen=True, slots=True)
+class ThreadedMode(Event):
+    """One process serves all requests in threads (`workers = 0`). `in_vain` are limits that it cannot enforce."""
+
+    threads: int
+    in_vain: tuple[str, ...]
+    level = "warning"
+    wording = (
+        "Threaded mode is for development: {threads} threads share one process and its interpreter lock, so a request that "
+        "computes holds up all others, and one that crashes ends them. Limits without effect: {in_vain}"
+    )
+
+
+@dataclass(frozen=True, slots=True)
 class Listening(Event):
     """A listening socket is open."""
 
     address: str
     wording = "Listening on {address}"
+
+
+@dataclass(frozen=True, slots=True)
+class SocketPassed(Event):
+    """A listening socket was passed by systemd and is used; no address of the configuration is opened."""
+
+    address: str
+    descriptor_name: str
+    wording = 'Listening on {address}, passed by systemd ("{descriptor_name}"): http_interface is not used'
 
 
 @dataclass(frozen=True, slots=True)
@@ -237,6 +259,41 @@ class Scaled(Event):
 
 
 @dataclass(frozen=True, slots=True)
+class Watching(Event):
+    """From now on changes of the application's files are noticed (option `dev`)."""
+
+    files: int
+    directory: str
+    wording = "Watching {directory} for changes, files: {files}"
+
+
+@dataclass(frozen=True, slots=True)
+class FilesChanged(Event):
+    """Files of the application, or the configuration file, have changed (option `dev`): a reload follows."""
+
+    files: tuple[str, ...]
+    wording = "Changed: {files}"
+
+
+@dataclass(frozen=True, slots=True)
+class ChangeAwaited(Event):
+    """The first loading failed (option `dev`): the server goes on, and loads the code again when a file changes."""
+
+    directory: str
+    wording = "Nothing serves yet: waiting for a change in {directory}"
+
+
+@dataclass(frozen=True, slots=True)
+class WatcherFailed(Event):
+    """Changes of files are not noticed (option `dev`) until the watcher works again."""
+
+    reason: str
+    delay: float
+    level = "warning"
+    wording = "Changes are not noticed, it is tried again in {delay} s: {reason}"
+
+
+@dataclass(frozen=True, slots=True)
 class DispatcherDied(Event):
     """The dispatcher ended without being asked to; it and the workers are started again."""
 
@@ -292,6 +349,14 @@ class Stopping(Event):
 
     cause: str
     wording = "Stopping gracefully: {cause}"
+
+
+@dataclass(frozen=True, slots=True)
+class Interrupted(Event):
+    """A stop that waits for no request began: Ctrl-C in threaded mode."""
+
+    cause: str
+    wording = "Stopping at once: {cause}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -352,11 +417,12 @@ class RequestRefused(Event):
 
 @dataclass(frozen=True, slots=True)
 class QueueFull(Event):
-    """The queue of waiting requests reached its limit; further ones get 503. Said once a minute at the most."""
+    """A lane's queue of waiting requests reached its limit; further ones get 503. Said once a minute for each lane at the most."""
 
+    lane: str
     length: int
     level = "warning"
-    wording = "The queue is full with {length} waiting requests: all workers are busy, further requests get 503"
+    wording = "The queue of lane {lane} is full with {length} waiting requests: its workers are busy, further requests get 503"
 
 
 @dataclass(frozen=True, slots=True)

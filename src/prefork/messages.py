@@ -80,7 +80,8 @@ KEEP, WORN, BROKEN = 1, 2, 4  # flags of an ending
 class Ending(NamedTuple):
     """A worker has finished a request and is idle.
 
-    `sent` counts the bytes of the answer, `cpu` is in nanoseconds of the whole worker process. `worn`: the worker asks to be
+    `sent` counts the bytes of the answer, `cpu` is in nanoseconds of the whole worker process, in threaded mode
+    of the thread. `worn`: the worker asks to be
     replaced, and goes on until it is. `broken`: the answer ends in its middle, and its client must not take it for whole.
     """
 

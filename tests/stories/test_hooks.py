@@ -102,3 +102,11 @@ def test_a_hook_that_fails_on_the_way_out_is_only_said(hooked: Hooked) -> None:
         said = [line for line in server.log.output if line.startswith("prefork: worker http.1 (pid")]
         assert said == [f"prefork: worker http.1 (pid {pid}) leaves, but:"]
         assert sum("worker_exit = hooked:fail raised ConnectionError" in line for line in server.log.output) == 2
+
+
+def test_with_threads_they_are_called_once_for_the_process(hooked: Hooked, file: Path) -> None:
+    with hooked(workers=0, threads=3, **HOOKS) as server:
+        (pid,) = set(server.workers().values())
+        assert server.stop() == 0
+        moments = ("after_fork", "worker_ready", "worker_exit")
+        assert [call[:3] for call in calls(file)] == [[moment, "http.1-3", pid] for moment in moments]

@@ -19,6 +19,7 @@ CANDIDATES = (
 
 APP = """
 import json, os, sys
+from wsgiref.validate import validator
 
 def foreign(module):
     # Neither of the standard library nor of this directory.
@@ -26,6 +27,7 @@ def foreign(module):
     return file and not file.startswith((os.path.dirname(os.__file__), os.path.dirname(__file__))) or "site-packages" in file
 
 
+@validator
 def app(environ, start_response):
     said = {
         "version": list(sys.version_info[:2]),

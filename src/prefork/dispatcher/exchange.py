@@ -7,6 +7,7 @@ import time
 from typing import TYPE_CHECKING
 
 from prefork.events import Access
+from prefork.http.proxies import named
 from prefork.messages import Request
 
 if TYPE_CHECKING:
@@ -14,6 +15,8 @@ if TYPE_CHECKING:
     from prefork.dispatcher.workers import Worker
     from prefork.http.head import Head
     from prefork.http.proxies import Origin
+
+UNIX = "unix:"  # what logs call a client that has no address
 
 
 class Exchange:
@@ -24,7 +27,8 @@ class Exchange:
     """
 
     __slots__ = (
-        "arrived", "assigned", "attempt", "body", "connection", "deliveries", "head", "length", "number", "origin", "request_id",
+        "arrived", "assigned", "attempt", "body", "connection", "deliveries", "head", "lane", "length", "number", "origin",
+        "request_id",
         "withdrawn", "worker",
     )  # fmt: skip
 
@@ -37,6 +41,7 @@ class Exchange:
         self.arrived = arrived
         self.assigned = arrived
         self.number = 0
+        self.lane = 0
         self.request_id = ""
         self.attempt = 1
         self.deliveries = 0
@@ -56,7 +61,7 @@ class Exchange:
             self.body if isinstance(self.body, bytes) else None,
             self.length,
             origin.client,
-            self.connection.local,
+            self.connection.local if self.connection.local[0] else named(origin),
             origin.scheme,
             keep,
             self.request_id,
@@ -79,7 +84,7 @@ class Exchange:
         """Its entry in the access log, at the moment of its end. `sent` is in bytes, `cpu` in seconds."""
         head, now = self.head, time.monotonic()
         return Access(
-            client=self.origin.client[0],
+            client=self.origin.client[0] or UNIX,
             method=head.method,
             target=self.target(),
             protocol="HTTP/" + head.version,

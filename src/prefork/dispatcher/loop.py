@@ -77,7 +77,7 @@ class Dispatcher:
         self.unfinished_reads: list[Connection] = []
         self.closed: list[socket.socket | Worker] = []  # their descriptors must not be used again within the same turn
         self.disk = Disk(self._guarded)
-        self.traffic = Traffic(self, options, journal, self.counters, self.disk, spool)
+        self.traffic = Traffic(self, options, journal, scoreboard, self.disk, spool)
         self.finished = False
         self.accepting = True
         self.said_paused = float("-inf")
@@ -163,10 +163,7 @@ class Dispatcher:
         return True
 
     def _add(self, listener: socket.socket, client: socket.socket, peer: Any) -> None:
-        local = listener.getsockname()
-        if local[0] in {"0.0.0.0", "::"}:  # noqa: S104 - compared, not bound
-            local = client.getsockname()
-        connection = Connection(self.traffic, client, (peer[0], peer[1]), (local[0], local[1]))
+        connection = Connection(self.traffic, client, *ends(listener, client, peer))
         self.connections[connection.descriptor] = connection
         self.counters[CONNECTIONS] = len(self.connections)
         self._watch(connection.descriptor, connection.ready, WATCHED)
@@ -252,6 +249,7 @@ class Dispatcher:
                 break
         if worker.pidfd not in self.callbacks:
             return  # it was retiring, and its last word has let it go
+        self.traffic.die_with(worker)
         self._release(worker)
         self.traffic.bury(worker)
         self.tell_master("released", worker)
@@ -356,3 +354,18 @@ class Dispatcher:
             self.traffic.give_up("the server stops (graceful_timeout)")
         self.channel.send("drained", unfinished=self.traffic.unfinished())
         self.close_at = float("inf")
+
+
+def ends(listener: socket.socket, client: socket.socket, peer: Any) -> tuple[tuple[str, int], tuple[str, int]]:
+    """A connection's (address, port) at the client's end and at ours. A unix socket has neither: ("", 0)."""
+    if listener.family == socket.AF_UNIX:
+        return ("", 0), ("", 0)
+    local = listener.getsockname()
+    if local[0] in {"0.0.0.0", "::"}:  # noqa: S104 - compared, not bound
+        local = client.getsockname()
+    return (unmapped(peer[0]), peer[1]), (unmapped(local[0]), local[1])
+
+
+def unmapped(address: str) -> str:
+    """An IPv4 address as such, where a socket for both kinds gives it in IPv6's notation."""
+    return address.removeprefix("::ffff:") if "." in address else address

@@ -66,6 +66,16 @@ class Proxies:
         return last
 
 
+def named(origin: Origin) -> tuple[str, int]:
+    """Our (name, port) as the client calls us, for a connection that came in by no address: a unix socket's."""
+    usual = 443 if origin.scheme == "https" else 80
+    host = last(origin.headers, b"host").decode("latin-1")
+    name, colon, port = host.rpartition(":")
+    if not colon or host.endswith("]"):
+        name, port = host, ""
+    return name or "localhost", int(port) if port else usual
+
+
 def joined(headers: Headers, name: bytes) -> bytes:
     """A header's list: some proxies add to the line that is there, some add a line (RFC 9110, 5.2)."""
     return b",".join([value for known, value in headers if known == name])

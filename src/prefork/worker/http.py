@@ -10,7 +10,6 @@ import io
 import os
 import socket
 import time
-import traceback
 from typing import TYPE_CHECKING, NamedTuple
 
 from prefork.http.framing import reason
@@ -21,9 +20,11 @@ from prefork.worker.offload import Offloading
 from prefork.worker.output import Output, complain
 from prefork.worker.reply import Reply
 from prefork.worker.rest import Rest
+from prefork.worker.traces import trace
 
 if TYPE_CHECKING:
-    from typing import BinaryIO
+    from collections.abc import Iterator
+    from typing import BinaryIO, Callable
 
     from prefork.messages import Request
     from prefork.scoreboard import Slot
@@ -46,13 +47,25 @@ class Means(NamedTuple):
     offload: Offload | None = None
 
 
-def serve(pair: socket.socket, slot: Slot, host: Host, means: Means, limit: int) -> None:
-    """Answer requests until the dispatcher closes the pair. After `limit` of them each ending asks for a replacement."""
+def serve(
+    pair: socket.socket,
+    slot: Slot,
+    host: Host,
+    means: Means,
+    limit: int,
+    counted: Iterator[int],
+    clock: Callable[[], int] = time.process_time_ns,
+) -> None:
+    """Answer requests until the dispatcher closes the pair. After `limit` of them each ending asks for a replacement.
+
+    `counted` numbers the requests of the whole process from 1, `clock` tells the processor time spent in nanoseconds: both are of
+    the process, or in threaded mode shared by its threads and the thread's own.
+    """
     served = 0
     rest = Rest(pair, slot, means.spool, means.spool_max)
     buffer = inbox()
     pair.settimeout(None)  # an application's socket.setdefaulttimeout() is not meant for us
-    spent = time.process_time_ns()
+    spent = clock()
     while True:
         try:
             message, descriptors = receive(pair, buffer, space=TWO_RIGHTS)
@@ -81,8 +94,8 @@ def serve(pair: socket.socket, slot: Slot, host: Host, means: Means, limit: int)
         reply.close()
         rest.close()
         client.close()
-        before, spent = spent, time.process_time_ns()
-        flags = (KEEP if reply.keep else 0) | (WORN if served >= limit else 0) | (BROKEN if reply.failed else 0)
+        before, spent = spent, clock()
+        flags = (KEEP if reply.keep else 0) | (WORN if next(counted) >= limit else 0) | (BROKEN if reply.failed else 0)
         try:
             send(pair, pack_ending(request.number, reply.code, reply.sent, spent - before, flags))
         except OSError:
@@ -94,11 +107,8 @@ def answer(host: Host, request: Request, body: BinaryIO, reply: Reply) -> None:
     try:
         host.respond(request, body, reply)
     except BaseException as error:  # noqa: BLE001 - SystemExit in a view must not end the worker either
-        said = "".join(traceback.format_exception(type(error), error, error.__traceback__))
-        complain(
-            f"prefork: {request.method} {ascii(request.target.decode('latin-1'))[1:-1]} ({request.request_id}) "
-            f"raised in worker {os.getpid()}:\n{said}"
-        )
+        target = ascii(request.target.decode("latin-1"))[1:-1]
+        complain(f"prefork: {request.method} {target} ({request.request_id}) raised in worker {os.getpid()}:\n{trace(error)}")
         if reply.begun:
             reply.fail()
         else:

@@ -248,6 +248,41 @@ def test_a_refused_client_is_not_listened_to_for_ever(desk: Desk) -> None:
     assert client.state is State.CLOSED
 
 
+def test_a_refused_client_that_goes_on_sending_has_its_time(desk: Desk) -> None:
+    """It may have megabytes to send before it looks for an answer."""
+    client = desk.connect()
+    client.send(b"rubbish\r\n\r\n")
+    client.connection.deadline = 0.0
+    client.send(b"x")
+    assert 0 < client.connection.deadline - time.monotonic() <= connection.LINGER
+    client.connection.until = 5.0
+    client.send(b"x")
+    assert client.connection.deadline == 5.0, "but not for ever"
+
+
+def test_a_refused_client_does_not_send_without_end(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(connection, "LINGER_BYTES", 1000)
+    client = desk.connect()
+    client.send(b"rubbish\r\n\r\n")
+    client.send(bytes(1000))
+    assert client.state is State.LINGERING
+    client.send(b"x")
+    assert client.state is State.CLOSED
+
+
+def test_what_has_arrived_of_a_refused_body_is_let_go(desk: Desk) -> None:
+    before = len(os.listdir("/proc/self/fd"))
+    client = desk.connect()
+    client.socket.sendall(
+        b"POST / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n%x\r\n" % (INLINE + 1) + bytes(INLINE + 1)
+    )
+    desk.loop.until(lambda: bool(client.connection.intake and client.connection.intake.descriptor >= 0))
+    assert len(os.listdir("/proc/self/fd")) == before + 3
+    client.send(b"no end of a chunk")
+    assert client.state is State.LINGERING
+    assert len(os.listdir("/proc/self/fd")) == before + 2, "only the two ends of the connection are open"
+
+
 def test_half_a_request_has_its_time(desk: Desk) -> None:
     client, other = desk.connect(), desk.connect()
     client.send((GET % 1)[:10])

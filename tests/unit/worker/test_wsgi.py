@@ -250,6 +250,11 @@ def test_parts_that_nobody_gets_are_not_asked_for(bench: Bench, asked: Request, 
     assert bench.reply.keep
 
 
+def test_a_length_that_is_said_twice_is_sent_once(bench: Bench) -> None:
+    answer = bench.ask(says(b"abc", headers=[("Content-Length", "3"), ("content-length", "3")]))
+    assert (answer.body, answer.getheader("content-length")) == (b"abc", "3")
+
+
 def test_too_little_is_told_by_a_cut_connection(bench: Bench) -> None:
     for application in (says(b"ab", headers=[("Content-Length", "3")]), yields(Parts(b"ab"), headers=[("Content-Length", "3")])):
         bench.run(application)
@@ -278,6 +283,9 @@ def test_too_little_is_told_by_a_cut_connection(bench: Bench) -> None:
         ("200 OK", [("X", "a\nb")]),
         ("200 OK", [("X", "a\rb")]),
         ("200 OK", [("X", "a\0b")]),
+        ("200 OK", [("X", "a\x0bb")]),
+        ("200 OK", [("X", "a\x7f")]),
+        ("200 O\x1bK", TEXT),
         ("200 OK", [("X\r\nY", "a")]),
         ("200 OK", [("X: y", "a")]),
         ("200 OK", [("X ", "a")]),
@@ -350,6 +358,18 @@ def test_a_failure_after_the_head_cuts_the_connection(bench: Bench, capsys: pyte
     assert received.count(b"HTTP/1.1") == 1
     assert not bench.reply.keep
     assert parts.closed == 1
+    assert "late" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(("status", "length"), [("200 OK", "3"), ("204 No Content", "")])
+def test_a_failure_behind_the_whole_answer_does_not_take_it_away(
+    bench: Bench, capsys: pytest.CaptureFixture[str], status: str, length: str
+) -> None:
+    headers = [("Content-Length", length)] if length else []
+    answer = bench.ask(yields(Parts(b"abc", LookupError("late")), status, headers))
+    assert (answer.status, answer.rest) == (int(status[:3]), b"")
+    assert bench.reply.keep
+    assert not bench.reply.failed
     assert "late" in capsys.readouterr().err
 
 
@@ -524,6 +544,12 @@ def test_environ() -> None:
     assert {key: made.get(key) for key in expected} == expected
     assert type(made) is dict
     assert "HTTP_CONTENT_TYPE" not in made
+
+
+def test_in_threaded_mode_the_application_knows() -> None:
+    body: io.BytesIO = None  # type: ignore[assignment]
+    made = environ(request(), body, threaded=True)
+    assert (made["wsgi.multithread"], made["wsgi.multiprocess"]) == (True, False)
 
 
 def test_a_chunked_body_has_a_length_for_the_application() -> None:

@@ -25,10 +25,14 @@ KNOWN_KEYS = 1000  # clients choose header names: the cache must not grow with t
 
 
 class Wsgi:
-    """An application named `module:attribute` or `module:factory()`; the attribute defaults to `application` or `app`."""
+    """An application named `module:attribute` or `module:factory()`; the attribute defaults to `application` or `app`.
 
-    def __init__(self, app: str) -> None:
+    `threaded`: several threads of this process, the only one, call it at the same time.
+    """
+
+    def __init__(self, app: str, threaded: bool = False) -> None:
         self.app = app
+        self.threaded = threaded
         self.application: Callable[..., Any] | None = None
 
     def load(self) -> None:
@@ -48,7 +52,7 @@ class Wsgi:
         """Call the application and send what it returns."""
         assert self.application is not None
         call = Call(reply)
-        result = self.application(environ(request, body), call.start_response)
+        result = self.application(environ(request, body, self.threaded), call.start_response)
         try:
             if isinstance(result, FileWrapper) and not reply.begun and (span := result.span()):
                 call.write_file(*span)
@@ -140,7 +144,7 @@ def default(module: Any) -> str:
     return "application" if hasattr(module, "application") else "app"
 
 
-def environ(request: Request, body: BinaryIO) -> dict[str, Any]:
+def environ(request: Request, body: BinaryIO, threaded: bool = False) -> dict[str, Any]:
     """The request as a WSGI environ, with `prefork.attempt` beside the standard keys."""
     target = request.target.decode("latin-1")
     path, _, query = target.partition("?")
@@ -163,8 +167,8 @@ def environ(request: Request, body: BinaryIO) -> dict[str, Any]:
         "wsgi.input_terminated": True,
         "wsgi.errors": sys.stderr,
         "wsgi.file_wrapper": FileWrapper,
-        "wsgi.multithread": False,
-        "wsgi.multiprocess": True,
+        "wsgi.multithread": threaded,
+        "wsgi.multiprocess": not threaded,
         "wsgi.run_once": False,
         "prefork.attempt": request.attempt,
     }
