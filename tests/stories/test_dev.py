@@ -140,4 +140,12 @@ def test_the_watcher_dies_with_its_master(changing: Changing) -> None:
 
 
 def watchers(server: Server) -> list[int]:
-    return [pid for pid in server.tree() if b"prefork: watcher" in Path(f"/proc/{pid}/cmdline").read_bytes()]
+    return [pid for pid in server.tree() if b"prefork: watcher" in command(pid)]
+
+
+def command(pid: int) -> bytes:
+    """The command line of a process, empty when it has ended meanwhile."""
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_bytes()
+    except FileNotFoundError:
+        return b""

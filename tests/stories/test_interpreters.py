@@ -34,8 +34,9 @@ def app(environ, start_response):
         "path": sys.path,
         "modules": sorted(name for name, module in sys.modules.items() if foreign(module)),
     }
-    start_response("200 OK", [("Content-Type", "application/json")])
-    return [json.dumps(said).encode()]
+    body = json.dumps(said).encode()
+    start_response("200 OK", [("Content-Type", "application/json"), ("Content-Length", str(len(body)))])
+    return [body]
 """
 
 
