@@ -37,7 +37,7 @@ format: setup ## put the code into its one format
 bench: setup ## measure against the other servers; writes docs/benchmarks.md
 	$(PYTHON) bench/run.py
 
-soak: setup examples/shop/.venv/.ready ## every lifecycle story 20 times; writes docs/soak.md
+soak: setup examples/shop/.venv/.ready ## every lifecycle story 20 times, a minute of fuzzing; writes docs/soak.md
 	$(BIN)/python tests/soak.py
 
 clean: ## remove every environment and cache

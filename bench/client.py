@@ -2,6 +2,7 @@
 
     python client.py closed PORT PATH --threads 4 [--keep-alive]     requests one after the other until its standard input closes
     python client.py open PORT PATH --rate 50 --seconds 4            requests at a constant rate over eight kept-alive connections
+    python client.py held PORT PATH --rate 50 --seconds 4            the same while one of the workers is held
     python client.py count PORT PATH --requests 2000                 so many requests over four connections
 
 After a failure a thread pauses, so that a dead server cannot fill the count by refusing quickly.
@@ -72,11 +73,12 @@ def closed_loop(port: int, path: str, *, threads: int, keep_alive: bool, request
     return finish(tallies, running)
 
 
-def open_loop(port: int, path: str, *, rate: float, seconds: float) -> list[Tally]:
+def open_loop(port: int, path: str, *, rate: float, seconds: float, held: bool) -> list[Tally]:
     """Requests due at a constant rate, each on the connection that has been free longest; latencies from the due time.
 
-    A ninth connection holds one worker for a second at a time, all the while. The eight are opened before that, a little apart and
-    each with a request that holds its worker briefly: otherwise one worker may accept them all, and chance decides the figures.
+    `held`: a ninth connection holds one worker for a second at a time, all the while. The eight are opened before that, a little
+    apart and each with a request that holds its worker briefly: otherwise one worker may accept them all, and chance decides the
+    figures.
     """
     due: queue.Queue[float | None] = queue.Queue()
     opened = threading.Barrier(CONNECTIONS + 1)
@@ -101,7 +103,7 @@ def open_loop(port: int, path: str, *, rate: float, seconds: float) -> list[Tall
 
     tallies, running = start([take] * CONNECTIONS)
     opened.wait()
-    _, holder = start([hold])
+    _, holder = start([hold] if held else [])
     began = time.perf_counter() + 0.2
     for n in range(int(rate * seconds)):
         time.sleep(max(0.0, began + n / rate - time.perf_counter()))
@@ -141,7 +143,7 @@ def findings(tallies: list[Tally]) -> dict[str, object]:
 def main() -> None:
     """Run the kind of load that the command line names and print what was found."""
     arguments = argparse.ArgumentParser()
-    arguments.add_argument("kind", choices=["closed", "open", "count"])
+    arguments.add_argument("kind", choices=["closed", "open", "held", "count"])
     arguments.add_argument("port", type=int)
     arguments.add_argument("path")
     arguments.add_argument("--threads", type=int, default=4)
@@ -150,8 +152,9 @@ def main() -> None:
     arguments.add_argument("--seconds", type=float, default=4)
     arguments.add_argument("--requests", type=int, default=2000)
     given = arguments.parse_args()
-    if given.kind == "open":
-        tallies = open_loop(given.port, given.path, rate=given.rate, seconds=given.seconds)
+    if given.kind in {"open", "held"}:
+        held = given.kind == "held"
+        tallies = open_loop(given.port, given.path, rate=given.rate, seconds=given.seconds, held=held)
     else:
         requests = given.requests if given.kind == "count" else None
         tallies = closed_loop(given.port, given.path, threads=given.threads, keep_alive=given.keep_alive, requests=requests)

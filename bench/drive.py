@@ -22,6 +22,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 CLIENT = Path(__file__).with_name("client.py")
+CROWD = Path(__file__).with_name("crowd.py")
+HAUL = Path(__file__).with_name("haul.py")
+HAUL_TIMEOUT = 120.0
 CLIENT_TIMEOUT = 40.0
 
 
@@ -74,6 +77,57 @@ def client(kind: str, port: int, path: str, *options: str) -> Iterator[Load]:
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, process_group=0) as process:
         try:
             yield Load(process)
+        finally:
+            process.kill()
+
+
+def haul(way: str, port: int, path: str, *file: str) -> float:
+    """One large transfer, `down` or `up`; MiB per second. Raises ServerFailed."""
+    command = [sys.executable, str(HAUL), way, str(port), path, *file]
+    result = subprocess.run(command, capture_output=True, text=True, timeout=HAUL_TIMEOUT, check=False)
+    if result.returncode != 0:
+        raise ServerFailed(f"{way} {path}: {result.stderr.strip()[-200:]}")
+    found = json.loads(result.stdout)
+    return float(found["bytes"]) / found["seconds"] / (1 << 20)
+
+
+class Crowd:
+    """Slow clients at work, stage by stage; each stage says what it has."""
+
+    def __init__(self, process: subprocess.Popen[str]) -> None:
+        self.process = process
+
+    def stage(self) -> dict[str, float]:
+        """Wait until a stage is reached. Raises ServerFailed."""
+        assert self.process.stdout
+        line = self.process.stdout.readline()
+        if not line:
+            raise ServerFailed(f"the slow clients ended with exit code {self.process.wait()}")
+        found: dict[str, float] = json.loads(line)
+        return found
+
+    def go_on(self) -> dict[str, float]:
+        """Let those come who send and read."""
+        assert self.process.stdin
+        self.process.stdin.write("\n")
+        self.process.stdin.flush()
+        return self.stage()
+
+    def finish(self) -> dict[str, float]:
+        """Let all of them leave."""
+        assert self.process.stdin
+        self.process.stdin.close()
+        return self.stage()
+
+
+@contextlib.contextmanager
+def crowd(port: int, idle: int, senders: int, readers: int) -> Iterator[Crowd]:
+    """The slow clients; ended on leaving. Their stages are bounded in time by themselves."""
+    numbers = {"idle": idle, "senders": senders, "readers": readers}
+    command = [sys.executable, str(CROWD), str(port), *(f"--{kind}={number}" for kind, number in numbers.items())]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, process_group=0) as process:
+        try:
+            yield Crowd(process)
         finally:
             process.kill()
 

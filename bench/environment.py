@@ -14,6 +14,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import nginx
 from servers import PEERS, PREFORK, ROOT
 
 ENVIRONMENT = PEERS.parent
@@ -81,6 +82,12 @@ def require_wrk() -> None:
         raise Missing("wrk is missing: apt-get install wrk")
 
 
+def require_nginx() -> None:
+    """Raise Missing without the measure of the transfer scenario."""
+    if nginx.program() is None:
+        raise Missing("nginx is missing: apt-get install nginx")
+
+
 def machine() -> dict[str, str]:
     """The machine in the words the report prints."""
     model = re.search(r"^model name\s*: (.+)$", Path("/proc/cpuinfo").read_text(), re.MULTILINE)
@@ -91,6 +98,7 @@ def machine() -> dict[str, str]:
         "kernel": f"{platform.system()} {platform.release()}",
         "python": platform.python_version(),
         "wrk": wrk_version(),
+        "nginx": nginx.version(),
     }
 
 

@@ -87,13 +87,16 @@ class Lab:
         return quick if self.quick else usual
 
     @contextlib.contextmanager
-    def serve(self, server: Server, module: str, *, recycle: int | None = None, import_seconds: float = 0) -> Iterator[Served]:
-        """The server with one of bench/apps. Raises ServerFailed where it does not come up."""
+    def serve(
+        self, server: Server, module: str, *, recycle: int | None = None, import_seconds: float = 0, files: Path | None = None
+    ) -> Iterator[Served]:
+        """The server with one of bench/apps; `files` has the file of the transfers. Raises ServerFailed if it does not come up."""
         with tempfile.TemporaryDirectory(prefix="bench-", ignore_cleanup_errors=True) as name:
             directory = Path(name)
             (directory / "data").mkdir(mode=0o700)
-            launch = Launch(module, free_port(), directory, recycle)
+            launch = Launch(module, free_port(), directory, recycle, files)
             environment = {"PYTHONPATH": str(APPS), "PYTHONDONTWRITEBYTECODE": "1", "BENCH_IMPORT_SECONDS": str(import_seconds)}
+            environment |= {"BENCH_FILE": str(files / "file")} if files else {}
             with running(server.command(launch), launch.port, directory / "log", environment, directory) as process:
                 served = Served(server, process, directory)
                 served.await_workers()

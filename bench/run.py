@@ -2,7 +2,7 @@
 
     python3 bench/run.py [--quick] [--rounds 5] [--only hello,stranding] [--servers prefork,gunicorn-sync]
 
-A whole run takes about a quarter of an hour and writes docs/benchmarks.md. A run with other rounds, scenarios or servers writes
+A whole run takes about twenty minutes and writes docs/benchmarks.md. A run with other rounds, scenarios or servers writes
 bench/results/benchmarks.md instead, so that it never replaces a whole one. The raw rounds go to bench/results/ as JSON. No
 server outlives the run, also when it is interrupted.
 """
@@ -18,11 +18,11 @@ import sys
 import time
 from typing import TYPE_CHECKING
 
-from environment import Missing, canonical, install, machine, require_wrk, versions
+from environment import Missing, canonical, install, machine, require_nginx, require_wrk, versions
 from lab import Lab
 from processes import ServerFailed, adopt_orphans
 from report import Row, Section, document
-from scenarios import failures, hello, memory, stall, stranding
+from scenarios import failures, hello, memory, slow_clients, stall, stranding, transfer
 from servers import ROOT, SERVERS
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
     from servers import Server
 
-SCENARIOS = {module.NAME: module for module in (hello, stranding, failures, stall, memory)}
+SCENARIOS = {module.NAME: module for module in (hello, stranding, failures, stall, slow_clients, transfer, memory)}
 RESULTS = ROOT / "bench" / "results"
 
 
@@ -133,6 +133,8 @@ def main() -> None:
     names = chosen(given.servers, {server.name: server for server in SERVERS}, "server")
     if hello in scenarios:
         require_wrk()
+    if transfer in scenarios:
+        require_nginx()
     adopt_orphans()
     servers, left_out = usable(names, install())
     run = Run(scenarios, servers, Lab(given.quick), 1 if given.quick else given.rounds)

@@ -12,7 +12,7 @@ import signal
 import socket
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from processes import children, command_line
 
@@ -37,12 +37,16 @@ ALL = only("hello", "stranding", "failures", "stall", "memory")
 
 @dataclass(frozen=True)
 class Launch:
-    """What a scenario asks of a server: the application's module, where to listen, and after how many requests to recycle."""
+    """What a scenario asks of a server: the application's module, where to listen, after how many requests to recycle.
+
+    `files` is a directory to be served at /files, where bodies are large as well.
+    """
 
     module: str
     port: int
     directory: Path
     recycle: int | None = None
+    files: Path | None = None
 
     def option(self, flag: str) -> list[str]:
         """The recycling option under the server's own name; nothing where the scenario asks for none."""
@@ -82,24 +86,31 @@ def prefork(log_level: str) -> Callable[[Launch], list[str]]:
             "http-port": launch.port, "data-dir": launch.directory / "data", "logfile": launch.directory / "prefork.log",
             "log-level": log_level, "limit-request": launch.recycle or 0,
         }  # fmt: skip
+        if launch.files:
+            options |= {"max-body-size": "2G", "static": f"/files={launch.files}"}
         flags = [text for name, value in options.items() for text in (f"--{name}", str(value))]
         return [str(PREFORK / "prefork"), "serve", f"{launch.module}:app", *flags]
 
     return command
 
 
-def prefork_workers(_pid: int, directory: Path) -> list[int]:
-    """The workers that can take requests, asked of the control socket (a relative address: AF_UNIX paths end at 107 bytes)."""
+def prefork_status(directory: Path) -> dict[str, Any]:
+    """What the control socket says (a relative address: AF_UNIX paths end at 107 bytes)."""
     handle = os.open(directory / "data", os.O_PATH)
     try:
         with socket.socket(socket.AF_UNIX) as control:
             control.settimeout(5)
             control.connect(f"/proc/self/fd/{handle}/prefork.sock")
             control.sendall(b'{"command": "status"}\n')
-            answer = json.loads(control.makefile().readline())
+            answer: dict[str, Any] = json.loads(control.makefile().readline())
+            return answer
     finally:
         os.close(handle)
-    return [worker["pid"] for worker in answer["workers"] if worker["state"] in ("idle", "busy")]
+
+
+def prefork_workers(_pid: int, directory: Path) -> list[int]:
+    """The workers that can take requests."""
+    return [worker["pid"] for worker in prefork_status(directory)["workers"] if worker["state"] in ("idle", "busy")]
 
 
 def gunicorn(*options: str) -> Callable[[Launch], list[str]]:
@@ -183,7 +194,14 @@ UWSGI_HTTP11 = "workers speak HTTP/1.1, each to one kept-alive connection at a t
 GRANIAN = "WSGI, --respawn-failed-workers (it ends itself when a worker dies twice within 5.5 s)"
 PRELOAD = "sync workers, --preload (a reload by HUP then keeps the old code)"
 SERVERS = (
-    Server("prefork", "prefork", prefork("info"), prefork_workers, "access log to a file"),
+    Server(
+        "prefork",
+        "prefork",
+        prefork("info"),
+        prefork_workers,
+        "access log to a file",
+        scenarios=ALL | only("slow_clients", "transfer"),
+    ),
     Server("prefork-no-log", "prefork", prefork("warning"), prefork_workers, "no access log", scenarios=only("hello")),
     Server("gunicorn-sync", "gunicorn", gunicorn(), direct_children, "sync workers; closes every connection"),
     Server(

@@ -1,4 +1,7 @@
-"""`make soak`: every lifecycle story many times, and docs/soak.md with what came of it. Its exit status is pytest's."""
+"""`make soak`: every lifecycle story many times, a minute of fuzzing, and docs/soak.md with what came of both.
+
+Its exit status is that of the one that failed.
+"""
 
 import datetime as dt
 import os
@@ -12,6 +15,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
 ROUNDS = int(os.environ.get("STORY_ROUNDS", "20"))
+FUZZING = 60  # seconds
 PAGE = """# Soak
 
 Every lifecycle story, told {rounds} times in a row by `make soak`: a race that is lost once in a while shows here.
@@ -21,22 +25,28 @@ Every lifecycle story, told {rounds} times in a row by `make soak`: a race that 
 | story | told | failed | median s | longest s |
 |---|---|---|---|---|
 {rows}
+
+## Fuzzing
+
+{fuzzing}
 """
 
 
 def main() -> int:
-    """Run the stories and write the page."""
+    """Run the stories, fuzz, and write the page."""
     report = ROOT / ".pytest_cache" / "soak.xml"
     report.parent.mkdir(exist_ok=True)
     command = [sys.executable, "-m", "pytest", "tests/stories", "-m", "story", "-q", "--show-capture=no", f"--junit-xml={report}"]
     environment = {**os.environ, "STORY_ROUNDS": str(ROUNDS)}
     status = subprocess.run(command, cwd=ROOT, env=environment, check=False).returncode
-    (ROOT / "docs" / "soak.md").write_text(page(ET.parse(report).getroot()))
-    return status
+    command = [sys.executable, "-m", "tests.fuzz", str(FUZZING)]
+    fuzzing = subprocess.run(command, cwd=ROOT, stdout=subprocess.PIPE, text=True, check=False)
+    (ROOT / "docs" / "soak.md").write_text(page(ET.parse(report).getroot(), fuzzing.stdout.strip()))
+    return status or fuzzing.returncode
 
 
-def page(root: ET.Element) -> str:
-    """The page from pytest's report."""
+def page(root: ET.Element, fuzzing: str) -> str:
+    """The page from pytest's report and what the fuzzing says."""
     times: dict[str, list[float]] = defaultdict(list)
     failures: dict[str, int] = defaultdict(int)
     for case in root.iter("testcase"):
@@ -59,6 +69,7 @@ def page(root: ET.Element) -> str:
         total=total,
         minutes=sum(map(sum, times.values())) / 60,
         rows="\n".join(rows),
+        fuzzing=fuzzing,
     )
 
 

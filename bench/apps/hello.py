@@ -3,6 +3,7 @@
     /                    hello world
     /work?ms=2           waits so long, as a query would
     /hold?seconds=1      holds its worker, as computing would
+    /download            10 MiB
     /boot                when this process imported the application, by the monotonic clock
 
 It imports nothing that a server does not need anyway. `BENCH_IMPORT_SECONDS` makes its import slow.
@@ -18,6 +19,7 @@ from urllib.parse import parse_qs
 
 time.sleep(float(os.environ.get("BENCH_IMPORT_SECONDS", "0")))
 BOOTED = time.monotonic()
+LARGE = 10 << 20  # bytes
 
 
 def number(query: str, name: str) -> float:
@@ -27,6 +29,8 @@ def number(query: str, name: str) -> float:
 
 def body(path: str) -> bytes:
     """What a route says once it has done its waiting."""
+    if path == "/download":
+        return b"x" * LARGE
     return f"{BOOTED:.6f}".encode() if path == "/boot" else b"Hello, world!\n"
 
 

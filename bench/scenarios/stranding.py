@@ -31,7 +31,7 @@ COLUMNS = (
 def measure(server: Server, lab: Lab) -> dict[str, float]:
     """One open loop."""
     with lab.serve(server, "hello") as served:
-        found = run_client("open", served.port, "/", "--rate", "50", "--seconds", str(lab.seconds(4, 3)))
+        found = run_client("held", served.port, "/", "--rate", "50", "--seconds", str(lab.seconds(4, 3)))
     figures = {"failed": float(found.failed)}
     if found.latencies:
         points = {"p50": 50.0, "p99": 99.0, "longest": 100.0}

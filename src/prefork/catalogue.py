@@ -19,14 +19,14 @@ INTRODUCTION = """\
 
 Everything Prefork says about itself is one of these events. With `log_format = text` a line holds the time, the pid of the process
 that wrote it, the level, the logger and the sentence below with its fields filled in; access lines have their own short form. With
-`log_format = json` a line is one object: `time`, `pid`, `level`, `event`, the fields below, and the sentence as `message`.
+`log_format = json` a line is one object: `time`, `process`, `level`, `event`, the fields below, and the sentence as `message`.
 
 - `time` is the machine's local time, without an offset.
-- `pid` is the process that wrote the line, or, where it is among the fields below, the process that the event is about.
+- `process` is the pid of the process that wrote the line; a `pid` among the fields below is that of the process it is about.
 - `seconds`, `delay`, `wait`, `service` and `cpu` are seconds. The text form of an access line shows milliseconds.
 - `worker` is a name such as `http.1`, or `-` where the dispatcher answered by itself.
 - `generation` counts the loadings of the application's code: 1 at the start, the next number for each reload that gets that far.
-- `reference` is also on the page or in the JSON that the client got, unless its connection was cut.
+- `request_id` is the X-Request-ID that the application and the client got; see [operate.md](operate.md#request-ids).
 - A `traceback` is a text with line feeds, or null.
 
 Lines that the application's own processes print are not events and stay as they are: a reader of the log must pass them over.

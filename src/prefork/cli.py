@@ -87,7 +87,7 @@ def check(file: Path | None, application: str | None, explain: bool, **flags: An
 
         for line in explanation(settings, min(shutil.get_terminal_size().columns, 100)):
             click.echo(line)
-    found = config.warnings(settings, config.read_machine())
+    found = [*config.for_development(settings), *config.warnings(settings, config.read_machine())]
     tell("warning", found)
     click.echo(f"The configuration can be used ({counted(len(found), 'warning')}).")
 

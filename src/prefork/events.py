@@ -56,11 +56,33 @@ class Starting(Event):
 
 
 @dataclass(frozen=True, slots=True)
+class ThreadedMode(Event):
+    """One process serves all requests in threads (`workers = 0`). `in_vain` are limits that it cannot enforce."""
+
+    threads: int
+    in_vain: tuple[str, ...]
+    level = "warning"
+    wording = (
+        "Threaded mode is for development: {threads} threads share one process and its interpreter lock, so a request that "
+        "computes holds up all others, and one that crashes ends them. Limits without effect: {in_vain}"
+    )
+
+
+@dataclass(frozen=True, slots=True)
 class Listening(Event):
     """A listening socket is open."""
 
     address: str
     wording = "Listening on {address}"
+
+
+@dataclass(frozen=True, slots=True)
+class SocketPassed(Event):
+    """A listening socket was passed by systemd and is used; no address of the configuration is opened."""
+
+    address: str
+    descriptor_name: str
+    wording = 'Listening on {address}, passed by systemd ("{descriptor_name}"): http_interface is not used'
 
 
 @dataclass(frozen=True, slots=True)
@@ -237,6 +259,41 @@ class Scaled(Event):
 
 
 @dataclass(frozen=True, slots=True)
+class Watching(Event):
+    """From now on changes of the application's files are noticed (option `dev`)."""
+
+    files: int
+    directory: str
+    wording = "Watching {directory} for changes, files: {files}"
+
+
+@dataclass(frozen=True, slots=True)
+class FilesChanged(Event):
+    """Files of the application, or the configuration file, have changed (option `dev`): a reload follows."""
+
+    files: tuple[str, ...]
+    wording = "Changed: {files}"
+
+
+@dataclass(frozen=True, slots=True)
+class ChangeAwaited(Event):
+    """The first loading failed (option `dev`): the server goes on, and loads the code again when a file changes."""
+
+    directory: str
+    wording = "Nothing serves yet: waiting for a change in {directory}"
+
+
+@dataclass(frozen=True, slots=True)
+class WatcherFailed(Event):
+    """Changes of files are not noticed (option `dev`) until the watcher works again."""
+
+    reason: str
+    delay: float
+    level = "warning"
+    wording = "Changes are not noticed, it is tried again in {delay} s: {reason}"
+
+
+@dataclass(frozen=True, slots=True)
 class DispatcherDied(Event):
     """The dispatcher ended without being asked to; it and the workers are started again."""
 
@@ -295,6 +352,14 @@ class Stopping(Event):
 
 
 @dataclass(frozen=True, slots=True)
+class Interrupted(Event):
+    """A stop that waits for no request began: Ctrl-C in threaded mode."""
+
+    cause: str
+    wording = "Stopping at once: {cause}"
+
+
+@dataclass(frozen=True, slots=True)
 class StopForced(Event):
     """Something had to be killed for the stop to end."""
 
@@ -328,9 +393,10 @@ class RequestRetried(Event):
     target: str
     worker: str
     attempt: int
+    request_id: str
     reason: str
     level = "warning"
-    wording = "{method} {target} goes to another worker, attempt {attempt}: {worker} died ({reason})"
+    wording = "{method} {target} ({request_id}) goes to another worker, attempt {attempt}: {worker} died ({reason})"
 
 
 @dataclass(frozen=True, slots=True)
@@ -341,10 +407,10 @@ class RequestFailed(Event):
     target: str
     status: int
     worker: str
-    reference: str
+    request_id: str
     reason: str
     level = "error"
-    wording = "{method} {target} failed with {status} (reference {reference}, worker {worker}): {reason}"
+    wording = "{method} {target} ({request_id}) failed with {status}, worker {worker}: {reason}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -353,17 +419,19 @@ class RequestRefused(Event):
 
     client: str
     status: int
+    request_id: str
     reason: str
-    wording = "Refused a request from {client} with {status}: {reason}"
+    wording = "Refused a request ({request_id}) from {client} with {status}: {reason}"
 
 
 @dataclass(frozen=True, slots=True)
 class QueueFull(Event):
-    """The queue of waiting requests reached its limit; further ones get 503. Said once a minute at the most."""
+    """A lane's queue of waiting requests reached its limit; further ones get 503. Said once a minute for each lane at the most."""
 
+    lane: str
     length: int
     level = "warning"
-    wording = "The queue is full with {length} waiting requests: all workers are busy, further requests get 503"
+    wording = "The queue of lane {lane} is full with {length} waiting requests: its workers are busy, further requests get 503"
 
 
 @dataclass(frozen=True, slots=True)
@@ -396,6 +464,16 @@ class FaultContained(Event):
 
 
 @dataclass(frozen=True, slots=True)
+class RotationFailed(Event):
+    """The log file could not be opened again after its rotation (SIGUSR1)."""
+
+    path: str
+    reason: str
+    level = "error"
+    wording = "The log file {path} cannot be opened again: {reason}; the old one is written on until the next USR1"
+
+
+@dataclass(frozen=True, slots=True)
 class LinesDropped(Event):
     """The log could not be written fast enough."""
 
@@ -411,13 +489,17 @@ class Access(Event):
     client: str
     method: str
     target: str
+    protocol: str
     status: int
     bytes: int
     wait: float
     service: float
     cpu: float
     worker: str
-    wording = '{client} "{method} {target}" {status} {bytes} wait={wait} service={service} cpu={cpu} {worker}'
+    request_id: str
+    referer: str
+    user_agent: str
+    wording = '{client} "{method} {target}" {status} {bytes} wait={wait} service={service} cpu={cpu} {worker} {request_id}'
 
 
 CATALOGUE: tuple[type[Event], ...] = tuple(

@@ -6,15 +6,19 @@ lines beyond that are dropped and counted. Neither master nor dispatcher may use
 
 from __future__ import annotations
 
-import json
 import os
 import select
 import socket
 import stat
-import time
 from collections import deque
+from typing import TYPE_CHECKING
 
-from prefork.events import LEVELS, Access, Event, LinesDropped
+from prefork.events import LEVELS, LinesDropped
+from prefork.kernel import is_journald
+from prefork.lines import Lines
+
+if TYPE_CHECKING:
+    from prefork.events import Event
 
 BUFFER = 4 << 20  # bytes that may wait for a log that does not take them
 
@@ -39,7 +43,8 @@ class Sink:
         # Whoever started us with a file may write to it after us, at the position that we share: no description of our own then.
         own = os.dup(descriptor) if stat.S_ISREG(mode) else self._reopened(descriptor)
         if not keep:
-            os.dup2(descriptor, 2)  # whatever the interpreter itself has to say goes there too
+            for standard in (1, 2):  # whatever the interpreter itself has to say goes there too, and the old file is let go
+                os.dup2(descriptor, standard)
             os.close(descriptor)
         if self.descriptor >= 0:
             os.close(self.descriptor)
@@ -98,16 +103,12 @@ class Sink:
 
 
 class Journal:
-    """Turns events into lines of one format and level."""
+    """Writes events of a level and above to a sink; `as_json`, `logger` and `access` are those of `Lines`."""
 
-    def __init__(self, sink: Sink, *, level: str, as_json: bool, logger: str) -> None:
+    def __init__(self, sink: Sink, *, level: str, as_json: bool, logger: str, access: str = "prefork") -> None:
         self.sink = sink
         self.lowest = LEVELS[level]
-        self.as_json = as_json
-        self.logger = logger
-        self.pid = os.getpid()
-        self.second = 0
-        self.stamp = ""
+        self.lines = Lines(as_json=as_json, logger=logger, access=access, journald=is_journald(sink.descriptor))
 
     def emit(self, event: Event) -> None:
         """Write one event and everything that waits."""
@@ -117,7 +118,7 @@ class Journal:
     def note(self, event: Event) -> None:
         """Write one event with the next `flush`: for lines that come many at a time."""
         if LEVELS[event.level] >= self.lowest:
-            self.sink.write(self._line(event))
+            self.sink.write(self.lines.of(event))
 
     def flush(self) -> None:
         """Hand waiting lines to the kernel, and say how many had to be dropped."""
@@ -125,36 +126,3 @@ class Journal:
         if self.sink.dropped and not self.sink.waiting:
             count, self.sink.dropped = self.sink.dropped, 0
             self.emit(LinesDropped(count))
-
-    def _line(self, event: Event) -> bytes:
-        now = time.time()
-        if int(now) != self.second:
-            self.second = int(now)
-            self.stamp = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(self.second))
-        milliseconds = int(now * 1000) % 1000
-        if self.as_json:
-            line: dict[str, object] = {
-                "time": f"{self.stamp}.{milliseconds:03d}".replace(" ", "T"),
-                "pid": self.pid,
-                "level": event.level,
-                "event": event.name(),
-                **event.values(),
-                "message": event.sentence(),
-            }
-            return json.dumps(line).encode() + b"\n"
-        if type(event) is Access:
-            return access_line(f"{self.stamp},{milliseconds:03d} {self.pid}", event)
-        # Control characters in client-made text (a target, a header) must not forge lines or drive a terminal.
-        text = "".join(c if c.isprintable() or c in "\n\t" else f"\\x{ord(c):02x}" for c in event.sentence())
-        return f"{self.stamp},{milliseconds:03d} {self.pid} {event.level.upper()} {self.logger}: {text}\n".encode()
-
-
-def access_line(prefix: str, event: Access) -> bytes:
-    """An access line as text, times in milliseconds. Requests are many: no generic formatting here."""
-    target = event.target if event.target.isprintable() else ascii(event.target)[1:-1]
-    if '"' in target:
-        target = target.replace('"', "\\x22")  # the quotes around the request are ours
-    return (
-        f'{prefix} INFO prefork.access: {event.client} "{event.method} {target}" {event.status} {event.bytes} '
-        f"wait={event.wait * 1e3:.1f}ms service={event.service * 1e3:.1f}ms cpu={event.cpu * 1e3:.1f}ms {event.worker}\n"
-    ).encode()

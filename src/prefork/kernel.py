@@ -41,8 +41,13 @@ def die_with(parent: int) -> None:
         os._exit(1)
 
 
-def bytes_taken(connection: socket.socket) -> int:
-    """All bytes that a TCP connection's socket has ever taken for sending, from whichever process. Raises OSError."""
+def bytes_taken(connection: socket.socket) -> int | None:
+    """All bytes that a TCP connection's socket has ever taken for sending, from whichever process. Raises OSError.
+
+    None for a unix socket: the kernel counts there what the other side has not read, in memory, and nothing else.
+    """
+    if connection.family == socket.AF_UNIX:
+        return None
     while True:
         # Acknowledged plus waiting; an acknowledgement between the two readings would be counted twice or not at all.
         acknowledged = _acknowledged(connection)
@@ -57,8 +62,17 @@ def _acknowledged(connection: socket.socket) -> int:
 
 
 def reset(connection: socket.socket) -> None:
-    """End a TCP connection by a reset, for all who share its socket: connect(2) to no address dissolves it."""
+    """End a TCP connection by a reset, for all who share its socket: connect(2) to no address dissolves it.
+
+    A unix socket refuses that and has no reset; its other side sees the end, as after shutdown(2).
+    """
     libc.connect(connection.fileno(), bytes(16), 16)  # sixteen zeros: a struct sockaddr of the family AF_UNSPEC
+
+
+def is_journald(descriptor: int) -> bool:
+    """Whether systemd has connected this very descriptor to its journal, which reads a priority at the start of each line."""
+    status = os.fstat(descriptor)
+    return os.environ.get("JOURNAL_STREAM") == f"{status.st_dev}:{status.st_ino}"  # systemd.exec(5)
 
 
 def adopt_orphans() -> None:

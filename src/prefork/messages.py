@@ -40,7 +40,8 @@ class Request(NamedTuple):
     `target` is the request target as sent, `headers` are (lower-case name, value) in order of arrival; `body` is None when the
     body travels as a descriptor behind the client's socket, and `length` is its size in bytes either way. `client` and `server`
     are (address, port); `scheme` and `client` already take trusted proxies into account. `keep` says whether the connection may
-    take another request. `attempt` is 2 when a worker died with the first one.
+    take another request. `attempt` is 2 when a worker died with the first one. `request_id` is what the log calls it, and the value
+    of its one X-Request-ID header.
     """
 
     number: int
@@ -55,6 +56,7 @@ class Request(NamedTuple):
     server: tuple[str, int]
     scheme: str
     keep: bool
+    request_id: str
 
 
 def pack_request(request: Request) -> bytes:
@@ -67,6 +69,8 @@ def unpack_request(message: bytes) -> Request:
     return Request._make(marshal.loads(message))  # noqa: S302 - it comes from the dispatcher, never from a client or worker
 
 
+LOG = b"log"  # in a request's place: a worker's log is another file, whose descriptor comes with it. No request begins with an l
+
 END, REST, FILE, SPOOLED = 1, 2, 3, 4
 ENDING = struct.Struct("<BBHQQQ")
 EXTENT = struct.Struct("<BQQ")
@@ -76,7 +80,8 @@ KEEP, WORN, BROKEN = 1, 2, 4  # flags of an ending
 class Ending(NamedTuple):
     """A worker has finished a request and is idle.
 
-    `sent` counts the bytes of the answer, `cpu` is in nanoseconds of the whole worker process. `worn`: the worker asks to be
+    `sent` counts the bytes of the answer, `cpu` is in nanoseconds of the whole worker process, in threaded mode
+    of the thread. `worn`: the worker asks to be
     replaced, and goes on until it is. `broken`: the answer ends in its middle, and its client must not take it for whole.
     """
 

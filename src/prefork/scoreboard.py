@@ -1,11 +1,14 @@
-"""Shared memory that says what every worker is doing: one slot per worker, and a block of counters for the dispatcher.
+"""Shared memory that says what every worker is doing, and what the dispatcher has counted.
 
-Each 8-byte word has one writer, which stores it whole (one aligned store), so readers need no lock and a writer may be killed
-between any two stores. Runs inside the application's interpreter too: standard library only, Python 3.9+.
+In this order: a slot of 16 words for each worker, one for the dispatcher, and a block of 216 words for each lane (8 figures, then
+the histograms of waits and of service times). Each 8-byte word has one writer, which stores it whole (one aligned store), so
+readers need no lock and a writer may be killed between any two stores. Runs inside the application's interpreter too: standard
+library only, Python 3.9+.
 """
 
 from __future__ import annotations
 
+import binascii
 import mmap
 import os
 from typing import NamedTuple
@@ -16,9 +19,19 @@ DISPATCHER = SLOTS  # the block behind the last slot
 
 # A worker's words. WAITING_SINCE (monotonic nanoseconds, else 0): its client does not read and there is no more room to spool.
 REQUEST, BEGUN_AT, REQUESTS, SIZE, WAITING_SINCE = range(5)
-# The dispatcher's words: how long the queue is and since when its head waits; totals since the dispatcher's start; when its
-# loop last turned (monotonic nanoseconds).
-QUEUED, OLDEST, CONNECTIONS, ANSWERED, RETRIED, FAILED, REFUSED, BUSY, TURNED_AT = range(9)
+# The dispatcher's words: how long the queue is and since when its head waits; totals since the server's start; when its
+# loop last turned (monotonic nanoseconds); how many requests their clients have left before any worker had them.
+QUEUED, OLDEST, CONNECTIONS, ANSWERED, RETRIED, FAILED, REFUSED, BUSY, TURNED_AT, ABANDONED = range(10)
+
+LANES = 16  # the declared ones in their order, and behind them that of all other requests
+BUCKETS = 104  # of a histogram; histogram.py knows which durations each one counts
+LANE_WORDS = 8 + 2 * BUCKETS
+LANES_AT = (SLOTS + 1) * WORDS  # the first word of the first one
+# A lane's words, which the dispatcher writes. NAME tells whose they are (`mark`), 0 while they change hands. ARRIVED is a total
+# since the server's start, the others are of now: SINCE is when the oldest waiting request arrived (monotonic nanoseconds, or 0).
+NAME, ARRIVED, WAITING, WORKING, SINCE = range(5)
+WAITS = 8  # the first word of the histogram of waits
+SERVICES = WAITS + BUCKETS  # and of that of service times
 
 # What a worker has done about the request it was given last, in the order of events.
 NOTHING, RECEIVED, BEGUN, WRITING, DONE = range(5)
@@ -49,20 +62,35 @@ def unpack_progress(word: int) -> Progress:
     return Progress(word >> 16, word & 15, word >> 5 & 1023, bool(word & 16), bool(word & 32768))
 
 
-class Slot:
-    """The words of one worker, or of the dispatcher."""
+def mark(name: str) -> int:
+    """What the NAME word of a lane says: never 0."""
+    return binascii.crc32(name.encode()) + 1
+
+
+class Block:
+    """Words that belong together, from `base` on."""
 
     __slots__ = ("base", "words")
 
-    def __init__(self, words: memoryview, index: int) -> None:
+    def __init__(self, words: memoryview, base: int) -> None:
         self.words = words
-        self.base = index * WORDS
+        self.base = base
 
     def __getitem__(self, word: int) -> int:
         return self.words[self.base + word]
 
     def __setitem__(self, word: int, value: int) -> None:
         self.words[self.base + word] = value
+
+    def span(self, first: int, count: int) -> list[int]:
+        """Several words in a row."""
+        return self.words[self.base + first : self.base + first + count].tolist()
+
+
+class Slot(Block):
+    """The words of one worker, or of the dispatcher."""
+
+    __slots__ = ()
 
     def progress(self) -> Progress:
         """What the worker has done about its last request."""
@@ -79,7 +107,7 @@ class Scoreboard:
 
     def __init__(self, descriptor: int) -> None:
         self.descriptor = descriptor
-        size = (SLOTS + 1) * WORDS * 8
+        size = (LANES_AT + LANES * LANE_WORDS) * 8
         if os.fstat(descriptor).st_size < size:
             os.ftruncate(descriptor, size)
         self.memory = mmap.mmap(descriptor, size)
@@ -92,4 +120,8 @@ class Scoreboard:
 
     def slot(self, index: int) -> Slot:
         """The slot of worker number `index`, or the dispatcher's (`DISPATCHER`)."""
-        return Slot(self.words, index)
+        return Slot(self.words, index * WORDS)
+
+    def lane(self, index: int) -> Block:
+        """The words of lane number `index`."""
+        return Block(self.words, LANES_AT + index * LANE_WORDS)

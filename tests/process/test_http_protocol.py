@@ -1,5 +1,6 @@
 """What HTTP/1.1 asks of a server: framing, order, persistence; and what it must refuse."""
 
+import contextlib
 import hashlib
 import json
 from collections.abc import Callable, Iterator
@@ -9,7 +10,7 @@ import pytest
 from prefork.testing import Server
 
 from .conftest import Echo
-from .wire import HEAD, Gate, Wire, request
+from .wire import HEAD, Gate, Wire, request, until
 
 MOST_BODY = 6 << 20
 MOST_HEAD = 16384
@@ -189,12 +190,31 @@ def test_what_could_be_understood_in_two_ways_is_refused(server: Server, wire: W
     server.wait_for("request_refused", after=mark, status=status)
 
 
-def test_a_refused_client_that_goes_on_sending_can_read_why(wire: Wire) -> None:
+LARGE = [
+    b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 10485760\r\n\r\n" + b"x" * 10_485_760,
+    b"POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n" + (b"100000\r\n" + b"x" * 0x100000 + b"\r\n") * 10,
+    b"GET / HTTP/1.1\r\nX: " + b"x" * 10_485_760,
+]
+
+
+@pytest.mark.parametrize("piece", [1 << 30, 65536, 1460])
+@pytest.mark.parametrize("sent", LARGE, ids=["counted", "chunked", "head"])
+def test_a_refused_client_that_sends_it_all_before_it_reads_can_read_why(wire: Wire, sent: bytes, piece: int) -> None:
+    for place in range(0, len(sent), piece):
+        wire.send(sent[place : place + piece])
+    assert wire.answer().status in {413, 431}
+    assert wire.rest() == b"", "and no reset"
+
+
+def test_a_refused_client_that_sends_for_ever_is_cut(server: Server, wire: Wire) -> None:
     wire.send(REFUSED["large body"][1])
-    for _ in range(80):
-        wire.send(b"x" * 65536)
-    assert wire.answer().status == 413
-    assert wire.rest() == b""
+    sent = 0
+    with contextlib.suppress(ConnectionError):
+        while sent < 1 << 30:
+            wire.send(bytes(1 << 20))
+            sent += 1 << 20
+    assert 50 << 20 < sent < 200 << 20, "it was given time to read, and not more"
+    until(lambda: server.status()["dispatcher"]["connections"] == 0, "the connection to be closed")
 
 
 def test_headers_that_could_be_taken_for_others_never_arrive(wire: Wire) -> None:

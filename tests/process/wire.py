@@ -37,20 +37,27 @@ def until(fact: Callable[[], object], what: str, timeout: float = TIMEOUT) -> No
 
 
 class Wire:
-    """A TCP connection to a server, from `source`. `window`: bytes of the receive buffer, for a client that reads slowly."""
+    """A connection to a server: by TCP from the address `source`, or to the unix socket at the path `source`.
 
-    def __init__(self, server: Server, source: str = "127.0.0.1", window: int = 0) -> None:
-        self.socket = socket.socket()
+    `window`: bytes of the receive buffer, for a client that reads slowly.
+    """
+
+    def __init__(self, server: Server, source: str | Path = "127.0.0.1", window: int = 0) -> None:
+        unix = isinstance(source, Path)
+        self.socket = socket.socket(socket.AF_UNIX if unix else socket.AF_INET6 if ":" in str(source) else socket.AF_INET)
         if window:
             self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, window)
         self.socket.settimeout(TIMEOUT)
-        self.socket.bind((source, 0))
         try:
-            self.socket.connect(("127.0.0.1", server.port))
+            if unix:
+                self.socket.connect(str(source))
+            else:
+                self.socket.bind((source, 0))
+                self.socket.connect(("::1" if ":" in str(source) else "127.0.0.1", server.port))
+                self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         except OSError:
             self.socket.close()
             raise
-        self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.got = b""
 
     def __enter__(self) -> Self:

@@ -10,10 +10,20 @@ from prefork.testing import Server
 APPS = Path(__file__).parent / "apps"
 
 
+class Validated(Server):
+    """A server whose applications are watched by `wsgiref.validate`: it must not have had a complaint."""
+
+    def close(self) -> None:
+        """Close it, and look for complaints."""
+        super().close()
+        complaints = [line for line in self.log.output if "AssertionError" in line or "without being closed" in line]
+        assert not complaints, self.log.text()
+
+
 @pytest.fixture
 def probe() -> Callable[..., Server]:
     """Makes a server of the probe application."""
-    return lambda **options: Server("probe:app", app_dir=APPS, **{"access_log": False, **options})
+    return lambda **options: Validated("probe:app", app_dir=APPS, **{"access_log": False, **options})
 
 
 class Code:
@@ -27,9 +37,12 @@ class Code:
         """Put new code on the disk; `before` runs while it is imported."""
         text = f"""
 {before}
+from wsgiref.validate import validator
 
+@validator
 def app(environ, start_response):
-    start_response("200 OK", [("Content-Type", "text/plain")])
+    # With its length it goes out at once: the validator hides that the list has one item.
+    start_response("200 OK", [("Content-Type", "text/plain"), ("Content-Length", "{len(version)}")])
     return [b"{version}"]
 """
         new = self.directory / "changing.new"
@@ -48,4 +61,4 @@ def changing(code: Code) -> Callable[..., Server]:
     """Makes a server of that code."""
     # Without byte code: its time stamp has a grain of a second, and versions change faster here.
     env = {"PYTHONDONTWRITEBYTECODE": "1"}
-    return lambda **options: Server("changing:app", app_dir=code.directory, env=env, **{"access_log": False, **options})
+    return lambda **options: Validated("changing:app", app_dir=code.directory, env=env, **{"access_log": False, **options})

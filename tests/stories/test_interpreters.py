@@ -19,6 +19,7 @@ CANDIDATES = (
 
 APP = """
 import json, os, sys
+from wsgiref.validate import validator
 
 def foreign(module):
     # Neither of the standard library nor of this directory.
@@ -26,14 +27,16 @@ def foreign(module):
     return file and not file.startswith((os.path.dirname(os.__file__), os.path.dirname(__file__))) or "site-packages" in file
 
 
+@validator
 def app(environ, start_response):
     said = {
         "version": list(sys.version_info[:2]),
         "path": sys.path,
         "modules": sorted(name for name, module in sys.modules.items() if foreign(module)),
     }
-    start_response("200 OK", [("Content-Type", "application/json")])
-    return [json.dumps(said).encode()]
+    body = json.dumps(said).encode()
+    start_response("200 OK", [("Content-Type", "application/json"), ("Content-Length", str(len(body)))])
+    return [body]
 """
 
 

@@ -96,14 +96,14 @@ def test_a_get_that_was_begun_is_retried_once(probe: Probe, tmp_path: Path) -> N
         assert status == 502
         assert len(await_lines(server, tmp_path / "twice", 2)) == 2
         failed = server.wait_for("request_failed", status=502)
-        assert failed["reference"] in page
+        assert failed["request_id"] in page
 
 
 def test_a_post_that_was_begun_gets_502_and_is_never_repeated(probe: Probe, tmp_path: Path) -> None:
     with probe() as server:
         status, said = ask(server, f"/die?file={tmp_path}/begun", "POST", Accept="application/json")
         assert status == 502
-        assert said["reference"] == server.wait_for("request_failed", status=502)["reference"]
+        assert said["request_id"] == server.wait_for("request_failed", status=502)["request_id"]
         server.wait_for("worker_ready", worker=server.wait_for("worker_died")["worker"], after=0)
         assert ask(server, "/fast")[0] == 200
         assert len(await_lines(server, tmp_path / "begun", 1)) == 1

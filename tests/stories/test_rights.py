@@ -19,7 +19,9 @@ from prefork.testing.client import Connection
 
 APP = """
 import json, os
+from wsgiref.validate import validator
 
+@validator
 def app(environ, start_response):
     start_response("200 OK", [("Content-Type", "application/json")])
     if environ["PATH_INFO"] == "/big":

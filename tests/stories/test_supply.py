@@ -138,9 +138,11 @@ def test_threads_left_by_the_import_are_found_and_avoided(tmp_path: Path) -> Non
     (tmp_path / "threaded.py").write_text(
         """
 import threading
+from wsgiref.validate import validator
 threading.Thread(target=threading.Event().wait, name="a-helper", daemon=True).start()
+@validator
 def app(environ, start_response):
-    start_response("200 OK", [])
+    start_response("200 OK", [("Content-Type", "text/plain")])
     return [",".join(t.name for t in threading.enumerate()).encode()]
 """
     )
@@ -155,10 +157,12 @@ def test_connections_left_by_the_import_are_found_and_avoided(tmp_path: Path) ->
     (tmp_path / "connected.py").write_text(
         """
 import socket
+from wsgiref.validate import validator
 listener = socket.create_server(("127.0.0.1", 0))
 connection = socket.create_connection(listener.getsockname())
+@validator
 def app(environ, start_response):
-    start_response("200 OK", [])
+    start_response("200 OK", [("Content-Type", "text/plain")])
     return [b"ok"]
 """
     )

@@ -23,10 +23,28 @@ STATUS: dict[str, Any] = {
     "generation": 3,
     "app": "shop:app",
     "addresses": ["http://127.0.0.1:8069"],
+    "threads": None,
     "wanted": 2,
     "ready": 2,
     "queue": {"length": 3, "size": 1024, "oldest": 0.25},
-    "dispatcher": {"pid": 4243, "connections": 17, "requests": 1234567, "retried": 2, "failed": 0, "refused": 1},
+    "dispatcher": {"pid": 4243, "connections": 17, "requests": 1234567, "retried": 2, "failed": 0, "refused": 1, "abandoned": 4},
+    "wait": {"p50": 0.00012, "p95": 0.0123, "p99": 1.5},
+    "service": {"p50": 0.0995, "p95": 0.25, "p99": 75.0},
+    "lanes": [
+        {
+            "name": "default",
+            "patterns": ["*"],
+            "reserved": 0,
+            "limit": None,
+            "waiting": 3,
+            "working": 1,
+            "oldest": 0.25,
+            "arrived": 1234570,
+            "served": 1234567,
+            "wait": {"p50": 0.00012, "p95": 0.0123, "p99": 1.5},
+            "service": {"p50": 0.0995, "p95": 0.25, "p99": 75.0},
+        },
+    ],
     "workers": [
         {"name": "http.1", "pid": 4250, "generation": 3, "state": "busy", "requests": 12345, "age": 7200.0, "busy_for": 1.26},
         {"name": "http.2", "pid": 4251, "generation": 3, "state": "idle", "requests": 9, "age": 59.0, "busy_for": None},
@@ -174,7 +192,7 @@ def test_serve_reads_again_what_it_read_first(master: list[tuple[Settings, Any]]
         (["a:b", "--workers", "x", "--stop-after-init"], 1, 'error: --workers: "x" is not a whole number'),
         (["a:b", "--stop-after-init"], 0, ""),
         (["a:b", "--app", "c:d"], 2, "the application is named twice, as a:b and as --app c:d; name it once"),
-        (["a:b", "--workes", "3"], 2, "Did you mean '--workers'?"),
+        (["a:b", "--xumask", "022"], 2, "Did you mean '--umask'?"),
     ],
 )
 def test_serve_that_does_not_start(master: list[tuple[Settings, Any]], arguments: list[str], code: int, sentence: str) -> None:
@@ -190,16 +208,37 @@ def test_status_is_one_readable_screen(asked: list[tuple[Path, dict[str, object]
         f"  Prefork {__version__}, pid 4242",
         "  http://127.0.0.1:8069",
         "",
-        "Workers   2 of 2 ready",
-        "Queue     3 of 1,024 places taken, the oldest for 0.2 s",
-        "Requests  1,234,567 served · 2 retried · 0 failed · 1 refused",
-        "Clients   17 connected",
+        "Workers    2 of 2 ready",
+        "Queue      3 of 1,024 places taken, the oldest for 0.2 s",
+        "Waited     p50 0.1 ms    p95 12.3 ms   p99 1.5 s",
+        "Served in  p50 100 ms    p95 250 ms    p99 1 min 15 s",
+        "Requests   1,234,567 served · 2 retried · 0 failed · 1 refused · 4 abandoned",
+        "Clients    17 connected",
         "",
         "WORKER  STATE   PID  GEN  REQUESTS   AGE  BUSY FOR",
         "http.1  busy   4250    3    12,345   2 h     1.3 s",
         "http.2  idle   4251    3         9  59 s",
     ]
     assert asked == [(Path.cwd() / "d" / "prefork.sock", {"command": "status"})]
+
+
+def test_status_of_lanes(monkeypatch: pytest.MonkeyPatch) -> None:
+    nothing = {"p50": None, "p95": None, "p99": None}
+    reports = {"name": "reports", "reserved": 0, "limit": 3, "working": 3, "oldest": 75.0}
+    reports |= {"wait": nothing, "service": nothing, "served": 0}
+    lane = STATUS["lanes"][0]
+    kept = {"name": "a-name-of-12", "reserved": 1, "waiting": 0}
+    answering(monkeypatch, STATUS | {"lanes": [lane | reports, lane | kept, lane | {"waiting": 0}]})
+    lines = run("status").stdout.splitlines()
+    assert "Queue      3 waiting, 1,024 places for each lane, the oldest for 0.2 s" in [line.rstrip() for line in lines]
+    start = next(number for number, line in enumerate(lines) if line.startswith("LANE"))
+    assert [line.rstrip() for line in lines[start : start + 5]] == [
+        "LANE          WORKERS  BUSY  WAITING      OLDEST     SERVED  WAIT P95  TIME P95",
+        "reports           0–3     3        3  1 min 15 s          0         –         –",
+        "a-name-of-12       1+     1        0              1,234,567   12.3 ms    250 ms",
+        "default            0+     1        0              1,234,567   12.3 ms    250 ms",
+        "",
+    ]
 
 
 def test_status_as_json(asked: list[tuple[Path, dict[str, object]]]) -> None:

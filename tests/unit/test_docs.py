@@ -2,7 +2,9 @@
 
 import ast
 import re
+import shutil
 import signal
+import subprocess
 from collections.abc import Iterator
 from dataclasses import fields
 from functools import cache
@@ -15,7 +17,7 @@ from prefork import catalogue, cli, events
 from prefork.config import OPTIONS
 from prefork.config.layers import gather
 from prefork.http.pages import WORDS
-from prefork.master import loop, serve
+from prefork.master import front, loop, serve
 from prefork.master.signals import HEARD
 
 ROOT = Path(__file__).parents[2]
@@ -120,6 +122,21 @@ def test_configuration_files_in_the_documentation_have_no_problem(page: Path, tm
         file = tmp_path / f"{number}.conf"
         file.write_text("".join(line.removeprefix("    ") + "\n" for line in block.splitlines()))
         assert gather(file, {}, {}, tmp_path).problems == []
+
+
+def test_units_in_the_documentation_are_understood_by_systemd(tmp_path: Path) -> None:
+    """Its verifier complains in words only; where there is no systemd, the units are at least those that the text speaks of."""
+    service, passing = [body for kind, body in FENCE.findall((DOCS / "operate.md").read_text()) if kind == "systemd"]
+    allowed = re.search(r"^WatchdogSec=(\d+)$", service, re.MULTILINE)
+    assert "Type=notify\n" in service
+    assert allowed
+    assert int(allowed[1]) > 2 * front.STUCK_AFTER, "the master replaces a dispatcher that hangs before systemd restarts it all"
+    (tmp_path / "mysite.service").write_text(service.replace("/opt/prefork/bin/prefork", "/bin/true"))
+    (tmp_path / "mysite.socket").write_text(passing)
+    if verifier := shutil.which("systemd-analyze"):
+        command = [verifier, "verify", "--man=no", *map(str, tmp_path.iterdir())]
+        said = subprocess.run(command, capture_output=True, text=True, check=False)
+        assert (said.returncode, said.stderr) == (0, "")
 
 
 # Steering.

@@ -9,7 +9,7 @@ from dataclasses import fields
 
 import pytest
 
-from prefork.events import CATALOGUE, LEVELS, Event, Starting, TemplateFailed, WorkerDied, WorkerReady, worded
+from prefork.events import CATALOGUE, LEVELS, Access, Event, Starting, TemplateFailed, WorkerDied, WorkerReady, worded
 
 VALUES: dict[str, object] = {
     "str": "text",
@@ -43,12 +43,13 @@ class TestEvery:
         said = {name for _, name, _, _ in string.Formatter().parse(kind.wording) if name}
         names = {field.name for field in fields(kind)}
         assert said <= names
-        assert names - said <= {"traceback", "generation"}
+        for_programs = {"protocol", "referer", "user_agent"} if kind is Access else set()
+        assert names - said <= {"traceback", "generation"} | for_programs
 
     def test_values_are_json(self, kind: type[Event]) -> None:
         values = json.loads(json.dumps(example(kind).values()))
         assert list(values) == [field.name for field in fields(kind)]
-        assert not set(values) & {"time", "level", "event", "message"}, "the log has fields of these names for every event"
+        assert not set(values) & {"time", "process", "level", "event", "message"}, "every line of the log has these"
 
 
 def test_names_are_unique_and_readable() -> None:

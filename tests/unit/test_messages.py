@@ -100,7 +100,7 @@ def test_the_largest_request_fits_into_a_pair(wire: Ends) -> None:
     """A head of 64 KiB in a hundred headers, and the largest body that travels inside."""
     headers = [(b"%0300d" % n, bytes(352)) for n in range(100)]
     request = Request(
-        1 << 47, 1, "GET", b"/" * 300, "1.1", headers, bytes(INLINE), INLINE, ("::1", 1), ("::1", 2), "https", keep=True
+        1 << 47, 1, "GET", b"/" * 300, "1.1", headers, bytes(INLINE), INLINE, ("::1", 1), ("::1", 2), "https", True, "x" * 128
     )
     message = pack_request(request)
     assert len(message) <= LIMIT

@@ -10,19 +10,31 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from prefork.scoreboard import (
+    ABANDONED,
+    ARRIVED,
     BEGUN,
+    BUCKETS,
     BUSY,
     DISPATCHER,
     DONE,
+    LANE_WORDS,
+    LANES,
+    NAME,
     NOTHING,
     RECEIVED,
     REQUEST,
+    SERVICES,
+    SINCE,
     SIZE,
     SLOTS,
+    WAITING,
+    WAITS,
     WORDS,
+    WORKING,
     WRITING,
     Progress,
     Scoreboard,
+    mark,
     pack_progress,
     unpack_progress,
 )
@@ -74,7 +86,25 @@ def test_slots_do_not_touch(scoreboard: Scoreboard) -> None:
 
 
 def test_words_fit_into_a_slot() -> None:
-    assert max(SIZE, REQUEST, BUSY) < WORDS
+    assert max(SIZE, REQUEST, BUSY, ABANDONED) < WORDS
+
+
+def test_blocks_of_lanes_do_not_touch(scoreboard: Scoreboard) -> None:
+    for index in (0, LANES - 1):
+        for word in range(LANE_WORDS):
+            scoreboard.lane(index)[word] = LARGEST
+        assert scoreboard.lane(index).span(0, LANE_WORDS) == [LARGEST] * LANE_WORDS
+    assert sum(1 for word in scoreboard.words if word) == 2 * LANE_WORDS
+    assert not any(scoreboard.slot(DISPATCHER)[word] for word in range(WORDS))
+
+
+def test_the_parts_of_a_lane_do_not_touch() -> None:
+    assert max(NAME, ARRIVED, WAITING, WORKING, SINCE) < WAITS
+    assert (SERVICES - WAITS, LANE_WORDS - SERVICES) == (BUCKETS, BUCKETS)
+
+
+def test_the_mark_of_a_lane_is_not_that_of_none() -> None:
+    assert len({0, *map(mark, ("default", "reports", "api", ""))}) == 5
 
 
 def test_another_mapping_of_the_descriptor_sees_the_same(scoreboard: Scoreboard) -> None:
@@ -99,4 +129,4 @@ def test_what_does_not_fit_is_a_fault(scoreboard: Scoreboard, value: int) -> Non
     with pytest.raises(ValueError):
         scoreboard.slot(0)[REQUEST] = value
     with pytest.raises(IndexError):
-        scoreboard.slot(SLOTS + 1)[REQUEST] = 0
+        scoreboard.lane(LANES)[NAME] = 0

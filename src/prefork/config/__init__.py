@@ -3,7 +3,8 @@
 This room imports no other. It reads one file and looks at this machine; it never starts, creates or prints anything.
 """
 
-from prefork.config.checks import unservable, warnings
+from prefork.config.checks import for_development, in_vain, unservable, warnings
+from prefork.config.kinds import UNIX
 from prefork.config.layers import load, locate
 from prefork.config.machine import Machine, read_machine
 from prefork.config.option import Option
@@ -13,12 +14,15 @@ from prefork.config.settings import CONTROL_SOCKET, OPTIONS, Settings, restart_n
 __all__ = [
     "CONTROL_SOCKET",
     "OPTIONS",
+    "UNIX",
     "ConfigurationError",
     "Machine",
     "Option",
     "Problem",
     "Settings",
     "Source",
+    "for_development",
+    "in_vain",
     "load",
     "locate",
     "read_machine",

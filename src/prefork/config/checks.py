@@ -5,6 +5,7 @@ Pure: everything here follows from the settings and a `Machine`. What only the f
 
 from __future__ import annotations
 
+import ipaddress
 from typing import TYPE_CHECKING
 
 from prefork.config.problems import Problem
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 
     from prefork.config.machine import Machine
 
+PER_REQUEST = ("limit_memory_soft", "limit_memory_hard", "limit_time_cpu", "limit_time_real")
 NGINX_KEEPALIVE = 60.0  # seconds nginx keeps an idle connection to its upstream by default
 
 
@@ -52,16 +54,69 @@ def warnings(settings: Settings, machine: Machine, broken: AbstractSet[str] = fr
     return found
 
 
-def threaded(settings: Settings) -> Iterator[str]:
-    """Threaded mode does not exist yet."""
-    if settings.workers == 0:
-        yield "0 asks for threaded mode, which is not available yet; set it to 1 or more"
+def for_development(settings: Settings, broken: AbstractSet[str] = frozenset()) -> list[Problem]:
+    """What should not be set in production. A server that starts says it in its log."""
+    found = []
+    if settings.threaded and "workers" not in broken:
+        sentence = "0 is threaded mode, for development: all requests share one process and its interpreter lock"
+        vain = ", ".join(in_vain(settings))
+        found.append(problem(settings, "workers", f"{sentence}; {vain} have no effect" if vain else sentence))
+    if settings.dev and "dev" not in broken:
+        found.append(problem(settings, "dev", "is for development: the server reloads whenever a file of the application changes"))
+    return found
+
+
+def in_vain(settings: Settings) -> tuple[str, ...]:
+    """The limits that threaded mode cannot enforce: killing the process would end all its requests."""
+    return tuple(name for name in PER_REQUEST if settings.threaded and settings.value(name))
 
 
 def soft_above_hard(settings: Settings) -> Iterator[str]:
     """A worker must be replaceable before it is killed."""
     if settings.limit_memory_soft > settings.limit_memory_hard > 0:
         yield f"{both(settings, 'limit_memory_soft', 'limit_memory_hard')}; set it to 60 to 90 % of the hard limit"
+
+
+def crowded(settings: Settings) -> Iterator[str]:
+    """What no lane fits needs a worker too."""
+    reserved, places = sum(lane.reserved for lane in settings.lanes), served_at_once(settings)
+    if reserved >= places:
+        given = f"{places} {'threads' if settings.threaded else 'workers'} ({settings.source('workers')})"
+        yield f"the lanes reserve {reserved} of {given}; leave at least one for the rest, or raise workers"
+
+
+def loose(settings: Settings, _machine: Machine) -> Iterator[str]:
+    """A limit is there to leave a worker to others, and one that is reserved is not for all of them."""
+    places = served_at_once(settings)
+    if places < 2:
+        return
+    reserved = sum(lane.reserved for lane in settings.lanes)
+    for lane in settings.lanes:
+        most = places - 1 - (reserved - lane.reserved)
+        if lane.limit is not None and lane.limit > most:
+            advice = f"set it to {most} or less, or raise workers" if most else "raise workers"
+            yield f"lane {lane.name}: a limit of {lane.limit} leaves none of the {places} workers to the rest; {advice}"
+
+
+def served_at_once(settings: Settings) -> int:
+    """How many requests can be served at once."""
+    return settings.threads if settings.threaded else settings.workers
+
+
+def covered(settings: Settings) -> Iterator[str]:
+    """The kernel refuses an address beside the one that stands for all of its kind."""
+    for every, version in (("0.0.0.0", 4), ("::", 6)):  # noqa: S104 - compared, not bound
+        if every in settings.http_interface:
+            others = [each for each in settings.http_interface if each != every and ip_version(each) == version]
+            yield from (f"{every} includes {other}; name one of the two" for other in others)
+
+
+def ip_version(interface: str) -> int | None:
+    """4 or 6; None for what is no IP address."""
+    try:
+        return ipaddress.ip_address(interface).version
+    except ValueError:
+        return None
 
 
 def share_of_hard(settings: Settings, _machine: Machine) -> Iterator[str]:
@@ -106,6 +161,13 @@ def same_port(settings: Settings, _machine: Machine) -> Iterator[str]:
         yield f"{settings.websocket_port} is the http_port as well; give each its own"
 
 
+def capped_backlog(settings: Settings, machine: Machine) -> Iterator[str]:
+    """The kernel cuts a longer backlog without a word."""
+    if machine.somaxconn is not None and settings.backlog > machine.somaxconn:
+        advice = f"raise that (sysctl -w net.core.somaxconn={settings.backlog}) or lower the backlog"
+        yield f"the kernel keeps only {machine.somaxconn} connections, its net.core.somaxconn; {advice}"
+
+
 def short_keepalive(settings: Settings, _machine: Machine) -> Iterator[str]:
     """A proxy must not be the one that keeps idle connections longer: its next request would meet a closed one."""
     if settings.proxy_mode and settings.keepalive_timeout <= NGINX_KEEPALIVE:
@@ -131,16 +193,19 @@ def problem(settings: Settings, name: str, sentence: str) -> Problem:
 
 # The options a check reads; its problems belong to the first of them.
 CONTRADICTIONS: tuple[tuple[tuple[str, ...], Callable[[Settings], Iterator[str]]], ...] = (
-    (("workers",), threaded),
     (("limit_memory_soft", "limit_memory_hard"), soft_above_hard),
+    (("lanes", "workers"), crowded),
+    (("http_interface",), covered),
 )
 DOUBTS: tuple[tuple[tuple[str, ...], Callable[[Settings, Machine], Iterator[str]]], ...] = (
     (("workers",), too_few),
     (("workers",), too_many),
     (("limit_memory_soft", "limit_memory_hard"), share_of_hard),
     (("limit_memory_soft", "workers", "max_cron_threads"), memory_fit),
+    (("lanes", "workers"), loose),
     (("limit_time_cpu", "limit_time_real"), unreached),
     (("websocket_port", "http_port"), same_port),
+    (("backlog",), capped_backlog),
     (("keepalive_timeout", "proxy_mode"), short_keepalive),
     (("trusted_proxies", "proxy_mode"), everybody_trusted),
 )

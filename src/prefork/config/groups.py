@@ -16,10 +16,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from prefork.config import kinds
+from prefork.config.hosted import wants_reload
 from prefork.config.option import Derived, Surroundings, option
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+    from prefork.config.lanes import Lane
 
 KIB, MIB, GIB = 1 << 10, 1 << 20, 1 << 30
 SHORTEST, LONGEST = 0.001, 31_536_000.0  # seconds
@@ -63,6 +66,24 @@ class Application:
         "Whether workers are forked from a process that has imported the application; auto imports in each worker instead "
         "when the import leaves threads or open connections behind",
     )
+    dev: bool = option(
+        kinds.SWITCH,
+        Derived(lambda values, _: wants_reload(values["host_options"].get("dev_mode", "")), "yes where `dev_mode` names it"),
+        "For development: whether the server reloads when a file of the application, or the configuration file, changes; the same "
+        "as `reload` or `all` in Odoo's `dev_mode`",
+    )
+    after_fork: str | None = option(
+        kinds.HOOK,
+        None,
+        "A function of the application that each new worker calls first: to reconnect, to start threads; what it raises means "
+        "that the worker cannot get ready",
+    )
+    worker_ready: str | None = option(
+        kinds.HOOK, None, "One that it calls last, right before it takes requests: to warm caches; as `after_fork` if it raises"
+    )
+    worker_exit: str | None = option(
+        kinds.HOOK, None, "One that it calls when it leaves after its last request: to flush what is buffered; a failure is logged"
+    )
     server_wide_modules: tuple[str, ...] = option(
         kinds.NAMES, (), "The modules that Odoo loads for every database", aliases=("load",), inert=True
     )
@@ -75,10 +96,12 @@ class Workers:
     workers: int = option(
         kinds.NUMBER,
         2,
-        "HTTP workers, each serving one request at a time; 0, threaded mode, is not available yet",
+        "HTTP workers, each serving one request at a time; 0 is threaded mode, for development: one process with `threads`",
         minimum=0,
         maximum=512,
     )
+    # A browser opens six connections; one message hands the pairs of all threads to their process.
+    threads: int = option(kinds.NUMBER, 8, "Requests served at a time in threaded mode (`workers = 0`)", minimum=1, maximum=32)
     max_cron_threads: int = option(kinds.NUMBER, 1, "Workers for scheduled jobs", minimum=0, maximum=512, inert=True)
     websocket_workers: int = option(
         kinds.NUMBER, 1, "Workers for WebSocket and long-polling connections", minimum=0, maximum=512, inert=True
@@ -102,17 +125,51 @@ class Workers:
 class HTTP:
     """Where requests come in, whose word about the client is taken, and how many may wait."""
 
-    http_interface: str = option(
-        kinds.INTERFACE, "127.0.0.1", "The address to listen on", applies="restart", aliases=("xmlrpc_interface",)
+    http_interface: tuple[str, ...] = option(
+        kinds.INTERFACES,
+        ("127.0.0.1",),
+        "The addresses to listen on; sockets that systemd passes are used instead",
+        applies="restart",
+        aliases=("xmlrpc_interface",),
     )
     http_port: int = option(
-        kinds.PORT, 8069, "The port for requests", applies="restart", minimum=1, maximum=65535, aliases=("xmlrpc_port",)
+        kinds.PORT,
+        8069,
+        "The port for requests, at each address",
+        applies="restart",
+        minimum=1,
+        maximum=65535,
+        aliases=("xmlrpc_port",),
     )
     http_enable: bool = option(
         kinds.SWITCH, True, "Whether requests are served at all", applies="restart", aliases=("http", "xmlrpc")
     )
+    http_socket_group: str | None = option(
+        kinds.ACCOUNT,
+        None,
+        "The group of `unix:` sockets, such as that of the proxy; not set means that of the workers",
+        applies="restart",
+    )
+    http_socket_mode: int = option(
+        kinds.MODE,
+        Derived(lambda values, _: 0o660 if values["http_socket_group"] else 0o600, "`660` with `http_socket_group`, else `600`"),
+        "The permissions of `unix:` sockets; whoever may write to one may connect",
+        applies="restart",
+    )
+    reuse_port: bool = option(
+        kinds.SWITCH,
+        False,
+        "Whether another server may listen on the same addresses, to take over from this one or to share the work; "
+        "both must set it and belong to the same account",
+        applies="restart",
+    )
     backlog: int = option(
-        kinds.NUMBER, 2048, "Connections the kernel keeps until they are accepted", applies="restart", minimum=1, maximum=65535
+        kinds.NUMBER,
+        2048,
+        "Connections the kernel keeps at each address until they are accepted",
+        applies="restart",
+        minimum=1,
+        maximum=65535,
     )
     websocket_port: int = option(
         kinds.OLD_PORT,
@@ -133,9 +190,15 @@ class HTTP:
     queue_size: int = option(
         kinds.NUMBER,
         1024,
-        "Requests that may wait for an idle worker; further ones get 503",
+        "Requests that may wait for an idle worker, in each lane; further ones get 503",
         minimum=1,
         maximum=1_000_000,
+    )
+    lanes: tuple[Lane, ...] = option(
+        kinds.LANES,
+        (),
+        "Classes of routes with workers of their own: `2` reserves two workers for the paths that fit the pattern, `0-3` allows "
+        "three at once, `1-3` does both; `|` separates patterns, `*` stands for anything, and the first lane that fits counts",
     )
     static: tuple[tuple[str, str], ...] = option(
         kinds.PLACES,
@@ -257,6 +320,15 @@ class Logging:
     )
     log_format: str = option(kinds.FORMAT, "text", "Lines for people, or one JSON object per line", applies="restart")
     access_log: bool = option(kinds.SWITCH, True, "Whether each request is logged")
+    access_log_format: str = option(
+        kinds.ACCESS,
+        Derived(lambda values, _: "json" if values["log_format"] == "json" else "prefork", "that of `log_format`"),
+        "Our own line with waiting and processor time, the line that Odoo writes, that of Apache and nginx, or a JSON object",
+        applies="restart",
+    )
+    access_log_exclude: tuple[str, ...] = option(
+        kinds.PATTERNS, (), "Paths, such as `/web/health*`, whose requests are logged only when they fail"
+    )
 
 
 @dataclass(frozen=True, kw_only=True)

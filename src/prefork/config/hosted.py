@@ -31,6 +31,11 @@ SECRET_KEY = re.compile(r"(?:^|_)(?:password|passwd|passphrase|secret|token|dsn)
 SECRET_TEXT = re.compile(r"://[^/\s]*:[^/\s]*@|\bpassword\s*=", re.IGNORECASE)
 
 
+def wants_reload(dev_mode: str) -> bool:
+    """Whether Odoo's key `dev_mode`, a list, asks for a reload when the code changes."""
+    return not {"reload", "all"}.isdisjoint(word.strip() for word in dev_mode.split(","))
+
+
 def is_secret(key: str) -> bool:
     """Whether the key's name says that its text is a password, a token or a DSN."""
     return SECRET_KEY.search(key) is not None

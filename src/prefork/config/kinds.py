@@ -14,12 +14,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from prefork.config import quantities
+from prefork.config.lanes import Lane, distinct, lane
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
 UNSET = frozenset({"", "none", "false"})  # what odoo.conf writes where a value is not set
 APPLICATION = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*:[^\W\d]\w*(\.[^\W\d]\w*)*(\(\))?")
+UNIX = "unix:"  # begins an address that is a path
+LONGEST_SOCKET = 107  # bytes of a socket's path: unix(7)
+FUNCTION = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*:[^\W\d]\w*(\.[^\W\d]\w*)*")
 HOST_NAME = re.compile(r"(?!-)[A-Za-z0-9-]{1,63}(\.[A-Za-z0-9-]{1,63})*", re.ASCII)
 
 
@@ -53,7 +57,7 @@ def truth(text: str) -> bool:
 def octal(text: str) -> int:
     """Permission bits in octal digits, `022` or `0o022`."""
     if not re.fullmatch(r"(0o)?[0-7]{1,4}", text, re.ASCII) or int(text, 8) > 0o777:
-        raise ValueError(f'"{text}" is not a umask; write three octal digits, such as 022 or 077')
+        raise ValueError(f'"{text}" is not a set of permissions; write three octal digits, such as 022 or 660')
     return int(text, 8)
 
 
@@ -64,20 +68,58 @@ def application(text: str) -> str:
     return text
 
 
-def interface(text: str) -> str:
-    """An address to listen on; empty means all IPv4 addresses."""
+def function(text: str) -> str:
+    """The name of a function, `module:function`."""
+    if not FUNCTION.fullmatch(text):
+        raise ValueError(f'"{text}" names no function; write module:function')
+    return text
+
+
+def interfaces(text: str, base: Path) -> tuple[str, ...]:
+    """Addresses to listen on, each once; empty means all IPv4 addresses."""
+    found = [interface(part, base) for part in names(text) or ("",)]
+    for each in found:
+        if found.count(each) > 1:
+            raise ValueError(f"{each} is listed twice; name each address once")
+    return tuple(found)
+
+
+def interface(text: str, base: Path) -> str:
+    """One address to listen on: an IP address, a host name, or `unix:` and an absolute path."""
+    if text.startswith(UNIX):
+        return UNIX + str(socket_path(text.removeprefix(UNIX).strip(), base))
     bare = text.removeprefix("[").removesuffix("]") or "0.0.0.0"  # noqa: S104 - the empty value means every address
     try:
         return str(ipaddress.ip_address(bare))
     except ValueError:
         if HOST_NAME.fullmatch(bare) and not re.fullmatch(r"[\d.]+", bare):
             return bare
-    raise ValueError(f'"{text}" is neither an IP address nor a host name')
+    raise ValueError(f'"{text}" is neither an IP address nor a host name, nor a path such as unix:/run/site/http.sock')
+
+
+def socket_path(text: str, base: Path) -> Path:
+    """A path that a socket can have."""
+    if not text:
+        raise ValueError(f"{UNIX} names no path; write one such as unix:/run/site/http.sock")
+    found = path(text, base)
+    if len(os.fsencode(found)) > LONGEST_SOCKET:
+        raise ValueError(
+            f"{found} has {len(os.fsencode(found))} bytes, a socket's path can have {LONGEST_SOCKET}; choose a shorter one"
+        )
+    return found
 
 
 def names(text: str) -> tuple[str, ...]:
     """A list, separated by commas or line ends."""
     return tuple(part.strip() for part in re.split(r"[,\n]", text) if part.strip())
+
+
+def patterns(text: str) -> tuple[str, ...]:
+    """A list of paths, in which `*` stands for anything."""
+    for part in names(text):
+        if not part.startswith(("/", "*")):
+            raise ValueError(f'"{part}" fits no path; begin it with / or *')
+    return names(text)
 
 
 def networks(text: str) -> tuple[str, ...]:
@@ -92,6 +134,11 @@ def network(text: str) -> str:
     except ValueError:
         raise ValueError(f'"{text}" is neither an IP address nor a network such as 10.0.0.0/8') from None
     return str(found.network_address) if found.num_addresses == 1 else str(found)
+
+
+def lanes(text: str) -> tuple[Lane, ...]:
+    """A list of lanes."""
+    return distinct(tuple(lane(part) for part in names(text)))
 
 
 def path(text: str, base: Path) -> Path:
@@ -146,12 +193,13 @@ def plain(
     return Kind(metavar, words, lambda text, _base: parse(text), show, unset)
 
 
-def listed(items: tuple[str, ...]) -> str:
+def listed(items: tuple[object, ...]) -> str:
     """A list as it is written."""
-    return ", ".join(items)
+    return ", ".join(map(str, items))
 
 
 APP = plain("MODULE:ATTRIBUTE", "`module:attribute` or `module:factory()`", application)
+HOOK = plain("MODULE:FUNCTION", "`module:function`", function)
 NUMBER = plain("NUMBER", "a whole number", whole_number)
 PORT = plain("PORT", "a port", whole_number)
 OLD_PORT = plain("PORT", "a port", whole_number, unset=UNSET | {"0"})  # Odoo 17 saves `longpolling_port = 0`
@@ -160,9 +208,17 @@ SIZE = plain("SIZE", "a size", quantities.size, quantities.size_words)
 TIME = plain("TIME", "a time", quantities.time, quantities.time_words)
 CRON_TIME = plain("TIME", "a time", quantities.time, quantities.time_words, UNSET | {"-1"})
 MODE = plain("OCTAL", "three octal digits", octal, lambda bits: f"{bits:03o}")
-INTERFACE = plain("ADDRESS", "an IP address or host name; empty for all", interface, unset=UNSET - {""})
+INTERFACES = Kind(
+    "ADDRESSES",
+    "IP addresses, host names and `unix:/path`, separated by commas; empty for all",
+    interfaces,
+    listed,
+    unset=UNSET - {""},
+)
 NAMES = plain("NAMES", "names separated by commas", names, listed)
+PATTERNS = plain("PATHS", "paths separated by commas; `*` stands for anything", patterns, listed)
 NETWORKS = plain("NETWORKS", "IP addresses and networks separated by commas", networks, listed)
+LANES = plain("LANES", "`name:pattern:count`, separated by commas", lanes, listed)
 ACCOUNT = plain("NAME", "a name or a number", str)
 PATH = Kind("PATH", "a path", path)
 PATHS = Kind("PATHS", "paths separated by commas", paths, lambda paths: listed(tuple(map(str, paths))))
@@ -192,3 +248,4 @@ PRELOAD = choice(
     unset=frozenset({"", "none"}),
 )
 FORMAT = choice("text", "json")
+ACCESS = choice("prefork", "odoo", "combined", "json")

@@ -57,8 +57,10 @@ class Draft:
 def load(file: Path | None, flags: Mapping[str, str], environ: Mapping[str, str], cwd: Path) -> Settings:
     """The effective settings. `flags` maps option names to text. Raises ConfigurationError with every problem."""
     draft = gather(file, flags, environ, cwd)
+    chosen = config_file(file, environ, cwd)
     settings = Settings(
         **draft.values,
+        file=Path(os.path.abspath(cwd / chosen)) if chosen else None,
         host_options=draft.host_options,
         host_sections=draft.host_sections,
         sources=draft.sources,

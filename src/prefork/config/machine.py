@@ -1,4 +1,5 @@
-"""How many processors and how much memory this process may use: the machine's, or its cgroup's where that is less.
+"""How many processors and how much memory this process may use (the machine's, or its cgroup's where that is less), and the
+longest backlog that its kernel grants.
 
 Reads /proc and /sys only, cgroup versions 1 and 2; what cannot be read does not bound anything.
 """
@@ -16,21 +17,23 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Machine:
-    """`cpus` may be a fraction under a cgroup's quota; `memory` is in bytes, None when it cannot be told."""
+    """`cpus` may be a fraction under a cgroup's quota; `memory` is in bytes; None where something cannot be told."""
 
     cpus: float
     memory: int | None
     bound: Literal["machine", "cgroup"] = "machine"
+    somaxconn: int | None = None
 
 
 def read_machine(root: Path = Path("/")) -> Machine:
     """Measure the machine below `root`, where /proc and /sys are."""
     cpus = min([float(len(os.sched_getaffinity(0))), *quotas(root)])
     memory = total_memory(root)
+    somaxconn = next((int(line) for line in lines(root / "proc/sys/net/core/somaxconn") if line.isdecimal()), None)
     allowed = min(memory_limits(root), default=None)
     if allowed is not None and (memory is None or allowed < memory):
-        return Machine(cpus, allowed, "cgroup")
-    return Machine(cpus, memory)
+        return Machine(cpus, allowed, "cgroup", somaxconn)
+    return Machine(cpus, memory, somaxconn=somaxconn)
 
 
 def total_memory(root: Path) -> int | None:

@@ -6,16 +6,19 @@ It only looks; it creates, opens and starts nothing.
 from __future__ import annotations
 
 import grp
+import importlib.util
 import os
 import pwd
+import stat
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from prefork.config.checks import problem
+from prefork.config.kinds import UNIX
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
     from collections.abc import Set as AbstractSet
-    from pathlib import Path
 
     from prefork.config.problems import Problem
     from prefork.config.settings import Settings
@@ -42,6 +45,12 @@ def python(settings: Settings) -> Iterator[str]:
         yield f"{settings.python} is not a program that can be run; name the interpreter of the application's environment"
 
 
+def dev(settings: Settings) -> Iterator[str]:
+    """What notices changes is installed only where it is wanted."""
+    if settings.dev and importlib.util.find_spec("watchfiles") is None:
+        yield "needs watchfiles, which is not installed beside Prefork; install prefork[watch], or leave the option out"
+
+
 def data_dir(settings: Settings) -> Iterator[str]:
     """The data directory must be writable, or creatable."""
     place = settings.data_dir
@@ -51,6 +60,29 @@ def data_dir(settings: Settings) -> Iterator[str]:
         yield f"{settings.data_dir} cannot be a directory, as {place} is none; choose another"
     elif not os.access(place, os.W_OK | os.X_OK):
         yield f"{settings.data_dir} cannot be written, as {place} does not permit it; choose another or change its owner"
+
+
+def http_interface(settings: Settings) -> Iterator[str]:
+    """The directory of a unix socket must be writable, and its place free for a socket."""
+    for file in (Path(each.removeprefix(UNIX)) for each in settings.http_interface if each.startswith(UNIX)):
+        if os.path.lexists(file) and not stat.S_ISSOCK(os.lstat(file).st_mode):
+            yield f"{file} is no socket and is not replaced; remove it, or choose another path"
+        elif not os.path.isdir(file.parent):
+            yield f"{file} cannot be made, as its directory does not exist; create {file.parent}"
+        elif not os.access(file.parent, os.W_OK | os.X_OK):
+            yield f"{file} cannot be made, as {file.parent} does not permit it; choose another path or change the permissions"
+
+
+def http_socket_group(settings: Settings) -> Iterator[str]:
+    """The group must exist, and who is not root can give a file to groups of its own only."""
+    name = settings.http_socket_group
+    if name is None:
+        return
+    wanted = number(name, lambda name: grp.getgrnam(name).gr_gid)
+    if wanted is None:
+        yield f'there is no group "{name}" on this machine; create it, or give its number'
+    elif os.geteuid() != 0 and wanted not in {os.getegid(), *os.getgroups()}:
+        yield f'only root and members can give a socket to group "{name}"; add this account to it, or start Prefork as root'
 
 
 def logfile(settings: Settings) -> Iterator[str]:
@@ -113,9 +145,8 @@ def account(name: str | None, look_up: Callable[[str], int], own: int, noun: str
     """Why workers cannot run as an account. Numbers need no entry: containers run as numbers that have none."""
     if name is None:
         return
-    try:
-        wanted = int(name) if name.isdecimal() else look_up(name)
-    except (KeyError, ValueError):
+    wanted = number(name, look_up)
+    if wanted is None:
         yield f'there is no {noun} "{name}" on this machine; create it, or give its number'
         return
     if not 0 <= wanted < 2**32 - 1:
@@ -124,9 +155,20 @@ def account(name: str | None, look_up: Callable[[str], int], own: int, noun: str
         yield f'only root can run workers as {noun} "{name}"; start Prefork as root, or leave the option out'
 
 
+def number(name: str, look_up: Callable[[str], int]) -> int | None:
+    """The number of an account or group; None where there is none of this name."""
+    try:
+        return int(name) if name.isdecimal() else look_up(name)
+    except (KeyError, ValueError):
+        return None
+
+
 OBSTACLES: dict[str, Callable[[Settings], Iterator[str]]] = {
     "app_dir": app_dir,
     "python": python,
+    "dev": dev,
+    "http_interface": http_interface,
+    "http_socket_group": http_socket_group,
     "data_dir": data_dir,
     "logfile": logfile,
     "pidfile": pidfile,

@@ -59,4 +59,8 @@ class ConfigurationError(Exception):
         self.problems = tuple(sorted(problems, key=lambda each: each.line or sys.maxsize))
         self.settings = settings
         self.broken = frozenset(broken)
-        super().__init__("\n".join(str(problem) for problem in self.problems))
+        super().__init__(self.sentences())
+
+    def sentences(self) -> str:
+        """Everything that is wrong, a line each."""
+        return "\n".join(str(problem) for problem in self.problems)

@@ -27,12 +27,13 @@ NAMES: dict[str, str] = {name: each.name for each in OPTIONS.values() for name i
 class Settings(Process, Logging, Timeouts, Limits, HTTP, Workers, Application):
     """One attribute per option; times are seconds (float), sizes bytes (int).
 
-    `host_options` and `host_sections` are the application's own keys and sections, as written. `remarks` are warnings that
-    came up while reading.
+    `file` is the one that was read. `host_options` and `host_sections` are the application's own keys and sections, as written.
+    `remarks` are warnings that came up while reading.
     """
 
     host_options: Mapping[str, str] = field(default_factory=dict, repr=False)
     host_sections: Mapping[str, Mapping[str, str]] = field(default_factory=dict, repr=False)
+    file: Path | None = field(default=None, repr=False, compare=False)
     sources: Mapping[str, Source] = field(default_factory=dict, repr=False, compare=False)
     remarks: tuple[Problem, ...] = field(default=(), repr=False, compare=False)
     surroundings: InitVar[Surroundings | None] = None
@@ -55,6 +56,16 @@ class Settings(Process, Logging, Timeouts, Limits, HTTP, Workers, Application):
     def value(self, name: str) -> Any:
         """The value of an option by name."""
         return getattr(self, name)
+
+    @property
+    def threaded(self) -> bool:
+        """Whether one process serves all requests, in threads."""
+        return self.workers == 0
+
+    @property
+    def processes(self) -> int:
+        """The HTTP worker processes to start."""
+        return max(1, self.workers) if self.http_enable else 0
 
     @property
     def control_socket(self) -> Path:

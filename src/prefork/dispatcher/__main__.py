@@ -31,7 +31,10 @@ def main() -> None:
     for listener in listeners:
         listener.setblocking(False)
     options = Options.received(orders["options"])
-    journal = Journal(Sink(2), level=options.log_level, as_json=orders["log_format"] == "json", logger="prefork.dispatcher")
+    as_json = orders["log_format"] == "json"
+    journal = Journal(
+        Sink(2), level=options.log_level, as_json=as_json, logger="prefork.dispatcher", access=options.access_log_format
+    )
     # What exists now lives as long as the process: keep it out of every collection.
     gc.freeze()
     Dispatcher(channel, listeners, scoreboard, spool, options, journal).run()

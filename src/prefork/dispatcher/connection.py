@@ -9,6 +9,7 @@ nor a file is closed under it.
 
 from __future__ import annotations
 
+import re
 import select
 import socket
 import time
@@ -20,7 +21,7 @@ from prefork.dispatcher.exchange import Exchange
 from prefork.dispatcher.intake import Intake
 from prefork.dispatcher.outbox import Flow, Outbox, Sent
 from prefork.dispatcher.replies import refusal
-from prefork.http.head import END_OF_HEAD, Refused
+from prefork.http.head import END_OF_HEAD, TOKEN, Refused
 from prefork.kernel import bytes_taken, reset
 from prefork.messages import DONTWAIT, INLINE
 
@@ -36,8 +37,11 @@ WATCHED = select.EPOLLIN | select.EPOLLRDHUP | select.EPOLLET
 ENDED = select.EPOLLRDHUP | select.EPOLLHUP | select.EPOLLERR
 BLOCK = 65536  # bytes read at once
 TURN = 16  # blocks read before others have their turn
-LINGER = 2.0  # seconds in which a refused client may read why before the connection is reset
+LINGER = 2.0  # seconds without a byte in which a refused client may read why before the connection is reset
+LINGER_IN_ALL = 30.0  # seconds, and bytes, that it may go on sending: one that sends before it reads is to be told all the same
+LINGER_BYTES = 64 << 20
 CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
+EMPTY_LINES = re.compile(rb"\A(?:\r\n)+")
 
 
 class State(Enum):
@@ -56,6 +60,7 @@ class State(Enum):
 S = State
 READING = frozenset((S.IDLE, S.HEAD, S.BODY))
 ANSWERING = frozenset((S.SERVED, S.FLUSHING))
+UNSERVED = frozenset((S.HEAD, S.BODY, S.QUEUED))  # a request has begun, and no worker has it
 TRANSITIONS: dict[State, frozenset[State]] = {
     S.IDLE: frozenset((S.HEAD, S.CLOSED)),
     S.HEAD: frozenset((S.BODY, S.QUEUED, S.SERVED, S.IDLE, S.FLUSHING, S.LINGERING, S.CLOSED)),
@@ -73,7 +78,8 @@ class Connection:
 
     __slots__ = (
         "after", "broken", "buffer", "deadline", "descriptor", "direct", "ended", "errand", "exchange", "handed", "head", "intake",
-        "keep", "local", "outbox", "peer", "refused", "scanned", "socket", "state", "traffic", "unread", "written",
+        "keep", "local", "outbox", "patience", "peer", "refused", "scanned", "socket", "state", "traffic", "unread", "until",
+        "written",
     )  # fmt: skip
 
     def __init__(self, traffic: Traffic, client: socket.socket, peer: tuple[str, int], local: tuple[str, int]) -> None:
@@ -91,6 +97,8 @@ class Connection:
         self.keep = False
         self.broken = False
         self.refused = False  # what arrives is a request that nobody will read
+        self.until = 0.0  # monotonic seconds, and
+        self.patience = 0  # bytes: how much longer a client may go on sending what nobody reads
         self.head: Head | None = None
         self.intake: Intake | None = None
         self.exchange: Exchange | None = None
@@ -98,7 +106,8 @@ class Connection:
         self.after: Callable[[Any], None] | None = None  # what comes after the errand
         self.outbox = Outbox(traffic.discard)
         self.written = 0  # bytes that the socket has taken from anybody, before the request that a worker has now
-        self.direct = self.handed = 0  # bytes of an answer that a worker sent before it handed some on, and those
+        self.direct: int | None = 0  # bytes of the present answer that its worker has sent before it handed on others,
+        self.handed = 0  # and the bytes of those
 
     @property
     def open(self) -> bool:
@@ -176,6 +185,8 @@ class Connection:
                 self.close()
                 return
             if self.state is S.LINGERING:
+                if not self._ignore(len(data)):
+                    return
                 continue
             self.take(data)
             if len(data) == BLOCK and self.intake and self.intake.plain and not self.errand:
@@ -210,11 +221,13 @@ class Connection:
     def _head(self) -> bool:
         """Read one head; False when it is not complete."""
         if self.state is S.IDLE:
-            self.buffer = self.buffer.lstrip(b"\r\n")  # RFC 9112, 2.2: empty lines before a request
-            if not self.buffer:
+            self.buffer = EMPTY_LINES.sub(b"", self.buffer)  # RFC 9112, 2.2: empty lines before a request
+            if self.buffer in (b"", b"\r"):  # no set, which would hash the whole buffer
                 return False
             self.to(S.HEAD, time.monotonic() + self.traffic.options.header_timeout)
             self.scanned = 0
+            if not TOKEN.match(self.buffer[:1]):
+                raise Refused(400, "it does not begin with a method: this is no HTTP, but perhaps TLS")  # its end might never come
         buffer = self.buffer
         end = buffer.find(END_OF_HEAD, self.scanned) + 4
         most = self.traffic.options.max_header_size
@@ -310,10 +323,10 @@ class Connection:
 
     def refuse(self, refused: Refused) -> None:
         """Answer a request that cannot be read, and end the connection: what follows cannot be told from it."""
-        self.traffic.refused(self, refused)
+        request_id = self.traffic.refused(self, refused)
         self.refused = True
         self._drop_intake()
-        self.answer(refusal(refused), keep=False)
+        self.answer(refusal(refused, request_id), keep=False)
 
     def answer(self, *parts: bytes | Extent, keep: bool) -> None:
         """Send a whole answer of the dispatcher's own."""
@@ -336,13 +349,16 @@ class Connection:
         self.to(S.FLUSHING, time.monotonic() + self.traffic.options.body_timeout)
         self.flush()
 
-    def out(self) -> int:
-        """How many bytes of the present answer the socket has taken from its worker."""
-        return bytes_taken(self.socket) - self.written
+    def out(self) -> int | None:
+        """How many bytes of the present answer the socket has taken from its worker; None where only the worker knew."""
+        taken = bytes_taken(self.socket)
+        return None if taken is None else taken - self.written
 
-    def given(self) -> int:
-        """How many bytes of the present answer its worker has got rid of, to the socket or to us."""
-        return self.direct + self.handed if self.handed else self.out()
+    def given(self) -> int | None:
+        """How many bytes of the present answer its worker has got rid of, to the socket or to us; None where only it knew."""
+        if not self.handed:
+            return self.out()
+        return None if self.direct is None else self.direct + self.handed
 
     def proceed(self) -> None:
         """Go on with what arrived while the last request was answered."""
@@ -422,12 +438,26 @@ class Connection:
         elif self.keep:
             self.to(S.IDLE, time.monotonic() + self.traffic.options.keepalive_timeout)
         elif self.refused or self.buffer or self.unread:
-            # Closing now would answer unread bytes with a reset, which can overtake the answer.
-            self.shut(socket.SHUT_WR)
-            self.to(S.LINGERING, time.monotonic() + LINGER)
-            self.read()
+            self._linger()
         else:
             self.close()
+
+    def _linger(self) -> None:
+        """Wait for the client to close: doing so now would answer unread bytes with a reset, which can overtake the answer."""
+        self.shut(socket.SHUT_WR)
+        self.buffer = b""
+        now = time.monotonic()
+        self.until, self.patience = now + LINGER_IN_ALL, LINGER_BYTES
+        self.to(S.LINGERING, now + LINGER)
+        self.read()
+
+    def _ignore(self, size: int) -> bool:
+        """Let received bytes go; False when these were too many."""
+        self.patience -= size
+        self.deadline = min(time.monotonic() + LINGER, self.until)
+        if self.patience < 0:
+            self.close()
+        return self.patience >= 0
 
     def shut(self, how: int) -> None:
         """End the connection for all who share it: an application's own fork may hold a copy of the socket."""
@@ -446,6 +476,8 @@ class Connection:
         """End the connection and forget everything about it. An exchange that a worker has is left to its worker."""
         if self.state is S.CLOSED:
             return
+        if self.state in UNSERVED:
+            self.traffic.abandoned()
         self.to(S.CLOSED)
         self.shut(socket.SHUT_RDWR)
         self.buffer = b""

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import os
+import time
 from typing import TYPE_CHECKING
 
+from prefork.events import Access
+from prefork.http.proxies import named
 from prefork.messages import Request
 
 if TYPE_CHECKING:
@@ -12,6 +15,8 @@ if TYPE_CHECKING:
     from prefork.dispatcher.workers import Worker
     from prefork.http.head import Head
     from prefork.http.proxies import Origin
+
+UNIX = "unix:"  # what logs call a client that has no address
 
 
 class Exchange:
@@ -22,7 +27,8 @@ class Exchange:
     """
 
     __slots__ = (
-        "arrived", "assigned", "attempt", "body", "connection", "deliveries", "head", "length", "number", "origin",
+        "arrived", "assigned", "attempt", "body", "connection", "deliveries", "head", "lane", "length", "number", "origin",
+        "request_id",
         "withdrawn", "worker",
     )  # fmt: skip
 
@@ -35,6 +41,8 @@ class Exchange:
         self.arrived = arrived
         self.assigned = arrived
         self.number = 0
+        self.lane = 0
+        self.request_id = ""
         self.attempt = 1
         self.deliveries = 0
         self.withdrawn = False
@@ -53,9 +61,10 @@ class Exchange:
             self.body if isinstance(self.body, bytes) else None,
             self.length,
             origin.client,
-            self.connection.local,
+            self.connection.local if self.connection.local[0] else named(origin),
             origin.scheme,
             keep,
+            self.request_id,
         )
 
     def descriptors(self) -> list[int]:
@@ -70,6 +79,25 @@ class Exchange:
         if not isinstance(self.body, bytes):
             self.connection.traffic.spool.close(self.body)
         self.body = b""
+
+    def entry(self, status: int, sent: int, cpu: float, worker: str) -> Access:
+        """Its entry in the access log, at the moment of its end. `sent` is in bytes, `cpu` in seconds."""
+        head, now = self.head, time.monotonic()
+        return Access(
+            client=self.origin.client[0] or UNIX,
+            method=head.method,
+            target=self.target(),
+            protocol="HTTP/" + head.version,
+            status=status,
+            bytes=sent,
+            wait=(self.assigned if self.deliveries else now) - self.arrived,
+            service=now - self.assigned if self.deliveries else 0.0,
+            cpu=cpu,
+            worker=worker,
+            request_id=self.request_id,
+            referer=(head.header(b"referer") or b"").decode("latin-1"),
+            user_agent=(head.header(b"user-agent") or b"").decode("latin-1"),
+        )
 
     def target(self) -> str:
         """The request target for logs."""

@@ -77,7 +77,7 @@ class Dispatcher:
         self.unfinished_reads: list[Connection] = []
         self.closed: list[socket.socket | Worker] = []  # their descriptors must not be used again within the same turn
         self.disk, self.spool = Disk(self._guarded), Spool(self._guarded, spool)
-        self.traffic = Traffic(self, options, journal, self.counters, self.disk, self.spool)
+        self.traffic = Traffic(self, options, journal, scoreboard, self.disk, self.spool)
         self.finished = False
         self.accepting = True
         self.said_paused = float("-inf")
@@ -166,10 +166,7 @@ class Dispatcher:
         return True
 
     def _add(self, listener: socket.socket, client: socket.socket, peer: Any) -> None:
-        local = listener.getsockname()
-        if local[0] in {"0.0.0.0", "::"}:  # noqa: S104 - compared, not bound
-            local = client.getsockname()
-        connection = Connection(self.traffic, client, (peer[0], peer[1]), (local[0], local[1]))
+        connection = Connection(self.traffic, client, *ends(listener, client, peer))
         self.connections[connection.descriptor] = connection
         self.counters[CONNECTIONS] = len(self.connections)
         self._watch(connection.descriptor, connection.ready, WATCHED)
@@ -255,6 +252,7 @@ class Dispatcher:
                 break
         if worker.pidfd not in self.callbacks:
             return  # it was retiring, and its last word has let it go
+        self.traffic.die_with(worker)
         self._release(worker)
         self.traffic.bury(worker)
         self.tell_master("released", worker)
@@ -298,7 +296,9 @@ class Dispatcher:
         elif kind == "options":
             self.traffic.apply(Options.received(order["options"]))
         elif kind == "log":
-            self.journal.sink.replace(descriptors[0])
+            self.journal.sink.replace(descriptors[0])  # which makes it our standard error
+            for worker in self.traffic.workers.values():
+                worker.log_to(2)
         elif kind == "give up":
             self.traffic.give_up(order["reason"])
         elif kind == "drain":
@@ -315,6 +315,7 @@ class Dispatcher:
         worker = Worker(order["slot"], order["name"], order["pid"], slot, socket.socket(fileno=wire), pidfd)
         self._watch(wire, partial(self.listen, worker), select.EPOLLIN)
         self._watch(pidfd, partial(self.lost, worker), select.EPOLLIN)
+        worker.log_to(2)  # it may have been forked before a rotation and be introduced after it
         self.traffic.add(worker)
 
     # Time.
@@ -358,3 +359,18 @@ class Dispatcher:
             self.traffic.give_up("the server stops (graceful_timeout)")
         self.channel.send("drained", unfinished=unfinished)
         self.close_at = float("inf")
+
+
+def ends(listener: socket.socket, client: socket.socket, peer: Any) -> tuple[tuple[str, int], tuple[str, int]]:
+    """A connection's (address, port) at the client's end and at ours. A unix socket has neither: ("", 0)."""
+    if listener.family == socket.AF_UNIX:
+        return ("", 0), ("", 0)
+    local = listener.getsockname()
+    if local[0] in {"0.0.0.0", "::"}:  # noqa: S104 - compared, not bound
+        local = client.getsockname()
+    return (unmapped(peer[0]), peer[1]), (unmapped(local[0]), local[1])
+
+
+def unmapped(address: str) -> str:
+    """An IPv4 address as such, where a socket for both kinds gives it in IPv6's notation."""
+    return address.removeprefix("::ffff:") if "." in address else address

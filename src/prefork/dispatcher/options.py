@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, fields
 from typing import TYPE_CHECKING, Any
 
+from prefork.config.lanes import Lane
+
 if TYPE_CHECKING:
     from prefork.config import Settings
 
@@ -17,6 +19,7 @@ class Options:
     trusted_proxies: tuple[str, ...]
     queue_size: int
     queue_timeout: float
+    lanes: tuple[Lane, ...]
     header_timeout: float
     body_timeout: float
     keepalive_timeout: float
@@ -24,6 +27,8 @@ class Options:
     max_body_size: int
     static: tuple[tuple[str, str], ...]
     access_log: bool
+    access_log_format: str
+    access_log_exclude: tuple[str, ...]
     log_level: str
 
     @classmethod
@@ -33,9 +38,10 @@ class Options:
 
     @classmethod
     def received(cls, values: dict[str, Any]) -> Options:
-        """From what `sent` made."""
-        static = tuple((prefix, directory) for prefix, directory in values["static"])
-        return cls(**{**values, "trusted_proxies": tuple(values["trusted_proxies"]), "static": static})
+        """From what `sent` made; JSON has lists only."""
+        lists: dict[str, Any] = {name: tuple(value) for name, value in values.items() if isinstance(value, list)}
+        lanes = tuple(Lane(name, tuple(patterns), reserved, limit) for name, patterns, reserved, limit in values["lanes"])
+        return cls(**{**values, **lists, "lanes": lanes})
 
     def sent(self) -> dict[str, Any]:
         """As JSON's types."""

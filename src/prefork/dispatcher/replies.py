@@ -19,25 +19,25 @@ HEALTH = b"/_prefork/"
 MORE = {405: (b"Allow", b"GET, HEAD"), 503: (b"Retry-After", b"5")}  # what some answers have to say besides
 
 
-def refusal(refused: Refused) -> bytes:
+def refusal(refused: Refused, request_id: str) -> bytes:
     """The answer to a request that could not be read."""
     text = f"{refused.status} {reason(refused.status)}: {refused.reason}\n".encode()
-    return answer(refused.status, text, b"text/plain; charset=utf-8", keep=False)
+    return answer(refused.status, text, b"text/plain; charset=utf-8", keep=False, headers=[named(request_id)])
 
 
-def failure(status: int, head: Head, reference: str, *, keep: bool) -> bytes:
+def failure(status: int, head: Head, request_id: str, *, keep: bool) -> bytes:
     """The answer to a request that the application did not answer."""
-    kind, body = page(status, reference, head.header(b"accept") or b"")
-    headers = [(b"Cache-Control", b"no-store")]
+    kind, body = page(status, request_id, head.header(b"accept") or b"")
+    headers = [(b"Cache-Control", b"no-store"), named(request_id)]
     if status in MORE:
         headers.append(MORE[status])
     return whole(status, body, kind, head, keep, headers)
 
 
-def file_head(found: Found, *, keep: bool) -> bytes:
+def file_head(found: Found, request_id: str, *, keep: bool) -> bytes:
     """The head of an answer whose body is a part of a static file."""
     status = found.part.status
-    lines = [(b"Server", SERVER), (b"Date", date()), (b"Connection", b"keep-alive" if keep else b"close")]
+    lines = [(b"Server", SERVER), (b"Date", date()), (b"Connection", b"keep-alive" if keep else b"close"), named(request_id)]
     lines += described(found.about, found.part)
     if status in {200, 206}:
         lines += [(b"Content-Type", found.kind), (b"X-Content-Type-Options", b"nosniff")]
@@ -46,7 +46,7 @@ def file_head(found: Found, *, keep: bool) -> bytes:
     return framed(f"{status} {reason(status)}".encode(), lines)
 
 
-def health(traffic: Traffic, head: Head, *, keep: bool) -> tuple[int, bytes]:
+def health(traffic: Traffic, head: Head, request_id: str, *, keep: bool) -> tuple[int, bytes]:
     """Status and answer for a path below /_prefork/, asked by a trusted peer."""
     status: int
     said: dict[str, object]
@@ -58,9 +58,13 @@ def health(traffic: Traffic, head: Head, *, keep: bool) -> tuple[int, bytes]:
         status, said = traffic.readiness()
     elif path == b"/_prefork/saturation":
         status, said = traffic.saturation()
-    return status, whole(
-        status, json.dumps(said).encode() + b"\n", b"application/json", head, keep, [(b"Cache-Control", b"no-store")]
-    )
+    headers = [(b"Cache-Control", b"no-store"), named(request_id)]
+    return status, whole(status, json.dumps(said).encode() + b"\n", b"application/json", head, keep, headers)
+
+
+def named(request_id: str) -> tuple[bytes, bytes]:
+    """The header that tells a client what its request is called in the log."""
+    return b"X-Request-ID", request_id.encode()
 
 
 def whole(status: int, body: bytes, kind: bytes, head: Head, keep: bool, headers: list[tuple[bytes, bytes]]) -> bytes:

@@ -5,25 +5,46 @@ Knows connections and workers, but neither epoll nor the master: the loop passes
 
 from __future__ import annotations
 
-import secrets
+import fnmatch
+import re
 import time
 from functools import partial
 from typing import TYPE_CHECKING, Protocol
 
 from prefork.dispatcher.connection import State
+from prefork.dispatcher.exchange import UNIX
+from prefork.dispatcher.identity import Identity
+from prefork.dispatcher.lanes import Lanes
+from prefork.dispatcher.ledger import Ledger
 from prefork.dispatcher.outbox import Extent
 from prefork.dispatcher.queue import Queue
 from prefork.dispatcher.replies import HEALTH, failure, file_head, health
 from prefork.dispatcher.static import Found, find
 from prefork.dispatcher.verdict import Verdict, corrected, judge
-from prefork.events import Access, QueueFull, RequestFailed, RequestRefused, RequestRetried, SpoolFull
+from prefork.events import QueueFull, RequestFailed, RequestRefused, RequestRetried, SpoolFull
 from prefork.files import Places
 from prefork.http.head import Reader, Refused
 from prefork.http.proxies import Headers, Origin, Proxies
 from prefork.messages import pack_request
-from prefork.scoreboard import ANSWERED, BEGUN, BUSY, CONNECTIONS, FAILED, OLDEST, QUEUED, REFUSED, RETRIED, SIZE, WRITING
+from prefork.scoreboard import (
+    ABANDONED,
+    ANSWERED,
+    BEGUN,
+    BUSY,
+    CONNECTIONS,
+    DISPATCHER,
+    FAILED,
+    OLDEST,
+    QUEUED,
+    REFUSED,
+    RETRIED,
+    SIZE,
+    WRITING,
+)
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from prefork.dispatcher.connection import Connection
     from prefork.dispatcher.disk import Disk, Spool
     from prefork.dispatcher.exchange import Exchange
@@ -31,11 +52,17 @@ if TYPE_CHECKING:
     from prefork.dispatcher.workers import Worker
     from prefork.journal import Journal
     from prefork.messages import Ending
-    from prefork.scoreboard import Progress, Slot
+    from prefork.scoreboard import Progress, Scoreboard
 
 BEGIN_WITHIN = 1.0  # seconds from the hand-over to the application's start
 MOST_HELD = 1 << 18  # bytes that a client may leave unread in our memory before its worker has to wait
 SAY_AGAIN = 60.0  # seconds between two complaints about the same
+
+
+def matcher(patterns: tuple[str, ...]) -> Callable[[bytes], object]:
+    """What tells whether a path fits one of the patterns, in which `*` stands for anything."""
+    one_of = "|".join(fnmatch.translate(pattern) for pattern in patterns) or "(?!)"
+    return re.compile(one_of.encode()).match
 
 
 class Loop(Protocol):
@@ -66,19 +93,22 @@ class Loop(Protocol):
 class Traffic:
     """All requests that are complete and not answered."""
 
-    def __init__(self, loop: Loop, options: Options, journal: Journal, counters: Slot, disk: Disk, spool: Spool) -> None:
+    def __init__(self, loop: Loop, options: Options, journal: Journal, scoreboard: Scoreboard, disk: Disk, spool: Spool) -> None:
         self.loop = loop
         self.disk = disk  # of files that others have made
         self.spool = spool
         self.journal = journal
-        self.counters = counters
+        self.counters = scoreboard.slot(DISPATCHER)
+        self.ledger = Ledger(scoreboard)
         self.reader = Reader()
+        self.identity = Identity()
         self.queue: Queue[Exchange, Worker] = Queue(options.queue_size, options.queue_timeout)
         self.workers: dict[int, Worker] = {}
         self.numbered = 0
         self.draining = False  # not ready for new clients, but serving them
         self.closing = False  # connections are closed after their answer
-        self.said_full = self.said_no_room = float("-inf")
+        self.said_full: dict[str, float] = {}  # when, for each lane
+        self.said_no_room = float("-inf")
         self.ending = ""  # why no request will be given to a worker any more
         self.watch, self.forget, self.dispose, self.again = loop.watch, loop.forget, loop.dispose, loop.again
         self.apply(options)
@@ -88,7 +118,12 @@ class Traffic:
         self.options = options
         self.proxies = Proxies(options.trusted_proxies)
         self.places = Places(options.static)
+        self.unlogged = matcher(options.access_log_exclude)
         self.queue.size, self.queue.timeout = options.queue_size, options.queue_timeout
+        self.lanes = Lanes(options.lanes)
+        self.ledger.arrange(self.lanes.names)
+        self.queue.arrange(self.lanes.shares, lambda exchange: self.lanes.of(exchange.head.target))
+        self._serve()
 
     # From connections.
 
@@ -100,13 +135,16 @@ class Traffic:
         """Take a complete request."""
         self.numbered += 1
         exchange.number = self.numbered
+        exchange.request_id = self.identity.of(exchange.origin.headers)
         if exchange.head.target.startswith(HEALTH) and self.proxies.trusts(exchange.origin.client[0]):
-            self._answer(exchange, *health(self, exchange.head, keep=self._keep(exchange)))
+            self._answer(exchange, *health(self, exchange.head, exchange.request_id, keep=self._keep(exchange)))
             return
         if self.options.static and (place := self.places.find(exchange.head.target.partition(b"?")[0])):
             self._find(exchange, *place)
             return
-        while (worker := self.queue.claim()) is not None:
+        exchange.lane = lane = self.lanes.of(exchange.head.target)
+        self.ledger.arrived(lane)
+        while (worker := self.queue.claim(exchange)) is not None:
             if self.assign(exchange, worker):
                 return
         self._enqueue(exchange)
@@ -132,9 +170,9 @@ class Traffic:
         elif isinstance(outcome, Exception):
             raise outcome
         elif isinstance(outcome, int):
-            self._answer(exchange, outcome, failure(outcome, head, "", keep=keep))
+            self._answer(exchange, outcome, failure(outcome, head, exchange.request_id, keep=keep))
         else:
-            self._answer(exchange, outcome.part.status, file_head(outcome, keep=keep), outcome.body)
+            self._answer(exchange, outcome.part.status, file_head(outcome, exchange.request_id, keep=keep), outcome.body)
         exchange.connection.proceed()
 
     def disk_of(self, extent: Extent) -> Disk:
@@ -149,25 +187,34 @@ class Traffic:
         if self.ending:
             self.fail(exchange, 503, self.ending, worker="-")
             return
-        if self.queue.full():
-            now = time.monotonic()
-            if now - self.said_full > SAY_AGAIN:
-                self.said_full = now
-                self.journal.note(QueueFull(self.queue.length))
+        if self.queue.full(exchange.lane):
+            self._say_full(exchange.lane)
             self.fail(exchange, 503, "", worker="-")  # the event has said why, once for all of them
             return
         exchange.connection.to(State.QUEUED)
         self.queue.wait(exchange)
+
+    def _say_full(self, lane: int) -> None:
+        now, name = time.monotonic(), self.lanes.names[lane]
+        if now - self.said_full.get(name, float("-inf")) > SAY_AGAIN:
+            self.said_full[name] = now
+            self.journal.note(QueueFull(name, self.queue.lines[lane].length))
+
+    def abandoned(self) -> None:
+        """A client has left before it had sent its request, or before a worker had it."""
+        self.counters[ABANDONED] += 1
 
     def withdraw(self, exchange: Exchange) -> None:
         """The client of a waiting request has left."""
         self.queue.withdraw(exchange)
         exchange.discard()
 
-    def refused(self, connection: Connection, refused: Refused) -> None:
-        """A request that could not be read is answered by its connection."""
+    def refused(self, connection: Connection, refused: Refused) -> str:
+        """A request that could not be read is answered by its connection; returns the request's id."""
         self.counters[REFUSED] += 1
-        self.journal.note(RequestRefused(connection.peer[0], refused.status, refused.reason))
+        request_id = self.identity.of(connection.head.headers) if connection.head else self.identity.make()
+        self.journal.note(RequestRefused(connection.peer[0] or UNIX, refused.status, request_id, refused.reason))
+        return request_id
 
     def no_room(self, error: OSError) -> None:
         """There is no room for a large body."""
@@ -192,17 +239,20 @@ class Traffic:
         self.free(worker)
 
     def assign(self, exchange: Exchange, worker: Worker) -> bool:
-        """Give a request to a worker that is not idle any more; False when it is gone, which its pidfd will say too."""
+        """Give a request to the worker it has claimed; False when that one is gone, which its pidfd will say too."""
         try:
             worker.give(pack_request(exchange.request(self._keep(exchange))), exchange.descriptors())
         except ConnectionError:
+            self.queue.forget(worker)
             return False
         except OSError:
             # The kernel does not take the message although the worker lives: it would be neither idle nor busy for ever.
+            self.queue.forget(worker)
             self.loop.tell_master("faulty", worker)
             return False
         exchange.deliveries += 1
         exchange.assigned = time.monotonic()
+        self.ledger.waited(exchange.lane, exchange.assigned - exchange.arrived)
         exchange.worker = worker
         worker.exchange = exchange
         exchange.connection.to(State.SERVED)
@@ -211,11 +261,18 @@ class Traffic:
     def free(self, worker: Worker) -> None:
         """A worker has no request: it gets the next one, or is idle, or leaves."""
         if worker.retiring:
+            self.queue.forget(worker)
             self.loop.part(worker)
-            return
-        waiting = self.queue.release(worker)
-        if waiting is not None and not self.assign(waiting, worker):
-            self.queue.wait(waiting, first=True)
+        else:
+            self.queue.release(worker)
+        self._serve()
+
+    def _serve(self) -> None:
+        """Give the requests that wait to idle workers, as far as their lanes allow it."""
+        while (turn := self.queue.next()) is not None:
+            exchange, worker = turn
+            if not self.assign(exchange, worker):
+                self.queue.wait(exchange, first=True)
 
     def rest(self, worker: Worker, part: bytes | Extent) -> None:
         """A worker hands on what its client's socket did not take, or what is in a file."""
@@ -240,6 +297,7 @@ class Traffic:
         exchange, worker.exchange = worker.exchange, None
         assert exchange
         exchange.worker = None
+        self.ledger.served(exchange.lane, time.monotonic() - exchange.assigned)
         self._account(exchange, ending.status, ending.sent, ending.cpu / 1e9, worker.name)
         connection = exchange.connection
         connection.written += ending.sent
@@ -254,20 +312,32 @@ class Traffic:
     def retire(self, worker: Worker) -> None:
         """Give a worker no further request, and let it go when it has none."""
         worker.retiring = True
-        self.queue.forget(worker)
+        self.queue.retire(worker)
         if worker.exchange is None:
             self.loop.part(worker)
         else:
             self.loop.tell_master("withdrawn", worker)
+        self._serve()  # what it was kept for may be another worker's now
+
+    def die_with(self, worker: Worker) -> None:
+        """Give nothing more to the other threads of a dead process, before their own deaths are noticed."""
+        for other in self.workers.values():
+            if other.pid == worker.pid:
+                self.queue.forget(other)
 
     def bury(self, worker: Worker) -> None:
         """A worker is dead and has said all it said: decide about its request."""
         self.queue.forget(worker)
         self.workers.pop(worker.number, None)
         exchange, worker.exchange = worker.exchange, None
-        if exchange is None:
-            return
-        exchange.worker = None
+        if exchange is not None:
+            exchange.worker = None
+            self.ledger.served(exchange.lane, time.monotonic() - exchange.assigned)
+            self._conclude(exchange, worker)
+        self._serve()  # its lane may have another worker now; that of a retry first
+
+    def _conclude(self, exchange: Exchange, worker: Worker) -> None:
+        """Do what a worker's death means for its request."""
         progress, given = self._progress(exchange, worker)
         verdict = judge(progress, exchange.number, exchange.head.method, exchange.attempt, exchange.deliveries)
         if exchange.connection.state is State.CLOSED:
@@ -296,11 +366,11 @@ class Traffic:
             return progress, 0
         given = connection.given()
         progress = corrected(progress, worker.slot[SIZE], given)
-        if progress.state == WRITING and not connection.errand and not connection.out():
+        if progress.state == WRITING and not connection.errand and connection.out() == 0:
             connection.outbox.clear()  # the client has seen nothing of what was handed on: another answer takes its place
             connection.direct = connection.handed = 0
             progress = progress._replace(state=BEGUN)
-        return progress, given
+        return progress, given or 0
 
     def _again(self, exchange: Exchange, worker: Worker, verdict: Verdict) -> None:
         if verdict is Verdict.RETRY:
@@ -308,36 +378,35 @@ class Traffic:
         exchange.arrived = time.monotonic()  # the time it was served is no time that it waited
         self.counters[RETRIED] += 1
         head = exchange.head
-        self.journal.note(RequestRetried(head.method, exchange.target(), worker.name, exchange.attempt, verdict.value))
-        while (other := self.queue.claim()) is not None:
-            if self.assign(exchange, other):
-                return
+        self.journal.note(
+            RequestRetried(head.method, exchange.target(), worker.name, exchange.attempt, exchange.request_id, verdict.value)
+        )
         # It had its turn: it stands before those who have not, however full the queue is.
         exchange.connection.to(State.QUEUED)
         self.queue.wait(exchange, first=True)
 
     def _cut(self, exchange: Exchange, status: int, worker: Worker, cause: str) -> None:
-        reference = secrets.token_hex(4)
-        self.counters[FAILED] += 1
-        reason = f"{cause}, the connection is cut"
-        self.journal.note(RequestFailed(exchange.head.method, exchange.target(), status, worker.name, reference, reason))
+        self._note_failure(exchange, status, worker.name, f"{cause}, the connection is cut")
         exchange.connection.cut()
 
     def fail(self, exchange: Exchange, status: int, reason: str, *, worker: str) -> None:
-        """Answer a request that no worker will. With a `reason` it is logged, and the page refers to that line."""
-        reference = secrets.token_hex(4) if reason else ""
-        self.counters[FAILED] += 1
-        head = exchange.head
-        if reason:
-            self.journal.note(RequestFailed(head.method, exchange.target(), status, worker, reference, reason))
-        data = failure(status, head, reference, keep=self._keep(exchange))
+        """Answer a request that no worker will. Without a `reason` nothing but its access line is logged."""
+        self._note_failure(exchange, status, worker, reason)
+        data = failure(status, exchange.head, exchange.request_id, keep=self._keep(exchange))
         self._answer(exchange, status, data)
+
+    def _note_failure(self, exchange: Exchange, status: int, worker: str, reason: str) -> None:
+        self.counters[FAILED] += 1
+        if reason:
+            failed = RequestFailed(exchange.head.method, exchange.target(), status, worker, exchange.request_id, reason)
+            self.journal.note(failed)
 
     # In between.
 
     def tick(self, now: float) -> None:
         """Look at what has waited too long."""
         for exchange in self.queue.expired(now):
+            self.ledger.waited(exchange.lane, now - exchange.arrived)
             self.fail(exchange, 503, "it waited too long for a worker (queue_timeout)", worker="-")
             exchange.connection.proceed()
         for worker in self.workers.values():
@@ -349,15 +418,16 @@ class Traffic:
         oldest = self.queue.oldest()
         self.counters[QUEUED] = self.queue.length
         self.counters[OLDEST] = int(oldest * 1e9) if oldest is not None else 0
+        for lane, line in enumerate(self.queue.lines):
+            self.ledger.show(lane, line.length, line.working + line.leaving, line.oldest())
         self.counters[BUSY] = sum(1 for worker in self.workers.values() if worker.exchange)
 
     def give_up(self, reason: str) -> None:
         """Answer everything that waits for a worker, now and from now on: there will be none."""
         self.ending = reason
-        for exchange in list(self.queue.line):
-            if not exchange.withdrawn:
-                self.queue.withdraw(exchange)
-                self.fail(exchange, 503, reason, worker="-")
+        for exchange in self.queue.waiting():
+            self.queue.withdraw(exchange)
+            self.fail(exchange, 503, reason, worker="-")
 
     def readiness(self) -> tuple[int, dict[str, object]]:
         """Whether a balancer should send requests here."""
@@ -367,7 +437,8 @@ class Traffic:
         return (200, {"status": "ready", "workers": count}) if count else (503, {"status": "no worker is ready"})
 
     def saturation(self) -> tuple[int, dict[str, object]]:
-        """How busy the workers are; 503 when a request that came now would have to wait."""
+        """How busy the workers are; 503 when a request that came now, and that no declared lane fits, would have to wait."""
+        now = time.monotonic()
         busy = sum(1 for worker in self.workers.values() if worker.exchange)
         oldest = self.queue.oldest()
         said: dict[str, object] = {
@@ -376,10 +447,21 @@ class Traffic:
             "idle": len(self.queue.idle),
             "queue": self.queue.length,
             "queue_size": self.queue.size,
-            "oldest_wait": round(time.monotonic() - oldest, 3) if oldest is not None else 0,
+            "oldest_wait": round(now - oldest, 3) if oldest is not None else 0,
             "connections": self.counters[CONNECTIONS],
+            "lanes": {name: self._lane(lane, now) for lane, name in enumerate(self.lanes.names)},
         }
-        return (200 if self.queue.idle else 503), said
+        return (200 if self.queue.at_once(self.lanes.rest) else 503), said
+
+    def _lane(self, lane: int, now: float) -> dict[str, object]:
+        line = self.queue.lines[lane]
+        oldest = line.oldest()
+        return {
+            "waiting": line.length,
+            "working": line.working + line.leaving,
+            "saturated": not self.queue.at_once(lane),
+            "oldest_wait": round(now - oldest, 3) if oldest is not None else 0,
+        }
 
     def _keep(self, exchange: Exchange) -> bool:
         return exchange.head.keep and not self.closing and self.options.keepalive_timeout > 0
@@ -391,11 +473,6 @@ class Traffic:
 
     def _account(self, exchange: Exchange, status: int, sent: int, cpu: float, worker: str) -> None:
         self.counters[ANSWERED] += 1
-        if not self.options.access_log:
-            return
-        now = time.monotonic()
-        wait = (exchange.assigned if exchange.deliveries else now) - exchange.arrived
-        service = now - exchange.assigned if exchange.deliveries else 0.0
-        head = exchange.head
-        client = exchange.origin.client[0]
-        self.journal.note(Access(client, head.method, head.target.decode("latin-1"), status, sent, wait, service, cpu, worker))
+        # A health check that fails is worth its line.
+        if self.options.access_log and (status >= 400 or not self.unlogged(exchange.head.target.partition(b"?")[0])):
+            self.journal.note(exchange.entry(status, sent, cpu, worker))

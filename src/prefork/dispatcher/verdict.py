@@ -24,12 +24,13 @@ class Verdict(Enum):
     DONE = "the answer was complete, only its end was not announced"
 
 
-def corrected(progress: Progress, size: int, out: int) -> Progress:
+def corrected(progress: Progress, size: int, out: int | None) -> Progress:
     """What a WRITING worker had really done, by the bytes that its client's socket took (`out`), given its SIZE word.
 
-    The worker says that it writes before it does, and that it has written afterwards; it may die between these words.
+    The worker says that it writes before it does, and that it has written afterwards; it may die between these words. Where the
+    socket does not tell (None), its first word stands: a second head would be worse than a connection cut for nothing.
     """
-    if progress.state != WRITING:
+    if progress.state != WRITING or out is None:
         return progress
     if out == 0:
         return progress._replace(state=BEGUN)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
-from prefork.messages import DONTWAIT, send
+from prefork.messages import DONTWAIT, LOG, send
 
 if TYPE_CHECKING:
     import socket
@@ -35,6 +35,13 @@ class Worker:
     def give(self, message: bytes, descriptors: list[int]) -> None:
         """Send it a request. Raises OSError when it is gone."""
         send(self.wire, message, descriptors, DONTWAIT)
+
+    def log_to(self, descriptor: int) -> None:
+        """Have it write to this log, after the request that it has. One that is gone, or takes nothing, is left alone."""
+        try:
+            send(self.wire, LOG, [descriptor], DONTWAIT)
+        except OSError:
+            pass
 
     def has(self, ending: Ending) -> bool:
         """Whether it is working on the request that it says it has finished."""

@@ -11,7 +11,8 @@ from prefork.http.head import Refused
 
 TOKEN = rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+"
 SIZE = re.compile(rb'([0-9A-Fa-f]{1,15})(?:;%b(?:=(?:%b|"[\t !#-\[\]-~]*"))?)*\r\n\Z' % (TOKEN, TOKEN))
-TRAILER = re.compile(rb"%b:[\t -~\x80-\xff]*\r\n\Z" % TOKEN)
+TRAILER = re.compile(rb"(%b):[\t -~\x80-\xff]*\r\n\Z" % TOKEN)
+NEVER_TRAILERS = frozenset((b"content-length", b"transfer-encoding", b"host"))  # RFC 9110, 6.5.1: what frames and routes
 LONGEST_LINE = 256  # bytes of a chunk's size with its extensions: real ones have under 100
 LONGEST_TRAILERS = 8192
 
@@ -73,5 +74,7 @@ class Chunks:
     def _trailer(self, line: bytes) -> None:
         if line == b"\r\n":
             self.done = True
-        elif not TRAILER.match(line):
+        elif not (trailer := TRAILER.match(line)):
             raise Refused(400, "the chunked body is broken: its trailers are no headers")
+        elif trailer[1].lower() in NEVER_TRAILERS:
+            raise Refused(400, f"the chunked body is broken: {trailer[1].decode()} is no trailer")

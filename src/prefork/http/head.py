@@ -15,7 +15,7 @@ import httptools
 END_OF_HEAD = b"\r\n\r\n"
 MAX_HEADERS = 100
 TOKEN = re.compile(rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+\Z")
-HOST = re.compile(rb"(?:[0-9A-Za-z.~!$&'()*+,;=%_-]*|\[[0-9A-Fa-f:.]+\])(?::[0-9]{0,5})?\Z")
+HOST = re.compile(rb"(?:(?:[0-9A-Za-z.~!$&'()*+,;=%_-]+|\[[0-9A-Fa-f:.]+\])(?::[0-9]{0,5})?)?\Z")  # or empty: RFC 9110, 7.2
 TARGET = re.compile(rb"[!-~\x80-\xff]+\Z")  # anything printable: browsers send more than RFC 3986 allows
 URL = re.compile(rb"https?://([^/?]+)(.*)\Z", re.IGNORECASE)
 LENGTH = re.compile(rb"[0-9]{1,18}\Z")
@@ -163,7 +163,7 @@ def origin_form(target: bytes, method: str, headers: list[tuple[bytes, bytes]]) 
     url = URL.match(target)
     if not url or not HOST.match(url[1]):
         raise Refused(400, "the request target is neither a path nor a URL")
-    headers[:] = [(name, url[1] if name == b"host" else value) for name, value in headers]
+    headers[:] = [(b"host", url[1]), *((name, value) for name, value in headers if name != b"host")]
     path = url[2]
     return path if path.startswith(b"/") else b"/" + path
 

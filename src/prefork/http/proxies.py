@@ -58,10 +58,22 @@ class Proxies:
                 ipaddress.ip_address(address)
             except ValueError:
                 break
+            if "%" in address:  # what follows is the name of an interface: it may be any text, and none of ours
+                break
             last = address
             if not self.trusts(address):
                 break
         return last
+
+
+def named(origin: Origin) -> tuple[str, int]:
+    """Our (name, port) as the client calls us, for a connection that came in by no address: a unix socket's."""
+    usual = 443 if origin.scheme == "https" else 80
+    host = last(origin.headers, b"host").decode("latin-1")
+    name, colon, port = host.rpartition(":")
+    if not colon or host.endswith("]"):
+        name, port = host, ""
+    return name or "localhost", int(port) if port else usual
 
 
 def joined(headers: Headers, name: bytes) -> bytes:

@@ -40,6 +40,11 @@ def scale(master: Master, workers: object, answer: Answer) -> None:
         answer({"ok": False, "error": f"workers must be a whole number from 1 to {MOST_WORKERS}, not {workers!r}"})
     elif not master.settings.http_enable:
         answer({"ok": False, "error": "this server has no HTTP workers (http_enable = False)"})
+    elif master.settings.threaded:
+        sentence = (
+            "threaded mode (workers = 0) has one process, however many are wanted; set workers or threads in the file and reload"
+        )
+        answer({"ok": False, "error": sentence})
     else:
         master.scale(workers)
         answer({"ok": True, "workers": workers})
@@ -49,18 +54,33 @@ def obey(master: Master, number: signal.Signals) -> None:
     """Obey one signal."""
     if number is signal.SIGCHLD:
         master.children_ended()
-    elif number in {signal.SIGINT, signal.SIGTERM}:
+    elif number is signal.SIGINT:
+        master.interrupt(number.name)
+    elif number is signal.SIGTERM:
         master.stop(number.name)
+    elif number is signal.SIGHUP and deserted(master):
+        master.interrupt("the terminal was closed")
     elif number is signal.SIGHUP:
         master.reload_code(unheard)
     elif number is signal.SIGQUIT:
         master.write_stacks()
     elif number is signal.SIGUSR1:
         master.reopen_log()
-    elif number is signal.SIGTTIN and master.settings.http_enable:
+    elif number is signal.SIGTTIN and scalable(master):
         master.scale(min(MOST_WORKERS, master.count + 1))
-    elif number is signal.SIGTTOU and master.settings.http_enable:
+    elif number is signal.SIGTTOU and scalable(master):
         master.scale(max(1, master.count - 1))
+
+
+def scalable(master: Master) -> bool:
+    """Whether there are HTTP workers to be more or less of."""
+    return master.settings.http_enable and not master.settings.threaded
+
+
+def deserted(master: Master) -> bool:
+    """Whether the terminal is gone from which a developer has started the server. A hang-up means a reload otherwise."""
+    developing = master.settings.threaded or master.settings.dev
+    return developing and master.terminal is not None and master.terminal.closed()
 
 
 def unheard(said: dict[str, Any]) -> None:

@@ -1,6 +1,6 @@
 """The HTTP workers that exist: carries out what `fleet.plan` decides, and learns from reports, releases and deaths.
 
-A worker's slot is its identity until the dispatcher has released it: only then may another worker write there.
+A worker's places (slots) are its own until the dispatcher has released them: only then may another worker write there.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from prefork.events import BootFailed, Stacks, WorkerDied, WorkerExited, WorkerReady, WorkerRetiring
 from prefork.kernel import STACKS
-from prefork.master.fleet import COMING, State, Worker
+from prefork.master.fleet import COMING, State, Worker, place_name
 from prefork.master.spawn import kill_group
 from prefork.messages import pair
 from prefork.scoreboard import DONE, REQUEST, SLOTS
@@ -25,9 +25,14 @@ if TYPE_CHECKING:
     from prefork.master.generation import Generation
     from prefork.master.spawn import Death
     from prefork.messages import Channel
-    from prefork.scoreboard import Scoreboard
+    from prefork.scoreboard import Scoreboard, Slot
 
 LONGEST_STACKS = 1 << 18  # bytes
+
+
+def is_busy(slot: Slot) -> bool:
+    """Whether a place has a request."""
+    return 0 < slot.progress().state < DONE
 
 
 class Crew:
@@ -41,13 +46,14 @@ class Crew:
         self.scoreboard = scoreboard
         self.failed = failed
         self.dispatcher: Channel | None = None
-        self.workers: dict[int, Worker] = {}
+        self.workers: dict[int, Worker] = {}  # by their first place, like all that there is one of for a worker
         self.pidfds: dict[int, int] = {}
-        self.ends: dict[int, socket.socket] = {}  # of pairs that the dispatcher has not been given
-        self.unreleased: set[int] = set()  # slots that the dispatcher may still read
+        self.ends: dict[int, socket.socket] = {}  # of pairs that the dispatcher has not been given, by place
+        self.unreleased: set[int] = set()  # places that the dispatcher may still read
         self.stacks: dict[int, int] = {}  # files that workers write their stacks to
         self.early: list[dict[str, Any]] = []  # reports of workers whose pid has not been told yet
         self.said: dict[int, str] = {}  # why a worker could not get ready, until it is buried
+        self.given_up = False  # all are being killed, and the log has said why
 
     def all(self) -> list[Worker]:
         """Every worker, by slot."""
@@ -62,29 +68,37 @@ class Crew:
         return any(worker.state is State.FORKING for worker in self.workers.values())
 
     def find(self, slot: int, pid: int) -> Worker | None:
-        """The worker that somebody speaks of, unless it has been replaced meanwhile."""
-        worker = self.workers.get(slot)
-        return worker if worker and worker.pid == pid else None
+        """The worker whose place somebody speaks of, unless it has been replaced meanwhile."""
+        return next((worker for worker in self.workers.values() if slot in worker.slots and worker.pid == pid), None)
 
     def look(self) -> None:
         """Note who is busy."""
         for worker in self.workers.values():
-            worker.busy = 0 < self.scoreboard.slot(worker.slot).progress().state < DONE
+            worker.busy = any(is_busy(self.scoreboard.slot(slot)) for slot in worker.slots)
 
     # Coming.
 
     def fork(self, generation: Generation, now: float) -> None:
         """Order a worker from a generation's template."""
-        slot = next((n for n in range(SLOTS) if n not in self.workers and n not in self.unreleased), None)
-        if generation.template is None or slot is None:
+        first = self._room(max(1, generation.threads))
+        if generation.template is None or first is None:
             return
-        self.scoreboard.slot(slot).clear()
-        ours, theirs = pair()
-        worker = self.workers[slot] = Worker(slot, generation.number, born=now, since=now)
-        self.ends[slot] = ours
-        self.stacks[slot] = os.memfd_create("prefork-stacks", os.MFD_CLOEXEC)
-        with theirs:
-            generation.template.channel.send("fork", [theirs.fileno(), self.stacks[slot]], slot=slot, name=worker.name)
+        worker = self.workers[first] = Worker(first, generation.number, born=now, since=now, threads=generation.threads)
+        self.stacks[first] = os.memfd_create("prefork-stacks", os.MFD_CLOEXEC)
+        theirs = []
+        for slot in worker.slots:
+            self.scoreboard.slot(slot).clear()
+            self.ends[slot], end = pair()
+            theirs.append(end)
+        descriptors = [self.stacks[first], *(end.fileno() for end in theirs)]
+        generation.template.channel.send("fork", descriptors, slot=first, name=worker.name)
+        for end in theirs:
+            end.close()
+
+    def _room(self, places: int) -> int | None:
+        """The first of so many free places in a row."""
+        taken = self.unreleased.union(*(worker.slots for worker in self.workers.values()))
+        return next((n for n in range(SLOTS - places + 1) if taken.isdisjoint(range(n, n + places))), None)
 
     def forked(self, slot: int, pid: int, now: float) -> None:
         """The template has forked it, or could not (pid 0)."""
@@ -125,12 +139,14 @@ class Crew:
         self.journal.emit(BootFailed(worker.name, worker.pid, worker.generation, reason, traceback))
 
     def introduce(self, worker: Worker) -> None:
-        """Give the dispatcher its end of the pair: from now on the worker gets requests."""
-        if self.dispatcher and worker.slot in self.ends:
-            with self.ends.pop(worker.slot) as end:
-                descriptors = [end.fileno(), self.pidfds[worker.slot]]
-                self.dispatcher.send("add", descriptors, slot=worker.slot, name=worker.name, pid=worker.pid)
-            self.unreleased.add(worker.slot)
+        """Give the dispatcher its ends of the pairs: from now on the worker gets requests."""
+        for slot in worker.slots:
+            if self.dispatcher and slot in self.ends:
+                with self.ends.pop(slot) as end:
+                    descriptors = [end.fileno(), self.pidfds[worker.slot]]
+                    self.dispatcher.send("add", descriptors, slot=slot, name=place_name(slot), pid=worker.pid)
+                self.unreleased.add(slot)
+                worker.reachable.add(slot)
 
     def ask_for_stacks(self) -> None:
         """Have every worker write what its threads do; a stopped one does not, until it goes on."""
@@ -155,16 +171,23 @@ class Crew:
         """Let a worker finish and leave."""
         self.journal.emit(WorkerRetiring(worker.name, worker.pid, reason))
         worker.to(State.RETIRING, now)
-        if self.dispatcher and worker.slot in self.unreleased:
-            self.dispatcher.send("retire", slot=worker.slot)
-        else:  # the dispatcher has gone, and the other end of the worker's pair with it
-            worker.to(State.LEAVING, now)
+        if self.dispatcher:
+            for slot in self.unreleased.intersection(worker.slots):
+                self.dispatcher.send("retire", slot=slot)
+        self._let_go(worker, now)
 
     def released(self, slot: int, pid: int, now: float) -> None:
-        """The dispatcher has closed its pair and will not read its slot again."""
+        """The dispatcher has closed a pair and will not read its slot again."""
         self.unreleased.discard(slot)
         worker = self.find(slot, pid)
-        if worker and worker.state is State.RETIRING:
+        if worker:
+            worker.reachable.discard(slot)
+            self._let_go(worker, now)
+
+    def _let_go(self, worker: Worker, now: float) -> None:
+        """A retiring worker leaves when all its pairs are closed; the dispatcher's death closes them, too."""
+        if worker.state is State.RETIRING and self.unreleased.isdisjoint(worker.slots):
+            self._close_ends(worker)
             worker.to(State.LEAVING, now)
 
     def dispatcher_lost(self, now: float) -> None:
@@ -185,7 +208,8 @@ class Crew:
         kill_group(worker.pid)
 
     def kill_all(self, now: float) -> None:
-        """End every worker at once."""
+        """End every worker at once, in a stop."""
+        self.given_up = True
         for worker in self.all():
             if worker.pid and worker.state is not State.KILLED:
                 worker.to(State.KILLED, now)
@@ -194,10 +218,10 @@ class Crew:
     def bury(self, worker: Worker, death: Death, settled: bool) -> None:
         """A worker is dead. That is a failed start, unless it had been ready for long (`settled`) or had got a request."""
         kill_group(worker.pid)  # what it left behind, while its pid is still its own
-        served = self.scoreboard.slot(worker.slot)[REQUEST] > 0
+        served = any(self.scoreboard.slot(slot)[REQUEST] > 0 for slot in worker.slots)
         self._forget(worker)
         said = self.said.pop(worker.slot, None)
-        if worker.state in {State.RETIRING, State.LEAVING} and death.code == 0:
+        if self.given_up or (worker.state in {State.RETIRING, State.LEAVING} and death.code == 0):
             self.journal.emit(WorkerExited(worker.name, worker.pid))
             return
         self.journal.emit(WorkerDied(worker.name, worker.pid, death.how()))
@@ -211,5 +235,8 @@ class Crew:
         os.close(self.stacks.pop(worker.slot))
         if worker.slot in self.pidfds:
             os.close(self.pidfds.pop(worker.slot))
-        if worker.slot in self.ends:
-            self.ends.pop(worker.slot).close()
+        self._close_ends(worker)
+
+    def _close_ends(self, worker: Worker) -> None:
+        for slot in self.ends.keys() & worker.slots:
+            self.ends.pop(slot).close()

@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum
 from typing import TYPE_CHECKING
 
@@ -39,7 +39,11 @@ TRANSITIONS: dict[State, frozenset[State]] = {
 
 @dataclass(eq=False)
 class Worker:
-    """A worker as the master knows it. `since` is when its state began, `born` when it was ordered (monotonic seconds)."""
+    """A worker's process as the master knows it: one place (slot, pair), or in threaded mode as many as it has threads.
+
+    `since` is when its state began, `born` when it was ordered (monotonic seconds). `slot` is its first place and its identity,
+    `reachable` are the places that the dispatcher may give requests to.
+    """
 
     slot: int
     generation: int
@@ -48,13 +52,20 @@ class Worker:
     since: float = 0.0
     pid: int = 0
     worn: bool = False  # it has asked to be replaced
-    withdrawn: bool = False  # the dispatcher has confirmed that it gets no further request
     busy: bool = False  # it has a request, as far as the scoreboard said at the last look
+    threads: int = 0  # in threaded mode
+    reachable: set[int] = field(default_factory=set)
+
+    @property
+    def slots(self) -> range:
+        """Its places."""
+        return range(self.slot, self.slot + max(1, self.threads))
 
     @property
     def name(self) -> str:
-        """What logs and process titles call it."""
-        return f"http.{self.slot + 1}"
+        """What logs and process titles call it: `http.3`, or `http.1-8` for eight threads."""
+        first, last = self.slots[0] + 1, self.slots[-1] + 1
+        return f"http.{first}" if first == last else f"http.{first}-{last}"
 
     def to(self, state: State, now: float) -> None:
         """Change the state; anything that the table does not have is a fault."""
@@ -62,6 +73,11 @@ class Worker:
             raise RuntimeError(f"worker {self.name} cannot go from {self.state.value} to {state.value}")
         self.state = state
         self.since = now
+
+
+def place_name(slot: int) -> str:
+    """What the access log and `status` call one place."""
+    return f"http.{slot + 1}"
 
 
 @dataclass(frozen=True)

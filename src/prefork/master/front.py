@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from prefork.master.spawn import Death, Helper
 
 STUCK_AFTER = 10.0  # seconds; it turns four times a second, and nothing it does takes longer than a fraction of one
+LATELY = 2.0  # seconds within which a loop that is well has turned
 HOPELESS = 3  # failed starts in a row after which a server that was never ready gives up
 
 
@@ -38,12 +39,20 @@ class Front:
             if now >= self.backoff.not_before:
                 self._start(now)
             return
-        turned = self.master.scoreboard.slot(DISPATCHER)[TURNED_AT] / 1e9
-        still = now - max(self.started, turned)
+        still = self._still(now)
         if still > STUCK_AFTER:
             self.master.journal.emit(DispatcherStuck(self.process.pid, still))
             self.started = now  # its death is on the way
             kill_group(self.process.pid)
+
+    def turns(self, now: float) -> bool:
+        """Whether there is a dispatcher whose loop has turned lately."""
+        return self.process is not None and self._still(now) < LATELY
+
+    def _still(self, now: float) -> float:
+        """Seconds since the dispatcher's loop last turned."""
+        turned = self.master.scoreboard.slot(DISPATCHER)[TURNED_AT] / 1e9
+        return now - max(self.started, turned)
 
     def tell(self, kind: str, descriptors: list[int] | None = None, **fields: Any) -> None:
         """Say something to the dispatcher; one that is yet to be started learns everything at its start."""
@@ -59,7 +68,7 @@ class Front:
             self._failed(now, f"cannot execute {error.filename} as user {master.settings.user}: {error.strerror}")
             return
         master.hear(self.process.channel.wire, partial(self._hear, self.process))
-        descriptors = [master.scoreboard.descriptor, master.spool, *(listener.fileno() for listener in master.listeners)]
+        descriptors = [master.scoreboard.descriptor, master.spool, *(listener.wire.fileno() for listener in master.listeners)]
         options = Options.of(master.settings).sent()
         self.tell("serve", descriptors, master=os.getpid(), log_format=master.settings.log_format, options=options)
         master.crew.dispatcher = self.process.channel
@@ -86,10 +95,11 @@ class Front:
         if said["kind"] == "worn":
             worker.worn = True
         elif said["kind"] == "withdrawn":
-            worker.withdrawn = True
+            worker.reachable.discard(said["slot"])
         elif said["kind"] == "faulty":
             self.master.crew.kill(worker, "it wrote to its pair what no worker writes", now)
-        elif state_of(worker.pid) != "R":  # "stuck"; one that runs has only not got the processor yet
+        # "stuck". One that runs has only not got the processor yet, a thread waits for the interpreter that another one holds.
+        elif not worker.threads and state_of(worker.pid) != "R":
             self.master.journal.emit(WorkerStuck(worker.name, worker.pid, said["seconds"]))
             self.master.crew.kill(worker, "stuck", now)
 

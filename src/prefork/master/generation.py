@@ -12,29 +12,34 @@ if TYPE_CHECKING:
     from prefork.config import Settings
     from prefork.master.spawn import Helper, Owner
 
+HOOKS = ("after_fork", "worker_ready", "worker_exit")
 NEVER = 2**62  # requests: a worker's limit when there is none
 
 
 class Generation:
-    """`template` is the process while there is one, `loaded` whether it can fork, `preload` what it is told to do."""
+    """`template` is the process while there is one, `loaded` whether it can fork, `preload` what it is told to do.
+
+    `threads` is how many each of its workers runs, 0 outside of threaded mode.
+    """
 
     def __init__(self, number: int, settings: Settings) -> None:
         self.number = number
         self.settings = settings
         self.preload = settings.preload
+        self.threads = settings.threads if settings.threaded else 0
         self.template: Helper | None = None
         self.loaded = False
         self.started = 0.0
 
-    def start(self, owner: Owner, log: int, descriptors: list[int]) -> Helper:
+    def start(self, owner: Owner, log: int, descriptors: list[int], *, at_terminal: bool) -> Helper:
         """Start the template and tell it what to load; `descriptors` are those of scoreboard, reports and spool directory.
 
         Raises OSError when the interpreter cannot be executed.
         """
         self.started = time.monotonic()
         self.loaded = False
-        self.template = start_template(self.settings.python, owner, log)
-        self.template.channel.send("load", descriptors, **self.orders())
+        self.template = start_template(self.settings.python, owner, log, at_terminal=at_terminal)
+        self.template.channel.send("load", descriptors, at_terminal=at_terminal, **self.orders())
         return self.template
 
     def orders(self) -> dict[str, Any]:
@@ -45,8 +50,10 @@ class Generation:
             "generation": self.number,
             "app": settings.app,
             "app_dir": str(settings.app_dir),
+            "hooks": {name: settings.value(name) for name in HOOKS if settings.value(name)},
             "preload": self.preload,
             "umask": settings.umask,
+            "threads": self.threads,
             "response_spool_max": settings.response_spool_max,
             "sendfile_roots": list(map(str, settings.sendfile_roots)),
             "accel_redirects": settings.accel_redirects,

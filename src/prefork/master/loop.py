@@ -16,30 +16,38 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from prefork import __version__
+from prefork.config import in_vain
 from prefork.control.server import Server
 from prefork.events import (
     ControlUnavailable,
     CrashLoop,
     FaultContained,
+    Interrupted,
     Listening,
     NeverReady,
+    RotationFailed,
     Scaled,
     ServerReady,
+    SocketPassed,
     Starting,
+    Stopping,
     StrangerReaped,
+    ThreadedMode,
 )
-from prefork.master import owner
+from prefork.master import owner, terminal
 from prefork.master.backoff import SETTLED, Backoff
-from prefork.master.commands import command, obey
+from prefork.master.commands import command, obey, unheard
 from prefork.master.crew import Crew
 from prefork.master.fleet import Fork, Retire, State, Wanted, plan
 from prefork.master.front import Front
-from prefork.master.listeners import url
+from prefork.master.notify import Notifier
 from prefork.master.reload import Reload
 from prefork.master.signals import Signals
 from prefork.master.spawn import deaths
+from prefork.master.status import line
 from prefork.master.stop import Stop
 from prefork.master.templates import Templates
+from prefork.master.watch import Watch
 from prefork.scoreboard import Scoreboard
 
 if TYPE_CHECKING:
@@ -49,6 +57,7 @@ if TYPE_CHECKING:
     from prefork.journal import Journal
     from prefork.master.fleet import Worker
     from prefork.master.generation import Generation
+    from prefork.master.listeners import Listener
 
 TICK = 0.25  # seconds between two looks at what takes too long
 STACKS_WITHIN = 0.1  # seconds for a worker to write its stacks
@@ -63,7 +72,7 @@ class Master:
         self,
         settings: Settings,
         reread: Callable[[], Settings],
-        listeners: list[socket.socket],
+        listeners: list[Listener],
         spool: int,
         log: int,
         journal: Journal,
@@ -71,11 +80,12 @@ class Master:
         self.settings = settings
         self.reread = reread
         self.listeners = listeners
-        self.addresses = [url(listener) for listener in listeners]
+        self.addresses = [listener.address for listener in listeners]
         self.spool = spool
         self.log = log
         self.journal = journal
         self.owner = owner.owner_of(settings.user, settings.group)
+        self.terminal = terminal.find() if settings.logfile is None else None
         self.started = time.monotonic()
         self.selector = selectors.DefaultSelector()
         self.signals = Signals()
@@ -83,16 +93,19 @@ class Master:
         # All workers of all generations write to one socket: a datagram arrives whole or not at all.
         self.reports, self.reporting = socket.socketpair(socket.AF_UNIX, socket.SOCK_DGRAM)
         self.crew = Crew(journal, self.scoreboard, self.worker_failed)
-        self.count = settings.workers if settings.http_enable else 0
+        self.count = settings.processes
         self.generation = 0
         self.templates = Templates(self)
         self.front = Front(self)
+        self.watch = Watch(self)
         self.backoff = Backoff()
         self.complete = False  # all wanted workers have been ready once
         self.sweeping = False  # children have ended and are not buried yet
         self.stacks_at = float("inf")  # when stacks that were asked for go to the log
         self.reloading: Reload | None = None
         self.stopping: Stop | None = None
+        self.refused = ""  # why the last reload failed, until the next one begins
+        self.notifier = Notifier(os.environ, os.getpid())
         self.control: Server | None = None
         self.status: int | None = None
 
@@ -101,8 +114,11 @@ class Master:
     def run(self) -> int:
         """Serve until told to stop; returns the exit status."""
         self.journal.emit(Starting(__version__, self.settings.app or "nothing"))
-        for address in self.addresses:
-            self.journal.emit(Listening(address))
+        if self.settings.threaded:
+            self.warn_of_threads(self.settings)
+        for listener in self.listeners:
+            passed = listener.passed
+            self.journal.emit(Listening(listener.address) if passed is None else SocketPassed(listener.address, passed))
         self.hear(self.signals.inbox, self.hear_signals)
         self.hear(self.reports, self.hear_reports)
         self._open_control()
@@ -113,7 +129,13 @@ class Master:
             self._guarded(partial(self.step, time.monotonic()))
         if self.control:
             self.control.close()
+        if self.terminal:
+            self.terminal.restore()
         return self.status
+
+    def warn_of_threads(self, settings: Settings) -> None:
+        """Say what threaded mode is not for."""
+        self.journal.emit(ThreadedMode(settings.threads, in_vain(settings) or ("none is set",)))
 
     def _guarded(self, callback: Callable[[], object]) -> None:
         """Look after one thing. A fault in it, or nonsense on a wire that applications hold too, must not end the others."""
@@ -129,6 +151,7 @@ class Master:
         if not self.stopping:
             self.front.step(now)
             self.templates.step(now)
+            self.watch.step(now)
         if now >= self.stacks_at:
             self.stacks_at = float("inf")
             self.crew.log_stacks()
@@ -147,6 +170,9 @@ class Master:
             self.stopping.step(self, now)
         for helper in (*self.templates.running(), *filter(None, [self.front.process])):
             helper.channel.flush()
+        # A start that has begun to fail is no longer one that merely takes long.
+        lasting = self.state() != "running" and (self.complete or not self.backoff.failures)
+        self.notifier.step(now, line(self), lasting=lasting, alive=self.front.turns(now))
         self.journal.flush()
 
     def _wanted(self) -> Wanted:
@@ -166,7 +192,8 @@ class Master:
         if not self.complete:
             self.complete = True
             self.journal.emit(ServerReady(now - self.started, len(new)))
-        hidden = any(worker.state is State.RETIRING and not worker.withdrawn for worker in self.crew.all())
+            self.notifier.ready(line(self))
+        hidden = any(worker.state is State.RETIRING and worker.reachable for worker in self.crew.all())
         if self.reloading and self.reloading.switched and len(new) == len(ready) and not hidden:
             self.reloading.done(self, now)
 
@@ -205,12 +232,27 @@ class Master:
         else:
             Reload(answer).begin(self)
 
+    def code_changed(self) -> None:
+        """Files have changed: reload, or load for the first time what could not be loaded before."""
+        if self.generation or self.stopping:
+            self.reload_code(unheard)
+        else:
+            self.templates.start_over()
+
     def stop(self, cause: str) -> None:
         """Stop gracefully; a second time, at once."""
         if self.stopping:
             self.stopping.force(self, f"{cause} came again")
         else:
-            self.stopping = Stop(self, cause)
+            self.stopping = Stop(self, Stopping(cause))
+
+    def interrupt(self, cause: str) -> None:
+        """Stop as who sits at the terminal wants it: at once in threaded mode."""
+        if self.stopping or not self.settings.threaded:
+            self.stop(cause)
+        else:
+            self.stopping = Stop(self, Interrupted(cause))
+            self.stopping.give_up(self)
 
     def write_stacks(self) -> None:
         """Have the stacks of every worker in the log, as soon as they have had the time to write them."""
@@ -218,10 +260,17 @@ class Master:
         self.stacks_at = time.monotonic() + STACKS_WITHIN
 
     def reopen_log(self) -> None:
-        """Open the log file again, after its rotation; workers write to the new one from the next reload on."""
-        if self.settings.logfile is None:
+        """Open the log file again, after its rotation. The dispatcher passes it on to the workers, each after its request."""
+        path = self.settings.logfile
+        if path is None:
             return
-        new = owner.open_log(self.settings.logfile)
+        try:
+            new = owner.open_log(path)
+        except OSError as error:
+            self.journal.emit(RotationFailed(str(path), error.strerror or str(error)))
+            return
+        for template in self.templates.running():
+            template.channel.send("log", [new])
         self.front.tell("log", [new])
         old, self.log = self.log, new
         os.close(old)
@@ -262,6 +311,8 @@ class Master:
                 self.front.died(self.front.process, death)
             elif death.pid in self.templates.leaving:
                 self.templates.buried(death)
+            elif self.watch.owns(death.pid):
+                self.watch.died(death)
             elif self.crew.forking():
                 return  # it may be the worker whose pid is about to be told: swept again in the next step
             else:
@@ -285,11 +336,12 @@ class Master:
         if delay:
             self.journal.emit(CrashLoop(self.backoff.failures, delay, self.backoff.first))
         timed_out = now - worker.born > self.settings.boot_timeout
-        if not self.complete and not self.crew.ready() and (self.backoff.failures >= HOPELESS or timed_out):
+        hopeless = self.backoff.failures >= HOPELESS or timed_out
+        if hopeless and not self.complete and not self.crew.ready() and not self.settings.dev:
             self.give_up("no worker could get ready")
 
     def give_up(self, reason: str) -> None:
         """Nothing ever became ready: end, rather than try for ever what nobody has seen work."""
         self.journal.emit(NeverReady(reason))
-        self.stopping = self.stopping or Stop(self, "nothing became ready")
+        self.stopping = self.stopping or Stop(self, Stopping("nothing became ready"))
         self.stopping.force(self, reason, status=NOT_READY)

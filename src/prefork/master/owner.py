@@ -83,5 +83,10 @@ def owner_of(user: str | None, group: str | None) -> Owner:
         account = pwd.getpwuid(int(user)) if user.isdigit() else pwd.getpwnam(user)
     main_group = account.pw_gid if account else None
     if group is not None:
-        main_group = int(group) if group.isdigit() else grp.getgrnam(group).gr_gid
+        main_group = group_number(group)
     return Owner(account.pw_uid if account else None, main_group)
+
+
+def group_number(group: str) -> int:
+    """The number of a group that is given by name or number and has been checked."""
+    return int(group) if group.isdigit() else grp.getgrnam(group).gr_gid

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 from prefork.config import ConfigurationError, restart_needed
 from prefork.dispatcher.options import Options
 from prefork.events import ReloadDone, ReloadFailed, ReloadStarted, RestartNeeded
+from prefork.master.backoff import Backoff
+from prefork.master.status import line
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -16,6 +18,29 @@ if TYPE_CHECKING:
     from prefork.config import Settings
     from prefork.master.generation import Generation
     from prefork.master.loop import Master
+
+
+UNREADABLE = "the configuration has errors"
+
+
+def reread(master: Master) -> tuple[Settings, tuple[str, ...]]:
+    """The settings of now, as far as they apply without a restart, and which do not. Raises ConfigurationError."""
+    settings = master.reread()
+    restart = restart_needed(master.settings, settings)
+    if restart:
+        master.journal.emit(RestartNeeded(restart))
+        settings = replace(settings, **{name: getattr(master.settings, name) for name in restart})
+    return settings, restart
+
+
+def apply(master: Master, settings: Settings, count: int, generation: int) -> None:
+    """Want these settings, and so many workers of a generation."""
+    if settings.threaded and not master.settings.threaded:
+        master.warn_of_threads(settings)
+    master.settings = settings
+    master.count = count
+    master.generation = generation
+    master.front.tell("options", options=Options.of(settings).sent())
 
 
 class Reload:
@@ -36,15 +61,13 @@ class Reload:
         """Read the settings and start the new template; the old code goes on serving."""
         master.reloading = self
         self.old_number, self.old_count, self.old_settings = master.generation, master.count, master.settings
+        master.refused = ""
+        master.notifier.reloading(line(master))
         try:
-            settings = master.reread()
+            settings, self.restart = reread(master)
         except ConfigurationError as error:
-            self.failed(master, "the configuration has errors", "\n".join(str(problem) for problem in error.problems))
+            self.failed(master, UNREADABLE, error.sentences())
             return
-        self.restart = restart_needed(master.settings, settings)
-        if self.restart:
-            master.journal.emit(RestartNeeded(self.restart))
-            settings = replace(settings, **{name: getattr(master.settings, name) for name in self.restart})
         self.new = master.templates.next(settings)
         master.journal.emit(ReloadStarted(self.new.number))
         master.templates.load(self.new)
@@ -53,7 +76,8 @@ class Reload:
         """The new template can fork: from now on its workers are wanted, one for each old one."""
         assert self.new
         self.switched = True
-        self._apply(master, self.new.settings, self.new.settings.workers, self.new.number)
+        master.backoff = Backoff()  # how the old code fared says nothing about the new
+        apply(master, self.new.settings, self.new.settings.processes, self.new.number)
 
     def done(self, master: Master, now: float) -> None:
         """Every worker that gets requests is of the new generation."""
@@ -70,18 +94,14 @@ class Reload:
         if self.new:
             master.templates.forget(self.new.number)
         if self.switched:
-            self._apply(master, self.old_settings, self.old_count, self.old_number)
+            apply(master, self.old_settings, self.old_count, self.old_number)
         master.journal.emit(ReloadFailed(self.old_number, reason, traceback))
+        master.refused = reason
         self._end(master, {"ok": False, "error": reason, "traceback": traceback, "generation": self.old_number})
-
-    def _apply(self, master: Master, settings: Settings, workers: int, generation: int) -> None:
-        master.settings = settings
-        master.count = workers if settings.http_enable else 0
-        master.generation = generation
-        master.front.tell("options", options=Options.of(settings).sent())
 
     def _end(self, master: Master, said: dict[str, Any]) -> None:
         master.reloading = None
+        master.notifier.ready(line(master))
         for answer in self.answers:
             answer(said)
         if self.again and not master.stopping:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import os
 import sys
+from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
 from prefork.journal import Journal, Sink
 from prefork.kernel import adopt_orphans, set_title
 from prefork.master import owner
-from prefork.master.listeners import CannotListen, listen
+from prefork.master.listeners import CannotListen, listeners
 from prefork.master.loop import Master
 
 if TYPE_CHECKING:
@@ -25,25 +26,25 @@ def serve(settings: Settings, reread: Callable[[], Settings]) -> int:
 
     `reread` makes the settings anew for a reload and may raise ConfigurationError. Reasons not to start are said on standard error.
     """
-    try:
-        lock = owner.claim(settings.data_dir)
-        spool = owner.open_spool(settings.data_dir, owner.owner_of(settings.user, settings.group))
-        log = owner.open_log(settings.logfile)
-        listeners = [listen(settings.http_interface, settings.http_port, settings.backlog)] if settings.http_enable else []
-        if settings.pidfile:
-            owner.write_pid(settings.pidfile)
-    except (owner.InUse, CannotListen) as error:
-        sys.stderr.write(f"prefork: {error}\n")
-        return UNUSABLE
-    except OSError as error:
-        sys.stderr.write(f"prefork: cannot use {error.filename}: {(error.strerror or str(error)).lower()}\n")
-        return UNUSABLE
-    adopt_orphans()
-    set_title(f"prefork: master [{settings.app}]")
-    journal = Journal(Sink(log), level=settings.log_level, as_json=settings.log_format == "json", logger="prefork.master")
-    try:
-        return Master(settings, reread, listeners, spool, log, journal).run()
-    finally:
-        if settings.pidfile:
-            owner.remove_pid(settings.pidfile)
-        os.close(lock)
+    with ExitStack() as leaving:
+        try:
+            leaving.callback(os.close, owner.claim(settings.data_dir))
+            spool = owner.open_spool(settings.data_dir, owner.owner_of(settings.user, settings.group))
+            log = owner.open_log(settings.logfile)
+            opened = []
+            for listener in listeners(settings) if settings.http_enable else ():
+                leaving.callback(listener.remove)
+                opened.append(listener)
+            if settings.pidfile:
+                owner.write_pid(settings.pidfile)
+                leaving.callback(owner.remove_pid, settings.pidfile)
+        except (owner.InUse, CannotListen) as error:
+            sys.stderr.write(f"prefork: {error}\n")
+            return UNUSABLE
+        except OSError as error:
+            sys.stderr.write(f"prefork: cannot use {error.filename}: {(error.strerror or str(error)).lower()}\n")
+            return UNUSABLE
+        adopt_orphans()
+        set_title(f"prefork: master [{settings.app}]")
+        journal = Journal(Sink(log), level=settings.log_level, as_json=settings.log_format == "json", logger="prefork.master")
+        return Master(settings, reread, opened, spool, log, journal).run()

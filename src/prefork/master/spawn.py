@@ -1,6 +1,6 @@
 """Starts, kills and reaps processes. Nothing else in the master does.
 
-The dispatcher and the templates are exec'd, each with exactly one descriptor: its channel. Workers are forked by a template and
+Dispatcher, templates and watcher are exec'd, each with exactly one descriptor: its channel. Workers are forked by a template and
 adopted (child subreaper), so that every process of the server is the master's child and none is waited for by anybody else.
 """
 
@@ -48,13 +48,21 @@ def start_dispatcher(owner: Owner, log: int) -> Helper:
     return execute([sys.executable, "-P", "-m", "prefork.dispatcher"], owner, log)
 
 
-def start_template(python: Path, owner: Owner, log: int) -> Helper:
+def start_watcher(owner: Owner, log: int) -> Helper:
+    """Start a watcher in our own interpreter."""
+    return execute([sys.executable, "-P", "-m", "prefork.watcher"], owner, log)
+
+
+def start_template(python: Path, owner: Owner, log: int, *, at_terminal: bool) -> Helper:
     """Start a template in the application's interpreter. Raises OSError when that cannot be executed."""
-    return execute([str(python), str(TEMPLATE)], owner, log)
+    return execute([str(python), str(TEMPLATE)], owner, log, at_terminal=at_terminal)
 
 
-def execute(command: Sequence[str], owner: Owner, log: int) -> Helper:
-    """Exec a command with one end of a new channel, its number as the last argument; its output goes to the log."""
+def execute(command: Sequence[str], owner: Owner, log: int, *, at_terminal: bool = False) -> Helper:
+    """Exec a command with one end of a new channel, its number as the last argument; its output goes to the log.
+
+    `at_terminal`: it may read from our terminal, and gets the signals of its keys.
+    """
     ours, theirs = pair()
     environment = {name: value for name, value in os.environ.items() if name not in WITHHELD}
     number = theirs.fileno()
@@ -62,11 +70,11 @@ def execute(command: Sequence[str], owner: Owner, log: int) -> Helper:
         process = subprocess.Popen(
             [*command, str(number), PADDING],
             pass_fds=(number,),
-            stdin=subprocess.DEVNULL,
+            stdin=None if at_terminal else subprocess.DEVNULL,
             stdout=log,
             stderr=log,
             env=environment,
-            process_group=0,  # Ctrl-C at a terminal is for the master alone
+            process_group=None if at_terminal else 0,  # Ctrl-C at a terminal is for the master alone
             user=owner.user,
             group=owner.group,
             extra_groups=[] if owner.user is not None else None,

@@ -7,8 +7,11 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from prefork import __version__
-from prefork.master.fleet import State
+from prefork.master.crew import is_busy
+from prefork.master.fleet import State, place_name
+from prefork.master.lanes import lanes
 from prefork.scoreboard import (
+    ABANDONED,
     ANSWERED,
     BEGUN_AT,
     CONNECTIONS,
@@ -23,9 +26,11 @@ from prefork.scoreboard import (
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from prefork.master.crew import Crew
     from prefork.master.fleet import Worker
     from prefork.master.loop import Master
-    from prefork.scoreboard import Scoreboard
 
 
 def snapshot(master: Master) -> dict[str, Any]:
@@ -33,7 +38,6 @@ def snapshot(master: Master) -> dict[str, Any]:
     now = time.monotonic()
     counters = master.scoreboard.slot(DISPATCHER)
     oldest = counters[OLDEST]
-    master.crew.look()
     return {
         "version": __version__,
         "pid": os.getpid(),
@@ -42,8 +46,9 @@ def snapshot(master: Master) -> dict[str, Any]:
         "generation": master.generation,
         "app": master.settings.app,
         "addresses": master.addresses,
-        "wanted": master.count,
-        "ready": len(master.crew.ready()),
+        "threads": master.settings.threads if master.settings.threaded else None,
+        "wanted": master.count * (master.settings.threads if master.settings.threaded else 1),
+        "ready": sum(len(worker.slots) for worker in master.crew.ready()),
         "queue": {
             "length": counters[QUEUED],
             "size": master.settings.queue_size,
@@ -56,27 +61,45 @@ def snapshot(master: Master) -> dict[str, Any]:
             "retried": counters[RETRIED],
             "failed": counters[FAILED],
             "refused": counters[REFUSED],
+            "abandoned": counters[ABANDONED],
         },
-        "workers": [row(worker, master.scoreboard, now) for worker in master.crew.all()],
+        **lanes(master.settings.lanes, master.scoreboard, now),
+        "workers": [row for worker in master.crew.all() for row in rows(worker, master.crew, now)],
         "crash_loop": crash_loop(master, now),
     }
 
 
-def row(worker: Worker, scoreboard: Scoreboard, now: float) -> dict[str, Any]:
-    """One worker."""
-    slot = scoreboard.slot(worker.slot)
-    state = worker.state.value
-    if worker.state is State.READY:
-        state = ("waiting" if slot[WAITING_SINCE] else "busy") if worker.busy else "idle"
-    return {
-        "name": worker.name,
-        "pid": worker.pid,
-        "generation": worker.generation,
-        "state": state,
-        "requests": slot[REQUESTS],
-        "age": round(now - worker.born, 3),
-        "busy_for": round(max(0.0, now - slot[BEGUN_AT] / 1e9), 3) if worker.busy else None,
-    }
+def line(master: Master) -> str:
+    """The server in a line. It changes with the server's state, not with every request."""
+    ready, failures = len(master.crew.ready()), master.backoff.failures
+    if master.stopping:
+        return f"stopping: {master.stopping.cause}; workers left: {len(master.crew.workers)}"
+    said = f"{master.state()}, workers ready: {ready} of {master.count}, generation {master.generation}"
+    if failures:
+        said += f"; workers that failed at their start, in a row: {failures}"
+    if master.refused:
+        said += f"; the last reload failed: {master.refused}"
+    return said
+
+
+def rows(worker: Worker, crew: Crew, now: float) -> Iterator[dict[str, Any]]:
+    """One worker: a row for each place that the dispatcher has, or one for all while it has none."""
+    places = sorted(crew.unreleased.intersection(worker.slots))
+    for place, name in [(place, place_name(place)) for place in places] or [(worker.slot, worker.name)]:
+        slot = crew.scoreboard.slot(place)
+        busy = is_busy(slot)
+        state = worker.state.value
+        if worker.state is State.READY:
+            state = ("waiting" if slot[WAITING_SINCE] else "busy") if busy else "idle"
+        yield {
+            "name": name,
+            "pid": worker.pid,
+            "generation": worker.generation,
+            "state": state,
+            "requests": slot[REQUESTS],
+            "age": round(now - worker.born, 3),
+            "busy_for": round(max(0.0, now - slot[BEGUN_AT] / 1e9), 3) if busy else None,
+        }
 
 
 def crash_loop(master: Master, now: float) -> dict[str, Any] | None:

@@ -5,10 +5,11 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
-from prefork.events import StopForced, StopIncomplete, Stopped, Stopping
+from prefork.events import StopForced, StopIncomplete, Stopped
 from prefork.master.spawn import kill_group, strangers
 
 if TYPE_CHECKING:
+    from prefork.events import Interrupted, Stopping
     from prefork.master.loop import Master
 
 PATIENCE = 2.0  # seconds beyond the agreed time before the dispatcher counts as stuck
@@ -17,7 +18,8 @@ PATIENCE = 2.0  # seconds beyond the agreed time before the dispatcher counts as
 class Stop:
     """`drained`: no request is left, so that the workers can leave."""
 
-    def __init__(self, master: Master, cause: str) -> None:
+    def __init__(self, master: Master, said: Stopping | Interrupted) -> None:
+        self.cause = said.cause
         self.started = time.monotonic()
         self.drained = self.dismissed = False
         self.kill_at = float("inf")  # when templates and dispatcher count as stuck
@@ -25,10 +27,12 @@ class Stop:
         self.status = 0
         settings = master.settings
         self.deadline = self.started + settings.drain_delay + settings.graceful_timeout + PATIENCE
-        master.journal.emit(Stopping(cause))
+        master.journal.emit(said)
         for listener in master.listeners:
             listener.close()  # the dispatcher's copies go on until the drain delay is over
         master.listeners.clear()
+        master.watch.dismiss()
+        master.notifier.stopping(f"stopping: {said.cause}")
         master.front.tell("drain", delay=settings.drain_delay, timeout=settings.graceful_timeout)
         self.drained = master.front.process is None
 
@@ -71,10 +75,14 @@ class Stop:
             master.front.process.channel.close()
 
     def force(self, master: Master, reason: str, status: int = 0) -> None:
-        """Kill the workers. The dispatcher sees them die, tells their clients, and leaves as in any other stop."""
+        """Wait no longer, and say why."""
         self.status = self.status or status
+        master.journal.emit(StopForced(reason))
+        self.give_up(master)
+
+    def give_up(self, master: Master) -> None:
+        """Kill the workers. The dispatcher sees them die, tells their clients, and leaves as in any other stop."""
         self.drained = True
         self.killed_at = time.monotonic()
-        master.journal.emit(StopForced(reason))
         master.front.tell("give up", reason="the server stops at once")
         master.crew.kill_all(self.killed_at)

@@ -6,8 +6,10 @@ import time
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from prefork.events import CrashLoop, PreloadUnsafe, TemplateFailed, TemplateLoaded
+from prefork.config import ConfigurationError
+from prefork.events import ChangeAwaited, CrashLoop, PreloadUnsafe, TemplateFailed, TemplateLoaded
 from prefork.master.generation import Generation
+from prefork.master.reload import UNREADABLE, apply, reread
 from prefork.master.spawn import kill_group
 
 if TYPE_CHECKING:
@@ -44,7 +46,8 @@ class Templates:
         self.generations[generation.number] = generation
         try:
             descriptors = [master.scoreboard.descriptor, master.reporting.fileno(), master.spool]
-            template = generation.start(master.owner, master.log, descriptors)
+            at_terminal = generation.threads > 0 and master.terminal is not None
+            template = generation.start(master.owner, master.log, descriptors, at_terminal=at_terminal)
         except OSError as error:
             python = generation.settings.python
             self._failed(generation, f"cannot execute {python}: {error.strerror} (option python)", None)
@@ -62,6 +65,20 @@ class Templates:
                 and now >= self.master.backoff.not_before
             ):
                 self.load(generation)
+
+    def start_over(self) -> None:
+        """Nothing has ever loaded: forget it, and load what is on the disk now, with the settings of now."""
+        try:
+            settings, _ = reread(self.master)
+        except ConfigurationError as error:
+            self.master.journal.emit(TemplateFailed(self.numbered, UNREADABLE, error.sentences()))
+            return
+        apply(self.master, settings, settings.processes, 0)
+        for generation in list(self.generations.values()):
+            if generation.template:
+                kill_group(generation.template.pid)  # it would only notice after its import
+            self.forget(generation.number)
+        self.load(self.next(settings))
 
     def dismiss(self, generation: Generation) -> None:
         """Have a generation's template leave."""
@@ -112,8 +129,11 @@ class Templates:
             master.reloading.failed(master, reason, traceback)
             return
         master.journal.emit(TemplateFailed(generation.number, reason, traceback))
-        if not master.complete:
+        if not master.complete and not generation.settings.dev:
             master.give_up("the application could not be loaded")
+            return
+        if not master.generation:
+            master.journal.emit(ChangeAwaited(str(generation.settings.app_dir)))
             return
         delay = master.backoff.failed(time.monotonic(), traceback or reason)
         master.journal.emit(CrashLoop(master.backoff.failures, delay, master.backoff.first))

@@ -7,6 +7,7 @@ import json
 import threading
 from bisect import bisect_left
 from collections.abc import Iterable
+from contextlib import suppress
 from itertools import groupby
 from typing import IO, Any
 
@@ -88,7 +89,7 @@ class Log:
         return "\n".join(shown)
 
     def _read(self, stream: IO[bytes]) -> None:
-        with stream:
+        with stream, suppress(OSError):  # so a terminal says that nobody has it open any more
             self._add_all(stream)
         with self._changed:
             self._ended = True

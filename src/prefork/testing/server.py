@@ -6,17 +6,19 @@ started may live on, and its socket must be gone. Never imports the server's own
 
 import json
 import os
+import pty
 import shutil
 import socket
 import subprocess
 import sys
 import tempfile
+import termios
 import time
 import uuid
 from collections.abc import Callable, Mapping, Sequence
 from signal import SIGKILL, SIGTERM
 from types import TracebackType
-from typing import Any, Self
+from typing import IO, Any, Self
 
 from prefork.testing import processes
 from prefork.testing.log import Event, Log
@@ -30,6 +32,7 @@ GRACE = 2.0  # seconds that processes may take to follow their master
 class Server:
     """A server of `app`. Every other keyword is an option of the configuration file; None leaves the option out.
 
+    With `at_terminal` it is started from a terminal of its own, and `type` writes as a keyboard does.
     Use it as a context manager (started and ready inside), or `launch()` it and `close()` it for a start that is meant to fail.
     `env` is added to the environment. Each method that waits raises AssertionError with the whole log.
     """
@@ -42,6 +45,7 @@ class Server:
         app_dir: str | os.PathLike[str] | None = None,
         python: str | os.PathLike[str] | None = None,
         env: Mapping[str, str] | None = None,
+        at_terminal: bool = False,
         **options: object,
     ) -> None:
         self.directory = tempfile.mkdtemp(prefix="prefork-")
@@ -54,6 +58,8 @@ class Server:
         self._mark = str(uuid.uuid4())
         self._env = dict(env or {})
         self._process: subprocess.Popen[bytes] | None = None
+        self._at_terminal = at_terminal
+        self._keyboard = -1
         place = None if app_dir is None else os.path.abspath(app_dir)
         interpreter = None if python is None else os.path.abspath(python)
         own: dict[str, object] = {
@@ -96,6 +102,11 @@ class Server:
         environment.update(self._env)
         environment[processes.MARK] = self._mark
         command = [*self.command, "serve", "-c", self.configuration, "--log-format", "json"]
+        self._reader = self.log.follow((self._open_terminal if self._at_terminal else self._open)(command, environment))
+        return self
+
+    def _open(self, command: Sequence[str], environment: Mapping[str, str]) -> IO[bytes]:
+        """Start the process; gives what it prints."""
         self._process = subprocess.Popen(
             command,
             cwd=self.directory,
@@ -106,8 +117,24 @@ class Server:
             start_new_session=True,
         )
         assert self._process.stdout is not None
-        self._reader = self.log.follow(self._process.stdout)
-        return self
+        return self._process.stdout
+
+    def _open_terminal(self, command: Sequence[str], environment: Mapping[str, str]) -> IO[bytes]:
+        """Start the process as the leader of a terminal's session; gives what appears there."""
+        self._keyboard, terminal = pty.openpty()
+        attributes = termios.tcgetattr(terminal)
+        attributes[3] &= ~termios.ECHO  # keys would stand before the events of the log
+        termios.tcsetattr(terminal, termios.TCSANOW, attributes)
+        self._process = subprocess.Popen(
+            ["setsid", "--ctty", *command],
+            cwd=self.directory,
+            env=environment,
+            stdin=terminal,
+            stdout=terminal,
+            stderr=terminal,
+        )
+        os.close(terminal)
+        return open(os.dup(self._keyboard), "rb")
 
     def start(self, timeout: float = 30.0) -> Self:
         """Start the process and wait until the server is ready."""
@@ -177,6 +204,10 @@ class Server:
         """Send a signal to the master."""
         self._running.send_signal(number)
 
+    def type(self, keys: str) -> None:
+        """Press keys at the server's terminal; Ctrl-C is `\\x03`."""
+        os.write(self._keyboard, keys.encode())
+
     def kill(self, worker: str, number: int = SIGKILL) -> int:
         """Send a signal to the worker of this name; gives its pid."""
         pid = self.workers()[worker]
@@ -243,6 +274,9 @@ class Server:
                 processes.kill_all(left)
                 time.sleep(0.01)
             self._process.wait(GRACE)
+        if self._keyboard >= 0:
+            os.close(self._keyboard)
+            self._keyboard = -1
         shutil.rmtree(self.directory, ignore_errors=True)
 
 

@@ -35,6 +35,9 @@ def screen(status: Mapping[str, Any]) -> Iterator[RenderableType]:
     yield Text("  " + ("  ".join(status["addresses"]) or "not listening"), style="" if status["addresses"] else "dim")
     yield ""
     yield figures(status)
+    if len(status["lanes"]) > 1:
+        yield ""
+        yield lanes(status["lanes"])
     if status["workers"]:
         yield ""
         yield workers(status["workers"])
@@ -54,17 +57,25 @@ def heading(status: Mapping[str, Any]) -> Text:
 
 
 def figures(status: Mapping[str, Any]) -> Table:
-    """Workers, queue and requests in three lines."""
+    """Workers, queue, times and requests, a line each."""
     queue, dispatcher = status["queue"], status["dispatcher"]
     table = Table.grid(padding=(0, 2))
     table.add_column(style="bold", no_wrap=True)
     table.add_column()
     short = status["ready"] < status["wanted"]
-    table.add_row("Workers", Text(f"{status['ready']} of {status['wanted']} ready", style="yellow" if short else ""))
+    ready = f"{status['ready']} of {status['wanted']} ready"
+    if status["threads"]:
+        table.add_row("Threads", Text(f"{ready}, in one process", style="yellow" if short else ""))
+    else:
+        table.add_row("Workers", Text(ready, style="yellow" if short else ""))
     waiting = f"{queue['length']:,} of {queue['size']:,} places taken"
+    if len(status["lanes"]) > 1:
+        waiting = f"{queue['length']:,} waiting, {queue['size']:,} places for each lane"
     if queue["length"]:
         waiting += f", the oldest for {rough(queue['oldest'])}"
     table.add_row("Queue", Text(waiting, style="yellow" if queue["length"] else ""))
+    table.add_row("Waited", spread(status["wait"]))
+    table.add_row("Served in", spread(status["service"]))
     table.add_row("Requests", requests(dispatcher))
     table.add_row("Clients", f"{dispatcher['connections']:,} connected")
     return table
@@ -73,17 +84,47 @@ def figures(status: Mapping[str, Any]) -> Table:
 def requests(dispatcher: Mapping[str, Any]) -> Text:
     """How requests ended; what should be zero stands out when it is not."""
     line = Text(f"{dispatcher['requests']:,} served")
-    for name, colour in (("retried", "yellow"), ("failed", "red"), ("refused", "yellow")):
+    for name, colour in (("retried", "yellow"), ("failed", "red"), ("refused", "yellow"), ("abandoned", "yellow")):
         line.append(" · ")
         line.append(f"{dispatcher[name]:,} {name}", style=colour if dispatcher[name] else "dim")
     return line
 
 
+def spread(times: Mapping[str, float | None]) -> Text:
+    """How long it took for half of the requests, and for nearly all."""
+    line = Text()
+    for name, seconds in times.items():
+        line.append(f"{name} ", style="dim")
+        line.append(f"{fine(seconds):<10}")
+    line.rstrip()
+    return line
+
+
+def lanes(rows: list[Mapping[str, Any]]) -> Table:
+    """One line per lane."""
+    table = columns("LANE", "WORKERS", "BUSY", "WAITING", "OLDEST", "SERVED", "WAIT P95", "TIME P95")
+    for row in rows:
+        share = f"{row['reserved']}–{row['limit']}" if row["limit"] else f"{row['reserved']}+"
+        full = row["limit"] is not None and row["working"] >= row["limit"]
+        waiting = Text(f"{row['waiting']:,}", style="yellow" if row["waiting"] else "")
+        oldest = rough(row["oldest"]) if row["waiting"] else ""
+        times = [fine(row[kind]["p95"]) for kind in ("wait", "service")]
+        busy = Text(str(row["working"]), style="yellow" if full else "")
+        table.add_row(row["name"], share, busy, waiting, oldest, f"{row['served']:,}", *times)
+    return table
+
+
+def columns(*names: str) -> Table:
+    """An empty table in which words stand on the left and figures on the right."""
+    table = Table(box=None, padding=(0, 2, 0, 0), header_style="dim", pad_edge=False)
+    for name in names:
+        table.add_column(name, justify="left" if name in {"LANE", "WORKER", "STATE"} else "right", no_wrap=True)
+    return table
+
+
 def workers(rows: list[Mapping[str, Any]]) -> Table:
     """One line per worker."""
-    table = Table(box=None, padding=(0, 2, 0, 0), header_style="dim", pad_edge=False)
-    for name in ("WORKER", "STATE", "PID", "GEN", "REQUESTS", "AGE", "BUSY FOR"):
-        table.add_column(name, justify="left" if name in {"WORKER", "STATE"} else "right", no_wrap=True)
+    table = columns("WORKER", "STATE", "PID", "GEN", "REQUESTS", "AGE", "BUSY FOR")
     for row in rows:
         state = Text(row["state"], style=COLOURS.get(row["state"], ""))
         busy = "" if row["busy_for"] is None else rough(row["busy_for"])
@@ -97,6 +138,15 @@ def crash_loop(loop: Mapping[str, Any]) -> Text:
     if loop["traceback"]:
         line.append("\n" + loop["traceback"].rstrip(), style="not bold default")
     return line
+
+
+def fine(seconds: float | None) -> str:
+    """A duration that may be very short, to two digits or three."""
+    if seconds is None:
+        return "–"
+    if seconds < 0.0995:
+        return f"{seconds * 1000:.1f} ms"
+    return f"{seconds * 1000:.0f} ms" if seconds < 0.9995 else rough(seconds)
 
 
 def rough(seconds: float) -> str:

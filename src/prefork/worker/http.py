@@ -9,21 +9,22 @@ from __future__ import annotations
 import io
 import os
 import socket
-import sys
 import time
-import traceback
 from typing import TYPE_CHECKING, NamedTuple
 
 from prefork.http.framing import reason
 from prefork.http.pages import page
-from prefork.messages import BROKEN, KEEP, WORN, inbox, pack_ending, receive, send, unpack_request
+from prefork.messages import BROKEN, KEEP, LOG, WORN, inbox, pack_ending, receive, send, unpack_request
 from prefork.scoreboard import BEGUN, BEGUN_AT, RECEIVED, REQUEST, REQUESTS, pack_progress
 from prefork.worker.offload import Offloading
+from prefork.worker.output import Output, complain
 from prefork.worker.reply import Reply
 from prefork.worker.rest import Rest
+from prefork.worker.traces import trace
 
 if TYPE_CHECKING:
-    from typing import BinaryIO
+    from collections.abc import Iterator
+    from typing import BinaryIO, Callable
 
     from prefork.messages import Request
     from prefork.scoreboard import Slot
@@ -37,21 +38,34 @@ class Means(NamedTuple):
     """What answers can be made with.
 
     `spool` is the directory (a descriptor) for what clients do not read, `spool_max` how many bytes of one answer may be there;
-    `offload` is set where applications may name files.
+    `output` is where the application prints to, `offload` is set where it may name files.
     """
 
     spool: int
     spool_max: int
+    output: Output
     offload: Offload | None = None
 
 
-def serve(pair: socket.socket, slot: Slot, host: Host, means: Means, limit: int) -> None:
-    """Answer requests until the dispatcher closes the pair. After `limit` of them each ending asks for a replacement."""
+def serve(
+    pair: socket.socket,
+    slot: Slot,
+    host: Host,
+    means: Means,
+    limit: int,
+    counted: Iterator[int],
+    clock: Callable[[], int] = time.process_time_ns,
+) -> None:
+    """Answer requests until the dispatcher closes the pair. After `limit` of them each ending asks for a replacement.
+
+    `counted` numbers the requests of the whole process from 1, `clock` tells the processor time spent in nanoseconds: both are of
+    the process, or in threaded mode shared by its threads and the thread's own.
+    """
     served = 0
     rest = Rest(pair, slot, means.spool, means.spool_max)
     buffer = inbox()
     pair.settimeout(None)  # an application's socket.setdefaulttimeout() is not meant for us
-    spent = time.process_time_ns()
+    spent = clock()
     while True:
         try:
             message, descriptors = receive(pair, buffer, space=TWO_RIGHTS)
@@ -59,6 +73,9 @@ def serve(pair: socket.socket, slot: Slot, host: Host, means: Means, limit: int)
             return
         if not message:
             return
+        if message == LOG:
+            means.output.switch(descriptors[0])
+            continue
         request = unpack_request(message)
         slot[REQUEST] = pack_progress(request.number, RECEIVED)
         # Family and type are given because finding them out costs two system calls; only send is ever called.
@@ -77,8 +94,8 @@ def serve(pair: socket.socket, slot: Slot, host: Host, means: Means, limit: int)
         reply.close()
         rest.close()
         client.close()
-        before, spent = spent, time.process_time_ns()
-        flags = (KEEP if reply.keep else 0) | (WORN if served >= limit else 0) | (BROKEN if reply.failed else 0)
+        before, spent = spent, clock()
+        flags = (KEEP if reply.keep else 0) | (WORN if next(counted) >= limit else 0) | (BROKEN if reply.failed else 0)
         try:
             send(pair, pack_ending(request.number, reply.code, reply.sent, spent - before, flags))
         except OSError:
@@ -90,16 +107,13 @@ def answer(host: Host, request: Request, body: BinaryIO, reply: Reply) -> None:
     try:
         host.respond(request, body, reply)
     except BaseException as error:  # noqa: BLE001 - SystemExit in a view must not end the worker either
-        said = "".join(traceback.format_exception(type(error), error, error.__traceback__))
-        sys.stderr.write(
-            f"prefork: {request.method} {ascii(request.target.decode('latin-1'))[1:-1]} raised in worker {os.getpid()}:\n{said}"
-        )
-        sys.stderr.flush()
+        target = ascii(request.target.decode("latin-1"))[1:-1]
+        complain(f"prefork: {request.method} {target} ({request.request_id}) raised in worker {os.getpid()}:\n{trace(error)}")
         if reply.begun:
             reply.fail()
         else:
             accept = next((value for name, value in request.headers if name == b"accept"), b"")
-            kind, text = page(500, "", accept)
+            kind, text = page(500, request.request_id, accept)
             reply.begin(f"500 {reason(500)}", [("Content-Type", kind.decode())], len(text))
             reply.write(text)
             reply.finish()

@@ -20,11 +20,20 @@ from prefork.kernel import STACKS, die_with
 if TYPE_CHECKING:
     import socket
 
+KEYS = (signal.SIGINT, signal.SIGQUIT, signal.SIGHUP)  # what a terminal sends when a key is pressed, and when it is closed
 KEPT = frozenset((signal.SIGKILL, signal.SIGSTOP, signal.SIGPIPE, signal.SIGXFSZ))  # Python ignores the last two by itself
 
 
-def settle(master: int, intermediate: int, stacks: int) -> None:
+def leave_keys_to_master() -> None:
+    """Survive the signals of the terminal that we share with the master. Ignored, children of ours would ignore them, too."""
+    for number in KEYS:
+        signal.signal(number, lambda *_: None)
+
+
+def settle(master: int, intermediate: int, stacks: int, at_terminal: bool) -> None:
     """The first steps of a fresh process, from the fork to being a child of the master in a group of its own.
+
+    `at_terminal` it stays in the master's group, which may read from there.
 
     `stacks` is a file that the master reads after it has sent STACKS: written by the interpreter in the signal handler itself,
     also while another thread or a C call holds the interpreter.
@@ -33,7 +42,10 @@ def settle(master: int, intermediate: int, stacks: int) -> None:
     for number in set(signal.valid_signals()) - KEPT:
         if callable(signal.getsignal(number)):
             signal.signal(number, signal.SIG_DFL)
-    os.setpgid(0, 0)
+    if at_terminal:
+        leave_keys_to_master()
+    else:
+        os.setpgid(0, 0)
     while os.getppid() == intermediate:
         time.sleep(0.0002)
     die_with(master)

@@ -7,13 +7,13 @@ conditions and ranges. Where they are not set the headers pass, for a proxy that
 from __future__ import annotations
 
 import os
-import sys
 from typing import TYPE_CHECKING
 
 from prefork.files import Opened, Places, absent, content_type, open_below
 from prefork.http.conditions import File, Part, choose, described, moment
 from prefork.http.framing import reason
 from prefork.http.pages import page
+from prefork.worker.output import complain
 from prefork.worker.reply import Reply
 
 if TYPE_CHECKING:
@@ -80,7 +80,7 @@ class Offloading(Reply):
         try:
             self.file = self.offload.open(*named)
         except OSError as error:
-            sys.stderr.write(f"prefork: {named[0]} cannot be sent to {ascii(self.request.target)[2:-1]}: {error}\n")
+            complain(f"prefork: {named[0]} cannot be sent to {ascii(self.request.target)[2:-1]}: {error}\n")
             self._begin_page(404 if absent(error) else 503)
             return
         kept = [(name, value) for name, value in headers if not name.lower().startswith(OURS)]
@@ -89,7 +89,7 @@ class Offloading(Reply):
     def _begin_page(self, status: int) -> None:
         """Begin a page of ours instead of a file that cannot be had."""
         accept = next((value for name, value in self.request.headers if name == b"accept"), b"")
-        kind, self.sorry = page(status, "", accept)
+        kind, self.sorry = page(status, self.request.request_id, accept)
         super().begin(f"{status} {reason(status)}", [("Content-Type", kind.decode())], len(self.sorry))
 
     def _begin_file(self, status: str, headers: list[tuple[str, str]], name: str) -> None:

@@ -26,8 +26,8 @@ HOP_BY_HOP = frozenset((b"connection", b"keep-alive", b"proxy-authenticate", b"t
 NAME = re.compile(rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+\Z")
 NAMES: dict[str, tuple[bytes, bytes]] = {}  # an application uses few, and uses them again
 MOST_NAMES = 1000
-VALUE = re.compile(rb"[^\0\r\n]*\Z")
-STATUS = re.compile(rb"[2-9][0-9][0-9] [^\0\r\n]*\Z")  # 1xx is no answer: the client would go on waiting for one
+VALUE = re.compile(rb"[\t -~\x80-\xff]*\Z")
+STATUS = re.compile(rb"[2-9][0-9][0-9] [\t -~\x80-\xff]*\Z")  # 1xx is no answer: the client would go on waiting for one
 LENGTH = re.compile(rb"[0-9]+\Z")
 
 
@@ -112,9 +112,9 @@ class Reply:
             if low == b"content-length":
                 if not LENGTH.match(data) or announced not in {None, int(data)}:
                     raise ValueError(f"Content-Length must be one number, not {value!r}")
-                announced = int(data)
-                if self.code in BODILESS:
-                    continue
+                again, announced = announced is not None, int(data)
+                if again or self.code in BODILESS:
+                    continue  # said twice, it is sent once: some clients refuse two
             if low == b"connection" and data.lower() == b"close":
                 self.keep = False
             if low not in HOP_BY_HOP:
@@ -123,6 +123,8 @@ class Reply:
             lines.append((b"Date", date()))
         if b"server" not in seen:
             lines.append((b"Server", SERVER))
+        if b"x-request-id" not in seen:
+            lines.append((b"X-Request-ID", self.request.request_id.encode()))
         return announced, lines
 
     def write(self, data: bytes) -> None:
@@ -172,9 +174,13 @@ class Reply:
             self.fail()  # the client waits for what was announced: only a cut connection tells it
 
     def fail(self) -> None:
-        """Give the answer up in its middle: the connection is cut, so that the client does not take it for whole."""
-        self.failed = True
-        self.keep = False
+        """Give the answer up in its middle: the connection is cut, so that the client does not take it for whole.
+
+        One that is whole stays so: its client would lose it by the reset.
+        """
+        if self.left != 0 or self.chunked:
+            self.failed = True
+            self.keep = False
 
     def close(self) -> None:
         """Mark the request as done, for whoever finds this worker dead. To be called before its ending is sent."""

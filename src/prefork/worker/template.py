@@ -8,23 +8,27 @@ from __future__ import annotations
 
 import contextlib
 import gc
+import itertools
 import os
 import random
 import socket
 import struct
 import sys
 import time
-import traceback
 from typing import Any
 
 from prefork.kernel import die_with, set_title
 from prefork.messages import Channel
 from prefork.scoreboard import Scoreboard
 from prefork.worker import census
+from prefork.worker.hooks import Hooks, Worker
 from prefork.worker.hosts.wsgi import Wsgi
 from prefork.worker.http import Means, serve
-from prefork.worker.life import live, report, settle
+from prefork.worker.life import leave_keys_to_master, live, report, settle
 from prefork.worker.offload import Offload
+from prefork.worker.output import Output
+from prefork.worker.threads import serve_in_threads
+from prefork.worker.traces import trace
 
 PID = struct.Struct("i")
 LONGEST_TRACEBACK = 16384  # characters of its end
@@ -38,10 +42,12 @@ class Template:
         self.orders = orders
         self.scoreboard = Scoreboard(scoreboard)
         self.reports = socket.socket(fileno=reports)
-        self.host = Wsgi(orders["app"])
+        self.output = Output()
+        self.host = Wsgi(orders["app"], threaded=orders["threads"] > 0)
+        self.hooks = Hooks(orders["hooks"])
         self.loaded = False
         roots, places = tuple(orders["sendfile_roots"]), tuple(map(tuple, orders["accel_redirects"]))
-        self.means = Means(spool, orders["response_spool_max"], Offload(roots, places) if roots or places else None)
+        self.means = Means(spool, orders["response_spool_max"], self.output, Offload(roots, places) if roots or places else None)
         self.own = {channel.wire.fileno(), scoreboard, reports}
 
     def prepare(self) -> bool:
@@ -49,9 +55,9 @@ class Template:
         started = time.monotonic()
         if self.orders["preload"] != "false":
             try:
-                self.host.load()
+                self.load()
             except BaseException as error:  # noqa: BLE001 - whatever the application's import raises is told, not suffered
-                self.channel.send("failed", reason=sentence(error), traceback=traceback.format_exc()[-LONGEST_TRACEBACK:])
+                self.channel.send("failed", reason=sentence(error), traceback=trace(error)[-LONGEST_TRACEBACK:])
                 return False
             self.loaded = True
         found = census.take(self.own)
@@ -62,24 +68,35 @@ class Template:
         self.channel.send("loaded", seconds=seconds, preloaded=self.loaded, threads=found.threads, sockets=found.sockets)
         return True
 
+    def load(self) -> None:
+        """Import the application, and find its hooks."""
+        self.host.load()
+        self.hooks.load()
+
     def obey(self) -> None:
-        """Fork a worker for each order, until the channel ends."""
+        """Fork a worker or change the log, as ordered, until the channel ends."""
         while True:
             order, descriptors = self.channel.receive()
             if order is None:
                 return
+            if order["kind"] == "log":
+                self.output.switch(*descriptors)
+                continue
             pid = self.fork(order, *descriptors)
             for descriptor in descriptors:
                 os.close(descriptor)
             self.channel.send("forked", slot=order["slot"], pid=pid)
 
-    def fork(self, order: dict[str, Any], pair: int, stacks: int) -> int:
-        """A new worker's pid, or 0 when the system refused one. In the worker it does not return."""
+    def fork(self, order: dict[str, Any], stacks: int, *pairs: int) -> int:
+        """A new worker's pid, or 0 when the system refused one. In the worker it does not return.
+
+        `stacks` is the file for its stacks; there is one pair, or in threaded mode one for each thread.
+        """
         reading, writing = os.pipe()
         intermediate = os.fork()
         if intermediate == 0:
             os.close(reading)
-            self._fork_again(order, pair, stacks, writing)
+            self._fork_again(order, stacks, pairs, writing)
         os.close(writing)
         told = os.read(reading, PID.size)
         os.close(reading)
@@ -87,39 +104,41 @@ class Template:
         pid: int = PID.unpack(told)[0] if len(told) == PID.size else 0
         return pid
 
-    def _fork_again(self, order: dict[str, Any], pair: int, stacks: int, writing: int) -> None:
+    def _fork_again(self, order: dict[str, Any], stacks: int, pairs: tuple[int, ...], writing: int) -> None:
         me = os.getpid()
         with contextlib.suppress(OSError):
             pid = os.fork()
             if pid == 0:
                 os.close(writing)
-                live(lambda: self.work(order, pair, stacks, me))
+                live(lambda: self.work(order, stacks, pairs, me))
             os.write(writing, PID.pack(pid))
         os._exit(0)
 
-    def work(self, order: dict[str, Any], pair: int, stacks: int, intermediate: int) -> int:
+    def work(self, order: dict[str, Any], stacks: int, pairs: tuple[int, ...], intermediate: int) -> int:
         """Be a worker; returns the exit status."""
-        settle(self.orders["master"], intermediate, stacks)
+        settle(self.orders["master"], intermediate, stacks, self.orders["at_terminal"])
         self.channel.wire.close()
         set_title(f"prefork: {order['name'].replace('.', ' ')} [{self.orders['app']}]")
-        slot = order["slot"]
-        if not self.loaded:
-            try:
-                self.host.load()
-            except BaseException as error:  # noqa: BLE001 - as in the template
-                report(
-                    self.reports,
-                    "boot_failed",
-                    slot=slot,
-                    reason=sentence(error),
-                    traceback=traceback.format_exc()[-LONGEST_TRACEBACK:],
-                )
-                return 1
+        first = order["slot"]
+        worker = Worker(order["name"], os.getpid(), self.orders["generation"])
+        try:
+            if not self.loaded:
+                self.load()
+            self.hooks.call("after_fork", worker)
+            self.hooks.call("worker_ready", worker)
+        except BaseException as error:  # noqa: BLE001 - as in the template
+            said = trace(error)[-LONGEST_TRACEBACK:]
+            report(self.reports, "boot_failed", slot=first, reason=sentence(error), traceback=said)
+            return 1
         # The standard library has reseeded `random` in the fork; the jitter is drawn after it.
         limit = self.orders["limit_request"] + random.randint(0, self.orders["limit_request_jitter"])  # noqa: S311
-        wire = socket.socket(fileno=pair)
-        report(self.reports, "ready", slot=slot)
-        serve(wire, self.scoreboard.slot(slot), self.host, self.means, limit)
+        places = [(socket.socket(fileno=pair), self.scoreboard.slot(first + n)) for n, pair in enumerate(pairs)]
+        report(self.reports, "ready", slot=first)
+        if not self.orders["threads"]:
+            serve(*places[0], self.host, self.means, limit, itertools.count(1))
+        elif status := serve_in_threads(places, first, self.host, self.means, limit):
+            return status
+        self.hooks.leave(worker)
         return 0
 
 
@@ -136,6 +155,8 @@ def main(descriptor: int) -> int:
         return 0
     die_with(orders["master"])
     set_title(f"prefork: template g{orders['generation']} [{orders['app']}]")
+    if orders["at_terminal"]:
+        leave_keys_to_master()
     os.umask(orders["umask"])
     os.chdir(orders["app_dir"])
     sys.path.insert(0, orders["app_dir"])

@@ -2,11 +2,12 @@
 
 import gzip
 import hashlib
+import http.client
 import itertools
 import json
 import os
 from urllib.parse import parse_qs
-from wsgiref.validate import validator
+from wsgiref.validate import check_environ, validator
 
 NAMES = {"/": "echo", "*": "echo"}
 
@@ -21,9 +22,13 @@ checked = validator(served)
 
 
 def app(environ, start_response):
-    """The validator does not know `OPTIONS *`, and hides whether a list was returned: /plain/… goes past it."""
-    plain = environ["PATH_INFO"] == "*" or environ["PATH_INFO"].startswith("/plain/")
-    return (served if plain else checked)(environ, start_response)
+    """The validator does not know `OPTIONS *`, and hides whether a list was returned: of /plain/… it sees the environ only."""
+    if environ["PATH_INFO"] == "*":
+        return served(environ, start_response)
+    if environ["PATH_INFO"].startswith("/plain/"):
+        check_environ(environ)
+        return served(environ, start_response)
+    return checked(environ, start_response)
 
 
 def answer(start_response, said, status="200 OK"):
@@ -51,6 +56,17 @@ def do_hold(environ, start_response, query):
     with open(query["gate"]) as gate:
         gate.read()
     return do_echo(environ, start_response, query)
+
+
+def do_report(environ, start_response, query):
+    """When the gate is opened, ask the server itself for something, as the rendering of a PDF does for its images."""
+    with open(query["gate"]) as gate:
+        gate.read()
+    connection = http.client.HTTPConnection("127.0.0.1", int(environ["SERVER_PORT"]), timeout=30)
+    connection.request("GET", "/echo?asset")
+    status = connection.getresponse().status
+    connection.close()
+    return answer(start_response, {"asset": status})
 
 
 def do_big(environ, start_response, query):
@@ -108,6 +124,20 @@ def do_nothing(environ, start_response, query):
 
 def do_raise(environ, start_response, query):
     raise LookupError("a secret of the application")
+
+
+def do_print(environ, start_response, query):
+    """A line on standard output and one on standard error, past Python's buffers."""
+    os.write(1, f"stdout {query['text']}\n".encode())
+    os.write(2, f"stderr {query['text']}\n".encode())
+    return do_echo(environ, start_response, query)
+
+
+def do_redirect(environ, start_response, query):
+    """Lead standard error elsewhere, as some daemons do."""
+    with open(query["file"], "a") as file:
+        os.dup2(file.fileno(), 2)
+    return do_echo(environ, start_response, query)
 
 
 def do_die(environ, start_response, query):

@@ -2,7 +2,7 @@ from collections.abc import Callable
 
 import pytest
 
-from prefork.config import ConfigurationError, Machine, Settings, unservable, warnings
+from prefork.config import ConfigurationError, Machine, Settings, for_development, in_vain, unservable, warnings
 
 Configure = Callable[..., Settings]
 Problems = Callable[..., list[str]]
@@ -19,10 +19,9 @@ def test_the_defaults_raise_no_doubt(configure: Configure) -> None:
 
 
 def test_contradictions_are_problems(problems: Problems) -> None:
-    assert problems("workers = 0\nlimit_memory_soft = 3G") == [
-        "odoo.conf:1: workers: 0 asks for threaded mode, which is not available yet; set it to 1 or more",
+    assert problems("limit_memory_soft = 3G") == [
         (
-            "odoo.conf:2: limit_memory_soft: 3 GiB is above limit_memory_hard, 2.5 GiB (default); "
+            "odoo.conf:1: limit_memory_soft: 3 GiB is above limit_memory_hard, 2.5 GiB (default); "
             "set it to 60 to 90 % of the hard limit"
         ),
     ]
@@ -109,9 +108,66 @@ def test_settings_that_nothing_can_be_served_with(configure: Configure) -> None:
     assert unservable(configure(APP)) == []
 
 
+def test_threaded_mode_is_for_development(configure: Configure) -> None:
+    settings = configure(APP + "workers = 0\nlimit_time_cpu = 0")
+    vain = ("limit_memory_soft", "limit_memory_hard", "limit_time_real")
+    assert in_vain(settings) == vain
+    assert [str(problem) for problem in for_development(settings)] == [
+        (
+            "odoo.conf:2: workers: 0 is threaded mode, for development: all requests share one process and its interpreter lock; "
+            f"{', '.join(vain)} have no effect"
+        )
+    ]
+    assert (settings.threaded, settings.processes) == (True, 1)
+    assert unservable(settings) == []
+
+
+def test_reloading_on_changes_is_for_development(configure: Configure) -> None:
+    (problem,) = for_development(configure(APP + "dev = True"))
+    assert str(problem) == "odoo.conf:2: dev: is for development: the server reloads whenever a file of the application changes"
+
+
+@pytest.mark.parametrize(
+    ("text", "wanted"),
+    [
+        ("dev_mode = all", True),
+        ("dev_mode = qweb, reload", True),
+        ("dev_mode = qweb,xml", False),
+        ("dev_mode = False", False),
+        ("dev_mode = all\ndev = False", False),
+        ("dev = True", True),
+        ("", False),
+    ],
+)
+def test_odoos_key_says_it_too(configure: Configure, text: str, wanted: bool) -> None:
+    assert configure(text).dev is wanted
+
+
+def test_without_limits_none_is_in_vain(configure: Configure) -> None:
+    unlimited = "limit_memory_soft = 0\nlimit_memory_hard = 0\nlimit_time_cpu = 0\nlimit_time_real = 0\n"
+    (problem,) = for_development(configure(APP + unlimited + "workers = 0"))
+    assert problem.sentence.endswith("interpreter lock")
+
+
+def test_the_defaults_are_not_for_development(configure: Configure) -> None:
+    settings = configure(APP)
+    assert (for_development(settings), in_vain(settings)) == ([], ())
+    assert (settings.threaded, settings.processes) == (False, 2)
+    assert configure(APP + "http_enable = False").processes == 0
+
+
 def test_an_error_still_lets_the_other_options_be_doubted(configure: Configure) -> None:
     with pytest.raises(ConfigurationError) as caught:
         configure(APP + "workers = x\nlimit_memory_soft = 10M\nbacklog = y")
     error = caught.value
     found = [problem.place for problem in warnings(error.settings, Machine(8, 1), error.broken)]
     assert found == ["odoo.conf:3: limit_memory_soft", "no effect yet"]
+
+
+def test_a_backlog_that_the_kernel_cuts(configure: Configure) -> None:
+    machine = Machine(8, 1 << 40, somaxconn=1024)
+    advice = "raise that (sysctl -w net.core.somaxconn=2048) or lower the backlog"
+    assert sentences(configure(APP), machine) == [
+        f"backlog: the kernel keeps only 1024 connections, its net.core.somaxconn; {advice}"
+    ]
+    assert sentences(configure(APP + "backlog = 1024"), machine) == []

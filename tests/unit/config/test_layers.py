@@ -35,6 +35,11 @@ def test_the_file_is_the_one_asked_for_or_named_or_there(tmp_path: Path) -> None
     assert load(None, {}, {}, tmp_path).http_port == 8069
 
 
+def test_the_settings_know_their_file(configure: Configure, tmp_path: Path) -> None:
+    assert configure().file == tmp_path / "odoo.conf"
+    assert load(None, {}, {"HOME": str(tmp_path)}, tmp_path).file is None
+
+
 def test_a_file_that_is_missing_is_a_problem(tmp_path: Path) -> None:
     with pytest.raises(ConfigurationError, match=r"none\.conf: the file cannot be read: No such file"):
         load(Path("none.conf"), {}, {}, tmp_path)
@@ -52,8 +57,8 @@ def test_an_unset_variable_takes_back_what_the_file_says(configure: Configure) -
 
 
 def test_an_empty_interface_means_every_address(configure: Configure) -> None:
-    assert configure("http_interface =").http_interface == "0.0.0.0"
-    assert configure("http_interface = False").http_interface == "127.0.0.1"
+    assert configure("http_interface =").http_interface == ("0.0.0.0",)
+    assert configure("http_interface = False").http_interface == ("127.0.0.1",)
 
 
 @pytest.mark.parametrize(
@@ -125,7 +130,7 @@ def test_values_of_every_kind(configure: Configure) -> None:
     assert (settings.limit_memory_soft, settings.limit_time_real, settings.umask) == (671088640, 120.0, 0o077)
     assert settings.trusted_proxies == ("10.0.0.0/8", "192.168.1.1", "::1")
     assert settings.server_wide_modules == ("base", "web")
-    assert (settings.log_level, settings.preload, settings.http_interface) == ("debug", "false", "::")
+    assert (settings.log_level, settings.preload, settings.http_interface) == ("debug", "false", ("::",))
 
 
 def test_odoos_own_keys_and_sections_are_kept_as_written(configure: Configure) -> None:
@@ -151,7 +156,7 @@ def test_all_problems_at_once_in_the_order_of_lines(problems: Problems) -> None:
         "odoo.conf:6: db_pasword: there is no such option; did you mean db_password?",
         "odoo.conf:7: qqq: there is no such option; `prefork serve --help` lists all options",
         "odoo.conf:8: workers: already set in line 1; remove one of the two",
-        'PREFORK_UMASK: "9" is not a umask; write three octal digits, such as 022 or 077',
+        'PREFORK_UMASK: "9" is not a set of permissions; write three octal digits, such as 022 or 660',
         '--backlog: "x" is not a whole number',
     ]
 
@@ -163,8 +168,18 @@ def test_all_problems_at_once_in_the_order_of_lines(problems: Problems) -> None:
         ("app = shop:make(1)", '"shop:make(1)" names no application; write module:attribute or module:factory()'),
         ("proxy_mode = maybe", '"maybe" is neither True nor False'),
         ("log_format = xml", '"xml" is not one of text, json'),
-        ("http_interface = a b", '"a b" is neither an IP address nor a host name'),
-        ("http_interface = 300.1.1.1", '"300.1.1.1" is neither an IP address nor a host name'),
+        ("http_interface = a b", '"a b" is neither an IP address nor a host name, nor a path such as unix:/run/site/http.sock'),
+        ("http_interface = 127.0.0.1, ::1, 127.0.0.1", "127.0.0.1 is listed twice; name each address once"),
+        ("http_interface = unix:", "unix: names no path; write one such as unix:/run/site/http.sock"),
+        (
+            "http_interface = unix:/" + "x" * 107,
+            "/" + "x" * 107 + " has 108 bytes, a socket's path can have 107; choose a shorter one",
+        ),
+        ("http_interface = 0.0.0.0, ::, ::1", ":: includes ::1; name one of the two"),
+        (
+            "http_interface = 300.1.1.1",
+            '"300.1.1.1" is neither an IP address nor a host name, nor a path such as unix:/run/site/http.sock',
+        ),
         ("trusted_proxies = ::1, x", '"x" is neither an IP address nor a network such as 10.0.0.0/8'),
         ("limit_memory_soft = lots", '"lots" is not a size; write bytes, or a number with K, M, G or T, such as 640M or 2.5GiB'),
         (
@@ -214,3 +229,16 @@ def test_settings_can_be_pickled_and_made_by_hand(configure: Configure) -> None:
     assert pickle.loads(pickle.dumps(settings)) == settings
     made = Settings(app="x:y", limit_request=50)
     assert (made.app_dir, made.limit_request_jitter, made.python) == (Path.cwd(), 5, Path(sys.executable))
+
+
+def test_interfaces_are_a_list(configure: Configure, tmp_path: Path) -> None:
+    (tmp_path / "run").mkdir()
+    settings = configure("http_interface = 127.0.0.1, [::1],\n  localhost, unix:run/x.sock")
+    assert settings.http_interface == ("127.0.0.1", "::1", "localhost", f"unix:{tmp_path}/run/x.sock")
+    assert settings.shown("http_interface") == f"127.0.0.1, ::1, localhost, unix:{tmp_path}/run/x.sock"
+
+
+def test_the_permissions_of_sockets_follow_from_their_group(configure: Configure) -> None:
+    assert configure("http_interface = ::1").http_socket_mode == 0o600
+    assert configure("http_socket_group = 0").http_socket_mode == 0o660
+    assert configure("http_socket_group = 0\nhttp_socket_mode = 0606").http_socket_mode == 0o606

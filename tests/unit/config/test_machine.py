@@ -62,3 +62,8 @@ def test_this_machine() -> None:
     assert 0 < machine.cpus <= (os.cpu_count() or 1)
     assert machine.memory is not None
     assert machine.memory > 1 << 26
+
+
+def test_the_longest_backlog(root: Path) -> None:
+    write(root / "proc/sys/net/core/somaxconn", "128\n")
+    assert read_machine(root) == Machine(4.0, 8 << 30, somaxconn=128)

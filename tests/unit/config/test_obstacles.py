@@ -1,4 +1,6 @@
+import importlib.util
 import os
+import socket
 from collections.abc import Callable
 from pathlib import Path
 
@@ -45,6 +47,15 @@ def test_places_that_may_not_be_written(problems: Problems, tmp_path: Path, monk
     ]
 
 
+def test_what_notices_changes_must_be_there(problems: Problems, configure: Configure, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert configure("dev = True").dev
+    monkeypatch.setattr(importlib.util, "find_spec", lambda _: None)
+    assert problems("dev = True") == [
+        "odoo.conf:1: dev: needs watchfiles, which is not installed beside Prefork; install prefork[watch], or leave the option out"
+    ]
+    assert not configure("").dev
+
+
 def test_the_data_directory_may_be_created(configure: Configure, tmp_path: Path) -> None:
     assert configure("data_dir = a/b/c").data_dir == tmp_path / "a" / "b" / "c"
     assert not (tmp_path / "a").exists()
@@ -70,3 +81,30 @@ def test_only_root_can_change_the_account(problems: Problems, configure: Configu
 def test_root_may_use_numbers_without_an_account(configure: Configure, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(os, "geteuid", lambda: 0)
     assert configure("user = 54321").user == "54321"
+
+
+def test_places_where_no_socket_can_be(problems: Problems, configure: Configure, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    assert problems("http_interface = unix:file, unix:missing/x.sock, ::1") == [
+        f"odoo.conf:1: http_interface: {tmp_path}/file is no socket and is not replaced; remove it, or choose another path",
+        (
+            f"odoo.conf:1: http_interface: {tmp_path}/missing/x.sock cannot be made, as its directory does not exist; "
+            f"create {tmp_path}/missing"
+        ),
+    ]
+    with socket.socket(socket.AF_UNIX) as left:
+        left.bind(str(tmp_path / "left.sock"))
+    assert configure("http_interface = unix:left.sock").http_interface == (f"unix:{tmp_path}/left.sock",)
+
+
+@pytest.mark.usefixtures("somebody")
+def test_only_members_can_give_a_socket_to_a_group(
+    problems: Problems, configure: Configure, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(os, "getgroups", lambda: [54321])
+    sentence = 'only root and members can give a socket to group "11111"; add this account to it, or start Prefork as root'
+    assert problems("http_socket_group = 11111") == [f"odoo.conf:1: http_socket_group: {sentence}"]
+    assert problems("http_socket_group = nosuchgroup") == [
+        'odoo.conf:1: http_socket_group: there is no group "nosuchgroup" on this machine; create it, or give its number'
+    ]
+    assert configure("http_socket_group = 54321").http_socket_group == "54321"

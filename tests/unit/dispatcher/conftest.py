@@ -12,6 +12,7 @@ import pytest
 
 from prefork.dispatcher.connection import WATCHED, Connection, State
 from prefork.dispatcher.disk import Disk, Spool
+from prefork.dispatcher.ledger import Ledger
 from prefork.dispatcher.options import Options
 from prefork.dispatcher.traffic import Traffic
 from prefork.dispatcher.workers import Worker
@@ -32,6 +33,7 @@ OPTIONS = Options(
     trusted_proxies=("127.0.0.1",),
     queue_size=2,
     queue_timeout=30.0,
+    lanes=(),
     header_timeout=10.0,
     body_timeout=20.0,
     keepalive_timeout=75.0,
@@ -39,6 +41,8 @@ OPTIONS = Options(
     max_body_size=1 << 20,
     static=(),
     access_log=True,
+    access_log_format="prefork",
+    access_log_exclude=(),
     log_level="info",
 )
 
@@ -191,9 +195,21 @@ class Hand:
 
 
 class Client:
-    """A client's end of a TCP connection, and the dispatcher's connection at the other end."""
+    """A client's end of a TCP connection (or of a unix pair), and the dispatcher's connection at the other end."""
 
-    def __init__(self, desk: Desk, room: int | None) -> None:
+    def __init__(self, desk: Desk, room: int | None, unix: bool) -> None:
+        self.desk = desk
+        if unix:
+            self.socket, self.theirs = socket.socketpair()
+            self.socket.settimeout(WITHIN)
+            peer = local = ("", 0)
+        else:
+            peer, local = self._connect(room)
+        self.connection = Connection(desk.traffic, self.theirs, peer, local)
+        desk.loop.connections[self.theirs.fileno()] = self.connection
+        desk.loop.epoll.register(self.theirs.fileno(), WATCHED)
+
+    def _connect(self, room: int | None) -> tuple[tuple[str, int], tuple[str, int]]:
         with socket.create_server(("127.0.0.1", 0)) as listener:
             if room:
                 listener.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, room)
@@ -202,12 +218,8 @@ class Client:
                 self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, room)
             self.socket.connect(listener.getsockname())
             self.socket.settimeout(WITHIN)
-            theirs, peer = listener.accept()
-        self.desk = desk
-        self.theirs = theirs
-        self.connection = Connection(desk.traffic, theirs, (peer[0], peer[1]), theirs.getsockname())
-        desk.loop.connections[theirs.fileno()] = self.connection
-        desk.loop.epoll.register(theirs.fileno(), WATCHED)
+            self.theirs, peer = listener.accept()
+        return (peer[0], peer[1]), self.theirs.getsockname()
 
     @property
     def state(self) -> State:
@@ -280,7 +292,8 @@ class Desk:
         self.journal = Notes()
         self.counters = SCOREBOARD.slot(DISPATCHER)
         self.counters.clear()
-        self.traffic = Traffic(self.loop, OPTIONS, self.journal, self.counters, self.loop.disk, self.loop.spool)
+        Ledger(SCOREBOARD).arrange([])
+        self.traffic = Traffic(self.loop, OPTIONS, self.journal, SCOREBOARD, self.loop.disk, self.loop.spool)
         self.hands: list[Hand] = []
         self.clients: list[Client] = []
 
@@ -291,9 +304,9 @@ class Desk:
         self.traffic.add(hand.worker)
         return hand
 
-    def connect(self, room: int | None = None) -> Client:
+    def connect(self, room: int | None = None, *, unix: bool = False) -> Client:
         """A client; `room` bounds what its connection takes while it does not read."""
-        client = Client(self, room)
+        client = Client(self, room, unix)
         self.clients.append(client)
         return client
 

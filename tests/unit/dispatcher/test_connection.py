@@ -15,6 +15,7 @@ import pytest
 from prefork.dispatcher import connection
 from prefork.dispatcher.connection import CONTINUE, TRANSITIONS, State
 from prefork.dispatcher.outbox import Extent
+from prefork.events import RequestRefused
 from prefork.messages import INLINE
 
 if TYPE_CHECKING:
@@ -221,12 +222,65 @@ def test_refused(desk: Desk, sent: bytes, status: int) -> None:
     assert desk.journal.names() == ["request_refused"]
 
 
+@pytest.mark.parametrize(
+    ("sent", "known"),
+    [
+        (b"POST / HTTP/1.1\r\nHost: h\r\nX-Request-ID: c-1\r\nContent-Length: 2000000\r\n\r\n", True),
+        (b"GET / HTTP/1.1\r\nX-Request-ID: c-1\r\n\r\n", False),
+    ],
+    ids=["the head could be read", "it could not"],
+)
+def test_a_refused_request_has_a_name_too(desk: Desk, sent: bytes, known: bool) -> None:
+    client = desk.connect()
+    client.send(sent)
+    head = client.socket.recv(1 << 16)
+    (refused,) = desk.journal.events
+    assert isinstance(refused, RequestRefused)
+    assert (refused.request_id == "c-1") is known
+    assert f"\r\nX-Request-ID: {refused.request_id}\r\n".encode() in head
+
+
 def test_a_refused_client_is_not_listened_to_for_ever(desk: Desk) -> None:
     client = desk.connect()
     client.send(b"rubbish\r\n\r\n")
     assert client.connection.deadline < time.monotonic() + 5
     client.connection.overdue()
     assert client.state is State.CLOSED
+
+
+def test_a_refused_client_that_goes_on_sending_has_its_time(desk: Desk) -> None:
+    """It may have megabytes to send before it looks for an answer."""
+    client = desk.connect()
+    client.send(b"rubbish\r\n\r\n")
+    client.connection.deadline = 0.0
+    client.send(b"x")
+    assert 0 < client.connection.deadline - time.monotonic() <= connection.LINGER
+    client.connection.until = 5.0
+    client.send(b"x")
+    assert client.connection.deadline == 5.0, "but not for ever"
+
+
+def test_a_refused_client_does_not_send_without_end(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(connection, "LINGER_BYTES", 1000)
+    client = desk.connect()
+    client.send(b"rubbish\r\n\r\n")
+    client.send(bytes(1000))
+    assert client.state is State.LINGERING
+    client.send(b"x")
+    assert client.state is State.CLOSED
+
+
+def test_what_has_arrived_of_a_refused_body_is_let_go(desk: Desk) -> None:
+    before = len(os.listdir("/proc/self/fd"))
+    client = desk.connect()
+    client.socket.sendall(
+        b"POST / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n%x\r\n" % (INLINE + 1) + bytes(INLINE + 1)
+    )
+    desk.loop.until(lambda: bool(client.connection.intake and client.connection.intake.descriptor >= 0))
+    assert len(os.listdir("/proc/self/fd")) == before + 3
+    client.send(b"no end of a chunk")
+    assert client.state is State.LINGERING
+    desk.loop.until(lambda: len(os.listdir("/proc/self/fd")) == before + 2)  # only the two ends of the connection are open
 
 
 def test_half_a_request_has_its_time(desk: Desk) -> None:

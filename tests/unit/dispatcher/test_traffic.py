@@ -6,17 +6,21 @@ import json
 import os
 import time
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from prefork.config.kinds import lanes
 from prefork.dispatcher import traffic
 from prefork.dispatcher.connection import State
 from prefork.dispatcher.outbox import Extent
 from prefork.dispatcher.verdict import MOST_DELIVERIES
-from prefork.events import Access, RequestFailed, RequestRetried
+from prefork.events import Access, QueueFull, RequestFailed, RequestRetried
+from prefork.master.lanes import lanes as figures
 from prefork.messages import INLINE
-from prefork.scoreboard import ANSWERED, BEGUN, BUSY, DONE, FAILED, OLDEST, QUEUED, RECEIVED, RETRIED, WRITING
+from prefork.scoreboard import ABANDONED, ANSWERED, BEGUN, BUSY, DONE, FAILED, OLDEST, QUEUED, RECEIVED, RETRIED, WRITING
+
+from .conftest import SCOREBOARD
 
 if TYPE_CHECKING:
     from prefork.events import Event
@@ -97,6 +101,70 @@ def test_wait_service_and_cpu_are_measured(desk: Desk) -> None:
     assert access.cpu == 5e-6
 
 
+def test_the_entry_of_a_request_has_what_other_formats_need(desk: Desk) -> None:
+    client = desk.connect()
+    desk.hire()
+    client.send(b"GET /1 HTTP/1.0\r\nReferer: http://a/\xe9\r\nUser-Agent: b\r\nX-Request-ID: c-1\r\n\r\n")
+    desk.hands[0].answer(OK)
+    (access,) = events(desk, Access)
+    assert isinstance(access, Access)
+    assert (access.protocol, access.referer, access.user_agent) == ("HTTP/1.0", "http://a/\xe9", "b")
+    assert access.request_id == "c-1"
+
+
+def test_paths_that_nobody_wants_to_read_of_are_logged_when_they_fail(desk: Desk) -> None:
+    desk.traffic.apply(replace(desk.traffic.options, access_log_exclude=("/_prefork/live", "/web/health*")))
+    hand, client = desk.hire(), desk.connect()
+    for target in (b"/_prefork/live", b"/_prefork/live?a", b"/_prefork/lively"):
+        client.send(b"GET %b HTTP/1.1\r\nHost: h\r\n\r\n" % target)
+        client.answer()
+    for target in (b"/web/healthy?b", b"/web/heal", b"/a/web/health"):
+        client.send(b"GET %b HTTP/1.1\r\nHost: h\r\n\r\n" % target)
+        hand.answer(OK)
+        client.answer()
+    desk.traffic.retire(hand.worker)
+    desk.traffic.give_up("it is over")
+    client.send(b"GET /web/health HTTP/1.1\r\nHost: h\r\n\r\n")
+    assert client.answer()[0] == 503
+    logged = [(event.target, event.status) for event in events(desk, Access) if isinstance(event, Access)]
+    assert logged == [("/_prefork/lively", 404), ("/web/heal", 200), ("/a/web/health", 200), ("/web/health", 503)]
+
+
+# What a request is called.
+
+
+def test_one_name_for_the_application_the_client_and_the_log(desk: Desk) -> None:
+    hand, client = desk.hire(), desk.connect()
+    client.send(GET % 1)
+    request = hand.answer(OK)
+    assert client.answer() == (200, b"ok")
+    client.send(POST % 2)
+    other = hand.begin()
+    hand.die()
+    assert client.answer()[0] == 502
+    assert request.request_id != other.request_id
+    assert [value for name, value in request.headers if name == b"x-request-id"] == [request.request_id.encode()]
+    assert [event.request_id for event in events(desk, Access) if isinstance(event, Access)] == [
+        request.request_id,
+        other.request_id,
+    ]
+    (failed,) = events(desk, RequestFailed)
+    assert isinstance(failed, RequestFailed)
+    assert failed.request_id == other.request_id
+
+
+def test_a_request_keeps_its_name_when_another_worker_takes_it(desk: Desk) -> None:
+    second, first, client = desk.hire(), desk.hire(), desk.connect()
+    client.send(GET % 1)
+    before = first.begin()
+    first.die()
+    after = second.answer(OK)
+    assert (after.request_id, after.headers) == (before.request_id, before.headers)
+    (retried,) = events(desk, RequestRetried)
+    assert isinstance(retried, RequestRetried)
+    assert retried.request_id == before.request_id
+
+
 # Retiring.
 
 
@@ -164,7 +232,7 @@ def test_begun_get_is_made_once_more(desk: Desk) -> None:
     assert not third.has_message()
     (failed,) = events(desk, RequestFailed)
     assert isinstance(failed, RequestFailed)
-    assert failed.reference.encode() in body
+    assert failed.request_id.encode() in body
     assert client.state is State.IDLE
 
 
@@ -238,6 +306,60 @@ def test_dead_before_the_first_byte_whatever_its_slot_says(desk: Desk) -> None:
     assert second.answer(OK).attempt == 2
     assert client.answer() == (200, b"ok")
     assert client.silent()
+
+
+def test_the_threads_of_a_dead_process_get_nothing_more(desk: Desk) -> None:
+    """Their pairs may still take a message, where a child of the application holds their ends."""
+    alive, thread, other = desk.hire(), desk.hire(), desk.hire()
+    alive.worker.pid = 2
+    client = desk.connect()
+    client.send(GET % 1)
+    other.begin()
+    desk.traffic.die_with(other.worker)
+    other.die()
+    assert not thread.has_message()
+    assert alive.answer(OK).attempt == 2
+    assert client.answer() == (200, b"ok")
+
+
+@pytest.mark.parametrize("sent", [0, len(OK) - 1, len(OK)])
+def test_a_unix_socket_does_not_tell_what_is_out_so_the_connection_is_cut(desk: Desk, sent: int) -> None:
+    """Whether the client has read all or there was nothing to read, the socket looks the same: no second head either way."""
+    other, hand, client = desk.hire(), desk.hire(), desk.connect(unix=True)
+    client.send(GET % 1)
+    request = hand.begin()
+    hand.stamp(request.number, WRITING, len(OK), whole=True, keep=True)
+    hand.send(OK[:sent])
+    hand.die()
+    assert client.receive(sent) == OK[:sent]
+    assert client.ended()
+    assert client.state is State.CLOSED
+    assert not other.has_message()
+
+
+def test_on_a_unix_socket_a_death_before_and_after_the_answer_is_told_by_the_slot(desk: Desk) -> None:
+    second, first, client = desk.hire(), desk.hire(), desk.connect(unix=True)
+    client.send(GET % 1)
+    first.begin()
+    first.die()
+    request = second.begin()
+    assert request.attempt == 2
+    second.send(OK)
+    second.stamp(request.number, DONE, keep=True)
+    second.die()
+    assert client.answer() == (200, b"ok")
+    third = desk.hire()
+    client.send(GET % 2)
+    assert third.answer(OK).attempt == 1
+    assert client.answer() == (200, b"ok")
+
+
+def test_a_client_without_an_address_is_named_all_the_same(desk: Desk) -> None:
+    hand, client = desk.hire(), desk.connect(unix=True)
+    client.send(GET % 1)
+    request = hand.answer(OK)
+    assert (request.client, request.server) == (("", 0), ("h", 80))
+    assert [event.client for event in desk.journal.events if isinstance(event, Access)] == ["unix:"]
 
 
 def test_dead_in_the_middle_of_the_answer(desk: Desk) -> None:
@@ -443,8 +565,165 @@ def test_the_body_of_a_client_that_has_left_is_not_kept(desk: Desk) -> None:
     """Its place in the line is passed over later; until then a small body would cost as much as it has bytes."""
     client = desk.connect()
     client.send(POST % 1)
-    (exchange,) = desk.traffic.queue.line
+    (exchange,) = desk.traffic.queue.waiting()
     assert exchange.body == b"abc"
     client.reset()
     desk.loop.until(lambda: client.state is State.CLOSED)
     assert exchange.body == b""
+
+
+# Lanes.
+
+
+def with_lanes(desk: Desk, text: str, **changes: object) -> None:
+    desk.traffic.apply(replace(desk.traffic.options, lanes=lanes(text), **changes))
+
+
+def lane(desk: Desk, name: str) -> dict[str, Any]:
+    """What the master would say about a lane."""
+    desk.traffic.tick(time.monotonic())
+    said = figures(desk.traffic.lanes.declared, SCOREBOARD, time.monotonic())["lanes"]
+    return next(each for each in said if each["name"] == name)
+
+
+def test_a_limited_lane_leaves_a_worker_to_the_others(desk: Desk) -> None:
+    with_lanes(desk, "reports:/report/*:0-1")
+    first, second = desk.hire(), desk.hire()
+    reports = [desk.connect(), desk.connect()]
+    for number, client in enumerate(reports):
+        client.send(b"GET /%%72eport/%d HTTP/1.1\r\nHost: h\r\n\r\n" % number)
+    assert [client.state for client in reports] == [State.SERVED, State.QUEUED]
+    asset = desk.connect()
+    asset.send(GET % 1)
+    assert first.answer(OK).target == b"/1"
+    assert asset.answer() == (200, b"ok")
+    assert (lane(desk, "reports")["waiting"], lane(desk, "reports")["working"]) == (1, 1)
+    assert second.answer(OK).target == b"/%72eport/0"
+    assert second.answer(OK).target == b"/%72eport/1"
+    assert lane(desk, "reports")["served"] == 2
+    assert (lane(desk, "default")["arrived"], lane(desk, "default")["served"]) == (1, 1)
+
+
+def test_the_death_of_a_worker_makes_room_in_its_lane(desk: Desk) -> None:
+    with_lanes(desk, "reports:/report/*:0-1")
+    for _ in range(3):
+        desk.hire()
+    clients = [desk.connect(), desk.connect()]
+    for client in clients:
+        client.send(b"POST /report/%d HTTP/1.1\r\nHost: h\r\nContent-Length: 0\r\n\r\n" % clients.index(client))
+    busy = next(hand for hand in desk.hands if hand.has_message())
+    busy.begin()
+    busy.die()
+    assert clients[0].answer()[0] == 502
+    (other,) = [hand for hand in desk.hands if hand is not busy and hand.has_message()]
+    assert other.answer(OK).target == b"/report/1"
+    assert clients[1].answer() == (200, b"ok")
+
+
+def test_a_retry_has_its_lane_before_those_that_wait(desk: Desk) -> None:
+    with_lanes(desk, "reports:/report/*:0-1")
+    for _ in range(3):
+        desk.hire()
+    clients = [desk.connect(), desk.connect()]
+    for number, client in enumerate(clients):
+        client.send(b"GET /report/%d HTTP/1.1\r\nHost: h\r\n\r\n" % number)
+    busy = next(hand for hand in desk.hands if hand.has_message())
+    busy.begin()
+    busy.die()
+    (other,) = [hand for hand in desk.hands if hand is not busy and hand.has_message()]
+    assert other.answer(OK).target == b"/report/0"
+    assert other.answer(OK).target == b"/report/1"
+
+
+def test_the_retirement_of_an_idle_worker_may_free_a_reserved_one(desk: Desk) -> None:
+    """Two reserved workers of three; when one of these goes, only one can be reserved, and one is everybody's."""
+    with_lanes(desk, "api:/api/*:2")
+    hands = [desk.hire(), desk.hire(), desk.hire()]
+    clients = [desk.connect(), desk.connect()]
+    for client in clients:
+        client.send(GET % clients.index(client))
+    assert [client.state for client in clients] == [State.SERVED, State.QUEUED]
+    busy = next(hand for hand in hands if hand.has_message())
+    desk.traffic.retire(busy.worker)
+    assert [client.state for client in clients] == [State.SERVED, State.SERVED], "the busy one leaves, and another is everybody's"
+    busy.answer(OK)
+    assert desk.loop.parted == [busy.name]
+
+
+def test_other_lanes_are_for_those_that_wait_too(desk: Desk) -> None:
+    with_lanes(desk, "reports:/report/*:0-1")
+    first, second = desk.hire(), desk.hire()
+    clients = [desk.connect(), desk.connect()]
+    for number, client in enumerate(clients):
+        client.send(b"GET /report/%d HTTP/1.1\r\nHost: h\r\n\r\n" % number)
+    assert clients[1].state is State.QUEUED
+    with_lanes(desk, "others:/other/*:1")
+    assert clients[1].state is State.QUEUED, "one worker is kept for others"
+    with_lanes(desk, "")
+    assert clients[1].state is State.SERVED
+    assert first.answer(OK).target == b"/report/1"
+    assert second.answer(OK).target == b"/report/0"
+    assert lane(desk, "default")["served"] == 2
+
+
+def test_a_flood_in_one_lane_refuses_no_other(desk: Desk) -> None:
+    with_lanes(desk, "api:/api/*:0")
+    flood = [desk.connect() for _ in range(3)]
+    for client in flood:
+        client.send(b"GET /api/ HTTP/1.1\r\nHost: h\r\n\r\n")
+    assert [client.state for client in flood] == [State.QUEUED, State.QUEUED, State.IDLE]
+    assert flood[2].answer()[0] == 503
+    other = desk.connect()
+    other.send(GET % 1)
+    assert other.state is State.QUEUED
+    assert [(event.lane, event.length) for event in events(desk, QueueFull)] == [("api", 2)]
+
+
+def test_saturation_of_lanes(desk: Desk) -> None:
+    with_lanes(desk, "api:/api/*:1")
+    desk.hire()
+    desk.hire()
+    client, late = desk.connect(), desk.connect()
+    client.send(GET % 1)
+    late.send(b"GET /_prefork/saturation HTTP/1.1\r\nHost: h\r\n\r\n")
+    status, body = late.answer()
+    said = json.loads(body)
+    assert (status, said["idle"]) == (503, 1), "the idle one is reserved"
+    assert said["lanes"] == {
+        "api": {"waiting": 0, "working": 0, "saturated": False, "oldest_wait": 0},
+        "default": {"waiting": 0, "working": 1, "saturated": True, "oldest_wait": 0},
+    }
+
+
+def test_what_requests_waited_and_took(desk: Desk) -> None:
+    hand = desk.hire()
+    desk.connect().send(GET % 1)
+    waits = desk.connect()
+    waits.send(GET % 2)
+    desk.traffic.tick(time.monotonic() + 31)
+    assert waits.answer()[0] == 503
+    hand.answer(OK)
+    said = lane(desk, "default")
+    assert (said["arrived"], said["served"]) == (2, 1)
+    assert said["wait"]["p50"] < 1
+    assert said["wait"]["p99"] > 25, "the one that waited in vain counts"
+    assert said["service"]["p99"] < 5
+
+
+@pytest.mark.parametrize("sent", [b"GET / HT", b"POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 3\r\n\r\na", GET % 1])
+def test_clients_that_leave_before_a_worker_has_their_request_are_counted(desk: Desk, sent: bytes) -> None:
+    client, silent = desk.connect(), desk.connect()
+    client.send(sent)
+    for each in (client, silent):
+        each.socket.close()
+    desk.loop.until(lambda: client.state is silent.state is State.CLOSED)
+    assert desk.counters[ABANDONED] == 1
+
+
+def test_a_client_that_leaves_while_it_is_served_is_not_counted(desk: Desk) -> None:
+    hand, client = desk.hire(), desk.connect()
+    client.send(GET % 1)
+    client.socket.close()
+    hand.answer(OK)
+    desk.loop.until(lambda: client.state is State.CLOSED)
+    assert desk.counters[ABANDONED] == 0

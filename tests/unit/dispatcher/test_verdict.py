@@ -58,3 +58,9 @@ def test_the_clients_socket_corrects_the_slot(whole: bool, size: int, out: int, 
 @pytest.mark.parametrize("state", [NOTHING, RECEIVED, BEGUN, DONE])
 def test_other_states_need_no_correction(state: int) -> None:
     assert corrected(progress(state), 100, 100) == progress(state)
+
+
+@pytest.mark.parametrize("whole", [True, False])
+def test_a_socket_that_does_not_tell_corrects_nothing(whole: bool) -> None:
+    for state in (NOTHING, RECEIVED, BEGUN, WRITING, DONE):
+        assert corrected(progress(state, whole=whole), 100, None) == progress(state, whole=whole)

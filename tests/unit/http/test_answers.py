@@ -53,16 +53,16 @@ def test_page_for_people(status: int) -> None:
     assert kind == b"text/html; charset=utf-8"
     assert f"<title>{status} {reason(status)}</title>".encode() in body
     assert WORDS[status].encode() in body
-    assert b"Reference: ab12" in body
-    assert b"Reference" not in page(status, "", b"")[1]
+    assert b"Request: ab12" in body
 
 
 def test_page_for_programs() -> None:
     kind, body = page(502, "ab12", b"application/json")
     assert kind == b"application/json"
-    assert json.loads(body) == {"status": 502, "error": "Bad Gateway", "detail": WORDS[502], "reference": "ab12"}
-    assert json.loads(page(418, "", b"application/problem+json", "no")[1]) == {
+    assert json.loads(body) == {"status": 502, "error": "Bad Gateway", "detail": WORDS[502], "request_id": "ab12"}
+    assert json.loads(page(418, "c-1", b"application/problem+json", "no")[1]) == {
         "status": 418,
         "error": "I'm a Teapot",
         "detail": "no",
+        "request_id": "c-1",
     }

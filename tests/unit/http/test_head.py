@@ -229,6 +229,11 @@ def test_targets(line: bytes, target: bytes, host: bytes) -> None:
     assert (head.target, head.header(b"host")) == (target, host)
 
 
+def test_the_host_of_a_url_is_there_also_where_the_client_named_none() -> None:
+    """HTTP/1.0 asks for no Host, and an application would believe the address that it is served at."""
+    assert one(b"GET http://a.example/b HTTP/1.0\r\nX: y\r\n\r\n").headers == [(b"host", b"a.example"), (b"x", b"y")]
+
+
 def test_headers_that_applications_would_take_for_others_are_dropped() -> None:
     head = one(get(b"X_Forwarded_For: 1.2.3.4", b"Content_Length: 7", b"Proxy: evil", b"X-Real: y", b"Transfer_Encoding: chunked"))
     assert head.headers == [(b"host", b"h"), (b"x-real", b"y")]

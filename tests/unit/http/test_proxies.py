@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from prefork.http.proxies import FORWARDED, Origin, Proxies
+from prefork.http.proxies import FORWARDED, Origin, Proxies, named
 
 PROXIES = Proxies(("127.0.0.0/8", "10.0.0.0/8", "::1", "fd00::/8", "192.0.2.7"))
 PEER = ("127.0.0.1", 4711)
@@ -67,6 +67,7 @@ def test_what_a_stranger_says_is_taken_away(name: bytes) -> None:
         ([b"1.2.3.4, unknown, 10.0.0.1"], "10.0.0.1"),
         ([b"1.2.3.4, 203.0.113.9:4711"], None),
         ([b"unknown"], None),
+        ([b'fe80::1%" 200 5, 10.0.0.1'], "10.0.0.1"),
         ([b""], None),
         ([b"1.2.3.4,"], None),
         ([b"\xff\xfe"], None),
@@ -120,3 +121,21 @@ def test_the_host_that_the_client_asked_for(said: bytes, host: bytes) -> None:
 def test_headers_without_forwarding_are_left_alone() -> None:
     headers = [HOST, (b"x", b"y")]
     assert PROXIES.origin(PEER, headers).headers is headers
+
+
+@pytest.mark.parametrize(
+    ("host", "scheme", "expected"),
+    [
+        (b"shop.example", "http", ("shop.example", 80)),
+        (b"shop.example", "https", ("shop.example", 443)),
+        (b"shop.example:8069", "https", ("shop.example", 8069)),
+        (b"shop.example:", "http", ("shop.example", 80)),
+        (b"[::1]", "http", ("[::1]", 80)),
+        (b"[::1]:8069", "http", ("[::1]", 8069)),
+        (b":8069", "http", ("localhost", 8069)),
+        (b"", "http", ("localhost", 80)),
+    ],
+)
+def test_a_server_without_an_address_has_the_name_that_it_is_called_by(host: bytes, scheme: str, expected: tuple[str, int]) -> None:
+    assert named(Origin(("", 0), scheme, [(b"host", host)])) == expected
+    assert named(Origin(("", 0), "http", [])) == ("localhost", 80)

@@ -43,6 +43,13 @@ def test_only_what_the_table_has_is_possible(before: State, after: State) -> Non
         assert subject.state is before
 
 
+def test_a_worker_is_called_by_its_places() -> None:
+    assert (worker(4, State.READY).name, list(worker(4, State.READY).slots)) == ("http.5", [4])
+    threaded = Worker(8, 1, 0.0, threads=4)
+    assert (threaded.name, list(threaded.slots)) == ("http.9-12", [8, 9, 10, 11])
+    assert Worker(8, 1, 0.0, threads=1).name == "http.9"
+
+
 # One look at a time.
 
 

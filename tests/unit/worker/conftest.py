@@ -17,6 +17,7 @@ from prefork.scoreboard import BEGUN, REQUEST, Scoreboard, pack_progress
 from prefork.worker.hosts.wsgi import Wsgi
 from prefork.worker.http import Means, answer
 from prefork.worker.offload import Offload, Offloading
+from prefork.worker.output import Output
 from prefork.worker.reply import Reply
 from prefork.worker.rest import Rest
 
@@ -36,7 +37,8 @@ def hosted(application: Application) -> Wsgi:
 def request(method: str = "GET", target: bytes = b"/", *, version: str = "1.1", keep: bool = True, **parts: Any) -> Request:
     body = parts.get("body", b"")
     headers = parts.get("headers", [(b"host", b"h:8069")])
-    return Request(9, 1, method, target, version, headers, body, len(body), ("192.0.2.1", 4711), ("127.0.0.1", 8069), "http", keep)
+    client, server = ("192.0.2.1", 4711), ("127.0.0.1", 8069)
+    return Request(9, 1, method, target, version, headers, body, len(body), client, server, "http", keep, "abc-7")
 
 
 class Open(io.BytesIO):
@@ -69,7 +71,7 @@ class Bench:
     def __init__(self, directory: Path) -> None:
         self.slot = SCOREBOARD.slot(0)
         self.slot.clear()
-        self.means = Means(os.open(directory, os.O_RDONLY | os.O_DIRECTORY), 1 << 30)
+        self.means = Means(os.open(directory, os.O_RDONLY | os.O_DIRECTORY), 1 << 30, Output())
         self.client, self.theirs = socket.socketpair()
         self.worker, self.dispatcher = pair()
         self.reply: Reply

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     import io
     from pathlib import Path
 
+    from prefork.messages import Request
+
     from .conftest import Application, Bench
 
 TEXT = [("Content-Type", "text/plain")]
@@ -201,14 +203,20 @@ def test_hop_by_hop_headers_are_ours(bench: Bench) -> None:
     ]
     answer = bench.ask(says(b"abc", headers=theirs))
     assert answer.body == b"abc"
-    assert {name.lower() for name, _ in answer.getheaders()} == {"x", "content-length", "date", "server"}
+    assert {name.lower() for name, _ in answer.getheaders()} == {"x", "content-length", "date", "server", "x-request-id"}
 
 
 def test_headers_arrive_as_they_were_given(bench: Bench) -> None:
     given = [("Set-Cookie", "a=1"), ("set-cookie", "b=\xe4\t2"), ("Server", "theirs"), ("date", "today"), ("ETag", "")]
     answer = bench.ask(says(b"abc", headers=given))
     assert answer.getheaders()[:5] == given
-    assert len(answer.getheaders()) == 6
+    assert len(answer.getheaders()) == 7
+
+
+def test_the_id_of_a_request_is_in_its_answer_unless_the_application_says_another(bench: Bench) -> None:
+    assert bench.ask(says(b"abc")).getheader("x-request-id") == "abc-7"
+    answer = bench.ask(says(b"abc", headers=[("x-request-id", "theirs")]))
+    assert answer.headers.get_all("x-request-id") == ["theirs"]
 
 
 def test_head_tells_the_length_where_it_is_known(bench: Bench) -> None:
@@ -229,6 +237,22 @@ def test_too_much_is_cut_off(bench: Bench) -> None:
         answer = bench.ask(application)
         assert (answer.body, answer.rest) == (b"abc", b"")
         assert bench.reply.keep
+
+
+@pytest.mark.parametrize(
+    ("asked", "headers"), [(request("HEAD"), TEXT), (request(), [("Content-Length", "1000")])], ids=["HEAD", "announced"]
+)
+def test_parts_that_nobody_gets_are_not_asked_for(bench: Bench, asked: Request, headers: list[tuple[str, str]]) -> None:
+    parts = Parts(*[b"x" * 1000] * 50)
+    bench.ask(yields(parts, headers=headers), asked)
+    assert parts.taken == 2
+    assert parts.closed == 1
+    assert bench.reply.keep
+
+
+def test_a_length_that_is_said_twice_is_sent_once(bench: Bench) -> None:
+    answer = bench.ask(says(b"abc", headers=[("Content-Length", "3"), ("content-length", "3")]))
+    assert (answer.body, answer.getheader("content-length")) == (b"abc", "3")
 
 
 def test_too_little_is_told_by_a_cut_connection(bench: Bench) -> None:
@@ -259,6 +283,9 @@ def test_too_little_is_told_by_a_cut_connection(bench: Bench) -> None:
         ("200 OK", [("X", "a\nb")]),
         ("200 OK", [("X", "a\rb")]),
         ("200 OK", [("X", "a\0b")]),
+        ("200 OK", [("X", "a\x0bb")]),
+        ("200 OK", [("X", "a\x7f")]),
+        ("200 O\x1bK", TEXT),
         ("200 OK", [("X\r\nY", "a")]),
         ("200 OK", [("X: y", "a")]),
         ("200 OK", [("X ", "a")]),
@@ -331,6 +358,18 @@ def test_a_failure_after_the_head_cuts_the_connection(bench: Bench, capsys: pyte
     assert received.count(b"HTTP/1.1") == 1
     assert not bench.reply.keep
     assert parts.closed == 1
+    assert "late" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(("status", "length"), [("200 OK", "3"), ("204 No Content", "")])
+def test_a_failure_behind_the_whole_answer_does_not_take_it_away(
+    bench: Bench, capsys: pytest.CaptureFixture[str], status: str, length: str
+) -> None:
+    headers = [("Content-Length", length)] if length else []
+    answer = bench.ask(yields(Parts(b"abc", LookupError("late")), status, headers))
+    assert (answer.status, answer.rest) == (int(status[:3]), b"")
+    assert bench.reply.keep
+    assert not bench.reply.failed
     assert "late" in capsys.readouterr().err
 
 
@@ -505,6 +544,12 @@ def test_environ() -> None:
     assert {key: made.get(key) for key in expected} == expected
     assert type(made) is dict
     assert "HTTP_CONTENT_TYPE" not in made
+
+
+def test_in_threaded_mode_the_application_knows() -> None:
+    body: io.BytesIO = None  # type: ignore[assignment]
+    made = environ(request(), body, threaded=True)
+    assert (made["wsgi.multithread"], made["wsgi.multiprocess"]) == (True, False)
 
 
 def test_a_chunked_body_has_a_length_for_the_application() -> None:

@@ -11,6 +11,8 @@ from tempfile import _TemporaryFileWrapper
 from typing import TYPE_CHECKING, Any, Callable
 from urllib.parse import unquote_to_bytes
 
+from prefork.worker import names
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from typing import BinaryIO
@@ -23,10 +25,14 @@ KNOWN_KEYS = 1000  # clients choose header names: the cache must not grow with t
 
 
 class Wsgi:
-    """An application named `module:attribute` or `module:factory()`; the attribute defaults to `application` or `app`."""
+    """An application named `module:attribute` or `module:factory()`; the attribute defaults to `application` or `app`.
 
-    def __init__(self, app: str) -> None:
+    `threaded`: several threads of this process, the only one, call it at the same time.
+    """
+
+    def __init__(self, app: str, threaded: bool = False) -> None:
         self.app = app
+        self.threaded = threaded
         self.application: Callable[..., Any] | None = None
 
     def load(self) -> None:
@@ -36,11 +42,7 @@ class Wsgi:
         calls = attribute.endswith("()")
         if calls:
             attribute = attribute[:-2]
-        found: Any = module
-        for part in attribute.split(".") if attribute else [default(module)]:
-            if not hasattr(found, part):
-                raise AttributeError(f"app = {self.app}: {getattr(found, '__name__', found)!r} has no attribute {part!r}")
-            found = getattr(found, part)
+        found = names.attribute(module, attribute or default(module), f"app = {self.app}")
         found = found() if calls else found
         if not callable(found):
             raise TypeError(f"app = {self.app}: {type(found).__name__} is not a WSGI application, it cannot be called")
@@ -50,7 +52,7 @@ class Wsgi:
         """Call the application and send what it returns."""
         assert self.application is not None
         call = Call(reply)
-        result = self.application(environ(request, body), call.start_response)
+        result = self.application(environ(request, body, self.threaded), call.start_response)
         try:
             if isinstance(result, FileWrapper) and not reply.begun and (span := result.span()):
                 call.write_file(*span)
@@ -59,6 +61,8 @@ class Wsgi:
                 call.write(result[0] if len(result) == 1 else b"".join(result), whole=True)
             else:
                 for data in result:
+                    if data and reply.left == 0:
+                        break  # HEAD, or more than was announced: nobody gets it, and it may have no end
                     if data:
                         call.write(data)
                     if reply.gone:
@@ -143,7 +147,7 @@ def default(module: Any) -> str:
     return "application" if hasattr(module, "application") else "app"
 
 
-def environ(request: Request, body: BinaryIO) -> dict[str, Any]:
+def environ(request: Request, body: BinaryIO, threaded: bool = False) -> dict[str, Any]:
     """The request as a WSGI environ, with `prefork.attempt` beside the standard keys."""
     target = request.target.decode("latin-1")
     path, _, query = target.partition("?")
@@ -166,8 +170,8 @@ def environ(request: Request, body: BinaryIO) -> dict[str, Any]:
         "wsgi.input_terminated": True,
         "wsgi.errors": sys.stderr,
         "wsgi.file_wrapper": FileWrapper,
-        "wsgi.multithread": False,
-        "wsgi.multiprocess": True,
+        "wsgi.multithread": threaded,
+        "wsgi.multiprocess": not threaded,
         "wsgi.run_once": False,
         "prefork.attempt": request.attempt,
     }

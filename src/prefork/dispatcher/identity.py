@@ -1,0 +1,42 @@
+"""What a request is called: the X-Request-ID that it brought, or one that is made here.
+
+The id reaches the application, the client and the log under the same name, so that each can tell the others what it speaks of.
+"""
+
+from __future__ import annotations
+
+import re
+import secrets
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from prefork.http.proxies import Headers
+
+NAME = b"x-request-id"
+SANE = re.compile(rb"[A-Za-z0-9._:+/=@-]{1,128}\Z")  # harmless in a header, a page and a line of the log
+ALPHABET = "23456789bcdfghjkmnpqrstvwxz"  # told apart on paper; without vowels no words come of it
+LENGTH = 6  # a thousand dispatchers have the same prefix twice with a probability of a thousandth
+
+
+class Identity:
+    """Names requests: a prefix of this dispatcher, and a number. Short, because people read ids out to each other."""
+
+    def __init__(self) -> None:
+        self.prefix = "".join(secrets.choice(ALPHABET) for _ in range(LENGTH))
+        self.made = 0
+
+    def of(self, headers: Headers) -> str:
+        """The id of the request with these headers, which hold it exactly once afterwards."""
+        given = [value for name, value in headers if name == NAME]
+        if len(given) == 1 and SANE.match(given[0]):
+            return given[0].decode()
+        if given:
+            headers[:] = [header for header in headers if header[0] != NAME]
+        made = self.make()
+        headers.append((NAME, made.encode()))
+        return made
+
+    def make(self) -> str:
+        """An id for a request whose head could not be read."""
+        self.made += 1
+        return f"{self.prefix}-{self.made}"

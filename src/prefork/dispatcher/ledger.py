@@ -1,0 +1,57 @@
+"""What each lane's requests waited and took, kept on the scoreboard for those who want to know.
+
+It counts and never decides. A lane's words move with its name when the lanes change, also over a restart of the dispatcher.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from prefork.histogram import bucket
+from prefork.scoreboard import ARRIVED, LANE_WORDS, LANES, NAME, SERVICES, SINCE, WAITING, WAITS, WORKING, mark
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from prefork.scoreboard import Scoreboard
+
+
+class Ledger:
+    """The words of all lanes. `wait` and `service` are seconds."""
+
+    def __init__(self, scoreboard: Scoreboard) -> None:
+        self.words = scoreboard.words
+        self.blocks = [scoreboard.lane(index) for index in range(LANES)]
+        self.bases = [block.base for block in self.blocks]
+
+    def arrange(self, names: Sequence[str]) -> None:
+        """Have other lanes: those of the same name go on, others begin with nothing."""
+        kept = {block[NAME]: block.span(0, LANE_WORDS) for block in self.blocks}
+        for index, block in enumerate(self.blocks):
+            name = mark(names[index]) if index < len(names) else 0
+            if block[NAME] == name:
+                continue
+            words = kept.get(name) or [0] * LANE_WORDS
+            block[NAME] = 0
+            for word in range(NAME + 1, LANE_WORDS):
+                block[word] = words[word]
+            block[NAME] = name
+
+    def arrived(self, lane: int) -> None:
+        """A request has come."""
+        self.words[self.bases[lane] + ARRIVED] += 1
+
+    def waited(self, lane: int, wait: float) -> None:
+        """A request waits no longer: a worker has it, or it has waited too long."""
+        self.words[self.bases[lane] + WAITS + bucket(wait)] += 1
+
+    def served(self, lane: int, service: float) -> None:
+        """A worker has a request no longer, whether it has answered it or is dead."""
+        self.words[self.bases[lane] + SERVICES + bucket(service)] += 1
+
+    def show(self, lane: int, waiting: int, working: int, oldest: float | None) -> None:
+        """How things are now; `oldest` is when the first waiting request arrived (monotonic seconds)."""
+        block = self.blocks[lane]
+        block[WAITING] = waiting
+        block[WORKING] = working
+        block[SINCE] = int(oldest * 1e9) if oldest is not None else 0

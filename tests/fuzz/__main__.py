@@ -1,0 +1,30 @@
+"""`python -m tests.fuzz SECONDS`: a trial, told for docs/soak.md. Its exit status is 1 when the server has suffered."""
+
+import sys
+
+from .trial import attempt, serving
+
+SEED, SCRIPTS = 1, 2000
+TOLD = """Requests from the corpus of smuggling (`tests/corpus`), each with a few bytes changed, pipelined over 32
+connections for {report.seconds:.0f} seconds by one process beside the server: **{report.rate:,.0f} a second**, {report.requests:,}
+in all over {report.connections:,} connections. Every answer was the one that had been worked out beforehand; no process was
+replaced, no fault contained, no descriptor left open, and the process that grew most since the warm-up grew by {growth:,.0f} KiB.
+
+A well-behaved client beside it asked {asked:,} times and got every answer right: median {median:.1f} ms, p99 {late:.1f} ms."""
+
+
+def main() -> int:
+    """Hold the trial and tell of it."""
+    with serving() as server:
+        try:
+            report = attempt(server, int(sys.argv[1]), SEED, SCRIPTS)
+        except AssertionError as error:  # in here: outside, the server would print its log, a line for each refusal
+            print(f"**The server has suffered**: {str(error)[:2000]}")
+            return 1
+    median, late = report.quantile(0.5) * 1000, report.quantile(0.99) * 1000
+    print(TOLD.format(report=report, growth=report.growth / 1024, asked=len(report.latencies), median=median, late=late))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

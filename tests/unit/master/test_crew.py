@@ -1,0 +1,132 @@
+"""A worker with several places: ordered, introduced, released and forgotten as one."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any, cast
+
+import pytest
+
+from prefork.journal import Journal, Sink
+from prefork.master.crew import Crew
+from prefork.master.fleet import State, Worker
+from prefork.master.spawn import Death
+from prefork.messages import Channel, pair
+from prefork.scoreboard import BEGUN, REQUEST, Scoreboard, pack_progress
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from prefork.master.generation import Generation
+
+
+class Bench:
+    """A crew between a template and a dispatcher that only listen."""
+
+    def __init__(self) -> None:
+        self.failed: list[str | None] = []
+        log = os.memfd_create("log")
+        self.crew = Crew(
+            Journal(Sink(log), level="info", as_json=True, logger="test"),
+            Scoreboard.create(),
+            lambda _, said: self.failed.append(said),
+        )
+        os.close(log)
+        template, ordered = pair()
+        dispatcher, told = pair()
+        self.ordered, self.told = Channel(ordered), Channel(told)
+        self.dispatcher = self.crew.dispatcher = Channel(dispatcher)
+        self.template = Channel(template)
+        # In place of all the workers stands a process that does nothing.
+        self.process = subprocess.Popen(["sleep", "60"], process_group=0)
+        self.pid = self.process.pid
+
+    def fork(self, threads: int) -> Worker:
+        """A worker that is ready."""
+        generation = cast("Generation", SimpleNamespace(number=1, threads=threads, template=SimpleNamespace(channel=self.template)))
+        before = set(self.crew.workers)
+        self.crew.fork(generation, 0.0)
+        (slot,) = set(self.crew.workers) - before
+        self.crew.forked(slot, self.pid, 0.0)
+        self.crew.hear({"slot": slot, "pid": self.pid, "kind": "ready"})
+        return self.crew.workers[slot]
+
+    def heard(self, channel: Channel) -> tuple[dict[str, Any], int]:
+        """What was said, and how many descriptors came with it."""
+        said, descriptors = channel.receive()
+        assert said
+        for descriptor in descriptors:
+            os.close(descriptor)
+        return said, len(descriptors)
+
+
+@pytest.fixture
+def bench() -> Iterator[Bench]:
+    bench = Bench()
+    yield bench
+    for worker in bench.crew.all():
+        bench.crew._forget(worker)
+    for channel in (bench.ordered, bench.told, bench.template, bench.dispatcher):
+        channel.close()
+    bench.process.kill()
+    bench.process.wait()
+
+
+def test_one_order_and_as_many_introductions_as_threads(bench: Bench) -> None:
+    worker = bench.fork(threads=3)
+    said, descriptors = bench.heard(bench.ordered)
+    assert (said["slot"], said["name"], descriptors) == (0, "http.1-3", 1 + 3)
+    added = [bench.heard(bench.told) for _ in range(3)]
+    assert [(order["kind"], order["slot"], order["name"], order["pid"], count) for order, count in added] == [
+        ("add", slot, f"http.{slot + 1}", bench.pid, 2) for slot in range(3)
+    ]
+    assert worker.reachable == {0, 1, 2}
+    assert bench.crew.find(2, bench.pid) is worker
+    assert bench.crew.find(3, bench.pid) is None
+
+
+def test_it_leaves_when_the_last_place_is_released(bench: Bench) -> None:
+    worker = bench.fork(threads=2)
+    bench.crew.retire(worker, "a reason", 1.0)
+    bench.crew.released(0, bench.pid, 1.0)
+    assert (worker.state, worker.reachable) == (State.RETIRING, {1})
+    bench.crew.released(1, bench.pid, 2.0)
+    assert (worker.state, worker.reachable) == (State.LEAVING, set())
+
+
+def test_places_in_a_row_are_used_again_once_they_are_all_free(bench: Bench) -> None:
+    first, second = bench.fork(threads=3), bench.fork(threads=2)
+    assert (first.slots, second.slots) == (range(3), range(3, 5))
+    bench.crew.bury(first, Death(0, 0), settled=True)
+    assert bench.fork(threads=3).slots == range(5, 8), "the dispatcher may still read the places of the dead"
+    for slot in range(2):
+        bench.crew.released(slot, bench.pid, 1.0)
+    assert bench.fork(threads=2).slots == range(2)
+    assert bench.fork(threads=0).name == "http.9"
+
+
+def test_a_request_in_any_place_makes_it_busy(bench: Bench) -> None:
+    worker = bench.fork(threads=3)
+    bench.crew.look()
+    assert not worker.busy
+    bench.crew.scoreboard.slot(2)[REQUEST] = pack_progress(7, BEGUN)
+    bench.crew.look()
+    assert worker.busy
+
+
+def test_the_loss_of_the_dispatcher_sends_it_away_with_all_places(bench: Bench) -> None:
+    worker = bench.fork(threads=2)
+    bench.crew.dispatcher_lost(1.0)
+    assert worker.state is State.LEAVING
+    assert not bench.crew.unreleased
+
+
+def test_one_that_was_never_introduced_leaves_by_its_own_end(bench: Bench) -> None:
+    bench.crew.dispatcher = None
+    worker = bench.fork(threads=2)
+    assert sorted(bench.crew.ends) == [0, 1]
+    bench.crew.retire(worker, "a reason", 1.0)
+    assert worker.state is State.LEAVING
+    assert bench.crew.ends == {}
