@@ -9,19 +9,19 @@ nor a file is closed under it.
 
 from __future__ import annotations
 
-import re
 import select
 import socket
 import time
-from enum import Enum, auto
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from prefork.dispatcher.exchange import Exchange
+from prefork.dispatcher.inbound import Inbound
 from prefork.dispatcher.intake import Intake
 from prefork.dispatcher.outbox import Flow, Outbox, Sent
 from prefork.dispatcher.replies import refusal
-from prefork.http.head import END_OF_HEAD, TOKEN, Refused
+from prefork.dispatcher.states import ANSWERING, READING, TRANSITIONS, UNSERVED, State
+from prefork.http.head import Refused
 from prefork.kernel import bytes_taken, reset
 from prefork.messages import DONTWAIT, INLINE
 
@@ -41,45 +41,17 @@ LINGER = 2.0  # seconds without a byte in which a refused client may read why be
 LINGER_IN_ALL = 30.0  # seconds, and bytes, that it may go on sending: one that sends before it reads is to be told all the same
 LINGER_BYTES = 64 << 20
 CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
-EMPTY_LINES = re.compile(rb"\A(?:\r\n)+")
-
-
-class State(Enum):
-    """What a connection waits for."""
-
-    IDLE = auto()  # the first byte of a request
-    HEAD = auto()  # the rest of a head
-    BODY = auto()  # the rest of a body
-    QUEUED = auto()  # an idle worker
-    SERVED = auto()  # the worker that has its request
-    FLUSHING = auto()  # the client to read its answer
-    LINGERING = auto()  # the client to notice that it was refused
-    CLOSED = auto()
 
 
 S = State
-READING = frozenset((S.IDLE, S.HEAD, S.BODY))
-ANSWERING = frozenset((S.SERVED, S.FLUSHING))
-UNSERVED = frozenset((S.HEAD, S.BODY, S.QUEUED))  # a request has begun, and no worker has it
-TRANSITIONS: dict[State, frozenset[State]] = {
-    S.IDLE: frozenset((S.HEAD, S.CLOSED)),
-    S.HEAD: frozenset((S.BODY, S.QUEUED, S.SERVED, S.IDLE, S.FLUSHING, S.LINGERING, S.CLOSED)),
-    S.BODY: frozenset((S.QUEUED, S.SERVED, S.IDLE, S.FLUSHING, S.LINGERING, S.CLOSED)),
-    S.QUEUED: frozenset((S.SERVED, S.IDLE, S.FLUSHING, S.LINGERING, S.CLOSED)),
-    S.SERVED: frozenset((S.QUEUED, S.SERVED, S.IDLE, S.FLUSHING, S.LINGERING, S.CLOSED)),
-    S.FLUSHING: frozenset((S.IDLE, S.LINGERING, S.CLOSED)),
-    S.LINGERING: frozenset((S.CLOSED,)),
-    S.CLOSED: frozenset(),
-}
 
 
 class Connection:
     """A client's connection. `deadline` (monotonic seconds) is when its state has lasted too long."""
 
     __slots__ = (
-        "after", "broken", "buffer", "deadline", "descriptor", "direct", "ended", "errand", "exchange", "handed", "head", "intake",
-        "keep", "local", "outbox", "patience", "peer", "refused", "scanned", "socket", "state", "traffic", "unread", "until",
-        "written",
+        "after", "broken", "deadline", "descriptor", "direct", "ended", "errand", "exchange", "handed", "head", "inbound", "intake",
+        "keep", "local", "outbox", "patience", "peer", "refused", "socket", "state", "traffic", "unread", "until", "written",
     )  # fmt: skip
 
     def __init__(self, traffic: Traffic, client: socket.socket, peer: tuple[str, int], local: tuple[str, int]) -> None:
@@ -90,8 +62,7 @@ class Connection:
         self.local = local
         self.state = S.IDLE
         self.deadline = time.monotonic() + traffic.options.header_timeout
-        self.buffer = b""
-        self.scanned = 0  # bytes of the buffer that are known to hold no end of a head
+        self.inbound = Inbound()
         self.unread = False
         self.ended = False  # the client's side is closed: no further edge will tell
         self.keep = False
@@ -206,12 +177,12 @@ class Connection:
         if self.state is S.BODY:
             self._take_body(data)
         else:
-            self.buffer = self.buffer + data if self.buffer else data
+            self.inbound.add(data)
         self.advance()
 
     def advance(self) -> None:
-        """Go through the buffer; several requests may be in it, and those that are answered here are answered in turn."""
-        while self.buffer and (self.state is S.IDLE or self.state is S.HEAD):
+        """Go through what has arrived; several requests may be in it, and those that are answered here are answered in turn."""
+        while self.inbound.buffer and (self.state is S.IDLE or self.state is S.HEAD):
             try:
                 if not self._head():
                     return
@@ -220,25 +191,14 @@ class Connection:
 
     def _head(self) -> bool:
         """Read one head; False when it is not complete."""
+        options = self.traffic.options
         if self.state is S.IDLE:
-            self.buffer = EMPTY_LINES.sub(b"", self.buffer)  # RFC 9112, 2.2: empty lines before a request
-            if self.buffer in (b"", b"\r"):  # no set, which would hash the whole buffer
+            if not self.inbound.begins():
                 return False
-            self.to(S.HEAD, time.monotonic() + self.traffic.options.header_timeout)
-            self.scanned = 0
-            if not TOKEN.match(self.buffer[:1]):
-                raise Refused(400, "it does not begin with a method: this is no HTTP, but perhaps TLS")  # its end might never come
-        buffer = self.buffer
-        end = buffer.find(END_OF_HEAD, self.scanned) + 4
-        most = self.traffic.options.max_header_size
-        if end > most or (end < 4 and len(buffer) > most):
-            raise Refused(431, "the head is too large (max_header_size)")
-        if end < 4:
-            self.scanned = max(0, len(buffer) - 3)
+            self.to(S.HEAD, time.monotonic() + options.header_timeout)
+        head = self.inbound.head(self.traffic.reader, options.max_header_size)
+        if head is None:
             return False
-        self.buffer = b""  # whatever is wrong with this head, what follows it is not read as another
-        head = self.traffic.reader.read(buffer[:end])
-        self.buffer = buffer[end:]
         if head.length == 0:
             self._complete(head, b"", 0)
         else:
@@ -249,10 +209,9 @@ class Connection:
         self.head = head
         self.intake = Intake(head.length, self.traffic.options.max_body_size)
         self.to(S.BODY)
-        if head.expects and not self.buffer:
+        if head.expects and not self.inbound.buffer:
             self._invite()
-        data, self.buffer = self.buffer, b""
-        self._take_body(data)
+        self._take_body(self.inbound.take())
 
     def _invite(self) -> None:
         """Ask for the body. Never through the outbox, where it could come after a worker's answer."""
@@ -270,7 +229,7 @@ class Connection:
         assert self.head
         self.deadline = time.monotonic() + self.traffic.options.body_timeout
         try:
-            self.buffer = self.intake.feed(data)
+            self.inbound.add(self.intake.feed(data))
         except Refused as refused:
             self.refuse(refused)
             return
@@ -437,7 +396,7 @@ class Connection:
             self.cut()
         elif self.keep:
             self.to(S.IDLE, time.monotonic() + self.traffic.options.keepalive_timeout)
-        elif self.refused or self.buffer or self.unread:
+        elif self.refused or self.inbound.buffer or self.unread:
             self._linger()
         else:
             self.close()
@@ -445,7 +404,7 @@ class Connection:
     def _linger(self) -> None:
         """Wait for the client to close: doing so now would answer unread bytes with a reset, which can overtake the answer."""
         self.shut(socket.SHUT_WR)
-        self.buffer = b""
+        self.inbound.take()
         now = time.monotonic()
         self.until, self.patience = now + LINGER_IN_ALL, LINGER_BYTES
         self.to(S.LINGERING, now + LINGER)
@@ -480,7 +439,7 @@ class Connection:
             self.traffic.abandoned()
         self.to(S.CLOSED)
         self.shut(socket.SHUT_RDWR)
-        self.buffer = b""
+        self.inbound.take()
         self.traffic.relieved(self)
         self.traffic.forget(self)
         if not self.errand or self.errand.withdraw():

@@ -15,10 +15,11 @@ import traceback
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from prefork.dispatcher.connection import ANSWERING, WATCHED, Connection, State
+from prefork.dispatcher.connection import WATCHED, Connection
 from prefork.dispatcher.disk import Disk, Spool
 from prefork.dispatcher.options import Options
 from prefork.dispatcher.outbox import Extent
+from prefork.dispatcher.states import ANSWERING, State
 from prefork.dispatcher.traffic import BEGIN_WITHIN, Traffic
 from prefork.dispatcher.workers import Worker
 from prefork.events import AcceptPaused, FaultContained

@@ -11,7 +11,6 @@ import time
 from functools import partial
 from typing import TYPE_CHECKING, Protocol
 
-from prefork.dispatcher.connection import State
 from prefork.dispatcher.exchange import UNIX
 from prefork.dispatcher.identity import Identity
 from prefork.dispatcher.lanes import Lanes
@@ -19,6 +18,7 @@ from prefork.dispatcher.ledger import Ledger
 from prefork.dispatcher.outbox import Extent
 from prefork.dispatcher.queue import Queue
 from prefork.dispatcher.replies import HEALTH, failure, file_head, health
+from prefork.dispatcher.states import State
 from prefork.dispatcher.static import Found, find
 from prefork.dispatcher.verdict import Verdict, corrected, judge
 from prefork.events import QueueFull, RequestFailed, RequestRefused, RequestRetried, SpoolFull

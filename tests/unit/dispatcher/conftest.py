@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from prefork.dispatcher.connection import WATCHED, Connection, State
+from prefork.dispatcher.connection import WATCHED, Connection
 from prefork.dispatcher.disk import Disk, Spool
 from prefork.dispatcher.ledger import Ledger
 from prefork.dispatcher.options import Options
+from prefork.dispatcher.states import State
 from prefork.dispatcher.traffic import Traffic
 from prefork.dispatcher.workers import Worker
 from prefork.journal import Journal, Sink

@@ -8,7 +8,8 @@ import select
 import tempfile
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from prefork.dispatcher.connection import Connection, State
+from prefork.dispatcher.connection import Connection
+from prefork.dispatcher.states import State
 from prefork.http.head import Reader
 from prefork.http.proxies import Origin
 
@@ -102,7 +103,7 @@ class Traffic:
 
     def submit(self, exchange: Exchange) -> None:
         connection = exchange.connection
-        end = len(self.fed) - len(connection.buffer)
+        end = len(self.fed) - len(connection.inbound.buffer)
         before = self.served[-1].end if self.served else 0
         start = end - len(self.fed[before:end].lstrip(b"\r\n"))
         body = exchange.body if isinstance(exchange.body, bytes) else os.pread(exchange.body, exchange.length, 0)

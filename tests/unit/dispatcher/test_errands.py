@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from prefork.dispatcher import outbox, static
-from prefork.dispatcher.connection import State
 from prefork.dispatcher.intake import Intake
 from prefork.dispatcher.outbox import Extent, Sent
+from prefork.dispatcher.states import State
 from prefork.files import Opened, open_below
 from prefork.messages import INLINE
 from prefork.scoreboard import DONE, WRITING

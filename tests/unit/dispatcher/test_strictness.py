@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from tests.corpus import CASES, NEXT
 
-from prefork.dispatcher.connection import EMPTY_LINES
+from prefork.dispatcher.inbound import EMPTY_LINES
 from prefork.http.head import END_OF_HEAD, Head, Reader, Refused
 
 from .conversation import converse

@@ -12,8 +12,8 @@ import pytest
 
 from prefork.config.kinds import lanes
 from prefork.dispatcher import traffic
-from prefork.dispatcher.connection import State
 from prefork.dispatcher.outbox import Extent
+from prefork.dispatcher.states import State
 from prefork.dispatcher.verdict import MOST_DELIVERIES
 from prefork.events import Access, QueueFull, RequestFailed, RequestRetried
 from prefork.master.lanes import lanes as figures

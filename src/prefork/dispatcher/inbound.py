@@ -1,0 +1,53 @@
+"""What a client has sent and nobody has understood yet. Bytes go in, heads come out, one at a time. No socket, no clock."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from prefork.http.head import END_OF_HEAD, TOKEN, Refused
+
+if TYPE_CHECKING:
+    from prefork.http.head import Head, Reader
+
+EMPTY_LINES = re.compile(rb"\A(?:\r\n)+")
+
+
+class Inbound:
+    """Several requests may be in `buffer`, one behind the other."""
+
+    __slots__ = ("buffer", "scanned")
+
+    def __init__(self) -> None:
+        self.buffer = b""
+        self.scanned = 0  # bytes that are known to hold no end of a head
+
+    def add(self, data: bytes) -> None:
+        """Put received bytes behind the others."""
+        self.buffer = self.buffer + data if self.buffer else data
+
+    def take(self) -> bytes:
+        """All bytes, which are somebody else's from now on."""
+        data, self.buffer = self.buffer, b""
+        return data
+
+    def begins(self) -> bool:
+        """Whether a head has begun, behind the empty lines that may stand before it (RFC 9112, 2.2)."""
+        self.buffer = EMPTY_LINES.sub(b"", self.buffer)
+        self.scanned = 0
+        return self.buffer not in (b"", b"\r")  # no set, which would hash the whole buffer
+
+    def head(self, reader: Reader, most: int) -> Head | None:
+        """The next head, of at most so many bytes; None when it is not complete. Raises Refused; nothing is left then."""
+        buffer = self.take()
+        if not TOKEN.match(buffer[:1]):  # its end might never come
+            raise Refused(400, "it does not begin with a method: this is no HTTP, but perhaps TLS")
+        end = buffer.find(END_OF_HEAD, self.scanned) + 4
+        if end > most or (end < 4 and len(buffer) > most):
+            raise Refused(431, "the head is too large (max_header_size)")
+        if end < 4:
+            self.buffer, self.scanned = buffer, max(0, len(buffer) - 3)
+            return None
+        head = reader.read(buffer[:end])
+        self.buffer = buffer[end:]
+        return head

@@ -1,0 +1,34 @@
+"""What a connection can wait for, and what can follow: any other transition is a fault."""
+
+from __future__ import annotations
+
+from enum import Enum, auto
+
+
+class State(Enum):
+    """What a connection waits for."""
+
+    IDLE = auto()  # the first byte of a request
+    HEAD = auto()  # the rest of a head
+    BODY = auto()  # the rest of a body
+    QUEUED = auto()  # an idle worker
+    SERVED = auto()  # the worker that has its request
+    FLUSHING = auto()  # the client to read its answer
+    LINGERING = auto()  # the client to notice that it was refused
+    CLOSED = auto()
+
+
+S = State
+READING = frozenset((S.IDLE, S.HEAD, S.BODY))
+ANSWERING = frozenset((S.SERVED, S.FLUSHING))
+UNSERVED = frozenset((S.HEAD, S.BODY, S.QUEUED))  # a request has begun, and no worker has it
+TRANSITIONS: dict[State, frozenset[State]] = {
+    S.IDLE: frozenset((S.HEAD, S.CLOSED)),
+    S.HEAD: frozenset((S.BODY, S.QUEUED, S.SERVED, S.IDLE, S.FLUSHING, S.LINGERING, S.CLOSED)),
+    S.BODY: frozenset((S.QUEUED, S.SERVED, S.IDLE, S.FLUSHING, S.LINGERING, S.CLOSED)),
+    S.QUEUED: frozenset((S.SERVED, S.IDLE, S.FLUSHING, S.LINGERING, S.CLOSED)),
+    S.SERVED: frozenset((S.QUEUED, S.SERVED, S.IDLE, S.FLUSHING, S.LINGERING, S.CLOSED)),
+    S.FLUSHING: frozenset((S.IDLE, S.LINGERING, S.CLOSED)),
+    S.LINGERING: frozenset((S.CLOSED,)),
+    S.CLOSED: frozenset(),
+}
