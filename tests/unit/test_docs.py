@@ -182,7 +182,7 @@ def test_every_exit_status_is_documented() -> None:
 def test_every_health_page_is_documented() -> None:
     pages = {
         node.value.decode()
-        for node in ast.walk(syntax("dispatcher/replies.py"))
+        for node in ast.walk(syntax("dispatcher/health.py"))
         if isinstance(node, ast.Constant) and isinstance(node.value, bytes) and node.value.startswith(b"/_prefork/")
     }
     named = {spans(row[0])[0] for row in rows(heading(DOCS / "operate.md", "Health"))}

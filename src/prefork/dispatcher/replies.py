@@ -1,8 +1,7 @@
-"""What the dispatcher answers itself: refusals, failures, and the health of the server. No sockets here."""
+"""What the dispatcher answers itself: refusals, failures, the heads of static files. No sockets here."""
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING
 
 from prefork.http.conditions import described
@@ -12,10 +11,8 @@ from prefork.http.pages import page
 
 if TYPE_CHECKING:
     from prefork.dispatcher.static import Found
-    from prefork.dispatcher.traffic import Traffic
     from prefork.http.head import Head, Refused
 
-HEALTH = b"/_prefork/"
 MORE = {405: (b"Allow", b"GET, HEAD"), 503: (b"Retry-After", b"5")}  # what some answers have to say besides
 
 
@@ -44,22 +41,6 @@ def file_head(found: Found, request_id: str, *, keep: bool) -> bytes:
     if status not in BODILESS:
         lines.append((b"Content-Length", b"%d" % found.part.length))
     return framed(f"{status} {reason(status)}".encode(), lines)
-
-
-def health(traffic: Traffic, head: Head, request_id: str, *, keep: bool) -> tuple[int, bytes]:
-    """Status and answer for a path below /_prefork/, asked by a trusted peer."""
-    status: int
-    said: dict[str, object]
-    path = head.target.partition(b"?")[0]
-    status, said = 404, {"status": "not found"}
-    if path == b"/_prefork/live":
-        status, said = 200, {"status": "live"}
-    elif path == b"/_prefork/ready":
-        status, said = traffic.readiness()
-    elif path == b"/_prefork/saturation":
-        status, said = traffic.saturation()
-    headers = [(b"Cache-Control", b"no-store"), named(request_id)]
-    return status, whole(status, json.dumps(said).encode() + b"\n", b"application/json", head, keep, headers)
 
 
 def named(request_id: str) -> tuple[bytes, bytes]:

@@ -11,13 +11,14 @@ import time
 from functools import partial
 from typing import TYPE_CHECKING, Protocol
 
+from prefork.dispatcher import health
 from prefork.dispatcher.exchange import UNIX
 from prefork.dispatcher.identity import Identity
 from prefork.dispatcher.lanes import Lanes
 from prefork.dispatcher.ledger import Ledger
 from prefork.dispatcher.outbox import Extent
 from prefork.dispatcher.queue import Queue
-from prefork.dispatcher.replies import HEALTH, failure, file_head, health
+from prefork.dispatcher.replies import failure, file_head
 from prefork.dispatcher.states import State
 from prefork.dispatcher.static import Found, find
 from prefork.dispatcher.verdict import Verdict, corrected, judge
@@ -31,7 +32,6 @@ from prefork.scoreboard import (
     ANSWERED,
     BEGUN,
     BUSY,
-    CONNECTIONS,
     DISPATCHER,
     FAILED,
     OLDEST,
@@ -136,8 +136,8 @@ class Traffic:
         self.numbered += 1
         exchange.number = self.numbered
         exchange.request_id = self.identity.of(exchange.origin.headers)
-        if exchange.head.target.startswith(HEALTH) and self.proxies.trusts(exchange.origin.client[0]):
-            self._answer(exchange, *health(self, exchange.head, exchange.request_id, keep=self._keep(exchange)))
+        if exchange.head.target.startswith(health.PLACE) and self.proxies.trusts(exchange.origin.client[0]):
+            self._answer(exchange, *health.health(self, exchange.head, exchange.request_id, keep=self._keep(exchange)))
             return
         if self.options.static and (place := self.places.find(exchange.head.target.partition(b"?")[0])):
             self._find(exchange, *place)
@@ -428,40 +428,6 @@ class Traffic:
         for exchange in self.queue.waiting():
             self.queue.withdraw(exchange)
             self.fail(exchange, 503, reason, worker="-")
-
-    def readiness(self) -> tuple[int, dict[str, object]]:
-        """Whether a balancer should send requests here."""
-        if self.draining:
-            return 503, {"status": "stopping"}
-        count = sum(1 for worker in self.workers.values() if not worker.retiring)
-        return (200, {"status": "ready", "workers": count}) if count else (503, {"status": "no worker is ready"})
-
-    def saturation(self) -> tuple[int, dict[str, object]]:
-        """How busy the workers are; 503 when a request that came now, and that no declared lane fits, would have to wait."""
-        now = time.monotonic()
-        busy = sum(1 for worker in self.workers.values() if worker.exchange)
-        oldest = self.queue.oldest()
-        said: dict[str, object] = {
-            "workers": len(self.workers),
-            "busy": busy,
-            "idle": len(self.queue.idle),
-            "queue": self.queue.length,
-            "queue_size": self.queue.size,
-            "oldest_wait": round(now - oldest, 3) if oldest is not None else 0,
-            "connections": self.counters[CONNECTIONS],
-            "lanes": {name: self._lane(lane, now) for lane, name in enumerate(self.lanes.names)},
-        }
-        return (200 if self.queue.at_once(self.lanes.rest) else 503), said
-
-    def _lane(self, lane: int, now: float) -> dict[str, object]:
-        line = self.queue.lines[lane]
-        oldest = line.oldest()
-        return {
-            "waiting": line.length,
-            "working": line.working + line.leaving,
-            "saturated": not self.queue.at_once(lane),
-            "oldest_wait": round(now - oldest, 3) if oldest is not None else 0,
-        }
 
     def _keep(self, exchange: Exchange) -> bool:
         return exchange.head.keep and not self.closing and self.options.keepalive_timeout > 0
