@@ -27,7 +27,7 @@ def app(environ, start_response):
     if environ["PATH_INFO"] == "/big":
         return (b"%07d " % number * 8192 for number in range(128))
     if environ["REQUEST_METHOD"] == "POST":
-        return [json.dumps({"length": len(environ["wsgi.input"].read())}).encode()]
+        return [json.dumps({"length": len(environ["wsgi.input"].read(-1))}).encode()]
     return [json.dumps({"user": os.geteuid(), "group": os.getegid(), "groups": os.getgroups()}).encode()]
 """
 PACKAGES = ("httptools", "click")
