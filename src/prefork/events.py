@@ -334,6 +334,70 @@ class ControlUnavailable(Event):
 
 
 @dataclass(frozen=True, slots=True)
+class LimitReached(Event):
+    """A worker has used more than it may. `odoo` is what Odoo's own server says of it."""
+
+    odoo: str
+    worker: str
+    pid: int
+    reason: str
+    level = "warning"
+    wording = "{odoo} Worker {worker}: {reason}"
+
+
+@dataclass(frozen=True, slots=True)
+class FreshTooLarge(Event):
+    """A worker is above a limit of memory from its start: others in its place would be, too, so it is kept."""
+
+    worker: str
+    pid: int
+    bytes: int
+    limit: str
+    allowed: int
+    level = "critical"
+    wording = "Worker {worker} (pid {pid}) has {bytes} bytes before its first request, {limit} allows {allowed}: raise it, it is not enforced"
+
+
+@dataclass(frozen=True, slots=True)
+class LimitTooLow(Event):
+    """Workers are replaced for their memory all the time."""
+
+    count: int
+    seconds: float
+    limit: str
+    allowed: int
+    level = "critical"
+    wording = (
+        "{count} workers in a row reached {limit} ({allowed} bytes) within {seconds} s of their start: it is too low for this "
+        "application, which now spends its time on restarts"
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class IncidentRecorded(Event):
+    """A worker ended violently; what is known of it has been kept."""
+
+    incident: str
+    pid: int
+    worker: str
+    cause: str
+    reason: str
+    request: str
+    level = "error"
+    wording = "Worker (pid: {pid}) killed. Incident {incident}, worker {worker}: {reason}; it was doing {request}"
+
+
+@dataclass(frozen=True, slots=True)
+class IncidentLost(Event):
+    """An incident could not be kept."""
+
+    incident: str
+    reason: str
+    level = "error"
+    wording = "Incident {incident} could not be written to data_dir: {reason}"
+
+
+@dataclass(frozen=True, slots=True)
 class Stacks(Event):
     """What every thread of a worker was doing, because somebody asked (SIGQUIT)."""
 

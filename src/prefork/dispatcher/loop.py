@@ -20,7 +20,7 @@ from prefork.dispatcher.disk import Disk
 from prefork.dispatcher.options import Options
 from prefork.dispatcher.outbox import Extent
 from prefork.dispatcher.traffic import BEGIN_WITHIN, Traffic
-from prefork.dispatcher.workers import Worker
+from prefork.dispatcher.workers import Sentence, Worker
 from prefork.events import AcceptPaused, FaultContained
 from prefork.messages import (
     CLOEXEC_DONTWAIT,
@@ -251,8 +251,7 @@ class Dispatcher:
             return  # it was retiring, and its last word has let it go
         self.traffic.die_with(worker)
         self._release(worker)
-        self.traffic.bury(worker)
-        self.tell_master("released", worker)
+        self.tell_master("released", worker, **self.traffic.bury(worker))
 
     def _has_more(self, worker: Worker) -> bool:
         try:
@@ -273,9 +272,9 @@ class Dispatcher:
 
     # The master.
 
-    def tell_master(self, kind: str, worker: Worker) -> None:
+    def tell_master(self, kind: str, worker: Worker, **more: Any) -> None:
         """Say something about a worker."""
-        self.channel.send(kind, slot=worker.number, pid=worker.pid, seconds=BEGIN_WITHIN)
+        self.channel.send(kind, slot=worker.number, pid=worker.pid, seconds=BEGIN_WITHIN, **more)
 
     def hear(self, mask: int) -> None:  # noqa: ARG002 - every callback gets the mask
         """The master says something; when it is gone, so is the dispatcher."""
@@ -290,6 +289,8 @@ class Dispatcher:
             worker = self.traffic.workers.get(order["slot"])
             if worker is not None:
                 self.traffic.retire(worker)
+        elif kind == "condemn":
+            self._condemn(order)
         elif kind == "options":
             self.traffic.apply(Options.received(order["options"]))
         elif kind == "log":
@@ -304,6 +305,16 @@ class Dispatcher:
             self.close_at = now + order["delay"]
             self.drained_at = self.close_at + order["timeout"]
             self.next_tick = now
+
+    def _condemn(self, order: dict[str, Any]) -> None:
+        worker = self.traffic.workers.get(order["slot"])
+        if worker is None or worker.pid != order["pid"]:
+            return  # its death is on its way to the master
+        if self.traffic.condemn(worker, order["number"], Sentence(order["status"], order["reason"], order["incident"])):
+            request = worker.exchange.described(worker.slot) if worker.exchange else None
+            self.tell_master("condemned", worker, request=request)
+        else:
+            self.tell_master("acquitted", worker)
 
     def add(self, order: dict[str, Any], descriptors: list[int]) -> None:
         """A worker is ready: the end of its pair, and its pidfd."""

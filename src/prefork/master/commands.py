@@ -27,11 +27,14 @@ def command(master: Master, request: dict[str, Any], answer: Answer) -> None:
         master.reload_code(answer)
     elif name == "scale":
         scale(master, request.get("workers"), answer)
+    elif name == "stacks":
+        master.asked_for_stacks.append(answer)
+        master.write_stacks()
     elif name == "stop":
         master.stop("stop command")
         answer({"ok": True})
     else:
-        answer({"ok": False, "error": f"there is no command {name!r}: use status, reload, scale or stop"})
+        answer({"ok": False, "error": f"there is no command {name!r}: use status, reload, scale, stacks or stop"})
 
 
 def scale(master: Master, workers: object, answer: Answer) -> None:

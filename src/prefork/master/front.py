@@ -85,6 +85,9 @@ class Front:
                 self.master.stopping.dispatcher_drained(self.master, said["unfinished"])
         elif said["kind"] == "released":
             self.master.crew.released(said["slot"], said["pid"], time.monotonic())
+            self.master.inquest.hear(said["slot"], said["pid"], said)
+        elif said["kind"] in {"condemned", "acquitted"}:
+            self.master.enforcer.answered(said["pid"], said)
         else:
             worker = self.master.crew.find(said["slot"], said["pid"])
             if worker and worker.state in {State.READY, State.RETIRING}:

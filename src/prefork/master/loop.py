@@ -29,6 +29,7 @@ from prefork.events import (
     Scaled,
     ServerReady,
     SocketPassed,
+    Stacks,
     Starting,
     Stopping,
     StrangerReaped,
@@ -38,8 +39,10 @@ from prefork.master import owner, terminal
 from prefork.master.backoff import SETTLED, Backoff
 from prefork.master.commands import command, obey, unheard
 from prefork.master.crew import Crew
-from prefork.master.fleet import Fork, Retire, State, Wanted, plan
+from prefork.master.enforce import Enforcer
+from prefork.master.fleet import Drop, Fork, Retire, State, Wanted, plan
 from prefork.master.front import Front
+from prefork.master.inquest import Inquest
 from prefork.master.notify import Notifier
 from prefork.master.reload import Reload
 from prefork.master.signals import Signals
@@ -58,9 +61,11 @@ if TYPE_CHECKING:
     from prefork.master.fleet import Worker
     from prefork.master.generation import Generation
     from prefork.master.listeners import Listener
+    from prefork.master.spawn import Death
 
 TICK = 0.25  # seconds between two looks at what takes too long
 STACKS_WITHIN = 0.1  # seconds for a worker to write its stacks
+SILENT = "it wrote nothing: it is stopped, or has just begun"
 HOPELESS = 3  # failed starts in a row after which a server that was never ready gives up
 NOT_READY = 3  # the exit status then
 
@@ -101,6 +106,9 @@ class Master:
         self.backoff = Backoff()
         self.complete = False  # all wanted workers have been ready once
         self.sweeping = False  # children have ended and are not buried yet
+        self.enforcer = Enforcer(self)
+        self.inquest = Inquest(self)
+        self.asked_for_stacks: list[Callable[[dict[str, Any]], None]] = []
         self.stacks_at = float("inf")  # when stacks that were asked for go to the log
         self.reloading: Reload | None = None
         self.stopping: Stop | None = None
@@ -124,7 +132,7 @@ class Master:
         self._open_control()
         self.templates.load(self.templates.next(self.settings))
         while self.status is None:
-            for key, _ in self.selector.select(TICK):
+            for key, _ in self.selector.select(min(TICK, self.enforcer.wake(time.monotonic()))):
                 self._guarded(key.data)
             self._guarded(partial(self.step, time.monotonic()))
         if self.control:
@@ -154,7 +162,9 @@ class Master:
             self.watch.step(now)
         if now >= self.stacks_at:
             self.stacks_at = float("inf")
-            self.crew.log_stacks()
+            self.tell_stacks()
+        self.enforcer.step(now)
+        self.inquest.step(now)
         self.crew.look()
         for worker in self.crew.ready():
             self.backoff.lives(worker.born, worker.since, now)
@@ -163,6 +173,8 @@ class Master:
                 self._fork(now)
             elif isinstance(action, Retire):
                 self.crew.retire(action.worker, action.reason, now)
+            elif isinstance(action, Drop):
+                self.crew.drop(action.worker, now)
             else:
                 self.crew.kill(action.worker, action.reason, now)
         self._note_completeness(now)
@@ -256,8 +268,19 @@ class Master:
 
     def write_stacks(self) -> None:
         """Have the stacks of every worker in the log, as soon as they have had the time to write them."""
-        self.crew.ask_for_stacks()
+        for worker in self.crew.all():
+            self.crew.ask_for_stacks(worker)
         self.stacks_at = time.monotonic() + STACKS_WITHIN
+
+    def tell_stacks(self) -> None:
+        """Write what workers have written to the log, and to whoever asked."""
+        found = [(worker, self.crew.stacks_of(worker) or SILENT) for worker in self.crew.all()]
+        for worker, text in found:
+            self.journal.emit(Stacks(worker.name, worker.pid, text))
+        said = [{"worker": worker.name, "pid": worker.pid, "stacks": text} for worker, text in found]
+        for answer in self.asked_for_stacks:
+            answer({"ok": True, "workers": said})
+        self.asked_for_stacks.clear()
 
     def reopen_log(self) -> None:
         """Open the log file again, after its rotation. The dispatcher passes it on to the workers, each after its request."""
@@ -304,7 +327,7 @@ class Master:
             worker = next((worker for worker in self.crew.all() if worker.pid == death.pid), None)
             generation = self.templates.of(death.pid)
             if worker:
-                self.crew.bury(worker, death, settled=time.monotonic() - worker.since > SETTLED)
+                self._bury(worker, death)
             elif generation:
                 self.templates.died(generation, death)
             elif self.front.process and self.front.process.pid == death.pid:
@@ -318,6 +341,12 @@ class Master:
             else:
                 self.journal.emit(StrangerReaped(death.pid, death.how()))
         self.sweeping = False
+
+    def _bury(self, worker: Worker, death: Death) -> None:
+        remains = self.crew.bury(worker, death, settled=time.monotonic() - worker.since > SETTLED)
+        condemned, gauge = self.enforcer.farewell(worker.pid)
+        if remains:
+            self.inquest.open(remains, condemned, gauge)
 
     def loaded(self, generation: Generation) -> None:
         """A generation can fork: the first one serves, a later one takes over."""

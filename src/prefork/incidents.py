@@ -1,0 +1,88 @@
+"""What is kept of a worker's violent end: one JSON object a line in `data_dir`, rotated. No process, no clock here.
+
+`None` stands for what nobody knows.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import secrets
+from dataclasses import asdict, dataclass, field
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+NAME = "incidents.jsonl"
+LARGEST = 8 << 20  # bytes of a file before another one is begun
+KEPT = 4  # older files
+
+
+@dataclass(frozen=True)
+class Incident:
+    """`time` is in seconds since 1970, `elapsed` and `cpu` are seconds of the request, `memory` is in bytes.
+
+    `curve` holds (seconds before the end, bytes); `request` method, target, client, id and tag; `children` pid, name and
+    resident bytes of the processes that ended with the worker. `cause` is a word to count by: the name of a limit, `crash`, `stuck` or `boot`.
+    """
+
+    id: str
+    time: float
+    node: str
+    worker: str
+    pool: str
+    pid: int
+    generation: int
+    cause: str
+    reason: str
+    advice: str
+    status: int | None = None
+    request: dict[str, Any] | None = None
+    elapsed: float | None = None
+    cpu: float | None = None
+    memory: int | None = None
+    curve: list[tuple[float, int]] = field(default_factory=list)
+    children: list[dict[str, Any]] = field(default_factory=list)
+    stacks: str = ""
+
+
+def new_id() -> str:
+    """A name that can be read out over the telephone."""
+    return secrets.token_hex(4)
+
+
+class Ledger:
+    """The incidents of one server. Only the master writes."""
+
+    def __init__(self, data_dir: Path) -> None:
+        self.path = data_dir / NAME
+
+    def add(self, incident: Incident) -> None:
+        """Keep one more. Raises OSError."""
+        with contextlib.suppress(FileNotFoundError):
+            if os.stat(self.path).st_size > LARGEST:
+                self._rotate()
+        descriptor = os.open(self.path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            os.write(descriptor, json.dumps(asdict(incident)).encode() + b"\n")
+        finally:
+            os.close(descriptor)
+
+    def read(self) -> Iterator[Incident]:
+        """All that are kept, the oldest first. A line that was cut by a crash or a full disk is passed over. Raises OSError."""
+        for number in range(KEPT, -1, -1):
+            with contextlib.suppress(FileNotFoundError), open(self._numbered(number), encoding="utf-8") as lines:
+                for line in lines:
+                    with contextlib.suppress(ValueError, TypeError):
+                        yield Incident(**json.loads(line))
+
+    def _rotate(self) -> None:
+        for number in range(KEPT, 0, -1):
+            with contextlib.suppress(FileNotFoundError):
+                os.replace(self._numbered(number - 1), self._numbered(number))
+
+    def _numbered(self, number: int) -> Path:
+        return self.path.with_suffix(f".{number}.jsonl") if number else self.path

@@ -1,0 +1,172 @@
+"""What each worker uses, compared with what it may use. It measures, `limits` judges, `enforce` acts.
+
+Resident memory is cheap to read and counts shared pages whole; proportional memory is what a worker costs, and takes up to 25 ms for
+2 GiB. So the difference is remembered: what a worker allocates is its own, and the difference stays until pages are no longer shared.
+The dear reading is made only where the cheap one, less the difference, is above a limit.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, NamedTuple, Protocol
+
+from prefork.limits import CPUS, Limits, Usage, Verdict, judge, next_look
+from prefork.meters import Gone, Meter
+from prefork.scoreboard import ALLOWED, BEGUN, BEGUN_AT, CPU_AT, WRITING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from prefork.master.fleet import Worker
+    from prefork.scoreboard import Scoreboard, Slot
+
+PAUSE = 20  # a dear reading is followed by so many times its own duration without another one
+BUSY, IDLE = 0.05, 0.25  # seconds between two looks while somebody works, and while nobody does
+SHORTEST = 0.005  # seconds between two looks, when a limit is about to be reached
+CURVE = 40  # readings that are kept
+CURVE_EVERY = 0.25  # seconds between two of them
+
+
+class Reading(Protocol):
+    """What can be read of a process: see `meters.Meter`."""
+
+    def resident(self) -> int:
+        """Bytes, shared ones counted whole."""
+
+    def proportional(self) -> int:
+        """Bytes, shared ones in proportion."""
+
+    def processor(self) -> float:
+        """Seconds."""
+
+    def close(self) -> None:
+        """Read no more."""
+
+
+class Task(NamedTuple):
+    """The request that a worker is in: its number, when it began (monotonic seconds), and the processor time of its worker then.
+
+    `allowed` is the time in seconds that its route may take, 0 where the pool's limit counts.
+    """
+
+    number: int
+    begun: float
+    cpu: float
+    allowed: float
+
+
+@dataclass
+class Gauge:
+    """One worker's readings. `fresh` is its memory when it got ready; `curve` holds (monotonic seconds, bytes)."""
+
+    meter: Reading
+    clock: Callable[[], float] = time.monotonic
+    shared: int = 0
+    fresh: int = 0
+    memory: int = 0
+    not_before: float = 0.0
+    drawn: float = 0.0
+    curve: deque[tuple[float, int]] = field(default_factory=lambda: deque(maxlen=CURVE))
+
+    def read(self, limits: Limits) -> int:
+        """Bytes of memory, exact where they are above a limit."""
+        self.memory = max(0, self.meter.resident() - self.shared)
+        for limit in (limits.memory_soft, limits.memory_hard):
+            # The hard one is not waited for: what is allocated meanwhile may be the machine's last.
+            if 0 < limit < self.memory and (limit == limits.memory_hard or self.clock() >= self.not_before):
+                self.weigh()
+        now = self.clock()
+        if now - self.drawn >= CURVE_EVERY:
+            self.drawn = now
+            self.curve.append((now, self.memory))
+        return self.memory
+
+    def weigh(self) -> int:
+        """The dear reading."""
+        started = self.clock()
+        self.memory = self.meter.proportional()
+        self.shared = max(0, self.meter.resident() - self.memory)
+        now = self.clock()
+        self.not_before = now + PAUSE * (now - started)
+        return self.memory
+
+
+def fair(limits: Limits, fresh: int) -> Limits:
+    """Limits that a worker which weighs `fresh` bytes from its start can keep: others like it would take its place for ever."""
+    if limits.memory_hard and fresh > limits.memory_hard:
+        return replace(limits, memory_soft=0, memory_hard=fresh * 3 // 2)
+    return replace(limits, memory_soft=0) if fresh > limits.memory_soft else limits
+
+
+def task_of(slot: Slot) -> Task | None:
+    """The request that a worker's slot tells of, if it has begun and not ended."""
+    progress = slot.progress()
+    if not BEGUN <= progress.state <= WRITING:
+        return None
+    task = Task(progress.number, slot[BEGUN_AT] / 1e9, slot[CPU_AT] / 1e9, slot[ALLOWED] / 1e9)
+    # The words are stored one after the other: those of a request that has begun meanwhile are not this one's.
+    return task if slot.progress().number == progress.number else None
+
+
+class Finding(NamedTuple):
+    """A worker that has reached a limit, and the request it was in then."""
+
+    worker: Worker
+    verdict: Verdict
+    task: Task | None
+
+
+class Gauges:
+    """The gauges of all workers, by pid. `meter` opens one; it raises `meters.Gone` for a process that has ended."""
+
+    def __init__(self, scoreboard: Scoreboard, meter: Callable[[int], Reading] = Meter) -> None:
+        self.scoreboard = scoreboard
+        self.meter = meter
+        self.gauges: dict[int, Gauge] = {}
+        self.next_look = 0.0
+
+    def admit(self, worker: Worker) -> Gauge | None:
+        """A worker is ready: note what it weighs when fresh."""
+        try:
+            gauge = self.gauges[worker.pid] = Gauge(self.meter(worker.pid))
+            gauge.fresh = gauge.weigh()
+        except Gone:
+            self.dismiss(worker.pid)
+            return None
+        return gauge
+
+    def dismiss(self, pid: int) -> Gauge | None:
+        """A worker has ended; returns what is known of it."""
+        gauge = self.gauges.pop(pid, None)
+        if gauge:
+            gauge.meter.close()
+        return gauge
+
+    def look(self, workers: Iterable[Worker], limits: Limits, now: float) -> list[Finding]:
+        """Every worker that has reached a limit. Notes in `next_look` when that can happen next."""
+        found, soonest = [], IDLE
+        for worker in workers:
+            gauge = self.gauges.get(worker.pid)
+            if gauge is None:
+                continue
+            task = task_of(self.scoreboard.slot(worker.slot)) if not worker.threads else None
+            own = fair(limits, gauge.fresh)
+            if task and task.allowed:
+                own = replace(own, time_real=task.allowed)
+            try:
+                usage = self._usage(worker, gauge, task, own, now)
+            except Gone:
+                continue
+            if verdict := judge(usage, own):
+                found.append(Finding(worker, verdict, task))
+            soonest = min(soonest, BUSY if task else IDLE, next_look(usage, own))
+        self.next_look = now + max(soonest, SHORTEST)
+        return found
+
+    def _usage(self, worker: Worker, gauge: Gauge, task: Task | None, limits: Limits, now: float) -> Usage:
+        elapsed = now - task.begun if task else 0.0
+        # In less time than this its processors cannot have given it so much of theirs.
+        spent = gauge.meter.processor() - task.cpu if task and limits.time_cpu and elapsed * CPUS > limits.time_cpu else 0.0
+        return Usage(gauge.read(limits), elapsed, spent, now - worker.since)
