@@ -355,7 +355,7 @@ class FreshTooLarge(Event):
     limit: str
     allowed: int
     level = "critical"
-    wording = "Worker {worker} (pid {pid}) has {bytes} bytes before its first request, {limit} allows {allowed}: raise it, it is not enforced"
+    wording = "Worker {worker} (pid {pid}) has {bytes} bytes from its start, {limit} allows {allowed}: it is not enforced, raise it"
 
 
 @dataclass(frozen=True, slots=True)

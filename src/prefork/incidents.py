@@ -23,10 +23,11 @@ KEPT = 4  # older files
 
 @dataclass(frozen=True)
 class Incident:
-    """`time` is in seconds since 1970, `elapsed` and `cpu` are seconds of the request, `memory` is in bytes.
+    """What happened to a worker.
 
-    `curve` holds (seconds before the end, bytes); `request` method, target, client, id and tag; `children` pid, name and
-    resident bytes of the processes that ended with the worker. `cause` is a word to count by: the name of a limit, `crash`, `stuck` or `boot`.
+    `time` is in seconds since 1970, `elapsed` and `cpu` are seconds of the request, `memory` is in bytes, `curve` holds (seconds
+    relative to the end, bytes). `request` has method, target, client, id, attempt and tag, `children` pid, name and resident bytes
+    of the processes that ended with the worker. `cause` is a word to count by: the name of a limit, `crash`, `exit`, …
     """
 
     id: str
@@ -48,6 +49,10 @@ class Incident:
     children: list[dict[str, Any]] = field(default_factory=list)
     stacks: str = ""
 
+    def as_json(self) -> str:
+        """On one line."""
+        return json.dumps(asdict(self))
+
 
 def new_id() -> str:
     """A name that can be read out over the telephone."""
@@ -67,7 +72,7 @@ class Ledger:
                 self._rotate()
         descriptor = os.open(self.path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
-            os.write(descriptor, json.dumps(asdict(incident)).encode() + b"\n")
+            os.write(descriptor, incident.as_json().encode() + b"\n")
         finally:
             os.close(descriptor)
 

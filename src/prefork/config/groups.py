@@ -261,7 +261,7 @@ class Limits:
     limit_time_real_routes: tuple[tuple[str, float], ...] = option(
         kinds.ROUTE_TIMES,
         (),
-        "Routes with a `limit_time_real` of their own, such as `/report/*:600`; `*` stands for anything, the first that fits counts",
+        "Routes with a `limit_time_real` of their own, such as `/report/*:600`; `*` stands for anything, the first match counts",
     )
     limit_time_worker: float = option(
         kinds.TIME, 0.0, "A worker is replaced at this age, or up to a tenth later; 0 means never", maximum=LONGEST

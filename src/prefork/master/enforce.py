@@ -1,8 +1,8 @@
 """Enforces limits. A worker that is over a soft one is replaced; over a hard one it is killed, which takes two steps.
 
 First the dispatcher is told: from then on the worker gets nothing more, and if it has answered meanwhile it is acquitted, so no
-request dies for its predecessor. Then the worker writes its stacks, and is killed with all its descendants. Neither step is waited for
-longer than `WORD` and `STACKS`.
+request dies for its predecessor. Then the worker writes its stacks, and is killed with all its descendants. Neither step is waited
+for longer than `WORD` and `STACKS`.
 """
 
 from __future__ import annotations

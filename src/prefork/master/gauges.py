@@ -1,12 +1,13 @@
 """What each worker uses, compared with what it may use. It measures, `limits` judges, `enforce` acts.
 
-Resident memory is cheap to read and counts shared pages whole; proportional memory is what a worker costs, and takes up to 25 ms for
-2 GiB. So the difference is remembered: what a worker allocates is its own, and the difference stays until pages are no longer shared.
-The dear reading is made only where the cheap one, less the difference, is above a limit.
+Resident memory is cheap to read and counts shared pages whole; proportional memory is what a worker costs, and takes up to 25 ms
+for 2 GiB. So the difference is remembered: what a worker allocates is its own, and the difference stays until pages are no longer
+shared. The dear reading is made only where the cheap one, less the difference, is above a limit.
 """
 
 from __future__ import annotations
 
+import random
 import time
 from collections import deque
 from dataclasses import dataclass, field, replace
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     from prefork.scoreboard import Scoreboard, Slot
 
 PAUSE = 20  # a dear reading is followed by so many times its own duration without another one
-BUSY, IDLE = 0.05, 0.25  # seconds between two looks while somebody works, and while nobody does
+BUSY, IDLE = 0.05, 0.1  # seconds between two looks while somebody works, and while nobody does
 SHORTEST = 0.005  # seconds between two looks, when a limit is about to be reached
 CURVE = 40  # readings that are kept
 CURVE_EVERY = 0.25  # seconds between two of them
@@ -64,6 +65,7 @@ class Gauge:
     meter: Reading
     clock: Callable[[], float] = time.monotonic
     shared: int = 0
+    patience: float = field(default_factory=lambda: random.uniform(1.0, 1.1))  # noqa: S311 - workers must not grow old together
     fresh: int = 0
     memory: int = 0
     not_before: float = 0.0
@@ -169,4 +171,4 @@ class Gauges:
         elapsed = now - task.begun if task else 0.0
         # In less time than this its processors cannot have given it so much of theirs.
         spent = gauge.meter.processor() - task.cpu if task and limits.time_cpu and elapsed * CPUS > limits.time_cpu else 0.0
-        return Usage(gauge.read(limits), elapsed, spent, now - worker.since)
+        return Usage(gauge.read(limits), elapsed, spent, (now - worker.since) / gauge.patience)

@@ -49,6 +49,7 @@ from prefork.master.signals import Signals
 from prefork.master.spawn import deaths
 from prefork.master.status import line
 from prefork.master.stop import Stop
+from prefork.master.strays import Strays
 from prefork.master.templates import Templates
 from prefork.master.watch import Watch
 from prefork.scoreboard import Scoreboard
@@ -108,6 +109,7 @@ class Master:
         self.sweeping = False  # children have ended and are not buried yet
         self.enforcer = Enforcer(self)
         self.inquest = Inquest(self)
+        self.strays = Strays()
         self.asked_for_stacks: list[Callable[[dict[str, Any]], None]] = []
         self.stacks_at = float("inf")  # when stacks that were asked for go to the log
         self.reloading: Reload | None = None
@@ -163,6 +165,8 @@ class Master:
         if now >= self.stacks_at:
             self.stacks_at = float("inf")
             self.tell_stacks()
+        if not self.crew.forking():
+            self.strays.step(self._own())
         self.enforcer.step(now)
         self.inquest.step(now)
         self.crew.look()
@@ -339,10 +343,21 @@ class Master:
             elif self.crew.forking():
                 return  # it may be the worker whose pid is about to be told: swept again in the next step
             else:
+                self.strays.bereave(death.pid)
                 self.journal.emit(StrangerReaped(death.pid, death.how()))
         self.sweeping = False
 
+    def _own(self) -> set[int]:
+        """The server's own processes, as far as they are our children."""
+        helpers = [
+            *self.templates.running(),
+            *self.templates.leaving.values(),
+            *filter(None, [self.front.process, self.watch.process]),
+        ]
+        return {*(worker.pid for worker in self.crew.all()), *(helper.pid for helper in helpers), *self.watch.leaving}
+
     def _bury(self, worker: Worker, death: Death) -> None:
+        self.strays.bereave()
         remains = self.crew.bury(worker, death, settled=time.monotonic() - worker.since > SETTLED)
         condemned, gauge = self.enforcer.farewell(worker.pid)
         if remains:

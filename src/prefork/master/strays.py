@@ -11,30 +11,30 @@ from typing import TYPE_CHECKING
 from prefork.master.spawn import kill_group, strangers
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Set as AbstractSet
 
 
 class Strays:
-    """`tolerated` pids are daemons, `doomed` ones have been killed."""
+    """`tolerated` pids are daemons, `doomed` ones have been killed; `orphaned`: somebody has died who may have had children."""
 
     def __init__(self) -> None:
         self.tolerated: set[int] = set()
         self.doomed: set[int] = set()
+        self.orphaned = False
 
-    def note(self, known: Iterable[int]) -> None:
-        """Nobody has died: whoever is here now is a daemon. `known` are the server's own processes."""
-        self.tolerated = set(strangers()).difference(known, self.doomed)
+    def bereave(self, pid: int | None = None) -> None:
+        """A worker has died, or a process (`pid`) that was no worker."""
+        self.tolerated.discard(pid or 0)
+        self.orphaned = self.orphaned or pid is None or pid in self.doomed
+        self.doomed.discard(pid or 0)
 
-    def sweep(self, known: Iterable[int]) -> None:
-        """A worker has died, or a process of one: whoever is new here was theirs."""
-        for pid in set(strangers()).difference(known, self.tolerated, self.doomed):
+    def step(self, own: AbstractSet[int]) -> None:
+        """Look at who is here beside the server's own processes. Not while a worker is being forked: it would look like a stray."""
+        here = set(strangers()) - own
+        if not self.orphaned:
+            self.tolerated = here - self.doomed
+            return
+        self.orphaned = False
+        for pid in here - self.tolerated - self.doomed:
             self.doomed.add(pid)
             kill_group(pid)
-
-    def ended(self, pid: int) -> bool:
-        """A process has been reaped; whether it was a doomed one, so that its own children are here now."""
-        self.tolerated.discard(pid)
-        if pid in self.doomed:
-            self.doomed.remove(pid)
-            return True
-        return False

@@ -34,6 +34,7 @@ OPTIONS = Options(
     queue_size=2,
     queue_timeout=30.0,
     lanes=(),
+    limit_time_real_routes=(),
     header_timeout=10.0,
     body_timeout=20.0,
     keepalive_timeout=75.0,
