@@ -16,6 +16,7 @@ import click
 
 from prefork import __version__, config
 from prefork.control.client import Unreachable, ask
+from prefork.incidents import Ledger
 from prefork.views.flags import Configured
 
 if TYPE_CHECKING:
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 
 FAILED, UNREACHABLE = 1, 4
 MOMENT = 10.0  # seconds a server may take to answer a question
+LATEST = 50  # incidents in a list
 RELOAD_LIMIT = 3600.0  # seconds a reload may take: the server's own time limits decide long before
 
 
@@ -122,6 +124,49 @@ def reload(file: Path | None, app_dir: str | None, data_dir: str | None) -> None
     click.echo(f"Reloaded in {answer['seconds']:.1f} s: the server is at generation {answer['generation']}.")
     if waiting := answer["restart_needed"]:
         click.echo(f"These changes take effect with a restart: {', '.join(waiting)}.", err=True)
+
+
+@main.command()
+@click.argument("incident", required=False, metavar="[ID]")
+@aimed
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object a line.")
+def incidents(incident: str | None, file: Path | None, app_dir: str | None, data_dir: str | None, as_json: bool) -> None:
+    """Show which workers were lost and why.
+
+    ID shows everything about one: an incident's, or a request's. The server need not be running.
+    """
+    place = server(file, app_dir, data_dir).parent
+    try:
+        found = [each for each in Ledger(place).read() if incident is None or incident in each.names()]
+    except OSError as error:
+        raise click.ClickException(f"the incidents in {place} cannot be read: {(error.strerror or str(error)).lower()}") from None
+    if incident is not None and not found:
+        raise click.ClickException(f"there is no incident {incident} in {place}; `prefork incidents` lists those that are kept")
+    if as_json:
+        for each in found:
+            click.echo(each.as_json())
+        return
+    if not found:
+        click.echo("No incident is kept: no worker has ended that was not asked to.")
+        return
+    from rich.console import Console
+
+    from prefork.views.incidents import details, listing
+
+    wide = not sys.stdout.isatty()
+    console = Console(highlight=False, soft_wrap=wide)
+    if incident is None:
+        console.print(*listing(found[-LATEST:]), sep="\n", no_wrap=True, overflow="ignore" if wide else "ellipsis")
+    else:
+        console.print(*details(found), sep="\n")
+
+
+@main.command()
+@aimed
+def stacks(file: Path | None, app_dir: str | None, data_dir: str | None) -> None:
+    """Show what each thread of each worker is doing."""
+    for worker in told(server(file, app_dir, data_dir), {"command": "stacks"})["workers"]:
+        click.echo(f"{worker['worker']} (pid {worker['pid']})\n{worker['stacks']}")
 
 
 @main.command()

@@ -1,9 +1,9 @@
 """Shared memory that says what every worker is doing, and what the dispatcher has counted.
 
-In this order: a slot of 16 words for each worker, one for the dispatcher, and a block of 216 words for each lane (8 figures, then
-the histograms of waits and of service times). Each 8-byte word has one writer, which stores it whole (one aligned store), so
-readers need no lock and a writer may be killed between any two stores. Runs inside the application's interpreter too: standard
-library only, Python 3.9+.
+In this order: a slot of 16 words for each worker, one for the dispatcher, a block of 216 words for each lane (8 figures, then the
+histograms of waits and of service times), and a tag of 128 bytes for each worker. Each 8-byte word has one writer, which stores it
+whole (one aligned store), so readers need no lock and a writer may be killed between any two stores. Runs inside the application's
+interpreter too: standard library only, Python 3.9+.
 """
 
 from __future__ import annotations
@@ -16,9 +16,12 @@ from typing import NamedTuple
 SLOTS = 1024  # workers of all kinds that may exist at once
 WORDS = 16  # 8-byte words in a slot: 128 bytes, two cache lines
 DISPATCHER = SLOTS  # the block behind the last slot
+FOREVER = (1 << 63) - 1  # nanoseconds: what ALLOWED says of a route without a limit
 
 # A worker's words. WAITING_SINCE (monotonic nanoseconds, else 0): its client does not read and there is no more room to spool.
-REQUEST, BEGUN_AT, REQUESTS, SIZE, WAITING_SINCE = range(5)
+# CPU_AT is its processor time when the request began (nanoseconds). ALLOWED is the dispatcher's word: how long its
+# route may take, 0 where the limit of all counts.
+REQUEST, BEGUN_AT, REQUESTS, SIZE, WAITING_SINCE, CPU_AT, ALLOWED = range(7)
 # The dispatcher's words: how long the queue is and since when its head waits; totals since the server's start; when its
 # loop last turned (monotonic nanoseconds); how many requests their clients have left before any worker had them.
 QUEUED, OLDEST, CONNECTIONS, ANSWERED, RETRIED, FAILED, REFUSED, BUSY, TURNED_AT, ABANDONED = range(10)
@@ -32,6 +35,9 @@ LANES_AT = (SLOTS + 1) * WORDS  # the first word of the first one
 NAME, ARRIVED, WAITING, WORKING, SINCE = range(5)
 WAITS = 8  # the first word of the histogram of waits
 SERVICES = WAITS + BUCKETS  # and of that of service times
+
+TAGS_AT = (LANES_AT + LANES * LANE_WORDS) * 8  # the first byte of the first slot's tag
+TAG = 128  # bytes of a tag with the number of its request
 
 # What a worker has done about the request it was given last, in the order of events.
 NOTHING, RECEIVED, BEGUN, WRITING, DONE = range(5)
@@ -88,18 +94,34 @@ class Block:
 
 
 class Slot(Block):
-    """The words of one worker, or of the dispatcher."""
+    """The words of one worker, or of the dispatcher. `room` is for the tag of its request: a word with its number, and the text."""
 
-    __slots__ = ()
+    __slots__ = ("room",)
+
+    def __init__(self, words: memoryview, base: int, room: memoryview) -> None:
+        super().__init__(words, base)
+        self.room = room
+
+    def set_tag(self, number: int, text: str) -> None:
+        """Say what request `number` is about, in the application's words."""
+        data = text.encode(errors="replace")[: TAG - 8]
+        self.room[8:TAG] = data.ljust(TAG - 8, b"\0")
+        self.room[:8] = number.to_bytes(8, "little")
+
+    def tag(self, number: int) -> str:
+        """What request `number` is about; empty when nobody has said."""
+        data = bytes(self.room)
+        return data[8:].rstrip(b"\0").decode(errors="replace") if data[:8] == number.to_bytes(8, "little") else ""
 
     def progress(self) -> Progress:
         """What the worker has done about its last request."""
         return unpack_progress(self[REQUEST])
 
     def clear(self) -> None:
-        """Zero all words, before another worker gets the slot."""
+        """Zero all words and the tag, before another worker gets the slot."""
         for word in range(WORDS):
             self[word] = 0
+        self.room[:] = bytes(TAG)
 
 
 class Scoreboard:
@@ -107,11 +129,12 @@ class Scoreboard:
 
     def __init__(self, descriptor: int) -> None:
         self.descriptor = descriptor
-        size = (LANES_AT + LANES * LANE_WORDS) * 8
+        size = TAGS_AT + (SLOTS + 1) * TAG  # the dispatcher's is never used
         if os.fstat(descriptor).st_size < size:
             os.ftruncate(descriptor, size)
         self.memory = mmap.mmap(descriptor, size)
-        self.words = memoryview(self.memory).cast("Q")
+        self.words = memoryview(self.memory)[:TAGS_AT].cast("Q")
+        self.tags = memoryview(self.memory)[TAGS_AT:]
 
     @classmethod
     def create(cls) -> Scoreboard:
@@ -120,7 +143,7 @@ class Scoreboard:
 
     def slot(self, index: int) -> Slot:
         """The slot of worker number `index`, or the dispatcher's (`DISPATCHER`)."""
-        return Slot(self.words, index * WORDS)
+        return Slot(self.words, index * WORDS, self.tags[index * TAG : (index + 1) * TAG])
 
     def lane(self, index: int) -> Block:
         """The words of lane number `index`."""

@@ -238,11 +238,11 @@ class Limits:
         maximum=HIGHEST,
     )
     limit_memory_soft: int = option(
-        kinds.SIZE, 2 * GIB, "A worker above this is replaced after its current request; 0 means no limit", inert=True
+        kinds.SIZE,
+        2 * GIB,
+        "A worker above this is replaced after its current request (shared memory counts in proportion); 0 means no limit",
     )
-    limit_memory_hard: int = option(
-        kinds.SIZE, 2 * GIB + GIB // 2, "A worker above this is killed at once; 0 means no limit", inert=True
-    )
+    limit_memory_hard: int = option(kinds.SIZE, 2 * GIB + GIB // 2, "A worker above this is killed at once; 0 means no limit")
     limit_memory_soft_gevent: int | None = option(
         kinds.SIZE, None, "The soft limit of WebSocket workers; not set means the same as `limit_memory_soft`", inert=True
     )
@@ -254,10 +254,17 @@ class Limits:
         60.0,
         "A worker whose request has used this much processor time is killed; 0 means no limit",
         maximum=LONGEST,
-        inert=True,
     )
     limit_time_real: float = option(
-        kinds.TIME, 120.0, "A worker whose request has run for this long is killed; 0 means no limit", maximum=LONGEST, inert=True
+        kinds.TIME, 120.0, "A worker whose request has run for this long is killed; 0 means no limit", maximum=LONGEST
+    )
+    limit_time_real_routes: tuple[tuple[str, float], ...] = option(
+        kinds.ROUTE_TIMES,
+        (),
+        "Routes with a `limit_time_real` of their own, such as `/report/*:600`; `*` stands for anything, the first match counts",
+    )
+    limit_time_worker: float = option(
+        kinds.TIME, 0.0, "A worker is replaced at this age, or up to a tenth later; 0 means never", maximum=LONGEST
     )
     limit_time_real_cron: float | None = option(
         kinds.CRON_TIME,

@@ -136,6 +136,22 @@ def network(text: str) -> str:
     return str(found.network_address) if found.num_addresses == 1 else str(found)
 
 
+def route_times(text: str) -> tuple[tuple[str, float], ...]:
+    """Times that routes may take, `/pattern:time`."""
+    found = []
+    for part in names(text):
+        pattern, colon, time = (word.strip() for word in part.rpartition(":"))
+        if not colon or not pattern.startswith(("/", "*")):
+            raise ValueError(f'"{part}" is not a route and its time; write /pattern:time, such as /report/*:600')
+        found.append((pattern, quantities.time(time)))
+    return tuple(found)
+
+
+def route_times_words(routes: tuple[tuple[str, float], ...]) -> str:
+    """Times of routes as they are written."""
+    return listed(tuple(f"{pattern}:{quantities.time_words(time)}" for pattern, time in routes))
+
+
 def lanes(text: str) -> tuple[Lane, ...]:
     """A list of lanes."""
     return distinct(tuple(lane(part) for part in names(text)))
@@ -218,6 +234,7 @@ INTERFACES = Kind(
 NAMES = plain("NAMES", "names separated by commas", names, listed)
 PATTERNS = plain("PATHS", "paths separated by commas; `*` stands for anything", patterns, listed)
 NETWORKS = plain("NETWORKS", "IP addresses and networks separated by commas", networks, listed)
+ROUTE_TIMES = plain("ROUTES", "`/pattern:time`, separated by commas", route_times, route_times_words)
 LANES = plain("LANES", "`name:pattern:count`, separated by commas", lanes, listed)
 ACCOUNT = plain("NAME", "a name or a number", str)
 PATH = Kind("PATH", "a path", path)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from prefork.events import Access
 from prefork.http.proxies import named
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from prefork.dispatcher.workers import Worker
     from prefork.http.head import Head
     from prefork.http.proxies import Origin
+    from prefork.scoreboard import Slot
 
 UNIX = "unix:"  # what logs call a client that has no address
 
@@ -98,6 +99,17 @@ class Exchange:
             referer=(head.header(b"referer") or b"").decode("latin-1"),
             user_agent=(head.header(b"user-agent") or b"").decode("latin-1"),
         )
+
+    def described(self, slot: Slot) -> dict[str, Any]:
+        """What an incident tells of it. The worker's slot has the application's tag."""
+        return {
+            "method": self.head.method,
+            "target": self.target(),
+            "client": self.origin.client[0] or UNIX,
+            "id": self.request_id,
+            "attempt": self.attempt,
+            "tag": slot.tag(self.number),
+        }
 
     def target(self) -> str:
         """The request target for logs."""

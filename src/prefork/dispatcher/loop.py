@@ -21,7 +21,7 @@ from prefork.dispatcher.options import Options
 from prefork.dispatcher.outbox import Extent
 from prefork.dispatcher.states import ANSWERING, State
 from prefork.dispatcher.traffic import BEGIN_WITHIN, Traffic
-from prefork.dispatcher.workers import Worker
+from prefork.dispatcher.workers import Sentence, Worker
 from prefork.events import AcceptPaused, FaultContained
 from prefork.messages import (
     CLOEXEC_DONTWAIT,
@@ -246,23 +246,18 @@ class Dispatcher:
             self.tell_master("faulty", worker)
 
     def lost(self, worker: Worker, mask: int) -> None:  # noqa: ARG002 - every callback gets the mask
-        """A worker is dead. Hear what it still said, then decide about its request."""
+        """A worker is dead. Hear why, if the master has said it, and what it still said itself; then decide about its request."""
+        while has_more(self.channel.wire):
+            self._guarded(self.hear, select.EPOLLIN)
         while worker.wire.fileno() in self.callbacks:
             self._guarded(partial(self.listen, worker), select.EPOLLIN)
-            if not self._has_more(worker):
+            if not has_more(worker.wire):
                 break
         if worker.pidfd not in self.callbacks:
             return  # it was retiring, and its last word has let it go
         self.traffic.die_with(worker)
         self._release(worker)
-        self.traffic.bury(worker)
-        self.tell_master("released", worker)
-
-    def _has_more(self, worker: Worker) -> bool:
-        try:
-            return bool(worker.wire.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT))
-        except OSError:
-            return False
+        self.tell_master("released", worker, **self.traffic.bury(worker))
 
     def part(self, worker: Worker) -> None:
         """Let a retiring worker go: closing its pair is what tells it to leave."""
@@ -277,13 +272,16 @@ class Dispatcher:
 
     # The master.
 
-    def tell_master(self, kind: str, worker: Worker) -> None:
+    def tell_master(self, kind: str, worker: Worker, **more: Any) -> None:
         """Say something about a worker."""
-        self.channel.send(kind, slot=worker.number, pid=worker.pid, seconds=BEGIN_WITHIN)
+        self.channel.send(kind, slot=worker.number, pid=worker.pid, seconds=BEGIN_WITHIN, **more)
 
     def hear(self, mask: int) -> None:  # noqa: ARG002 - every callback gets the mask
         """The master says something; when it is gone, so is the dispatcher."""
-        order, descriptors = self.channel.receive(CLOEXEC_DONTWAIT)
+        try:
+            order, descriptors = self.channel.receive(CLOEXEC_DONTWAIT)
+        except BlockingIOError:
+            return  # a worker's death in the same turn has had it heard already
         if order is None:
             self.finished = True
             return
@@ -294,6 +292,8 @@ class Dispatcher:
             worker = self.traffic.workers.get(order["slot"])
             if worker is not None:
                 self.traffic.retire(worker)
+        elif kind == "condemn":
+            self._condemn(order)
         elif kind == "options":
             self.traffic.apply(Options.received(order["options"]))
         elif kind == "log":
@@ -308,6 +308,17 @@ class Dispatcher:
             self.close_at = now + order["delay"]
             self.drained_at = self.close_at + order["timeout"]
             self.next_tick = now
+
+    def _condemn(self, order: dict[str, Any]) -> None:
+        worker = self.traffic.workers.get(order["slot"])
+        if worker is None or worker.pid != order["pid"]:
+            # It has left, or its death is on its way to the master.
+            self.channel.send("acquitted", slot=order["slot"], pid=order["pid"])
+        elif self.traffic.condemn(worker, order["number"], Sentence(order["status"], order["reason"], order["incident"])):
+            request = worker.exchange.described(worker.slot) if worker.exchange else None
+            self.tell_master("condemned", worker, request=request)
+        else:
+            self.tell_master("acquitted", worker)
 
     def add(self, order: dict[str, Any], descriptors: list[int]) -> None:
         """A worker is ready: the end of its pair, and its pidfd."""
@@ -375,3 +386,11 @@ def ends(listener: socket.socket, client: socket.socket, peer: Any) -> tuple[tup
 def unmapped(address: str) -> str:
     """An IPv4 address as such, where a socket for both kinds gives it in IPv6's notation."""
     return address.removeprefix("::ffff:") if "." in address else address
+
+
+def has_more(wire: socket.socket) -> bool:
+    """Whether there is a message to receive."""
+    try:
+        return bool(wire.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT))
+    except OSError:
+        return False

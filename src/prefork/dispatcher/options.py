@@ -20,6 +20,7 @@ class Options:
     queue_size: int
     queue_timeout: float
     lanes: tuple[Lane, ...]
+    limit_time_real_routes: tuple[tuple[str, float], ...]
     header_timeout: float
     body_timeout: float
     keepalive_timeout: float

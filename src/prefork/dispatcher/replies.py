@@ -22,9 +22,9 @@ def refusal(refused: Refused, request_id: str) -> bytes:
     return answer(refused.status, text, b"text/plain; charset=utf-8", keep=False, headers=[named(request_id)])
 
 
-def failure(status: int, head: Head, request_id: str, *, keep: bool) -> bytes:
-    """The answer to a request that the application did not answer."""
-    kind, body = page(status, request_id, head.header(b"accept") or b"")
+def failure(status: int, head: Head, request_id: str, incident: str, *, keep: bool) -> bytes:
+    """The answer to a request that the application did not answer. `incident` is the name of one, if there was one."""
+    kind, body = page(status, request_id, head.header(b"accept") or b"", incident=incident)
     headers = [(b"Cache-Control", b"no-store"), named(request_id)]
     if status in MORE:
         headers.append(MORE[status])

@@ -5,11 +5,10 @@ Knows connections and workers, but neither epoll nor the master: the loop passes
 
 from __future__ import annotations
 
-import fnmatch
-import re
+import secrets
 import time
 from functools import partial
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from prefork.dispatcher import health
 from prefork.dispatcher.exchange import UNIX
@@ -17,11 +16,13 @@ from prefork.dispatcher.identity import Identity
 from prefork.dispatcher.lanes import Lanes
 from prefork.dispatcher.ledger import Ledger
 from prefork.dispatcher.outbox import Extent
+from prefork.dispatcher.paths import Paths
 from prefork.dispatcher.queue import Queue
 from prefork.dispatcher.replies import failure, file_head
 from prefork.dispatcher.states import State
 from prefork.dispatcher.static import Found, find
 from prefork.dispatcher.verdict import Verdict, corrected, judge
+from prefork.dispatcher.workers import Sentence
 from prefork.events import QueueFull, RequestFailed, RequestRefused, RequestRetried, SpoolFull
 from prefork.files import Places
 from prefork.http.head import Reader, Refused
@@ -29,11 +30,14 @@ from prefork.http.proxies import Headers, Origin, Proxies
 from prefork.messages import pack_request
 from prefork.scoreboard import (
     ABANDONED,
+    ALLOWED,
     ANSWERED,
     BEGUN,
     BUSY,
     DISPATCHER,
+    DONE,
     FAILED,
+    FOREVER,
     OLDEST,
     QUEUED,
     REFUSED,
@@ -43,8 +47,6 @@ from prefork.scoreboard import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from prefork.dispatcher.connection import Connection
     from prefork.dispatcher.disk import Disk, Spool
     from prefork.dispatcher.exchange import Exchange
@@ -57,12 +59,6 @@ if TYPE_CHECKING:
 BEGIN_WITHIN = 1.0  # seconds from the hand-over to the application's start
 MOST_HELD = 1 << 18  # bytes that a client may leave unread in our memory before its worker has to wait
 SAY_AGAIN = 60.0  # seconds between two complaints about the same
-
-
-def matcher(patterns: tuple[str, ...]) -> Callable[[bytes], object]:
-    """What tells whether a path fits one of the patterns, in which `*` stands for anything."""
-    one_of = "|".join(fnmatch.translate(pattern) for pattern in patterns) or "(?!)"
-    return re.compile(one_of.encode()).match
 
 
 class Loop(Protocol):
@@ -86,7 +82,7 @@ class Loop(Protocol):
     def part(self, worker: Worker) -> None:
         """A retiring worker has no request any more: let it go."""
 
-    def tell_master(self, kind: str, worker: Worker) -> None:
+    def tell_master(self, kind: str, worker: Worker, **more: Any) -> None:
         """Send the master a word about a worker."""
 
 
@@ -118,7 +114,8 @@ class Traffic:
         self.options = options
         self.proxies = Proxies(options.trusted_proxies)
         self.places = Places(options.static)
-        self.unlogged = matcher(options.access_log_exclude)
+        self.unlogged = Paths([options.access_log_exclude] if options.access_log_exclude else [])
+        self.routes = Paths([(pattern,) for pattern, _ in options.limit_time_real_routes])
         self.queue.size, self.queue.timeout = options.queue_size, options.queue_timeout
         self.lanes = Lanes(options.lanes)
         self.ledger.arrange(self.lanes.names)
@@ -170,7 +167,7 @@ class Traffic:
         elif isinstance(outcome, Exception):
             raise outcome
         elif isinstance(outcome, int):
-            self._answer(exchange, outcome, failure(outcome, head, exchange.request_id, keep=keep))
+            self._answer(exchange, outcome, failure(outcome, head, exchange.request_id, "", keep=keep))
         else:
             self._answer(exchange, outcome.part.status, file_head(outcome, exchange.request_id, keep=keep), outcome.body)
         exchange.connection.proceed()
@@ -240,6 +237,7 @@ class Traffic:
 
     def assign(self, exchange: Exchange, worker: Worker) -> bool:
         """Give a request to the worker it has claimed; False when that one is gone, which its pidfd will say too."""
+        worker.slot[ALLOWED] = self._allowed(exchange) if self.routes.any else 0
         try:
             worker.give(pack_request(exchange.request(self._keep(exchange))), exchange.descriptors())
         except ConnectionError:
@@ -258,9 +256,18 @@ class Traffic:
         exchange.connection.to(State.SERVED)
         return True
 
+    def _allowed(self, exchange: Exchange) -> int:
+        """The nanoseconds that the request's route may take, 0 where the limit of all counts."""
+        route = self.routes.find(exchange.head.target)
+        if route is None:
+            return 0
+        return int(self.options.limit_time_real_routes[route][1] * 1e9) or FOREVER
+
     def free(self, worker: Worker) -> None:
         """A worker has no request: it gets the next one, or is idle, or leaves."""
-        if worker.retiring:
+        if worker.condemned:
+            self.queue.forget(worker)
+        elif worker.retiring:
             self.queue.forget(worker)
             self.loop.part(worker)
         else:
@@ -319,25 +326,44 @@ class Traffic:
             self.loop.tell_master("withdrawn", worker)
         self._serve()  # what it was kept for may be another worker's now
 
+    def condemn(self, worker: Worker, number: int, sentence: Sentence) -> bool:
+        """A worker is to be killed while it has its request `number` (0: none): it gets nothing more.
+
+        False: it has answered meanwhile, or been given another request, which is not to die for what was before it.
+        """
+        has = worker.exchange.number if worker.exchange else 0
+        if number != has or (has and worker.slot.progress().state == DONE):
+            return False
+        worker.condemned = sentence
+        self.queue.retire(worker)
+        self._serve()
+        return True
+
     def die_with(self, worker: Worker) -> None:
         """Give nothing more to the other threads of a dead process, before their own deaths are noticed."""
         for other in self.workers.values():
             if other.pid == worker.pid:
                 self.queue.forget(other)
 
-    def bury(self, worker: Worker) -> None:
-        """A worker is dead and has said all it said: decide about its request."""
+    def bury(self, worker: Worker) -> dict[str, Any]:
+        """A worker is dead and has said all it said: decide about its request. Returns what the master may want to know of it."""
         self.queue.forget(worker)
         self.workers.pop(worker.number, None)
         exchange, worker.exchange = worker.exchange, None
+        known: dict[str, Any] = {}
         if exchange is not None:
             exchange.worker = None
             self.ledger.served(exchange.lane, time.monotonic() - exchange.assigned)
-            self._conclude(exchange, worker)
+            sentence = worker.condemned or Sentence(502, "the worker died", secrets.token_hex(4))
+            known = {"incident": sentence.incident, "request": exchange.described(worker.slot)}
+            known["status"] = self._conclude(exchange, worker, sentence)
+        elif worker.condemned:
+            known = {"status": worker.slot.progress().status}  # it has answered meanwhile
         self._serve()  # its lane may have another worker now; that of a retry first
+        return known
 
-    def _conclude(self, exchange: Exchange, worker: Worker) -> None:
-        """Do what a worker's death means for its request."""
+    def _conclude(self, exchange: Exchange, worker: Worker, sentence: Sentence) -> int:
+        """Do what a worker's death means for its request. Returns the status that its client gets for it, 0 where there is none."""
         progress, given = self._progress(exchange, worker)
         verdict = judge(progress, exchange.number, exchange.head.method, exchange.attempt, exchange.deliveries)
         if exchange.connection.state is State.CLOSED:
@@ -350,14 +376,17 @@ class Traffic:
             exchange.connection.proceed()
         elif verdict in {Verdict.AGAIN, Verdict.RETRY} and self.ending:
             self.fail(exchange, 503, self.ending, worker=worker.name)
-        elif verdict in {Verdict.AGAIN, Verdict.RETRY}:
+        elif verdict is Verdict.AGAIN or (verdict is Verdict.RETRY and not worker.condemned):
             self._again(exchange, worker, verdict)
-        elif verdict is Verdict.FAIL:
-            self.fail(exchange, 502, "the worker died", worker=worker.name)
+        elif verdict in {Verdict.FAIL, Verdict.RETRY}:  # what broke a limit once would break it again
+            incident = "" if self.ending else sentence.incident  # nobody keeps one for each worker that a stop kills
+            self.fail(exchange, sentence.status, sentence.reason, worker=worker.name, incident=incident)
             exchange.connection.proceed()
+            return sentence.status
         else:
             exchange.discard()
-            self._cut(exchange, progress.status, worker, "the worker died in the middle of the answer")
+            self._cut(exchange, progress.status, worker, f"{sentence.reason}, in the middle of the answer")
+        return 0
 
     def _progress(self, exchange: Exchange, worker: Worker) -> tuple[Progress, int]:
         """What a dead worker had done about its request, and how many bytes of the answer it has got rid of."""
@@ -389,10 +418,10 @@ class Traffic:
         self._note_failure(exchange, status, worker.name, f"{cause}, the connection is cut")
         exchange.connection.cut()
 
-    def fail(self, exchange: Exchange, status: int, reason: str, *, worker: str) -> None:
+    def fail(self, exchange: Exchange, status: int, reason: str, *, worker: str, incident: str = "") -> None:
         """Answer a request that no worker will. Without a `reason` nothing but its access line is logged."""
         self._note_failure(exchange, status, worker, reason)
-        data = failure(status, exchange.head, exchange.request_id, keep=self._keep(exchange))
+        data = failure(status, exchange.head, exchange.request_id, incident, keep=self._keep(exchange))
         self._answer(exchange, status, data)
 
     def _note_failure(self, exchange: Exchange, status: int, worker: str, reason: str) -> None:
@@ -440,5 +469,5 @@ class Traffic:
     def _account(self, exchange: Exchange, status: int, sent: int, cpu: float, worker: str) -> None:
         self.counters[ANSWERED] += 1
         # A health check that fails is worth its line.
-        if self.options.access_log and (status >= 400 or not self.unlogged(exchange.head.target.partition(b"?")[0])):
+        if self.options.access_log and (status >= 400 or self.unlogged.find(exchange.head.target) is None):
             self.journal.note(exchange.entry(status, sent, cpu, worker))

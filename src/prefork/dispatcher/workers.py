@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from prefork.messages import DONTWAIT, LOG, send
 
@@ -15,10 +15,18 @@ if TYPE_CHECKING:
     from prefork.scoreboard import Slot
 
 
+class Sentence(NamedTuple):
+    """Why a worker is about to be killed: the status that its client gets, the reason, and the incident that tells more."""
+
+    status: int
+    reason: str
+    incident: str
+
+
 class Worker:
     """One HTTP worker. `retiring`: it gets no further request, and its pair is closed as soon as it has none."""
 
-    __slots__ = ("exchange", "name", "number", "paused", "pid", "pidfd", "retiring", "slot", "wire", "worn")
+    __slots__ = ("condemned", "exchange", "name", "number", "paused", "pid", "pidfd", "retiring", "slot", "wire", "worn")
 
     def __init__(self, number: int, name: str, pid: int, slot: Slot, wire: socket.socket, pidfd: int) -> None:
         self.number = number
@@ -30,6 +38,7 @@ class Worker:
         self.exchange: Exchange | None = None
         self.retiring = False
         self.worn = False  # it has asked to be replaced, and the master knows
+        self.condemned: Sentence | None = None
         self.paused = False  # its messages are not read, because its client does not read either
 
     def give(self, message: bytes, descriptors: list[int]) -> None:

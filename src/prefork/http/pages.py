@@ -18,24 +18,27 @@ WORDS = {
     504: "This request took longer than is allowed.",
 }
 
+TOO_LARGE = "This request needed more memory than is allowed."  # a 503 with an incident
+
 HTML = """<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width,initial-scale=1">
 <title>{status} {phrase}</title><style>
 :root{{color-scheme:light dark;font:16px/1.5 system-ui,sans-serif}}
 body{{min-height:90vh;margin:0;display:grid;place-items:center}}
 main{{max-width:34rem;padding:2rem}}h1{{font-size:1.4rem;margin:0 0 .5rem}}p{{margin:.5rem 0}}small{{opacity:.7}}
-</style></head><body><main><h1>{status} {phrase}</h1><p>{words}</p><p><small>Request: {request_id}</small></p></main></body></html>
+</style></head><body><main><h1>{status} {phrase}</h1><p>{words}</p><p><small>{names}</small></p></main></body></html>
 """
 
 
-def page(status: int, request_id: str, accept: bytes, words: str = "") -> tuple[bytes, bytes]:
-    """Content type and body for `status`. `accept` is the request's Accept header, `words` replaces the standing sentence.
+def page(status: int, request_id: str, accept: bytes, incident: str = "") -> tuple[bytes, bytes]:
+    """Content type and body for `status`. `accept` is the request's Accept header, `incident` names one, if there was one.
 
-    `words` must not hold anything a client has sent. A `request_id` may be a client's: only harmless ones are taken.
+    A `request_id` may be a client's: only harmless ones are taken.
     """
-    words = words or WORDS.get(status, "")
+    words = TOO_LARGE if status == 503 and incident else WORDS.get(status, "")
     if b"json" in accept and b"html" not in accept:
-        said = {"status": status, "error": reason(status), "detail": words, "request_id": request_id}
+        said = {"status": status, "error": reason(status), "detail": words, "request_id": request_id, "incident": incident}
         return b"application/json", json.dumps({key: value for key, value in said.items() if value}).encode() + b"\n"
-    text = HTML.format(status=status, phrase=reason(status), words=words, request_id=request_id)
+    names = f"Incident: {incident} · Request: {request_id}" if incident else f"Request: {request_id}"
+    text = HTML.format(status=status, phrase=reason(status), words=words, names=names)
     return b"text/html; charset=utf-8", text.encode()

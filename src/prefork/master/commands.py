@@ -27,11 +27,13 @@ def command(master: Master, request: dict[str, Any], answer: Answer) -> None:
         master.reload_code(answer)
     elif name == "scale":
         scale(master, request.get("workers"), answer)
+    elif name == "stacks":
+        master.write_stacks(answer)
     elif name == "stop":
         master.stop("stop command")
         answer({"ok": True})
     else:
-        answer({"ok": False, "error": f"there is no command {name!r}: use status, reload, scale or stop"})
+        answer({"ok": False, "error": f"there is no command {name!r}: use status, reload, scale, stacks or stop"})
 
 
 def scale(master: Master, workers: object, answer: Answer) -> None:
@@ -63,7 +65,7 @@ def obey(master: Master, number: signal.Signals) -> None:
     elif number is signal.SIGHUP:
         master.reload_code(unheard)
     elif number is signal.SIGQUIT:
-        master.write_stacks()
+        master.write_stacks(master.log_stacks)
     elif number is signal.SIGUSR1:
         master.reopen_log()
     elif number is signal.SIGTTIN and scalable(master):

@@ -8,11 +8,14 @@ from __future__ import annotations
 import os
 import signal
 import time
+from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from prefork.events import BootFailed, Stacks, WorkerDied, WorkerExited, WorkerReady, WorkerRetiring
+from prefork.events import BootFailed, WorkerDied, WorkerExited, WorkerReady, WorkerRetiring
 from prefork.kernel import STACKS
 from prefork.master.fleet import COMING, State, Worker, place_name
+from prefork.master.gauges import task_of
 from prefork.master.spawn import kill_group
 from prefork.messages import pair
 from prefork.scoreboard import DONE, REQUEST, SLOTS
@@ -22,17 +25,42 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from prefork.journal import Journal
+    from prefork.master.gauges import Task
     from prefork.master.generation import Generation
     from prefork.master.spawn import Death
     from prefork.messages import Channel
     from prefork.scoreboard import Scoreboard, Slot
 
 LONGEST_STACKS = 1 << 18  # bytes
+OWN_FRAME = f'File "{Path(__file__).parent.parent}{os.sep}'
 
 
 def is_busy(slot: Slot) -> bool:
     """Whether a place has a request."""
     return 0 < slot.progress().state < DONE
+
+
+@dataclass(frozen=True)
+class Remains:
+    """What is left of a worker that ended without being asked to.
+
+    `task` is the request it was in, `said` why it could not get ready, `stacks` what it has written of them.
+    """
+
+    worker: Worker
+    death: Death
+    task: Task | None
+    said: str | None
+    stacks: str
+
+
+def shortened(stacks: str) -> str:
+    """Stacks without the frames that called the application: they are the same each time. The innermost frame always stays."""
+    threads = [thread.rstrip().splitlines() for thread in stacks.split("\n\n")]
+    for lines in threads:
+        while len(lines) > 2 and OWN_FRAME in lines[-1]:
+            lines.pop()
+    return "\n\n".join("\n".join(lines) for lines in threads)
 
 
 class Crew:
@@ -53,6 +81,7 @@ class Crew:
         self.stacks: dict[int, int] = {}  # files that workers write their stacks to
         self.early: list[dict[str, Any]] = []  # reports of workers whose pid has not been told yet
         self.said: dict[int, str] = {}  # why a worker could not get ready, until it is buried
+        self.dropped: set[int] = set()  # places of those that were killed because nobody needs them any more
         self.given_up = False  # all are being killed, and the log has said why
 
     def all(self) -> list[Worker]:
@@ -148,22 +177,28 @@ class Crew:
                 self.unreleased.add(slot)
                 worker.reachable.add(slot)
 
-    def ask_for_stacks(self) -> None:
-        """Have every worker write what its threads do; a stopped one does not, until it goes on."""
-        for slot, pidfd in self.pidfds.items():
-            os.ftruncate(self.stacks[slot], 0)
-            os.lseek(self.stacks[slot], 0, os.SEEK_SET)  # shared with the worker: it writes where we say
-            try:
-                signal.pidfd_send_signal(pidfd, STACKS)
-            except ProcessLookupError:
-                pass
+    def ask_for_stacks(self, worker: Worker) -> None:
+        """Have a worker write what its threads do; a stopped one does not, until it goes on."""
+        if worker.slot not in self.pidfds:
+            return
+        self.clear_stacks(worker)
+        try:
+            signal.pidfd_send_signal(self.pidfds[worker.slot], STACKS)
+        except ProcessLookupError:
+            pass
 
-    def log_stacks(self) -> None:
-        """Write what workers have written to the log."""
-        for worker in self.all():
-            if worker.slot in self.pidfds:
-                said = os.pread(self.stacks[worker.slot], LONGEST_STACKS, 0).decode(errors="replace")
-                self.journal.emit(Stacks(worker.name, worker.pid, said or "it wrote nothing: it is stopped, or has just begun"))
+    def clear_stacks(self, worker: Worker) -> None:
+        """Forget what a worker has written, so that it is not taken for its last words."""
+        os.ftruncate(self.stacks[worker.slot], 0)
+        os.lseek(self.stacks[worker.slot], 0, os.SEEK_SET)  # shared with the worker: it writes where we say
+
+    def stacks_written(self, worker: Worker) -> int:
+        """How many bytes of its stacks a worker has written."""
+        return os.fstat(self.stacks[worker.slot]).st_size
+
+    def stacks_of(self, worker: Worker) -> str:
+        """What a worker has written."""
+        return shortened(os.pread(self.stacks[worker.slot], LONGEST_STACKS, 0).decode(errors="replace"))
 
     # Going.
 
@@ -207,6 +242,13 @@ class Crew:
         worker.to(State.KILLED, now)
         kill_group(worker.pid)
 
+    def drop(self, worker: Worker, now: float) -> None:
+        """End a worker that is not ready yet and not needed any more."""
+        if worker.state is State.BOOTING:
+            self.dropped.add(worker.slot)
+            worker.to(State.KILLED, now)
+            kill_group(worker.pid)
+
     def kill_all(self, now: float) -> None:
         """End every worker at once, in a stop."""
         self.given_up = True
@@ -215,23 +257,36 @@ class Crew:
                 worker.to(State.KILLED, now)
                 kill_group(worker.pid)
 
-    def bury(self, worker: Worker, death: Death, settled: bool) -> None:
-        """A worker is dead. That is a failed start, unless it had been ready for long (`settled`) or had got a request."""
+    def bury(self, worker: Worker, death: Death, settled: bool) -> Remains | None:
+        """A worker is dead; returns what is left of it, unless it was asked to go.
+
+        That is a failed start, unless it had been ready for long (`settled`) or had got a request.
+        """
         kill_group(worker.pid)  # what it left behind, while its pid is still its own
         served = any(self.scoreboard.slot(slot)[REQUEST] > 0 for slot in worker.slots)
+        remains = self._remains(worker, death)
+        said = remains.said
+        left = worker.state in {State.RETIRING, State.LEAVING} and death.code == 0 and not remains.task
+        asked = left or self.given_up or worker.slot in self.dropped
         self._forget(worker)
-        said = self.said.pop(worker.slot, None)
-        if self.given_up or (worker.state in {State.RETIRING, State.LEAVING} and death.code == 0):
+        if asked:
             self.journal.emit(WorkerExited(worker.name, worker.pid))
-            return
+            return None
         self.journal.emit(WorkerDied(worker.name, worker.pid, death.how()))
         if said or worker.state is State.BOOTING:
             self.failed(worker, said or f"it died: {death.how()}")
         elif worker.state is State.READY and not settled and not served:
             self.failed(worker, None)
+        return remains
+
+    def _remains(self, worker: Worker, death: Death) -> Remains:
+        task = task_of(self.scoreboard.slot(worker.slot))
+        return Remains(worker, death, task, self.said.get(worker.slot), self.stacks_of(worker))
 
     def _forget(self, worker: Worker) -> None:
         del self.workers[worker.slot]
+        self.said.pop(worker.slot, None)
+        self.dropped.discard(worker.slot)
         os.close(self.stacks.pop(worker.slot))
         if worker.slot in self.pidfds:
             os.close(self.pidfds.pop(worker.slot))

@@ -107,13 +107,21 @@ class Retire:
 
 @dataclass(frozen=True)
 class Kill:
-    """End a worker at once."""
+    """End a worker. `cause` is the word that incidents count by."""
 
     worker: Worker
+    cause: str
     reason: str
 
 
-Action = Fork | Retire | Kill
+@dataclass(frozen=True)
+class Drop:
+    """End a worker that is on its way and not needed any more."""
+
+    worker: Worker
+
+
+Action = Fork | Retire | Kill | Drop
 COMING = frozenset((S.FORKING, S.BOOTING))
 
 
@@ -123,10 +131,10 @@ def plan(workers: Sequence[Worker], wanted: Wanted, now: float) -> list[Action]:
     fresh = [w for w in workers if w.state is S.READY and w.generation == wanted.generation and not w.worn]
     stale = [w for w in workers if w.state is S.READY and w not in fresh]
     late = list(overdue(workers, wanted, now))
-    killed = {action.worker for action in late}
+    killed = {kill.worker for kill in late}
     return [
         *late,
-        *(Kill(w, "it is not needed any more") for w in workers if w.state in COMING and w.generation != wanted.generation),
+        *(Drop(w) for w in workers if w.state in COMING and w.generation != wanted.generation),
         *starts(len(coming), len(fresh), len(stale), wanted, now),
         *(action for action in farewells(coming, fresh, stale, wanted) if action.worker not in killed),
     ]
@@ -136,9 +144,9 @@ def overdue(workers: Iterable[Worker], wanted: Wanted, now: float) -> Iterable[K
     """Those who take too long to come or to go."""
     for worker in workers:
         if worker.state in COMING and worker.generation == wanted.generation and now - worker.born > wanted.boot_timeout:
-            yield Kill(worker, f"it was not ready within {wanted.boot_timeout:g} s (boot_timeout)")
+            yield Kill(worker, "boot", f"it was not ready within {wanted.boot_timeout:g} s (boot_timeout)")
         elif worker.state is S.LEAVING and now - worker.since > LEAVE_WITHIN:
-            yield Kill(worker, f"it did not leave within {LEAVE_WITHIN:g} s")
+            yield Kill(worker, "stuck", f"it did not leave within {LEAVE_WITHIN:g} s")
 
 
 def starts(coming: int, fresh: int, stale: int, wanted: Wanted, now: float) -> Iterable[Action]:
@@ -153,10 +161,10 @@ def starts(coming: int, fresh: int, stale: int, wanted: Wanted, now: float) -> I
     return (Fork(wanted.generation) for _ in range(min(missing, at_once)))
 
 
-def farewells(coming: list[Worker], fresh: list[Worker], stale: list[Worker], wanted: Wanted) -> Iterable[Retire | Kill]:
+def farewells(coming: list[Worker], fresh: list[Worker], stale: list[Worker], wanted: Wanted) -> Iterable[Retire | Drop]:
     """Workers too many: those that are worn or of old code first, idle ones before busy ones, the youngest before the old."""
     for worker in coming[: max(0, len(coming) + len(fresh) - wanted.count)]:
-        yield Kill(worker, "it is not needed any more")
+        yield Drop(worker)
     surplus = len(fresh) + len(stale) - wanted.count
     ranked = [*sorted(stale, key=rank), *sorted(fresh, key=rank)]
     for worker in ranked[: max(0, surplus)]:

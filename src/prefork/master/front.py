@@ -85,6 +85,9 @@ class Front:
                 self.master.stopping.dispatcher_drained(self.master, said["unfinished"])
         elif said["kind"] == "released":
             self.master.crew.released(said["slot"], said["pid"], time.monotonic())
+            self.master.inquest.hear(said["slot"], said["pid"], said)
+        elif said["kind"] in {"condemned", "acquitted"}:
+            self.master.enforcer.answered(said["pid"], said)
         else:
             worker = self.master.crew.find(said["slot"], said["pid"])
             if worker and worker.state in {State.READY, State.RETIRING}:
@@ -97,11 +100,12 @@ class Front:
         elif said["kind"] == "withdrawn":
             worker.reachable.discard(said["slot"])
         elif said["kind"] == "faulty":
-            self.master.crew.kill(worker, "it wrote to its pair what no worker writes", now)
+            self.master.enforcer.end(worker, "faulty", "it wrote to its pair what no worker writes", now)
         # "stuck". One that runs has only not got the processor yet, a thread waits for the interpreter that another one holds.
         elif not worker.threads and state_of(worker.pid) != "R":
-            self.master.journal.emit(WorkerStuck(worker.name, worker.pid, said["seconds"]))
-            self.master.crew.kill(worker, "stuck", now)
+            reason = f"it did not begin its request within {said['seconds']:g} s"
+            if self.master.enforcer.end(worker, "stuck", reason, now):
+                self.master.journal.emit(WorkerStuck(worker.name, worker.pid, said["seconds"]))
 
     def died(self, process: Helper, death: Death) -> None:
         """It is dead: its workers finish and leave, and both are started again."""

@@ -29,6 +29,7 @@ from prefork.events import (
     Scaled,
     ServerReady,
     SocketPassed,
+    Stacks,
     Starting,
     Stopping,
     StrangerReaped,
@@ -38,14 +39,17 @@ from prefork.master import owner, terminal
 from prefork.master.backoff import SETTLED, Backoff
 from prefork.master.commands import command, obey, unheard
 from prefork.master.crew import Crew
-from prefork.master.fleet import Fork, Retire, State, Wanted, plan
+from prefork.master.enforce import Enforcer
+from prefork.master.fleet import Drop, Fork, Retire, State, Wanted, plan
 from prefork.master.front import Front
+from prefork.master.inquest import Inquest
 from prefork.master.notify import Notifier
 from prefork.master.reload import Reload
 from prefork.master.signals import Signals
 from prefork.master.spawn import deaths
 from prefork.master.status import line
 from prefork.master.stop import Stop
+from prefork.master.strays import Strays
 from prefork.master.templates import Templates
 from prefork.master.watch import Watch
 from prefork.scoreboard import Scoreboard
@@ -58,9 +62,11 @@ if TYPE_CHECKING:
     from prefork.master.fleet import Worker
     from prefork.master.generation import Generation
     from prefork.master.listeners import Listener
+    from prefork.master.spawn import Death
 
 TICK = 0.25  # seconds between two looks at what takes too long
 STACKS_WITHIN = 0.1  # seconds for a worker to write its stacks
+SILENT = "it wrote nothing: it is stopped, or has just begun"
 HOPELESS = 3  # failed starts in a row after which a server that was never ready gives up
 NOT_READY = 3  # the exit status then
 
@@ -101,6 +107,10 @@ class Master:
         self.backoff = Backoff()
         self.complete = False  # all wanted workers have been ready once
         self.sweeping = False  # children have ended and are not buried yet
+        self.enforcer = Enforcer(self)
+        self.inquest = Inquest(self)
+        self.strays = Strays()
+        self.asked_for_stacks: list[Callable[[dict[str, Any]], None]] = []
         self.stacks_at = float("inf")  # when stacks that were asked for go to the log
         self.reloading: Reload | None = None
         self.stopping: Stop | None = None
@@ -124,7 +134,7 @@ class Master:
         self._open_control()
         self.templates.load(self.templates.next(self.settings))
         while self.status is None:
-            for key, _ in self.selector.select(TICK):
+            for key, _ in self.selector.select(min(TICK, self.enforcer.wake(time.monotonic()))):
                 self._guarded(key.data)
             self._guarded(partial(self.step, time.monotonic()))
         if self.control:
@@ -154,7 +164,11 @@ class Master:
             self.watch.step(now)
         if now >= self.stacks_at:
             self.stacks_at = float("inf")
-            self.crew.log_stacks()
+            self.tell_stacks()
+        if not self.crew.forking():
+            self.strays.step(self._own())
+        self.enforcer.step(now)
+        self.inquest.step(now)
         self.crew.look()
         for worker in self.crew.ready():
             self.backoff.lives(worker.born, worker.since, now)
@@ -163,8 +177,10 @@ class Master:
                 self._fork(now)
             elif isinstance(action, Retire):
                 self.crew.retire(action.worker, action.reason, now)
+            elif isinstance(action, Drop):
+                self.crew.drop(action.worker, now)
             else:
-                self.crew.kill(action.worker, action.reason, now)
+                self.enforcer.end(action.worker, action.cause, action.reason, now)
         self._note_completeness(now)
         if self.stopping:
             self.stopping.step(self, now)
@@ -254,10 +270,34 @@ class Master:
             self.stopping = Stop(self, Interrupted(cause))
             self.stopping.give_up(self)
 
-    def write_stacks(self) -> None:
-        """Have the stacks of every worker in the log, as soon as they have had the time to write them."""
-        self.crew.ask_for_stacks()
-        self.stacks_at = time.monotonic() + STACKS_WITHIN
+    def write_stacks(self, answer: Callable[[dict[str, Any]], None]) -> None:
+        """Have every worker write its stacks; `answer` hears of them as soon as they have had the time for it."""
+        if not self.asked_for_stacks:
+            for worker in self._untouched():
+                self.crew.ask_for_stacks(worker)
+            self.stacks_at = time.monotonic() + STACKS_WITHIN
+        self.asked_for_stacks.append(answer)
+
+    def tell_stacks(self) -> None:
+        """Say what the workers have written to whoever asked."""
+        said = [
+            {"worker": worker.name, "pid": worker.pid, "stacks": self.crew.stacks_of(worker) or SILENT}
+            for worker in self.crew.all()
+        ]
+        for worker in self._untouched():
+            self.crew.clear_stacks(worker)
+        for answer in self.asked_for_stacks:
+            answer({"ok": True, "workers": said})
+        self.asked_for_stacks.clear()
+
+    def _untouched(self) -> list[Worker]:
+        """Workers whose stacks are not those of an incident."""
+        return [worker for worker in self.crew.all() if worker.pid not in self.enforcer.condemned]
+
+    def log_stacks(self, said: dict[str, Any]) -> None:
+        """Write stacks to the log."""
+        for worker in said["workers"]:
+            self.journal.emit(Stacks(worker["worker"], worker["pid"], worker["stacks"]))
 
     def reopen_log(self) -> None:
         """Open the log file again, after its rotation. The dispatcher passes it on to the workers, each after its request."""
@@ -304,7 +344,7 @@ class Master:
             worker = next((worker for worker in self.crew.all() if worker.pid == death.pid), None)
             generation = self.templates.of(death.pid)
             if worker:
-                self.crew.bury(worker, death, settled=time.monotonic() - worker.since > SETTLED)
+                self._bury(worker, death)
             elif generation:
                 self.templates.died(generation, death)
             elif self.front.process and self.front.process.pid == death.pid:
@@ -316,8 +356,27 @@ class Master:
             elif self.crew.forking():
                 return  # it may be the worker whose pid is about to be told: swept again in the next step
             else:
+                self.strays.bereave(death.pid)
                 self.journal.emit(StrangerReaped(death.pid, death.how()))
         self.sweeping = False
+
+    def _own(self) -> set[int]:
+        """The server's own processes, as far as they are our children."""
+        helpers = [
+            *self.templates.running(),
+            *self.templates.leaving.values(),
+            *filter(None, [self.front.process, self.watch.process]),
+        ]
+        return {*(worker.pid for worker in self.crew.all()), *(helper.pid for helper in helpers), *self.watch.leaving}
+
+    def _bury(self, worker: Worker, death: Death) -> None:
+        self.strays.bereave()
+        remains = self.crew.bury(worker, death, settled=time.monotonic() - worker.since > SETTLED)
+        condemned, gauge = self.enforcer.farewell(worker.pid)
+        if remains:
+            self.inquest.open(remains, condemned, gauge)
+        else:
+            self.inquest.forget(worker)
 
     def loaded(self, generation: Generation) -> None:
         """A generation can fork: the first one serves, a later one takes over."""

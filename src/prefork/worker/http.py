@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from prefork.http.framing import reason
 from prefork.http.pages import page
 from prefork.messages import BROKEN, KEEP, LOG, WORN, inbox, pack_ending, receive, send, unpack_request
-from prefork.scoreboard import BEGUN, BEGUN_AT, RECEIVED, REQUEST, REQUESTS, pack_progress
+from prefork.scoreboard import BEGUN, BEGUN_AT, CPU_AT, RECEIVED, REQUEST, REQUESTS, pack_progress
 from prefork.worker.offload import Offloading
 from prefork.worker.output import Output, complain
 from prefork.worker.reply import Reply
@@ -65,7 +65,6 @@ def serve(
     rest = Rest(pair, slot, means.spool, means.spool_max)
     buffer = inbox()
     pair.settimeout(None)  # an application's socket.setdefaulttimeout() is not meant for us
-    spent = clock()
     while True:
         try:
             message, descriptors = receive(pair, buffer, space=TWO_RIGHTS)
@@ -85,6 +84,7 @@ def serve(
         body = io.BytesIO(request.body) if request.body is not None else open(descriptors[1], "rb")  # noqa: SIM115 - closed below
         offload = means.offload
         reply = Offloading(request, client, rest, slot, offload) if offload else Reply(request, client, rest, slot)
+        slot[CPU_AT] = before = clock()
         slot[BEGUN_AT] = time.monotonic_ns()
         slot[REQUEST] = pack_progress(request.number, BEGUN)
         answer(host, request, body, reply)
@@ -94,10 +94,9 @@ def serve(
         reply.close()
         rest.close()
         client.close()
-        before, spent = spent, clock()
         flags = (KEEP if reply.keep else 0) | (WORN if next(counted) >= limit else 0) | (BROKEN if reply.failed else 0)
         try:
-            send(pair, pack_ending(request.number, reply.code, reply.sent, spent - before, flags))
+            send(pair, pack_ending(request.number, reply.code, reply.sent, clock() - before, flags))
         except OSError:
             return
 

@@ -182,6 +182,10 @@ class Reply:
             self.failed = True
             self.keep = False
 
+    def tag(self, text: str) -> None:
+        """Say what this request is about, for whoever finds this worker dead."""
+        self.slot.set_tag(self.request.number, text)
+
     def close(self) -> None:
         """Mark the request as done, for whoever finds this worker dead. To be called before its ending is sent."""
         self.keep = self.keep and not self.gone

@@ -6,7 +6,7 @@ import os
 import select
 import socket
 import struct
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -35,6 +35,7 @@ OPTIONS = Options(
     queue_size=2,
     queue_timeout=30.0,
     lanes=(),
+    limit_time_real_routes=(),
     header_timeout=10.0,
     body_timeout=20.0,
     keepalive_timeout=75.0,
@@ -102,7 +103,7 @@ class Loop:
     def part(self, worker: Worker) -> None:
         self.parted.append(worker.name)
 
-    def tell_master(self, kind: str, worker: Worker) -> None:
+    def tell_master(self, kind: str, worker: Worker, **more: object) -> None:
         self.told.append((kind, worker.name))
 
     def turn(self, timeout: float = 0.0) -> int:
@@ -176,10 +177,10 @@ class Hand:
         self.end(request.number, len(data), keep=keep)
         return request
 
-    def die(self) -> None:
-        """The dispatcher hears that it is dead."""
+    def die(self) -> dict[str, Any]:
+        """The dispatcher hears that it is dead; returns what it knows."""
         self.close_client()
-        self.desk.traffic.bury(self.worker)
+        return self.desk.traffic.bury(self.worker)
 
     def has_message(self) -> bool:
         return bool(select.select([self.wire], [], [], 0)[0])

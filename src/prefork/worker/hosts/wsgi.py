@@ -52,7 +52,9 @@ class Wsgi:
         """Call the application and send what it returns."""
         assert self.application is not None
         call = Call(reply)
-        result = self.application(environ(request, body, self.threaded), call.start_response)
+        surroundings = environ(request, body, self.threaded)
+        surroundings["prefork.tag"] = reply.tag
+        result = self.application(surroundings, call.start_response)
         try:
             if isinstance(result, FileWrapper) and not reply.begun and (span := result.span()):
                 call.write_file(*span)

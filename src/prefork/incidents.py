@@ -1,0 +1,107 @@
+"""What is kept of a worker's violent end: one JSON object a line in `data_dir`, rotated. No process, no clock here.
+
+`None` stands for what nobody knows.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import json
+import os
+import secrets
+from dataclasses import asdict, dataclass, field
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+NAME = "incidents.jsonl"
+LARGEST = 8 << 20  # bytes of a file before another one is begun
+KEPT = 4  # older files
+
+
+@dataclass(frozen=True)
+class Incident:
+    """What happened to a worker.
+
+    `time` is in seconds since 1970, `elapsed` and `cpu` are seconds of the request, `memory` is in bytes, `curve` holds (seconds
+    relative to the end, bytes). `request` has method, target, client, id, attempt and tag, `children` pid, name and resident bytes
+    of the processes that ended with the worker. `cause` is a word to count by: the name of a limit, `crash`, `exit`, …
+    """
+
+    id: str
+    time: float
+    node: str
+    worker: str
+    pool: str
+    pid: int
+    generation: int
+    cause: str
+    reason: str
+    advice: str
+    status: int | None = None
+    request: dict[str, Any] | None = None
+    elapsed: float | None = None
+    cpu: float | None = None
+    memory: int | None = None
+    curve: list[tuple[float, int]] = field(default_factory=list)
+    children: list[dict[str, Any]] = field(default_factory=list)
+    stacks: str = ""
+
+    def names(self) -> set[str]:
+        """What people may know it by: its id, and that of its request."""
+        return {self.id, (self.request or {}).get("id", self.id)}
+
+    def as_json(self) -> str:
+        """On one line."""
+        return json.dumps(asdict(self))
+
+
+def new_id() -> str:
+    """A name that can be read out over the telephone."""
+    return secrets.token_hex(4)
+
+
+class Ledger:
+    """The incidents of one server. Only the master writes."""
+
+    def __init__(self, data_dir: Path) -> None:
+        self.path = data_dir / NAME
+
+    def add(self, incident: Incident) -> None:
+        """Keep one more. Raises OSError, also when the disk takes only a part of it."""
+        with contextlib.suppress(FileNotFoundError):
+            if os.stat(self.path).st_size > LARGEST:
+                self._rotate()
+        descriptor = os.open(self.path, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            size = os.fstat(descriptor).st_size
+            # A line that was cut must not take the next one with it.
+            begin = b"\n" if size and os.pread(descriptor, 1, size - 1) != b"\n" else b""
+            line = begin + incident.as_json().encode() + b"\n"
+            if os.write(descriptor, line) < len(line):
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        finally:
+            os.close(descriptor)
+
+    def read(self) -> Iterator[Incident]:
+        """All that are kept, the oldest first. A line that was cut by a crash or a full disk is passed over. Raises OSError."""
+        os.stat(self.path.parent)  # no incidents and no directory are not the same
+        for number in range(KEPT, -1, -1):
+            with (
+                contextlib.suppress(FileNotFoundError),
+                open(self._numbered(number), encoding="utf-8", errors="replace") as lines,
+            ):
+                for line in lines:
+                    with contextlib.suppress(ValueError, TypeError):
+                        yield Incident(**json.loads(line))
+
+    def _rotate(self) -> None:
+        for number in range(KEPT, 0, -1):
+            with contextlib.suppress(FileNotFoundError):
+                os.replace(self._numbered(number - 1), self._numbered(number))
+
+    def _numbered(self, number: int) -> Path:
+        return self.path.with_suffix(f".{number}.jsonl") if number else self.path

@@ -1,0 +1,181 @@
+"""What is known of a worker's violent end becomes an incident: its limit, gauge, slot and stacks, and what the dispatcher knows.
+
+The dispatcher's word about the request may come before or after the death is noticed here; it is waited for, but not for long.
+"""
+
+from __future__ import annotations
+
+import platform
+import signal
+import time
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any
+
+from prefork.events import IncidentLost, IncidentRecorded
+from prefork.incidents import Incident, Ledger, new_id
+from prefork.meters import Gone, kernel_kills
+
+if TYPE_CHECKING:
+    from prefork.master.crew import Remains
+    from prefork.master.enforce import Condemned
+    from prefork.master.fleet import Worker
+    from prefork.master.gauges import Gauge
+    from prefork.master.loop import Master
+
+WORD = 1.0  # seconds in which the dispatcher says what a dead worker was doing
+RECENT = 2.0  # seconds in which the kernel's killing of something may have been that of a worker which is buried now
+NODE = platform.node()
+
+ADVICE = {
+    "limit_memory_hard": "Have it work in smaller batches or stream its data; or raise limit_memory_hard, if there is the memory.",
+    "limit_time_real": "The stacks show what it waits for. If it may take longer, give its path a time in limit_time_real_routes.",
+    "limit_time_cpu": "The stacks show the loop it is in. Work of this size belongs into a scheduled job; or raise limit_time_cpu.",
+    "oom": "The machine had no memory left. Lower limit_memory_hard or workers, so that all workers at their limits fit.",
+    "crash": "A fault in native code: the stacks show the call. Look for a newer version of that library.",
+    "signal": "Somebody or something sent the signal; it was not this server.",
+    "exit": "The application ended its process: look for os._exit or a fatal error in the lines before.",
+    "stuck": "It was stopped (a debugger, SIGSTOP, a frozen cgroup) or hangs: find out why. A stopped process writes no stacks.",
+    "faulty": "The application writes to descriptors that are not its own.",
+    "boot": "Repair what the traceback names, or see what the import waits for.",
+}
+CRASHES = frozenset((signal.SIGSEGV, signal.SIGBUS, signal.SIGILL, signal.SIGFPE, signal.SIGABRT))
+UNAIDED = frozenset(("crash", "exit", "boot"))
+
+
+@dataclass
+class Case:
+    """An incident that waits for the dispatcher's words about the worker's `places`. `request` is what is known before."""
+
+    incident: Incident
+    places: set[int]
+    until: float
+    request: dict[str, Any] | None = None
+    told: list[dict[str, Any]] = field(default_factory=list)
+
+
+class Inquest:
+    """`words` are what the dispatcher has said about the dead, by place and pid, `count` how many incidents there were."""
+
+    def __init__(self, master: Master) -> None:
+        self.master = master
+        self.ledger = Ledger(master.settings.data_dir)
+        self.words: dict[tuple[int, int], dict[str, Any]] = {}
+        self.cases: list[Case] = []
+        self.count = 0
+        self.kills = kernel_kills()
+        self.counted_at = time.monotonic()
+
+    def open(self, remains: Remains, condemned: Condemned | None, gauge: Gauge | None) -> None:
+        """A worker has ended that was not asked to. It is not reaped yet: the kernel still knows its processor time."""
+        worker, now = remains.worker, time.monotonic()
+        cause, reason = self._cause(remains, condemned)
+        incident = Incident(
+            id=condemned.incident if condemned else new_id(),
+            time=round(time.time(), 3),
+            node=NODE,
+            worker=worker.name,
+            pool="http",
+            pid=worker.pid,
+            generation=worker.generation,
+            cause=cause,
+            reason=reason,
+            advice=ADVICE[cause],
+            elapsed=round(now - remains.task.begun, 3) if remains.task else None,
+            cpu=spent(remains, gauge),
+            memory=gauge.memory if gauge else None,
+            curve=[(round(then - now, 2), size) for then, size in (*gauge.curve, (now, gauge.memory))] if gauge else [],
+            children=[child.told() for child in condemned.children] if condemned else [],
+            stacks=remains.stacks or remains.said or "",
+        )
+        known = condemned.request if condemned else None
+        case = Case(incident, self.master.crew.unreleased.intersection(worker.slots), now + WORD, known)
+        self.cases.append(case)
+        for place in worker.slots:
+            if word := self.words.pop((place, worker.pid), None):
+                self._note(case, place, word)
+        self._close_if_told(case)
+
+    def hear(self, slot: int, pid: int, said: dict[str, Any]) -> None:
+        """The dispatcher has released a worker, and says what it was doing."""
+        case = next((case for case in self.cases if case.incident.pid == pid), None)
+        if case:
+            self._note(case, slot, said)
+            self._close_if_told(case)
+        elif "status" in said and self.master.crew.find(slot, pid):
+            self.words[slot, pid] = said
+
+    def forget(self, worker: Worker) -> None:
+        """A worker has ended as it should."""
+        for place in worker.slots:
+            self.words.pop((place, worker.pid), None)
+
+    def step(self, now: float) -> None:
+        """Close what has waited long enough, and keep the kernel's count fresh: what it killed long ago explains nothing."""
+        for case in [case for case in self.cases if now > case.until]:
+            self._close(case)
+        if now - self.counted_at > RECENT:
+            self.kills, self.counted_at = kernel_kills(), now
+
+    def _note(self, case: Case, place: int, said: dict[str, Any]) -> None:
+        case.places.discard(place)
+        if "status" in said:
+            case.told.append(said)
+
+    def _close_if_told(self, case: Case) -> None:
+        if not case.places:
+            self._close(case)
+
+    def _close(self, case: Case) -> None:
+        """Keep it: once, or in threaded mode for each request that ended with the process."""
+        self.cases.remove(case)
+        for said in case.told or [{}]:
+            incident = replace(
+                case.incident,
+                id=said.get("incident") or case.incident.id,
+                request=said.get("request") or case.request,
+                status=said.get("status") or None,
+            )
+            self._keep(incident)
+
+    def _keep(self, incident: Incident) -> None:
+        self.count += 1
+        try:
+            self.ledger.add(incident)
+        except OSError as error:
+            self.master.journal.emit(IncidentLost(incident.id, error.strerror or str(error)))
+        how = "died" if incident.cause in UNAIDED else "killed"
+        self.master.journal.emit(
+            IncidentRecorded(
+                incident.id, incident.pid, how, incident.worker, incident.cause, incident.reason, doing(incident.request)
+            )
+        )
+
+    def _cause(self, remains: Remains, condemned: Condemned | None) -> tuple[str, str]:
+        """A word to count by, and a sentence."""
+        if condemned:
+            return condemned.cause, condemned.reason
+        if remains.said:
+            return "boot", f"it could not get ready: {remains.said.rstrip().splitlines()[-1]}"
+        how = remains.death.how()
+        if remains.death.code >= 0:
+            return "exit", f"it ended with {how}"
+        if -remains.death.code == signal.SIGKILL and kernel_kills() > self.kills:
+            return "oom", "the kernel killed a process for want of memory, and this one died by SIGKILL"
+        return ("crash" if -remains.death.code in CRASHES else "signal"), f"it died by {how}"
+
+
+def spent(remains: Remains, gauge: Gauge | None) -> float | None:
+    """Seconds of processor time that a dead worker has used for its request."""
+    if remains.task is None or gauge is None:
+        return None
+    try:
+        return round(gauge.meter.processor() - remains.task.cpu, 3)
+    except Gone:
+        return None
+
+
+def doing(request: dict[str, Any] | None) -> str:
+    """What a worker was doing, in words."""
+    if request is None:
+        return "nothing"
+    return f"{request['method']} {request['target']} of {request['client']} ({request['id']})"

@@ -1,0 +1,97 @@
+"""What the kernel knows of a process: its memory, its processor time, its descendants. Linux, proc(5)."""
+
+from __future__ import annotations
+
+import os
+import time
+from typing import NamedTuple
+
+PAGE = os.sysconf("SC_PAGE_SIZE")
+
+
+class Gone(Exception):
+    """The process has ended."""
+
+
+class Meter:
+    """Measures one process as long as it lives. Every method raises Gone afterwards."""
+
+    def __init__(self, pid: int) -> None:
+        self.pid = pid
+        self.clock = ~pid << 3 | 2  # CPUCLOCK_SCHED of a process, as clock_getcpuclockid(3) makes it
+        try:
+            self.statm = os.open(f"/proc/{pid}/statm", os.O_RDONLY | os.O_CLOEXEC)
+        except OSError:
+            raise Gone from None
+
+    def resident(self) -> int:
+        """Bytes in memory, each page counted whole. About 2 µs."""
+        try:
+            return int(os.pread(self.statm, 128, 0).split()[1]) * PAGE
+        except (OSError, IndexError):
+            raise Gone from None
+
+    def proportional(self) -> int:
+        """Bytes in memory, a page that n processes share counted as an n-th. From 160 µs to 25 ms at 2 GiB."""
+        try:
+            with open(f"/proc/{self.pid}/smaps_rollup", "rb") as rollup:
+                return next(int(line.split()[1]) << 10 for line in rollup if line.startswith(b"Pss:"))
+        except (OSError, StopIteration):
+            raise Gone from None
+
+    def processor(self) -> float:
+        """Seconds of processor time of all its threads, also of those that have ended; not of its children."""
+        try:
+            return time.clock_gettime(self.clock)
+        except OSError:
+            raise Gone from None
+
+    def close(self) -> None:
+        """Let go of the process."""
+        os.close(self.statm)
+
+
+class Relative(NamedTuple):
+    """A process below another one."""
+
+    pid: int
+    name: str
+    resident: int
+
+    def told(self) -> dict[str, int | str]:
+        """As an incident tells it."""
+        return {"pid": self.pid, "name": self.name, "memory": self.resident}
+
+
+def descendants(pid: int) -> list[Relative]:
+    """Every process below `pid`, whichever group or session it has moved to, parents before children."""
+    children: dict[int, list[Relative]] = {}
+    for entry in os.listdir("/proc"):
+        if not entry.isdigit():
+            continue
+        try:
+            with open(f"/proc/{entry}/stat", "rb") as stat:
+                head, _, tail = stat.read().rpartition(b")")
+        except OSError:
+            continue
+        fields = tail.split()
+        if fields[0] in {b"Z", b"X"}:
+            continue
+        name = head.partition(b"(")[2].decode(errors="replace")
+        children.setdefault(int(fields[1]), []).append(Relative(int(entry), name, int(fields[21]) * PAGE))
+    found: list[Relative] = []
+    waiting = [pid]
+    while waiting:
+        below = children.get(waiting.pop(), [])
+        found += below
+        waiting += [relative.pid for relative in below]
+    return found
+
+
+def kernel_kills() -> int:
+    """How often the kernel has killed a process for want of memory since the machine's start: its own counter."""
+    try:
+        with open("/proc/vmstat", encoding="ascii") as counters:
+            return next((int(line.split()[1]) for line in counters if line.startswith("oom_kill ")), 0)
+    except OSError:
+        return 0
