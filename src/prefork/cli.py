@@ -131,13 +131,13 @@ def reload(file: Path | None, app_dir: str | None, data_dir: str | None) -> None
 @aimed
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object a line.")
 def incidents(incident: str | None, file: Path | None, app_dir: str | None, data_dir: str | None, as_json: bool) -> None:
-    """Show what happened to workers that died, or everything about one incident.
+    """Show which workers were lost and why.
 
-    ID is an incident's, or that of a request. The server need not be running.
+    ID shows everything about one: an incident's, or a request's. The server need not be running.
     """
     place = server(file, app_dir, data_dir).parent
     try:
-        found = [each for each in Ledger(place).read() if incident is None or incident in {each.id, (each.request or {}).get("id")}]
+        found = [each for each in Ledger(place).read() if incident is None or incident in each.names()]
     except OSError as error:
         raise click.ClickException(f"the incidents in {place} cannot be read: {(error.strerror or str(error)).lower()}") from None
     if incident is not None and not found:
@@ -146,23 +146,21 @@ def incidents(incident: str | None, file: Path | None, app_dir: str | None, data
         for each in found:
             click.echo(each.as_json())
         return
+    if not found:
+        click.echo("No incident is kept: no worker has ended that was not asked to.")
+        return
     from rich.console import Console
 
-    from prefork.views.incidents import detail, listing
+    from prefork.views.incidents import details, listing
 
     console = Console(highlight=False, soft_wrap=not sys.stdout.isatty())
-    if incident is not None:
-        console.print(*detail(found[-1]), sep="\n")
-    elif found:
-        console.print(listing(found[-LATEST:]))
-    else:
-        console.print("No worker has died that was not asked to.")
+    console.print(*(details(found) if incident is not None else [listing(found[-LATEST:])]), sep="\n")
 
 
 @main.command()
 @aimed
 def stacks(file: Path | None, app_dir: str | None, data_dir: str | None) -> None:
-    """Show what every thread of every worker is doing."""
+    """Show what each thread of each worker is doing."""
     for worker in told(server(file, app_dir, data_dir), {"command": "stacks"})["workers"]:
         click.echo(f"{worker['worker']} (pid {worker['pid']})\n{worker['stacks']}")
 

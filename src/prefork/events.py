@@ -342,12 +342,12 @@ class LimitReached(Event):
     pid: int
     reason: str
     level = "warning"
-    wording = "{odoo} Worker {worker}: {reason}"
+    wording = "{odoo} Worker {worker} (pid {pid}): {reason}"
 
 
 @dataclass(frozen=True, slots=True)
 class FreshTooLarge(Event):
-    """A worker is above a limit of memory from its start: others in its place would be, too, so it is kept."""
+    """A worker is above a limit of memory from its start. So would be those in its place, and it is allowed half as much again."""
 
     worker: str
     pid: int
@@ -355,21 +355,21 @@ class FreshTooLarge(Event):
     limit: str
     allowed: int
     level = "critical"
-    wording = "Worker {worker} (pid {pid}) has {bytes} bytes from its start, {limit} allows {allowed}: it is not enforced, raise it"
+    wording = "Worker {worker} (pid {pid}) has {bytes} bytes from its start, {limit} allows {allowed}: it is too low"
 
 
 @dataclass(frozen=True, slots=True)
 class LimitTooLow(Event):
-    """Workers are replaced for their memory all the time."""
+    """Workers reach their soft limit of memory soon after their start, one after the other."""
 
+    limit: str
     count: int
     seconds: float
-    limit: str
     allowed: int
     level = "critical"
     wording = (
-        "{count} workers in a row reached {limit} ({allowed} bytes) within {seconds} s of their start: it is too low for this "
-        "application, which now spends its time on restarts"
+        "Workers are constantly restarting, {limit} is too low: {count} in a row reached {allowed} bytes within {seconds} s of "
+        "their start"
     )
 
 
@@ -392,12 +392,13 @@ class IncidentRecorded(Event):
 
     incident: str
     pid: int
+    how: str
     worker: str
     cause: str
     reason: str
     request: str
     level = "error"
-    wording = "Worker (pid: {pid}) killed. Incident {incident}, worker {worker}: {reason}; it was doing {request}"
+    wording = "Worker (pid: {pid}) {how}. Incident {incident}, {cause} of {worker}: {reason}; it was doing {request}"
 
 
 @dataclass(frozen=True, slots=True)

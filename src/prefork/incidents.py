@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import json
 import os
 import secrets
@@ -49,6 +50,10 @@ class Incident:
     children: list[dict[str, Any]] = field(default_factory=list)
     stacks: str = ""
 
+    def names(self) -> set[str]:
+        """What people may know it by: its id, and that of its request."""
+        return {self.id, (self.request or {}).get("id", self.id)}
+
     def as_json(self) -> str:
         """On one line."""
         return json.dumps(asdict(self))
@@ -66,20 +71,29 @@ class Ledger:
         self.path = data_dir / NAME
 
     def add(self, incident: Incident) -> None:
-        """Keep one more. Raises OSError."""
+        """Keep one more. Raises OSError, also when the disk takes only a part of it."""
         with contextlib.suppress(FileNotFoundError):
             if os.stat(self.path).st_size > LARGEST:
                 self._rotate()
-        descriptor = os.open(self.path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        descriptor = os.open(self.path, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
-            os.write(descriptor, incident.as_json().encode() + b"\n")
+            size = os.fstat(descriptor).st_size
+            # A line that was cut must not take the next one with it.
+            begin = b"\n" if size and os.pread(descriptor, 1, size - 1) != b"\n" else b""
+            line = begin + incident.as_json().encode() + b"\n"
+            if os.write(descriptor, line) < len(line):
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
         finally:
             os.close(descriptor)
 
     def read(self) -> Iterator[Incident]:
         """All that are kept, the oldest first. A line that was cut by a crash or a full disk is passed over. Raises OSError."""
+        os.stat(self.path.parent)  # no incidents and no directory are not the same
         for number in range(KEPT, -1, -1):
-            with contextlib.suppress(FileNotFoundError), open(self._numbered(number), encoding="utf-8") as lines:
+            with (
+                contextlib.suppress(FileNotFoundError),
+                open(self._numbered(number), encoding="utf-8", errors="replace") as lines,
+            ):
                 for line in lines:
                     with contextlib.suppress(ValueError, TypeError):
                         yield Incident(**json.loads(line))

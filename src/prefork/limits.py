@@ -37,6 +37,11 @@ class Limits:
     time_real: float = 0.0
     age: float = 0.0
 
+    @property
+    def lowest(self) -> int:
+        """The limit of memory that is reached first."""
+        return self.memory_soft or self.memory_hard
+
 
 class Usage(NamedTuple):
     """What a worker uses: bytes; seconds since its request began and of processor time for it (0 when it has none); its age."""
@@ -69,7 +74,7 @@ class Verdict(NamedTuple):
             Limit.TIME_REAL: "its request took {}",
             Limit.AGE: "it is {} old",
         }
-        return f"{took[self.limit].format(f'{self.used:.2f} s')}, {self.limit.value} allows {self.allowed:g} s"
+        return f"{took[self.limit].format(f'{self.used:.2f} s')}, {self.limit.value} allows {self.allowed:.4g} s"
 
     def in_odoos_words(self, pid: int) -> str:
         """What Odoo's own server logs, for those who search for it."""
@@ -77,6 +82,8 @@ class Verdict(NamedTuple):
             return f"WorkerHTTP ({pid}) timeout after {self.allowed:g}s"
         if self.limit is Limit.TIME_CPU:
             return f"Worker ({pid}) CPU time limit ({self.allowed:g}) reached."
+        if self.limit is Limit.AGE:
+            return f"Worker ({pid}) max age ({self.allowed:g}s) reached."
         return f"Worker ({pid}) virtual memory limit ({self.used:.0f}) reached."
 
 

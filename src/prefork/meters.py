@@ -58,6 +58,10 @@ class Relative(NamedTuple):
     name: str
     resident: int
 
+    def told(self) -> dict[str, int | str]:
+        """As an incident tells it."""
+        return {"pid": self.pid, "name": self.name, "memory": self.resident}
+
 
 def descendants(pid: int) -> list[Relative]:
     """Every process below `pid`, whichever group or session it has moved to, parents before children."""
@@ -71,6 +75,8 @@ def descendants(pid: int) -> list[Relative]:
         except OSError:
             continue
         fields = tail.split()
+        if fields[0] in {b"Z", b"X"}:
+            continue
         name = head.partition(b"(")[2].decode(errors="replace")
         children.setdefault(int(fields[1]), []).append(Relative(int(entry), name, int(fields[21]) * PAGE))
     found: list[Relative] = []
@@ -80,3 +86,12 @@ def descendants(pid: int) -> list[Relative]:
         found += below
         waiting += [relative.pid for relative in below]
     return found
+
+
+def kernel_kills() -> int:
+    """How often the kernel has killed a process for want of memory since the machine's start: its own counter."""
+    try:
+        with open("/proc/vmstat", encoding="ascii") as counters:
+            return next((int(line.split()[1]) for line in counters if line.startswith("oom_kill ")), 0)
+    except OSError:
+        return 0

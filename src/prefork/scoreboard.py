@@ -1,9 +1,9 @@
 """Shared memory that says what every worker is doing, and what the dispatcher has counted.
 
-In this order: a slot of 16 words for each worker, one for the dispatcher, and a block of 216 words for each lane (8 figures, then
-the histograms of waits and of service times). Each 8-byte word has one writer, which stores it whole (one aligned store), so
-readers need no lock and a writer may be killed between any two stores. Runs inside the application's interpreter too: standard
-library only, Python 3.9+.
+In this order: a slot of 16 words for each worker, one for the dispatcher, a block of 216 words for each lane (8 figures, then the
+histograms of waits and of service times), and a tag of 128 bytes for each worker. Each 8-byte word has one writer, which stores it
+whole (one aligned store), so readers need no lock and a writer may be killed between any two stores. Runs inside the application's
+interpreter too: standard library only, Python 3.9+.
 """
 
 from __future__ import annotations
@@ -16,9 +16,11 @@ from typing import NamedTuple
 SLOTS = 1024  # workers of all kinds that may exist at once
 WORDS = 16  # 8-byte words in a slot: 128 bytes, two cache lines
 DISPATCHER = SLOTS  # the block behind the last slot
+FOREVER = (1 << 63) - 1  # nanoseconds: what ALLOWED says of a route without a limit
 
 # A worker's words. WAITING_SINCE (monotonic nanoseconds, else 0): its client does not read and there is no more room to spool.
-# CPU_AT is its processor time when the request began (nanoseconds). ALLOWED is the dispatcher's word: how long its route may take.
+# CPU_AT is its processor time when the request began (nanoseconds). ALLOWED is the dispatcher's word: how long its
+# route may take, 0 where the limit of all counts.
 REQUEST, BEGUN_AT, REQUESTS, SIZE, WAITING_SINCE, CPU_AT, ALLOWED = range(7)
 # The dispatcher's words: how long the queue is and since when its head waits; totals since the server's start; when its
 # loop last turned (monotonic nanoseconds); how many requests their clients have left before any worker had them.
@@ -116,9 +118,10 @@ class Slot(Block):
         return unpack_progress(self[REQUEST])
 
     def clear(self) -> None:
-        """Zero all words, before another worker gets the slot."""
+        """Zero all words and the tag, before another worker gets the slot."""
         for word in range(WORDS):
             self[word] = 0
+        self.room[:] = bytes(TAG)
 
 
 class Scoreboard:
@@ -126,11 +129,11 @@ class Scoreboard:
 
     def __init__(self, descriptor: int) -> None:
         self.descriptor = descriptor
-        size = TAGS_AT + (SLOTS + 1) * TAG
+        size = TAGS_AT + (SLOTS + 1) * TAG  # the dispatcher's is never used
         if os.fstat(descriptor).st_size < size:
             os.ftruncate(descriptor, size)
         self.memory = mmap.mmap(descriptor, size)
-        self.words = memoryview(self.memory).cast("Q")
+        self.words = memoryview(self.memory)[:TAGS_AT].cast("Q")
         self.tags = memoryview(self.memory)[TAGS_AT:]
 
     @classmethod

@@ -46,9 +46,28 @@ STATUS: dict[str, Any] = {
         },
     ],
     "workers": [
-        {"name": "http.1", "pid": 4250, "generation": 3, "state": "busy", "requests": 12345, "age": 7200.0, "busy_for": 1.26},
-        {"name": "http.2", "pid": 4251, "generation": 3, "state": "idle", "requests": 9, "age": 59.0, "busy_for": None},
+        {
+            "name": "http.1",
+            "pid": 4250,
+            "generation": 3,
+            "state": "busy",
+            "requests": 12345,
+            "age": 7200.0,
+            "busy_for": 1.26,
+            "memory": 75 << 20,
+        },
+        {
+            "name": "http.2",
+            "pid": 4251,
+            "generation": 3,
+            "state": "idle",
+            "requests": 9,
+            "age": 59.0,
+            "busy_for": None,
+            "memory": None,
+        },
     ],
+    "incidents": 0,
     "crash_loop": None,
 }
 
@@ -128,7 +147,7 @@ def test_check_warns_without_failing(place: Path) -> None:
     (place / "prefork.conf").write_text("limit_memory_soft = 1G")
     result = run("check")
     assert result.exit_code == 0
-    assert "The configuration can be used (3 warnings).\n" in result.stdout
+    assert "The configuration can be used (2 warnings).\n" in result.stdout
     assert "warning: prefork.conf:1: limit_memory_soft: 1 GiB is 40% of limit_memory_hard, 2.5 GiB; 60 to 90 %" in result.stderr
 
 
@@ -215,9 +234,9 @@ def test_status_is_one_readable_screen(asked: list[tuple[Path, dict[str, object]
         "Requests   1,234,567 served · 2 retried · 0 failed · 1 refused · 4 abandoned",
         "Clients    17 connected",
         "",
-        "WORKER  STATE   PID  GEN  REQUESTS   AGE  BUSY FOR",
-        "http.1  busy   4250    3    12,345   2 h     1.3 s",
-        "http.2  idle   4251    3         9  59 s",
+        "WORKER  STATE   PID  GEN  REQUESTS  MEMORY   AGE  BUSY FOR",
+        "http.1  busy   4250    3    12,345  75 MiB   2 h     1.3 s",
+        "http.2  idle   4251    3         9          59 s",
     ]
     assert asked == [(Path.cwd() / "d" / "prefork.sock", {"command": "status"})]
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from prefork.config.machine import Machine
 
-PER_REQUEST = ("limit_memory_soft", "limit_memory_hard", "limit_time_cpu", "limit_time_real")
+PER_REQUEST = ("limit_memory_soft", "limit_memory_hard", "limit_time_cpu", "limit_time_real", "limit_time_real_routes")
 NGINX_KEEPALIVE = 60.0  # seconds nginx keeps an idle connection to its upstream by default
 
 

@@ -240,7 +240,7 @@ class Limits:
     limit_memory_soft: int = option(
         kinds.SIZE,
         2 * GIB,
-        "A worker above this, shared memory counted in proportion, is replaced after its current request; 0 means no limit",
+        "A worker above this is replaced after its current request (shared memory counts in proportion); 0 means no limit",
     )
     limit_memory_hard: int = option(kinds.SIZE, 2 * GIB + GIB // 2, "A worker above this is killed at once; 0 means no limit")
     limit_memory_soft_gevent: int | None = option(

@@ -242,22 +242,18 @@ class Dispatcher:
             self.tell_master("faulty", worker)
 
     def lost(self, worker: Worker, mask: int) -> None:  # noqa: ARG002 - every callback gets the mask
-        """A worker is dead. Hear what it still said, then decide about its request."""
+        """A worker is dead. Hear why, if the master has said it, and what it still said itself; then decide about its request."""
+        while has_more(self.channel.wire):
+            self._guarded(self.hear, select.EPOLLIN)
         while worker.wire.fileno() in self.callbacks:
             self._guarded(partial(self.listen, worker), select.EPOLLIN)
-            if not self._has_more(worker):
+            if not has_more(worker.wire):
                 break
         if worker.pidfd not in self.callbacks:
             return  # it was retiring, and its last word has let it go
         self.traffic.die_with(worker)
         self._release(worker)
         self.tell_master("released", worker, **self.traffic.bury(worker))
-
-    def _has_more(self, worker: Worker) -> bool:
-        try:
-            return bool(worker.wire.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT))
-        except OSError:
-            return False
 
     def part(self, worker: Worker) -> None:
         """Let a retiring worker go: closing its pair is what tells it to leave."""
@@ -278,7 +274,10 @@ class Dispatcher:
 
     def hear(self, mask: int) -> None:  # noqa: ARG002 - every callback gets the mask
         """The master says something; when it is gone, so is the dispatcher."""
-        order, descriptors = self.channel.receive(CLOEXEC_DONTWAIT)
+        try:
+            order, descriptors = self.channel.receive(CLOEXEC_DONTWAIT)
+        except BlockingIOError:
+            return  # a worker's death in the same turn has had it heard already
         if order is None:
             self.finished = True
             return
@@ -309,8 +308,9 @@ class Dispatcher:
     def _condemn(self, order: dict[str, Any]) -> None:
         worker = self.traffic.workers.get(order["slot"])
         if worker is None or worker.pid != order["pid"]:
-            return  # its death is on its way to the master
-        if self.traffic.condemn(worker, order["number"], Sentence(order["status"], order["reason"], order["incident"])):
+            # It has left, or its death is on its way to the master.
+            self.channel.send("acquitted", slot=order["slot"], pid=order["pid"])
+        elif self.traffic.condemn(worker, order["number"], Sentence(order["status"], order["reason"], order["incident"])):
             request = worker.exchange.described(worker.slot) if worker.exchange else None
             self.tell_master("condemned", worker, request=request)
         else:
@@ -380,3 +380,11 @@ def ends(listener: socket.socket, client: socket.socket, peer: Any) -> tuple[tup
 def unmapped(address: str) -> str:
     """An IPv4 address as such, where a socket for both kinds gives it in IPv6's notation."""
     return address.removeprefix("::ffff:") if "." in address else address
+
+
+def has_more(wire: socket.socket) -> bool:
+    """Whether there is a message to receive."""
+    try:
+        return bool(wire.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT))
+    except OSError:
+        return False

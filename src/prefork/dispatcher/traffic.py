@@ -37,6 +37,7 @@ from prefork.scoreboard import (
     DISPATCHER,
     DONE,
     FAILED,
+    FOREVER,
     OLDEST,
     QUEUED,
     REFUSED,
@@ -214,8 +215,7 @@ class Traffic:
 
     def assign(self, exchange: Exchange, worker: Worker) -> bool:
         """Give a request to the worker it has claimed; False when that one is gone, which its pidfd will say too."""
-        if self.routes.any:
-            worker.slot[ALLOWED] = self._allowed(exchange)
+        worker.slot[ALLOWED] = self._allowed(exchange) if self.routes.any else 0
         try:
             worker.give(pack_request(exchange.request(self._keep(exchange))), exchange.descriptors())
         except ConnectionError:
@@ -237,7 +237,9 @@ class Traffic:
     def _allowed(self, exchange: Exchange) -> int:
         """The nanoseconds that the request's route may take, 0 where the limit of all counts."""
         route = self.routes.find(exchange.head.target)
-        return 0 if route is None else int(self.options.limit_time_real_routes[route][1] * 1e9)
+        if route is None:
+            return 0
+        return int(self.options.limit_time_real_routes[route][1] * 1e9) or FOREVER
 
     def free(self, worker: Worker) -> None:
         """A worker has no request: it gets the next one, or is idle, or leaves."""
@@ -303,12 +305,12 @@ class Traffic:
         self._serve()  # what it was kept for may be another worker's now
 
     def condemn(self, worker: Worker, number: int, sentence: Sentence) -> bool:
-        """A worker is to be killed for its request `number` (0: for whatever it does): it gets nothing more.
+        """A worker is to be killed while it has its request `number` (0: none): it gets nothing more.
 
-        False: it has answered meanwhile.
+        False: it has answered meanwhile, or been given another request, which is not to die for what was before it.
         """
-        exchange = worker.exchange
-        if number and (exchange is None or exchange.number != number or worker.slot.progress().state == DONE):
+        has = worker.exchange.number if worker.exchange else 0
+        if number != has or (has and worker.slot.progress().state == DONE):
             return False
         worker.condemned = sentence
         self.queue.retire(worker)
@@ -333,6 +335,8 @@ class Traffic:
             sentence = worker.condemned or Sentence(502, "the worker died", secrets.token_hex(4))
             known = {"incident": sentence.incident, "request": exchange.described(worker.slot)}
             known["status"] = self._conclude(exchange, worker, sentence)
+        elif worker.condemned:
+            known = {"status": worker.slot.progress().status}  # it has answered meanwhile
         self._serve()  # its lane may have another worker now; that of a retry first
         return known
 
@@ -353,7 +357,8 @@ class Traffic:
         elif verdict is Verdict.AGAIN or (verdict is Verdict.RETRY and not worker.condemned):
             self._again(exchange, worker, verdict)
         elif verdict in {Verdict.FAIL, Verdict.RETRY}:  # what broke a limit once would break it again
-            self.fail(exchange, sentence.status, sentence.reason, worker=worker.name, incident=sentence.incident)
+            incident = "" if self.ending else sentence.incident  # nobody keeps one for each worker that a stop kills
+            self.fail(exchange, sentence.status, sentence.reason, worker=worker.name, incident=incident)
             exchange.connection.proceed()
             return sentence.status
         else:

@@ -18,6 +18,8 @@ WORDS = {
     504: "This request took longer than is allowed.",
 }
 
+TOO_LARGE = "This request needed more memory than is allowed."  # a 503 with an incident
+
 HTML = """<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width,initial-scale=1">
 <title>{status} {phrase}</title><style>
@@ -33,7 +35,7 @@ def page(status: int, request_id: str, accept: bytes, incident: str = "") -> tup
 
     A `request_id` may be a client's: only harmless ones are taken.
     """
-    words = WORDS.get(status, "")
+    words = TOO_LARGE if status == 503 and incident else WORDS.get(status, "")
     if b"json" in accept and b"html" not in accept:
         said = {"status": status, "error": reason(status), "detail": words, "request_id": request_id, "incident": incident}
         return b"application/json", json.dumps({key: value for key, value in said.items() if value}).encode() + b"\n"

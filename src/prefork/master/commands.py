@@ -28,8 +28,7 @@ def command(master: Master, request: dict[str, Any], answer: Answer) -> None:
     elif name == "scale":
         scale(master, request.get("workers"), answer)
     elif name == "stacks":
-        master.asked_for_stacks.append(answer)
-        master.write_stacks()
+        master.write_stacks(answer)
     elif name == "stop":
         master.stop("stop command")
         answer({"ok": True})
@@ -66,7 +65,7 @@ def obey(master: Master, number: signal.Signals) -> None:
     elif number is signal.SIGHUP:
         master.reload_code(unheard)
     elif number is signal.SIGQUIT:
-        master.write_stacks()
+        master.write_stacks(master.log_stacks)
     elif number is signal.SIGUSR1:
         master.reopen_log()
     elif number is signal.SIGTTIN and scalable(master):

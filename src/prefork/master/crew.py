@@ -9,6 +9,7 @@ import os
 import signal
 import time
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from prefork.events import BootFailed, WorkerDied, WorkerExited, WorkerReady, WorkerRetiring
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from prefork.scoreboard import Scoreboard, Slot
 
 LONGEST_STACKS = 1 << 18  # bytes
+OWN_FRAME = f'File "{Path(__file__).parent.parent}{os.sep}'
 
 
 def is_busy(slot: Slot) -> bool:
@@ -42,17 +44,23 @@ def is_busy(slot: Slot) -> bool:
 class Remains:
     """What is left of a worker that ended without being asked to.
 
-    `task` is the request it was in, `reason` why we killed it, `said` why it could not get ready, `stacks` what it has written of
-    them; `introduced`: the dispatcher knew it.
+    `task` is the request it was in, `said` why it could not get ready, `stacks` what it has written of them.
     """
 
     worker: Worker
     death: Death
     task: Task | None
-    reason: str
     said: str | None
     stacks: str
-    introduced: bool
+
+
+def shortened(stacks: str) -> str:
+    """Stacks without the frames that called the application: they are the same each time. The innermost frame always stays."""
+    threads = [thread.rstrip().splitlines() for thread in stacks.split("\n\n")]
+    for lines in threads:
+        while len(lines) > 2 and OWN_FRAME in lines[-1]:
+            lines.pop()
+    return "\n\n".join("\n".join(lines) for lines in threads)
 
 
 class Crew:
@@ -73,7 +81,6 @@ class Crew:
         self.stacks: dict[int, int] = {}  # files that workers write their stacks to
         self.early: list[dict[str, Any]] = []  # reports of workers whose pid has not been told yet
         self.said: dict[int, str] = {}  # why a worker could not get ready, until it is buried
-        self.reasons: dict[int, str] = {}  # why a worker was killed, until it is buried
         self.dropped: set[int] = set()  # places of those that were killed because nobody needs them any more
         self.given_up = False  # all are being killed, and the log has said why
 
@@ -174,12 +181,16 @@ class Crew:
         """Have a worker write what its threads do; a stopped one does not, until it goes on."""
         if worker.slot not in self.pidfds:
             return
-        os.ftruncate(self.stacks[worker.slot], 0)
-        os.lseek(self.stacks[worker.slot], 0, os.SEEK_SET)  # shared with the worker: it writes where we say
+        self.clear_stacks(worker)
         try:
             signal.pidfd_send_signal(self.pidfds[worker.slot], STACKS)
         except ProcessLookupError:
             pass
+
+    def clear_stacks(self, worker: Worker) -> None:
+        """Forget what a worker has written, so that it is not taken for its last words."""
+        os.ftruncate(self.stacks[worker.slot], 0)
+        os.lseek(self.stacks[worker.slot], 0, os.SEEK_SET)  # shared with the worker: it writes where we say
 
     def stacks_written(self, worker: Worker) -> int:
         """How many bytes of its stacks a worker has written."""
@@ -187,7 +198,7 @@ class Crew:
 
     def stacks_of(self, worker: Worker) -> str:
         """What a worker has written."""
-        return os.pread(self.stacks[worker.slot], LONGEST_STACKS, 0).decode(errors="replace")
+        return shortened(os.pread(self.stacks[worker.slot], LONGEST_STACKS, 0).decode(errors="replace"))
 
     # Going.
 
@@ -228,7 +239,6 @@ class Crew:
             return
         if worker.state in COMING:
             self._cannot_boot(worker, reason, None)
-        self.reasons[worker.slot] = reason
         worker.to(State.KILLED, now)
         kill_group(worker.pid)
 
@@ -256,9 +266,10 @@ class Crew:
         served = any(self.scoreboard.slot(slot)[REQUEST] > 0 for slot in worker.slots)
         remains = self._remains(worker, death)
         said = remains.said
-        dropped = worker.slot in self.dropped
+        left = worker.state in {State.RETIRING, State.LEAVING} and death.code == 0 and not remains.task
+        asked = left or self.given_up or worker.slot in self.dropped
         self._forget(worker)
-        if self.given_up or dropped or (worker.state in {State.RETIRING, State.LEAVING} and death.code == 0):
+        if asked:
             self.journal.emit(WorkerExited(worker.name, worker.pid))
             return None
         self.journal.emit(WorkerDied(worker.name, worker.pid, death.how()))
@@ -269,20 +280,12 @@ class Crew:
         return remains
 
     def _remains(self, worker: Worker, death: Death) -> Remains:
-        return Remains(
-            worker,
-            death,
-            task_of(self.scoreboard.slot(worker.slot)),
-            self.reasons.get(worker.slot, ""),
-            self.said.get(worker.slot),
-            self.stacks_of(worker),
-            introduced=worker.slot not in self.ends,
-        )
+        task = task_of(self.scoreboard.slot(worker.slot))
+        return Remains(worker, death, task, self.said.get(worker.slot), self.stacks_of(worker))
 
     def _forget(self, worker: Worker) -> None:
         del self.workers[worker.slot]
         self.said.pop(worker.slot, None)
-        self.reasons.pop(worker.slot, None)
         self.dropped.discard(worker.slot)
         os.close(self.stacks.pop(worker.slot))
         if worker.slot in self.pidfds:

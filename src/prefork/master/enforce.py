@@ -1,8 +1,8 @@
 """Enforces limits. A worker that is over a soft one is replaced; over a hard one it is killed, which takes two steps.
 
 First the dispatcher is told: from then on the worker gets nothing more, and if it has answered meanwhile it is acquitted, so no
-request dies for its predecessor. Then the worker writes its stacks, and is killed with all its descendants. Neither step is waited
-for longer than `WORD` and `STACKS`.
+request dies for its predecessor. Then the worker writes its stacks, and is killed with its process group. Neither step is waited
+for longer than `WORD` and `STACKS`. Workers that are killed for something else take the second step only.
 """
 
 from __future__ import annotations
@@ -19,47 +19,55 @@ from prefork.master.gauges import SHORTEST, Gauges
 from prefork.meters import Relative, descendants
 
 if TYPE_CHECKING:
-    from prefork.limits import Verdict
     from prefork.master.fleet import Worker
-    from prefork.master.gauges import Finding, Gauge, Task
+    from prefork.master.gauges import Finding, Gauge
     from prefork.master.loop import Master
 
 WORD = 0.05  # seconds that the dispatcher has for its answer
 STACKS = 0.1  # seconds that a worker has for its stacks
+QUIET = 0.02  # seconds without another byte of them: it has written all
 OFTEN = 60.0  # seconds of life below which a worker that is replaced for its memory has hardly been worth its start
 SEVERAL = 3  # of them in a row are no accident
+SAY_AGAIN = 60.0  # seconds between two complaints about that
 
 
 @dataclass
 class Condemned:
-    """A worker on its last way. `request` is what the dispatcher says it was doing, `stacks_since` when they were asked for."""
+    """A worker on its last way, why, and the incident that will tell of it.
+
+    `request` is what the dispatcher says it was doing, `stacks_since` when they were asked for (0: not yet), `written` how many
+    bytes of them there are since `written_at`.
+    """
 
     worker: Worker
-    verdict: Verdict
+    cause: str
+    reason: str
     incident: str
     since: float
-    task: Task | None
     request: dict[str, Any] | None = None
     stacks_since: float = 0.0
     written: int = 0
+    written_at: float = 0.0
     children: list[Relative] = field(default_factory=list)
 
 
 class Enforcer:
-    """`condemned` by pid: also those that are dead and not buried."""
+    """`condemned` by pid: also those that are dead and not buried. `young`: replaced for their memory soon after their start."""
 
     def __init__(self, master: Master) -> None:
         self.master = master
         self.gauges = Gauges(master.scoreboard)
         self.condemned: dict[int, Condemned] = {}
         self.complained: set[tuple[int, Limit]] = set()  # generations whose workers are too large from the start
-        self.young = 0  # replaced for their memory soon after their start, in a row
+        self.young = 0  # in a row
+        self.silent_until = 0.0
 
     def limits(self) -> Limits:
         """What the settings allow."""
         settings = self.master.settings
         if settings.threaded:
-            return Limits()  # what one request takes cannot be told from the others', and its death would be theirs
+            # What one request takes cannot be told from the others', and its death would be theirs.
+            return Limits(age=settings.limit_time_worker)
         return Limits(
             settings.limit_memory_soft,
             settings.limit_memory_hard,
@@ -68,69 +76,90 @@ class Enforcer:
             settings.limit_time_worker,
         )
 
+    def memory(self, worker: Worker) -> int | None:
+        """Bytes that a worker had at the last look; None before the first one."""
+        gauge = self.gauges.gauges.get(worker.pid)
+        return gauge.memory if gauge else None
+
     def wake(self, now: float) -> float:
         """Seconds until there is something to do here."""
         if any(condemned.worker.state is not State.KILLED for condemned in self.condemned.values()):
             return SHORTEST
         return max(0.0, self.gauges.next_look - now)
 
-    def admit(self, worker: Worker) -> None:
-        """A worker is ready. One that is too large already would be replaced for ever by others like it: say so instead."""
-        gauge = self.gauges.admit(worker)
-        limits = self.limits()
-        for limit, allowed in ((Limit.MEMORY_HARD, limits.memory_hard), (Limit.MEMORY_SOFT, limits.memory_soft)):
-            if gauge and 0 < allowed < gauge.fresh and (worker.generation, limit) not in self.complained:
-                self.complained.add((worker.generation, limit))
-                self.master.journal.emit(FreshTooLarge(worker.name, worker.pid, gauge.fresh, limit.value, allowed))
-
     def step(self, now: float) -> None:
         """Look at the workers when it is time, and go on with those that are condemned."""
         for worker in self.master.crew.ready():
             if worker.pid not in self.gauges.gauges:
-                self.admit(worker)
+                self._admit(worker)
         if now >= self.gauges.next_look:
-            held = [worker for worker in self.master.crew.all() if worker.state in {State.READY, State.RETIRING}]
-            for finding in self.gauges.look(held, self.limits(), now):
-                if finding.worker.pid in self.condemned:
-                    continue
+            watched = [worker for worker in self.master.crew.all() if worker.state in {State.READY, State.RETIRING}]
+            for finding in self.gauges.look([each for each in watched if each.pid not in self.condemned], self.limits(), now):
                 if finding.verdict.deadly:
                     self._condemn(finding, now)
-                elif not finding.worker.worn:
+                elif finding.worker.state is State.READY and not finding.worker.worn:
                     self._wear(finding, now)
         for condemned in list(self.condemned.values()):
             if condemned.worker.state is not State.KILLED:
                 self._go_on(condemned, now)
 
+    def _admit(self, worker: Worker) -> None:
+        """A worker is ready. One that is too large already would be replaced for ever by others like it: say so instead.
+
+        The first workers share the template's heap with few others, so it is the weight of the last one that is complained of.
+        """
+        gauge = self.gauges.admit(worker)
+        peers = [other for other in self.master.crew.ready() if other.generation == worker.generation]
+        if gauge is None or len(peers) < self.master.count:
+            return
+        limits = self.limits()
+        for limit, allowed in ((Limit.MEMORY_HARD, limits.memory_hard), (Limit.MEMORY_SOFT, limits.memory_soft)):
+            if 0 < allowed < gauge.fresh and (worker.generation, limit) not in self.complained:
+                self.complained.add((worker.generation, limit))
+                self.master.journal.emit(FreshTooLarge(worker.name, worker.pid, gauge.fresh, limit.value, allowed))
+
+    def _announce(self, finding: Finding) -> None:
+        worker, verdict, _ = finding
+        self.master.journal.emit(LimitReached(verdict.in_odoos_words(worker.pid), worker.name, worker.pid, verdict.reason))
+
     def _wear(self, finding: Finding, now: float) -> None:
         """Have a worker replaced."""
         worker, verdict, _ = finding
         worker.worn = True
-        self.master.journal.emit(LimitReached(verdict.in_odoos_words(worker.pid), worker.name, worker.pid, verdict.reason))
-        if verdict.limit is Limit.MEMORY_SOFT:
-            self.young = self.young + 1 if now - worker.since < OFTEN else 0
-            if self.young == SEVERAL:
-                self.young = 0
-                self.master.journal.emit(LimitTooLow(SEVERAL, OFTEN, verdict.limit.value, int(verdict.allowed)))
+        self._announce(finding)
+        if verdict.limit is not Limit.MEMORY_SOFT:
+            return
+        self.young = self.young + 1 if now - worker.since < OFTEN else 0
+        if self.young >= SEVERAL and now >= self.silent_until:
+            self.silent_until = now + SAY_AGAIN
+            self.master.journal.emit(LimitTooLow(verdict.limit.value, self.young, OFTEN, int(verdict.allowed)))
 
     def _condemn(self, finding: Finding, now: float) -> None:
+        """The first step: tell the dispatcher."""
         worker, verdict, task = finding
-        condemned = Condemned(worker, verdict, new_id(), now, task)
+        self._announce(finding)
+        condemned = Condemned(worker, verdict.limit.value, verdict.reason, new_id(), now)
         self.condemned[worker.pid] = condemned
-        self.master.journal.emit(LimitReached(verdict.in_odoos_words(worker.pid), worker.name, worker.pid, verdict.reason))
-        # Time is up for one request; memory is the worker's, whatever it does by now.
-        number = 0 if verdict.limit is Limit.MEMORY_HARD else task.number if task else 0
         self.master.front.tell(
             "condemn",
             slot=worker.slot,
             pid=worker.pid,
-            number=number,
+            number=task.number if task else 0,
             status=STATUS[verdict.limit],
             reason=verdict.reason,
             incident=condemned.incident,
         )
 
+    def end(self, worker: Worker, cause: str, reason: str, now: float) -> bool:
+        """Kill a worker for another reason than a limit, after its stacks; False when that is under way already."""
+        if worker.pid in self.condemned or worker.state is State.FORKING:
+            return False  # one that has no pid yet is left for the next look
+        condemned = self.condemned[worker.pid] = Condemned(worker, cause, reason, new_id(), now)
+        self._ask_for_stacks(condemned, now)
+        return True
+
     def farewell(self, pid: int) -> tuple[Condemned | None, Gauge | None]:
-        """A worker has been buried; returns what is known of it."""
+        """A worker is dead; returns what is known of it."""
         return self.condemned.pop(pid, None), self.gauges.dismiss(pid)
 
     def answered(self, pid: int, said: dict[str, Any]) -> None:
@@ -139,14 +168,23 @@ class Enforcer:
         if condemned is None or condemned.worker.state is State.KILLED:
             return
         if said["kind"] == "acquitted":
-            del self.condemned[pid]
+            self._acquit(condemned)
         else:
             condemned.request = said["request"]
             self._ask_for_stacks(condemned, time.monotonic())
 
+    def _acquit(self, condemned: Condemned) -> None:
+        worker = condemned.worker
+        del self.condemned[worker.pid]
+        gauge = self.gauges.gauges.get(worker.pid)
+        if gauge and condemned.cause == Limit.MEMORY_HARD.value:
+            # What its predecessor has left behind is not the fault of the request that it has by now.
+            gauge.fresh = max(gauge.fresh, gauge.memory)
+            worker.worn = True
+
     def _ask_for_stacks(self, condemned: Condemned, now: float) -> None:
         if not condemned.stacks_since:
-            condemned.stacks_since = now
+            condemned.stacks_since = condemned.written_at = now
             self.master.crew.ask_for_stacks(condemned.worker)
 
     def _go_on(self, condemned: Condemned, now: float) -> None:
@@ -155,7 +193,9 @@ class Enforcer:
                 self._ask_for_stacks(condemned, now)
             return
         written = self.master.crew.stacks_written(condemned.worker)
-        if now - condemned.stacks_since > STACKS or 0 < written == condemned.written:
+        if written != condemned.written:
+            condemned.written, condemned.written_at = written, now
+        all_written = written and now - condemned.written_at > QUIET
+        if all_written or now - condemned.stacks_since > STACKS:
             condemned.children = descendants(condemned.worker.pid)
-            self.master.crew.kill(condemned.worker, condemned.verdict.reason, now)
-        condemned.written = written
+            self.master.crew.kill(condemned.worker, condemned.reason, now)

@@ -111,9 +111,10 @@ class Retire:
 
 @dataclass(frozen=True)
 class Kill:
-    """End a worker at once."""
+    """End a worker. `cause` is the word that incidents count by."""
 
     worker: Worker
+    cause: str
     reason: str
 
 
@@ -154,9 +155,9 @@ def overdue(workers: Iterable[Worker], wanted: Wanted, now: float) -> Iterable[K
     """Those who take too long to come or to go."""
     for worker in workers:
         if worker.state in COMING and worker.generation == wanted.generation and now - worker.born > wanted.boot_timeout:
-            yield Kill(worker, f"it was not ready within {wanted.boot_timeout:g} s (boot_timeout)")
+            yield Kill(worker, "boot", f"it was not ready within {wanted.boot_timeout:g} s (boot_timeout)")
         elif worker.state is S.LEAVING and now - worker.since > LEAVE_WITHIN:
-            yield Kill(worker, f"it did not leave within {LEAVE_WITHIN:g} s")
+            yield Kill(worker, "stuck", f"it did not leave within {LEAVE_WITHIN:g} s")
 
 
 def starts(coming: int, fresh: int, stale: int, wanted: Wanted, now: float, spare: int) -> Iterable[Action]:

@@ -100,11 +100,12 @@ class Front:
         elif said["kind"] == "withdrawn":
             worker.reachable.discard(said["slot"])
         elif said["kind"] == "faulty":
-            self.master.crew.kill(worker, "it wrote to its pair what no worker writes", now)
+            self.master.enforcer.end(worker, "faulty", "it wrote to its pair what no worker writes", now)
         # "stuck". One that runs has only not got the processor yet, a thread waits for the interpreter that another one holds.
         elif not worker.threads and state_of(worker.pid) != "R":
-            self.master.journal.emit(WorkerStuck(worker.name, worker.pid, said["seconds"]))
-            self.master.crew.kill(worker, "stuck", now)
+            reason = f"it did not begin its request within {said['seconds']:g} s"
+            if self.master.enforcer.end(worker, "stuck", reason, now):
+                self.master.journal.emit(WorkerStuck(worker.name, worker.pid, said["seconds"]))
 
     def died(self, process: Helper, death: Death) -> None:
         """It is dead: its workers finish and leave, and both are started again."""

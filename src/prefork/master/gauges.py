@@ -1,8 +1,9 @@
 """What each worker uses, compared with what it may use. It measures, `limits` judges, `enforce` acts.
 
 Resident memory is cheap to read and counts shared pages whole; proportional memory is what a worker costs, and takes up to 25 ms
-for 2 GiB. So the difference is remembered: what a worker allocates is its own, and the difference stays until pages are no longer
-shared. The dear reading is made only where the cheap one, less the difference, is above a limit.
+for 2 GiB. So the difference is remembered: what a worker allocates is its own. The dear reading is made where the cheap one, less
+the difference, is above a limit; and now and then where the cheap one is, because a worker that writes to what it shares makes the
+difference smaller, and nothing else tells.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from prefork.scoreboard import Scoreboard, Slot
 
 PAUSE = 20  # a dear reading is followed by so many times its own duration without another one
+CALM = 200  # the same, where only the cheap reading is above a limit
 BUSY, IDLE = 0.05, 0.1  # seconds between two looks while somebody works, and while nobody does
 SHORTEST = 0.005  # seconds between two looks, when a limit is about to be reached
 CURVE = 40  # readings that are kept
@@ -60,7 +62,11 @@ class Task(NamedTuple):
 
 @dataclass
 class Gauge:
-    """One worker's readings. `fresh` is its memory when it got ready; `curve` holds (monotonic seconds, bytes)."""
+    """One worker's readings.
+
+    `fresh` is its memory when it got ready, `shared` how much less than its resident memory that is, `cost` what the dear reading
+    took (seconds); `curve` holds (monotonic seconds, bytes).
+    """
 
     meter: Reading
     clock: Callable[[], float] = time.monotonic
@@ -68,18 +74,22 @@ class Gauge:
     patience: float = field(default_factory=lambda: random.uniform(1.0, 1.1))  # noqa: S311 - workers must not grow old together
     fresh: int = 0
     memory: int = 0
-    not_before: float = 0.0
-    drawn: float = 0.0
+    weighed: float = float("-inf")
+    cost: float = 0.0
+    drawn: float = float("-inf")
     curve: deque[tuple[float, int]] = field(default_factory=lambda: deque(maxlen=CURVE))
 
     def read(self, limits: Limits) -> int:
         """Bytes of memory, exact where they are above a limit."""
-        self.memory = max(0, self.meter.resident() - self.shared)
-        for limit in (limits.memory_soft, limits.memory_hard):
-            # The hard one is not waited for: what is allocated meanwhile may be the machine's last.
-            if 0 < limit < self.memory and (limit == limits.memory_hard or self.clock() >= self.not_before):
-                self.weigh()
-        now = self.clock()
+        resident, now = self.meter.resident(), self.clock()
+        estimate = max(0, resident - self.shared)
+        above = 0 < limits.memory_soft < estimate
+        if 0 < limits.memory_hard < estimate:
+            self.weigh()  # at once: what is allocated meanwhile may be the machine's last
+        elif now - self.weighed >= (PAUSE if above else CALM) * self.cost and 0 < limits.lowest < resident:
+            self.weigh()
+        elif not above:
+            self.memory = estimate
         if now - self.drawn >= CURVE_EVERY:
             self.drawn = now
             self.curve.append((now, self.memory))
@@ -90,16 +100,27 @@ class Gauge:
         started = self.clock()
         self.memory = self.meter.proportional()
         self.shared = max(0, self.meter.resident() - self.memory)
-        now = self.clock()
-        self.not_before = now + PAUSE * (now - started)
+        self.weighed = self.clock()
+        self.cost = self.weighed - started
         return self.memory
+
+    def limits(self, limits: Limits, task: Task | None) -> Limits:
+        """What this worker may use: its own age, and the time of its request's route."""
+        return replace(
+            fair(limits, self.fresh),
+            age=limits.age * self.patience,
+            time_real=task.allowed if task and task.allowed else limits.time_real,
+        )
 
 
 def fair(limits: Limits, fresh: int) -> Limits:
     """Limits that a worker which weighs `fresh` bytes from its start can keep: others like it would take its place for ever."""
-    if limits.memory_hard and fresh > limits.memory_hard:
-        return replace(limits, memory_soft=0, memory_hard=fresh * 3 // 2)
-    return replace(limits, memory_soft=0) if fresh > limits.memory_soft else limits
+    soft, hard = limits.memory_soft, limits.memory_hard
+    if 0 < hard < fresh:
+        hard = fresh * 3 // 2
+    if 0 < soft < fresh:
+        soft = min(fresh * 3 // 2, (fresh + hard) // 2) if hard else fresh * 3 // 2
+    return replace(limits, memory_soft=soft, memory_hard=hard)
 
 
 def task_of(slot: Slot) -> Task | None:
@@ -154,9 +175,7 @@ class Gauges:
             if gauge is None:
                 continue
             task = task_of(self.scoreboard.slot(worker.slot)) if not worker.threads else None
-            own = fair(limits, gauge.fresh)
-            if task and task.allowed:
-                own = replace(own, time_real=task.allowed)
+            own = gauge.limits(limits, task)
             try:
                 usage = self._usage(worker, gauge, task, own, now)
             except Gone:
@@ -171,4 +190,4 @@ class Gauges:
         elapsed = now - task.begun if task else 0.0
         # In less time than this its processors cannot have given it so much of theirs.
         spent = gauge.meter.processor() - task.cpu if task and limits.time_cpu and elapsed * CPUS > limits.time_cpu else 0.0
-        return Usage(gauge.read(limits), elapsed, spent, (now - worker.since) / gauge.patience)
+        return Usage(gauge.read(limits), elapsed, spent, now - worker.born)

@@ -6,20 +6,24 @@ The dispatcher's word about the request may come before or after the death is no
 from __future__ import annotations
 
 import platform
+import signal
 import time
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from prefork.events import IncidentLost, IncidentRecorded
 from prefork.incidents import Incident, Ledger, new_id
+from prefork.meters import Gone, kernel_kills
 
 if TYPE_CHECKING:
     from prefork.master.crew import Remains
     from prefork.master.enforce import Condemned
+    from prefork.master.fleet import Worker
     from prefork.master.gauges import Gauge
     from prefork.master.loop import Master
 
 WORD = 1.0  # seconds in which the dispatcher says what a dead worker was doing
+RECENT = 2.0  # seconds in which the kernel's killing of something may have been that of a worker which is buried now
 NODE = platform.node()
 
 ADVICE = {
@@ -30,23 +34,27 @@ ADVICE = {
     "crash": "A fault in native code: the stacks show the call. Look for a newer version of that library.",
     "signal": "Somebody or something sent the signal; it was not this server.",
     "exit": "The application ended its process: look for os._exit or a fatal error in the lines before.",
-    "stuck": "It was stopped (a debugger, SIGSTOP, a frozen cgroup) or hangs in the kernel: find out why.",
-    "boot": "Repair what the traceback names.",
+    "stuck": "It was stopped (a debugger, SIGSTOP, a frozen cgroup) or hangs: find out why. A stopped process writes no stacks.",
+    "faulty": "The application writes to descriptors that are not its own.",
+    "boot": "Repair what the traceback names, or see what the import waits for.",
 }
-CRASHES = frozenset(("SIGSEGV", "SIGBUS", "SIGILL", "SIGFPE", "SIGABRT"))
+CRASHES = frozenset((signal.SIGSEGV, signal.SIGBUS, signal.SIGILL, signal.SIGFPE, signal.SIGABRT))
+UNAIDED = frozenset(("crash", "exit", "boot"))
 
 
 @dataclass
 class Case:
-    """An incident that waits for the dispatcher's word."""
+    """An incident that waits for the dispatcher's words about the worker's `places`. `request` is what is known before."""
 
     incident: Incident
-    slot: int
+    places: set[int]
     until: float
+    request: dict[str, Any] | None = None
+    told: list[dict[str, Any]] = field(default_factory=list)
 
 
 class Inquest:
-    """`words` are what the dispatcher has said about dead workers, by place and pid, `count` how many incidents there were."""
+    """`words` are what the dispatcher has said about the dead, by place and pid, `count` how many incidents there were."""
 
     def __init__(self, master: Master) -> None:
         self.master = master
@@ -55,10 +63,11 @@ class Inquest:
         self.cases: list[Case] = []
         self.count = 0
         self.kills = kernel_kills()
+        self.counted_at = time.monotonic()
 
     def open(self, remains: Remains, condemned: Condemned | None, gauge: Gauge | None) -> None:
-        """A worker has ended that was not asked to."""
-        worker, said, now = remains.worker, remains.said, time.monotonic()
+        """A worker has ended that was not asked to. It is not reaped yet: the kernel still knows its processor time."""
+        worker, now = remains.worker, time.monotonic()
         cause, reason = self._cause(remains, condemned)
         incident = Incident(
             id=condemned.incident if condemned else new_id(),
@@ -70,83 +79,103 @@ class Inquest:
             generation=worker.generation,
             cause=cause,
             reason=reason,
-            advice=ADVICE.get(cause, ADVICE["crash"]),
+            advice=ADVICE[cause],
             elapsed=round(now - remains.task.begun, 3) if remains.task else None,
+            cpu=spent(remains, gauge),
             memory=gauge.memory if gauge else None,
-            curve=[(round(then - now, 2), size) for then, size in gauge.curve] if gauge else [],
-            children=[{"pid": child.pid, "name": child.name, "memory": child.resident} for child in condemned.children]
-            if condemned
-            else [],
-            stacks=said if cause == "boot" and said else remains.stacks,
+            curve=[(round(then - now, 2), size) for then, size in (*gauge.curve, (now, gauge.memory))] if gauge else [],
+            children=[child.told() for child in condemned.children] if condemned else [],
+            stacks=remains.stacks or remains.said or "",
         )
-        case = Case(incident, worker.slot, now + WORD)
-        if condemned and condemned.request:
-            self._close(case, {"request": condemned.request, "status": 0})
-        elif word := self.words.pop((worker.slot, worker.pid), None):
-            self._close(case, word)
-        elif self.master.front.process and remains.introduced:
-            self.cases.append(case)
-        else:
-            self._close(case, {})
+        known = condemned.request if condemned else None
+        case = Case(incident, self.master.crew.unreleased.intersection(worker.slots), now + WORD, known)
+        self.cases.append(case)
+        for place in worker.slots:
+            if word := self.words.pop((place, worker.pid), None):
+                self._note(case, place, word)
+        self._close_if_told(case)
 
     def hear(self, slot: int, pid: int, said: dict[str, Any]) -> None:
         """The dispatcher has released a worker, and says what it was doing."""
-        case = next((case for case in self.cases if case.slot == slot and case.incident.pid == pid), None)
+        case = next((case for case in self.cases if case.incident.pid == pid), None)
         if case:
-            self.cases.remove(case)
-            self._close(case, said)
-        elif said.get("request"):
+            self._note(case, slot, said)
+            self._close_if_told(case)
+        elif "status" in said and self.master.crew.find(slot, pid):
             self.words[slot, pid] = said
 
-    def step(self, now: float) -> None:
-        """Close what has waited long enough."""
-        for case in [case for case in self.cases if now > case.until]:
-            self.cases.remove(case)
-            self._close(case, {})
+    def forget(self, worker: Worker) -> None:
+        """A worker has ended as it should."""
+        for place in worker.slots:
+            self.words.pop((place, worker.pid), None)
 
-    def _close(self, case: Case, said: dict[str, Any]) -> None:
-        request = said.get("request")
-        incident = replace(
-            case.incident,
-            id=said.get("incident") or case.incident.id,
-            request=request,
-            status=said.get("status") or case.incident.status,
-        )
+    def step(self, now: float) -> None:
+        """Close what has waited long enough, and keep the kernel's count fresh: what it killed long ago explains nothing."""
+        for case in [case for case in self.cases if now > case.until]:
+            self._close(case)
+        if now - self.counted_at > RECENT:
+            self.kills, self.counted_at = kernel_kills(), now
+
+    def _note(self, case: Case, place: int, said: dict[str, Any]) -> None:
+        case.places.discard(place)
+        if "status" in said:
+            case.told.append(said)
+
+    def _close_if_told(self, case: Case) -> None:
+        if not case.places:
+            self._close(case)
+
+    def _close(self, case: Case) -> None:
+        """Keep it: once, or in threaded mode for each request that ended with the process."""
+        self.cases.remove(case)
+        for said in case.told or [{}]:
+            incident = replace(
+                case.incident,
+                id=said.get("incident") or case.incident.id,
+                request=said.get("request") or case.request,
+                status=said.get("status") or None,
+            )
+            self._keep(incident)
+
+    def _keep(self, incident: Incident) -> None:
         self.count += 1
         try:
             self.ledger.add(incident)
         except OSError as error:
             self.master.journal.emit(IncidentLost(incident.id, error.strerror or str(error)))
-        doing = f"{request['method']} {request['target']} of {request['client']} ({request['id']})" if request else "no request"
+        how = "died" if incident.cause in UNAIDED else "killed"
         self.master.journal.emit(
-            IncidentRecorded(incident.id, incident.pid, incident.worker, incident.cause, incident.reason, doing)
+            IncidentRecorded(
+                incident.id, incident.pid, how, incident.worker, incident.cause, incident.reason, doing(incident.request)
+            )
         )
 
     def _cause(self, remains: Remains, condemned: Condemned | None) -> tuple[str, str]:
         """A word to count by, and a sentence."""
         if condemned:
-            return condemned.verdict.limit.value, condemned.verdict.reason
-        if remains.said is not None:
-            return "boot", "it could not get ready"
-        if remains.reason:
-            return "stuck", remains.reason
+            return condemned.cause, condemned.reason
+        if remains.said:
+            return "boot", f"it could not get ready: {remains.said.rstrip().splitlines()[-1]}"
         how = remains.death.how()
         if remains.death.code >= 0:
             return "exit", f"it ended with {how}"
-        if "SIGKILL" in how and self._killed_by_the_kernel():
+        if -remains.death.code == signal.SIGKILL and kernel_kills() > self.kills:
             return "oom", "the kernel killed a process for want of memory, and this one died by SIGKILL"
-        return ("crash" if any(name in how for name in CRASHES) else "signal"), f"it died by {how}"
-
-    def _killed_by_the_kernel(self) -> bool:
-        """Whether the kernel says that it has killed something for want of memory since the last death."""
-        before, self.kills = self.kills, kernel_kills()
-        return self.kills > before
+        return ("crash" if -remains.death.code in CRASHES else "signal"), f"it died by {how}"
 
 
-def kernel_kills() -> int:
-    """How often the kernel has killed a process for want of memory since the machine's start: its own counter."""
+def spent(remains: Remains, gauge: Gauge | None) -> float | None:
+    """Seconds of processor time that a dead worker has used for its request."""
+    if remains.task is None or gauge is None:
+        return None
     try:
-        with open("/proc/vmstat", encoding="ascii") as counters:
-            return next((int(line.split()[1]) for line in counters if line.startswith("oom_kill ")), 0)
-    except OSError:
-        return 0
+        return round(gauge.meter.processor() - remains.task.cpu, 3)
+    except Gone:
+        return None
+
+
+def doing(request: dict[str, Any] | None) -> str:
+    """What a worker was doing, in words."""
+    if request is None:
+        return "nothing"
+    return f"{request['method']} {request['target']} of {request['client']} ({request['id']})"

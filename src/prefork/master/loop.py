@@ -183,7 +183,7 @@ class Master:
             elif isinstance(action, Drop):
                 self.crew.drop(action.worker, now)
             else:
-                self.crew.kill(action.worker, action.reason, now)
+                self.enforcer.end(action.worker, action.cause, action.reason, now)
         self._note_completeness(now)
         if self.stopping:
             self.stopping.step(self, now)
@@ -274,21 +274,34 @@ class Master:
             self.stopping = Stop(self, Interrupted(cause))
             self.stopping.give_up(self)
 
-    def write_stacks(self) -> None:
-        """Have the stacks of every worker in the log, as soon as they have had the time to write them."""
-        for worker in self.crew.all():
-            self.crew.ask_for_stacks(worker)
-        self.stacks_at = time.monotonic() + STACKS_WITHIN
+    def write_stacks(self, answer: Callable[[dict[str, Any]], None]) -> None:
+        """Have every worker write its stacks; `answer` hears of them as soon as they have had the time for it."""
+        if not self.asked_for_stacks:
+            for worker in self._untouched():
+                self.crew.ask_for_stacks(worker)
+            self.stacks_at = time.monotonic() + STACKS_WITHIN
+        self.asked_for_stacks.append(answer)
 
     def tell_stacks(self) -> None:
-        """Write what workers have written to the log, and to whoever asked."""
-        found = [(worker, self.crew.stacks_of(worker) or SILENT) for worker in self.crew.all()]
-        for worker, text in found:
-            self.journal.emit(Stacks(worker.name, worker.pid, text))
-        said = [{"worker": worker.name, "pid": worker.pid, "stacks": text} for worker, text in found]
+        """Say what the workers have written to whoever asked."""
+        said = [
+            {"worker": worker.name, "pid": worker.pid, "stacks": self.crew.stacks_of(worker) or SILENT}
+            for worker in self.crew.all()
+        ]
+        for worker in self._untouched():
+            self.crew.clear_stacks(worker)
         for answer in self.asked_for_stacks:
             answer({"ok": True, "workers": said})
         self.asked_for_stacks.clear()
+
+    def _untouched(self) -> list[Worker]:
+        """Workers whose stacks are not those of an incident."""
+        return [worker for worker in self.crew.all() if worker.pid not in self.enforcer.condemned]
+
+    def log_stacks(self, said: dict[str, Any]) -> None:
+        """Write stacks to the log."""
+        for worker in said["workers"]:
+            self.journal.emit(Stacks(worker["worker"], worker["pid"], worker["stacks"]))
 
     def reopen_log(self) -> None:
         """Open the log file again, after its rotation. The dispatcher passes it on to the workers, each after its request."""
@@ -366,6 +379,8 @@ class Master:
         condemned, gauge = self.enforcer.farewell(worker.pid)
         if remains:
             self.inquest.open(remains, condemned, gauge)
+        else:
+            self.inquest.forget(worker)
 
     def loaded(self, generation: Generation) -> None:
         """A generation can fork: the first one serves, a later one takes over."""

@@ -64,7 +64,8 @@ def snapshot(master: Master) -> dict[str, Any]:
             "abandoned": counters[ABANDONED],
         },
         **lanes(master.settings.lanes, master.scoreboard, now),
-        "workers": [row for worker in master.crew.all() for row in rows(worker, master.crew, now)],
+        "workers": [row for worker in master.crew.all() for row in rows(worker, master.crew, master.enforcer.memory(worker), now)],
+        "incidents": master.inquest.count,
         "crash_loop": crash_loop(master, now),
     }
 
@@ -82,7 +83,7 @@ def line(master: Master) -> str:
     return said
 
 
-def rows(worker: Worker, crew: Crew, now: float) -> Iterator[dict[str, Any]]:
+def rows(worker: Worker, crew: Crew, memory: int | None, now: float) -> Iterator[dict[str, Any]]:
     """One worker: a row for each place that the dispatcher has, or one for all while it has none."""
     places = sorted(crew.unreleased.intersection(worker.slots))
     for place, name in [(place, place_name(place)) for place in places] or [(worker.slot, worker.name)]:
@@ -99,6 +100,7 @@ def rows(worker: Worker, crew: Crew, now: float) -> Iterator[dict[str, Any]]:
             "requests": slot[REQUESTS],
             "age": round(now - worker.born, 3),
             "busy_for": round(max(0.0, now - slot[BEGUN_AT] / 1e9), 3) if busy else None,
+            "memory": memory,
         }
 
 

@@ -1,4 +1,7 @@
-"""`prefork incidents`: a list of what happened, and one incident with everything that is known of it. Readable in 80 columns."""
+"""`prefork incidents`: a list of what happened, and one incident with everything that is known of it. Readable in 80 columns.
+
+What clients and applications have said is shown as text that can do nothing to a terminal.
+"""
 
 from __future__ import annotations
 
@@ -27,64 +30,69 @@ def listing(incidents: Sequence[Incident]) -> RenderableType:
         table.add_column(name, no_wrap=True)
     table.add_column("REQUEST", no_wrap=True, overflow="ellipsis")
     for incident in incidents:
-        table.add_row(incident.id, clock(incident.time), incident.worker, Text(incident.cause, style="red"), subject(incident))
+        moment = time.strftime("%m-%d %H:%M:%S", time.localtime(incident.time))
+        cause = Text(incident.cause, style="red")
+        table.add_row(Text(incident.id, style="bold"), moment, Text(incident.worker), cause, Text(subject(incident)))
     return table
+
+
+def details(incidents: Sequence[Incident]) -> Iterator[RenderableType]:
+    """Everything about each; a request may have been in several."""
+    for number, incident in enumerate(incidents):
+        if number:
+            yield ""
+        yield from detail(incident)
 
 
 def detail(incident: Incident) -> Iterator[RenderableType]:
     """Everything about one."""
-    yield Text.assemble((incident.id, "bold"), f"  {clock(incident.time)} on {incident.node}")
-    yield Text(f"{incident.worker} (pid {incident.pid}, generation {incident.generation}) was lost: {incident.reason}", style="red")
+    yield Text.assemble((incident.id, "bold"), f"  {clock(incident.time)} on {plain(incident.node)}")
+    yield Text(plain(f"{incident.worker} (pid {incident.pid}, generation {incident.generation}): {incident.reason}"), style="red")
     yield ""
-    table = Table.grid(padding=(0, 2))
+    table = Table.grid(padding=(0, 2, 0, 0))
     table.add_column(style="bold", no_wrap=True)
-    table.add_column()
+    table.add_column(overflow="fold")
     for name, text in facts(incident):
-        table.add_row(name, Text(text))
+        table.add_row(name, Text(plain(text)))
     yield table
     if incident.children:
         yield ""
-        yield Text("Ended with it", style="bold")
+        yield Text("Processes below it", style="bold")
         for child in incident.children:
-            yield Text(f"  {child['pid']}  {child['name']}  {mebibytes(child['resident'])}")
+            yield Text(plain(f"  {child['pid']}  {child['name']}  {mebibytes(child['memory'])}"))
     if incident.stacks:
         yield ""
         yield Text("What it was doing", style="bold")
-        yield Text(incident.stacks.rstrip())
-    yield ""
-    yield Text.assemble(("What to do  ", "bold"), incident.advice)
+        yield Text("\n".join(map(plain, incident.stacks.rstrip().splitlines())))
 
 
 def facts(incident: Incident) -> Iterator[tuple[str, str]]:
     """What is known, by name."""
-    request = incident.request or {}
+    request = incident.request
     if request:
         yield "Request", f"{request['method']} {request['target']}"
         yield "Client", f"{request['client']}, request id {request['id']}"
-    if request.get("tag"):
-        yield "Tag", request["tag"]
-    if incident.status:
-        yield "Answered", f"{incident.status}"
+        if request["attempt"] > 1:
+            yield "Attempt", f"{request['attempt']}; `prefork incidents {request['id']}` shows the others"
+        if request["tag"]:
+            yield "Tag", request["tag"]
+        yield "Answered", f"{incident.status}" if incident.status else "by another worker, or not at all"
     if incident.elapsed is not None:
-        yield (
-            "Running for",
-            f"{incident.elapsed:.2f} s" + (f", {incident.cpu:.2f} s of processor" if incident.cpu is not None else ""),
-        )
+        cpu = "" if incident.cpu is None else f", {incident.cpu:.2f} s of processor time"
+        yield "Ran for", f"{incident.elapsed:.2f} s{cpu}"
     if incident.memory is not None:
         yield "Memory", mebibytes(incident.memory)
     if len(incident.curve) > 1:
-        seconds = incident.curve[0][0] - incident.curve[-1][0]
-        yield (
-            f"Last {abs(seconds):.0f} s",
-            f"{curve([size for _, size in incident.curve])} up to {mebibytes(max(s for _, s in incident.curve))}",
-        )
+        sizes = [size for _, size in incident.curve]
+        yield f"Last {-incident.curve[0][0]:.0f} s", f"{curve(sizes)}  {mebibytes(min(sizes))} to {mebibytes(max(sizes))}"
+    yield "What to do", incident.advice
 
 
 def subject(incident: Incident) -> str:
     """What the worker was doing, on one line."""
     if incident.request is None:
         return "-"
-    return f"{incident.request['method']} {incident.request['target']}"
+    return plain(f"{incident.request['method']} {incident.request['target']}")
 
 
 def curve(sizes: Sequence[int]) -> str:
@@ -96,3 +104,8 @@ def curve(sizes: Sequence[int]) -> str:
 def clock(moment: float) -> str:
     """A time in the reader's own zone."""
     return time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(moment))
+
+
+def plain(text: str) -> str:
+    """One line in which nothing steers a terminal."""
+    return "".join(sign if sign.isprintable() else ascii(sign)[1:-1] for sign in text)

@@ -9,6 +9,7 @@ from rich.table import Table
 from rich.text import Text
 
 from prefork.config.quantities import time_words
+from prefork.limits import mebibytes
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -78,6 +79,9 @@ def figures(status: Mapping[str, Any]) -> Table:
     table.add_row("Served in", spread(status["service"]))
     table.add_row("Requests", requests(dispatcher))
     table.add_row("Clients", f"{dispatcher['connections']:,} connected")
+    if status["incidents"]:
+        said = f"{status['incidents']:,} since the start; `prefork incidents` shows them"
+        table.add_row("Incidents", Text(said, style="red"))
     return table
 
 
@@ -124,11 +128,13 @@ def columns(*names: str) -> Table:
 
 def workers(rows: list[Mapping[str, Any]]) -> Table:
     """One line per worker."""
-    table = columns("WORKER", "STATE", "PID", "GEN", "REQUESTS", "AGE", "BUSY FOR")
+    table = columns("WORKER", "STATE", "PID", "GEN", "REQUESTS", "MEMORY", "AGE", "BUSY FOR")
     for row in rows:
         state = Text(row["state"], style=COLOURS.get(row["state"], ""))
         busy = "" if row["busy_for"] is None else rough(row["busy_for"])
-        table.add_row(row["name"], state, str(row["pid"]), str(row["generation"]), f"{row['requests']:,}", rough(row["age"]), busy)
+        memory = "" if row["memory"] is None else mebibytes(row["memory"])
+        counts = [str(row["pid"]), str(row["generation"]), f"{row['requests']:,}"]
+        table.add_row(row["name"], state, *counts, memory, rough(row["age"]), busy)
     return table
 
 

@@ -35,8 +35,8 @@ def settle(master: int, intermediate: int, stacks: int, at_terminal: bool) -> No
 
     `at_terminal` it stays in the master's group, which may read from there.
 
-    `stacks` is a file that the master reads after it has sent STACKS: written by the interpreter in the signal handler itself,
-    also while another thread or a C call holds the interpreter.
+    `stacks` is a file that the master reads after it has sent STACKS, or when this process has crashed: written by the interpreter
+    in the signal handler itself, also while another thread or a C call holds the interpreter.
     """
     signal.set_wakeup_fd(-1)
     for number in set(signal.valid_signals()) - KEPT:
@@ -50,6 +50,8 @@ def settle(master: int, intermediate: int, stacks: int, at_terminal: bool) -> No
         time.sleep(0.0002)
     die_with(master)
     faulthandler.register(STACKS, file=stacks, all_threads=True, chain=False)
+    if not faulthandler.is_enabled():  # the application's own choice stands, and so does any handler of another library: it is next
+        faulthandler.enable(file=stacks, all_threads=True)
 
 
 def report(reports: socket.socket, kind: str, **fields: Any) -> None:

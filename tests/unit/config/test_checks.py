@@ -84,8 +84,8 @@ def test_memory_that_cannot_fit_shows_its_numbers(configure: Configure) -> None:
             "odoo.conf:2: trusted_proxies: every client is trusted and can forge its address; list your proxies only",
         ),
         (
-            "limit_time_real = 240\ngevent_port = 8072\nconsole = None",
-            "no effect yet: websocket_port, limit_time_real; these are accepted, but this version does not use them",
+            "limit_time_real_cron = 240\ngevent_port = 8072\nconsole = None",
+            "no effect yet: websocket_port, limit_time_real_cron; these are accepted, but this version does not use them",
         ),
     ],
 )
@@ -109,8 +109,8 @@ def test_settings_that_nothing_can_be_served_with(configure: Configure) -> None:
 
 
 def test_threaded_mode_is_for_development(configure: Configure) -> None:
-    settings = configure(APP + "workers = 0\nlimit_time_cpu = 0")
-    vain = ("limit_memory_soft", "limit_memory_hard", "limit_time_real")
+    settings = configure(APP + "workers = 0\nlimit_time_cpu = 0\nlimit_time_real_routes = /r/*:9\nlimit_time_worker = 9")
+    vain = ("limit_memory_soft", "limit_memory_hard", "limit_time_real", "limit_time_real_routes")
     assert in_vain(settings) == vain
     assert [str(problem) for problem in for_development(settings)] == [
         (
@@ -161,7 +161,7 @@ def test_an_error_still_lets_the_other_options_be_doubted(configure: Configure) 
         configure(APP + "workers = x\nlimit_memory_soft = 10M\nbacklog = y")
     error = caught.value
     found = [problem.place for problem in warnings(error.settings, Machine(8, 1), error.broken)]
-    assert found == ["odoo.conf:3: limit_memory_soft", "no effect yet"]
+    assert found == ["odoo.conf:3: limit_memory_soft"]
 
 
 def test_a_backlog_that_the_kernel_cuts(configure: Configure) -> None:

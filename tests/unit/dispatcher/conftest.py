@@ -99,7 +99,7 @@ class Loop:
     def part(self, worker: Worker) -> None:
         self.parted.append(worker.name)
 
-    def tell_master(self, kind: str, worker: Worker) -> None:
+    def tell_master(self, kind: str, worker: Worker, **more: object) -> None:
         self.told.append((kind, worker.name))
 
     def turn(self, timeout: float = 0.0) -> int:

@@ -9,7 +9,7 @@ import time
 import pytest
 
 from prefork.http.framing import LAST_CHUNK, answer, chunk, date, head, reason
-from prefork.http.pages import WORDS, page
+from prefork.http.pages import TOO_LARGE, WORDS, page
 
 
 def test_head() -> None:
@@ -60,9 +60,19 @@ def test_page_for_programs() -> None:
     kind, body = page(502, "ab12", b"application/json")
     assert kind == b"application/json"
     assert json.loads(body) == {"status": 502, "error": "Bad Gateway", "detail": WORDS[502], "request_id": "ab12"}
-    assert json.loads(page(418, "c-1", b"application/problem+json", "no")[1]) == {
+    assert json.loads(page(418, "c-1", b"application/problem+json")[1]) == {
         "status": 418,
         "error": "I'm a Teapot",
-        "detail": "no",
         "request_id": "c-1",
+    }
+
+
+def test_page_that_names_an_incident() -> None:
+    assert b"Incident: 0a1b2c3d \xc2\xb7 Request: ab12" in page(504, "ab12", b"", incident="0a1b2c3d")[1]
+    assert json.loads(page(503, "ab12", b"application/json", incident="0a1b2c3d")[1]) == {
+        "status": 503,
+        "error": "Service Unavailable",
+        "detail": TOO_LARGE,
+        "request_id": "ab12",
+        "incident": "0a1b2c3d",
     }

@@ -10,7 +10,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from prefork.master.fleet import COMING, LEAVE_WITHIN, TRANSITIONS, Fork, Kill, Retire, State, Wanted, Worker, plan
+from prefork.master.fleet import COMING, LEAVE_WITHIN, TRANSITIONS, Drop, Fork, Kill, Retire, State, Wanted, Worker, plan
 
 BOOT_TIMEOUT = 60.0
 
@@ -127,12 +127,12 @@ def test_scaling_down_takes_idle_and_young_workers_first() -> None:
 
 def test_scaling_down_stops_those_that_come() -> None:
     coming = worker(1, State.BOOTING)
-    assert plan([worker(0, State.READY), coming], wanted(1), 0.0) == [Kill(coming, "it is not needed any more")]
+    assert plan([worker(0, State.READY), coming], wanted(1), 0.0) == [Drop(coming)]
 
 
 def test_those_of_an_abandoned_generation_are_not_waited_for() -> None:
     ready, coming = worker(0, State.READY), worker(1, State.BOOTING, generation=2)
-    assert plan([ready, coming], wanted(1), 0.0) == [Kill(coming, "it is not needed any more")]
+    assert plan([ready, coming], wanted(1), 0.0) == [Drop(coming)]
 
 
 def test_too_slow_to_come_or_to_go() -> None:
