@@ -1,13 +1,23 @@
 """A WSGI application that does what it is asked to, so that stories can be told about it. All it gets and gives is validated."""
 
+import ctypes
 import json
 import os
+import re
 import signal
+import subprocess
+import sys
+import threading
 import time
 from urllib.parse import parse_qs
 from wsgiref.validate import validator
 
 STARTED = time.monotonic()
+MIB = 1 << 20
+HEAP = bytearray(b"x" * (int(os.environ.get("HEAP", "0")) * MIB))  # what all workers share
+KEPT = []  # what a worker never gives back
+C = ctypes.CDLL(None)
+LOCK = threading.Lock()
 
 
 @validator
@@ -109,3 +119,69 @@ def do_torn(environ, start_response, query):
         raise ValueError("torn")
 
     return parts()
+
+
+def do_leak(environ, start_response, query):
+    KEPT.append(b"x" * (int(query["mib"]) * MIB))
+    return do_fast(environ, start_response, query)
+
+
+def do_touch(environ, start_response, query):
+    """Write to every page that this worker shares with the others."""
+    HEAP[::4096] = b"y" * (len(HEAP) // 4096)
+    return do_fast(environ, start_response, query)
+
+
+def do_hog(environ, start_response, query):
+    """Leave a child in a session of its own, with a child of its own, and allocate without an end."""
+    if os.fork() == 0:
+        os.setsid()
+        os.fork()
+        time.sleep(60)
+    environ["prefork.tag"]("the hog")
+    limit, noted = int(query["limit"]) * MIB, False
+    while True:
+        KEPT.append(b"x" * (4 * MIB))
+        if len(KEPT) * 4 * MIB > limit and not noted:
+            noted = True
+            with open(query["file"], "w") as file:
+                file.write(str(time.time()))
+
+
+def do_usleep(environ, start_response, query):
+    while True:  # a signal ends the call
+        C.usleep(30_000_000)
+
+
+def do_backtrack(environ, start_response, query):
+    re.match("(a+)+$", "a" * 40 + "b")
+
+
+def do_lock(environ, start_response, query):
+    LOCK.acquire()
+    LOCK.acquire()
+
+
+def do_crash(environ, start_response, query):
+    ctypes.string_at(0)
+
+
+def do_stop(environ, start_response, query):
+    os.kill(os.getpid(), signal.SIGSTOP)
+
+
+def do_bomb(environ, start_response, query):
+    """Five children, one in a session of its own; then hang."""
+    for number in range(5):
+        if os.fork() == 0:
+            if number == 0:
+                os.setsid()
+            time.sleep(60)
+    time.sleep(60)
+
+
+def do_subprocess(environ, start_response, query):
+    """Have another process compute."""
+    code = f"import time\nwhile time.process_time() < {float(query['seconds'])}: pass"
+    subprocess.run([sys.executable, "-S", "-c", code], check=True)
+    return do_fast(environ, start_response, query)
