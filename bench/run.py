@@ -163,7 +163,8 @@ def publish(name: str, run: Run, servers: list[Server], left_out: dict[str, str]
     setups = {server.name: f"{server.package} {have[canonical(server.package)]}, {server.setup}" for server in servers}
     RESULTS.mkdir(exist_ok=True)
     raw = RESULTS / f"{now:%Y%m%d-%H%M%S}.json"
-    raw.write_text(json.dumps({"facts": facts, "servers": setups, "left_out": left_out, "results": run.raw()}, indent=1))
+    found = {"facts": facts, "servers": setups, "left_out": left_out, "results": run.raw(), "curves": run.lab.curves}
+    raw.write_text(json.dumps(found, indent=1))
     report = (ROOT / "docs" if whole else RESULTS) / f"{name}.md"
     sections = run.sections()
     report.write_text(document(REPORTS[name].heading, facts, setups, left_out, sections))

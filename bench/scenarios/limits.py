@@ -157,8 +157,12 @@ def cost(server: Server, lab: Lab) -> dict[str, float]:
     return {"rate": rate, "cpu": cpu, "errors": errors}
 
 
+SLEEP = (
+    "Whoever has a limit of time has 3 s; less than 0 is too early. uWSGI's HTTP router goes on waiting for a worker that was killed; "
+    "without it (uwsgi-socket) the client sees the end. gunicorn ends the request by an exception in it, so it can answer 500."
+)
 ABUSES = (
-    abuse("sleep", "A request that sleeps for ever", "Whoever has a limit of time has 3 s.", (OUTCOME, LATE, *OTHERS, NAMED)),
+    abuse("sleep", "A request that sleeps for ever", SLEEP, (OUTCOME, LATE, *OTHERS, NAMED)),
     abuse(
         "spin",
         "A request that computes without end",
