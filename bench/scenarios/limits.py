@@ -158,8 +158,9 @@ def cost(server: Server, lab: Lab) -> dict[str, float]:
 
 
 SLEEP = (
-    "Whoever has a limit of time has 3 s; less than 0 is too early. uWSGI's HTTP router goes on waiting for a worker that was killed; "
-    "without it (uwsgi-socket) the client sees the end. gunicorn ends the request by an exception in it, so it can answer 500."
+    "Whoever has a limit of time has 3 s; less than 0 is too early. uWSGI's HTTP router goes on waiting for a worker that was "
+    "killed; without it (uwsgi-socket) the client sees the end. gunicorn ends the request by an exception in it, so it can answer "
+    "500."
 )
 ABUSES = (
     abuse("sleep", "A request that sleeps for ever", SLEEP, (OUTCOME, LATE, *OTHERS, NAMED)),
