@@ -153,8 +153,12 @@ def incidents(incident: str | None, file: Path | None, app_dir: str | None, data
 
     from prefork.views.incidents import details, listing
 
-    console = Console(highlight=False, soft_wrap=not sys.stdout.isatty())
-    console.print(*(details(found) if incident is not None else [listing(found[-LATEST:])]), sep="\n")
+    wide = not sys.stdout.isatty()
+    console = Console(highlight=False, soft_wrap=wide)
+    if incident is None:
+        console.print(*listing(found[-LATEST:]), sep="\n", no_wrap=True, overflow="ignore" if wide else "ellipsis")
+    else:
+        console.print(*details(found), sep="\n")
 
 
 @main.command()

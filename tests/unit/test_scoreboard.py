@@ -89,6 +89,23 @@ def test_words_fit_into_a_slot() -> None:
     assert max(SIZE, REQUEST, BUSY, ABANDONED) < WORDS
 
 
+def test_tags_belong_to_a_request(scoreboard: Scoreboard) -> None:
+    first, last = scoreboard.slot(0), scoreboard.slot(SLOTS - 1)
+    assert first.tag(0) == ""
+    first.set_tag(7, "invoice 12")
+    last.set_tag(8, "é" * 500)
+    assert (first.tag(7), first.tag(8)) == ("invoice 12", "")
+    assert last.tag(8).startswith("é" * 60)
+    assert not any(scoreboard.words), "no tag is in anybody's words"
+    first.set_tag(9, "short")
+    assert (first.tag(7), first.tag(9)) == ("", "short")
+    first.set_tag(10, "\udcff")
+    assert first.tag(10) == "?"
+    first.clear()
+    assert first.tag(10) == ""
+    assert last.tag(8)
+
+
 def test_blocks_of_lanes_do_not_touch(scoreboard: Scoreboard) -> None:
     for index in (0, LANES - 1):
         for word in range(LANE_WORDS):

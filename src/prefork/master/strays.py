@@ -11,30 +11,40 @@ from typing import TYPE_CHECKING
 from prefork.master.spawn import kill_group, strangers
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
     from collections.abc import Set as AbstractSet
 
 
 class Strays:
-    """`tolerated` pids are daemons, `doomed` ones have been killed; `orphaned`: somebody has died who may have had children."""
+    """`tolerated` pids are daemons, `doomed` ones have been killed; `orphaned`: somebody has died who may have had children.
 
-    def __init__(self) -> None:
+    One that was not there at the last look is `new`: its parent's death may be known only by the next one.
+    """
+
+    def __init__(self, here: Callable[[], Iterable[int]] = strangers, kill: Callable[[int], None] = kill_group) -> None:
+        self.here = here
+        self.kill = kill
+        self.new: set[int] = set()
         self.tolerated: set[int] = set()
         self.doomed: set[int] = set()
         self.orphaned = False
 
     def bereave(self, pid: int | None = None) -> None:
         """A worker has died, or a process (`pid`) that was no worker."""
-        self.tolerated.discard(pid or 0)
         self.orphaned = self.orphaned or pid is None or pid in self.doomed
-        self.doomed.discard(pid or 0)
+        if pid is not None:
+            for pids in (self.new, self.tolerated, self.doomed):
+                pids.discard(pid)
 
     def step(self, own: AbstractSet[int]) -> None:
         """Look at who is here beside the server's own processes. Not while a worker is being forked: it would look like a stray."""
-        here = set(strangers()) - own
-        if not self.orphaned:
-            self.tolerated = here - self.doomed
-            return
-        self.orphaned = False
-        for pid in here - self.tolerated - self.doomed:
-            self.doomed.add(pid)
-            kill_group(pid)
+        unknown = set(self.here()) - own - self.tolerated - self.doomed
+        if self.orphaned:
+            self.orphaned = False
+            self.new = set()
+            for pid in unknown:
+                self.doomed.add(pid)
+                self.kill(pid)
+        else:
+            self.tolerated |= unknown & self.new
+            self.new = unknown - self.tolerated

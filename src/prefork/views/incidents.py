@@ -23,17 +23,19 @@ if TYPE_CHECKING:
 BARS = "▁▂▃▄▅▆▇█"
 
 
-def listing(incidents: Sequence[Incident]) -> RenderableType:
-    """One line for each, the latest last, where the eye is."""
-    table = Table(box=None, padding=(0, 2, 0, 0), header_style="dim", pad_edge=False)
-    for name in ("ID", "TIME", "WORKER", "CAUSE"):
-        table.add_column(name, no_wrap=True)
-    table.add_column("REQUEST", no_wrap=True, overflow="ellipsis")
-    for incident in incidents:
-        moment = time.strftime("%m-%d %H:%M:%S", time.localtime(incident.time))
-        cause = Text(incident.cause, style="red")
-        table.add_row(Text(incident.id, style="bold"), moment, Text(incident.worker), cause, Text(subject(incident)))
-    return table
+def listing(incidents: Sequence[Incident]) -> Iterator[Text]:
+    """One line for each, the latest last, where the eye is. The longest part, a request's target, is at its end."""
+    rows = [("ID", "TIME", "WORKER", "CAUSE", "REQUEST"), *map(row, incidents)]
+    *widths, _ = (max(map(len, column)) for column in zip(*rows, strict=True))
+    for number, cells in enumerate(rows):
+        line = "  ".join([*(cell.ljust(width) for cell, width in zip(cells, widths, strict=False)), cells[-1]])
+        yield Text(line, style="" if number else "dim")
+
+
+def row(incident: Incident) -> tuple[str, ...]:
+    """What its line says."""
+    moment = time.strftime("%m-%d %H:%M:%S", time.localtime(incident.time))
+    return incident.id, moment, incident.worker, incident.cause, subject(incident)
 
 
 def details(incidents: Sequence[Incident]) -> Iterator[RenderableType]:

@@ -6,7 +6,7 @@ import os
 import select
 import socket
 import struct
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -173,10 +173,10 @@ class Hand:
         self.end(request.number, len(data), keep=keep)
         return request
 
-    def die(self) -> None:
-        """The dispatcher hears that it is dead."""
+    def die(self) -> dict[str, Any]:
+        """The dispatcher hears that it is dead; returns what it knows."""
         self.close_client()
-        self.desk.traffic.bury(self.worker)
+        return self.desk.traffic.bury(self.worker)
 
     def has_message(self) -> bool:
         return bool(select.select([self.wire], [], [], 0)[0])

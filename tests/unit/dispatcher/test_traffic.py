@@ -15,10 +15,25 @@ from prefork.dispatcher import traffic
 from prefork.dispatcher.connection import State
 from prefork.dispatcher.outbox import Extent
 from prefork.dispatcher.verdict import MOST_DELIVERIES
+from prefork.dispatcher.workers import Sentence
 from prefork.events import Access, QueueFull, RequestFailed, RequestRetried
 from prefork.master.lanes import lanes as figures
 from prefork.messages import INLINE
-from prefork.scoreboard import ABANDONED, ANSWERED, BEGUN, BUSY, DONE, FAILED, OLDEST, QUEUED, RECEIVED, RETRIED, WRITING
+from prefork.scoreboard import (
+    ABANDONED,
+    ALLOWED,
+    ANSWERED,
+    BEGUN,
+    BUSY,
+    DONE,
+    FAILED,
+    FOREVER,
+    OLDEST,
+    QUEUED,
+    RECEIVED,
+    RETRIED,
+    WRITING,
+)
 
 from .conftest import SCOREBOARD
 
@@ -728,3 +743,103 @@ def test_a_client_that_leaves_while_it_is_served_is_not_counted(desk: Desk) -> N
     hand.answer(OK)
     desk.loop.until(lambda: client.state is State.CLOSED)
     assert desk.counters[ABANDONED] == 0
+
+
+# Sentences.
+
+SENTENCE = Sentence(504, "its request took too long", "0a1b2c3d")
+
+
+@pytest.mark.parametrize("request_", [GET, POST])
+def test_a_request_that_broke_a_limit_is_not_made_again(desk: Desk, request_: bytes) -> None:
+    other, hand, client = desk.hire(), desk.hire(), desk.connect()
+    client.send(request_ % 1)
+    number = hand.begin().number
+    assert desk.traffic.condemn(hand.worker, number, SENTENCE)
+    hand.slot.set_tag(number, "invoice 12")
+    known = hand.die()
+    assert not other.has_message()
+    status, body = client.answer()
+    assert (status, b"Incident: 0a1b2c3d" in body, b"its request took too long" in body) == (504, True, False)
+    assert (known["status"], known["incident"]) == (504, "0a1b2c3d")
+    assert known["request"]["tag"] == "invoice 12"
+    assert events(desk, RequestFailed)[0].reason == "its request took too long"
+    assert client.state is State.IDLE, "its connection stays open"
+
+
+def test_one_that_was_not_begun_is_innocent(desk: Desk) -> None:
+    other, hand, client = desk.hire(), desk.hire(), desk.connect()
+    client.send(POST % 1)
+    assert desk.traffic.condemn(hand.worker, hand.request().number, SENTENCE)
+    assert hand.die()["status"] == 0
+    assert other.answer(OK).attempt == 1
+    assert client.answer() == (200, b"ok")
+
+
+def test_a_condemned_worker_gets_nothing_more(desk: Desk) -> None:
+    hand, client, late = desk.hire(), desk.connect(), desk.connect()
+    client.send(GET % 1)
+    request = hand.begin()
+    assert desk.traffic.condemn(hand.worker, request.number, SENTENCE)
+    hand.stamp(request.number, DONE)
+    hand.send(OK)
+    hand.end(request.number, len(OK))
+    assert client.answer() == (200, b"ok"), "it has answered in time all the same"
+    late.send(GET % 2)
+    assert not hand.has_message()
+    assert hand.die() == {"status": 200}
+    desk.hire().answer(OK)
+    assert late.answer() == (200, b"ok")
+
+
+def test_one_that_has_answered_meanwhile_is_acquitted(desk: Desk) -> None:
+    hand, client = desk.hire(), desk.connect()
+    client.send(GET % 1)
+    request = hand.begin()
+    hand.stamp(request.number, DONE)
+    assert not desk.traffic.condemn(hand.worker, request.number, SENTENCE), "its word is on its way"
+    hand.send(OK)
+    hand.end(request.number, len(OK))
+    assert not desk.traffic.condemn(hand.worker, request.number, SENTENCE)
+    client.send(GET % 2)
+    hand.begin()
+    assert not desk.traffic.condemn(hand.worker, request.number, SENTENCE), "another request is not to die for that one"
+    assert not desk.traffic.condemn(hand.worker, 0, SENTENCE), "nor for what an idle worker has kept"
+    assert desk.hands[0].worker.condemned is None
+
+
+def test_an_idle_worker_is_condemned_for_what_it_has_kept(desk: Desk) -> None:
+    other, hand, client = desk.hire(), desk.hire(), desk.connect()
+    assert desk.traffic.condemn(hand.worker, 0, SENTENCE)
+    client.send(GET % 1)
+    other.answer(OK)
+    assert client.answer() == (200, b"ok")
+    assert hand.die()["status"] == 0
+
+
+def test_a_stop_promises_no_incident(desk: Desk) -> None:
+    hand, client = desk.hire(), desk.connect()
+    client.send(POST % 1)
+    hand.begin()
+    desk.traffic.give_up("the server stops")
+    hand.die()
+    assert b"Incident" not in client.answer()[1]
+
+
+def test_routes_tell_their_workers_how_long_they_may_take(desk: Desk) -> None:
+    hand, client = desk.hire(), desk.connect()
+
+    def allowed(target: bytes) -> int:
+        client.send(b"GET %b HTTP/1.1\r\nHost: h\r\n\r\n" % target)
+        hand.answer(OK)
+        client.answer()
+        return hand.slot[ALLOWED]
+
+    assert allowed(b"/1") == 0
+    desk.traffic.apply(replace(desk.traffic.options, limit_time_real_routes=(("/a*", 2.5), ("/b", 0.0), ("*b", 1.0))))
+    assert [allowed(target) for target in (b"/ab", b"/%61", b"/b?a", b"/bb", b"/c")] == [
+        2_500_000_000, 2_500_000_000, FOREVER, 1_000_000_000, 0,
+    ]  # fmt: skip
+    desk.traffic.apply(replace(desk.traffic.options, limit_time_real_routes=()))
+    hand.slot[ALLOWED] = 7
+    assert allowed(b"/ab") == 0

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, cast
 import pytest
 
 from prefork.journal import Journal, Sink
-from prefork.master.crew import Crew
+from prefork.master.crew import OWN_FRAME, Crew, shortened
 from prefork.master.fleet import State, Worker
 from prefork.master.spawn import Death
 from prefork.messages import Channel, pair
@@ -130,3 +130,28 @@ def test_one_that_was_never_introduced_leaves_by_its_own_end(bench: Bench) -> No
     bench.crew.retire(worker, "a reason", 1.0)
     assert worker.state is State.LEAVING
     assert bench.crew.ends == {}
+
+
+def test_one_that_was_asked_to_leave_leaves_nothing_to_explain(bench: Bench) -> None:
+    worker = bench.fork(threads=0)
+    bench.crew.retire(worker, "a reason", 1.0)
+    assert bench.crew.bury(worker, Death(0, 0), settled=True) is None
+
+
+def test_one_that_ends_in_a_request_does_however_it_was_asked(bench: Bench) -> None:
+    worker = bench.fork(threads=0)
+    bench.crew.scoreboard.slot(0)[REQUEST] = pack_progress(7, BEGUN)
+    bench.crew.retire(worker, "a reason", 1.0)
+    remains = bench.crew.bury(worker, Death(0, 0), settled=True)
+    assert remains
+    assert remains.task
+    assert remains.task.number == 7
+
+
+def test_stacks_end_where_the_application_was_called() -> None:
+    application = ['  File "/srv/app.py", line 7 in inner', '  File "/srv/app.py", line 9 in outer']
+    own = [f'  {OWN_FRAME}worker/{name}", line 1 in x' for name in ("wsgi.py", "http.py")]
+    head = "Current thread 0x1 (most recent call first):"
+    stacks = "\n".join([head, *application, *own, "", "Thread 0x2:", *own, "", "Extension modules: a, b", ""])
+    assert shortened(stacks) == "\n".join([head, *application, "", "Thread 0x2:", own[0], "", "Extension modules: a, b"])
+    assert shortened("") == ""
