@@ -136,8 +136,8 @@ class TestCommand:
         monkeypatch.setattr(prefork.cli.sys.stdout, "isatty", lambda: True)
         prefork.cli.main(["incidents", "--data-dir", str(tmp_path)], standalone_mode=False)
         lines = re.sub(r"\x1b\[\d*m", "", capsys.readouterr().out).splitlines()
-        assert [len(line) for line in lines] == [58, 80]
-        assert lines[1].endswith("GET /xxxxxxxxxxxxxxxxxxx…")
+        assert [len(line) for line in lines] == [60, 80]
+        assert lines[1].endswith("GET /xxxxxxxxxxxxxxxxxxxxx…")
 
     def test_the_list_has_the_latest(self, ledger: Ledger, tmp_path: Path) -> None:
         for number in range(prefork.cli.LATEST + 5):

@@ -1,0 +1,419 @@
+"""Killing in two steps, told to a dispatcher that answers when the test says so; and what is kept of it."""
+
+from __future__ import annotations
+
+import os
+import signal
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any, cast
+
+import pytest
+
+from prefork.incidents import Ledger
+from prefork.limits import Limits
+from prefork.master import enforce, inquest
+from prefork.master.crew import Remains
+from prefork.master.enforce import OFTEN, QUIET, SAY_AGAIN, SEVERAL, STACKS, WORD, Enforcer
+from prefork.master.fleet import State, Worker
+from prefork.master.gauges import SHORTEST, Gauge, Task
+from prefork.master.inquest import RECENT, Inquest
+from prefork.master.inquest import WORD as LAST_WORD
+from prefork.master.spawn import Death
+from prefork.meters import Gone
+from prefork.scoreboard import BEGUN, BEGUN_AT, REQUEST, Scoreboard, pack_progress
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from prefork.events import Event
+    from prefork.incidents import Incident
+    from prefork.master.loop import Master
+
+MIB = 1 << 20
+NOW = 1000.0
+REQUESTED = {"method": "GET", "target": "/x", "client": "10.0.0.1", "id": "abc-1", "attempt": 1, "tag": ""}
+
+
+class Memory:
+    """What every process has."""
+
+    size = 10 * MIB
+
+    def resident(self) -> int:
+        return self.size
+
+    proportional = resident
+
+    def processor(self) -> float:
+        return 7.5
+
+    def close(self) -> None:
+        pass
+
+
+class Crew:
+    """Workers without processes."""
+
+    def __init__(self) -> None:
+        self.workers: list[Worker] = []
+        self.unreleased: set[int] = set()
+        self.asked: list[int] = []
+        self.killed: list[str] = []
+        self.written = 0
+
+    def all(self) -> list[Worker]:
+        return self.workers
+
+    def ready(self) -> list[Worker]:
+        return [worker for worker in self.workers if worker.state is State.READY]
+
+    def find(self, slot: int, pid: int) -> Worker | None:
+        return next((worker for worker in self.workers if slot in worker.slots and worker.pid == pid), None)
+
+    def ask_for_stacks(self, worker: Worker) -> None:
+        self.asked.append(worker.pid)
+
+    def stacks_written(self, worker: Worker) -> int:
+        return self.written
+
+    def kill(self, worker: Worker, reason: str, now: float) -> None:
+        worker.to(State.KILLED, now)
+        self.killed.append(reason)
+
+
+class Court:
+    """A master with an enforcer and an inquest."""
+
+    def __init__(self, data_dir: Path) -> None:
+        self.events: list[Event] = []
+        self.told: list[dict[str, Any]] = []
+        self.crew = Crew()
+        self.count = 1
+        self.scoreboard = Scoreboard.create()
+        self.settings = SimpleNamespace(
+            threaded=False,
+            data_dir=data_dir,
+            limit_memory_soft=100 * MIB,
+            limit_memory_hard=200 * MIB,
+            limit_time_cpu=0.0,
+            limit_time_real=2.0,
+            limit_time_worker=0.0,
+        )
+        self.journal = SimpleNamespace(emit=self.events.append)
+        self.front = SimpleNamespace(tell=lambda kind, **said: self.told.append({"kind": kind, **said}))
+        self.memory = Memory()
+        self.enforcer = Enforcer(cast("Master", self))
+        self.enforcer.gauges.meter = lambda _: self.memory
+        self.inquest = Inquest(cast("Master", self))
+        self.now = NOW
+
+    def hire(self, size: int = 10 * MIB) -> Worker:
+        """A worker that is ready and has this many bytes."""
+        slot = len(self.crew.workers)
+        worker = Worker(slot, 1, born=self.now, state=State.READY, since=self.now, pid=100 + slot)
+        self.crew.workers.append(worker)
+        self.memory.size = size
+        self.step()
+        return worker
+
+    def begin(self, worker: Worker, number: int, ago: float = 0.0) -> None:
+        slot = self.scoreboard.slot(worker.slot)
+        slot[BEGUN_AT] = int((self.now - ago) * 1e9)
+        slot[REQUEST] = pack_progress(number, BEGUN)
+
+    def step(self, after: float = 0.0) -> None:
+        """Let time pass, and look."""
+        self.now += after
+        self.enforcer.gauges.next_look = self.now
+        self.enforcer.step(self.now)
+
+    def answer(self, worker: Worker, kind: str, **said: Any) -> None:
+        self.enforcer.answered(worker.pid, {"kind": kind, **said})
+
+    def names(self) -> list[str]:
+        return [event.name() for event in self.events]
+
+    def kept(self) -> list[Incident]:
+        return list(Ledger(self.settings.data_dir).read())
+
+    def bury(self, worker: Worker, code: int, said: str | None = None) -> None:
+        self.crew.workers.remove(worker)
+        task = Task(5, self.now, 7.0, 0.0) if self.scoreboard.slot(worker.slot)[REQUEST] else None
+        remains = Remains(worker, Death(worker.pid, code), task, said, "")
+        self.inquest.open(remains, *self.enforcer.farewell(worker.pid))
+
+
+@pytest.fixture
+def court(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Court]:
+    monkeypatch.setattr(enforce, "descendants", lambda _: [])
+    monkeypatch.setattr(inquest, "kernel_kills", lambda: 3)
+    court = Court(tmp_path)
+    monkeypatch.setattr(enforce.time, "monotonic", lambda: court.now)
+    court.inquest.counted_at = court.now
+    yield court
+    os.close(court.scoreboard.descriptor)
+
+
+class TestTwoSteps:
+    def test_the_dispatcher_first_then_the_stacks_then_the_end(self, court: Court) -> None:
+        worker = court.hire()
+        court.begin(worker, 5, ago=2.1)
+        court.step()
+        (order,) = court.told
+        assert (order["kind"], order["pid"], order["number"], order["status"]) == ("condemn", worker.pid, 5, 504)
+        assert (court.names(), court.crew.asked) == (["limit_reached"], [])
+        court.answer(worker, "condemned", request=REQUESTED)
+        assert court.crew.asked == [worker.pid]
+        court.crew.written = 100
+        court.step(0.005)
+        court.crew.written = 300
+        court.step(0.005)
+        court.step(QUIET - 0.001)
+        assert court.crew.killed == [], "it may not have written all"
+        court.step(0.002)
+        assert court.crew.killed == [order["reason"]]
+        assert court.told == [order], "it is condemned once"
+
+    def test_neither_is_waited_for_for_long(self, court: Court) -> None:
+        worker = court.hire()
+        court.begin(worker, 5, ago=2.1)
+        court.step()
+        court.step(WORD - 0.001)
+        assert court.crew.asked == []
+        court.step(0.002)
+        assert court.crew.asked == [worker.pid]
+        court.answer(worker, "condemned", request=REQUESTED)
+        assert court.crew.asked == [worker.pid], "asked once"
+        court.step(STACKS - 0.001)
+        assert court.crew.killed == []
+        court.step(0.002)
+        assert len(court.crew.killed) == 1
+
+    def test_it_is_looked_after_all_the_time_until_it_is_killed(self, court: Court) -> None:
+        worker = court.hire()
+        assert court.enforcer.wake(court.now) > SHORTEST
+        court.begin(worker, 5, ago=2.1)
+        court.step()
+        assert court.enforcer.wake(court.now) == SHORTEST
+        court.step(WORD + 0.001)
+        court.step(STACKS + 0.001)
+        court.enforcer.gauges.next_look = court.now + 9
+        assert court.enforcer.wake(court.now) == 9
+
+    def test_one_that_has_answered_is_acquitted(self, court: Court) -> None:
+        worker = court.hire()
+        court.begin(worker, 5, ago=2.1)
+        court.step()
+        court.begin(worker, 6)
+        court.answer(worker, "acquitted")
+        court.step(1.0)
+        assert (court.crew.asked, court.crew.killed, worker.worn) == ([], [], False)
+
+    def test_what_a_request_has_left_behind_is_not_the_next_ones_fault(self, court: Court) -> None:
+        worker = court.hire()
+        court.begin(worker, 5)
+        court.memory.size = 210 * MIB
+        court.step()
+        assert court.told[0]["status"] == 503
+        court.begin(worker, 6)
+        court.answer(worker, "acquitted")
+        assert worker.worn, "it is replaced, and leaves after its request"
+        court.step(0.5)
+        assert len(court.told) == 1
+        court.memory.size = 320 * MIB
+        court.step(0.1)
+        assert court.told[1]["number"] == 6, "half as much again is its own"
+
+    def test_an_answer_that_comes_too_late_changes_nothing(self, court: Court) -> None:
+        worker = court.hire()
+        court.begin(worker, 5, ago=2.1)
+        court.step()
+        court.step(WORD + 0.001)
+        court.step(STACKS + 0.001)
+        court.answer(worker, "acquitted")
+        assert worker.pid in court.enforcer.condemned
+        court.answer(Worker(9, 1, 0.0, pid=999), "condemned", request=None)
+
+    def test_other_reasons_have_the_second_step_only(self, court: Court) -> None:
+        worker = court.hire()
+        assert court.enforcer.end(worker, "stuck", "it hangs", court.now)
+        assert not court.enforcer.end(worker, "stuck", "it hangs", court.now)
+        assert (court.told, court.crew.asked) == ([], [worker.pid])
+        court.step(STACKS + 0.001)
+        assert court.crew.killed == ["it hangs"]
+        coming = Worker(7, 1, court.now)
+        assert not court.enforcer.end(coming, "boot", "it has no pid yet", court.now)
+
+
+class TestSoftLimit:
+    def test_it_is_replaced_once(self, court: Court) -> None:
+        worker = court.hire()
+        court.memory.size = 120 * MIB
+        court.step(1)
+        court.step(1)
+        assert (worker.worn, court.names(), court.told) == (True, ["limit_reached"], [])
+
+    def test_one_that_is_leaving_anyway_is_let_be(self, court: Court) -> None:
+        worker = court.hire()
+        worker.to(State.RETIRING, court.now)
+        court.memory.size = 120 * MIB
+        court.step(1)
+        assert (worker.worn, court.names()) == (False, [])
+
+    def test_again_and_again(self, court: Court) -> None:
+        def leak() -> None:
+            court.hire()
+            court.memory.size = 120 * MIB
+            court.step(1)
+            court.crew.workers.clear()
+            court.enforcer.gauges.gauges.clear()
+
+        for _ in range(SEVERAL - 1):
+            leak()
+        assert "limit_too_low" not in court.names()
+        for _ in range(SEVERAL):
+            leak()
+        assert court.names().count("limit_too_low") == 1, "it is not said all the time"
+        court.now += SAY_AGAIN
+        leak()
+        assert court.names().count("limit_too_low") == 2
+
+    def test_a_worker_that_lived_for_long_was_worth_its_start(self, court: Court) -> None:
+        for number in range(3 * SEVERAL):
+            court.hire()
+            court.memory.size = 120 * MIB
+            court.step(1 if number % SEVERAL else OFTEN + 1)
+            court.crew.workers.clear()
+            court.enforcer.gauges.gauges.clear()
+        assert "limit_too_low" not in court.names()
+
+    def test_too_large_from_the_start(self, court: Court) -> None:
+        court.count = 2
+        court.hire(120 * MIB)
+        assert court.names() == [], "with few others to share with it weighs more than it will"
+        court.hire(110 * MIB)
+        assert court.names() == ["fresh_too_large"]
+        court.hire(110 * MIB)
+        court.step(1)
+        assert court.names() == ["fresh_too_large"]
+        assert not any(worker.worn for worker in court.crew.workers)
+
+
+def test_threads_have_an_age_only(court: Court) -> None:
+    court.settings.threaded = True
+    court.settings.limit_time_worker = 60.0
+    assert court.enforcer.limits() == Limits(age=60.0)
+
+
+class TestInquest:
+    @pytest.mark.parametrize(
+        ("code", "cause"),
+        [
+            (-signal.SIGSEGV, "crash"),
+            (-signal.SIGABRT, "crash"),
+            (-signal.SIGKILL, "signal"),
+            (-signal.SIGTERM, "signal"),
+            (3, "exit"),
+        ],
+    )
+    def test_causes(self, court: Court, code: int, cause: str) -> None:
+        court.bury(court.hire(), code)
+        (incident,) = court.kept()
+        assert (incident.cause, incident.request, incident.elapsed) == (cause, None, None)
+        assert incident.advice
+        assert court.names() == ["incident_recorded"]
+        assert court.inquest.count == 1
+
+    def test_want_of_memory_is_the_kernels_own_word(self, court: Court, monkeypatch: pytest.MonkeyPatch) -> None:
+        first, second, third = court.hire(), court.hire(), court.hire()
+        monkeypatch.setattr(inquest, "kernel_kills", lambda: 4)
+        court.bury(first, -signal.SIGTERM)
+        court.bury(second, -signal.SIGKILL)
+        court.now += RECENT + 1
+        court.inquest.step(court.now)
+        court.bury(third, -signal.SIGKILL)
+        assert [each.cause for each in court.kept()] == ["signal", "oom", "signal"], "what was killed long ago explains nothing"
+
+    def test_one_that_could_not_get_ready(self, court: Court) -> None:
+        court.bury(court.hire(), 1, said="Traceback:\n  x\nImportError: no\n")
+        (incident,) = court.kept()
+        assert (incident.cause, incident.reason) == ("boot", "it could not get ready: ImportError: no")
+        assert incident.stacks.startswith("Traceback")
+
+    def test_the_dispatchers_word_is_waited_for(self, court: Court) -> None:
+        worker = court.hire()
+        court.begin(worker, 5)
+        court.crew.unreleased = {worker.slot}
+        court.bury(worker, -signal.SIGSEGV)
+        assert court.kept() == []
+        court.inquest.hear(worker.slot, worker.pid, {"incident": "0a1b2c3d", "request": REQUESTED, "status": 502})
+        (incident,) = court.kept()
+        assert (incident.id, incident.request, incident.status, incident.cpu) == ("0a1b2c3d", REQUESTED, 502, 0.5)
+
+    def test_but_not_for_long(self, court: Court) -> None:
+        worker = court.hire()
+        court.crew.unreleased = {worker.slot}
+        court.bury(worker, -signal.SIGSEGV)
+        court.inquest.step(court.now + LAST_WORD - 0.01)
+        assert court.kept() == []
+        court.inquest.step(court.now + LAST_WORD + 0.01)
+        assert len(court.kept()) == 1
+        assert court.inquest.cases == []
+
+    def test_it_may_come_before_the_death(self, court: Court) -> None:
+        worker = court.hire()
+        court.inquest.hear(worker.slot, worker.pid, {"incident": "0a1b2c3d", "request": REQUESTED, "status": 0})
+        court.bury(worker, -signal.SIGKILL)
+        (incident,) = court.kept()
+        assert (incident.id, incident.status) == ("0a1b2c3d", None)
+        assert court.inquest.words == {}
+
+    def test_words_about_those_who_left_well_are_not_kept(self, court: Court) -> None:
+        worker = court.hire()
+        court.inquest.hear(worker.slot, worker.pid, {"status": 0, "request": REQUESTED})
+        court.inquest.forget(worker)
+        court.crew.workers.clear()
+        court.inquest.hear(worker.slot, worker.pid, {"status": 0, "request": REQUESTED})
+        assert court.inquest.words == {}
+
+    def test_a_sentence_is_the_cause_whatever_the_death(self, court: Court) -> None:
+        worker = court.hire()
+        court.begin(worker, 5, ago=2.1)
+        court.step()
+        court.answer(worker, "condemned", request=REQUESTED)
+        court.bury(worker, -signal.SIGKILL)
+        (incident,) = court.kept()
+        assert (incident.cause, incident.id) == ("limit_time_real", court.told[0]["incident"])
+        assert incident.request == REQUESTED, "as the dispatcher said it when it condemned"
+
+    def test_each_thread_s_request_has_its_own(self, court: Court) -> None:
+        worker = court.hire()
+        worker.threads = 3
+        court.crew.unreleased = {0, 1, 2}
+        court.bury(worker, -signal.SIGSEGV)
+        for slot in range(3):
+            assert court.kept() == []
+            word = {"incident": f"{slot:08}", "request": REQUESTED | {"id": f"r{slot}"}, "status": 502}
+            court.inquest.hear(slot, worker.pid, word if slot else {})
+        assert [(each.id, each.request and each.request["id"]) for each in court.kept()] == [("00000001", "r1"), ("00000002", "r2")]
+
+    def test_a_process_that_is_gone_altogether_has_no_figures(self, court: Court) -> None:
+        def gone() -> float:
+            raise Gone
+
+        court.memory.processor = gone  # type: ignore[method-assign]
+        worker = court.hire()
+        court.begin(worker, 5)
+        gauge = court.enforcer.gauges.gauges[worker.pid]
+        assert isinstance(gauge, Gauge)
+        court.bury(worker, -signal.SIGKILL)
+        assert court.kept()[0].cpu is None
+
+    def test_a_full_disk_loses_it_and_says_so(self, court: Court, monkeypatch: pytest.MonkeyPatch) -> None:
+        def refuse(_: Incident) -> None:
+            raise OSError(28, "No space left on device")
+
+        monkeypatch.setattr(court.inquest.ledger, "add", refuse)
+        court.bury(court.hire(), 3)
+        assert court.names() == ["incident_lost", "incident_recorded"]
