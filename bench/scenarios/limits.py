@@ -188,7 +188,8 @@ LEAK = Scenario(
     "leak",
     "2 000 requests that leak 5 MiB each",
     "They come one after the other, each over a connection of its own. Memory is read before every tenth of them; the picture "
-    "shows the last round.",
+    "shows the last round. Where a number of requests stands in for a limit of memory, those of the others count as well: a worker "
+    f"is replaced after {REQUESTS} of any kind, few of which leaked. So memory is low, and workers are started all the time.",
     LEAKED,
     leak,
     PICTURE="limits-memory.svg",
@@ -197,7 +198,8 @@ COST = Scenario(
     "cost",
     "What limits cost",
     "wrk with one thread asks for `/` over 16 kept-alive connections for 4 s; the rounds alternate. CPU is that of all processes "
-    "of the server, the master included, divided by the requests.",
+    "of the server, the master included, divided by the requests. On a machine with other work the rates of rounds differ by more "
+    "than those of the servers do: CPU is what to read.",
     (
         Column("rate", "requests/s", ratio=True),
         Column("cpu", "CPU µs each", decimals=1, ratio=True),
