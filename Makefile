@@ -4,10 +4,10 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test check format bench soak clean
+.PHONY: help setup run test check format bench bench-limits soak clean
 
 help: ## show this list
-	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
 
 setup: $(VENV)/.ready ## make .venv with prefork in it
 
@@ -36,6 +36,9 @@ format: setup ## put the code into its one format
 
 bench: setup ## measure against the other servers; writes docs/benchmarks.md
 	$(PYTHON) bench/run.py
+
+bench-limits: setup ## run the same abuses against the other servers' limits; writes docs/limits.md
+	$(PYTHON) bench/run.py limits
 
 soak: setup examples/shop/.venv/.ready ## every lifecycle story 20 times, a minute of fuzzing; writes docs/soak.md
 	$(BIN)/python tests/soak.py

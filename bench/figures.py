@@ -3,23 +3,28 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
-from statistics import median
-from typing import Literal
+from dataclasses import dataclass, field
+from statistics import median, mode
+from typing import TYPE_CHECKING, Literal
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 
 @dataclass(frozen=True)
 class Column:
     """One figure of a scenario: its key in a round, its heading with the unit, and what several rounds become.
 
-    `ratio` also prints the figure divided by Prefork's. Failures are totals: a median would hide the round that failed.
+    `ratio` also prints the figure divided by Prefork's. Failures are totals: a median would hide the round that failed. What is
+    no quantity, as a status, is what most rounds had. `words` are printed instead of some figures.
     """
 
     key: str
     heading: str
     decimals: int = 0
     ratio: bool = False
-    summary: Literal["median", "total"] = "median"
+    summary: Literal["median", "total", "most"] = "median"
+    words: Mapping[float, str] = field(default_factory=dict)
 
 
 def percentile(ascending: list[float], percent: float) -> float:
@@ -37,7 +42,7 @@ def summarize(rounds: list[dict[str, float]], column: Column) -> float | None:
     values = [found[column.key] for found in rounds if column.key in found]
     if not values:
         return None
-    return sum(values) if column.summary == "total" else median(values)
+    return {"median": median, "total": sum, "most": mode}[column.summary](values)
 
 
 def ratio(figure: float, reference: float | None) -> float | None:
@@ -49,6 +54,8 @@ def cell(figure: float | None, reference: float | None, column: Column) -> str:
     """The figure as the table prints it, with its ratio to the reference in brackets where the column has one."""
     if figure is None:
         return "–"
+    if figure in column.words:
+        return column.words[figure]
     text = f"{figure:,.{column.decimals}f}".replace(",", "\N{NO-BREAK SPACE}")
     share = ratio(figure, reference) if column.ratio else None
     return text if share is None else f"{text} ({share:.2f}×)"

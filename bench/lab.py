@@ -10,7 +10,7 @@ import os
 import signal
 import tempfile
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -78,9 +78,13 @@ class Served:
 
 @dataclass(frozen=True)
 class Lab:
-    """What a run allows its scenarios: `quick` means the shortest times that still show something."""
+    """What a run allows its scenarios: `quick` means the shortest times that still show something.
+
+    `curves` is where they leave what is more than a figure: points by server, those of the last round.
+    """
 
     quick: bool = False
+    curves: dict[str, list[tuple[float, float]]] = field(default_factory=dict)
 
     def seconds(self, usual: float, quick: float) -> float:
         """A duration that depends on the kind of run."""

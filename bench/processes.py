@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 PR_SET_CHILD_SUBREAPER = 36
 TICKS = os.sysconf("SC_CLK_TCK")
+PAGE = os.sysconf("SC_PAGE_SIZE")
 START_TIMEOUT = 30.0
 STOP_TIMEOUT = 4.0
 
@@ -108,6 +109,12 @@ def pss_mib(pid: int) -> float:
     except (FileNotFoundError, ProcessLookupError):
         return 0.0
     return sum(int(line.split()[1]) for line in lines if line.startswith("Pss:")) / 1024
+
+
+def resident_mib(pid: int) -> float:
+    """Resident memory in MiB, shared pages counted whole; 0 when the process is gone."""
+    fields = stat(pid)
+    return int(fields[21]) * PAGE / (1 << 20) if fields else 0.0
 
 
 def free_port() -> int:

@@ -14,8 +14,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
 REFERENCE = "prefork"
-INTRODUCTION = (
-    "Written by `make bench`; every server has two workers, and all run on one machine together with the load on them. "
+CONDITIONS = (
+    "every server has two workers, and all run on one machine together with the load on them. "
     "Figures are medians of the rounds, which go round-robin over the servers; in brackets, the figure divided by Prefork's. "
     "Compare ratios, not absolute figures."
 )
@@ -38,21 +38,38 @@ class Section:
     method: str
     columns: Sequence[Column]
     rows: Sequence[Row]
+    picture: str = ""  # its file, beside the report
+    reference: str = REFERENCE  # whose figures the others are divided by
+
+
+@dataclass(frozen=True)
+class Heading:
+    """What a report is called, which command writes it, and what its reader must know."""
+
+    title: str
+    command: str
+    remarks: str = ""
+
+    @property
+    def text(self) -> str:
+        """The first paragraphs."""
+        return "\n\n".join(filter(None, (f"# {self.title}", f"Written by `{self.command}`; {CONDITIONS}", self.remarks)))
 
 
 def table(section: Section) -> str:
-    """The scenario's Markdown table; ratios are to Prefork's row."""
-    reference = next((row.rounds for row in section.rows if row.server == REFERENCE), [])
+    """The scenario's Markdown table; ratios are to the row of the reference."""
+    reference = next((row.rounds for row in section.rows if row.server == section.reference), [])
     heads = ["server", *(column.heading for column in section.columns)]
     lines = [heads, ["---", *("---:" for _ in section.columns)]]
-    lines += [[row.server, *cells(row, section.columns, reference)] for row in section.rows]
+    lines += [
+        [row.server, *cells(row, section.columns, [] if row.server == section.reference else reference)] for row in section.rows
+    ]
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 
 def cells(row: Row, columns: Sequence[Column], reference: list[dict[str, float]]) -> list[str]:
-    """One server's figures as text; Prefork's own row has no ratios."""
-    compared = [] if row.server == REFERENCE else reference
-    return [cell(summarize(row.rounds, column), summarize(compared, column), column) for column in columns]
+    """One server's figures as text."""
+    return [cell(summarize(row.rounds, column), summarize(reference, column), column) for column in columns]
 
 
 def complaints(section: Section) -> str:
@@ -60,11 +77,12 @@ def complaints(section: Section) -> str:
     return "\n".join(f"- **{row.server} failed:** {reason.replace('|', '·')}" for row in section.rows for reason in row.failures)
 
 
-def document(facts: dict[str, str], setups: dict[str, str], left_out: dict[str, str], sections: Iterable[Section]) -> str:
+def document(
+    heading: Heading, facts: dict[str, str], setups: dict[str, str], left_out: dict[str, str], sections: Iterable[Section]
+) -> str:
     """The whole report. `setups` says how each server was run, `left_out` why one was not."""
     parts = [
-        "# Benchmarks",
-        INTRODUCTION,
+        heading.text,
         listing(facts),
         "## Servers",
         listing(setups),
@@ -72,7 +90,8 @@ def document(facts: dict[str, str], setups: dict[str, str], left_out: dict[str, 
     if left_out:
         parts += ["**Left out, because they could not be installed:**", listing(left_out)]
     for section in sections:
-        parts += [f"## {section.title}", section.method, table(section), complaints(section)]
+        picture = f"![{section.title}]({section.picture})" if section.picture else ""
+        parts += [f"## {section.title}", section.method, table(section), picture, complaints(section)]
     return "\n\n".join(part for part in parts if part) + "\n"
 
 

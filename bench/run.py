@@ -1,10 +1,10 @@
-"""Measure Prefork and the other servers, and write docs/benchmarks.md.
+"""Measure Prefork and the other servers, and write docs/benchmarks.md or docs/limits.md.
 
-    python3 bench/run.py [--quick] [--rounds 5] [--only hello,stranding] [--servers prefork,gunicorn-sync]
+    python3 bench/run.py [benchmarks|limits] [--quick] [--rounds 5] [--only hello,stranding] [--servers prefork,gunicorn-sync]
 
-A whole run takes about twenty minutes and writes docs/benchmarks.md. A run with other rounds, scenarios or servers writes
-bench/results/benchmarks.md instead, so that it never replaces a whole one. The raw rounds go to bench/results/ as JSON. No
-server outlives the run, also when it is interrupted.
+A whole run takes about twenty minutes and writes its page of docs/. A run with other rounds, scenarios or servers writes to
+bench/results/ instead, so that it never replaces a whole one. The raw rounds go there as JSON, too. No server outlives the run,
+also when it is interrupted.
 """
 
 from __future__ import annotations
@@ -16,29 +16,71 @@ import signal
 import subprocess
 import sys
 import time
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
 
 from environment import Missing, canonical, install, machine, require_nginx, require_wrk, versions
 from lab import Lab
+from limited import LIMITED
+from plot import drawing
 from processes import ServerFailed, adopt_orphans
-from report import Row, Section, document
-from scenarios import failures, hello, memory, slow_clients, stall, stranding, transfer
+from report import Heading, Row, Section, document
+from scenarios import failures, hello, limits, memory, slow_clients, stall, stranding, transfer
 from servers import ROOT, SERVERS
 
 if TYPE_CHECKING:
-    from types import ModuleType
+    from collections.abc import Sequence
 
+    from figures import Column
     from servers import Server
 
-SCENARIOS = {module.NAME: module for module in (hello, stranding, failures, stall, slow_clients, transfer, memory)}
 RESULTS = ROOT / "bench" / "results"
+
+
+class Scenario(Protocol):
+    """What the modules below scenarios/ are."""
+
+    NAME: str
+    ROUNDS: int
+    TITLE: str
+    METHOD: str
+    COLUMNS: tuple[Column, ...]
+
+    def measure(self, server: Server, lab: Lab) -> dict[str, float]:
+        """One round of one server. Raises ServerFailed."""
+
+
+@dataclass(frozen=True)
+class Report:
+    """A page of docs/: what is measured for it, and of which servers."""
+
+    heading: Heading
+    scenarios: Sequence[Scenario]
+    servers: Sequence[Server]
+
+
+REPORTS = {
+    "benchmarks": Report(
+        Heading("Benchmarks", "make bench"), (hello, stranding, failures, stall, slow_clients, transfer, memory), SERVERS
+    ),
+    "limits": Report(
+        Heading(
+            "Limits beside those of others",
+            "make bench-limits",
+            f"Each server has the limits that it knows, set to the same values. {limits.METHOD}",
+        ),
+        limits.SCENARIOS,
+        LIMITED,
+    ),
+}
 
 
 class Run:
     """One run: which servers and scenarios, and what came of each."""
 
-    def __init__(self, scenarios: list[ModuleType], servers: list[Server], lab: Lab, rounds: int | None) -> None:
+    def __init__(self, scenarios: list[Scenario], servers: list[Server], lab: Lab, rounds: int | None) -> None:
         self.lab = lab
+        self.scenarios = {scenario.NAME: scenario for scenario in scenarios}
         self.began = time.monotonic()
         self.plan = [(scenario, server) for scenario in scenarios for server in servers if server.supports(scenario.NAME)]
         self.rounds = {scenario.NAME: rounds or scenario.ROUNDS for scenario in scenarios}
@@ -52,7 +94,7 @@ class Run:
                 if number <= self.rounds[scenario.NAME]:
                     self.say(f"round {number}/{rounds}  {scenario.NAME:<10} {server.name:<17} {self.once(scenario, server)}")
 
-    def once(self, scenario: ModuleType, server: Server) -> str:
+    def once(self, scenario: Scenario, server: Server) -> str:
         """One server in one scenario; what came of it, in a line."""
         row = self.rows[scenario.NAME, server.name]
         try:
@@ -72,7 +114,7 @@ class Run:
         """The results, scenario by scenario."""
         chosen = dict.fromkeys(scenario.NAME for scenario, _ in self.plan)
         rows = {name: [row for (scenario, _), row in self.rows.items() if scenario == name] for name in chosen}
-        return [Section(SCENARIOS[name].TITLE, SCENARIOS[name].METHOD, SCENARIOS[name].COLUMNS, rows[name]) for name in chosen]
+        return [section(self.scenarios[name], rows[name]) for name in chosen]
 
     def raw(self) -> dict[str, dict[str, dict[str, object]]]:
         """Every round's figures and failures: scenario → server."""
@@ -80,6 +122,12 @@ class Run:
         for (scenario, server), row in self.rows.items():
             found.setdefault(scenario, {})[server] = {"rounds": row.rounds, "failures": row.failures}
         return found
+
+
+def section(scenario: Scenario, rows: list[Row]) -> Section:
+    """One scenario's part of the report."""
+    more = {name.lower(): getattr(scenario, name) for name in ("PICTURE", "REFERENCE") if hasattr(scenario, name)}
+    return Section(scenario.TITLE, scenario.METHOD, scenario.COLUMNS, rows, **more)
 
 
 def chosen(names: str | None, known: dict[str, object], kind: str) -> list[str]:
@@ -90,10 +138,10 @@ def chosen(names: str | None, known: dict[str, object], kind: str) -> list[str]:
     return wanted
 
 
-def usable(names: list[str], reasons: dict[str, str]) -> tuple[list[Server], dict[str, str]]:
+def usable(servers: Sequence[Server], names: list[str], reasons: dict[str, str]) -> tuple[list[Server], dict[str, str]]:
     """The servers that are installed, and why the others are left out."""
     have = versions()
-    asked = [server for server in SERVERS if server.name in names]
+    asked = [server for server in servers if server.name in names]
     missing = [server for server in asked if canonical(server.package) not in have]
     left_out = {server.name: reasons.get(server.package, "not installed: run `make setup`") for server in missing}
     for name, reason in left_out.items():
@@ -101,8 +149,8 @@ def usable(names: list[str], reasons: dict[str, str]) -> tuple[list[Server], dic
     return [server for server in asked if server not in missing], left_out
 
 
-def publish(run: Run, servers: list[Server], left_out: dict[str, str], *, whole: bool) -> None:
-    """Write the raw rounds and the report, and say where."""
+def publish(name: str, run: Run, servers: list[Server], left_out: dict[str, str], *, whole: bool) -> None:
+    """Write the raw rounds, the report and its picture, and say where."""
     now = dt.datetime.now(dt.UTC)
     have = versions()
     minutes = (time.monotonic() - run.began) / 60
@@ -115,32 +163,39 @@ def publish(run: Run, servers: list[Server], left_out: dict[str, str], *, whole:
     setups = {server.name: f"{server.package} {have[canonical(server.package)]}, {server.setup}" for server in servers}
     RESULTS.mkdir(exist_ok=True)
     raw = RESULTS / f"{now:%Y%m%d-%H%M%S}.json"
-    raw.write_text(json.dumps({"facts": facts, "servers": setups, "left_out": left_out, "results": run.raw()}, indent=1))
-    report = ROOT / "docs" / "benchmarks.md" if whole else RESULTS / "benchmarks.md"
-    report.write_text(document(facts, setups, left_out, run.sections()))
+    found = {"facts": facts, "servers": setups, "left_out": left_out, "results": run.raw(), "curves": run.lab.curves}
+    raw.write_text(json.dumps(found, indent=1))
+    report = (ROOT / "docs" if whole else RESULTS) / f"{name}.md"
+    sections = run.sections()
+    report.write_text(document(REPORTS[name].heading, facts, setups, left_out, sections))
+    for picture in (section.picture for section in sections if section.picture):
+        report.with_name(picture).write_text(drawing(run.lab.curves, "leaking requests", "resident memory of all processes, MiB"))
     print(f"wrote {report.relative_to(ROOT)} and {raw.relative_to(ROOT)}")
 
 
 def main() -> None:
     """Read the command line, prepare, measure, publish."""
     arguments = argparse.ArgumentParser(description="Measure Prefork and the other servers.")
+    arguments.add_argument("report", nargs="?", choices=list(REPORTS), default="benchmarks")
     arguments.add_argument("--quick", action="store_true", help="one round, short durations")
-    arguments.add_argument("--rounds", type=int, help="rounds of every scenario (default: 3; memory 1)")
-    arguments.add_argument("--only", metavar="SCENARIO,…", help=", ".join(SCENARIOS))
-    arguments.add_argument("--servers", metavar="SERVER,…", help=", ".join(server.name for server in SERVERS))
+    arguments.add_argument("--rounds", type=int, help="rounds of every scenario (default: 3; memory 1, cost 9)")
+    arguments.add_argument("--only", metavar="SCENARIO,…", help="some of the report's scenarios")
+    arguments.add_argument("--servers", metavar="SERVER,…", help="some of the report's servers")
     given = arguments.parse_args()
-    scenarios = [SCENARIOS[name] for name in chosen(given.only, dict(SCENARIOS), "scenario")]
-    names = chosen(given.servers, {server.name: server for server in SERVERS}, "server")
-    if hello in scenarios:
+    report = REPORTS[given.report]
+    known = {scenario.NAME: scenario for scenario in report.scenarios}
+    scenarios = [known[name] for name in chosen(given.only, dict(known), "scenario")]
+    names = chosen(given.servers, {server.name: server for server in report.servers}, "server")
+    if hello in scenarios or limits.COST in scenarios:
         require_wrk()
     if transfer in scenarios:
         require_nginx()
     adopt_orphans()
-    servers, left_out = usable(names, install())
+    servers, left_out = usable(report.servers, names, install())
     run = Run(scenarios, servers, Lab(given.quick), 1 if given.quick else given.rounds)
     run.measure()
     whole = not (given.quick or given.only or given.servers or given.rounds)
-    publish(run, servers, left_out, whole=whole)
+    publish(given.report, run, servers, left_out, whole=whole)
 
 
 if __name__ == "__main__":

@@ -77,8 +77,8 @@ class Server:
         return scenario in self.scenarios and (scenario != "stall" or self.can("reload"))
 
 
-def prefork(log_level: str) -> Callable[[Launch], list[str]]:
-    """Prefork's command, with the access log (`info`) or without (`warning`)."""
+def prefork(log_level: str, **limits: float | str) -> Callable[[Launch], list[str]]:
+    """Prefork's command, with the access log (`info`) or without (`warning`), with its limits or with others."""
 
     def command(launch: Launch) -> list[str]:
         options = {
@@ -88,6 +88,7 @@ def prefork(log_level: str) -> Callable[[Launch], list[str]]:
         }  # fmt: skip
         if launch.files:
             options |= {"max-body-size": "2G", "static": f"/files={launch.files}"}
+        options |= {name.replace("_", "-"): value for name, value in limits.items()}
         flags = [text for name, value in options.items() for text in (f"--{name}", str(value))]
         return [str(PREFORK / "prefork"), "serve", f"{launch.module}:app", *flags]
 

@@ -374,6 +374,19 @@ class LimitTooLow(Event):
 
 
 @dataclass(frozen=True, slots=True)
+class MemoryScarce(Event):
+    """The machine, or the cgroup of the server, has hardly any memory left. Said once a minute."""
+
+    available: int
+    pressure: float
+    consequence: str
+    level = "warning"
+    wording = (
+        "Memory is scarce: {available} bytes are left, and processes waited for it in {pressure} % of the last 10 s: {consequence}"
+    )
+
+
+@dataclass(frozen=True, slots=True)
 class IncidentRecorded(Event):
     """A worker ended violently; what is known of it has been kept."""
 

@@ -82,12 +82,16 @@ def place_name(slot: int) -> str:
 
 @dataclass(frozen=True)
 class Wanted:
-    """What there should be: `count` ready workers of `generation`, none started before `not_before`."""
+    """What there should be: `count` ready workers of `generation`, none started before `not_before`.
+
+    `cramped`: there is no memory for one worker more, so a worn one has to be gone before its replacement is started.
+    """
 
     count: int
     generation: int
     boot_timeout: float
     not_before: float = 0.0
+    cramped: bool = False
 
 
 @dataclass(frozen=True)
@@ -123,20 +127,27 @@ class Drop:
 
 Action = Fork | Retire | Kill | Drop
 COMING = frozenset((S.FORKING, S.BOOTING))
+GOING = frozenset((S.RETIRING, S.LEAVING))
 
 
 def plan(workers: Sequence[Worker], wanted: Wanted, now: float) -> list[Action]:
-    """What to do now so that there will be what is wanted, without ever having fewer ready workers than there are."""
+    """What to do now so that there will be what is wanted, without ever having fewer ready workers than there are.
+
+    But for one where it is cramped. Not in a reload: only a new worker that is ready shows that the new code is fit to serve.
+    """
     coming = [w for w in workers if w.state in COMING and w.generation == wanted.generation]
     fresh = [w for w in workers if w.state is S.READY and w.generation == wanted.generation and not w.worn]
     stale = [w for w in workers if w.state is S.READY and w not in fresh]
     late = list(overdue(workers, wanted, now))
     killed = {kill.worker for kill in late}
+    going = [w for w in workers if w.state in GOING]
+    in_turn = wanted.cramped and all(w.generation == wanted.generation for w in stale)
     return [
         *late,
         *(Drop(w) for w in workers if w.state in COMING and w.generation != wanted.generation),
-        *starts(len(coming), len(fresh), len(stale), wanted, now),
+        *starts(len(coming), len(fresh), len(stale) + len(going) * in_turn, wanted, now, spare=0 if in_turn else 1),
         *(action for action in farewells(coming, fresh, stale, wanted) if action.worker not in killed),
+        *(exchanges(fresh, stale, wanted) if in_turn and not coming and not going and now >= wanted.not_before else ()),
     ]
 
 
@@ -149,15 +160,15 @@ def overdue(workers: Iterable[Worker], wanted: Wanted, now: float) -> Iterable[K
             yield Kill(worker, "stuck", f"it did not leave within {LEAVE_WITHIN:g} s")
 
 
-def starts(coming: int, fresh: int, stale: int, wanted: Wanted, now: float) -> Iterable[Action]:
-    """New workers: as many at once as requests have nobody else to go to, and otherwise one at a time.
+def starts(coming: int, fresh: int, stale: int, wanted: Wanted, now: float, spare: int) -> Iterable[Action]:
+    """New workers: as many at once as requests have nobody else to go to, and otherwise `spare` (one or none) at a time.
 
     So a reload or a recycling needs the memory of one worker more, and a start or a crash is over as soon as possible.
     """
     if now < wanted.not_before:
         return ()
     missing = wanted.count - coming - fresh
-    at_once = max(1, wanted.count - fresh - stale) - coming
+    at_once = max(spare, wanted.count - fresh - stale) - coming
     return (Fork(wanted.generation) for _ in range(min(missing, at_once)))
 
 
@@ -173,6 +184,12 @@ def farewells(coming: list[Worker], fresh: list[Worker], stale: list[Worker], wa
         else:
             reason = "its replacement is ready" if worker.worn else surplus_reason(wanted.count)
         yield Retire(worker, reason)
+
+
+def exchanges(fresh: list[Worker], stale: list[Worker], wanted: Wanted) -> Iterable[Retire]:
+    """A worn worker leaves before there is another in its place: one at a time."""
+    if stale and len(fresh) + len(stale) == wanted.count:
+        yield Retire(min(stale, key=rank), "there is no room for its replacement beside it")
 
 
 def surplus_reason(count: int) -> str:

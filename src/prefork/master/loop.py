@@ -42,6 +42,7 @@ from prefork.master.crew import Crew
 from prefork.master.enforce import Enforcer
 from prefork.master.fleet import Drop, Fork, Retire, State, Wanted, plan
 from prefork.master.front import Front
+from prefork.master.guard import Guard
 from prefork.master.inquest import Inquest
 from prefork.master.notify import Notifier
 from prefork.master.reload import Reload
@@ -108,6 +109,7 @@ class Master:
         self.complete = False  # all wanted workers have been ready once
         self.sweeping = False  # children have ended and are not buried yet
         self.enforcer = Enforcer(self)
+        self.guard = Guard(self)
         self.inquest = Inquest(self)
         self.strays = Strays()
         self.asked_for_stacks: list[Callable[[dict[str, Any]], None]] = []
@@ -170,6 +172,7 @@ class Master:
         self.enforcer.step(now)
         self.inquest.step(now)
         self.crew.look()
+        self.guard.step(now)
         for worker in self.crew.ready():
             self.backoff.lives(worker.born, worker.since, now)
         for action in plan(self.crew.all(), self._wanted(), now):
@@ -193,7 +196,8 @@ class Master:
 
     def _wanted(self) -> Wanted:
         leaving = self.stopping is not None and self.stopping.drained
-        return Wanted(0 if leaving else self.count, self.generation, self.settings.boot_timeout, self.backoff.not_before)
+        count = 0 if leaving else self.count
+        return Wanted(count, self.generation, self.settings.boot_timeout, self.backoff.not_before, self.guard.cramped)
 
     def _fork(self, now: float) -> None:
         generation = self.templates.generations.get(self.generation)

@@ -67,3 +67,9 @@ def test_a_cell_prints_the_figure_and_its_ratio(
     figure: float | None, reference: float | None, column: Column, expected: str
 ) -> None:
     assert cell(figure, reference, column) == expected
+
+
+def test_what_is_no_quantity_is_what_most_rounds_had_and_may_be_a_word() -> None:
+    column = Column("status", "the request got", summary="most", words={0.0: "a cut connection"})
+    assert cell(summarize([{"status": 504.0}, {"status": 0.0}, {"status": 504.0}], column), None, column) == "504"
+    assert cell(summarize([{"status": 0.0}], column), None, column) == "a cut connection"
