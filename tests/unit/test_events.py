@@ -9,7 +9,8 @@ from dataclasses import fields
 
 import pytest
 
-from prefork.events import CATALOGUE, LEVELS, Access, Event, Starting, TemplateFailed, WorkerDied, WorkerReady, worded
+from prefork.events import CATALOGUE, LEVELS, Access, Event, Starting, TemplateFailed, WorkerDied, WorkerReady
+from prefork.events.event import worded
 
 VALUES: dict[str, object] = {
     "str": "text",

@@ -20,7 +20,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "": set(),
     "config": {"config"},
     "catalogue": {"events"},
-    "events": set(),
+    "events": {"events"},
     "journal": {"events", "kernel", "lines"},
     "histogram": {"scoreboard"},
     "lines": {"events"},

@@ -8,6 +8,10 @@ from __future__ import annotations
 import re
 from decimal import Decimal
 
+KIB, MIB, GIB = 1 << 10, 1 << 20, 1 << 30
+SHORTEST, LONGEST = 0.001, 31_536_000.0  # seconds: the least that is not nothing, and a year
+HIGHEST = 2**31 - 1  # the largest count
+
 UNITS = {"": 1, "K": 1 << 10, "M": 1 << 20, "G": 1 << 30, "T": 1 << 40}
 SIZE = re.compile(r"(\d{1,18}(?:\.\d{1,6})?)\s*(?:([KMGT]?)(?:i?B)?|bytes?)", re.IGNORECASE | re.ASCII)
 

@@ -1,0 +1,17 @@
+"""Every option, declared once, in the groups that `--help` and the documentation show: a module for each.
+
+A declaration's help says in one sentence what the value means; its kind and range say what may be written. An option whose change
+needs a restart is held by an open socket or file, or by a process that outlives reloads.
+"""
+
+from prefork.config.groups.application import Application
+from prefork.config.groups.http import HTTP
+from prefork.config.groups.limits import Limits
+from prefork.config.groups.logging import Logging
+from prefork.config.groups.process import Process
+from prefork.config.groups.timeouts import Timeouts
+from prefork.config.groups.workers import Workers
+
+__all__ = ["GROUPS", "HTTP", "Application", "Limits", "Logging", "Process", "Timeouts", "Workers"]
+
+GROUPS: tuple[type, ...] = (Application, Workers, HTTP, Limits, Timeouts, Logging, Process)

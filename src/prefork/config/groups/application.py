@@ -1,0 +1,57 @@
+"""The options that say what is served."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+from prefork.config import kinds
+from prefork.config.hosted import wants_reload
+from prefork.config.option import Derived, option
+
+
+@dataclass(frozen=True, kw_only=True)
+class Application:
+    """What is served, and with which interpreter."""
+
+    app: str | None = option(
+        kinds.APP, None, "The application, or a factory that is called once to get it; `prefork serve APP` says the same"
+    )
+    app_dir: Path = option(
+        kinds.PATH,
+        Derived(lambda _, surroundings: surroundings.cwd, "the current directory"),
+        "The directory that goes first on the application's `sys.path` and is its current directory",
+    )
+    python: Path = option(
+        kinds.PROGRAM,
+        Derived(lambda _, __: Path(sys.executable), "Prefork's own interpreter"),
+        "The interpreter of the application's environment, Python 3.9 or later; Prefork itself need not be installed there",
+    )
+    preload: str = option(
+        kinds.PRELOAD,
+        "auto",
+        "Whether workers are forked from a process that has imported the application; auto imports in each worker instead "
+        "when the import leaves threads or open connections behind",
+    )
+    dev: bool = option(
+        kinds.SWITCH,
+        Derived(lambda values, _: wants_reload(values["host_options"].get("dev_mode", "")), "yes where `dev_mode` names it"),
+        "For development: whether the server reloads when a file of the application, or the configuration file, changes; the same "
+        "as `reload` or `all` in Odoo's `dev_mode`",
+    )
+    after_fork: str | None = option(
+        kinds.HOOK,
+        None,
+        "A function of the application that each new worker calls first: to reconnect, to start threads; what it raises means "
+        "that the worker cannot get ready",
+    )
+    worker_ready: str | None = option(
+        kinds.HOOK, None, "One that it calls last, right before it takes requests: to warm caches; as `after_fork` if it raises"
+    )
+    worker_exit: str | None = option(
+        kinds.HOOK, None, "One that it calls when it leaves after its last request: to flush what is buffered; a failure is logged"
+    )
+    server_wide_modules: tuple[str, ...] = option(
+        kinds.NAMES, (), "The modules that Odoo loads for every database", aliases=("load",), inert=True
+    )

@@ -1,0 +1,116 @@
+"""The options of sockets, proxies, the queue and static files."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from prefork.config import kinds
+from prefork.config.option import Derived, option
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from prefork.config.lanes import Lane
+
+
+@dataclass(frozen=True, kw_only=True)
+class HTTP:
+    """Where requests come in, whose word about the client is taken, and how many may wait."""
+
+    http_interface: tuple[str, ...] = option(
+        kinds.INTERFACES,
+        ("127.0.0.1",),
+        "The addresses to listen on; sockets that systemd passes are used instead",
+        applies="restart",
+        aliases=("xmlrpc_interface",),
+    )
+    http_port: int = option(
+        kinds.PORT,
+        8069,
+        "The port for requests, at each address",
+        applies="restart",
+        minimum=1,
+        maximum=65535,
+        aliases=("xmlrpc_port",),
+    )
+    http_enable: bool = option(
+        kinds.SWITCH, True, "Whether requests are served at all", applies="restart", aliases=("http", "xmlrpc")
+    )
+    http_socket_group: str | None = option(
+        kinds.ACCOUNT,
+        None,
+        "The group of `unix:` sockets, such as that of the proxy; not set means that of the workers",
+        applies="restart",
+    )
+    http_socket_mode: int = option(
+        kinds.MODE,
+        Derived(lambda values, _: 0o660 if values["http_socket_group"] else 0o600, "`660` with `http_socket_group`, else `600`"),
+        "The permissions of `unix:` sockets; whoever may write to one may connect",
+        applies="restart",
+    )
+    reuse_port: bool = option(
+        kinds.SWITCH,
+        False,
+        "Whether another server may listen on the same addresses, to take over from this one or to share the work; "
+        "both must set it and belong to the same account",
+        applies="restart",
+    )
+    backlog: int = option(
+        kinds.NUMBER,
+        2048,
+        "Connections the kernel keeps at each address until they are accepted",
+        applies="restart",
+        minimum=1,
+        maximum=65535,
+    )
+    websocket_port: int = option(
+        kinds.OLD_PORT,
+        8072,
+        "The port for WebSocket and long-polling connections",
+        applies="restart",
+        minimum=1,
+        maximum=65535,
+        aliases=("gevent_port", "longpolling_port"),
+        inert=True,
+    )
+    proxy_mode: bool = option(kinds.SWITCH, False, "Whether the X-Forwarded headers of a trusted proxy are believed")
+    trusted_proxies: tuple[str, ...] = option(
+        kinds.NETWORKS,
+        ("127.0.0.0/8", "::1"),
+        "Whose forwarded headers are believed, and who may ask for /_prefork/ pages",
+    )
+    queue_size: int = option(
+        kinds.NUMBER,
+        1024,
+        "Requests that may wait for an idle worker, in each lane; further ones get 503",
+        minimum=1,
+        maximum=1_000_000,
+    )
+    lanes: tuple[Lane, ...] = option(
+        kinds.LANES,
+        (),
+        "Classes of routes with workers of their own: `2` reserves two workers for the paths that fit the pattern, `0-3` allows "
+        "three at once, `1-3` does both; `|` separates patterns, `*` stands for anything, and the first lane that fits counts",
+    )
+    static: tuple[tuple[str, str], ...] = option(
+        kinds.PLACES,
+        (),
+        "Directories whose files are served without the application, each behind a prefix of URLs: `/static=/srv/shop/static`",
+    )
+    sendfile_roots: tuple[Path, ...] = option(
+        kinds.PATHS,
+        (),
+        "An answer of the application with an X-Sendfile header that names a file below one of these directories is that file; "
+        "not set means that the header passes, for a proxy",
+    )
+    accel_redirects: tuple[tuple[str, str], ...] = option(
+        kinds.PLACES,
+        (),
+        "An answer of the application with an X-Accel-Redirect header below one of these prefixes is a file of its directory; "
+        "not set means that the header passes, for a proxy",
+    )
+    console: bool = option(kinds.SWITCH, False, "Whether the web console runs", applies="restart", inert=True)
+    console_port: int = option(
+        kinds.PORT, 8071, "The port of the web console", applies="restart", minimum=1, maximum=65535, inert=True
+    )

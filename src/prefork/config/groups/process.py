@@ -1,0 +1,52 @@
+"""The options of files, accounts and rights."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from prefork.config import kinds
+from prefork.config.option import Derived, Surroundings, option
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+
+def home_for(values: Mapping[str, Any], surroundings: Surroundings) -> Path:
+    """The data directory of an application: below the user's data, told apart by the application's path."""
+    app_dir = str(values["app_dir"])
+    mark = hashlib.sha256(os.fsencode(app_dir)).hexdigest()[:8]
+    place = f"{os.path.basename(app_dir) or 'root'}-{mark}"
+    data_home = surroundings.environ.get("XDG_DATA_HOME", "")
+    if os.path.isabs(data_home):
+        return Path(data_home, "prefork", place)
+    home = surroundings.environ.get("HOME") or os.path.expanduser("~")
+    if not os.path.isabs(home):  # a user id without an account, as in some containers
+        return Path(app_dir, ".prefork")
+    return Path(home, ".local", "share", "prefork", place)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Process:
+    """The server's own files and rights."""
+
+    data_dir: Path = option(
+        kinds.PATH,
+        Derived(home_for, "`$XDG_DATA_HOME` or `~/.local/share`, then `prefork/` and a name made from `app_dir`"),
+        "The directory of the control socket and everything else Prefork keeps",
+        applies="restart",
+    )
+    pidfile: Path | None = option(kinds.PATH, None, "The file that holds the master's process id while it runs", applies="restart")
+    user: str | None = option(kinds.ACCOUNT, None, "The account workers run as; needs root", applies="restart")
+    group: str | None = option(
+        kinds.ACCOUNT, None, "The group workers run as; not set means the main group of `user`; needs root", applies="restart"
+    )
+    umask: int = option(
+        kinds.MODE, 0o022, "Permissions removed from files that workers create; 022 lets others read them, 077 nobody else"
+    )
+    stop_after_init: bool = option(
+        kinds.SWITCH, False, "Whether `prefork serve` only checks the configuration and exits", applies="restart"
+    )

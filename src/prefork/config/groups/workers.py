@@ -1,0 +1,41 @@
+"""The options of the workers' number and life."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from prefork.config import kinds
+from prefork.config.option import option
+from prefork.config.quantities import LONGEST, SHORTEST
+
+
+@dataclass(frozen=True, kw_only=True)
+class Workers:
+    """How many processes of each kind there are, and what starts them."""
+
+    workers: int = option(
+        kinds.NUMBER,
+        2,
+        "HTTP workers, each serving one request at a time; 0 is threaded mode, for development: one process with `threads`",
+        minimum=0,
+        maximum=512,
+    )
+    # A browser opens six connections; one message hands the pairs of all threads to their process.
+    threads: int = option(kinds.NUMBER, 8, "Requests served at a time in threaded mode (`workers = 0`)", minimum=1, maximum=32)
+    max_cron_threads: int = option(kinds.NUMBER, 1, "Workers for scheduled jobs", minimum=0, maximum=512, inert=True)
+    websocket_workers: int = option(
+        kinds.NUMBER, 1, "Workers for WebSocket and long-polling connections", minimum=0, maximum=512, inert=True
+    )
+    boot_timeout: float = option(
+        kinds.TIME, 120.0, "A worker that is not ready after this time counts as failed", minimum=SHORTEST, maximum=LONGEST
+    )
+    graceful_timeout: float = option(
+        kinds.TIME, 60.0, "At a stop, requests still running after this time are cut", minimum=0, maximum=LONGEST
+    )
+    drain_delay: float = option(
+        kinds.TIME,
+        0.0,
+        "At a stop, readiness is denied for this time before connections are refused, so that load balancers notice",
+        minimum=0,
+        maximum=LONGEST,
+    )

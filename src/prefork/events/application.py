@@ -1,0 +1,112 @@
+"""The application's code: loaded, reloaded, and watched for changes (option `dev`)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from prefork.events.event import Event
+
+
+@dataclass(frozen=True, slots=True)
+class TemplateLoaded(Event):
+    """The template has imported the application and can fork workers."""
+
+    generation: int
+    seconds: float
+    preloaded: bool
+    wording = "Template of generation {generation} is ready after {seconds} s (application preloaded: {preloaded})"
+
+
+@dataclass(frozen=True, slots=True)
+class TemplateFailed(Event):
+    """The application could not be imported, or its interpreter could not be started."""
+
+    generation: int
+    reason: str
+    traceback: str | None
+    level = "error"
+    wording = "Template of generation {generation} failed: {reason}"
+
+
+@dataclass(frozen=True, slots=True)
+class PreloadUnsafe(Event):
+    """Importing the application started threads or opened connections, which a fork would break."""
+
+    generation: int
+    threads: tuple[str, ...]
+    sockets: tuple[str, ...]
+    fallback: str
+    level = "warning"
+    wording = "The import left threads [{threads}] and connections [{sockets}], which do not survive a fork: {fallback}"
+
+
+@dataclass(frozen=True, slots=True)
+class ReloadStarted(Event):
+    """A reload began."""
+
+    generation: int
+    wording = "Reload: generation {generation} is loaded beside the one that serves"
+
+
+@dataclass(frozen=True, slots=True)
+class ReloadDone(Event):
+    """All workers are of the new generation."""
+
+    generation: int
+    seconds: float
+    wording = "Reload: generation {generation} serves, {seconds} s after the request to reload"
+
+
+@dataclass(frozen=True, slots=True)
+class ReloadFailed(Event):
+    """The new code or settings were refused; the old ones go on serving."""
+
+    generation: int
+    reason: str
+    traceback: str | None
+    level = "error"
+    wording = "Reload failed, generation {generation} goes on serving: {reason}"
+
+
+@dataclass(frozen=True, slots=True)
+class RestartNeeded(Event):
+    """Changed options that a reload cannot apply."""
+
+    options: tuple[str, ...]
+    level = "warning"
+    wording = "Changed in the configuration, but applied at the next start only: {options}"
+
+
+@dataclass(frozen=True, slots=True)
+class Watching(Event):
+    """From now on changes of the application's files are noticed (option `dev`)."""
+
+    files: int
+    directory: str
+    wording = "Watching {directory} for changes, files: {files}"
+
+
+@dataclass(frozen=True, slots=True)
+class FilesChanged(Event):
+    """Files of the application, or the configuration file, have changed (option `dev`): a reload follows."""
+
+    files: tuple[str, ...]
+    wording = "Changed: {files}"
+
+
+@dataclass(frozen=True, slots=True)
+class ChangeAwaited(Event):
+    """The first loading failed (option `dev`): the server goes on, and loads the code again when a file changes."""
+
+    directory: str
+    wording = "Nothing serves yet: waiting for a change in {directory}"
+
+
+@dataclass(frozen=True, slots=True)
+class WatcherFailed(Event):
+    """Changes of files are not noticed (option `dev`) until the watcher works again."""
+
+    reason: str
+    delay: float
+    level = "warning"
+    wording = "Changes are not noticed, it is tried again in {delay} s: {reason}"

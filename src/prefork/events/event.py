@@ -1,0 +1,42 @@
+"""What an event is: a value with a name, a level and a wording. The declarations are in the modules beside this one."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, fields
+from functools import cache
+from typing import ClassVar, Literal
+
+Level = Literal["debug", "info", "warning", "error", "critical"]
+LEVELS: dict[str, int] = {"debug": 10, "info": 20, "warning": 30, "error": 40, "critical": 50}
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """Something that happened. Subclasses declare `level` and `wording`, a format string over their fields."""
+
+    level: ClassVar[Level] = "info"
+    wording: ClassVar[str] = ""
+
+    @classmethod
+    @cache  # every line of a JSON log asks
+    def name(cls) -> str:
+        """The event's name in JSON logs, tests and documentation: `WorkerReady` is `worker_ready`."""
+        return re.sub(r"(?<!^)(?=[A-Z])", "_", cls.__name__).lower()
+
+    def values(self) -> dict[str, object]:
+        """The fields by name."""
+        return {field.name: getattr(self, field.name) for field in fields(self)}
+
+    def sentence(self) -> str:
+        """The event in words, without a full stop; a traceback follows on lines of its own."""
+        text = self.wording.format(**{name: worded(value) for name, value in self.values().items()})
+        traceback = getattr(self, "traceback", None)
+        return f"{text}\n{traceback.rstrip()}" if traceback else text
+
+
+def worded(value: object) -> object:
+    """A field's value as people read it: lists joined, seconds rounded to milliseconds."""
+    if isinstance(value, (tuple, list)):
+        return ", ".join(str(item) for item in value)
+    return round(value, 3) if isinstance(value, float) else value

@@ -1,0 +1,125 @@
+"""The dispatcher, and the requests of its clients."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from prefork.events.event import Event
+
+
+@dataclass(frozen=True, slots=True)
+class DispatcherDied(Event):
+    """The dispatcher ended without being asked to; it and the workers are started again."""
+
+    pid: int
+    how: str
+    level = "critical"
+    wording = "Dispatcher (pid {pid}) died: {how}; it is started again, open connections are lost"
+
+
+@dataclass(frozen=True, slots=True)
+class DispatcherStuck(Event):
+    """The dispatcher's loop does not turn any more; the dispatcher is killed."""
+
+    pid: int
+    seconds: float
+    level = "critical"
+    wording = "Dispatcher (pid {pid}) has not looked after anything for {seconds} s and is killed"
+
+
+@dataclass(frozen=True, slots=True)
+class FaultContained(Event):
+    """A fault of ours, contained: one connection is closed, the server goes on. Please report it."""
+
+    where: str
+    traceback: str | None
+    level = "error"
+    wording = "A fault in {where} was contained; please report it with these lines"
+
+
+@dataclass(frozen=True, slots=True)
+class AcceptPaused(Event):
+    """No descriptor is left for another connection."""
+
+    reason: str
+    connections: int
+    level = "error"
+    wording = "New connections wait in the kernel: {reason} ({connections} are open)"
+
+
+@dataclass(frozen=True, slots=True)
+class QueueFull(Event):
+    """A lane's queue of waiting requests reached its limit; further ones get 503. Said once a minute for each lane at the most."""
+
+    lane: str
+    length: int
+    level = "warning"
+    wording = "The queue of lane {lane} is full with {length} waiting requests: its workers are busy, further requests get 503"
+
+
+@dataclass(frozen=True, slots=True)
+class SpoolFull(Event):
+    """A large body could not be kept; its request got 507. Said once a minute at the most."""
+
+    reason: str
+    level = "critical"
+    wording = "There is no room for large bodies in data_dir: {reason}; requests that bring one get 507"
+
+
+@dataclass(frozen=True, slots=True)
+class RequestRefused(Event):
+    """The dispatcher answered a request itself because it was not acceptable."""
+
+    client: str
+    status: int
+    request_id: str
+    reason: str
+    wording = "Refused a request ({request_id}) from {client} with {status}: {reason}"
+
+
+@dataclass(frozen=True, slots=True)
+class RequestRetried(Event):
+    """The worker of a request died; another worker takes the request."""
+
+    method: str
+    target: str
+    worker: str
+    attempt: int
+    request_id: str
+    reason: str
+    level = "warning"
+    wording = "{method} {target} ({request_id}) goes to another worker, attempt {attempt}: {worker} died ({reason})"
+
+
+@dataclass(frozen=True, slots=True)
+class RequestFailed(Event):
+    """A request got no answer from the application."""
+
+    method: str
+    target: str
+    status: int
+    worker: str
+    request_id: str
+    reason: str
+    level = "error"
+    wording = "{method} {target} ({request_id}) failed with {status}, worker {worker}: {reason}"
+
+
+@dataclass(frozen=True, slots=True)
+class Access(Event):
+    """One answered request. `wait`, `service` and `cpu` in seconds; `worker` is `-` where the dispatcher answered."""
+
+    client: str
+    method: str
+    target: str
+    protocol: str
+    status: int
+    bytes: int
+    wait: float
+    service: float
+    cpu: float
+    worker: str
+    request_id: str
+    referer: str
+    user_agent: str
+    wording = '{client} "{method} {target}" {status} {bytes} wait={wait} service={service} cpu={cpu} {worker} {request_id}'

@@ -1,0 +1,112 @@
+"""The workers: their number, and the life and death of each."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from prefork.events.event import Event
+
+
+@dataclass(frozen=True, slots=True)
+class Scaled(Event):
+    """The wanted number of HTTP workers changed."""
+
+    workers: int
+    wording = "HTTP workers wanted: {workers}"
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerReady(Event):
+    """A worker can take requests."""
+
+    worker: str
+    pid: int
+    generation: int
+    seconds: float
+    wording = "Worker {worker} (pid {pid}) of generation {generation} is ready after {seconds} s"
+
+
+@dataclass(frozen=True, slots=True)
+class BootFailed(Event):
+    """A worker could not get ready."""
+
+    worker: str
+    pid: int
+    generation: int
+    reason: str
+    traceback: str | None
+    level = "error"
+    wording = "Worker {worker} (pid {pid}) of generation {generation} could not get ready: {reason}"
+
+
+@dataclass(frozen=True, slots=True)
+class CrashLoop(Event):
+    """Workers die as soon as they are started: the next start waits."""
+
+    failures: int
+    delay: float
+    traceback: str | None
+    level = "critical"
+    wording = "{failures} workers in a row died at their start; the next one is started in {delay} s. The first one said:"
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerRetiring(Event):
+    """A worker finishes what it does and leaves."""
+
+    worker: str
+    pid: int
+    reason: str
+    wording = "Worker {worker} (pid {pid}) retires: {reason}"
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerExited(Event):
+    """A retired worker has left."""
+
+    worker: str
+    pid: int
+    level = "debug"
+    wording = "Worker {worker} (pid {pid}) has left"
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerDied(Event):
+    """A worker ended without being asked to."""
+
+    worker: str
+    pid: int
+    how: str
+    level = "error"
+    wording = "Worker {worker} (pid {pid}) died: {how}"
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerStuck(Event):
+    """A worker did not begin the request it was given; it is killed and another worker takes the request."""
+
+    worker: str
+    pid: int
+    seconds: float
+    level = "error"
+    wording = "Worker {worker} (pid {pid}) has not begun its request within {seconds} s and is killed"
+
+
+@dataclass(frozen=True, slots=True)
+class StrangerReaped(Event):
+    """A process that a worker left behind has ended."""
+
+    pid: int
+    how: str
+    level = "debug"
+    wording = "A process left behind by a worker (pid {pid}) ended: {how}"
+
+
+@dataclass(frozen=True, slots=True)
+class Stacks(Event):
+    """What every thread of a worker was doing, because somebody asked (SIGQUIT)."""
+
+    worker: str
+    pid: int
+    traceback: str | None
+    wording = "Stacks of worker {worker} (pid {pid}):"
