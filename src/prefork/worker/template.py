@@ -15,10 +15,10 @@ import socket
 import struct
 import sys
 import time
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from prefork.kernel import die_with, set_title
-from prefork.messages import Channel
+from prefork.kernel import set_title
+from prefork.orders import take_orders
 from prefork.scoreboard import Scoreboard
 from prefork.worker import census
 from prefork.worker.hooks import Hooks, Worker
@@ -29,6 +29,9 @@ from prefork.worker.offload import Offload
 from prefork.worker.output import Output
 from prefork.worker.threads import serve_in_threads
 from prefork.worker.traces import trace
+
+if TYPE_CHECKING:
+    from prefork.messages import Channel
 
 PID = struct.Struct("i")
 LONGEST_TRACEBACK = 16384  # characters of its end
@@ -149,11 +152,7 @@ def sentence(error: BaseException) -> str:
 
 def main(descriptor: int) -> int:
     """Run the template on its channel; the first message says what to load."""
-    channel = Channel(socket.socket(fileno=descriptor))
-    orders, descriptors = channel.receive()
-    if orders is None:
-        return 0
-    die_with(orders["master"])
+    channel, orders, descriptors = take_orders(descriptor)
     set_title(f"prefork: template g{orders['generation']} [{orders['app']}]")
     if orders["at_terminal"]:
         leave_keys_to_master()
