@@ -7,8 +7,13 @@ from .trial import attempt, serving
 SEED, SCRIPTS = 1, 2000
 TOLD = """Requests from the corpus of smuggling (`tests/corpus`), each with a few bytes changed, pipelined over 32
 connections for {report.seconds:.0f} seconds by one process beside the server: **{report.rate:,.0f} a second**, {report.requests:,}
-in all over {report.connections:,} connections. Every answer was the one that had been worked out beforehand; no process was
-replaced, no fault contained, no descriptor left open, and the process that grew most since the warm-up grew by {growth:,.0f} KiB.
+in all over {report.connections:,} connections. Every answer was the one that had been worked out beforehand, and told of the
+request that it answered; no process was replaced, no fault contained, no descriptor left open, and the process that grew most
+since the warm-up grew by {growth:,.0f} KiB.
+
+The mix: up to twenty requests that are served although they were changed, and one change more of any kind behind them.
+{report.served:,} requests were served and {report.refused:,} refused, {each:.1f} on a connection; {report.short:,} connections had
+three or fewer, and {report.halves:,} more left with half a request. A second had {rate:,.0f} connections.
 
 A well-behaved client beside it asked {asked:,} times and got every answer right: median {median:.1f} ms, p99 {late:.1f} ms."""
 
@@ -22,7 +27,9 @@ def main() -> int:
             print(f"**The server has suffered**: {str(error)[:2000]}")
             return 1
     median, late = report.quantile(0.5) * 1000, report.quantile(0.99) * 1000
-    print(TOLD.format(report=report, growth=report.growth / 1024, asked=len(report.latencies), median=median, late=late))
+    each, rate = report.requests / report.connections, report.connections / report.seconds
+    asked, growth = len(report.latencies), report.growth / 1024
+    print(TOLD.format(report=report, each=each, rate=rate, growth=growth, asked=asked, median=median, late=late))
     return 0
 
 
