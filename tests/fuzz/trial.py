@@ -68,9 +68,9 @@ class Report:
 
 
 @contextmanager
-def serving() -> Iterator[Server]:
-    """A server with the limits that the scripts were worked out for."""
-    with Server("mirror:mirror", app_dir=APPS, **OPTIONS) as server:
+def serving(app: str = "mirror:mirror") -> Iterator[Server]:
+    """A server with the limits that the scripts were worked out for. `mirror:app` is the same application, validated."""
+    with Server(app, app_dir=APPS, **OPTIONS) as server:
         yield server
 
 
@@ -91,6 +91,7 @@ def attempt(server: Server, seconds: int, seed: int, count: int) -> Report:
     until(lambda: left_open(processes, descriptors) == 0, "everything to be closed")
     growth = max(resident(pid) - before[pid] for pid in processes)
     assert not faults(server), faults(server)
+    assert not server.log.output, server.log.output[:3]
     assert not (wrong := said.pop("wrong")), wrong[:3]
     assert growth < GROWTH, f"a process has grown by {growth} bytes"
     return Report(**said, latencies=latencies, growth=growth)
