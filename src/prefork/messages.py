@@ -144,15 +144,15 @@ def receive(wire: socket.socket, buffer: bytearray, flags: int = CLOEXEC, space:
     Raises Truncated (after closing what did arrive), OSError, BlockingIOError with CLOEXEC_DONTWAIT.
     """
     size, control, status, _ = wire.recvmsg_into((buffer,), space, flags)
-    descriptors = array.array("i")
+    descriptors: list[int] = []
     for level, kind, data in control:
         if level == socket.SOL_SOCKET and kind == socket.SCM_RIGHTS:
-            descriptors.frombytes(data[: len(data) - len(data) % descriptors.itemsize])
+            descriptors += array.array("i", data[: len(data) - len(data) % 4])
     if status & TRUNCATED:
         for descriptor in descriptors:
             os.close(descriptor)
         raise Truncated("a message arrived without all its bytes or descriptors")
-    return bytes(memoryview(buffer)[:size]), list(descriptors)
+    return bytes(memoryview(buffer)[:size]), descriptors
 
 
 def pair() -> tuple[socket.socket, socket.socket]:

@@ -25,7 +25,7 @@ FOUND = {"party": "SELECT name FROM party_party WHERE id > 1", "sale": "SELECT r
 @pytest.mark.timeout(400)
 def test_no_query_fails_and_no_record_is_lost_or_doubled(tryton: Path, company: Postgres):
     variables = tryton_variables(company)
-    with Server("trytond.application:app", python=tryton / "bin" / "python", env=variables) as server:
+    with Server("validated:app", app_dir=HERE / "tryton", python=tryton / "bin" / "python", env=variables) as server:
         with Load(server.url, query, threads=2) as reading, clerks(tryton, server, "anna", "bert") as ledger:
 
             def work_goes_on() -> None:
@@ -37,6 +37,8 @@ def test_no_query_fails_and_no_record_is_lost_or_doubled(tryton: Path, company: 
         for kind, sql in FOUND.items():
             found = [name for (name,) in company.query("company", sql)]
             assert_books_agree(found, ledger.names(kind, "acknowledged"), ledger.names(kind, "unknown"))
+        complaints = [line for line in server.log.output if "AssertionError" in line or "without being closed" in line]
+        assert not complaints, f"the validator complained: {complaints}"
 
 
 def query(thread: int, number: int) -> Request:

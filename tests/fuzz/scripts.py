@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import random
 from typing import NamedTuple
 
@@ -14,12 +15,17 @@ POOL = 1500  # different requests that are served although they were changed
 
 
 class Script(NamedTuple):
-    """The bytes of one connection. So many `answers` of the application, then a refusal (0: none); `ends`: the server closes."""
+    """The bytes of one connection. What the application's `answers` say, then a refusal (0: none); `ends`: the server closes."""
 
     sent: bytes
-    answers: int
+    answers: list[bytes]
     refused: int
     ends: bool
+
+    @property
+    def requests(self) -> int:
+        """How many requests are to be answered, in whichever way."""
+        return len(self.answers) + (self.refused > 0)
 
 
 def near_miss(chance: random.Random) -> bytes:
@@ -46,5 +52,6 @@ def scripts(seed: int, count: int) -> list[Script]:
     for _ in range(count):
         sent = b"".join([*chance.choices(pool, k=chance.randrange(21)), near_miss(chance)])
         outcome = converse([sent])
-        made.append(Script(sent, len(outcome.served), outcome.refused, not outcome.open))
+        answers = [json.dumps((method, target, body.decode("latin-1"))).encode() for method, target, body in outcome.seen()]
+        made.append(Script(sent, answers, outcome.refused, not outcome.open))
     return made

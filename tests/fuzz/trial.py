@@ -36,13 +36,25 @@ GROWTH = 4 << 20  # bytes that a process may have more in the end
 
 @dataclass
 class Report:
-    """What came of it. `latencies` are seconds; `growth` is in bytes, of the process that grew most, since the warm-up."""
+    """What came of it.
 
-    requests: int
+    Requests were `served` or `refused`; of the connections some were `short`, and `halves` left with half a request. `latencies`
+    are seconds; `growth` is in bytes, of the process that grew most, since the warm-up.
+    """
+
+    served: int
+    refused: int
     connections: int
+    short: int
+    halves: int
     seconds: float
     latencies: list[float]
     growth: int
+
+    @property
+    def requests(self) -> int:
+        """All that were answered."""
+        return self.served + self.refused
 
     @property
     def rate(self) -> float:
@@ -56,9 +68,9 @@ class Report:
 
 
 @contextmanager
-def serving() -> Iterator[Server]:
-    """A server with the limits that the scripts were worked out for."""
-    with Server("mirror:mirror", app_dir=APPS, **OPTIONS) as server:
+def serving(app: str = "mirror:mirror") -> Iterator[Server]:
+    """A server with the limits that the scripts were worked out for. `mirror:app` is the same application, validated."""
+    with Server(app, app_dir=APPS, **OPTIONS) as server:
         yield server
 
 
@@ -79,9 +91,10 @@ def attempt(server: Server, seconds: int, seed: int, count: int) -> Report:
     until(lambda: left_open(processes, descriptors) == 0, "everything to be closed")
     growth = max(resident(pid) - before[pid] for pid in processes)
     assert not faults(server), faults(server)
-    assert not said["wrong"], said["wrong"][:3]
+    assert not server.log.output, server.log.output[:3]
+    assert not (wrong := said.pop("wrong")), wrong[:3]
     assert growth < GROWTH, f"a process has grown by {growth} bytes"
-    return Report(said["requests"], said["connections"], said["seconds"], latencies, growth)
+    return Report(**said, latencies=latencies, growth=growth)
 
 
 def faults(server: Server) -> list[Event]:

@@ -123,6 +123,28 @@ def test_a_client_that_leaves_while_it_waits_never_reaches_the_application(
     assert not called.exists()
 
 
+def test_a_client_that_closes_its_side_while_it_waits_is_taken_to_have_left(
+    server: Server, gates: Callable[[], Gate], tmp_path: Path
+) -> None:
+    """It cannot be told from one that has closed the connection (docs/decisions/0004)."""
+    gate = gates()
+    called = tmp_path / "called"
+    before = server.status()["dispatcher"]["abandoned"]
+    with Wire(server) as first, Wire(server) as waiting, Wire(server) as check:
+        first.send(request("GET", gate.target))
+        gate.await_entry()
+        waiting.send(request("GET", f"/note?file={called}"))
+        waiting.socket.shutdown(socket.SHUT_WR)
+        assert waiting.rest() == b""
+        check.send(request("GET", "/_prefork/live"))
+        check.socket.shutdown(socket.SHUT_WR)
+        assert check.answer().status == 200
+        gate.open()
+        assert first.answer().status == 200
+    assert server.status()["dispatcher"]["abandoned"] == before + 1
+    assert not called.exists()
+
+
 def test_a_client_that_closes_its_side_still_gets_its_answer(server: Server) -> None:
     with Wire(server) as wire:
         wire.send(request("GET", "/plain/big?size=3000000"))

@@ -33,7 +33,8 @@ class Inbound:
 
     def begins(self) -> bool:
         """Whether a head has begun, behind the empty lines that may stand before it (RFC 9112, 2.2)."""
-        self.buffer = EMPTY_LINES.sub(b"", self.buffer)
+        if self.buffer.startswith(b"\r\n"):
+            self.buffer = EMPTY_LINES.sub(b"", self.buffer)
         self.scanned = 0
         return self.buffer not in (b"", b"\r")  # no set, which would hash the whole buffer
 

@@ -17,6 +17,8 @@ class State(Enum):
     LINGERING = auto()  # the client to notice that it was refused
     CLOSED = auto()
 
+    __hash__ = object.__hash__  # Enum's own is written in Python, and a request asks for it ten times
+
 
 S = State
 READING = frozenset((S.IDLE, S.HEAD, S.BODY))

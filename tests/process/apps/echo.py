@@ -7,7 +7,8 @@ import itertools
 import json
 import os
 from urllib.parse import parse_qs
-from wsgiref.validate import check_environ, validator
+
+from referee import refereed
 
 NAMES = {"/": "echo", "*": "echo"}
 
@@ -18,17 +19,12 @@ def served(environ, start_response):
     return globals().get("do_" + name, do_nothing)(environ, start_response, query)
 
 
-checked = validator(served)
+hidden, visible = refereed(served), refereed(served, visible=True)
 
 
 def app(environ, start_response):
-    """The validator does not know `OPTIONS *`, and hides whether a list was returned: of /plain/… it sees the environ only."""
-    if environ["PATH_INFO"] == "*":
-        return served(environ, start_response)
-    if environ["PATH_INFO"].startswith("/plain/"):
-        check_environ(environ)
-        return served(environ, start_response)
-    return checked(environ, start_response)
+    """Of /plain/… the server sees what was returned, a list or a file; of anything else an iterator."""
+    return (visible if environ["PATH_INFO"].startswith("/plain/") else hidden)(environ, start_response)
 
 
 def answer(start_response, said, status="200 OK"):

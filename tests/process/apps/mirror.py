@@ -1,7 +1,8 @@
 """A WSGI application that says in one header what it was asked, so that a HEAD tells it too."""
 
 import json
-from wsgiref.validate import validator
+
+from referee import refereed
 
 
 def mirror(environ, start_response):
@@ -11,9 +12,4 @@ def mirror(environ, start_response):
     return [b"seen\n"]
 
 
-checked = validator(mirror)
-
-
-def app(environ, start_response):
-    """The validator does not know `OPTIONS *`."""
-    return (mirror if environ["PATH_INFO"] == "*" else checked)(environ, start_response)
+app = refereed(mirror)

@@ -1,0 +1,34 @@
+"""Which WSGI applications of the tests and examples are watched by `wsgiref.validate`, and why the others are not.
+
+A file with an application in it, also in a string that a test writes to the disk, is found by how it begins; one that has no
+referee needs a line here.
+"""
+
+import re
+
+from tests.conftest import ROOT
+
+APPLICATION = re.compile(r"def \w+\((?:self, )?environ, start_response\)|get_wsgi_application\(\)|@Request\.application|Flask\(")
+REFEREE = re.compile(r"^(@validator\b|\w+(, \w+)? = (validator|refereed)\()", re.MULTILINE)
+UNWATCHED = {
+    "examples/shop/shop/__init__.py": "an example shows what users write",
+    "tests/applications/frameworks/on_django.py": "its files go to `wsgi.file_wrapper`, which the standard referee hides",
+    "tests/applications/frameworks/on_werkzeug.py": "its files go to `wsgi.file_wrapper`, which the standard referee hides",
+    "tests/proxies/apps/library.py": "nginx takes a file's name from it and nothing else",
+    "tests/stories/apps/hooked.py": "it is there for its hooks",
+    "tests/stories/test_terminal.py": "a debugger stops in it, and shows its frames",
+    "tests/stories/test_threads.py": "it is there for its signal handler; `probe` is validated in threads",
+    "tests/unit/worker/test_wsgi.py": "single calls, most of them wrong on purpose; two tests validate those that are right",
+}
+NONE = {"tests/process/apps/referee.py", "tests/unit/test_validated.py"}  # the referee, and this page
+
+
+def test_every_application_has_a_referee_or_a_reason() -> None:
+    unwatched = set()
+    for path in (*(ROOT / "tests").rglob("*.py"), *(ROOT / "examples").rglob("*.py")):
+        name, text = str(path.relative_to(ROOT)), path.read_text()
+        if ".venv" in name or name in NONE:
+            continue
+        if APPLICATION.search(text) and not REFEREE.search(text):
+            unwatched.add(name)
+    assert unwatched == set(UNWATCHED)
