@@ -148,6 +148,24 @@ def do_hog(environ, start_response, query):
                 file.write(str(time.time()))
 
 
+def do_swell(environ, start_response, query):
+    """Grow to so many MiB, note when this process had how much of them, and stay so large for a while."""
+    with open(query["file"], "w", buffering=1) as file:
+        while True:
+            size = proportional()
+            file.write(json.dumps([time.time(), size]) + "\n")
+            if size > float(query["mib"]) * MIB:
+                break
+            KEPT.append(b"x" * MIB)
+    time.sleep(float(query.get("seconds", "0")))
+    return do_fast(environ, start_response, query)
+
+
+def proportional():
+    with open("/proc/self/smaps_rollup") as rollup:
+        return next(int(line.split()[1]) << 10 for line in rollup if line.startswith("Pss:"))
+
+
 def do_usleep(environ, start_response, query):
     while True:  # a signal ends the call
         C.usleep(30_000_000)
