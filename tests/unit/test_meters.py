@@ -96,6 +96,8 @@ os.read(0, 1)
         assert len(found) == 2
         assert all(child.resident > 0 and child.name.startswith("python") for child in found)
         assert found[0].told() == {"pid": found[0].pid, "name": found[0].name, "memory": found[0].resident}
+        assert descendants(os.getpid(), {process.pid})[1:] == found
+        assert process.pid not in [each.pid for each in descendants(os.getpid(), set())]
         process.communicate(b"...")
     assert descendants(process.pid) == []
 
