@@ -3,6 +3,7 @@
 import json
 import linecache
 import os
+import random
 import re
 import stat
 import threading
@@ -11,7 +12,7 @@ from pathlib import Path
 
 import pytest
 from facts import await_fact
-from offences import MIB, ask, asking, failed, incident, limited
+from offences import MIB, ask, asking, failed, incident, incidents, limited
 
 from prefork.testing import Load, Request, Server
 from prefork.testing.client import Connection
@@ -136,8 +137,9 @@ def test_a_worker_that_is_too_large_from_its_start_is_reported_once_and_kept(pro
         assert not server.events("limit_reached")
 
 
-def test_memory_that_workers_share_counts_in_proportion(probe: Probe) -> None:
-    with probe(workers=8, preload="true", env={"HEAP": "120"}, **limited(limit_memory_soft="90M")) as server:
+def test_memory_that_workers_share_counts_in_proportion(probe: Probe, full: bool) -> None:
+    heap, limit = (400, 300) if full else (120, 90)
+    with probe(workers=8, preload="true", env={"HEAP": str(heap)}, **limited(limit_memory_soft=f"{limit}M")) as server:
         with Load(server.url, threads=8) as load:
             load.wait(300)
             outcome = load.stop()
@@ -161,18 +163,27 @@ def test_a_worker_is_replaced_at_its_age(probe: Probe) -> None:
         assert not server.events("incident_recorded")
 
 
-def test_no_request_dies_for_the_one_before_it(probe: Probe) -> None:
+def test_no_request_dies_for_the_one_before_it(probe: Probe, full: bool) -> None:
+    chance = random.Random(1)
+
     def requests(thread: int, number: int) -> Request:
-        if (thread + number) % 4:
+        if chance.random() < 0.6:
             return Request("/fast", expect=frozenset({200}))
         # It ends at the very moment when it is found to take too long.
-        return Request(f"/sleep?seconds={0.24 + 0.01 * (number % 4)}", expect=frozenset({200, 504}))
+        return Request(
+            f"/sleep?seconds={chance.uniform(0.22, 0.3):.4f}", chance.choice(["GET", "POST"]), expect=frozenset({200, 504})
+        )
 
-    with probe(workers=2, **limited(limit_time_real=0.25)) as server, Load(server.url, requests, threads=6) as load:
-        load.wait(80)
+    with probe(workers=3, **limited(limit_time_real=0.25)) as server, Load(server.url, requests, threads=6) as load:
+        load.wait(3000 if full else 150, timeout=120)
         outcome = load.stop()
         assert not outcome.failed, outcome.summary()
-        assert len(server.events("limit_reached")) > 2, "none was at its limit"
+        assert outcome.statuses[504] > 2, "none was at its limit"
+        told = [each for each in incidents(server) if each["status"] == 504]
+        assert len(told) == outcome.statuses[504]
+        assert min(each["elapsed"] for each in told) >= 0.25
+        assert {each["request"]["target"].partition("?")[0] for each in told} == {"/sleep"}
+        assert len({each["request"]["id"] for each in told}) == len(told), "one was made again"
 
 
 GUILTY = {
@@ -204,6 +215,14 @@ def test_a_crash_in_native_code_has_its_stack(probe: Probe) -> None:
         assert "SIGSEGV" in found["reason"]
         assert "Segmentation fault" in found["stacks"]
         assert line_of(found["stacks"], "do_crash") == "ctypes.string_at(0)"
+
+
+def test_what_a_worker_that_died_by_itself_left_behind_is_told_and_killed(probe: Probe) -> None:
+    with probe(workers=1) as server:
+        found = failed(server, "/fork?seconds=60&setsid=1&die=1", 502, "POST")
+        (child,) = found["children"]
+        assert child["memory"] > MIB
+        await_fact(lambda: child["pid"] not in server.tree(), "an end of its child", server)
 
 
 def test_the_stacks_of_all_workers_can_be_asked_for(probe: Probe, tmp_path: Path) -> None:
