@@ -30,9 +30,12 @@ class Meter:
     def resident(self) -> int:
         """Bytes in memory, each page counted whole. About 2 µs."""
         try:
-            return int(os.pread(self.statm, 128, 0).split()[1]) * PAGE
+            pages = int(os.pread(self.statm, 128, 0).split()[1])
         except (OSError, IndexError):
             raise Gone from None
+        if not pages:  # it has ended, and nobody has reaped it
+            raise Gone
+        return pages * PAGE
 
     def proportional(self) -> int:
         """Bytes in memory, a page that n processes share counted as an n-th. From 160 µs to 25 ms at 2 GiB."""

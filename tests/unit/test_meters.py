@@ -102,6 +102,20 @@ os.read(0, 1)
     assert descendants(process.pid) == []
 
 
+def test_one_that_has_ended_has_no_memory_but_its_processor_time_until_it_is_reaped() -> None:
+    with subprocess.Popen([sys.executable, "-S", "-c", "input()"], stdin=subprocess.PIPE) as process:
+        meter = Meter(process.pid)
+        assert meter.resident() > 0
+        process.kill()
+        os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)
+        with pytest.raises(Gone):
+            meter.resident()
+        with pytest.raises(Gone):
+            meter.proportional()
+        assert meter.processor() > 0
+        meter.close()
+
+
 @pytest.mark.parametrize(("text", "count"), [("pgmajfault 5\noom_kill 3\n", 3), ("pgmajfault 5\n", 0)])
 def test_what_the_kernel_has_killed_is_its_own_count(monkeypatch: pytest.MonkeyPatch, text: str, count: int) -> None:
     monkeypatch.setattr(meters, "open", lambda *_, **__: io.StringIO(text), raising=False)

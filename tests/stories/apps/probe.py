@@ -62,6 +62,11 @@ def do_die(environ, start_response, query):
     return do_fast(environ, start_response, query)
 
 
+def do_exit(environ, start_response, query):
+    """End the process."""
+    os._exit(int(query["status"]))
+
+
 def do_half(environ, start_response, query):
     """Send a part of the answer, then die."""
     start_response("200 OK", [("Content-Type", "text/plain"), ("Content-Length", "20")])
