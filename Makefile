@@ -40,7 +40,7 @@ bench: setup ## measure against the other servers; writes docs/benchmarks.md
 bench-limits: setup ## run the same abuses against the other servers' limits; writes docs/limits.md
 	$(PYTHON) bench/run.py limits
 
-soak: setup examples/shop/.venv/.ready ## every lifecycle story 20 times, a minute of fuzzing; writes docs/soak.md
+soak: setup examples/shop/.venv/.ready ## every lifecycle story 20 times, chaos, fuzzing (40 minutes); writes docs/soak.md
 	$(BIN)/python tests/soak.py
 
 clean: ## remove every environment and cache

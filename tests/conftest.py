@@ -9,6 +9,10 @@ ROOT = Path(__file__).parent.parent
 ROUNDS = int(os.environ.get("STORY_ROUNDS", "3"))
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--full", action="store_true", help="tell stories at their full length and size, as `make soak` does")
+
+
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", f"story: a lifecycle story, told {ROUNDS} times (STORY_ROUNDS)")
 
@@ -18,3 +22,9 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     if metafunc.definition.get_closest_marker("story"):
         metafunc.fixturenames.append("telling")
         metafunc.parametrize("telling", range(ROUNDS))
+
+
+@pytest.fixture
+def full(request: pytest.FixtureRequest) -> bool:
+    """Whether to tell a story at its full length and size."""
+    return bool(request.config.getoption("full"))

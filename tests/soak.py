@@ -1,6 +1,7 @@
-"""`make soak`: every lifecycle story many times, a minute of fuzzing, and docs/soak.md with what came of both.
+"""`make soak`: every lifecycle story many times, chaos for a minute, a minute of fuzzing; docs/soak.md tells what came of each.
 
-Its exit status is that of the one that failed.
+Each part writes its own section when it ends, so a soak that is interrupted has lost only the part it was in: `python tests/soak.py
+PART…` goes on with others. The exit status is 1 when one of them failed.
 """
 
 import datetime as dt
@@ -9,69 +10,161 @@ import platform
 import re
 import subprocess
 import sys
+import time
 import xml.etree.ElementTree as ET
 from collections import defaultdict
+from collections.abc import Callable
 from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
+PAGE = ROOT / "docs" / "soak.md"
+REPORT = ROOT / ".pytest_cache" / "soak.xml"
 ROUNDS = int(os.environ.get("STORY_ROUNDS", "20"))
+CHAOS = 3  # minutes
 FUZZING = 60  # seconds
-PAGE = """# Soak
+HEAD = """# Soak
 
-Every lifecycle story, told {rounds} times in a row by `make soak`: a race that is lost once in a while shows here.
-
-{date}, Linux {kernel}, Python {python}, {cpus} processors: **{passed} of {total} passed** in {minutes:.0f} minutes.
-
-| story | told | failed | median s | longest s |
-|---|---|---|---|---|
-{rows}
-
-## Fuzzing
-
-{fuzzing}
-"""
+Written by `make soak`, each section when its part ended: a race that is lost once in a while shows here."""
+Times = dict[str, list[float]]
 
 
-def main() -> int:
-    """Run the stories, fuzz, and write the page."""
-    report = ROOT / ".pytest_cache" / "soak.xml"
-    report.parent.mkdir(exist_ok=True)
-    command = [sys.executable, "-m", "pytest", "tests/stories", "-m", "story", "-q", "--show-capture=no", f"--junit-xml={report}"]
-    environment = {**os.environ, "STORY_ROUNDS": str(ROUNDS)}
-    status = subprocess.run(command, cwd=ROOT, env=environment, check=False).returncode
+def main(names: list[str]) -> int:
+    """Run these parts, or all, and write the section of each."""
+    unknown = set(names) - set(PARTS)
+    if unknown:
+        print(f"soak: there is no part {', '.join(sorted(unknown))}; there are {', '.join(PARTS)}", file=sys.stderr)
+        return 2
+    failed = False
+    for number, name in enumerate(names or PARTS, 1):
+        print(f"soak: {name}, part {number} of {len(names or PARTS)}", flush=True)
+        title, run = PARTS[name]
+        began = time.monotonic()
+        text, well = run()
+        failed |= not well
+        write(title, f"{told()}, {(time.monotonic() - began) / 60:.0f} minutes.\n\n{text}")
+    return int(failed)
+
+
+def write(title: str, text: str) -> None:
+    """Put a section into the page, in place of an earlier one of its title."""
+    sections = dict(re.findall(r"^## (.+)\n\n((?:(?!^## ).*\n)+)", PAGE.read_text(), re.MULTILINE))
+    sections[title] = text
+    order = [title for title, _ in PARTS.values()]
+    body = [f"## {title}\n\n{sections[title].strip()}\n" for title in order if title in sections]
+    PAGE.write_text("\n".join([f"{HEAD}\n", *body]))
+
+
+def told() -> str:
+    """When and where."""
+    kernel = platform.release().partition("-")[0]
+    return f"{dt.datetime.now(dt.UTC).date()}, Linux {kernel}, Python {platform.python_version()}, {os.cpu_count()} processors"
+
+
+def stories() -> tuple[str, bool]:
+    """Every story but those that have a part of their own, one module after the other."""
+    own = {"test_precision.py", "test_chaos.py"}
+    modules = sorted(path for path in (ROOT / "tests" / "stories").glob("test_*.py") if path.name not in own)
+    cases = [case for module in modules for case in tell(module.name, ROUNDS, "--full")]
+    return f"{passed(cases)}\n\n{table_of_times(cases)}", well(cases)
+
+
+def precision() -> tuple[str, bool]:
+    """What `test_precision.py` has measured."""
+    cases = tell("test_precision.py", ROUNDS)
+    return f"{MEASURED}\n\n{passed(cases)}\n\n{table_of_figures(cases)}", well(cases)
+
+
+def chaos() -> tuple[str, bool]:
+    """A minute of it, several times."""
+    cases = tell("test_chaos.py", CHAOS, "--full")
+    sums = {name: f"{sum(figures):,.0f}" for (_, name), figures in measured(cases).items()}
+    counts = ", ".join(f"{figure} {name}" for name, figure in sums.items())
+    return f"{HARM}\n\n{passed(cases)} Together: {counts}.", well(cases)
+
+
+def fuzzing() -> tuple[str, bool]:
+    """What `tests.fuzz` says."""
     command = [sys.executable, "-m", "tests.fuzz", str(FUZZING)]
-    fuzzing = subprocess.run(command, cwd=ROOT, stdout=subprocess.PIPE, text=True, check=False)
-    (ROOT / "docs" / "soak.md").write_text(page(ET.parse(report).getroot(), fuzzing.stdout.strip()))
-    return status or fuzzing.returncode
+    result = subprocess.run(command, cwd=ROOT, stdout=subprocess.PIPE, text=True, check=False)
+    return result.stdout.strip(), result.returncode == 0
 
 
-def page(root: ET.Element, fuzzing: str) -> str:
-    """The page from pytest's report and what the fuzzing says."""
-    times: dict[str, list[float]] = defaultdict(list)
+MEASURED = """Each limit is broken beside siblings that go on asking, and so is its twin, the same work within the limit. *Late*
+is the time from the limit to the burial of the worker (where it is only replaced: to the decision), by the server's own stamps;
+after it, less the time that master and dispatcher waited for a processor. *Slower* is the longest that a sibling waited beside
+the kill, less the longest beside the twin."""
+HARM = """Sixty seconds of SIGKILL, SIGSEGV, SIGSTOP, a hog of memory, a call into C and a regular expression that never end, a fork
+bomb of five, and children that moved to a session of their own, all as requests; beside it idle workers are killed from outside,
+and the log is a full disk. A telling passes when innocent clients lost no request and no connection, each guilty request has its
+incident, of a cause that it has given, and nothing was left behind."""
+PARTS: dict[str, tuple[str, Callable[[], tuple[str, bool]]]] = {
+    "stories": ("Stories", stories),
+    "precision": ("Precision of limits", precision),
+    "chaos": ("Chaos", chaos),
+    "fuzzing": ("Fuzzing", fuzzing),
+}
+
+
+def tell(module: str, rounds: int, *options: str) -> list[ET.Element]:
+    """Tell the stories of a module so many times; gives pytest's report on each telling."""
+    REPORT.parent.mkdir(exist_ok=True)
+    REPORT.unlink(missing_ok=True)
+    command = [sys.executable, "-m", "pytest", f"tests/stories/{module}", "-m", "story", "-q", "--show-capture=no", *options]
+    subprocess.run([*command, f"--junit-xml={REPORT}"], cwd=ROOT, env={**os.environ, "STORY_ROUNDS": str(rounds)}, check=False)
+    return list(ET.parse(REPORT).getroot().iter("testcase"))
+
+
+def well(cases: list[ET.Element]) -> bool:
+    """Whether there are any and none has failed."""
+    return bool(cases) and not any(map(has_failed, cases))
+
+
+def has_failed(case: ET.Element) -> bool:
+    """Whether a telling has failed."""
+    return case.find("failure") is not None or case.find("error") is not None
+
+
+def passed(cases: list[ET.Element]) -> str:
+    """How many of them."""
+    return f"**{len(cases) - sum(map(has_failed, cases))} of {len(cases)} passed.**"
+
+
+def name_of(case: ET.Element) -> str:
+    """Its name, the same for each telling."""
+    return re.sub(r"\[\d+-?", "[", case.get("name", "")).replace("[]", "")
+
+
+def table_of_times(cases: list[ET.Element]) -> str:
+    """How often each was told, and how long that took."""
+    times: Times = defaultdict(list)
     failures: dict[str, int] = defaultdict(int)
-    for case in root.iter("testcase"):
-        name = re.sub(r"\[\d+-?|\]$|(?<=\[)\d+-", lambda found: "[" if found[0].startswith("[") else found[0], case.get("name", ""))
-        name = name.replace("[]", "")
-        times[name].append(float(case.get("time", "0")))
-        failures[name] += case.find("failure") is not None or case.find("error") is not None
+    for case in cases:
+        times[name_of(case)].append(float(case.get("time", "0")))
+        failures[name_of(case)] += has_failed(case)
     rows = [
         f"| {name} | {len(spent)} | {failures[name]} | {sorted(spent)[len(spent) // 2]:.1f} | {max(spent):.1f} |"
         for name, spent in sorted(times.items())
     ]
-    total, failed = sum(map(len, times.values())), sum(failures.values())
-    return PAGE.format(
-        rounds=ROUNDS,
-        date=dt.datetime.now(dt.UTC).date(),
-        kernel=platform.release().partition("-")[0],
-        python=platform.python_version(),
-        cpus=os.cpu_count(),
-        passed=total - failed,
-        total=total,
-        minutes=sum(map(sum, times.values())) / 60,
-        rows="\n".join(rows),
-        fuzzing=fuzzing,
-    )
+    return "\n".join(["| story | told | failed | median s | longest s |", "|---|---|---|---|---|", *rows])
+
+
+def measured(cases: list[ET.Element]) -> dict[tuple[str, str], list[float]]:
+    """The figures that stories have noted, by story and name."""
+    figures: dict[tuple[str, str], list[float]] = defaultdict(list)
+    for case in cases:
+        for noted in case.iter("property"):
+            figures[name_of(case), noted.get("name", "")].append(float(noted.get("value", "nan")))
+    return figures
+
+
+def table_of_figures(cases: list[ET.Element]) -> str:
+    """The median and the worst of each."""
+    rows = [
+        f"| {story} | {name} | {len(figures)} | {sorted(figures)[len(figures) // 2] * 1000:.0f} | {max(figures) * 1000:.0f} |"
+        for (story, name), figures in measured(cases).items()
+    ]
+    return "\n".join(["| story | figure | measured | median ms | worst ms |", "|---|---|---|---|---|", *rows])
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(sys.argv[1:]))

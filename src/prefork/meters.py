@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import os
 import time
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from collections.abc import Container
 
 PAGE = os.sysconf("SC_PAGE_SIZE")
 
@@ -27,9 +30,12 @@ class Meter:
     def resident(self) -> int:
         """Bytes in memory, each page counted whole. About 2 µs."""
         try:
-            return int(os.pread(self.statm, 128, 0).split()[1]) * PAGE
+            pages = int(os.pread(self.statm, 128, 0).split()[1])
         except (OSError, IndexError):
             raise Gone from None
+        if not pages:  # it has ended, and nobody has reaped it
+            raise Gone
+        return pages * PAGE
 
     def proportional(self) -> int:
         """Bytes in memory, a page that n processes share counted as an n-th. From 160 µs to 25 ms at 2 GiB."""
@@ -63,8 +69,11 @@ class Relative(NamedTuple):
         return {"pid": self.pid, "name": self.name, "memory": self.resident}
 
 
-def descendants(pid: int) -> list[Relative]:
-    """Every process below `pid`, whichever group or session it has moved to, parents before children."""
+def descendants(pid: int, among: Container[int] | None = None) -> list[Relative]:
+    """Every process below `pid`, whichever group or session it has moved to, parents before children.
+
+    `among`: of its own children only these, and those below them.
+    """
     children: dict[int, list[Relative]] = {}
     for entry in os.listdir("/proc"):
         if not entry.isdigit():
@@ -79,12 +88,9 @@ def descendants(pid: int) -> list[Relative]:
             continue
         name = head.partition(b"(")[2].decode(errors="replace")
         children.setdefault(int(fields[1]), []).append(Relative(int(entry), name, int(fields[21]) * PAGE))
-    found: list[Relative] = []
-    waiting = [pid]
-    while waiting:
-        below = children.get(waiting.pop(), [])
-        found += below
-        waiting += [relative.pid for relative in below]
+    found = [relative for relative in children.get(pid, []) if among is None or relative.pid in among]
+    for relative in found:  # grows meanwhile
+        found += children.get(relative.pid, [])
     return found
 
 

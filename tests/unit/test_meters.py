@@ -96,8 +96,24 @@ os.read(0, 1)
         assert len(found) == 2
         assert all(child.resident > 0 and child.name.startswith("python") for child in found)
         assert found[0].told() == {"pid": found[0].pid, "name": found[0].name, "memory": found[0].resident}
+        assert descendants(os.getpid(), {process.pid})[1:] == found
+        assert process.pid not in [each.pid for each in descendants(os.getpid(), set())]
         process.communicate(b"...")
     assert descendants(process.pid) == []
+
+
+def test_one_that_has_ended_has_no_memory_but_its_processor_time_until_it_is_reaped() -> None:
+    with subprocess.Popen([sys.executable, "-S", "-c", "input()"], stdin=subprocess.PIPE) as process:
+        meter = Meter(process.pid)
+        assert meter.resident() > 0
+        process.kill()
+        os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)
+        with pytest.raises(Gone):
+            meter.resident()
+        with pytest.raises(Gone):
+            meter.proportional()
+        assert meter.processor() > 0
+        meter.close()
 
 
 @pytest.mark.parametrize(("text", "count"), [("pgmajfault 5\noom_kill 3\n", 3), ("pgmajfault 5\n", 0)])

@@ -2,7 +2,8 @@
 
 First the dispatcher is told: from then on the worker gets nothing more, and if it has answered meanwhile it is acquitted, so no
 request dies for its predecessor. Then the worker writes its stacks, and is killed with its process group. Neither step is waited
-for longer than `WORD` and `STACKS`. Workers that are killed for something else take the second step only.
+for longer than `WORD` and `STACKS`; where the dispatcher says nothing, the slot has the last word. Workers that are killed for
+something else take the second step only.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from prefork.events import FreshTooLarge, LimitReached, LimitTooLow
 from prefork.incidents import new_id
 from prefork.limits import STATUS, Limit, Limits
 from prefork.master.fleet import State
-from prefork.master.gauges import SHORTEST, Gauges
+from prefork.master.gauges import SHORTEST, Gauges, task_of
 from prefork.meters import Relative, descendants
 
 if TYPE_CHECKING:
@@ -35,7 +36,8 @@ SAY_AGAIN = 60.0  # seconds between two complaints about that
 class Condemned:
     """A worker on its last way, why, and the incident that will tell of it.
 
-    `request` is what the dispatcher says it was doing, `stacks_since` when they were asked for (0: not yet), `written` how many
+    `number` is the request that it is condemned for (0: none, None: it dies whatever it is doing), `request` what the dispatcher
+    says of it; `stacks_since` when they were asked for (0: not yet), `written` how many
     bytes of them there are since `written_at`.
     """
 
@@ -44,6 +46,7 @@ class Condemned:
     reason: str
     incident: str
     since: float
+    number: int | None = None
     request: dict[str, Any] | None = None
     stacks_since: float = 0.0
     written: int = 0
@@ -138,13 +141,14 @@ class Enforcer:
         """The first step: tell the dispatcher."""
         worker, verdict, task = finding
         self._announce(finding)
-        condemned = Condemned(worker, verdict.limit.value, verdict.reason, new_id(), now)
+        number = task.number if task else 0
+        condemned = Condemned(worker, verdict.limit.value, verdict.reason, new_id(), now, number)
         self.condemned[worker.pid] = condemned
         self.master.front.tell(
             "condemn",
             slot=worker.slot,
             pid=worker.pid,
-            number=task.number if task else 0,
+            number=number,
             status=STATUS[verdict.limit],
             reason=verdict.reason,
             incident=condemned.incident,
@@ -176,11 +180,18 @@ class Enforcer:
     def _acquit(self, condemned: Condemned) -> None:
         worker = condemned.worker
         del self.condemned[worker.pid]
+        if condemned.stacks_since:
+            self.master.crew.clear_stacks(worker)
         gauge = self.gauges.gauges.get(worker.pid)
         if gauge and condemned.cause == Limit.MEMORY_HARD.value:
             # What its predecessor has left behind is not the fault of the request that it has by now.
             gauge.fresh = max(gauge.fresh, gauge.memory)
             worker.worn = True
+
+    def _has_another(self, condemned: Condemned) -> bool:
+        """Whether a worker is in a request that began after it was condemned."""
+        task = task_of(self.master.scoreboard.slot(condemned.worker.slot))
+        return condemned.number is not None and task is not None and task.number != condemned.number
 
     def _ask_for_stacks(self, condemned: Condemned, now: float) -> None:
         if not condemned.stacks_since:
@@ -196,6 +207,10 @@ class Enforcer:
         if written != condemned.written:
             condemned.written, condemned.written_at = written, now
         all_written = written and now - condemned.written_at > QUIET
-        if all_written or now - condemned.stacks_since > STACKS:
+        if not all_written and now - condemned.stacks_since <= STACKS:
+            return
+        if self._has_another(condemned):
+            self._acquit(condemned)  # the dispatcher has not answered, and its worker has
+        else:
             condemned.children = descendants(condemned.worker.pid)
             self.master.crew.kill(condemned.worker, condemned.reason, now)

@@ -2,8 +2,8 @@
 
 Resident memory is cheap to read and counts shared pages whole; proportional memory is what a worker costs, and takes up to 25 ms
 for 2 GiB. So the difference is remembered: what a worker allocates is its own. The dear reading is made where the cheap one, less
-the difference, is above a limit; and now and then where the cheap one is, because a worker that writes to what it shares makes the
-difference smaller, and nothing else tells.
+the difference, is above a limit; and now and then where the cheap one is, because the difference gets smaller when a worker writes
+to what it shares and when one that shared it dies, and nothing else tells.
 """
 
 from __future__ import annotations
@@ -24,8 +24,9 @@ if TYPE_CHECKING:
     from prefork.master.fleet import Worker
     from prefork.scoreboard import Scoreboard, Slot
 
-PAUSE = 20  # a dear reading is followed by so many times its own duration without another one
+PAUSE = 20  # a dear reading is followed by so many times the processor time it took without another one
 CALM = 200  # the same, where only the cheap reading is above a limit
+NEAR = 15 / 16  # of the hard limit: from here on the rest may be what it shared with one that has died
 BUSY, IDLE = 0.05, 0.1  # seconds between two looks while somebody works, and while nobody does
 SHORTEST = 0.005  # seconds between two looks, when a limit is about to be reached
 CURVE = 40  # readings that are kept
@@ -65,11 +66,13 @@ class Gauge:
     """One worker's readings.
 
     `fresh` is its memory when it got ready, `shared` how much less than its resident memory that is, `cost` what the dear reading
-    took (seconds); `curve` holds (monotonic seconds, bytes).
+    took (seconds of processor time: how long it waited for one must not make the next one later); `curve` holds (monotonic
+    seconds, bytes).
     """
 
     meter: Reading
     clock: Callable[[], float] = time.monotonic
+    processor: Callable[[], float] = time.thread_time
     shared: int = 0
     patience: float = field(default_factory=lambda: random.uniform(1.0, 1.1))  # noqa: S311 - workers must not grow old together
     fresh: int = 0
@@ -84,9 +87,10 @@ class Gauge:
         resident, now = self.meter.resident(), self.clock()
         estimate = max(0, resident - self.shared)
         above = 0 < limits.memory_soft < estimate
+        near = 0 < NEAR * limits.memory_hard < estimate
         if 0 < limits.memory_hard < estimate:
             self.weigh()  # at once: what is allocated meanwhile may be the machine's last
-        elif now - self.weighed >= (PAUSE if above else CALM) * self.cost and 0 < limits.lowest < resident:
+        elif now - self.weighed >= (PAUSE if above or near else CALM) * self.cost and 0 < limits.lowest < resident:
             self.weigh()
         elif not above:
             self.memory = estimate
@@ -97,11 +101,11 @@ class Gauge:
 
     def weigh(self) -> int:
         """The dear reading."""
-        started = self.clock()
+        started = self.processor()
         self.memory = self.meter.proportional()
         self.shared = max(0, self.meter.resident() - self.memory)
         self.weighed = self.clock()
-        self.cost = self.weighed - started
+        self.cost = self.processor() - started
         return self.memory
 
     def limits(self, limits: Limits, task: Task | None) -> Limits:

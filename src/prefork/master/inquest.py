@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from prefork.master.fleet import Worker
     from prefork.master.gauges import Gauge
     from prefork.master.loop import Master
+    from prefork.meters import Relative
 
 WORD = 1.0  # seconds in which the dispatcher says what a dead worker was doing
 RECENT = 2.0  # seconds in which the kernel's killing of something may have been that of a worker which is buried now
@@ -65,8 +66,8 @@ class Inquest:
         self.kills = kernel_kills()
         self.counted_at = time.monotonic()
 
-    def open(self, remains: Remains, condemned: Condemned | None, gauge: Gauge | None) -> None:
-        """A worker has ended that was not asked to. It is not reaped yet: the kernel still knows its processor time."""
+    def open(self, remains: Remains, condemned: Condemned | None, gauge: Gauge | None, orphans: list[Relative]) -> None:
+        """A worker has ended that was not asked to, and left `orphans`. Not reaped yet: the kernel knows its processor time."""
         worker, now = remains.worker, time.monotonic()
         cause, reason = self._cause(remains, condemned)
         incident = Incident(
@@ -84,7 +85,7 @@ class Inquest:
             cpu=spent(remains, gauge),
             memory=gauge.memory if gauge else None,
             curve=[(round(then - now, 2), size) for then, size in (*gauge.curve, (now, gauge.memory))] if gauge else [],
-            children=[child.told() for child in condemned.children] if condemned else [],
+            children=[child.told() for child in (condemned.children if condemned else orphans)],
             stacks=remains.stacks or remains.said or "",
         )
         known = condemned.request if condemned else None

@@ -53,6 +53,7 @@ from prefork.master.stop import Stop
 from prefork.master.strays import Strays
 from prefork.master.templates import Templates
 from prefork.master.watch import Watch
+from prefork.meters import descendants
 from prefork.scoreboard import Scoreboard
 
 if TYPE_CHECKING:
@@ -374,11 +375,14 @@ class Master:
         return {*(worker.pid for worker in self.crew.all()), *(helper.pid for helper in helpers), *self.watch.leaving}
 
     def _bury(self, worker: Worker, death: Death) -> None:
+        # They are our children by now; the burial kills those of its group.
+        orphans = set() if self.crew.forking() else self.strays.unknown(self._own())
+        children = descendants(os.getpid(), orphans) if orphans else []
         self.strays.bereave()
         remains = self.crew.bury(worker, death, settled=time.monotonic() - worker.since > SETTLED)
         condemned, gauge = self.enforcer.farewell(worker.pid)
         if remains:
-            self.inquest.open(remains, condemned, gauge)
+            self.inquest.open(remains, condemned, gauge, children)
         else:
             self.inquest.forget(worker)
 

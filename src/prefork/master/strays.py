@@ -36,9 +36,13 @@ class Strays:
             for pids in (self.new, self.tolerated, self.doomed):
                 pids.discard(pid)
 
+    def unknown(self, own: AbstractSet[int]) -> set[int]:
+        """Who is here beside our own processes and daemons. Not while a worker is being forked: it would look like a stray."""
+        return set(self.here()) - own - self.tolerated - self.doomed
+
     def step(self, own: AbstractSet[int]) -> None:
-        """Look at who is here beside the server's own processes. Not while a worker is being forked: it would look like a stray."""
-        unknown = set(self.here()) - own - self.tolerated - self.doomed
+        """Look at who is here, and kill who came with a death."""
+        unknown = self.unknown(own)
         if self.orphaned:
             self.orphaned = False
             self.new = set()

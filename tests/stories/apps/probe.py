@@ -62,6 +62,11 @@ def do_die(environ, start_response, query):
     return do_fast(environ, start_response, query)
 
 
+def do_exit(environ, start_response, query):
+    """End the process."""
+    os._exit(int(query["status"]))
+
+
 def do_half(environ, start_response, query):
     """Send a part of the answer, then die."""
     start_response("200 OK", [("Content-Type", "text/plain"), ("Content-Length", "20")])
@@ -146,6 +151,24 @@ def do_hog(environ, start_response, query):
             noted = True
             with open(query["file"], "w") as file:
                 file.write(str(time.time()))
+
+
+def do_swell(environ, start_response, query):
+    """Grow to so many MiB, note when this process had how much of them, and stay so large for a while."""
+    with open(query["file"], "w", buffering=1) as file:
+        while True:
+            size = proportional()
+            file.write(json.dumps([time.time(), size]) + "\n")
+            if size > float(query["mib"]) * MIB:
+                break
+            KEPT.append(b"x" * MIB)
+    time.sleep(float(query.get("seconds", "0")))
+    return do_fast(environ, start_response, query)
+
+
+def proportional():
+    with open("/proc/self/smaps_rollup") as rollup:
+        return next(int(line.split()[1]) << 10 for line in rollup if line.startswith("Pss:"))
 
 
 def do_usleep(environ, start_response, query):

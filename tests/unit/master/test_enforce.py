@@ -19,11 +19,11 @@ from prefork.master.gauges import SHORTEST, Gauge, Task
 from prefork.master.inquest import RECENT, Inquest
 from prefork.master.inquest import WORD as LAST_WORD
 from prefork.master.spawn import Death
-from prefork.meters import Gone
+from prefork.meters import Gone, Relative
 from prefork.scoreboard import BEGUN, BEGUN_AT, REQUEST, Scoreboard, pack_progress
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
 
     from prefork.events import Event
@@ -60,6 +60,7 @@ class Crew:
         self.unreleased: set[int] = set()
         self.asked: list[int] = []
         self.killed: list[str] = []
+        self.cleared: list[int] = []
         self.written = 0
 
     def all(self) -> list[Worker]:
@@ -73,6 +74,9 @@ class Crew:
 
     def ask_for_stacks(self, worker: Worker) -> None:
         self.asked.append(worker.pid)
+
+    def clear_stacks(self, worker: Worker) -> None:
+        self.cleared.append(worker.pid)
 
     def stacks_written(self, worker: Worker) -> int:
         return self.written
@@ -115,6 +119,8 @@ class Court:
         self.crew.workers.append(worker)
         self.memory.size = size
         self.step()
+        self.enforcer.gauges.gauges[worker.pid].clock = lambda: self.now
+        self.enforcer.gauges.gauges[worker.pid].weighed = self.now
         return worker
 
     def begin(self, worker: Worker, number: int, ago: float = 0.0) -> None:
@@ -137,11 +143,11 @@ class Court:
     def kept(self) -> list[Incident]:
         return list(Ledger(self.settings.data_dir).read())
 
-    def bury(self, worker: Worker, code: int, said: str | None = None) -> None:
+    def bury(self, worker: Worker, code: int, said: str | None = None, orphans: Sequence[Relative] = ()) -> None:
         self.crew.workers.remove(worker)
         task = Task(5, self.now, 7.0, 0.0) if self.scoreboard.slot(worker.slot)[REQUEST] else None
         remains = Remains(worker, Death(worker.pid, code), task, said, "")
-        self.inquest.open(remains, *self.enforcer.farewell(worker.pid))
+        self.inquest.open(remains, *self.enforcer.farewell(worker.pid), list(orphans))
 
 
 @pytest.fixture
@@ -234,6 +240,21 @@ class TestTwoSteps:
         court.answer(worker, "acquitted")
         assert worker.pid in court.enforcer.condemned
         court.answer(Worker(9, 1, 0.0, pid=999), "condemned", request=None)
+
+    @pytest.mark.parametrize("condemned_for", [5, 0])
+    def test_where_the_dispatcher_says_nothing_a_request_that_began_meanwhile_lives(self, court: Court, condemned_for: int) -> None:
+        worker = court.hire()
+        if condemned_for:
+            court.begin(worker, condemned_for, ago=2.1)
+        else:
+            court.memory.size = 210 * MIB
+        court.step()
+        assert court.told[0]["number"] == condemned_for
+        court.step(WORD + 0.001)
+        court.begin(worker, 6)
+        court.step(STACKS + 0.001)
+        assert (court.crew.killed, court.enforcer.condemned) == ([], {})
+        assert court.crew.cleared == [worker.pid], "these stacks are not its last words"
 
     def test_other_reasons_have_the_second_step_only(self, court: Court) -> None:
         worker = court.hire()
@@ -334,6 +355,11 @@ class TestInquest:
         court.inquest.step(court.now)
         court.bury(third, -signal.SIGKILL)
         assert [each.cause for each in court.kept()] == ["signal", "oom", "signal"], "what was killed long ago explains nothing"
+
+    def test_who_died_alone_left_children_too(self, court: Court) -> None:
+        court.bury(court.hire(), -signal.SIGSEGV, orphans=[Relative(7, "wkhtmltopdf", 90 * MIB)])
+        (incident,) = court.kept()
+        assert incident.children == [{"pid": 7, "name": "wkhtmltopdf", "memory": 90 * MIB}]
 
     def test_one_that_could_not_get_ready(self, court: Court) -> None:
         court.bury(court.hire(), 1, said="Traceback:\n  x\nImportError: no\n")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -38,6 +39,7 @@ class Process:
 
     def __init__(self) -> None:
         self.now = 1_000_000.0
+        self.waits = 0.0  # for a processor, during the dear reading
         self.own = 10 * MIB
         self.common = 80 * MIB
         self.spent = 0.0
@@ -54,7 +56,7 @@ class Process:
         if not self.alive:
             raise Gone
         self.weighed += 1
-        self.now += COST
+        self.now += COST + self.waits
         return self.own + self.common // 2
 
     def processor(self) -> float:
@@ -71,7 +73,7 @@ def process() -> Process:
 
 @pytest.fixture
 def gauge(process: Process) -> Gauge:
-    gauge = Gauge(process, clock=lambda: process.now)
+    gauge = Gauge(process, clock=lambda: process.now, processor=lambda: process.weighed * COST)
     gauge.fresh = gauge.weigh()
     process.weighed = 0
     return gauge
@@ -116,6 +118,19 @@ class TestMemory:
             process.own = own * MIB
             assert gauge.read(LIMITS) == (own + 40) * MIB
         assert process.weighed == 3
+
+    def test_near_the_hard_limit_what_others_no_longer_share_is_seen_soon(self, gauge: Gauge, process: Process) -> None:
+        process.own = 155 * MIB
+        process.now += 1.01 * PAUSE * COST
+        assert gauge.read(replace(LIMITS, memory_soft=0)) == 195 * MIB
+        process.now += 1.01 * PAUSE * COST
+        process.own, process.common = 195 * MIB, 40 * MIB
+        assert gauge.read(replace(LIMITS, memory_soft=0)) == 215 * MIB
+
+    def test_a_busy_machine_makes_no_reading_dearer(self, gauge: Gauge, process: Process) -> None:
+        process.waits = 1.0
+        gauge.weigh()
+        assert gauge.cost == pytest.approx(COST)
 
     def test_memory_that_is_no_longer_shared_is_noticed(self, gauge: Gauge, process: Process) -> None:
         process.now += 1.01 * CALM * COST

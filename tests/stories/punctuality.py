@@ -1,0 +1,38 @@
+"""How late a server does what it must: by its own stamps and the kernel's, less the time that it waited for a processor.
+
+That wait is the machine's business: what else runs here must not decide what a story says.
+"""
+
+import json
+from datetime import datetime
+from pathlib import Path
+
+from prefork.testing import Event, Server
+
+GRAIN = 0.001  # seconds: the log and incidents tell milliseconds
+
+
+class RunDelay:
+    """The seconds that master and dispatcher have waited for a processor since this was made."""
+
+    def __init__(self, server: Server) -> None:
+        self.pids = [server.pid, server.status()["dispatcher"]["pid"]]
+        self.before = self._waited()
+
+    def seconds(self) -> float:
+        return self._waited() - self.before
+
+    def _waited(self) -> float:
+        # Its second field: nanoseconds spent on a run queue (Documentation/scheduler/sched-stats.rst).
+        return sum(int(Path(f"/proc/{pid}/schedstat").read_text().split()[1]) for pid in self.pids) / 1e9
+
+
+def moment(event: Event) -> float:
+    """When an event was logged, in seconds since 1970."""
+    return datetime.fromisoformat(event["time"]).timestamp()
+
+
+def crossing(readings: Path, limit: int) -> float:
+    """When a process that noted its memory came above a limit: at its last reading below. Seconds since 1970."""
+    noted = [json.loads(line) for line in readings.read_text().splitlines() if line.endswith("]")]
+    return float(max(time for time, size in noted if size <= limit))
