@@ -30,6 +30,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "spool": set(),
     "limits": set(),
     "meters": set(),
+    "cgroups": set(),
     "incidents": set(),
     "files": {"http.conditions"},
     "http": {"http"},
@@ -40,6 +41,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "views": {"config", "incidents", "limits"},
     "dispatcher": {
         "dispatcher",
+        "cgroups",
         "config",
         "events",
         "files",
@@ -54,6 +56,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "master": {
         "master",
         "prefork",
+        "cgroups",
         "config",
         "control",
         "dispatcher.options",
@@ -70,7 +73,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "worker": {"worker", "files", "http.conditions", "http.framing", "http.pages", "kernel", "messages", "scoreboard", "spool"},
     "watcher": {"watcher", "kernel", "messages"},
     "testing": {"testing"},
-    "cli": {"prefork", "config", "control", "incidents", "master.serve", "views"},
+    "cli": {"prefork", "cgroups", "config", "control", "incidents", "master.serve", "views"},
     "__main__": {"cli"},
 }
 INSIDE_APPLICATIONS = [
