@@ -168,8 +168,11 @@ def kills(counters: int) -> int:
 def toll(group: Path, version: int, counters: int) -> Toll:
     """The same, and how often the group's own limit was the reason rather than that of a group above it, or the machine's end."""
     counted = count(counters)
-    own = counted.get("oom", 0) if version == 2 else int(text(group / "memory.failcnt") or 0)
-    return Toll(counted.get("oom_kill", 0), own)
+    if version == 2:
+        return Toll(counted.get("oom_kill", 0), counted.get("oom", 0))
+    # Where swap is counted its limit is the same number, and is asked first.
+    reached = sum(int(text(group / name) or 0) for name in ("memory.failcnt", "memory.memsw.failcnt"))
+    return Toll(counted.get("oom_kill", 0), reached)
 
 
 def count(counters: int) -> dict[str, int]:

@@ -33,6 +33,7 @@ FILES = {
         "memory.stat": "cache 100\ntotal_active_file 60\ntotal_inactive_file 40\n",
         "memory.oom_control": "oom_kill_disable 0\nunder_oom 0\noom_kill 0\n",
         "memory.failcnt": "0\n",
+        "memory.memsw.failcnt": "0\n",
     },
 }
 
