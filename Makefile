@@ -4,7 +4,7 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test check format test-machine bench bench-limits soak clean
+.PHONY: help setup run test check format bench bench-limits soak clean
 
 help: ## show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -24,9 +24,6 @@ examples/shop/.venv/.ready: examples/shop/requirements.txt tools/setup.sh
 test: setup examples/shop/.venv/.ready ## run the tests (their applications' environments are made on first use)
 	examples/shop/.venv/bin/python -W error -m unittest discover -q -s examples/shop/tests
 	$(BIN)/pytest
-
-test-machine: setup ## boot a machine of its own, and see there how control groups are used; needs root, QEMU and debootstrap
-	$(BIN)/python tests/machine/run.py
 
 check: setup ## format, lint, types
 	$(BIN)/ruff format --check .
