@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
-from prefork import __version__, config
+from prefork import __version__, cgroups, config
 from prefork.control.client import Unreachable, ask
 from prefork.incidents import Ledger
 from prefork.views.flags import Configured
@@ -91,6 +91,11 @@ def check(file: Path | None, application: str | None, explain: bool, **flags: An
             click.echo(line)
     found = [*config.for_development(settings), *config.warnings(settings, config.read_machine())]
     tell("warning", found)
+    try:
+        ground = cgroups.find(settings.cgroup)
+        click.echo(f"Started from here, workers would get a fuse: control groups below {ground.path} (version {ground.version}).")
+    except cgroups.Unavailable as reason:
+        click.echo(f"Started from here, workers would get no fuse of the kernel's: {reason}.")
     click.echo(f"The configuration can be used ({counted(len(found), 'warning')}).")
 
 

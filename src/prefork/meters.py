@@ -69,6 +69,15 @@ class Relative(NamedTuple):
         return {"pid": self.pid, "name": self.name, "memory": self.resident}
 
 
+def began(pid: int) -> int:
+    """When a process began, in the kernel's ticks since the machine's start: with its pid it names one process. Raises Gone."""
+    try:
+        with open(f"/proc/{pid}/stat", "rb") as stat:
+            return int(stat.read().rpartition(b")")[2].split()[19])
+    except OSError:
+        raise Gone from None
+
+
 def descendants(pid: int, among: Container[int] | None = None) -> list[Relative]:
     """Every process below `pid`, whichever group or session it has moved to, parents before children.
 

@@ -4,7 +4,7 @@ import json
 import sys
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import Any, NoReturn
 
 import pytest
 from click.testing import CliRunner, Result
@@ -68,8 +68,13 @@ STATUS: dict[str, Any] = {
         },
     ],
     "incidents": 0,
+    "fuse": {"path": "/sys/fs/cgroup/system.slice/mysite.service", "version": 2, "reason": None},
     "crash_loop": None,
 }
+
+
+def no_group(choice: str) -> NoReturn:
+    raise prefork.cli.cgroups.Unavailable("no group")
 
 
 @pytest.fixture(autouse=True)
@@ -78,6 +83,7 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.delenv("XDG_DATA_HOME", raising=False)
+    monkeypatch.setattr(prefork.cli.cgroups, "find", no_group)
     monkeypatch.setattr(prefork.cli.config, "read_machine", lambda: prefork.cli.config.Machine(8, 1 << 40))
     return tmp_path
 
@@ -128,7 +134,14 @@ def test_help_of_the_group_cuts_no_sentence() -> None:
 
 def test_check_says_that_all_is_well() -> None:
     result = run("check", "shop:app")
-    assert (result.exit_code, result.stdout, result.stderr) == (0, "The configuration can be used (0 warnings).\n", "")
+    fuse = "Started from here, workers would get no fuse of the kernel's: no group.\n"
+    assert (result.exit_code, result.stdout, result.stderr) == (0, f"{fuse}The configuration can be used (0 warnings).\n", "")
+
+
+def test_check_says_where_the_fuse_would_be(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(prefork.cli.cgroups, "find", lambda choice: prefork.cli.cgroups.Ground(Path(choice), 1, crowded=False))
+    said = run("check", "shop:app", "--cgroup", "/sys/fs/cgroup/memory/mysite").stdout
+    assert "workers would get a fuse: control groups below /sys/fs/cgroup/memory/mysite (version 1).\n" in said
 
 
 def test_check_shows_errors_apart_from_warnings(place: Path) -> None:
@@ -233,6 +246,7 @@ def test_status_is_one_readable_screen(asked: list[tuple[Path, dict[str, object]
         "Served in  p50 100 ms    p95 250 ms    p99 1 min 15 s",
         "Requests   1,234,567 served · 2 retried · 0 failed · 1 refused · 4 abandoned",
         "Clients    17 connected",
+        "Fuse       below /sys/fs/cgroup/system.slice/mysite.service (version 2)",
         "",
         "WORKER  STATE   PID  GEN  REQUESTS  MEMORY   AGE  BUSY FOR",
         "http.1  busy   4250    3    12,345  75 MiB   2 h     1.3 s",

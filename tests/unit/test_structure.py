@@ -31,6 +31,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "spool": set(),
     "limits": set(),
     "meters": set(),
+    "cgroups": set(),
     "incidents": set(),
     "files": {"http.conditions"},
     "http": {"http"},
@@ -41,6 +42,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "views": {"config", "incidents", "limits"},
     "dispatcher": {
         "dispatcher",
+        "cgroups",
         "config",
         "events",
         "files",
@@ -56,6 +58,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "master": {
         "master",
         "prefork",
+        "cgroups",
         "config",
         "control",
         "dispatcher.options",
@@ -83,7 +86,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     },
     "watcher": {"watcher", "kernel", "messages", "orders"},
     "testing": {"testing"},
-    "cli": {"prefork", "config", "control", "incidents", "master.serve", "views"},
+    "cli": {"prefork", "cgroups", "config", "control", "incidents", "master.serve", "views"},
     "__main__": {"cli"},
 }
 INSIDE_APPLICATIONS = [

@@ -164,6 +164,17 @@ def path(text: str, base: Path) -> Path:
     return Path(os.path.abspath(base / os.path.expanduser(text)))
 
 
+def control_group(text: str, base: Path) -> str:
+    """Where control groups can be made."""
+    if text.lower() in {"auto", "true", "yes", "on", "1"}:
+        return "auto"
+    if text.lower() in {"off", "false", "no", "none", "0"}:
+        return "off"
+    if not text.startswith("/"):
+        raise ValueError(f'"{text}" is neither auto nor off nor a path; write one such as /sys/fs/cgroup/mysite')
+    return str(path(text, base))
+
+
 def paths(text: str, base: Path) -> tuple[Path, ...]:
     """A list of absolute paths."""
     return tuple(path(part, base) for part in names(text))
@@ -238,6 +249,7 @@ ROUTE_TIMES = plain("ROUTES", "`/pattern:time`, separated by commas", route_time
 LANES = plain("LANES", "`name:pattern:count`, separated by commas", lanes, listed)
 ACCOUNT = plain("NAME", "a name or a number", str)
 PATH = Kind("PATH", "a path", path)
+CONTROL_GROUP = Kind("auto|off|PATH", "`auto`, `off` or a path", control_group, unset=frozenset({""}))
 PATHS = Kind("PATHS", "paths separated by commas", paths, lambda paths: listed(tuple(map(str, paths))))
 PLACES = Kind("PLACES", "`/prefix=directory`, separated by commas", places, lambda places: listed(tuple(map("=".join, places))))
 PROGRAM = Kind("PATH", "a path, or a name to be found on `PATH`", program)

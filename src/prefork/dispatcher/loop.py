@@ -242,10 +242,10 @@ class Dispatcher:
             self.tell_master("acquitted", worker)
 
     def add(self, order: dict[str, Any], descriptors: list[int]) -> None:
-        """A worker is ready: the end of its pair, and its pidfd."""
-        wire, pidfd = descriptors
+        """A worker is ready: the end of its pair, its pidfd, and the counters of its control group where it has one."""
+        wire, pidfd, *counters = descriptors
         slot = self.scoreboard.slot(order["slot"])
-        worker = Worker(order["slot"], order["name"], order["pid"], slot, socket.socket(fileno=wire), pidfd)
+        worker = Worker(order["slot"], order["name"], order["pid"], slot, socket.socket(fileno=wire), pidfd, *counters)
         self.poller.watch(wire, partial(self.listen, worker), select.EPOLLIN)
         self.poller.watch(pidfd, partial(self.lost, worker), select.EPOLLIN)
         worker.log_to(2)  # it may have been forked before a rotation and be introduced after it

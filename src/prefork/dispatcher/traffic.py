@@ -296,6 +296,8 @@ class Traffic:
         if exchange is not None:
             exchange.worker = None
             self.ledger.served(exchange.lane, time.monotonic() - exchange.assigned)
+            if worker.condemned is None and worker.starved():  # a limit that the kernel enforces: not to be broken once more
+                worker.condemned = Sentence(503, "the kernel killed the worker for want of memory", secrets.token_hex(4))
             sentence = worker.condemned or Sentence(502, "the worker died", secrets.token_hex(4))
             known = {"incident": sentence.incident, "request": exchange.described(worker.slot)}
             known["status"] = self.estates.settle(exchange, worker, sentence, self.ending)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING, NamedTuple
 
+from prefork import cgroups
 from prefork.messages import DONTWAIT, LOG, send
 from prefork.scoreboard import BEGUN
 
@@ -27,17 +28,36 @@ class Sentence(NamedTuple):
 
 
 class Worker:
-    """One HTTP worker. `retiring`: it gets no further request, and its pair is closed as soon as it has none."""
+    """One HTTP worker. `retiring`: it gets no further request, and its pair is closed as soon as it has none.
 
-    __slots__ = ("condemned", "exchange", "name", "number", "paused", "pid", "pidfd", "retiring", "slot", "wire", "worn")
+    `counters` is what the kernel counts of its control group (`cgroups.open_counters`), None where it has none.
+    """
 
-    def __init__(self, number: int, name: str, pid: int, slot: Slot, wire: socket.socket, pidfd: int) -> None:
+    __slots__ = (
+        "condemned",
+        "counters",
+        "exchange",
+        "name",
+        "number",
+        "paused",
+        "pid",
+        "pidfd",
+        "retiring",
+        "slot",
+        "wire",
+        "worn",
+    )
+
+    def __init__(
+        self, number: int, name: str, pid: int, slot: Slot, wire: socket.socket, pidfd: int, counters: int | None = None
+    ) -> None:
         self.number = number
         self.name = name
         self.pid = pid
         self.slot = slot
         self.wire = wire
         self.pidfd = pidfd
+        self.counters = counters
         self.exchange: Exchange | None = None
         self.retiring = False
         self.worn = False  # it has asked to be replaced, and the master knows
@@ -67,7 +87,13 @@ class Worker:
         progress = self.slot.progress()
         return progress.number != given.number or progress.state < BEGUN
 
+    def starved(self) -> bool:
+        """Whether the kernel has killed it for want of memory, as far as it says."""
+        return self.counters is not None and cgroups.kills(self.counters) > 0
+
     def close(self) -> None:
-        """Let go of both descriptors; the worker sees the end of its pair and leaves."""
+        """Let go of its descriptors; the worker sees the end of its pair and leaves."""
         self.wire.close()
         os.close(self.pidfd)
+        if self.counters is not None:
+            os.close(self.counters)

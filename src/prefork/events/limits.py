@@ -61,6 +61,32 @@ class MemoryScarce(Event):
 
 
 @dataclass(frozen=True, slots=True)
+class FuseReady(Event):
+    """Each worker gets a control group whose memory the kernel bounds (option `cgroup`), of version 1 or 2."""
+
+    path: str
+    version: int
+    wording = "Workers get a fuse at 1.25 × limit_memory_hard each: control groups of version {version} below {path}"
+
+
+@dataclass(frozen=True, slots=True)
+class NoFuse(Event):
+    """Workers get no control groups of their own; limits of memory hold all the same."""
+
+    reason: str
+    wording = "Workers have no fuse of the kernel's beside limit_memory_hard: {reason}"
+
+
+@dataclass(frozen=True, slots=True)
+class FuseFailed(Event):
+    """Workers, or some of them, are without the control group that was asked for, or that there should have been. Said once."""
+
+    reason: str
+    level = "warning"
+    wording = "Workers run without the kernel's fuse, limit_memory_hard alone bounds them: {reason}"
+
+
+@dataclass(frozen=True, slots=True)
 class IncidentRecorded(Event):
     """A worker ended violently; what is known of it has been kept."""
 

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from prefork.journal import Journal
+    from prefork.master.fuse import Fuses
     from prefork.master.gauges import Task
     from prefork.master.generation import Generation
     from prefork.master.spawn import Death
@@ -69,9 +70,12 @@ class Crew:
     `dispatcher` is the channel to the dispatcher while there is one.
     """
 
-    def __init__(self, journal: Journal, scoreboard: Scoreboard, failed: Callable[[Worker, str | None], None]) -> None:
+    def __init__(
+        self, journal: Journal, scoreboard: Scoreboard, fuses: Fuses, failed: Callable[[Worker, str | None], None]
+    ) -> None:
         self.journal = journal
         self.scoreboard = scoreboard
+        self.fuses = fuses
         self.failed = failed
         self.dispatcher: Channel | None = None
         self.workers: dict[int, Worker] = {}  # by their first place, like all that there is one of for a worker
@@ -138,6 +142,7 @@ class Crew:
             return
         worker.pid = pid
         self.pidfds[slot] = os.pidfd_open(pid)
+        self.fuses.attach(worker.name, pid)
         worker.to(State.BOOTING, now)
         early, self.early = self.early, []
         for report in early:
@@ -172,7 +177,7 @@ class Crew:
         for slot in worker.slots:
             if self.dispatcher and slot in self.ends:
                 with self.ends.pop(slot) as end:
-                    descriptors = [end.fileno(), self.pidfds[worker.slot]]
+                    descriptors = [end.fileno(), self.pidfds[worker.slot], *self.fuses.counters(worker.pid)]
                     self.dispatcher.send("add", descriptors, slot=slot, name=place_name(slot), pid=worker.pid)
                 self.unreleased.add(slot)
                 worker.reachable.add(slot)

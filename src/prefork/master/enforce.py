@@ -16,10 +16,12 @@ from prefork.events import FreshTooLarge, LimitReached, LimitTooLow
 from prefork.incidents import new_id
 from prefork.limits import STATUS, Limit, Limits
 from prefork.master.fleet import State
-from prefork.master.gauges import SHORTEST, Gauges, task_of
+from prefork.master.gauges import SHORTEST, Gauges, fair, task_of
 from prefork.meters import Relative, descendants
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from prefork.master.fleet import Worker
     from prefork.master.gauges import Finding, Gauge
     from prefork.master.loop import Master
@@ -78,6 +80,12 @@ class Enforcer:
             settings.limit_time_real,
             settings.limit_time_worker,
         )
+
+    def hard_limits(self) -> Iterator[tuple[int, int]]:
+        """The bytes of memory at which each worker is killed, by its pid, as soon as it has been weighed."""
+        limits = self.limits()
+        for pid, gauge in self.gauges.gauges.items():
+            yield pid, fair(limits, gauge.fresh).memory_hard
 
     def memory(self, worker: Worker) -> int | None:
         """Bytes that a worker had at the last look; None before the first one."""

@@ -32,6 +32,8 @@ ADVICE = {
     "limit_time_real": "The stacks show what it waits for. If it may take longer, give its path a time in limit_time_real_routes.",
     "limit_time_cpu": "The stacks show the loop it is in. Work of this size belongs into a scheduled job; or raise limit_time_cpu.",
     "oom": "The machine had no memory left. Lower limit_memory_hard or workers, so that all workers at their limits fit.",
+    "fuse": "It, or what it started, took memory faster than can be looked at. Have it work in smaller batches, or raise "
+    "limit_memory_hard.",
     "crash": "A fault in native code: the stacks show the call. Look for a newer version of that library.",
     "signal": "Somebody or something sent the signal; it was not this server.",
     "exit": "The application ended its process: look for os._exit or a fatal error in the lines before.",
@@ -160,9 +162,20 @@ class Inquest:
         how = remains.death.how()
         if remains.death.code >= 0:
             return "exit", f"it ended with {how}"
-        if -remains.death.code == signal.SIGKILL and kernel_kills() > self.kills:
-            return "oom", "the kernel killed a process for want of memory, and this one died by SIGKILL"
+        if -remains.death.code == signal.SIGKILL:
+            return self._killed(remains.worker.pid)
         return ("crash" if -remains.death.code in CRASHES else "signal"), f"it died by {how}"
+
+    def _killed(self, pid: int) -> tuple[str, str]:
+        """Whose SIGKILL it was. The counters of its own control group are about it alone, those of the machine about all."""
+        toll = self.master.fuses.toll(pid)
+        if toll is None and kernel_kills() > self.kills:
+            return "oom", "the kernel killed a process for want of memory, and this one died by SIGKILL"
+        if toll and toll.kills and toll.own:
+            return "fuse", self.master.fuses.epitaph(pid)
+        if toll and toll.kills:
+            return "oom", f"the kernel killed it for want of memory, not of its own control group's (oom_kill {toll.kills} there)"
+        return "signal", "it died by signal 9 (SIGKILL)"
 
 
 def spent(remains: Remains, gauge: Gauge | None) -> float | None:

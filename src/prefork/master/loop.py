@@ -42,6 +42,7 @@ from prefork.master.crew import Crew
 from prefork.master.enforce import Enforcer
 from prefork.master.fleet import Drop, Fork, Retire, State, Wanted, plan
 from prefork.master.front import Front
+from prefork.master.fuse import Fuses
 from prefork.master.guard import Guard
 from prefork.master.inquest import Inquest
 from prefork.master.notify import Notifier
@@ -100,7 +101,8 @@ class Master:
         self.scoreboard = Scoreboard.create()
         # All workers of all generations write to one socket: a datagram arrives whole or not at all.
         self.reports, self.reporting = socket.socketpair(socket.AF_UNIX, socket.SOCK_DGRAM)
-        self.crew = Crew(journal, self.scoreboard, self.worker_failed)
+        self.fuses = Fuses(settings.cgroup, journal)
+        self.crew = Crew(journal, self.scoreboard, self.fuses, self.worker_failed)
         self.count = settings.processes
         self.generation = 0
         self.templates = Templates(self)
@@ -135,11 +137,13 @@ class Master:
         self.hear(self.signals.inbox, self.hear_signals)
         self.hear(self.reports, self.hear_reports)
         self._open_control()
+        self.fuses.open(threaded=self.settings.threaded)
         self.templates.load(self.templates.next(self.settings))
         while self.status is None:
             for key, _ in self.selector.select(min(TICK, self.enforcer.wake(time.monotonic()))):
                 self._guarded(key.data)
             self._guarded(partial(self.step, time.monotonic()))
+        self.fuses.close()
         if self.control:
             self.control.close()
         if self.terminal:
@@ -171,6 +175,7 @@ class Master:
         if not self.crew.forking():
             self.strays.step(self._own())
         self.enforcer.step(now)
+        self.fuses.step(now, self.enforcer.hard_limits())
         self.inquest.step(now)
         self.crew.look()
         self.guard.step(now)
@@ -385,6 +390,7 @@ class Master:
             self.inquest.open(remains, condemned, gauge, children)
         else:
             self.inquest.forget(worker)
+        self.fuses.detach(worker.pid, time.monotonic())
 
     def loaded(self, generation: Generation) -> None:
         """A generation can fork: the first one serves, a later one takes over."""

@@ -66,6 +66,7 @@ def snapshot(master: Master) -> dict[str, Any]:
         **lanes(master.settings.lanes, master.scoreboard, now),
         "workers": [row for worker in master.crew.all() for row in rows(worker, master.crew, master.enforcer.memory(worker), now)],
         "incidents": master.inquest.count,
+        "fuse": master.fuses.told(),
         "crash_loop": crash_loop(master, now),
     }
 

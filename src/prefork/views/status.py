@@ -79,10 +79,18 @@ def figures(status: Mapping[str, Any]) -> Table:
     table.add_row("Served in", spread(status["service"]))
     table.add_row("Requests", requests(dispatcher))
     table.add_row("Clients", f"{dispatcher['connections']:,} connected")
+    table.add_row("Fuse", fuse(status["fuse"]))
     if status["incidents"]:
         said = f"{status['incidents']:,} since the start; `prefork incidents` shows them"
         table.add_row("Incidents", Text(said, style="red"))
     return table
+
+
+def fuse(told: Mapping[str, Any]) -> Text:
+    """Where the kernel bounds the memory of each worker, or why it does not."""
+    if told["path"] is None:
+        return Text(f"none: {told['reason']}", style="dim")
+    return Text(f"below {told['path']} (version {told['version']})")
 
 
 def requests(dispatcher: Mapping[str, Any]) -> Text:

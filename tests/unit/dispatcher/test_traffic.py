@@ -766,6 +766,25 @@ def test_a_request_that_broke_a_limit_is_not_made_again(desk: Desk, request_: by
     assert client.state is State.IDLE, "its connection stays open"
 
 
+@pytest.mark.parametrize("kills", [0, 2])
+def test_what_the_kernel_has_killed_for_want_of_memory_is_not_made_again(desk: Desk, kills: int) -> None:
+    """Its counters say it, whether or not the master has had the time to."""
+    other, hand, client = desk.hire(), desk.hire(), desk.connect()
+    hand.worker.counters = os.memfd_create("memory.events")
+    os.write(hand.worker.counters, b"oom 1\noom_kill %d\n" % kills)
+    client.send(GET % 1)
+    hand.begin()
+    known = hand.die()
+    if kills:
+        assert not other.has_message()
+        status, body = client.answer()
+        assert (status, known["status"], known["incident"].encode() in body) == (503, 503, True)
+        assert events(desk, RequestFailed)[0].reason == "the kernel killed the worker for want of memory"
+    else:
+        assert other.answer(OK).attempt == 2
+        assert client.answer() == (200, b"ok")
+
+
 def test_one_that_was_not_begun_is_innocent(desk: Desk) -> None:
     other, hand, client = desk.hire(), desk.hire(), desk.connect()
     client.send(POST % 1)

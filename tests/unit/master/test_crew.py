@@ -19,6 +19,7 @@ from prefork.scoreboard import BEGUN, REQUEST, Scoreboard, pack_progress
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from prefork.master.fuse import Fuses
     from prefork.master.generation import Generation
 
 
@@ -28,9 +29,15 @@ class Bench:
     def __init__(self) -> None:
         self.failed: list[str | None] = []
         log = os.memfd_create("log")
+        self.counters: list[int] = []
+        self.attached: list[tuple[str, int]] = []
+        self.fuses = cast(
+            "Fuses", SimpleNamespace(attach=lambda *worker: self.attached.append(worker), counters=lambda _: self.counters)
+        )
         self.crew = Crew(
             Journal(Sink(log), level="info", as_json=True, logger="test"),
             Scoreboard.create(),
+            self.fuses,
             lambda _, said: self.failed.append(said),
         )
         os.close(log)
@@ -85,6 +92,14 @@ def test_one_order_and_as_many_introductions_as_threads(bench: Bench) -> None:
     assert worker.reachable == {0, 1, 2}
     assert bench.crew.find(2, bench.pid) is worker
     assert bench.crew.find(3, bench.pid) is None
+
+
+def test_a_fork_gets_a_fuse_and_the_dispatcher_its_counters(bench: Bench) -> None:
+    with open("/dev/null") as counters:
+        bench.counters = [counters.fileno()]
+        bench.fork(threads=0)
+        assert bench.attached == [("http.1", bench.pid)]
+        assert bench.heard(bench.told)[1] == 3
 
 
 def test_it_leaves_when_the_last_place_is_released(bench: Bench) -> None:

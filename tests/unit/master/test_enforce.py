@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 
+from prefork.cgroups import Toll
 from prefork.incidents import Ledger
 from prefork.limits import Limits
 from prefork.master import enforce, inquest
@@ -106,6 +107,8 @@ class Court:
         )
         self.journal = SimpleNamespace(emit=self.events.append)
         self.front = SimpleNamespace(tell=lambda kind, **said: self.told.append({"kind": kind, **said}))
+        self.tolls: dict[int, Toll] = {}
+        self.fuses = SimpleNamespace(toll=self.tolls.get, epitaph=lambda pid: f"the fuse of {pid}")
         self.memory = Memory()
         self.enforcer = Enforcer(cast("Master", self))
         self.enforcer.gauges.meter = lambda _: self.memory
@@ -360,6 +363,18 @@ class TestInquest:
         court.bury(court.hire(), -signal.SIGSEGV, orphans=[Relative(7, "wkhtmltopdf", 90 * MIB)])
         (incident,) = court.kept()
         assert incident.children == [{"pid": 7, "name": "wkhtmltopdf", "memory": 90 * MIB}]
+
+    def test_the_counters_of_its_own_group_are_about_nobody_else(self, court: Court, monkeypatch: pytest.MonkeyPatch) -> None:
+        fused, starved, killed, ended = (court.hire() for _ in range(4))
+        monkeypatch.setattr(inquest, "kernel_kills", lambda: 4)
+        tolls = {fused: Toll(2, 1), starved: Toll(1, 0), killed: Toll(0, 0), ended: Toll(1, 1)}
+        court.tolls.update((worker.pid, toll) for worker, toll in tolls.items())
+        for worker in (fused, starved, killed):
+            court.bury(worker, -signal.SIGKILL)
+        court.bury(ended, -signal.SIGTERM)
+        assert [each.cause for each in court.kept()] == ["fuse", "oom", "signal", "signal"]
+        assert court.kept()[0].reason == f"the fuse of {fused.pid}"
+        assert "not of its own control group's (oom_kill 1 there)" in court.kept()[1].reason
 
     def test_one_that_could_not_get_ready(self, court: Court) -> None:
         court.bury(court.hire(), 1, said="Traceback:\n  x\nImportError: no\n")

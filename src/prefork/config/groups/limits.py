@@ -29,6 +29,13 @@ class Limits:
         "A worker above this is replaced after its current request (shared memory counts in proportion); 0 means no limit",
     )
     limit_memory_hard: int = option(kinds.SIZE, 2 * GIB + GIB // 2, "A worker above this is killed at once; 0 means no limit")
+    cgroup: str = option(
+        kinds.CONTROL_GROUP,
+        "auto",
+        "The control group below which each worker gets one of its own, where the kernel kills it at 1.25 × `limit_memory_hard`; "
+        "`auto` is that of the server, if it was delegated to it",
+        applies="restart",
+    )
     limit_memory_soft_gevent: int | None = option(
         kinds.SIZE, None, "The soft limit of WebSocket workers; not set means the same as `limit_memory_soft`", inert=True
     )
