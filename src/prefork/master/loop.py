@@ -39,6 +39,7 @@ from prefork.master import owner, terminal
 from prefork.master.backoff import SETTLED, Backoff
 from prefork.master.commands import command, obey, unheard
 from prefork.master.crew import Crew
+from prefork.master.database import Database
 from prefork.master.enforce import Enforcer
 from prefork.master.fleet import Drop, Fork, Retire, State, Wanted, plan
 from prefork.master.front import Front
@@ -105,6 +106,7 @@ class Master:
         self.templates = Templates(self)
         self.front = Front(self)
         self.watch = Watch(self)
+        self.database = Database(self)
         self.backoff = Backoff()
         self.complete = False  # all wanted workers have been ready once
         self.sweeping = False  # children have ended and are not buried yet
@@ -161,6 +163,7 @@ class Master:
         if self.sweeping:
             self.sweep()
         if not self.stopping:
+            self.database.step(now)
             self.front.step(now)
             self.templates.step(now)
             self.watch.step(now)
@@ -357,6 +360,8 @@ class Master:
                 self.templates.buried(death)
             elif self.watch.owns(death.pid):
                 self.watch.died(death)
+            elif self.database.owns(death.pid):
+                self.database.died(death)
             elif self.crew.forking():
                 return  # it may be the worker whose pid is about to be told: swept again in the next step
             else:
@@ -371,7 +376,8 @@ class Master:
             *self.templates.leaving.values(),
             *filter(None, [self.front.process, self.watch.process]),
         ]
-        return {*(worker.pid for worker in self.crew.all()), *(helper.pid for helper in helpers), *self.watch.leaving}
+        database = [self.database.process.pid] if self.database.process else []
+        return {*(worker.pid for worker in self.crew.all()), *(helper.pid for helper in helpers), *self.watch.leaving, *database}
 
     def _bury(self, worker: Worker, death: Death) -> None:
         self.strays.bereave()

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import gc
+import importlib
 import itertools
 import os
 import random
@@ -20,6 +21,7 @@ from typing import Any
 from prefork.kernel import die_with, set_title
 from prefork.messages import Channel
 from prefork.scoreboard import Scoreboard
+from prefork.store.address import use
 from prefork.worker import census
 from prefork.worker.hooks import Hooks, Worker
 from prefork.worker.hosts.wsgi import Wsgi
@@ -69,9 +71,13 @@ class Template:
         return True
 
     def load(self) -> None:
-        """Import the application, and find its hooks."""
+        """Import the application, and find its hooks and jobs."""
+        if self.orders["store"]:
+            use(**self.orders["store"])
         self.host.load()
         self.hooks.load()
+        for module in self.orders["jobs"]:
+            load_jobs(module)
 
     def obey(self) -> None:
         """Fork a worker or change the log, as ordered, until the channel ends."""
@@ -140,6 +146,14 @@ class Template:
             return status
         self.hooks.leave(worker)
         return 0
+
+
+def load_jobs(module: str) -> None:
+    """Import a module that declares jobs. Raises what it raises, with the option's name where it does not exist."""
+    try:
+        importlib.import_module(module)
+    except ImportError as error:
+        raise ImportError(f"jobs = {module}: {error}") from error
 
 
 def sentence(error: BaseException) -> str:
