@@ -52,6 +52,11 @@ class Application:
     worker_exit: str | None = option(
         kinds.HOOK, None, "One that it calls when it leaves after its last request: to flush what is buffered; a failure is logged"
     )
+    job_source: str | None = option(
+        kinds.HOOK,
+        None,
+        "A function of the application that each worker for scheduled jobs calls once, to get what it has its jobs from",
+    )
     server_wide_modules: tuple[str, ...] = option(
         kinds.NAMES, (), "The modules that Odoo loads for every database", aliases=("load",), inert=True
     )
