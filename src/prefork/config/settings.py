@@ -84,6 +84,16 @@ class Settings(Process, Logging, Store, Timeouts, Limits, HTTP, Workers, Applica
         return (self.store_dsn or address_in(self.data_dir)) if self.stores else None
 
     @property
+    def cron_processes(self) -> int:
+        """The workers for scheduled jobs to start: none where there are no jobs."""
+        return self.max_cron_threads if self.job_source else 0
+
+    @property
+    def subject(self) -> str:
+        """What is run, in a word: the application, or where its jobs come from."""
+        return self.app or ", ".join(self.jobs) or self.job_source or "nothing"
+
+    @property
     def control_socket(self) -> Path:
         """Where the running server takes commands."""
         return self.data_dir / CONTROL_SOCKET

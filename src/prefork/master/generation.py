@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import platform
 import time
 from typing import TYPE_CHECKING, Any
 
@@ -50,6 +51,9 @@ class Generation:
             "master": os.getpid(),
             "generation": self.number,
             "app": settings.app,
+            "subject": settings.subject,
+            "node": f"{platform.node()}:{settings.data_dir}",
+            "job_source": settings.job_source,
             "app_dir": str(settings.app_dir),
             "hooks": {name: settings.value(name) for name in HOOKS if settings.value(name)},
             "preload": self.preload,
