@@ -81,12 +81,12 @@ MAY_IMPORT: dict[str, set[str]] = {
         "spool",
     },
     "cron": {"jobs"},
-    "jobs": {"jobs", "store"},
+    "jobs": {"store"},
     "jobs.source": {"jobs", "store", "worker.cron"},
     "store": {"store"},
     "watcher": {"watcher", "kernel", "messages"},
     "testing": {"testing"},
-    "cli": {"prefork", "config", "control", "incidents", "master.serve", "views"},
+    "cli": {"prefork", "config", "control", "incidents", "master.serve", "store", "views"},
     "__main__": {"cli"},
 }
 INSIDE_APPLICATIONS = [

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from prefork.worker.cron import Identity
 
 POLL = 5.0  # seconds after which everybody looks, whether the bell rang or not
+FORGETTING = 3600.0  # seconds between two deletions of old history
 KEPT = 30 * 86_400.0  # seconds of history
 LONGEST_ERROR = 8192  # characters of a traceback's end
 WITHIN = 1.0  # seconds between two notes of progress
@@ -46,7 +47,9 @@ class Source:
         self.rung = False  # since the last look
         self.look_at = 0.0  # when to look for recurring jobs again
         self.unsaved: Run | None = None  # has ended, and the database does not know yet
-        self.sweep_from = 0.0
+        self.sweep_at = 0.0  # when to look for runs whose workers are gone,
+        self.leases_from = 0.0  # not before which a lease counts as over,
+        self.forget_at = 0.0  # and when to delete what is old
 
     def connect(self) -> None:
         """Be ready to claim. Raises `Unavailable` with a sentence."""
@@ -60,10 +63,10 @@ class Source:
             self.connection = connection
             if self.unsaved:
                 self.unsaved.save()
-            for lost in jobs.release(connection, self.holder, None):
-                self.tell("run_lost", **lost._asdict())
+            self._told(jobs.release(connection, self.holder.node, lambda worker, pid: self._mine(worker, pid) or gone(pid)))
         # Whoever else was cut off with us comes back and renews: leases count from here.
-        self.sweep_from = time.monotonic() + (jobs.LEASE if again else 0.0)
+        self.leases_from = time.monotonic() + (jobs.LEASE if again else 0.0)
+        self.sweep_at = 0.0
         self.look_at = 0.0
 
     def _listen(self, connection: Connection) -> Connection:
@@ -99,11 +102,23 @@ class Source:
             for job in jobs.due(connection, self.names):
                 self._begin(connection, job)
         now = time.monotonic()
-        if now >= self.sweep_from:
-            self.sweep_from = now + POLL * random.uniform(1, 2)  # noqa: S311
-            for lost in jobs.expire(connection):
-                self.tell("run_lost", **lost._asdict())
+        if now >= self.sweep_at:
+            self.sweep_at = now + POLL
+            self._told(jobs.release(connection, self.holder.node, lambda _, pid: gone(pid)))
+            if now >= self.leases_from:
+                self._told(jobs.expire(connection))
+        if now >= self.forget_at:
+            self.forget_at = now + FORGETTING * random.uniform(0.5, 1.5)  # noqa: S311 - not all workers at once
+            jobs.forget(connection, KEPT)
         self.look_at = now + POLL
+
+    def _mine(self, worker: str, pid: int) -> bool:
+        """Whether a run is held in our name while we do nothing: by a predecessor, or by a claim whose answer we never got."""
+        return worker == self.holder.worker or pid == self.holder.pid
+
+    def _told(self, lost: list[jobs.Lost]) -> None:
+        for each in lost:
+            self.tell("run_lost", **each._asdict())
 
     def _begin(self, connection: Connection, job: jobs.Due) -> None:
         try:
@@ -195,7 +210,7 @@ class Run:
     def _failed(self, connection: Connection) -> bool:
         claim, error = self.claimed, self.error
         assert error
-        said = "".join(traceback.format_exception(type(error), error, error.__traceback__))[-LONGEST_ERROR:]
+        said = readable("".join(traceback.format_exception(type(error), error, error.__traceback__)))[-LONGEST_ERROR:]
         if failures.again(claim.attempt, claim.retries, claim.recurring):
             return jobs.retry(connection, claim, self.cost, said, failures.delay(claim.attempt))
         count = claim.failures + 1
@@ -219,6 +234,22 @@ def row(job: Job, now: datetime) -> dict[str, Any]:
     plan = job.plan
     due_at = schedules.first(schedules.parse(plan.schedule, plan.tz), now) if plan.schedule else None
     return {"name": job.name, **plan._asdict(), "due_at": due_at}
+
+
+def readable(text: str) -> str:
+    """A text as PostgreSQL takes it: what an exception says may hold anything."""
+    return text.replace("\0", "\\0").encode("utf-8", "backslashreplace").decode()
+
+
+def gone(pid: int) -> bool:
+    """Whether there is no such process on this node, or only what is left of it."""
+    try:
+        with open(f"/proc/{pid}/stat") as stat:
+            return stat.read().rpartition(")")[2].split()[0] in "ZX"
+    except FileNotFoundError:
+        return True
+    except OSError:
+        return False
 
 
 def processor_time() -> float:

@@ -90,6 +90,13 @@ class Shared:
         self._connection = None  # the driver knows by the pid that it is the parent's, and does not end that
         self._lock = threading.RLock()
 
+    def close(self) -> None:
+        """End it; the next use makes another."""
+        with self._lock:
+            if self._connection is not None:
+                self._connection.close()
+                self._connection = None
+
     @contextmanager
     def use(self) -> Iterator[Connection]:
         """The connection, for one caller at a time. Raises Unavailable."""

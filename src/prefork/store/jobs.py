@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from prefork.store.statements import statements
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from datetime import datetime
 
     import psycopg
@@ -169,10 +170,11 @@ def give_back(connection: Connection, claim: Claim) -> None:
     ring(connection)
 
 
-def release(connection: Connection, holder: Holder, keep: int | None) -> list[Lost]:
-    """Free what this worker's predecessors were doing, all but the run that it has to end itself."""
+def release(connection: Connection, node: str, forsaken: Callable[[str, int], bool]) -> list[Lost]:
+    """Free what workers of a node were doing that are gone; `forsaken` tells by name and pid."""
     with connection.transaction():
-        ids = [row[0] for row in connection.execute(SQL["held"], {**holder._asdict(), "keep": keep}).fetchall()]
+        held = connection.execute(SQL["held"], {"node": node}).fetchall()
+        ids = [run for run, worker, pid in held if forsaken(worker, pid)]
         return lose(connection, ids, "its worker died, or lost its connection before it began")
 
 

@@ -97,20 +97,19 @@ RETURNING run
 WITH gone AS (
     DELETE FROM prefork.runs WHERE id = %(id)s AND attempt = %(attempt)s AND state = 'running' RETURNING *
 ), counted AS (
-    UPDATE prefork.jobs
-    SET failures = failures + 1, first_failed_at = coalesce(first_failed_at, now()),
-        due_at = CASE WHEN due_at IS NULL THEN NULL ELSE greatest(due_at, now() + make_interval(secs => %(delay)s)) END,
-        active = active AND %(remark)s::text IS NULL, remark = coalesce(%(remark)s, remark)
-    FROM gone WHERE name = gone.job AND gone.recurring
+    UPDATE prefork.jobs AS job
+    SET failures = job.failures + 1, first_failed_at = coalesce(job.first_failed_at, now()),
+        due_at = CASE WHEN job.due_at IS NOT NULL THEN greatest(job.due_at, now() + make_interval(secs => %(delay)s)) END,
+        active = job.active AND %(remark)s::text IS NULL, remark = coalesce(%(remark)s, job.remark)
+    FROM gone WHERE job.name = gone.job AND gone.recurring
 )
 INSERT INTO prefork.history (run, attempt, job, due_at, node, worker, pid, claimed_at, outcome, seconds, cpu, memory, error)
 SELECT id, attempt, job, due_at, node, worker, pid, claimed_at, 'failed', %(seconds)s, %(cpu)s, %(memory)s, %(error)s FROM gone
 RETURNING run
 
--- held: What dead workers of this name on this node were doing, but for one run that this one has yet to end.
-SELECT id FROM prefork.runs
-WHERE state = 'running' AND node = %(node)s AND worker = %(worker)s AND id IS DISTINCT FROM %(keep)s
-FOR NO KEY UPDATE
+-- held: What workers of this node are doing, or were when they died.
+SELECT id, worker, pid FROM prefork.runs WHERE state = 'running' AND node = %(node)s
+FOR NO KEY UPDATE SKIP LOCKED
 
 -- expired: What nobody has renewed. After a restart of the database everybody has a lease's time to come back.
 SELECT id FROM prefork.runs
