@@ -37,8 +37,8 @@ class Unavailable(Exception):
 class Identity(NamedTuple):
     """Which worker this is.
 
-    There is one living worker at a time with the same `node`, `pool` and `number`: what another `pid` has left unfinished under
-    them is nobody's any more.
+    There is one living worker at a time with the same `node`, `pool` and `number`, and who dies in a job is replaced under the same
+    ones: what another `pid` has left unfinished there is nobody's any more.
     """
 
     node: str
