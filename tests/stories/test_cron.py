@@ -299,13 +299,14 @@ def test_their_number_can_be_changed(chores: Chores) -> None:
 
 def test_after_a_rotation_they_write_to_the_new_file(chores: Chores) -> None:
     log = chores.place / "server.log"
-    with chores.server(logfile=log).launch() as server:
-        await_fact(lambda: log.exists() and "server_ready" in log.read_text(), "a start", server)
-        log.rename(chores.place / "old.log")
-        server.signal(signal.SIGUSR1)
-        await_fact(log.exists, "a new file", server)
-        chores.add("mail", "fail loudly")
-        await_fact(lambda: "ValueError: loudly" in log.read_text(), "a traceback there", server)
+    server = chores.server(logfile=log).launch()
+    await_fact(lambda: log.exists() and "server_ready" in log.read_text(), "a start", server)
+    log.rename(chores.place / "old.log")
+    server.signal(signal.SIGUSR1)
+    await_fact(log.exists, "a new file", server)
+    chores.add("mail", "fail loudly")
+    await_fact(lambda: "ValueError: loudly" in log.read_text(), "a traceback there", server)
+    server.close()
 
 
 def test_threads_serve_requests_and_a_process_runs_jobs(chores: Chores) -> None:

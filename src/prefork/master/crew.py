@@ -103,6 +103,7 @@ class Crew:
         self.stacks: dict[int, int] = {}  # files that workers write their stacks to
         self.early: list[dict[str, Any]] = []  # reports of workers whose pid has not been told yet
         self.said: dict[int, str] = {}  # why a worker could not get ready, until it is buried
+        self.unfinished: set[int] = set()  # places of those that died in a job
         self.dropped: set[int] = set()  # places of those that were killed because nobody needs them any more
 
     def all(self) -> list[Worker]:
@@ -135,6 +136,7 @@ class Crew:
         first = self._room(pool, max(1, threads))
         if generation.template is None or first is None:
             return
+        self.unfinished.discard(first)
         worker = self.workers[first] = Worker(first, generation.number, now, since=now, threads=threads, pool=pool)
         self.stacks[first] = os.memfd_create("prefork-stacks", os.MFD_CLOEXEC)
         theirs = []
@@ -149,9 +151,9 @@ class Crew:
             end.close()
 
     def _room(self, pool: Pool, places: int) -> int | None:
-        """The first of so many free places in a row."""
+        """The first of so many free places in a row; before all others one where a worker has left a job behind."""
         taken = self.unreleased.union(*(worker.slots for worker in self.workers.values()))
-        firsts = pool.places[: len(pool.places) - places + 1]
+        firsts = [*sorted(self.unfinished.intersection(pool.places)), *pool.places[: len(pool.places) - places + 1]]
         return next((n for n in firsts if taken.isdisjoint(range(n, n + places))), None)
 
     def forked(self, slot: int, pid: int, now: float) -> None:
@@ -311,6 +313,8 @@ class Crew:
         left = worker.state in {State.RETIRING, State.LEAVING} and death.code == 0 and not remains.task
         asked = left or worker.slot in self.dropped
         self._forget(worker)
+        if remains.job:
+            self.unfinished.add(worker.slot)
         if asked:
             self.journal.emit(WorkerExited(worker.name, worker.pid))
             return None

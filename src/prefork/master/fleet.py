@@ -138,6 +138,8 @@ def plan(workers: Sequence[Worker], wanted: Wanted, now: float) -> list[Action]:
     coming = [w for w in workers if w.state in COMING and w.generation == wanted.generation]
     fresh = [w for w in workers if w.state is S.READY and w.generation == wanted.generation and not w.worn]
     stale = [w for w in workers if w.state is S.READY and w not in fresh]
+    # What finds its work itself is replaced in its own place, once it is buried: its successor frees what it had.
+    dying = [w for w in workers if w.state is S.KILLED and not w.pool.fed and now - w.since <= LEAVE_WITHIN]
     late = list(overdue(workers, wanted, now))
     killed = {kill.worker for kill in late}
     going = [w for w in workers if w.state in GOING]
@@ -145,7 +147,7 @@ def plan(workers: Sequence[Worker], wanted: Wanted, now: float) -> list[Action]:
     return [
         *late,
         *(Drop(w) for w in workers if w.state in COMING and w.generation != wanted.generation),
-        *starts(len(coming), len(fresh), len(stale) + len(going) * in_turn, wanted, now, spare=0 if in_turn else 1),
+        *starts(len(coming) + len(dying), len(fresh), len(stale) + len(going) * in_turn, wanted, now, spare=0 if in_turn else 1),
         *(action for action in farewells(coming, fresh, stale, wanted) if action.worker not in killed),
         *(exchanges(fresh, stale, wanted) if in_turn and not coming and not going and now >= wanted.not_before else ()),
     ]

@@ -34,8 +34,8 @@ SHORTEST = 0.01  # seconds between two claims where nothing was due
 class Identity(NamedTuple):
     """Which worker this is.
 
-    There is one living worker at a time with the same `node`, `pool` and `number`: what another `pid` has left unfinished under
-    them is nobody's any more. `tell(kind, **fields)` reports to the master.
+    There is one living worker at a time with the same `node`, `pool` and `number`, and who dies in a job is replaced under the same
+    ones: what another `pid` has left unfinished there is nobody's any more. `tell(kind, **fields)` reports to the master.
     """
 
     node: str

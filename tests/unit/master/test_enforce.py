@@ -18,14 +18,14 @@ from prefork.master.fleet import State, Worker
 from prefork.master.gauges import SHORTEST, Gauge, Task
 from prefork.master.inquest import RECENT, Inquest
 from prefork.master.inquest import WORD as LAST_WORD
-from prefork.master.pools import POOLS
+from prefork.master.pools import CRON, HTTP, POOLS, Pool
 from prefork.master.spawn import Death
 from prefork.master.supply import Supply
 from prefork.meters import Gone
-from prefork.scoreboard import BEGUN, BEGUN_AT, REQUEST, Scoreboard, pack_progress
+from prefork.scoreboard import BEGUN, BEGUN_AT, DONE, RECEIVED, REQUEST, Scoreboard, pack_progress
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from prefork.events import Event
@@ -62,6 +62,8 @@ class Crew:
         self.unreleased: set[int] = set()
         self.asked: list[int] = []
         self.killed: list[str] = []
+        self.withheld: list[int] = []
+        self.meanwhile: Callable[[], object] = lambda: None
         self.written = 0
 
     def all(self) -> list[Worker]:
@@ -78,6 +80,13 @@ class Crew:
 
     def stacks_written(self, worker: Worker) -> int:
         return self.written
+
+    def withhold(self, worker: Worker) -> None:
+        self.withheld.append(worker.pid)
+        self.meanwhile()
+
+    def retire(self, worker: Worker, reason: str, now: float) -> None:
+        worker.to(State.RETIRING, now)
 
     def kill(self, worker: Worker, reason: str, now: float) -> None:
         worker.to(State.KILLED, now)
@@ -112,10 +121,10 @@ class Court:
         self.inquest = Inquest(cast("Master", self))
         self.now = NOW
 
-    def hire(self, size: int = 10 * MIB) -> Worker:
+    def hire(self, size: int = 10 * MIB, pool: Pool = HTTP) -> Worker:
         """A worker that is ready and has this many bytes."""
-        slot = len(self.crew.workers)
-        worker = Worker(slot, 1, born=self.now, state=State.READY, since=self.now, pid=100 + slot)
+        slot = pool.first + len(self.crew.workers)
+        worker = Worker(slot, 1, born=self.now, state=State.READY, since=self.now, pid=100 + slot, pool=pool)
         self.crew.workers.append(worker)
         self.memory.size = size
         self.step()
@@ -248,6 +257,55 @@ class TestTwoSteps:
         assert court.crew.killed == ["it hangs"]
         coming = Worker(7, 1, court.now)
         assert not court.enforcer.end(coming, "boot", "it has no pid yet", court.now)
+
+
+class TestJobs:
+    """Nobody else knows what a worker does that finds its work itself."""
+
+    def test_it_is_cut_off_and_killed_with_the_name_of_its_job(self, court: Court) -> None:
+        worker = court.hire(pool=CRON)
+        court.begin(worker, 5, ago=3.1)
+        court.scoreboard.slot(worker.slot).set_tag(5, "mail")
+        court.step()
+        assert (court.told, court.crew.withheld, court.crew.asked) == ([], [worker.pid], [worker.pid])
+        court.step(STACKS + 0.001)
+        (reason,) = court.crew.killed
+        assert reason == "its job took 3.10 s, limit_time_real_cron allows 3 s"
+        court.scoreboard.slot(worker.slot)[REQUEST] = pack_progress(5, DONE)
+        court.bury(worker, -signal.SIGKILL)
+        (incident,) = court.kept()
+        assert (incident.pool, incident.cause, incident.job) == ("cron", "limit_time_real_cron", {"name": "mail", "run": 5})
+        assert "limit_time_real_cron" in incident.advice
+
+    @pytest.mark.parametrize("then", [pack_progress(5, DONE), pack_progress(6, BEGUN)])
+    def test_one_that_has_finished_it_is_let_go(self, court: Court, then: int) -> None:
+        worker = court.hire(pool=CRON)
+        court.begin(worker, 5, ago=3.1)
+
+        def finish() -> None:
+            court.scoreboard.slot(worker.slot)[REQUEST] = then
+
+        court.crew.meanwhile = finish
+        court.step()
+        assert (worker.state, court.crew.asked, court.enforcer.condemned) == (State.RETIRING, [], {})
+
+    def test_one_that_waits_has_all_the_time_of_the_world(self, court: Court) -> None:
+        worker = court.hire(pool=CRON)
+        court.begin(worker, 5, ago=3.1)
+        court.scoreboard.slot(worker.slot)[REQUEST] = pack_progress(0, RECEIVED)
+        court.step(1000.0)
+        assert (court.names(), court.crew.withheld) == ([], [])
+
+    @pytest.mark.parametrize(("written", "allowed"), [(None, 2.0), (0.0, 0.0), (7.0, 7.0)])
+    def test_their_time_is_that_of_requests_unless_it_is_their_own(
+        self, court: Court, written: float | None, allowed: float
+    ) -> None:
+        court.settings.limit_time_real_cron = written
+        assert court.enforcer.limits()["cron"].time_real == allowed
+
+    def test_threads_are_no_reason_to_let_jobs_go_on_for_ever(self, court: Court) -> None:
+        court.settings.threaded = True
+        assert court.enforcer.limits()["cron"].time_real == 3.0
 
 
 class TestSoftLimit:
