@@ -12,9 +12,10 @@ import pytest
 from prefork.journal import Journal, Sink
 from prefork.master.crew import OWN_FRAME, Crew, shortened
 from prefork.master.fleet import State, Worker
+from prefork.master.pools import CRON, HTTP, Pool
 from prefork.master.spawn import Death
-from prefork.messages import Channel, pair
-from prefork.scoreboard import BEGUN, REQUEST, Scoreboard, pack_progress
+from prefork.messages import LOG, Channel, inbox, pair, receive
+from prefork.scoreboard import BEGUN, DONE, RECEIVED, REQUEST, Scoreboard, pack_progress
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -50,11 +51,11 @@ class Bench:
         self.process = subprocess.Popen(["sleep", "60"], process_group=0)
         self.pid = self.process.pid
 
-    def fork(self, threads: int) -> Worker:
+    def fork(self, threads: int, pool: Pool = HTTP) -> Worker:
         """A worker that is ready."""
         generation = cast("Generation", SimpleNamespace(number=1, threads=threads, template=SimpleNamespace(channel=self.template)))
         before = set(self.crew.workers)
-        self.crew.fork(generation, 0.0)
+        self.crew.fork(pool, generation, 0.0)
         (slot,) = set(self.crew.workers) - before
         self.crew.forked(slot, self.pid, 0.0)
         self.crew.hear({"slot": slot, "pid": self.pid, "kind": "ready"})
@@ -124,10 +125,10 @@ def test_places_in_a_row_are_used_again_once_they_are_all_free(bench: Bench) -> 
 
 def test_a_request_in_any_place_makes_it_busy(bench: Bench) -> None:
     worker = bench.fork(threads=3)
-    bench.crew.look()
+    bench.crew.look(1.0)
     assert not worker.busy
     bench.crew.scoreboard.slot(2)[REQUEST] = pack_progress(7, BEGUN)
-    bench.crew.look()
+    bench.crew.look(1.0)
     assert worker.busy
 
 
@@ -161,6 +162,70 @@ def test_one_that_ends_in_a_request_does_however_it_was_asked(bench: Bench) -> N
     assert remains
     assert remains.task
     assert remains.task.number == 7
+
+
+class TestJobs:
+    """Workers that find their work themselves: their pairs stay here."""
+
+    def test_they_are_not_introduced(self, bench: Bench) -> None:
+        worker = bench.fork(threads=3, pool=CRON)
+        said, descriptors = bench.heard(bench.ordered)
+        assert (said["slot"], said["pool"], said["number"], said["name"], descriptors) == (CRON.first, "cron", 1, "cron.1", 1 + 1)
+        assert (worker.reachable, list(bench.crew.ends)) == (set(), [worker.slot])
+
+    def test_retiring_closes_and_waits_for_the_job(self, bench: Bench) -> None:
+        worker = bench.fork(threads=0, pool=CRON)
+        slot = bench.crew.scoreboard.slot(worker.slot)
+        slot[REQUEST] = pack_progress(0, RECEIVED)
+        bench.crew.retire(worker, "a reason", 1.0)
+        assert bench.crew.ends == {}
+        for word in (pack_progress(0, RECEIVED), pack_progress(7, BEGUN)):
+            slot[REQUEST] = word
+            bench.crew.look(2.0)
+            assert worker.state is State.RETIRING
+        slot[REQUEST] = pack_progress(7, DONE)
+        bench.crew.look(3.0)
+        assert (worker.state, worker.since) == (State.LEAVING, 3.0)
+
+    def test_the_loss_of_the_dispatcher_changes_nothing(self, bench: Bench) -> None:
+        worker, retiring = bench.fork(threads=0, pool=CRON), bench.fork(threads=0, pool=CRON)
+        bench.crew.scoreboard.slot(retiring.slot)[REQUEST] = pack_progress(7, BEGUN)
+        bench.crew.retire(retiring, "a reason", 1.0)
+        bench.crew.dispatcher_lost(1.0)
+        assert (worker.state, retiring.state) == (State.READY, State.RETIRING)
+
+    def test_whoever_comes_next_takes_the_place_of_one_that_died_in_a_job(self, bench: Bench) -> None:
+        first, second = bench.fork(threads=0, pool=CRON), bench.fork(threads=0, pool=CRON)
+        slot = bench.crew.scoreboard.slot(second.slot)
+        slot.set_tag(7, "mail")
+        slot[REQUEST] = pack_progress(7, BEGUN)
+        bench.crew.retire(first, "a reason", 1.0)
+        assert bench.crew.bury(first, Death(0, 0), settled=True) is None
+        remains = bench.crew.bury(second, Death(0, -9), settled=True)
+        assert remains
+        assert remains.job == {"name": "mail", "run": 7}
+        assert [bench.fork(threads=0, pool=CRON).name for _ in range(2)] == ["cron.2", "cron.1"]
+        assert bench.fork(threads=0).name == "http.1"
+
+    def test_one_that_dies_while_it_looks_for_a_job_has_failed_to_start(self, bench: Bench) -> None:
+        worker = bench.fork(threads=0, pool=CRON)
+        bench.crew.scoreboard.slot(worker.slot)[REQUEST] = pack_progress(0, RECEIVED)
+        bench.crew.bury(worker, Death(0, -11), settled=False)
+        assert bench.failed == [None]
+
+    def test_another_log_goes_to_each(self, bench: Bench) -> None:
+        worker = bench.fork(threads=0, pool=CRON)
+        bench.fork(threads=0)
+        ours, theirs = pair()
+        bench.crew.ends[worker.slot].close()
+        bench.crew.ends[worker.slot] = ours
+        log = os.memfd_create("log")
+        bench.crew.switch_log(log)
+        message, (descriptor,) = receive(theirs, inbox())
+        assert message == LOG
+        for each in (log, descriptor):
+            os.close(each)
+        theirs.close()
 
 
 def test_stacks_end_where_the_application_was_called() -> None:

@@ -19,12 +19,14 @@ from prefork.master.fleet import State, Worker
 from prefork.master.gauges import SHORTEST, Gauge, Task
 from prefork.master.inquest import RECENT, Inquest
 from prefork.master.inquest import WORD as LAST_WORD
+from prefork.master.pools import CRON, HTTP, POOLS, Pool
 from prefork.master.spawn import Death
+from prefork.master.supply import Supply
 from prefork.meters import Gone, Relative
-from prefork.scoreboard import BEGUN, BEGUN_AT, REQUEST, Scoreboard, pack_progress
+from prefork.scoreboard import BEGUN, BEGUN_AT, DONE, RECEIVED, REQUEST, Scoreboard, pack_progress
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
     from prefork.events import Event
@@ -62,6 +64,8 @@ class Crew:
         self.asked: list[int] = []
         self.killed: list[str] = []
         self.cleared: list[int] = []
+        self.withheld: list[int] = []
+        self.meanwhile: Callable[[], object] = lambda: None
         self.written = 0
 
     def all(self) -> list[Worker]:
@@ -82,6 +86,13 @@ class Crew:
     def stacks_written(self, worker: Worker) -> int:
         return self.written
 
+    def withhold(self, worker: Worker) -> None:
+        self.withheld.append(worker.pid)
+        self.meanwhile()
+
+    def retire(self, worker: Worker, reason: str, now: float) -> None:
+        worker.to(State.RETIRING, now)
+
     def kill(self, worker: Worker, reason: str, now: float) -> None:
         worker.to(State.KILLED, now)
         self.killed.append(reason)
@@ -94,7 +105,7 @@ class Court:
         self.events: list[Event] = []
         self.told: list[dict[str, Any]] = []
         self.crew = Crew()
-        self.count = 1
+        self.supplies = {pool.name: Supply(pool, 1) for pool in POOLS}
         self.scoreboard = Scoreboard.create()
         self.settings = SimpleNamespace(
             threaded=False,
@@ -104,6 +115,8 @@ class Court:
             limit_time_cpu=0.0,
             limit_time_real=2.0,
             limit_time_worker=0.0,
+            limit_time_real_cron=3.0,
+            limit_time_worker_cron=0.0,
         )
         self.journal = SimpleNamespace(emit=self.events.append)
         self.front = SimpleNamespace(tell=lambda kind, **said: self.told.append({"kind": kind, **said}))
@@ -115,10 +128,10 @@ class Court:
         self.inquest = Inquest(cast("Master", self))
         self.now = NOW
 
-    def hire(self, size: int = 10 * MIB) -> Worker:
+    def hire(self, size: int = 10 * MIB, pool: Pool = HTTP) -> Worker:
         """A worker that is ready and has this many bytes."""
-        slot = len(self.crew.workers)
-        worker = Worker(slot, 1, born=self.now, state=State.READY, since=self.now, pid=100 + slot)
+        slot = pool.first + len(self.crew.workers)
+        worker = Worker(slot, 1, born=self.now, state=State.READY, since=self.now, pid=100 + slot, pool=pool)
         self.crew.workers.append(worker)
         self.memory.size = size
         self.step()
@@ -149,7 +162,7 @@ class Court:
     def bury(self, worker: Worker, code: int, said: str | None = None, orphans: Sequence[Relative] = ()) -> None:
         self.crew.workers.remove(worker)
         task = Task(5, self.now, 7.0, 0.0) if self.scoreboard.slot(worker.slot)[REQUEST] else None
-        remains = Remains(worker, Death(worker.pid, code), task, said, "")
+        remains = Remains(worker, Death(worker.pid, code), task, None, said, "")
         self.inquest.open(remains, *self.enforcer.farewell(worker.pid), list(orphans))
 
 
@@ -270,6 +283,55 @@ class TestTwoSteps:
         assert not court.enforcer.end(coming, "boot", "it has no pid yet", court.now)
 
 
+class TestJobs:
+    """Nobody else knows what a worker does that finds its work itself."""
+
+    def test_it_is_cut_off_and_killed_with_the_name_of_its_job(self, court: Court) -> None:
+        worker = court.hire(pool=CRON)
+        court.begin(worker, 5, ago=3.1)
+        court.scoreboard.slot(worker.slot).set_tag(5, "mail")
+        court.step()
+        assert (court.told, court.crew.withheld, court.crew.asked) == ([], [worker.pid], [worker.pid])
+        court.step(STACKS + 0.001)
+        (reason,) = court.crew.killed
+        assert reason == "its job took 3.10 s, limit_time_real_cron allows 3 s"
+        court.scoreboard.slot(worker.slot)[REQUEST] = pack_progress(5, DONE)
+        court.bury(worker, -signal.SIGKILL)
+        (incident,) = court.kept()
+        assert (incident.pool, incident.cause, incident.job) == ("cron", "limit_time_real_cron", {"name": "mail", "run": 5})
+        assert "limit_time_real_cron" in incident.advice
+
+    @pytest.mark.parametrize("then", [pack_progress(5, DONE), pack_progress(6, BEGUN)])
+    def test_one_that_has_finished_it_is_let_go(self, court: Court, then: int) -> None:
+        worker = court.hire(pool=CRON)
+        court.begin(worker, 5, ago=3.1)
+
+        def finish() -> None:
+            court.scoreboard.slot(worker.slot)[REQUEST] = then
+
+        court.crew.meanwhile = finish
+        court.step()
+        assert (worker.state, court.crew.asked, court.enforcer.condemned) == (State.RETIRING, [], {})
+
+    def test_one_that_waits_has_all_the_time_of_the_world(self, court: Court) -> None:
+        worker = court.hire(pool=CRON)
+        court.begin(worker, 5, ago=3.1)
+        court.scoreboard.slot(worker.slot)[REQUEST] = pack_progress(0, RECEIVED)
+        court.step(1000.0)
+        assert (court.names(), court.crew.withheld) == ([], [])
+
+    @pytest.mark.parametrize(("written", "allowed"), [(None, 2.0), (0.0, 0.0), (7.0, 7.0)])
+    def test_their_time_is_that_of_requests_unless_it_is_their_own(
+        self, court: Court, written: float | None, allowed: float
+    ) -> None:
+        court.settings.limit_time_real_cron = written
+        assert court.enforcer.limits()["cron"].time_real == allowed
+
+    def test_threads_are_no_reason_to_let_jobs_go_on_for_ever(self, court: Court) -> None:
+        court.settings.threaded = True
+        assert court.enforcer.limits()["cron"].time_real == 3.0
+
+
 class TestSoftLimit:
     def test_it_is_replaced_once(self, court: Court) -> None:
         worker = court.hire()
@@ -313,7 +375,7 @@ class TestSoftLimit:
         assert "limit_too_low" not in court.names()
 
     def test_too_large_from_the_start(self, court: Court) -> None:
-        court.count = 2
+        court.supplies["http"].count = 2
         court.hire(120 * MIB)
         assert court.names() == [], "with few others to share with it weighs more than it will"
         court.hire(110 * MIB)
@@ -327,7 +389,7 @@ class TestSoftLimit:
 def test_threads_have_an_age_only(court: Court) -> None:
     court.settings.threaded = True
     court.settings.limit_time_worker = 60.0
-    assert court.enforcer.limits() == Limits(age=60.0)
+    assert court.enforcer.limits()["http"] == Limits(age=60.0)
 
 
 class TestInquest:

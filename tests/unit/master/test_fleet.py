@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from prefork.master.fleet import COMING, LEAVE_WITHIN, TRANSITIONS, Drop, Fork, Kill, Retire, State, Wanted, Worker, plan
+from prefork.master.pools import CRON
 
 BOOT_TIMEOUT = 60.0
 
@@ -49,6 +50,7 @@ def test_a_worker_is_called_by_its_places() -> None:
     threaded = Worker(8, 1, 0.0, threads=4)
     assert (threaded.name, list(threaded.slots)) == ("http.9-12", [8, 9, 10, 11])
     assert Worker(8, 1, 0.0, threads=1).name == "http.9"
+    assert Worker(CRON.first + 2, 1, 0.0, pool=CRON).name == "cron.3"
 
 
 # One look at a time.
@@ -71,6 +73,13 @@ def test_nothing_to_do() -> None:
 def test_the_dead_are_replaced_at_once() -> None:
     fleet = [worker(0, State.READY), worker(1, State.KILLED), worker(2, State.KILLED)]
     assert plan(fleet, wanted(3), 0.0) == [Fork(1)] * 2
+
+
+def test_who_finds_its_work_itself_is_replaced_when_it_is_dead_or_will_not_die() -> None:
+    dying = Worker(CRON.first, 1, 0.0, State.KILLED, since=5.0, pool=CRON)
+    assert plan([dying], wanted(1), 5.0) == []
+    assert plan([], wanted(1), 5.1) == [Fork(1)]
+    assert plan([dying], wanted(1), 5.1 + LEAVE_WITHIN) == [Fork(1)]
 
 
 def test_a_roll_starts_one_and_then_retires_one() -> None:
