@@ -46,6 +46,8 @@ class Burial:
                 master.templates.buried(death)
             elif master.watch.owns(death.pid):
                 master.watch.died(death)
+            elif master.database.owns(death.pid):
+                master.database.died(death)
             elif master.crew.forking():
                 return  # it may be the worker whose pid is about to be told: swept again in the next step
             else:
@@ -71,4 +73,10 @@ class Burial:
             *master.templates.leaving.values(),
             *filter(None, [master.front.process, master.watch.process]),
         ]
-        return {*(worker.pid for worker in master.crew.all()), *(helper.pid for helper in helpers), *master.watch.leaving}
+        database = [master.database.process.pid] if master.database.process else []
+        return {
+            *(worker.pid for worker in master.crew.all()),
+            *(helper.pid for helper in helpers),
+            *master.watch.leaving,
+            *database,
+        }

@@ -10,14 +10,17 @@ import contextlib
 import os
 import signal
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from prefork.events import (
     BootFailed,
+    JobDeactivated,
     JobsReachable,
     JobsUnreachable,
+    RunLost,
+    RunSuperseded,
     WorkerDied,
     WorkerExited,
     WorkerReady,
@@ -42,6 +45,7 @@ if TYPE_CHECKING:
     from prefork.messages import Channel
     from prefork.scoreboard import Scoreboard, Slot
 
+NEWS = {each.name(): each for each in (RunLost, RunSuperseded, JobDeactivated)}  # what is told of jobs
 LONGEST_STACKS = 1 << 18  # bytes
 OWN_FRAME = f'File "{Path(__file__).parent.parent}{os.sep}'
 
@@ -194,6 +198,8 @@ class Crew:
             self.journal.emit(JobsUnreachable(worker.name, worker.pid, report["reason"], report["traceback"]))
         elif report["kind"] == "reachable":
             self.journal.emit(JobsReachable(worker.name, worker.pid, report["seconds"]))
+        elif event := NEWS.get(report["kind"]):
+            self.journal.emit(event(**{field.name: report[field.name] for field in fields(event)}))
 
     def _cannot_boot(self, worker: Worker, reason: str, traceback: str | None) -> None:
         self.said[worker.slot] = traceback or reason

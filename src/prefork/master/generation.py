@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from prefork.master.spawn import Helper, Owner
 
 HOOKS = ("after_fork", "worker_ready", "worker_exit")
+FIRST_START = 10.0  # seconds that the server's own database may take to be made; it is started beside the template
 NEVER = 2**62  # requests: a worker's limit when there is none
 
 
@@ -63,8 +64,19 @@ class Generation:
             "accel_redirects": settings.accel_redirects,
             "limit_request": settings.limit_request or NEVER,
             "limit_request_jitter": settings.limit_request_jitter,
+            "jobs": settings.jobs,
+            "store": store(settings),
         }
 
     def late(self, now: float) -> bool:
         """Whether the import takes longer than boot_timeout."""
         return self.template is not None and not self.loaded and now - self.started > self.settings.boot_timeout
+
+
+def store(settings: Settings) -> dict[str, Any] | None:
+    """What `prefork.store.address.use` is told in the application's processes."""
+    if settings.store_address is None:
+        return None
+    patience = FIRST_START if settings.embedded else 0.0
+    listen, prepare = settings.store_listen_dsn, settings.prepare_threshold or None
+    return {"dsn": settings.store_address, "listen": listen, "prepare": prepare, "patience": patience}

@@ -37,6 +37,7 @@ from prefork.master import owner, terminal
 from prefork.master.burial import Burial
 from prefork.master.commands import command, obey, unheard
 from prefork.master.crew import Crew
+from prefork.master.database import Database
 from prefork.master.enforce import Enforcer
 from prefork.master.fleet import Drop, Fork, Retire, State, Wanted, plan
 from prefork.master.front import Front
@@ -101,6 +102,7 @@ class Master:
         self.templates = Templates(self)
         self.front = Front(self)
         self.watch = Watch(self)
+        self.database = Database(self)
         self.complete = False  # all wanted workers have been ready once
         self.enforcer = Enforcer(self)
         self.guard = Guard(self)
@@ -153,6 +155,7 @@ class Master:
         """Do what follows from what is known and wanted."""
         self.burial.step()
         if not self.stopping:
+            self.database.step(now)
             self.front.step(now)
             self.templates.step(now)
             self.watch.step(now)

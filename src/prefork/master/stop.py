@@ -61,15 +61,19 @@ class Stop:
             for pid in [*master.templates.leaving, *([master.front.process.pid] if master.front.process else [])]:
                 kill_group(pid)
         killed = all(worker.state is State.KILLED for worker in master.crew.all())
-        if killed and now > min(self.kill_at, self.killed_at) + 2 * PATIENCE:
+        if killed and not self._alone(master) and now > min(self.kill_at, self.killed_at) + 2 * PATIENCE:
             master.journal.emit(StopIncomplete(", ".join(map(str, strangers()))))
             self._end(master, now)
-        elif self.dismissed and not master.crew.workers and not master.templates.leaving and not master.front.process:
+        elif self.dismissed and self._alone(master) and master.database.dismiss(now):
             left = strangers()
             for pid in left:
                 kill_group(pid)  # left behind by the application; their own children are ours in the next step
             if not left:
                 self._end(master, now)
+
+    def _alone(self, master: Master) -> bool:
+        """Whether nobody is left who may use the database."""
+        return not master.crew.workers and not master.templates.leaving and not master.front.process
 
     def _end(self, master: Master, now: float) -> None:
         master.journal.emit(Stopped(now - self.started))

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, NamedTuple, Protocol
 from prefork.kernel import set_title
 from prefork.messages import CLOEXEC_DONTWAIT, LOG, inbox, receive
 from prefork.scoreboard import BEGUN, BEGUN_AT, CPU_AT, DONE, NOTHING, RECEIVED, REQUEST, REQUESTS, WAITING_SINCE, pack_progress
+from prefork.store.connection import Unavailable as Unavailable
 from prefork.worker.output import complain
 from prefork.worker.traces import sentence, trace
 
@@ -30,15 +31,11 @@ FIRST, CAP = 0.5, 30.0  # seconds between two attempts to reach a source
 SHORTEST = 0.01  # seconds between two claims where nothing was due
 
 
-class Unavailable(Exception):
-    """A source cannot be reached, and the sentence says why."""
-
-
 class Identity(NamedTuple):
     """Which worker this is.
 
     There is one living worker at a time with the same `node`, `pool` and `number`, and who dies in a job is replaced under the same
-    ones: what another `pid` has left unfinished there is nobody's any more.
+    ones: what another `pid` has left unfinished there is nobody's any more. `tell(kind, **fields)` reports to the master.
     """
 
     node: str
@@ -46,6 +43,7 @@ class Identity(NamedTuple):
     number: int
     pid: int
     generation: int
+    tell: Callable[..., Any]
 
 
 class Run(Protocol):

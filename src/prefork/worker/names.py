@@ -16,14 +16,18 @@ def attribute(module: Any, path: str, setting: str) -> Any:
     return found
 
 
-def function(setting: str, name: str) -> Callable[..., Any]:
-    """What an option, `setting` as it is written, names by `module:function`. Raises ImportError, AttributeError, TypeError."""
-    module_name, _, path = name.partition(":")
+def imported(setting: str, name: str) -> Any:
+    """A module that an option names. Raises ImportError with the option in it, or what the module raises."""
     try:
-        module = importlib.import_module(module_name)
+        return importlib.import_module(name)
     except ImportError as error:
         raise ImportError(f"{setting}: {error}") from error
-    found: Callable[..., Any] = attribute(module, path, setting)
+
+
+def function(setting: str, name: str) -> Callable[..., Any]:
+    """What an option, `setting` as it is written, names by `module:function`. Raises ImportError, AttributeError, TypeError."""
+    module, _, path = name.partition(":")
+    found: Callable[..., Any] = attribute(imported(setting, module), path, setting)
     if not callable(found):
         raise TypeError(f"{setting}: {type(found).__name__} cannot be called")
     return found

@@ -21,13 +21,14 @@ from typing import TYPE_CHECKING, Any, Callable, NamedTuple
 from prefork.kernel import die_with, set_title
 from prefork.messages import Channel
 from prefork.scoreboard import Scoreboard
+from prefork.store.address import use
 from prefork.worker import census
 from prefork.worker.cron import Cron, Identity, Wire
 from prefork.worker.hooks import Hooks, Worker
 from prefork.worker.hosts.wsgi import Wsgi
 from prefork.worker.http import Means, serve
 from prefork.worker.life import leave_keys_to_master, live, report, settle
-from prefork.worker.names import function
+from prefork.worker.names import function, imported
 from prefork.worker.offload import Offload
 from prefork.worker.output import Output
 from prefork.worker.threads import serve_in_threads
@@ -81,9 +82,13 @@ class Template:
 
     def load(self) -> None:
         """Import the application, and find its hooks and its jobs."""
+        if self.orders["store"]:
+            use(**self.orders["store"])
         if self.host:
             self.host.load()
         self.hooks.load()
+        for module in self.orders["jobs"]:
+            imported(f"jobs = {module}", module)
         if name := self.orders["job_source"]:
             self.source = function(f"job_source = {name}", name)
 
@@ -179,11 +184,11 @@ def cron(template: Template, order: dict[str, Any]) -> Body:
     """The body of a cron worker."""
     assert template.source
     orders = template.orders
-    source = template.source(Identity(orders["node"], order["pool"], order["number"], os.getpid(), orders["generation"]))
+    tell = partial(report, template.reports, slot=order["slot"])
+    source = template.source(Identity(orders["node"], order["pool"], order["number"], os.getpid(), orders["generation"], tell))
 
     def body(places: Places, limit: int) -> int:
         ((pair, slot),) = places
-        tell = partial(report, template.reports, slot=order["slot"])
         Cron(Wire(pair, template.means.output), slot, source, template.title(order), tell, limit).work()
         return 0
 

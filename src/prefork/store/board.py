@@ -1,0 +1,55 @@
+"""What operators see of jobs in the database, and what they can do about them. Rows are plain dicts, as `--json` shows them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from prefork.store.jobs import ring
+from prefork.store.statements import statements
+
+if TYPE_CHECKING:
+    import psycopg
+
+    Connection = psycopg.Connection[Any]
+
+SQL = statements("board.sql")
+
+
+def listed(connection: Connection, name: str | None = None) -> list[dict[str, Any]]:
+    """Every job; or those of this name, or whose name ends in it."""
+    return rows(connection, "list", {"name": name})
+
+
+def running(connection: Connection, job: str) -> list[dict[str, Any]]:
+    """Runs of a job that are being done."""
+    return rows(connection, "running", {"job": job})
+
+
+def history(connection: Connection, job: str | None, limit: int) -> list[dict[str, Any]]:
+    """Ended attempts, of one job or all, the latest first."""
+    return rows(connection, "history", {"job": job, "limit": limit})
+
+
+def run(connection: Connection, job: str) -> int:
+    """Have a job run now; returns the run's number."""
+    (made,) = rows(connection, "run", {"job": job})
+    ring(connection)
+    return int(made["id"])
+
+
+def pause(connection: Connection, job: str) -> None:
+    """Let a job rest. What is waiting of it runs all the same."""
+    connection.execute(SQL["pause"], {"job": job})
+
+
+def resume(connection: Connection, job: str) -> None:
+    """Let it go on."""
+    connection.execute(SQL["resume"], {"job": job})
+    ring(connection)
+
+
+def rows(connection: Connection, statement: str, values: dict[str, Any]) -> list[dict[str, Any]]:
+    """The rows of a statement by their columns' names."""
+    cursor = connection.execute(SQL[statement], values)
+    names = [column.name for column in cursor.description or ()]
+    return [dict(zip(names, row)) for row in cursor.fetchall()]

@@ -1,0 +1,30 @@
+-- list: Every job, with what it is doing and how it fared last.
+SELECT job.name, job.schedule, job.tz, job.misfire, job.priority, job.retries, job.arguments, job.active, job.due_at, job.failures,
+       job.first_failed_at, job.remark,
+       (SELECT count(*) FROM prefork.runs WHERE runs.job = job.name AND state = 'waiting' AND NOT recurring) AS waiting,
+       (SELECT count(*) FROM prefork.runs WHERE runs.job = job.name AND state = 'running') AS running,
+       last.outcome, last.ended_at, last.seconds
+FROM prefork.jobs AS job
+LEFT JOIN LATERAL (
+    SELECT outcome, ended_at, seconds FROM prefork.history WHERE history.job = job.name ORDER BY ended_at DESC LIMIT 1
+) AS last ON true
+WHERE %(name)s::text IS NULL OR job.name = %(name)s OR job.name LIKE '%%.' || %(name)s
+ORDER BY job.name
+
+-- running: What is being done of a job.
+SELECT id AS run, attempt, node, worker, pid, claimed_at, lease_until, done, remaining
+FROM prefork.runs WHERE job = %(job)s AND state = 'running' ORDER BY claimed_at
+
+-- history: What has ended, the latest first.
+SELECT run, attempt, job, due_at, node, worker, pid, claimed_at, ended_at, outcome, seconds, cpu, memory, error
+FROM prefork.history WHERE %(job)s::text IS NULL OR job = %(job)s
+ORDER BY ended_at DESC, run DESC LIMIT %(limit)s
+
+-- run: A run of a job now, whatever its schedule.
+INSERT INTO prefork.runs (job, priority, arguments) SELECT name, priority, arguments FROM prefork.jobs WHERE name = %(job)s RETURNING id
+
+-- pause: Let a job rest.
+UPDATE prefork.jobs SET active = false, remark = 'paused' WHERE name = %(job)s
+
+-- resume: Let it go on, from its next time or now.
+UPDATE prefork.jobs SET active = true, remark = NULL, failures = 0, first_failed_at = NULL WHERE name = %(job)s

@@ -1,0 +1,109 @@
+"""Jobs that recur: begun once, whoever is there; edited by operators; resting when they only fail."""
+
+from collections.abc import Callable
+from datetime import timedelta
+
+import psycopg
+import pytest
+
+import prefork
+from prefork.jobs.source import Source
+
+Sources = Callable[..., Source]
+
+
+def test_one_of_many_workers_begins_it(source: Sources, database: psycopg.Connection) -> None:
+    @prefork.cron.every("1 hour", name="tick")
+    def tick() -> None: ...
+
+    workers = [source(f"cron.{n}") for n in range(3)]
+    runs = [run for run in (worker.claim() for worker in workers) if run]
+    assert [run.name for run in runs] == ["tick"]
+    runs[0].call()
+    runs[0].finish(None)
+    assert [worker.claim() for worker in workers] == [None, None, None]
+    (ahead,) = database.execute("SELECT due_at - now() FROM prefork.jobs").fetchone() or ()
+    assert timedelta(minutes=59) < ahead < timedelta(hours=1)
+
+
+@pytest.mark.parametrize(("misfire", "runs"), [("once", 1), ("skip", 0)])
+def test_what_was_missed_is_caught_up_once_or_not_at_all(
+    source: Sources, database: psycopg.Connection, misfire: str, runs: int
+) -> None:
+    @prefork.cron.every("10 minutes", name="tick", misfire=misfire)
+    def tick() -> None: ...
+
+    source().close()
+    database.execute("UPDATE prefork.jobs SET due_at = now() - interval '5 hours'")
+    worker = source()
+    found = []
+    while run := worker.claim():
+        run.call()
+        run.finish(None)
+        found.append(run)
+    assert len(found) == runs
+
+
+def test_an_operators_edit_stays_until_the_code_changes(source: Sources, database: psycopg.Connection) -> None:
+    @prefork.cron.every("1 hour", name="tick")
+    def tick() -> None: ...
+
+    def schedule() -> object:
+        return database.execute("SELECT schedule FROM prefork.jobs").fetchone()
+
+    worker = source()
+    database.execute("UPDATE prefork.jobs SET schedule = 'every 2 hours'")
+    worker.connect()
+    assert schedule() == ("every 2 hours",)
+    prefork.cron.every("3 hours", name="tick")(tick.function)
+    source("cron.2")
+    assert schedule() == ("every 3 hours",)
+
+
+def test_an_edit_that_cannot_be_read_lets_the_job_rest(source: Sources, database: psycopg.Connection) -> None:
+    told = []
+
+    @prefork.cron.every("1 hour", name="tick")
+    def tick() -> None: ...
+
+    worker = source(tell=lambda kind, **fields: told.append((kind, fields)))
+    database.execute("UPDATE prefork.jobs SET schedule = 'whenever'")
+    assert worker.claim() is None
+    assert told[0][0] == "job_deactivated"
+    assert database.execute("SELECT active, remark LIKE '\"whenever\" is neither an interval%' FROM prefork.jobs").fetchone() == (
+        False,
+        True,
+    )
+
+
+def test_a_job_that_fails_for_more_than_a_week_rests(source: Sources, database: psycopg.Connection) -> None:
+    told = []
+
+    @prefork.cron.every("1 second", name="bad")
+    def bad() -> None: ...
+
+    worker = source(tell=lambda kind, **fields: told.append(kind))
+    database.execute("UPDATE prefork.jobs SET failures = 4, first_failed_at = now() - interval '8 days'")
+    run = worker.claim()
+    assert run
+    run.call()
+    run.finish(ValueError("again"))
+    assert told == ["job_deactivated"]
+    assert database.execute("SELECT active, failures FROM prefork.jobs").fetchone() == (False, 5)
+
+
+def test_a_failure_postpones_the_next_time_and_a_success_forgets_it(source: Sources, database: psycopg.Connection) -> None:
+    @prefork.cron.every("1 second", name="moody")
+    def moody() -> None: ...
+
+    worker = source()
+    run = worker.claim()
+    assert run
+    run.finish(ValueError("once"))
+    assert database.execute("SELECT failures, due_at > now() + interval '8 s' FROM prefork.jobs").fetchone() == (1, True)
+    database.execute("UPDATE prefork.jobs SET due_at = now()")
+    worker.look_at = 0.0
+    run = worker.claim()
+    assert run
+    run.finish(None)
+    assert database.execute("SELECT failures FROM prefork.jobs").fetchone() == (0,)
