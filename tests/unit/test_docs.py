@@ -262,7 +262,9 @@ def test_commands_and_flags_exist(page: Path) -> None:
 
 def flags(verb: str) -> set[str]:
     """The flags of a command, the two of every command included."""
-    return {"-h", "--help", *(flag for each in cli.main.commands[verb].params for flag in (*each.opts, *each.secondary_opts))}
+    command = cli.main.commands[verb]
+    commands = command.commands.values() if isinstance(command, click.Group) else [command]
+    return {"-h", "--help", *(flag for one in commands for each in one.params for flag in (*each.opts, *each.secondary_opts))}
 
 
 @each_page()

@@ -1,0 +1,75 @@
+"""Scheduled jobs with the server's own database: nothing is lost by kills of workers, of the database, or of everything."""
+
+import os
+import signal
+import urllib.request
+from collections import Counter
+from pathlib import Path
+
+import psycopg
+import pytest
+from facts import await_fact
+
+from prefork.config.embedded import address_in
+from prefork.testing import Server
+
+APPS = Path(__file__).parent / "apps"
+JOBS = 400
+
+
+@pytest.fixture
+def done(tmp_path: Path) -> Path:
+    return tmp_path / "done"
+
+
+def clerk(done: Path, **options: object) -> Server:
+    given = {"access_log": False, "jobs": "clerk", "max_cron_threads": 2, **options}
+    return Server("clerk:app", app_dir=APPS, env={"CLERK": str(done)}, **given)
+
+
+def get(server: Server, target: str) -> None:
+    with urllib.request.urlopen(server.url + target, timeout=30) as answer:
+        assert answer.read() == b"deferred"
+
+
+def words(done: Path) -> Counter[str]:
+    return Counter(done.read_text().split()) if done.exists() else Counter()
+
+
+def history(server: Server) -> list[tuple[int, int, str]]:
+    with psycopg.connect(address_in(Path(server.data_dir)), autocommit=True) as connection:
+        return connection.execute("SELECT run, attempt, outcome FROM prefork.history WHERE job = 'clerk.slow'").fetchall()
+
+
+def test_a_first_try_needs_no_database(done: Path) -> None:
+    with clerk(done) as server:
+        get(server, "/?3")
+        await_fact(lambda: {"0", "1", "2", "tick"} <= set(words(done)), "three jobs and a tick", server)
+
+
+@pytest.mark.story
+@pytest.mark.timeout(120)
+def test_kills_of_workers_and_of_the_database_lose_no_job_and_repeat_only_what_the_history_names(done: Path) -> None:
+    with clerk(done) as server:
+        get(server, f"/slow?{JOBS}")
+        for number in range(4):
+            await_fact(lambda wanted=number: len(words(done)) > 20 * wanted + 20, "some are done", server)
+            (victim, *_) = [worker["pid"] for worker in server.status()["workers"] if worker["pool"] == "cron"]
+            os.kill(victim, signal.SIGKILL)
+        os.kill(int(server.wait_for("database_ready")["pid"]), signal.SIGKILL)
+        await_fact(lambda: len(set(words(done)) - {"tick"}) == JOBS, "all are done", server)
+        repeated = {word for word, times in words(done).items() if times > 1 and word != "tick"}
+        await_fact(lambda: [o for *_, o in history(server)].count("done") == JOBS, "all are known to be done", server)
+        lost = [run for run, _, outcome in history(server) if outcome == "lost"]
+        assert len(repeated) <= len(lost)
+
+
+def test_after_a_kill_of_everything_the_next_start_has_all_that_was_deferred(done: Path) -> None:
+    with clerk(done, max_cron_threads=0) as server:
+        get(server, "/?5")
+        for pid in server.tree():
+            os.kill(pid, signal.SIGKILL)
+        server.exit_status()
+        server.configure(max_cron_threads=1)
+        server.start()
+        await_fact(lambda: {"0", "1", "2", "3", "4"} <= set(words(done)), "what was deferred before", server)
