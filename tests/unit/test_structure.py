@@ -32,6 +32,10 @@ MAY_IMPORT: dict[str, set[str]] = {
     "meters": set(),
     "incidents": set(),
     "files": {"http.conditions"},
+    "given": set(),
+    "fanout": set(),
+    "sessions": {"sessions", "fanout", "given", "worker.output"},
+    "filestore": {"fanout", "files", "given", "http.conditions", "http.framing"},
     "http": {"http"},
     "http.conditions": set(),
     "http.framing": set(),
@@ -67,7 +71,18 @@ MAY_IMPORT: dict[str, set[str]] = {
         "meters",
         "scoreboard",
     },
-    "worker": {"worker", "files", "http.conditions", "http.framing", "http.pages", "kernel", "messages", "scoreboard", "spool"},
+    "worker": {
+        "worker",
+        "files",
+        "given",
+        "http.conditions",
+        "http.framing",
+        "http.pages",
+        "kernel",
+        "messages",
+        "scoreboard",
+        "spool",
+    },
     "watcher": {"watcher", "kernel", "messages"},
     "testing": {"testing"},
     "cli": {"prefork", "config", "control", "incidents", "master.serve", "views"},
@@ -76,8 +91,9 @@ MAY_IMPORT: dict[str, set[str]] = {
 INSIDE_APPLICATIONS = [
     name
     for name in MODULES
-    if name.startswith("worker/")
+    if name.startswith(("worker/", "sessions/"))
     or name in {"__init__.py", "files.py", "kernel.py", "messages.py", "scoreboard.py", "spool.py"}
+    or name in {"fanout.py", "filestore.py", "given.py"}
     or name in {"http/__init__.py", "http/conditions.py", "http/framing.py", "http/pages.py"}
 ]
 OLDEST = (3, 9)

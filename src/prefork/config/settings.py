@@ -10,7 +10,7 @@ from dataclasses import InitVar, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from prefork.config.groups import GROUPS, HTTP, Application, Limits, Logging, Process, Timeouts, Workers
+from prefork.config.groups import GROUPS, HTTP, Application, Limits, Logging, Process, Storage, Timeouts, Workers
 from prefork.config.option import Derived, Option, Surroundings, declared
 from prefork.config.problems import DEFAULT, Problem, Source
 
@@ -24,7 +24,7 @@ NAMES: dict[str, str] = {name: each.name for each in OPTIONS.values() for name i
 
 
 @dataclass(frozen=True, kw_only=True)
-class Settings(Process, Logging, Timeouts, Limits, HTTP, Workers, Application):
+class Settings(Process, Logging, Storage, Timeouts, Limits, HTTP, Workers, Application):
     """One attribute per option; times are seconds (float), sizes bytes (int).
 
     `file` is the one that was read. `host_options` and `host_sections` are the application's own keys and sections, as written.

@@ -81,6 +81,7 @@ class Master:
         reread: Callable[[], Settings],
         listeners: list[Listener],
         spool: int,
+        kept: list[int],
         log: int,
         journal: Journal,
     ) -> None:
@@ -89,6 +90,7 @@ class Master:
         self.listeners = listeners
         self.addresses = [listener.address for listener in listeners]
         self.spool = spool
+        self.kept = kept
         self.log = log
         self.journal = journal
         self.owner = owner.owner_of(settings.user, settings.group)

@@ -17,6 +17,7 @@ import sys
 import time
 from typing import Any
 
+from prefork import given
 from prefork.kernel import die_with, set_title
 from prefork.messages import Channel
 from prefork.scoreboard import Scoreboard
@@ -31,13 +32,14 @@ from prefork.worker.threads import serve_in_threads
 from prefork.worker.traces import trace
 
 PID = struct.Struct("i")
+LONGEST_SECRET = 16384  # bytes of the file
 LONGEST_TRACEBACK = 16384  # characters of its end
 
 
 class Template:
     """What the template knows: the application, and the descriptors each worker inherits."""
 
-    def __init__(self, channel: Channel, orders: dict[str, Any], scoreboard: int, reports: int, spool: int) -> None:
+    def __init__(self, channel: Channel, orders: dict[str, Any], scoreboard: int, reports: int, spool: int, *kept: int) -> None:
         self.channel = channel
         self.orders = orders
         self.scoreboard = Scoreboard(scoreboard)
@@ -49,6 +51,7 @@ class Template:
         roots, places = tuple(orders["sendfile_roots"]), tuple(map(tuple, orders["accel_redirects"]))
         self.means = Means(spool, orders["response_spool_max"], self.output, Offload(roots, places) if roots or places else None)
         self.own = {channel.wire.fileno(), scoreboard, reports}
+        provide(orders, *kept)
 
     def prepare(self) -> bool:
         """Import the application (unless each worker is to do that) and tell the master. False: it cannot be imported."""
@@ -140,6 +143,15 @@ class Template:
             return status
         self.hooks.leave(worker)
         return 0
+
+
+def provide(orders: dict[str, Any], sessions: int, filestore: int, secret: int) -> None:
+    """Tell what applications import about the server's settings, before they are imported."""
+    signing = os.pread(secret, LONGEST_SECRET, 0).split()  # by offset: the master's position is shared
+    os.close(secret)
+    for room, descriptor in (("sessions", sessions), ("filestore", filestore)):
+        given.settings[room] = {**orders[room], "directory": given.way(orders[room]["directory"], descriptor)}
+    given.settings["sessions"]["secrets"] = signing
 
 
 def sentence(error: BaseException) -> str:
