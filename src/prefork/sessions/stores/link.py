@@ -6,6 +6,7 @@ other, and hold a worker for so long.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import threading
 import time
@@ -32,6 +33,19 @@ C = TypeVar("C", bound=Closable)
 T = TypeVar("T")
 
 
+class Held(Generic[C]):
+    """A connection and the process that made it. It ends with whatever holds it, such as a thread."""
+
+    def __init__(self, connection: C) -> None:
+        self.connection = connection
+        self.pid = os.getpid()
+
+    def __del__(self) -> None:
+        if self.pid == os.getpid():  # in another process, closing it would say goodbye in this one's name
+            with contextlib.suppress(Exception):
+                self.connection.close()
+
+
 class Link(Generic[C]):
     """`connect` makes a connection; `broken` are the exceptions after which it is of no use."""
 
@@ -40,7 +54,7 @@ class Link(Generic[C]):
         self.connect = connect
         self.broken = broken
         self.own = threading.local()
-        self.failed_at = float("-inf")
+        self.failed_at = 0.0
         self.reason = ""
 
     def use(self, work: Callable[[C], T]) -> T:
@@ -50,32 +64,20 @@ class Link(Generic[C]):
         """
         if self.reason and time.monotonic() - self.failed_at < PAUSE:
             raise Unavailable(self.reason)
-        connection: C | None = getattr(self.own, "connection", None)
-        if connection is not None and self.own.pid == os.getpid():
+        held: Held[C] | None = getattr(self.own, "held", None)
+        if held is not None and held.pid == os.getpid():
             try:
-                return work(connection)
+                return work(held.connection)
             except self.broken:
-                self._drop(connection)
+                self.own.held = None
         try:
-            found = self._recovered(work(self._new()))
+            self.own.held = held = Held(self.connect())
+            found = work(held.connection)
         except self.broken as error:
-            if (connection := getattr(self.own, "connection", None)) is not None:
-                self._drop(connection)
+            self.own.held = None
             self._fail(str(error).strip())
+        self._recover()
         return found
-
-    def _new(self) -> C:
-        self.own.connection = None  # of another process: closing it here could say goodbye in that one's name
-        self.own.connection = made = self.connect()
-        self.own.pid = os.getpid()
-        return made
-
-    def _drop(self, connection: C) -> None:
-        self.own.connection = None
-        try:
-            connection.close()
-        except self.broken:
-            pass
 
     def _fail(self, reason: str) -> NoReturn:
         if not self.reason:
@@ -83,8 +85,7 @@ class Link(Generic[C]):
         self.reason, self.failed_at = reason, time.monotonic()
         raise Unavailable(reason)
 
-    def _recovered(self, found: T) -> T:
+    def _recover(self) -> None:
         if self.reason:
             complain(f"prefork: sessions are available again, {self.name}\n")
         self.reason = ""
-        return found
