@@ -17,7 +17,7 @@ MODULES = {str(path.relative_to(SOURCE)): ast.parse(path.read_text()) for path i
 # Who may import whom, at run time and for types alike. A name stands for itself and all below it; the longest one that fits a
 # module counts. `prefork` is the version.
 MAY_IMPORT: dict[str, set[str]] = {
-    "": set(),
+    "": {"cron", "jobs.declaration"},
     "config": {"config"},
     "catalogue": {"events"},
     "events": {"events"},
@@ -34,7 +34,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "files": {"http.conditions"},
     "given": set(),
     "fanout": set(),
-    "sessions": {"sessions", "fanout", "given", "worker.output"},
+    "sessions": {"sessions", "fanout", "given", "store", "worker.output"},
     "filestore": {"fanout", "files", "given", "http.conditions", "http.framing"},
     "http": {"http"},
     "http.conditions": set(),
@@ -83,6 +83,9 @@ MAY_IMPORT: dict[str, set[str]] = {
         "scoreboard",
         "spool",
     },
+    "cron": {"jobs"},
+    "jobs": {"jobs", "store"},
+    "store": {"store"},
     "watcher": {"watcher", "kernel", "messages"},
     "testing": {"testing"},
     "cli": {"prefork", "config", "control", "incidents", "master.serve", "views"},
@@ -91,11 +94,13 @@ MAY_IMPORT: dict[str, set[str]] = {
 INSIDE_APPLICATIONS = [
     name
     for name in MODULES
-    if name.startswith(("worker/", "sessions/"))
-    or name in {"__init__.py", "files.py", "kernel.py", "messages.py", "scoreboard.py", "spool.py"}
+    if name.startswith(("worker/", "jobs/", "sessions/", "store/"))
+    or name in {"__init__.py", "cron.py", "files.py", "kernel.py", "messages.py", "scoreboard.py", "spool.py"}
     or name in {"fanout.py", "filestore.py", "given.py"}
     or name in {"http/__init__.py", "http/conditions.py", "http/framing.py", "http/pages.py"}
 ]
+# The libraries that a feature needs in the application's environment, and the only modules that look for them, inside a function.
+LOOKED_FOR = {"store/connection.py": {"psycopg"}, "jobs/schedules.py": {"cronsim"}}
 OLDEST = (3, 9)
 
 
@@ -239,7 +244,10 @@ class TestInside:
                 module = what.removeprefix("prefork.").replace(".", "/")
                 assert {f"{module}.py", f"{module}/__init__.py"} & set(INSIDE_APPLICATIONS), f"{path}:{line} imports {what}"
             elif not typing:
-                assert what.split(".")[0] in sys.stdlib_module_names, f"{path}:{line} imports {what}"
+                known = sys.stdlib_module_names | LOOKED_FOR.get(path, set())
+                assert what.split(".")[0] in known, f"{path}:{line} imports {what}"
+                top = {node.lineno for node in MODULES[path].body}
+                assert what.split(".")[0] in sys.stdlib_module_names or line not in top, f"{path}:{line} imports {what} at once"
 
     def test_it_compiles_on_the_oldest_python(self, path: str) -> None:
         text = (SOURCE / path).read_text()

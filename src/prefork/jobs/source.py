@@ -1,0 +1,237 @@
+"""Where a worker for jobs gets its runs from: PostgreSQL. Made in the worker, after the fork.
+
+A claim and an end are a short transaction each; none is open while a job is done. What could not be said to the database because it
+was away is said by the next `connect`. Whoever has lost its run meanwhile changes nothing any more.
+"""
+
+from __future__ import annotations
+
+import random
+import resource
+import time
+import traceback
+from datetime import datetime, timezone
+from typing import TYPE_CHECKING, Any, Callable
+
+from prefork.jobs import failures, schedules
+from prefork.jobs.declaration import Job, registry
+from prefork.jobs.lease import Lease
+from prefork.store import jobs, schema
+from prefork.store.address import address
+from prefork.store.connection import connect, translated
+
+if TYPE_CHECKING:
+    from prefork.store.connection import Connection
+    from prefork.store.jobs import Claim, Holder
+
+POLL = 5.0  # seconds after which everybody looks, whether the bell rang or not
+KEPT = 30 * 86_400.0  # seconds of history
+LONGEST_ERROR = 8192  # characters of a traceback's end
+WITHIN = 1.0  # seconds between two notes of progress
+
+
+class Source:
+    """Runs of this application's jobs for one worker, `holder`. `tell` hears of what people should know, as an event's fields."""
+
+    def __init__(self, holder: Holder, tell: Callable[..., None] = lambda *_, **__: None) -> None:
+        self.holder = holder
+        self.tell = tell
+        self.where = address()
+        self.names = sorted(registry)
+        self.title = f"prefork {holder.worker}"
+        self.lease = Lease(self.where, self.title)
+        self.connection: Connection | None = None
+        self.listener: Connection | None = None
+        self.rung = False  # since the last look
+        self.look_at = 0.0  # when to look for recurring jobs again
+        self.unsaved: Run | None = None  # has ended, and the database does not know yet
+        self.sweep_from = 0.0
+
+    def connect(self) -> None:
+        """Be ready to claim. Raises `Unavailable` with a sentence."""
+        again = self.connection is not None
+        self._disconnect()
+        connection = connect(self.where, self.title)
+        with translated():
+            schema.prepare(connection)
+            self.listener = self._listen(connection)
+            jobs.declare(connection, [row(job, datetime.now(timezone.utc)) for job in registry.values()])
+            self.connection = connection
+            if self.unsaved:
+                self.unsaved.save()
+            for lost in jobs.release(connection, self.holder, None):
+                self.tell("run_lost", job=lost.job, run=lost.run, attempt=lost.attempt, worker=lost.worker)
+        # Whoever else was cut off with us comes back and renews: leases count from here.
+        self.sweep_from = time.monotonic() + (jobs.LEASE if again else 0.0)
+        self.look_at = 0.0
+
+    def _listen(self, connection: Connection) -> Connection:
+        listener = connect(self.where, f"{self.title} listen", direct=True) if self.where and self.where.listen else connection
+        listener.add_notify_handler(self._ring)
+        jobs.listen(listener)
+        return listener
+
+    def _ring(self, _notify: object) -> None:
+        self.rung = True
+
+    def fileno(self) -> int:
+        """Readable when something may be due, or the connection is lost."""
+        return -1 if self.listener is None or self.listener.closed else self.listener.fileno()
+
+    def claim(self) -> Run | None:
+        """One run, which is ours now; None when nothing is due. Raises `Unavailable`."""
+        assert self.connection, "connect() first"
+        with translated():
+            if self.listener is not self.connection and self.listener:
+                self.listener.execute("SELECT")  # takes the notices in
+            if self.rung or time.monotonic() >= self.look_at:
+                self.rung = False
+                self._look(self.connection)
+            claim = jobs.claim(self.connection, self.holder, self.names)
+            if claim:
+                return Run(self, claim)
+            self._rest(self.connection)
+            return None
+
+    def _look(self, connection: Connection) -> None:
+        with connection.transaction():
+            for job in jobs.due(connection, self.names):
+                self._begin(connection, job)
+        now = time.monotonic()
+        if now >= self.sweep_from:
+            self.sweep_from = now + POLL * random.uniform(1, 2)  # noqa: S311
+            for lost in jobs.expire(connection):
+                self.tell("run_lost", job=lost.job, run=lost.run, attempt=lost.attempt, worker=lost.worker)
+        self.look_at = now + POLL
+
+    def _begin(self, connection: Connection, job: jobs.Due) -> None:
+        try:
+            next_at = schedules.parse(job.schedule, job.tz).after(job.due_at, job.now)
+        except ValueError as error:
+            jobs.deactivate(connection, job.name, str(error))
+            self.tell("job_deactivated", job=job.name, reason=str(error))
+            return
+        if not schedules.missed(job.misfire, job.due_at, job.now):
+            jobs.occur(connection, job)
+        jobs.postpone(connection, job.name, next_at)
+
+    def _rest(self, connection: Connection) -> None:
+        left = jobs.until_next(connection, self.names)
+        self.look_at = time.monotonic() + (POLL if left is None else min(POLL, max(0.0, left)))
+
+    def patience(self) -> float:
+        """Seconds until it should be asked again."""
+        return 0.0 if self.rung else max(0.0, self.look_at - time.monotonic())
+
+    def close(self) -> None:
+        """Leave."""
+        self._disconnect()
+
+    def _disconnect(self) -> None:
+        for connection in {self.connection, self.listener} - {None}:
+            assert connection
+            connection.close()
+        self.listener = None
+
+
+class Run:
+    """One claimed run of a job."""
+
+    def __init__(self, source: Source, claim: Claim) -> None:
+        self.source = source
+        self.claimed = claim
+        self.name = claim.job
+        self.number = claim.id
+        self.cost = jobs.Cost(0.0, 0.0, 0)
+        self.error: BaseException | None = None
+        self._noted = 0.0
+
+    def call(self) -> None:
+        """Do it: the application's function, whatever it raises."""
+        job = registry[self.name]
+        arguments = self.claimed.arguments
+        started, cpu = time.monotonic(), processor_time()
+        forget_peak()
+        self.source.lease.hold(self.claimed)
+        job.report = self._progress
+        try:
+            job(*arguments["args"], **arguments["kwargs"])
+        finally:
+            job.report = None
+            self.cost = jobs.Cost(time.monotonic() - started, processor_time() - cpu, peak())
+
+    def _progress(self, done: int, remaining: int) -> None:
+        now = time.monotonic()
+        connection = self.source.connection
+        if now - self._noted >= WITHIN and connection:
+            self._noted = now
+            try:
+                jobs.progress(connection, self.number, self.claimed.attempt, done, remaining)
+            except Exception:  # noqa: BLE001, S110 - a note about a job must not fail it; `finish` meets the same database
+                pass
+
+    def finish(self, error: BaseException | None) -> None:
+        """Say how it ended. Raises `Unavailable`; the next `connect` says it then."""
+        self.error = error
+        self.source.unsaved = self
+        with translated():
+            self.save()
+
+    def save(self) -> None:
+        """Write down how it ended, conditional on our still holding it."""
+        connection = self.source.connection
+        assert connection
+        held = (
+            jobs.complete(connection, self.number, self.claimed.attempt, self.cost)
+            if self.error is None
+            else self._failed(connection)
+        )
+        self.source.unsaved = None
+        self.source.lease.drop()
+        if not held:
+            self.source.tell("run_superseded", job=self.name, run=self.number, attempt=self.claimed.attempt)
+
+    def _failed(self, connection: Connection) -> bool:
+        claim, error = self.claimed, self.error
+        assert error
+        said = "".join(traceback.format_exception(type(error), error, error.__traceback__))[-LONGEST_ERROR:]
+        if failures.again(claim.attempt, claim.retries, claim.recurring):
+            delay = failures.delay(claim.attempt)
+            self.source.tell("job_failed", job=self.name, run=self.number, attempt=claim.attempt, retry=delay, traceback=said)
+            return jobs.retry(connection, claim, self.cost, said, delay)
+        count = claim.failures + 1
+        remark = None
+        if claim.recurring and failures.rests(count, claim.first_failed_at, datetime.now(timezone.utc)):
+            remark = f"failed {count} times in a row since {claim.first_failed_at:%Y-%m-%d %H:%M %Z}"
+        self.source.tell("job_failed", job=self.name, run=self.number, attempt=claim.attempt, retry=None, traceback=said)
+        held = jobs.fail(connection, claim, self.cost, said, failures.delay(count), remark)
+        if held and remark:
+            self.source.tell("job_deactivated", job=self.name, reason=remark)
+        return held
+
+
+def row(job: Job, now: datetime) -> dict[str, Any]:
+    """A job's row as its code has it."""
+    plan = job.plan
+    due_at = schedules.first(schedules.parse(plan.schedule, plan.tz), now) if plan.schedule else None
+    return {"name": job.name, **plan._asdict(), "due_at": due_at}
+
+
+def processor_time() -> float:
+    """Seconds of processor time of this process and of its children that have ended."""
+    children = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return time.process_time() + children.ru_utime + children.ru_stime
+
+
+def forget_peak() -> None:
+    """Have the kernel measure the peak of this process's memory anew: proc(5), clear_refs."""
+    try:
+        with open("/proc/self/clear_refs", "w") as file:
+            file.write("5")
+    except OSError:
+        pass  # a kernel without it: the peak is that of the process's life
+
+
+def peak() -> int:
+    """The most memory that has been resident since then, in bytes."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024

@@ -1,0 +1,92 @@
+"""Connections to the store. Each is made in the process that uses it, never before a fork, and commits each statement by itself.
+
+Whatever keeps a connection from being made or used is `Unavailable`, with a sentence for people. Nothing here retries.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from prefork.store import schema
+from prefork.store.address import Address, address
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    import psycopg
+
+    Connection = psycopg.Connection[Any]
+
+PATIENCE = 5  # seconds for a connection to be made
+SILENCE = {"keepalives_idle": 10, "keepalives_interval": 5, "keepalives_count": 3}  # a node that vanished is noticed in 25 s
+
+
+class Unavailable(Exception):
+    """The store cannot be used now; the sentence says why."""
+
+
+def connect(where: Address | None, name: str, *, direct: bool = False) -> Connection:
+    """A connection that shows as `name` in the database. `direct` is one that notices arrive on. Raises Unavailable."""
+    psycopg = driver()
+    if where is None:
+        raise Unavailable("no database is known here; set store_dsn, or PREFORK_STORE_DSN for a script")
+    dsn = where.listen or where.dsn if direct else where.dsn
+    prepare = None if direct else where.prepare
+    with translated():
+        made: Connection = psycopg.connect(
+            dsn, autocommit=True, prepare_threshold=prepare, application_name=name, connect_timeout=PATIENCE, **SILENCE
+        )
+        return made
+
+
+def driver() -> Any:
+    """The driver. Raises Unavailable where it is not installed."""
+    try:
+        import psycopg
+    except ImportError as error:
+        raise Unavailable(
+            f"psycopg 3 cannot be imported ({error}); install 'psycopg[binary]' in the application's environment"
+        ) from None
+    return psycopg
+
+
+@contextmanager
+def translated() -> Iterator[None]:
+    """Say in a sentence what the driver says about a connection."""
+    psycopg = driver()
+    try:
+        yield
+    except (psycopg.OperationalError, psycopg.InterfaceError) as error:
+        said = str(error).strip().splitlines()
+        raise Unavailable(f"the database cannot be used: {said[-1] if said else type(error).__name__}") from error
+    # A server that was the primary, until just now, is read-only.
+    except (psycopg.errors.ReadOnlySqlTransaction, psycopg.errors.InsufficientPrivilege, schema.Refused) as error:
+        raise Unavailable(f"the database cannot be used: {error}") from error
+
+
+class Shared:
+    """One connection for all threads of a process, made on first use and again when it was lost; a fork does not inherit it."""
+
+    def __init__(self) -> None:
+        self._connection: Connection | None = None
+        self._lock = threading.RLock()
+        os.register_at_fork(after_in_child=self._forget)
+
+    def _forget(self) -> None:
+        self._connection = None  # the driver knows by the pid that it is the parent's, and does not end that
+        self._lock = threading.RLock()
+
+    @contextmanager
+    def use(self) -> Iterator[Connection]:
+        """The connection, for one caller at a time. Raises Unavailable."""
+        with self._lock, translated():
+            if self._connection is None or self._connection.closed:
+                self._connection = connect(address(), "prefork")
+                schema.prepare(self._connection)
+            yield self._connection
+
+
+shared = Shared()

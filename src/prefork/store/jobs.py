@@ -1,0 +1,197 @@
+"""Scheduled jobs in the database: one function for each statement of `jobs.sql`, values in, values out.
+
+Every function is one short transaction, or part of the caller's. None stays open while a job is done.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from prefork.store.statements import statements
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    import psycopg
+
+    Connection = psycopg.Connection[Any]
+
+SQL = statements("jobs.sql")
+LEASE = 30.0  # seconds for which a claim holds without being renewed
+
+
+class Holder(NamedTuple):
+    """Who claims: a worker by its name on its node, which its replacement has too, and its pid."""
+
+    node: str
+    worker: str
+    pid: int
+
+
+class Due(NamedTuple):
+    """A recurring job whose time has come, as its row says."""
+
+    name: str
+    schedule: str
+    tz: str
+    misfire: str
+    priority: int
+    arguments: Any
+    due_at: datetime
+    now: datetime
+
+
+class Claim(NamedTuple):
+    """A run that is ours until its lease ends, and what is known of its job."""
+
+    id: int
+    job: str
+    attempt: int
+    arguments: Any
+    recurring: bool
+    due_at: datetime
+    retries: int
+    failures: int
+    first_failed_at: datetime | None
+
+
+class Cost(NamedTuple):
+    """What a run took: seconds of time and of processors, bytes at its peak."""
+
+    seconds: float
+    cpu: float
+    memory: int
+
+
+class Lost(NamedTuple):
+    """A run whose worker is gone."""
+
+    run: int
+    job: str
+    attempt: int
+    worker: str
+
+
+def declare(connection: Connection, rows: list[dict[str, Any]]) -> None:
+    """Have a row for each job of the code, in one transaction."""
+    with connection.transaction():
+        for row in rows:
+            said = {key: value for key, value in row.items() if key != "due_at"}
+            connection.execute(SQL["declare"], {**row, "declared": json.dumps(said, sort_keys=True)})
+
+
+def defer(
+    connection: Connection, job: str, arguments: dict[str, Any], at: datetime | None, priority: int | None, default: int
+) -> int:
+    """Plan one run and return its number; workers wake when the transaction commits."""
+    values = {"job": job, "arguments": json.dumps(arguments), "at": at, "priority": priority, "default": default}
+    row = connection.execute(SQL["defer"], values).fetchone()
+    assert row is not None
+    ring(connection)
+    return int(row[0])
+
+
+def ring(connection: Connection) -> None:
+    """Wake the workers."""
+    connection.execute(SQL["ring"])
+
+
+def listen(connection: Connection) -> None:
+    """Hear the bell on this connection."""
+    connection.execute(SQL["listen"])
+
+
+def due(connection: Connection, names: list[str]) -> list[Due]:
+    """Recurring jobs to be started, locked until the transaction ends."""
+    return [Due(*row) for row in connection.execute(SQL["due"], {"names": names}).fetchall()]
+
+
+def occur(connection: Connection, job: Due) -> None:
+    """Make a recurring job's run."""
+    values = {"job": job.name, "due_at": job.due_at, "priority": job.priority, "arguments": json.dumps(job.arguments)}
+    connection.execute(SQL["occur"], values)
+
+
+def postpone(connection: Connection, job: str, due_at: datetime) -> None:
+    """Say when a recurring job is due next."""
+    connection.execute(SQL["postpone"], {"job": job, "due_at": due_at})
+
+
+def deactivate(connection: Connection, job: str, remark: str) -> None:
+    """Let a job rest."""
+    connection.execute(SQL["deactivate"], {"job": job, "remark": remark})
+
+
+def claim(connection: Connection, holder: Holder, names: list[str]) -> Claim | None:
+    """Take the first run that is due; None when there is none."""
+    row = connection.execute(SQL["claim"], {**holder._asdict(), "names": names, "lease": LEASE}).fetchone()
+    return Claim(*row) if row else None
+
+
+def until_next(connection: Connection, names: list[str]) -> float | None:
+    """Seconds until something is due, perhaps below zero; None when nothing is planned."""
+    row = connection.execute(SQL["next"], {"names": names}).fetchone()
+    return None if row is None or row[0] is None else float(row[0])
+
+
+def renew(connection: Connection, run: int, attempt: int) -> bool:
+    """Keep a run for another lease. False: it is somebody else's by now."""
+    return connection.execute(SQL["renew"], {"id": run, "attempt": attempt, "lease": LEASE}).fetchone() is not None
+
+
+def progress(connection: Connection, run: int, attempt: int, done: int, remaining: int) -> None:
+    """Note how far a run has come."""
+    values = {"id": run, "attempt": attempt, "done": done, "remaining": remaining, "lease": LEASE}
+    connection.execute(SQL["progress"], values)
+
+
+def complete(connection: Connection, run: int, attempt: int, cost: Cost) -> bool:
+    """End a run that went well. False: it was somebody else's by then."""
+    return connection.execute(SQL["complete"], {"id": run, "attempt": attempt, **cost._asdict()}).fetchone() is not None
+
+
+def retry(connection: Connection, claim: Claim, cost: Cost, error: str, delay: float) -> bool:
+    """Put a run that failed back, for later. False as above."""
+    values = {"id": claim.id, "attempt": claim.attempt, "due_at": claim.due_at, "error": error, "delay": delay, **cost._asdict()}
+    return connection.execute(SQL["retry"], values).fetchone() is not None
+
+
+def fail(connection: Connection, claim: Claim, cost: Cost, error: str, delay: float, remark: str | None) -> bool:
+    """End a run that failed for good; its job rests where there is a `remark` about it. False as above."""
+    values = {"id": claim.id, "attempt": claim.attempt, "error": error, "delay": delay, "remark": remark, **cost._asdict()}
+    return connection.execute(SQL["fail"], values).fetchone() is not None
+
+
+def give_back(connection: Connection, claim: Claim) -> None:
+    """Undo a claim whose run was not begun."""
+    connection.execute(SQL["give_back"], {"id": claim.id, "attempt": claim.attempt})
+    ring(connection)
+
+
+def release(connection: Connection, holder: Holder, keep: int | None) -> list[Lost]:
+    """Free what this worker's predecessors were doing, all but the run that it has to end itself."""
+    with connection.transaction():
+        ids = [row[0] for row in connection.execute(SQL["held"], {**holder._asdict(), "keep": keep}).fetchall()]
+        return lose(connection, ids, "its worker died, or lost its connection before it began")
+
+
+def expire(connection: Connection) -> list[Lost]:
+    """Free what nobody has renewed."""
+    with connection.transaction():
+        ids = [row[0] for row in connection.execute(SQL["expired"], {"lease": LEASE}).fetchall()]
+        return lose(connection, ids, f"its lease was not renewed for {LEASE:.0f} s")
+
+
+def lose(connection: Connection, ids: list[int], error: str) -> list[Lost]:
+    """Count runs as lost and give them to others."""
+    if not ids:
+        return []
+    found = [Lost(*row) for row in connection.execute(SQL["lose"], {"ids": ids, "error": error}).fetchall()]
+    ring(connection)
+    return found
+
+
+def forget(connection: Connection, age: float) -> None:
+    """Delete the history that is older than `age` seconds."""
+    connection.execute(SQL["forget"], {"age": age})

@@ -1,0 +1,144 @@
+-- declare: Make a job's row as the code has it, or change it where the code has changed since. An operator's edits stay otherwise.
+INSERT INTO prefork.jobs AS known (name, schedule, tz, misfire, priority, retries, declared, due_at)
+VALUES (%(name)s, %(schedule)s, %(tz)s, %(misfire)s, %(priority)s, %(retries)s, %(declared)s, %(due_at)s)
+ON CONFLICT (name) DO UPDATE
+SET schedule = excluded.schedule, tz = excluded.tz, misfire = excluded.misfire, priority = excluded.priority,
+    retries = excluded.retries, declared = excluded.declared,
+    due_at = CASE WHEN known.schedule IS NOT DISTINCT FROM excluded.schedule AND known.tz = excluded.tz
+             THEN known.due_at ELSE excluded.due_at END
+WHERE known.declared IS DISTINCT FROM excluded.declared
+
+-- defer: One run of a job, for later or now. Jobs that no worker has declared yet have the priority of the caller's code.
+INSERT INTO prefork.runs (job, due_at, priority, arguments)
+VALUES (%(job)s, coalesce(%(at)s, now()),
+        coalesce(%(priority)s, (SELECT priority FROM prefork.jobs WHERE name = %(job)s), %(default)s), %(arguments)s)
+RETURNING id
+
+-- ring: Wake the workers when this transaction commits.
+SELECT pg_notify('prefork_jobs', '')
+
+-- listen: Be woken.
+LISTEN prefork_jobs
+
+-- due: Recurring jobs whose time has come and that are not being done already. Locked, so that one worker makes each run.
+SELECT name, schedule, tz, misfire, priority, arguments, due_at, now() AS now
+FROM prefork.jobs
+WHERE active AND due_at <= now() AND name = ANY(%(names)s)
+  AND NOT EXISTS (SELECT FROM prefork.runs WHERE job = name AND recurring)
+ORDER BY due_at
+FOR NO KEY UPDATE SKIP LOCKED
+
+-- occur: A recurring job's run.
+INSERT INTO prefork.runs (job, due_at, recurring, priority, arguments)
+VALUES (%(job)s, %(due_at)s, true, %(priority)s, %(arguments)s)
+ON CONFLICT (job, due_at) WHERE recurring DO NOTHING
+
+-- postpone: When a recurring job is due next.
+UPDATE prefork.jobs SET due_at = %(due_at)s WHERE name = %(job)s
+
+-- deactivate: Let a job rest, and say why.
+UPDATE prefork.jobs SET active = false, remark = %(remark)s WHERE name = %(job)s
+
+-- claim: Take the first run that is due. Those that cost workers their lives come after all others.
+WITH taken AS (
+    UPDATE prefork.runs
+    SET state = 'running', attempt = attempt + 1, node = %(node)s, worker = %(worker)s, pid = %(pid)s,
+        claimed_at = now(), lease_until = now() + make_interval(secs => %(lease)s), done = NULL, remaining = NULL
+    WHERE id = (
+        SELECT id FROM prefork.runs
+        WHERE state = 'waiting' AND due_at <= now() AND job = ANY(%(names)s)
+        ORDER BY lost, priority, due_at, id
+        LIMIT 1
+        FOR NO KEY UPDATE SKIP LOCKED)
+    RETURNING *
+)
+SELECT taken.id, taken.job, taken.attempt, taken.arguments, taken.recurring, taken.due_at,
+       coalesce(job.retries, 0), coalesce(job.failures, 0), job.first_failed_at
+FROM taken LEFT JOIN prefork.jobs AS job ON job.name = taken.job
+
+-- next: Seconds until something is due that this worker could do; null when nothing is planned.
+SELECT extract(epoch FROM least(
+    (SELECT min(due_at) FROM prefork.runs WHERE state = 'waiting' AND job = ANY(%(names)s)),
+    (SELECT min(due_at) FROM prefork.jobs WHERE active AND name = ANY(%(names)s)
+        AND NOT EXISTS (SELECT FROM prefork.runs WHERE job = name AND recurring))
+) - clock_timestamp())::double precision
+
+-- renew: Keep a run for another while.
+UPDATE prefork.runs SET lease_until = now() + make_interval(secs => %(lease)s)
+WHERE id = %(id)s AND attempt = %(attempt)s AND state = 'running'
+RETURNING id
+
+-- progress: How far a run has come. It renews its lease, too.
+UPDATE prefork.runs SET done = %(done)s, remaining = %(remaining)s, lease_until = now() + make_interval(secs => %(lease)s)
+WHERE id = %(id)s AND attempt = %(attempt)s AND state = 'running'
+
+-- complete: A run has ended well. Nothing happens when it is another worker's by now.
+WITH gone AS (
+    DELETE FROM prefork.runs WHERE id = %(id)s AND attempt = %(attempt)s AND state = 'running' RETURNING *
+), healed AS (
+    UPDATE prefork.jobs SET failures = 0, first_failed_at = NULL FROM gone WHERE name = gone.job AND failures > 0
+)
+INSERT INTO prefork.history (run, attempt, job, due_at, node, worker, pid, claimed_at, outcome, seconds, cpu, memory)
+SELECT id, attempt, job, due_at, node, worker, pid, claimed_at, 'done', %(seconds)s, %(cpu)s, %(memory)s FROM gone
+RETURNING run
+
+-- retry: A run has failed and is tried again later.
+WITH back AS (
+    UPDATE prefork.runs AS run
+    SET state = 'waiting', due_at = now() + make_interval(secs => %(delay)s), lease_until = NULL
+    WHERE id = %(id)s AND attempt = %(attempt)s AND state = 'running'
+    RETURNING *
+)
+INSERT INTO prefork.history (run, attempt, job, due_at, node, worker, pid, claimed_at, outcome, seconds, cpu, memory, error)
+SELECT id, attempt, job, %(due_at)s, node, worker, pid, claimed_at, 'failed', %(seconds)s, %(cpu)s, %(memory)s, %(error)s FROM back
+RETURNING run
+
+-- fail: A run has failed for good. Its job, if it recurs, waits and may have to rest.
+WITH gone AS (
+    DELETE FROM prefork.runs WHERE id = %(id)s AND attempt = %(attempt)s AND state = 'running' RETURNING *
+), counted AS (
+    UPDATE prefork.jobs
+    SET failures = failures + 1, first_failed_at = coalesce(first_failed_at, now()),
+        due_at = CASE WHEN due_at IS NULL THEN NULL ELSE greatest(due_at, now() + make_interval(secs => %(delay)s)) END,
+        active = active AND %(remark)s::text IS NULL, remark = coalesce(%(remark)s, remark)
+    FROM gone WHERE name = gone.job AND gone.recurring
+)
+INSERT INTO prefork.history (run, attempt, job, due_at, node, worker, pid, claimed_at, outcome, seconds, cpu, memory, error)
+SELECT id, attempt, job, due_at, node, worker, pid, claimed_at, 'failed', %(seconds)s, %(cpu)s, %(memory)s, %(error)s FROM gone
+RETURNING run
+
+-- held: What dead workers of this name on this node were doing, but for one run that this one has yet to end.
+SELECT id FROM prefork.runs
+WHERE state = 'running' AND node = %(node)s AND worker = %(worker)s AND id IS DISTINCT FROM %(keep)s
+FOR NO KEY UPDATE
+
+-- expired: What nobody has renewed. After a restart of the database everybody has a lease's time to come back.
+SELECT id FROM prefork.runs
+WHERE state = 'running' AND lease_until < now()
+  AND pg_postmaster_start_time() < now() - make_interval(secs => %(lease)s)
+FOR NO KEY UPDATE SKIP LOCKED
+
+-- lose: Runs whose workers are gone are for others, behind all that did no harm; after the last attempt they are over.
+WITH ended AS (
+    SELECT run.*, run.attempt > coalesce(job.retries, 0) AS last
+    FROM prefork.runs AS run LEFT JOIN prefork.jobs AS job ON job.name = run.job
+    WHERE run.id = ANY(%(ids)s) AND run.state = 'running'
+), again AS (
+    UPDATE prefork.runs AS run SET state = 'waiting', lost = run.lost + 1, lease_until = NULL
+    FROM ended WHERE run.id = ended.id AND NOT ended.last
+), over AS (
+    DELETE FROM prefork.runs AS run USING ended WHERE run.id = ended.id AND ended.last
+), counted AS (
+    UPDATE prefork.jobs AS job SET failures = failures + 1, first_failed_at = coalesce(first_failed_at, now())
+    FROM ended WHERE job.name = ended.job AND ended.recurring AND ended.last
+)
+INSERT INTO prefork.history (run, attempt, job, due_at, node, worker, pid, claimed_at, outcome, seconds, error)
+SELECT id, attempt, job, due_at, node, worker, pid, claimed_at, 'lost', extract(epoch FROM now() - claimed_at), %(error)s FROM ended
+RETURNING run, job, attempt, worker
+
+-- give_back: A run that was claimed and never begun.
+UPDATE prefork.runs SET state = 'waiting', attempt = attempt - 1, lease_until = NULL
+WHERE id = %(id)s AND attempt = %(attempt)s AND state = 'running'
+
+-- forget: Delete what is older than anybody wants to know.
+DELETE FROM prefork.history WHERE ended_at < now() - make_interval(secs => %(age)s)
