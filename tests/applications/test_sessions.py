@@ -4,6 +4,7 @@ import json
 import os
 import shutil
 import subprocess
+import venv
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -18,7 +19,7 @@ from prefork.testing.client import Answer, Connection
 from .postgres import Postgres
 
 APPS = Path(__file__).parent / "visits"
-STORES = ["file", "redis", "postgresql"]
+STORES = ["file", "redis", "postgresql", "the store"]
 
 
 class Redis:
@@ -91,8 +92,10 @@ def node(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Node]:
         "session_dir": tmp_path / "sessions",
         "filestore": tmp_path / "files",
     }
-    if request.param == "postgresql":
-        shared["session_store"] = request.getfixturevalue("postgres").uri
+    if request.param in {"postgresql", "the store"}:
+        uri = request.getfixturevalue("postgres").uri
+        shared["session_store"] = uri if request.param == "postgresql" else "postgresql"
+        shared["env"] = {"PREFORK_STORE_DSN": uri} if request.param == "the store" else {}
         shared["python"] = request.getfixturevalue("tryton") / "bin" / "python"
         yield lambda **more: Server("visits:app", app_dir=APPS, **{**shared, **more})
     elif request.param == "redis":
@@ -158,12 +161,15 @@ def test_a_store_that_is_out_loses_no_login(redis: Redis) -> None:
     assert "sessions are not available" in server.log.text()
 
 
-def test_without_its_driver_postgresql_is_refused_in_one_sentence() -> None:
-    server = Server("visits:app", app_dir=APPS, session_store="postgresql://postgres:secret@127.0.0.1/x").launch()
+def test_without_its_driver_postgresql_is_refused_in_one_sentence(tmp_path: Path) -> None:
+    empty = tmp_path / "empty"
+    venv.create(empty, symlinks=True)
+    options = {"python": empty / "bin" / "python", "session_store": "postgresql://postgres:secret@127.0.0.1/x"}
+    server = Server("visits:app", app_dir=APPS, **options).launch()
     try:
         assert server.exit_status() == 3
         reason = server.wait_for("template_failed")["reason"]
-        assert "needs psycopg in the application's environment: pip install 'psycopg[binary]'" in reason
+        assert "psycopg 3 cannot be imported" in reason
         assert "secret@" not in server.log.text()
     finally:
         server.close()

@@ -160,8 +160,10 @@ def lanes(text: str) -> tuple[Lane, ...]:
 
 def sessions(text: str) -> str:
     """Where sessions are kept. What is wrong is not repeated: it may hold a password."""
-    if text not in {"file", "memory"} and not STORE.match(text):
-        raise ValueError("it is neither file nor memory, nor begins with redis://, rediss://, unix:// or postgresql://")
+    if text not in {"file", "memory", "postgresql"} and not STORE.match(text):
+        raise ValueError(
+            "it is not one of file, memory, postgresql, and does not begin with redis://, rediss://, unix:// or postgresql://"
+        )
     return text
 
 
@@ -250,7 +252,7 @@ PATHS = Kind("PATHS", "paths separated by commas", paths, lambda paths: listed(t
 PLACES = Kind("PLACES", "`/prefix=directory`, separated by commas", places, lambda places: listed(tuple(map("=".join, places))))
 SESSIONS = plain(
     "STORE",
-    "`file`, `memory`, `redis://…`, `rediss://…`, `unix:///path` or `postgresql://…`",
+    "`file`, `memory`, `postgresql`, or an address: `redis://…`, `rediss://…`, `unix:///path`, `postgresql://…`",
     sessions,
     lambda url: re.sub(r"//.*@", "//…@", url),
 )

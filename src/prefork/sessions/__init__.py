@@ -58,6 +58,8 @@ def store() -> Store:
         return FileStore(settings["directory"])
     if where == "memory":
         return MemoryStore()
+    if where == "postgresql":
+        return PostgresStore()
     return PostgresStore(where) if where.startswith("postgres") else RedisStore(where)
 
 

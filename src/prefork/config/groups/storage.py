@@ -26,7 +26,8 @@ class Storage:
     session_store: str = option(
         kinds.SESSIONS,
         "file",
-        "Where sessions are kept: in files of `session_dir`, in Redis or in PostgreSQL; memory is for `workers = 0`",
+        "Where sessions are kept: in files of `session_dir`, in Redis, or in PostgreSQL, which without an address is where Prefork "
+        "keeps its own things; memory is for `workers = 0`",
     )
     session_dir: Path = option(
         kinds.PATH,
