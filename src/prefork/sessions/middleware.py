@@ -104,7 +104,7 @@ class Answer:
         except Unavailable:
             self.refuse(exc_info)
             return ignore
-        if self.visit.session.accessed:
+        if self.visit.session.opened:
             headers = personal(headers, added)
         self.begun = True
         return self.start_response(status, headers, exc_info) if exc_info else self.start_response(status, headers)

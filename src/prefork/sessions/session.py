@@ -15,7 +15,10 @@ if TYPE_CHECKING:
 
 
 class Session(MutableMapping[str, Any]):
-    """`environ["prefork.session"]`. `fetch` gives the data that is kept, {} for a new session; it may raise Unavailable."""
+    """`environ["prefork.session"]`. `fetch` gives the data that is kept, {} for a new session; it may raise Unavailable.
+
+    Marks that frameworks set on their own sessions, such as `modified`, are borne and mean nothing.
+    """
 
     def __init__(self, fetch: Callable[[], dict[str, Any]]) -> None:
         self._fetch = fetch
@@ -25,14 +28,9 @@ class Session(MutableMapping[str, Any]):
         self.cleared = False
 
     @property
-    def accessed(self) -> bool:
+    def opened(self) -> bool:
         """Whether the application has looked at it."""
         return self._data is not None
-
-    @property
-    def modified(self) -> bool:
-        """Whether there is something to keep."""
-        return self.accessed and (self.rotated or self.cleared or bool(self.changes()))
 
     def rotate(self) -> None:
         """Go on under a new id, for a full lifetime: to be called when a visitor has logged in, so that nobody who knows the old id

@@ -58,7 +58,7 @@ class Visit:
         """Keep what has changed; gives the headers that the answer needs. Raises Unavailable, TypeError."""
         if self.failed:
             raise self.failed
-        if not self.session.accessed:
+        if not self.session.opened:
             return []
         try:
             line = self._kept()
@@ -126,9 +126,12 @@ class Visit:
 
     def late(self) -> str:
         """Keep what has changed since the head went out; gives a sentence where that is not possible any more. Raises TypeError."""
-        if not self.session.accessed or self.failed or not self.session.modified:
+        if not self.session.opened or self.failed:
             return ""
-        if not self._key or self.session.rotated or self.session.cleared:
+        moved = self.session.rotated or self.session.cleared
+        if not moved and not self.session.changes():
+            return ""
+        if moved or not self._key:
             return "the session was begun, rotated or cleared after the answer's head had gone out, which carries the cookie"
         try:
             self._kept()
