@@ -170,12 +170,13 @@ def stacks(file: Path | None, app_dir: str | None, data_dir: str | None) -> None
 
 
 @main.command()
-@click.argument("workers", type=click.IntRange(1, 512), metavar="N")
+@click.argument("workers", type=click.IntRange(0, 512), metavar="N")
+@click.option("--pool", default="http", metavar="NAME", help="Which workers: http, or cron for those that run jobs.")
 @aimed
-def scale(workers: int, file: Path | None, app_dir: str | None, data_dir: str | None) -> None:
-    """Set the number of HTTP workers until the next reload or restart."""
-    told(server(file, app_dir, data_dir), {"command": "scale", "workers": workers})
-    click.echo(f"The server will have {counted(workers, 'worker')}.")
+def scale(workers: int, pool: str, file: Path | None, app_dir: str | None, data_dir: str | None) -> None:
+    """Set the number of workers until the next reload or restart."""
+    told(server(file, app_dir, data_dir), {"command": "scale", "pool": pool, "workers": workers})
+    click.echo(f"The server will have {counted(workers, 'worker')}" + (f" in pool {pool}." if pool != "http" else "."))
 
 
 @main.command()

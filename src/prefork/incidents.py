@@ -26,9 +26,10 @@ KEPT = 4  # older files
 class Incident:
     """What happened to a worker.
 
-    `time` is in seconds since 1970, `elapsed` and `cpu` are seconds of the request, `memory` is in bytes, `curve` holds (seconds
-    relative to the end, bytes). `request` has method, target, client, id, attempt and tag, `children` pid, name and resident bytes
-    of the processes that ended with the worker. `cause` is a word to count by: the name of a limit, `crash`, `exit`, …
+    `time` is in seconds since 1970, `elapsed` and `cpu` are seconds of the request or job, `memory` is in bytes, `curve` holds
+    (seconds relative to the end, bytes). `request` has method, target, client, id, attempt and tag, `job` name and run, `children`
+    pid, name and resident bytes of the processes that ended with the worker. `cause` is a word to count by: the name of a limit,
+    `crash`, `exit`, …
     """
 
     id: str
@@ -43,6 +44,7 @@ class Incident:
     advice: str
     status: int | None = None
     request: dict[str, Any] | None = None
+    job: dict[str, Any] | None = None
     elapsed: float | None = None
     cpu: float | None = None
     memory: int | None = None

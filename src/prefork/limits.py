@@ -14,7 +14,7 @@ CPUS = os.cpu_count() or 1
 
 
 class Limit(Enum):
-    """A limit that was reached: its value is the option's name."""
+    """A limit that was reached: its value is the option's name, unless the pool has one of its own (`Words`)."""
 
     MEMORY_SOFT = "limit_memory_soft"
     MEMORY_HARD = "limit_memory_hard"
@@ -27,6 +27,21 @@ DEADLY = frozenset((Limit.MEMORY_HARD, Limit.TIME_CPU, Limit.TIME_REAL))
 STATUS = {Limit.MEMORY_HARD: 503, Limit.TIME_CPU: 504, Limit.TIME_REAL: 504}  # what the client gets
 
 
+class Words(NamedTuple):
+    """How a pool speaks of its limits: what its workers do, what Odoo calls them, options that are its own."""
+
+    work: str = "request"
+    odoo: str = "WorkerHTTP"
+    options: dict[Limit, str] = {}  # noqa: RUF012 - nobody writes to it
+
+    def option(self, limit: Limit) -> str:
+        """The name of the option that sets a limit."""
+        return self.options.get(limit, limit.value)
+
+
+REQUESTS = Words()
+
+
 @dataclass(frozen=True)
 class Limits:
     """Bytes of memory (proportional set size), seconds of time; 0 is no limit."""
@@ -36,6 +51,7 @@ class Limits:
     time_cpu: float = 0.0
     time_real: float = 0.0
     age: float = 0.0
+    words: Words = REQUESTS
 
     @property
     def lowest(self) -> int:
@@ -44,7 +60,7 @@ class Limits:
 
 
 class Usage(NamedTuple):
-    """What a worker uses: bytes; seconds since its request began and of processor time for it (0 when it has none); its age."""
+    """What a worker uses: bytes; seconds since its work began and of processor time for it (0 when it has none); its age."""
 
     memory: int = 0
     elapsed: float = 0.0
@@ -58,28 +74,34 @@ class Verdict(NamedTuple):
     limit: Limit
     used: float
     allowed: float
+    words: Words = REQUESTS
+
+    @property
+    def option(self) -> str:
+        """The name of the option that set the limit: also the word that incidents count by."""
+        return self.words.option(self.limit)
 
     @property
     def deadly(self) -> bool:
-        """Whether the worker is killed; otherwise it is replaced when it has finished its request."""
+        """Whether the worker is killed; otherwise it is replaced when it has finished its work."""
         return self.limit in DEADLY
 
     @property
     def reason(self) -> str:
         """In words, with the numbers."""
         if self.limit in {Limit.MEMORY_HARD, Limit.MEMORY_SOFT}:
-            return f"it uses {mebibytes(self.used)} of memory, {self.limit.value} allows {mebibytes(self.allowed)}"
+            return f"it uses {mebibytes(self.used)} of memory, {self.option} allows {mebibytes(self.allowed)}"
         took = {
-            Limit.TIME_CPU: "its request took {} of processor time",
-            Limit.TIME_REAL: "its request took {}",
+            Limit.TIME_CPU: f"its {self.words.work} took {{}} of processor time",
+            Limit.TIME_REAL: f"its {self.words.work} took {{}}",
             Limit.AGE: "it is {} old",
         }
-        return f"{took[self.limit].format(f'{self.used:.2f} s')}, {self.limit.value} allows {self.allowed:.4g} s"
+        return f"{took[self.limit].format(f'{self.used:.2f} s')}, {self.option} allows {self.allowed:.4g} s"
 
     def in_odoos_words(self, pid: int) -> str:
         """What Odoo's own server logs, for those who search for it."""
         if self.limit is Limit.TIME_REAL:
-            return f"WorkerHTTP ({pid}) timeout after {self.allowed:g}s"
+            return f"{self.words.odoo} ({pid}) timeout after {self.allowed:g}s"
         if self.limit is Limit.TIME_CPU:
             return f"Worker ({pid}) CPU time limit ({self.allowed:g}) reached."
         if self.limit is Limit.AGE:
@@ -97,7 +119,7 @@ def judge(usage: Usage, limits: Limits) -> Verdict | None:
         (Limit.AGE, usage.age, limits.age),
     ):
         if 0 < allowed < used:
-            return Verdict(limit, used, allowed)
+            return Verdict(limit, used, allowed, limits.words)
     return None
 
 

@@ -13,12 +13,14 @@ import mmap
 import os
 from typing import NamedTuple
 
-SLOTS = 1024  # workers of all kinds that may exist at once
+PLACES = 1024  # for the workers of one pool: twice as many as there can be, since a reload has old ones and new ones
+SLOTS = 2 * PLACES  # of all pools
 WORDS = 16  # 8-byte words in a slot: 128 bytes, two cache lines
 DISPATCHER = SLOTS  # the block behind the last slot
 FOREVER = (1 << 63) - 1  # nanoseconds: what ALLOWED says of a route without a limit
 
-# A worker's words. WAITING_SINCE (monotonic nanoseconds, else 0): its client does not read and there is no more room to spool.
+# A worker's words. WAITING_SINCE (monotonic nanoseconds, else 0): its client does not read and there is no more room to spool, or
+# what a cron worker has its jobs from cannot be reached.
 # CPU_AT is its processor time when the request began (nanoseconds). ALLOWED is the dispatcher's word: how long its
 # route may take, 0 where the limit of all counts.
 REQUEST, BEGUN_AT, REQUESTS, SIZE, WAITING_SINCE, CPU_AT, ALLOWED = range(7)

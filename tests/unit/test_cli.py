@@ -26,6 +26,7 @@ STATUS: dict[str, Any] = {
     "threads": None,
     "wanted": 2,
     "ready": 2,
+    "cron": {"wanted": 0, "ready": 0},
     "queue": {"length": 3, "size": 1024, "oldest": 0.25},
     "dispatcher": {"pid": 4243, "connections": 17, "requests": 1234567, "retried": 2, "failed": 0, "refused": 1, "abandoned": 4},
     "wait": {"p50": 0.00012, "p95": 0.0123, "p99": 1.5},
@@ -54,6 +55,7 @@ STATUS: dict[str, Any] = {
             "requests": 12345,
             "age": 7200.0,
             "busy_for": 1.26,
+            "job": None,
             "memory": 75 << 20,
         },
         {
@@ -64,6 +66,7 @@ STATUS: dict[str, Any] = {
             "requests": 9,
             "age": 59.0,
             "busy_for": None,
+            "job": None,
             "memory": None,
         },
     ],
@@ -111,7 +114,8 @@ def test_version() -> None:
 
 def test_help_shows_every_option_within_80_columns() -> None:
     output = run("serve", "--help").output
-    assert all(f"{each.name.replace('_', '-')}" in output for each in OPTIONS.values())
+    assert all(f"{each.name.replace('_', '-')}" in output for each in OPTIONS.values() if not each.secret)
+    assert "db-password" not in output, "everybody can read command lines"
     assert [line for line in output.splitlines() if len(line) > 80] == []
     assert (
         "\nLimits:\n  --limit-request NUMBER\n      A worker is replaced after this many requests; 0 means never [65536]\n"
@@ -161,7 +165,8 @@ def test_explain_shows_value_source_and_meaning_but_no_secret(place: Path) -> No
     )
     assert "  proxy_mode                False                       --no-proxy-mode\n" in output
     assert "  umask                     077                         PREFORK_UMASK\n" in output
-    assert "  db_host                   db1\n  db_password               (not shown)\n" in output
+    assert "  db_host                   db1                         x.conf:4\n" in output
+    assert "  db_password               (not shown)                 x.conf:3\n" in output
     assert "Sections kept for the application: [queue_job]" in output
     assert "hunter2" not in output
     assert all(f"\n  {name} " in output for name in OPTIONS)
@@ -260,6 +265,21 @@ def test_status_of_lanes(monkeypatch: pytest.MonkeyPatch) -> None:
     ]
 
 
+def test_status_of_workers_for_jobs(monkeypatch: pytest.MonkeyPatch) -> None:
+    at_work = {"name": "cron.1", "state": "busy", "busy_for": 75.0, "job": "mail.send"}
+    waiting = {"name": "cron.2", "state": "offline", "busy_for": None}
+    worker = STATUS["workers"][0]
+    answering(monkeypatch, STATUS | {"cron": {"wanted": 3, "ready": 2}, "workers": [worker, worker | at_work, worker | waiting]})
+    lines = [line.rstrip() for line in run("status").stdout.splitlines()]
+    assert lines[4:6] == ["Workers    2 of 2 ready", "For jobs   2 of 3 ready"]
+    assert lines[-4:] == [
+        "WORKER  STATE     PID  GEN  REQUESTS  MEMORY  AGE    BUSY FOR  JOB",
+        "http.1  busy     4250    3    12,345  75 MiB  2 h       1.3 s",
+        "cron.1  busy     4250    3    12,345  75 MiB  2 h  1 min 15 s  mail.send",
+        "cron.2  offline  4250    3    12,345  75 MiB  2 h",
+    ]
+
+
 def test_status_as_json(asked: list[tuple[Path, dict[str, object]]]) -> None:
     assert json.loads(run("status", "--json").stdout).items() >= STATUS.items()
 
@@ -278,9 +298,15 @@ def test_commands(asked: list[tuple[Path, dict[str, object]]]) -> None:
     assert result.stdout == "Reloaded in 1.2 s: the server is at generation 3.\n"
     assert result.stderr == "These changes take effect with a restart: http_port, pidfile.\n"
     assert run("scale", "3").output == "The server will have 3 workers.\n"
+    assert run("scale", "0", "--pool", "cron").output == "The server will have 0 workers in pool cron.\n"
     assert run("stop").output == "The server is stopping.\n"
-    assert [request for _, request in asked] == [{"command": "reload"}, {"command": "scale", "workers": 3}, {"command": "stop"}]
-    assert run("scale", "0").exit_code == 2
+    assert [request for _, request in asked] == [
+        {"command": "reload"},
+        {"command": "scale", "pool": "http", "workers": 3},
+        {"command": "scale", "pool": "cron", "workers": 0},
+        {"command": "stop"},
+    ]
+    assert run("scale", "-1").exit_code == 2
     assert run("scale").exit_code == 2
 
 

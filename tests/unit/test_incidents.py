@@ -123,7 +123,7 @@ class TestCommand:
         ledger.add(replace(EXAMPLE, id="11111111", worker="http.512", request=long))
         ledger.add(replace(EXAMPLE, id="22222222", cause="boot", request=None))
         piped = run("--data-dir", str(tmp_path)).stdout.splitlines()
-        assert piped[0] == "ID        TIME            WORKER    CAUSE              REQUEST"
+        assert piped[0] == "ID        TIME            WORKER    CAUSE              WORK"
         assert piped[1] == "0a1b2c3d  09-21 14:13:20  http.3    limit_memory_hard  GET /report"
         assert piped[2].endswith("GET /" + "x" * 300)
         assert piped[3] == "22222222  09-21 14:13:20  http.3    boot               -"
@@ -136,7 +136,7 @@ class TestCommand:
         monkeypatch.setattr(prefork.cli.sys.stdout, "isatty", lambda: True)
         prefork.cli.main(["incidents", "--data-dir", str(tmp_path)], standalone_mode=False)
         lines = re.sub(r"\x1b\[\d*m", "", capsys.readouterr().out).splitlines()
-        assert [len(line) for line in lines] == [60, 80]
+        assert [len(line) for line in lines] == [57, 80]
         assert lines[1].endswith("GET /xxxxxxxxxxxxxxxxxxxxx…")
 
     def test_the_list_has_the_latest(self, ledger: Ledger, tmp_path: Path) -> None:

@@ -31,18 +31,18 @@ def contradictions(settings: Settings, broken: AbstractSet[str] = frozenset()) -
 def unservable(settings: Settings) -> list[Problem]:
     """Why `prefork serve` cannot start with settings that are valid in themselves."""
     found = []
-    if settings.app is None:
+    if settings.http_enable and settings.app is None:
         found.append(problem(settings, "app", "nothing to serve; name an application, as in `prefork serve module:attribute`"))
-    if not settings.http_enable:
-        sentence = "False leaves nothing to run, as this version has only HTTP workers; set it to True"
-        found.append(problem(settings, "http_enable", sentence))
+    if not settings.http_enable and not settings.cron_processes:
+        without = "max_cron_threads is 0" if settings.job_source else "there are no jobs (option job_source)"
+        found.append(problem(settings, "http_enable", f"False leaves nothing to run, as {without}; set that, or set this to True"))
     return found
 
 
 def warnings(settings: Settings, machine: Machine, broken: AbstractSet[str] = frozenset()) -> list[Problem]:
     """What looks wrong but does not make the settings unusable."""
     found = list(settings.remarks)
-    if broken.isdisjoint({"app", "http_enable"}):
+    if broken.isdisjoint({"app", "http_enable", "job_source", "max_cron_threads"}):
         found += [
             Problem(each.place, f"{each.sentence}; `prefork serve` will not start", each.line) for each in unservable(settings)
         ]
@@ -136,9 +136,10 @@ def share_of_hard(settings: Settings, _machine: Machine) -> Iterator[str]:
 
 def memory_fit(settings: Settings, machine: Machine) -> Iterator[str]:
     """All workers may be at their soft limit at once."""
-    needed = (settings.workers + settings.max_cron_threads) * settings.limit_memory_soft
+    http, cron = settings.workers if settings.http_enable else 0, settings.cron_processes
+    needed = (http + cron) * settings.limit_memory_soft
     if machine.memory is not None and needed > machine.memory:
-        count = f"({settings.workers} workers + {settings.max_cron_threads} for scheduled jobs)"
+        count = f"({http} workers + {cron} for scheduled jobs)" if cron else f"{http} workers"
         product = f"{count} × {settings.shown('limit_memory_soft')} = {about(needed)}"
         yield f"{product} do not fit the {about(machine.memory)} of this {machine.bound}; lower workers or the limit"
 
@@ -209,7 +210,7 @@ DOUBTS: tuple[tuple[tuple[str, ...], Callable[[Settings, Machine], Iterator[str]
     (("workers",), too_few),
     (("workers",), too_many),
     (("limit_memory_soft", "limit_memory_hard"), share_of_hard),
-    (("limit_memory_soft", "workers", "max_cron_threads"), memory_fit),
+    (("limit_memory_soft", "workers", "http_enable", "max_cron_threads", "job_source"), memory_fit),
     (("lanes", "workers"), loose),
     (("limit_time_cpu", "limit_time_real"), unreached),
     (("websocket_port", "http_port"), same_port),

@@ -39,7 +39,8 @@ The syntax is that of `odoo.conf`, and an `odoo.conf` can be used as it is.
 - Empty, `None` and `False` mean *not set*: the default applies. For yes-or-no options `False` means no.
 - Sizes: bytes, or `640M`, `2.5GiB` (one M is 1,048,576 bytes, however it is spelled). Times: seconds, or `2m`, `1h30m`, `250ms`.
 - Relative paths begin at the file's directory; in the environment and in flags, at the current one.
-- Odoo's own keys (`db_host`, `addons_path`, …) are accepted and kept for it. Any other key is an error.
+- Odoo's own keys (`addons_path`, …) are accepted and kept for it; those of its database (`db_host`, …) are read here, too.
+- Any other key is an error.
 """
 
 TABLE = "| option | value | default | change needs | meaning |\n|---|---|---|---|---|"
@@ -80,6 +81,8 @@ def meaning(each: Option) -> Iterator[str]:
     yield each.help
     if each.aliases:
         yield "Also: " + ", ".join(f"`{alias}`" for alias in each.aliases)
+    if each.secret:
+        yield "Has no flag: command lines can be read by everybody"
     if each.inert:
         yield "*No effect yet*"
 

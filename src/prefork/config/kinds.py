@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from prefork.config import quantities
+from prefork.config.dsn import dsn, without_password
 from prefork.config.lanes import Lane, distinct, lane
 
 if TYPE_CHECKING:
@@ -246,6 +247,10 @@ PATTERNS = plain("PATHS", "paths separated by commas; `*` stands for anything", 
 NETWORKS = plain("NETWORKS", "IP addresses and networks separated by commas", networks, listed)
 ROUTE_TIMES = plain("ROUTES", "`/pattern:time`, separated by commas", route_times, route_times_words)
 LANES = plain("LANES", "`name:pattern:count`, separated by commas", lanes, listed)
+WORD = plain("NAME", "a word", str)
+SECRET = plain("SECRET", "a secret", str, lambda _text: "(not shown)")
+DSN = plain("DSN", "libpq's words or a URI", dsn, without_password)
+SSLMODE = choice("disable", "allow", "prefer", "require", "verify-ca", "verify-full")
 ACCOUNT = plain("NAME", "a name or a number", str)
 PATH = Kind("PATH", "a path", path)
 PATHS = Kind("PATHS", "paths separated by commas", paths, lambda paths: listed(tuple(map(str, paths))))

@@ -97,6 +97,8 @@ def gather(file: Path | None, flags: Mapping[str, str], environ: Mapping[str, st
         draft.written[name] = Text(name, flag, Source("flag", OPTIONS[name].spelled(flag)), cwd)
     for name, text in draft.written.items():
         parse(draft, name, text)
+        if name in ODOO_KEYS:  # ours and the host's
+            draft.host_options[name] = text.text
     return draft
 
 

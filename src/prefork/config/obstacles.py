@@ -14,7 +14,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from prefork.config.checks import problem
-from prefork.config.kinds import UNIX
+from prefork.config.embedded import binaries, socket_of
+from prefork.config.kinds import LONGEST_SOCKET, UNIX
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -62,6 +63,20 @@ def data_dir(settings: Settings) -> Iterator[str]:
         yield f"{settings.data_dir} cannot be a directory, as {place} is none; choose another"
     elif not os.access(place, os.W_OK | os.X_OK):
         yield f"{settings.data_dir} cannot be written, as {place} does not permit it; choose another or change its owner"
+
+
+def jobs(settings: Settings) -> Iterator[str]:
+    """What stores needs a database, and one of our own needs its programs and a place."""
+    if not settings.embedded:
+        return
+    if settings.db_host and not settings.db_name:
+        yield "need a database, and db_host comes without a db_name; set that, or store_dsn"
+    elif binaries() is None:
+        yield "need a database; set store_dsn or db_name, or install prefork[embedded] for one of the server's own"
+    elif len(os.fsencode(socket_of(settings.data_dir))) > LONGEST_SOCKET:
+        yield f"the path of the database's socket, {socket_of(settings.data_dir)}, is too long; choose a shorter data_dir"
+    elif settings.user is not None and os.geteuid() == 0:
+        yield "the server's own database is closed to the account of option user; set store_dsn"
 
 
 def http_interface(settings: Settings) -> Iterator[str]:
@@ -197,6 +212,7 @@ OBSTACLES: dict[str, Callable[[Settings], Iterator[str]]] = {
     "app_dir": app_dir,
     "python": python,
     "dev": dev,
+    "jobs": jobs,
     "http_interface": http_interface,
     "http_socket_group": http_socket_group,
     "data_dir": data_dir,

@@ -34,7 +34,10 @@ class Derived:
 
 @dataclass(frozen=True, slots=True)
 class Option:
-    """One option. `applies` says what makes a change effective; `inert` options are accepted but have no effect yet."""
+    """One option. `applies` says what makes a change effective; `inert` options are accepted but have no effect yet.
+
+    A `secret` one has no flag: everybody on a machine can read command lines.
+    """
 
     kind: Kind
     default: Any
@@ -44,6 +47,7 @@ class Option:
     maximum: float | None = None
     aliases: tuple[str, ...] = ()
     inert: bool = False
+    secret: bool = False
     name: str = ""
     group: str = ""
 
@@ -83,7 +87,7 @@ def option(kind: Kind, default: Any, help: str, *, applies: Literal["reload", "r
     """Declare an option as a dataclass field. The keywords are those of `Option`."""
     declaration = Option(kind, default, help, applies, **more)
     initial = None if isinstance(default, Derived) else default
-    return dataclasses.field(default=initial, metadata={"option": declaration})
+    return dataclasses.field(default=initial, repr=not declaration.secret, metadata={"option": declaration})
 
 
 def declared(group: type) -> tuple[Option, ...]:

@@ -10,7 +10,8 @@ from dataclasses import InitVar, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from prefork.config.groups import GROUPS, HTTP, Application, Limits, Logging, Process, Storage, Timeouts, Workers
+from prefork.config.embedded import address_in
+from prefork.config.groups import GROUPS, HTTP, Application, Limits, Logging, Process, Sessions, Store, Timeouts, Workers
 from prefork.config.option import Derived, Option, Surroundings, declared
 from prefork.config.problems import DEFAULT, Problem, Source
 
@@ -24,7 +25,7 @@ NAMES: dict[str, str] = {name: each.name for each in OPTIONS.values() for name i
 
 
 @dataclass(frozen=True, kw_only=True)
-class Settings(Process, Logging, Storage, Timeouts, Limits, HTTP, Workers, Application):
+class Settings(Sessions, Process, Logging, Store, Timeouts, Limits, HTTP, Workers, Application):
     """One attribute per option; times are seconds (float), sizes bytes (int).
 
     `file` is the one that was read. `host_options` and `host_sections` are the application's own keys and sections, as written.
@@ -66,6 +67,31 @@ class Settings(Process, Logging, Storage, Timeouts, Limits, HTTP, Workers, Appli
     def processes(self) -> int:
         """The HTTP worker processes to start."""
         return max(1, self.workers) if self.http_enable else 0
+
+    @property
+    def stores(self) -> bool:
+        """Whether anything here needs the store."""
+        return bool(self.jobs) or self.session_store == "postgresql"
+
+    @property
+    def embedded(self) -> bool:
+        """Whether the store is a database of the server's own."""
+        return self.stores and self.store_dsn is None
+
+    @property
+    def store_address(self) -> str | None:
+        """Where the store is, with its password; None where nothing stores."""
+        return (self.store_dsn or address_in(self.data_dir)) if self.stores else None
+
+    @property
+    def cron_processes(self) -> int:
+        """The workers for scheduled jobs to start: none where there are no jobs."""
+        return self.max_cron_threads if self.job_source else 0
+
+    @property
+    def subject(self) -> str:
+        """What is run, in a word: the application, or where its jobs come from."""
+        return self.app or ", ".join(self.jobs) or self.job_source or "nothing"
 
     @property
     def control_socket(self) -> Path:

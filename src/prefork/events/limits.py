@@ -70,9 +70,9 @@ class IncidentRecorded(Event):
     worker: str
     cause: str
     reason: str
-    request: str
+    task: str
     level = "error"
-    wording = "Worker (pid: {pid}) {how}. Incident {incident}, {cause} of {worker}: {reason}; it was doing {request}"
+    wording = "Worker (pid: {pid}) {how}. Incident {incident}, {cause} of {worker}: {reason}; it was doing {task}"
 
 
 @dataclass(frozen=True, slots=True)

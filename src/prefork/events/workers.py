@@ -9,15 +9,16 @@ from prefork.events.event import Event
 
 @dataclass(frozen=True, slots=True)
 class Scaled(Event):
-    """The wanted number of HTTP workers changed."""
+    """The wanted number of a pool's workers changed."""
 
+    pool: str
     workers: int
-    wording = "HTTP workers wanted: {workers}"
+    wording = "Workers wanted in pool {pool}: {workers}"
 
 
 @dataclass(frozen=True, slots=True)
 class WorkerReady(Event):
-    """A worker can take requests."""
+    """A worker can take requests, or look for jobs."""
 
     worker: str
     pid: int

@@ -23,6 +23,7 @@ from prefork.store.connection import connect, translated
 if TYPE_CHECKING:
     from prefork.store.connection import Connection
     from prefork.store.jobs import Claim, Holder
+    from prefork.worker.cron import Identity
 
 POLL = 5.0  # seconds after which everybody looks, whether the bell rang or not
 KEPT = 30 * 86_400.0  # seconds of history
@@ -60,7 +61,7 @@ class Source:
             if self.unsaved:
                 self.unsaved.save()
             for lost in jobs.release(connection, self.holder, None):
-                self.tell("run_lost", job=lost.job, run=lost.run, attempt=lost.attempt, worker=lost.worker)
+                self.tell("run_lost", **lost._asdict())
         # Whoever else was cut off with us comes back and renews: leases count from here.
         self.sweep_from = time.monotonic() + (jobs.LEASE if again else 0.0)
         self.look_at = 0.0
@@ -101,7 +102,7 @@ class Source:
         if now >= self.sweep_from:
             self.sweep_from = now + POLL * random.uniform(1, 2)  # noqa: S311
             for lost in jobs.expire(connection):
-                self.tell("run_lost", job=lost.job, run=lost.run, attempt=lost.attempt, worker=lost.worker)
+                self.tell("run_lost", **lost._asdict())
         self.look_at = now + POLL
 
     def _begin(self, connection: Connection, job: jobs.Due) -> None:
@@ -196,18 +197,21 @@ class Run:
         assert error
         said = "".join(traceback.format_exception(type(error), error, error.__traceback__))[-LONGEST_ERROR:]
         if failures.again(claim.attempt, claim.retries, claim.recurring):
-            delay = failures.delay(claim.attempt)
-            self.source.tell("job_failed", job=self.name, run=self.number, attempt=claim.attempt, retry=delay, traceback=said)
-            return jobs.retry(connection, claim, self.cost, said, delay)
+            return jobs.retry(connection, claim, self.cost, said, failures.delay(claim.attempt))
         count = claim.failures + 1
         remark = None
         if claim.recurring and failures.rests(count, claim.first_failed_at, datetime.now(timezone.utc)):
             remark = f"failed {count} times in a row since {claim.first_failed_at:%Y-%m-%d %H:%M %Z}"
-        self.source.tell("job_failed", job=self.name, run=self.number, attempt=claim.attempt, retry=None, traceback=said)
         held = jobs.fail(connection, claim, self.cost, said, failures.delay(count), remark)
         if held and remark:
             self.source.tell("job_deactivated", job=self.name, reason=remark)
         return held
+
+
+def source(identity: Identity) -> Source:
+    """What `jobs` gives a worker as its `job_source`."""
+    holder = jobs.Holder(identity.node, f"{identity.pool}.{identity.number}", identity.pid)
+    return Source(holder, identity.tell)
 
 
 def row(job: Job, now: datetime) -> dict[str, Any]:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import signal
 from typing import TYPE_CHECKING, Any
 
+from prefork.master.pools import HTTP, MOST_WORKERS, POOLS
 from prefork.master.status import snapshot
-from prefork.scoreboard import SLOTS
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     Answer = Callable[[dict[str, Any]], None]
 
-MOST_WORKERS = SLOTS // 2  # during a reload there may be one more of each
+POOLS_BY_NAME = {pool.name: pool for pool in POOLS}
 
 
 def command(master: Master, request: dict[str, Any], answer: Answer) -> None:
@@ -26,9 +26,9 @@ def command(master: Master, request: dict[str, Any], answer: Answer) -> None:
     elif name == "reload":
         master.reload_code(answer)
     elif name == "scale":
-        scale(master, request.get("workers"), answer)
+        scale(master, request.get("pool", HTTP.name), request.get("workers"), answer)
     elif name == "stacks":
-        master.write_stacks(answer)
+        master.inquiry.begin(answer)
     elif name == "stop":
         master.stop("stop command")
         answer({"ok": True})
@@ -36,26 +36,24 @@ def command(master: Master, request: dict[str, Any], answer: Answer) -> None:
         answer({"ok": False, "error": f"there is no command {name!r}: use status, reload, scale, stacks or stop"})
 
 
-def scale(master: Master, workers: object, answer: Answer) -> None:
-    """Change the number of HTTP workers."""
-    if not isinstance(workers, int) or isinstance(workers, bool) or not 1 <= workers <= MOST_WORKERS:
-        answer({"ok": False, "error": f"workers must be a whole number from 1 to {MOST_WORKERS}, not {workers!r}"})
-    elif not master.settings.http_enable:
-        answer({"ok": False, "error": "this server has no HTTP workers (http_enable = False)"})
-    elif master.settings.threaded:
-        sentence = (
-            "threaded mode (workers = 0) has one process, however many are wanted; set workers or threads in the file and reload"
-        )
-        answer({"ok": False, "error": sentence})
+def scale(master: Master, name: object, workers: object, answer: Answer) -> None:
+    """Change the number of a pool's workers."""
+    pool = POOLS_BY_NAME.get(str(name))
+    if pool is None:
+        answer({"ok": False, "error": f"there is no pool {name!r}: use {' or '.join(POOLS_BY_NAME)}"})
+    elif not isinstance(workers, int) or isinstance(workers, bool) or not pool.least <= workers <= MOST_WORKERS:
+        answer({"ok": False, "error": f"workers must be a whole number from {pool.least} to {MOST_WORKERS}, not {workers!r}"})
+    elif obstacle := pool.fixed(master.settings):
+        answer({"ok": False, "error": obstacle})
     else:
-        master.scale(workers)
-        answer({"ok": True, "workers": workers})
+        master.scale(pool.name, workers)
+        answer({"ok": True, "pool": pool.name, "workers": workers})
 
 
 def obey(master: Master, number: signal.Signals) -> None:
     """Obey one signal."""
     if number is signal.SIGCHLD:
-        master.children_ended()
+        master.burial.due = True
     elif number is signal.SIGINT:
         master.interrupt(number.name)
     elif number is signal.SIGTERM:
@@ -65,18 +63,12 @@ def obey(master: Master, number: signal.Signals) -> None:
     elif number is signal.SIGHUP:
         master.reload_code(unheard)
     elif number is signal.SIGQUIT:
-        master.write_stacks(master.log_stacks)
+        master.inquiry.begin(master.inquiry.log)
     elif number is signal.SIGUSR1:
         master.reopen_log()
-    elif number is signal.SIGTTIN and scalable(master):
-        master.scale(min(MOST_WORKERS, master.count + 1))
-    elif number is signal.SIGTTOU and scalable(master):
-        master.scale(max(1, master.count - 1))
-
-
-def scalable(master: Master) -> bool:
-    """Whether there are HTTP workers to be more or less of."""
-    return master.settings.http_enable and not master.settings.threaded
+    elif number in {signal.SIGTTIN, signal.SIGTTOU} and not HTTP.fixed(master.settings):
+        wanted = master.supplies[HTTP.name].count + (1 if number is signal.SIGTTIN else -1)
+        master.scale(HTTP.name, max(HTTP.least, min(MOST_WORKERS, wanted)))
 
 
 def deserted(master: Master) -> bool:

@@ -1,55 +1,77 @@
-"""The HTTP workers that exist: carries out what `fleet.plan` decides, and learns from reports, releases and deaths.
+"""The workers that exist, of all pools: carries out what `fleet.plan` decides, and learns from reports, releases and deaths.
 
-A worker's places (slots) are its own until the dispatcher has released them: only then may another worker write there.
+A worker's places (slots) are its own until the dispatcher has released them: only then may another worker write there. The
+dispatcher has the other ends of the pairs of those that it feeds; those of the others stay here.
 """
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from prefork.events import BootFailed, WorkerDied, WorkerExited, WorkerReady, WorkerRetiring
+from prefork.events import (
+    BootFailed,
+    JobDeactivated,
+    JobsReachable,
+    JobsUnreachable,
+    RunLost,
+    RunSuperseded,
+    WorkerDied,
+    WorkerExited,
+    WorkerReady,
+    WorkerRetiring,
+)
 from prefork.kernel import STACKS
-from prefork.master.fleet import COMING, State, Worker, place_name
+from prefork.master.fleet import COMING, State, Worker
 from prefork.master.gauges import task_of
 from prefork.master.spawn import kill_group
-from prefork.messages import pair
-from prefork.scoreboard import DONE, REQUEST, SLOTS
+from prefork.messages import DONTWAIT, LOG, pair, send
+from prefork.scoreboard import DONE
 
 if TYPE_CHECKING:
     import socket
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
     from prefork.journal import Journal
     from prefork.master.gauges import Task
     from prefork.master.generation import Generation
+    from prefork.master.pools import Pool
     from prefork.master.spawn import Death
     from prefork.messages import Channel
     from prefork.scoreboard import Scoreboard, Slot
 
+NEWS = {each.name(): each for each in (RunLost, RunSuperseded, JobDeactivated)}  # what is told of jobs
 LONGEST_STACKS = 1 << 18  # bytes
 OWN_FRAME = f'File "{Path(__file__).parent.parent}{os.sep}'
 
 
 def is_busy(slot: Slot) -> bool:
-    """Whether a place has a request."""
+    """Whether a place has a request, or looks whether there is a job for it."""
     return 0 < slot.progress().state < DONE
+
+
+def job_of(worker: Worker, slot: Slot, task: Task | None) -> dict[str, Any] | None:
+    """The job that a worker is in, with its name and the number of this run; None where it is no job."""
+    return {"name": slot.tag(task.number), "run": task.number} if task and not worker.pool.fed else None
 
 
 @dataclass(frozen=True)
 class Remains:
     """What is left of a worker that ended without being asked to.
 
-    `task` is the request it was in, `said` why it could not get ready, `stacks` what it has written of them.
+    `task` is what it was in, `job` names that if it was a job, `said` is why it could not get ready, `stacks` what it has written
+    of them.
     """
 
     worker: Worker
     death: Death
     task: Task | None
+    job: dict[str, Any] | None
     said: str | None
     stacks: str
 
@@ -82,7 +104,6 @@ class Crew:
         self.early: list[dict[str, Any]] = []  # reports of workers whose pid has not been told yet
         self.said: dict[int, str] = {}  # why a worker could not get ready, until it is buried
         self.dropped: set[int] = set()  # places of those that were killed because nobody needs them any more
-        self.given_up = False  # all are being killed, and the log has said why
 
     def all(self) -> list[Worker]:
         """Every worker, by slot."""
@@ -100,19 +121,21 @@ class Crew:
         """The worker whose place somebody speaks of, unless it has been replaced meanwhile."""
         return next((worker for worker in self.workers.values() if slot in worker.slots and worker.pid == pid), None)
 
-    def look(self) -> None:
-        """Note who is busy."""
+    def look(self, now: float) -> None:
+        """Note who is busy, and who has finished and leaves."""
         for worker in self.workers.values():
             worker.busy = any(is_busy(self.scoreboard.slot(slot)) for slot in worker.slots)
+            self._let_go(worker, now)
 
     # Coming.
 
-    def fork(self, generation: Generation, now: float) -> None:
-        """Order a worker from a generation's template."""
-        first = self._room(max(1, generation.threads))
+    def fork(self, pool: Pool, generation: Generation, now: float) -> None:
+        """Order a worker for a pool from a generation's template."""
+        threads = generation.threads if pool.fed else 0
+        first = self._room(pool, max(1, threads))
         if generation.template is None or first is None:
             return
-        worker = self.workers[first] = Worker(first, generation.number, born=now, since=now, threads=generation.threads)
+        worker = self.workers[first] = Worker(first, generation.number, now, since=now, threads=threads, pool=pool)
         self.stacks[first] = os.memfd_create("prefork-stacks", os.MFD_CLOEXEC)
         theirs = []
         for slot in worker.slots:
@@ -120,14 +143,16 @@ class Crew:
             self.ends[slot], end = pair()
             theirs.append(end)
         descriptors = [self.stacks[first], *(end.fileno() for end in theirs)]
-        generation.template.channel.send("fork", descriptors, slot=first, name=worker.name)
+        number = first - pool.first + 1
+        generation.template.channel.send("fork", descriptors, slot=first, pool=pool.name, number=number, name=worker.name)
         for end in theirs:
             end.close()
 
-    def _room(self, places: int) -> int | None:
+    def _room(self, pool: Pool, places: int) -> int | None:
         """The first of so many free places in a row."""
         taken = self.unreleased.union(*(worker.slots for worker in self.workers.values()))
-        return next((n for n in range(SLOTS - places + 1) if taken.isdisjoint(range(n, n + places))), None)
+        firsts = pool.places[: len(pool.places) - places + 1]
+        return next((n for n in firsts if taken.isdisjoint(range(n, n + places))), None)
 
     def forked(self, slot: int, pid: int, now: float) -> None:
         """The template has forked it, or could not (pid 0)."""
@@ -150,30 +175,41 @@ class Crew:
                 self._forget(worker)
 
     def hear(self, report: dict[str, Any]) -> None:
-        """A worker says that it is ready, or why it cannot be."""
+        """A worker says that it is ready, or why it cannot be; and if it looks for its work itself, how that goes."""
         worker = self.workers.get(report["slot"])
         if worker and worker.state is State.FORKING:
             self.early.append(report)
-        elif worker and worker.pid == report["pid"] and worker.state is State.BOOTING:
-            if report["kind"] == "ready":
-                now = time.monotonic()
-                worker.to(State.READY, now)
-                self.journal.emit(WorkerReady(worker.name, worker.pid, worker.generation, now - worker.born))
-                self.introduce(worker)
-            else:
-                self._cannot_boot(worker, report["reason"], report["traceback"])
+        elif worker and worker.pid == report["pid"]:
+            self._hear(worker, report)
+
+    def _hear(self, worker: Worker, report: dict[str, Any]) -> None:
+        if report["kind"] == "ready" and worker.state is State.BOOTING:
+            now = time.monotonic()
+            worker.to(State.READY, now)
+            self.journal.emit(WorkerReady(worker.name, worker.pid, worker.generation, now - worker.born))
+            self.introduce(worker)
+        elif report["kind"] == "boot_failed" and worker.state is State.BOOTING:
+            self._cannot_boot(worker, report["reason"], report["traceback"])
+        elif report["kind"] == "worn":
+            worker.worn = True
+        elif report["kind"] == "unreachable":
+            self.journal.emit(JobsUnreachable(worker.name, worker.pid, report["reason"], report["traceback"]))
+        elif report["kind"] == "reachable":
+            self.journal.emit(JobsReachable(worker.name, worker.pid, report["seconds"]))
+        elif event := NEWS.get(report["kind"]):
+            self.journal.emit(event(**{field.name: report[field.name] for field in fields(event)}))
 
     def _cannot_boot(self, worker: Worker, reason: str, traceback: str | None) -> None:
         self.said[worker.slot] = traceback or reason
         self.journal.emit(BootFailed(worker.name, worker.pid, worker.generation, reason, traceback))
 
     def introduce(self, worker: Worker) -> None:
-        """Give the dispatcher its ends of the pairs: from now on the worker gets requests."""
+        """Give the dispatcher its ends of the pairs, if it feeds the worker: from now on that gets requests."""
         for slot in worker.slots:
-            if self.dispatcher and slot in self.ends:
+            if self.dispatcher and worker.pool.fed and slot in self.ends:
                 with self.ends.pop(slot) as end:
                     descriptors = [end.fileno(), self.pidfds[worker.slot]]
-                    self.dispatcher.send("add", descriptors, slot=slot, name=place_name(slot), pid=worker.pid)
+                    self.dispatcher.send("add", descriptors, slot=slot, name=worker.pool.place_name(slot), pid=worker.pid)
                 self.unreleased.add(slot)
                 worker.reachable.add(slot)
 
@@ -219,19 +255,25 @@ class Crew:
             worker.reachable.discard(slot)
             self._let_go(worker, now)
 
+    def withhold(self, worker: Worker) -> None:
+        """Have a worker that the dispatcher does not feed take nothing more: it looks at its pair before it takes anything."""
+        self._close_ends(worker)
+
     def _let_go(self, worker: Worker, now: float) -> None:
-        """A retiring worker leaves when all its pairs are closed; the dispatcher's death closes them, too."""
+        """A retiring worker leaves when all its pairs are closed, and it has finished what it had."""
         if worker.state is State.RETIRING and self.unreleased.isdisjoint(worker.slots):
             self._close_ends(worker)
-            worker.to(State.LEAVING, now)
+            if not any(is_busy(self.scoreboard.slot(slot)) for slot in worker.slots):
+                worker.to(State.LEAVING, now)
 
     def dispatcher_lost(self, now: float) -> None:
         """All pairs that the dispatcher had are closed: their workers finish and leave."""
         self.dispatcher = None
         self.unreleased.clear()
         for worker in self.workers.values():
-            if worker.state is State.RETIRING or (worker.state is State.READY and worker.slot not in self.ends):
-                worker.to(State.LEAVING, now)
+            if worker.state is State.READY and worker.slot not in self.ends:
+                worker.to(State.RETIRING, now)
+            self._let_go(worker, now)
 
     def kill(self, worker: Worker, reason: str, now: float) -> None:
         """End a worker and its children at once. One that has no pid yet is left for the next look."""
@@ -249,10 +291,10 @@ class Crew:
             worker.to(State.KILLED, now)
             kill_group(worker.pid)
 
-    def kill_all(self, now: float) -> None:
-        """End every worker at once, in a stop."""
-        self.given_up = True
-        for worker in self.all():
+    def give_up(self, workers: Iterable[Worker], now: float) -> None:
+        """End workers at once, in a stop; the log has said why. Those without a pid are dropped when they have one."""
+        for worker in workers:
+            self.dropped.add(worker.slot)
             if worker.pid and worker.state is not State.KILLED:
                 worker.to(State.KILLED, now)
                 kill_group(worker.pid)
@@ -260,14 +302,14 @@ class Crew:
     def bury(self, worker: Worker, death: Death, settled: bool) -> Remains | None:
         """A worker is dead; returns what is left of it, unless it was asked to go.
 
-        That is a failed start, unless it had been ready for long (`settled`) or had got a request.
+        That is a failed start, unless it had been ready for long (`settled`) or had got a request or job.
         """
         kill_group(worker.pid)  # what it left behind, while its pid is still its own
-        served = any(self.scoreboard.slot(slot)[REQUEST] > 0 for slot in worker.slots)
+        served = any(self.scoreboard.slot(slot).progress().number for slot in worker.slots)
         remains = self._remains(worker, death)
         said = remains.said
         left = worker.state in {State.RETIRING, State.LEAVING} and death.code == 0 and not remains.task
-        asked = left or self.given_up or worker.slot in self.dropped
+        asked = left or worker.slot in self.dropped
         self._forget(worker)
         if asked:
             self.journal.emit(WorkerExited(worker.name, worker.pid))
@@ -280,8 +322,9 @@ class Crew:
         return remains
 
     def _remains(self, worker: Worker, death: Death) -> Remains:
-        task = task_of(self.scoreboard.slot(worker.slot))
-        return Remains(worker, death, task, self.said.get(worker.slot), self.stacks_of(worker))
+        slot = self.scoreboard.slot(worker.slot)
+        task = task_of(slot)
+        return Remains(worker, death, task, job_of(worker, slot, task), self.said.get(worker.slot), self.stacks_of(worker))
 
     def _forget(self, worker: Worker) -> None:
         del self.workers[worker.slot]
@@ -291,6 +334,13 @@ class Crew:
         if worker.slot in self.pidfds:
             os.close(self.pidfds.pop(worker.slot))
         self._close_ends(worker)
+
+    def switch_log(self, log: int) -> None:
+        """Have those whose pairs are here write to another log, once they have finished what they do."""
+        for worker in self.ready():
+            if not worker.pool.fed and worker.slot in self.ends:
+                with contextlib.suppress(OSError):  # it is leaving, or has been stopped for many rotations
+                    send(self.ends[worker.slot], LOG, [log], DONTWAIT)
 
     def _close_ends(self, worker: Worker) -> None:
         for slot in self.ends.keys() & worker.slots:

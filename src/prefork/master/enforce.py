@@ -1,8 +1,9 @@
 """Enforces limits. A worker that is over a soft one is replaced; over a hard one it is killed, which takes two steps.
 
 First the dispatcher is told: from then on the worker gets nothing more, and if it has answered meanwhile it is acquitted, so no
-request dies for its predecessor. Then the worker writes its stacks, and is killed with its process group. Neither step is waited
-for longer than `WORD` and `STACKS`. Workers that are killed for something else take the second step only.
+request dies for its predecessor. One that the dispatcher does not feed has its pair closed to the same end. Then the worker writes
+its stacks, and is killed with its process group. Neither step is waited for longer than `WORD` and `STACKS`. Workers that are
+killed for something else take the second step only.
 """
 
 from __future__ import annotations
@@ -14,13 +15,15 @@ from typing import TYPE_CHECKING, Any
 from prefork.events import FreshTooLarge, LimitReached, LimitTooLow
 from prefork.incidents import new_id
 from prefork.limits import STATUS, Limit, Limits
+from prefork.master.crew import job_of
 from prefork.master.fleet import State
-from prefork.master.gauges import SHORTEST, Gauges
+from prefork.master.gauges import SHORTEST, Gauges, task_of
+from prefork.master.pools import POOLS
 from prefork.meters import Relative, descendants
 
 if TYPE_CHECKING:
     from prefork.master.fleet import Worker
-    from prefork.master.gauges import Finding, Gauge
+    from prefork.master.gauges import Finding, Gauge, Task
     from prefork.master.loop import Master
 
 WORD = 0.05  # seconds that the dispatcher has for its answer
@@ -35,8 +38,8 @@ SAY_AGAIN = 60.0  # seconds between two complaints about that
 class Condemned:
     """A worker on its last way, why, and the incident that will tell of it.
 
-    `request` is what the dispatcher says it was doing, `stacks_since` when they were asked for (0: not yet), `written` how many
-    bytes of them there are since `written_at`.
+    `request` is what the dispatcher says it was doing, `job` what its slot says, `stacks_since` when they were asked for (0: not
+    yet), `written` how many bytes of them there are since `written_at`.
     """
 
     worker: Worker
@@ -45,6 +48,7 @@ class Condemned:
     incident: str
     since: float
     request: dict[str, Any] | None = None
+    job: dict[str, Any] | None = None
     stacks_since: float = 0.0
     written: int = 0
     written_at: float = 0.0
@@ -62,19 +66,9 @@ class Enforcer:
         self.young = 0  # in a row
         self.silent_until = 0.0
 
-    def limits(self) -> Limits:
-        """What the settings allow."""
-        settings = self.master.settings
-        if settings.threaded:
-            # What one request takes cannot be told from the others', and its death would be theirs.
-            return Limits(age=settings.limit_time_worker)
-        return Limits(
-            settings.limit_memory_soft,
-            settings.limit_memory_hard,
-            settings.limit_time_cpu,
-            settings.limit_time_real,
-            settings.limit_time_worker,
-        )
+    def limits(self) -> dict[str, Limits]:
+        """What the settings allow, by pool."""
+        return {pool.name: pool.limits(self.master.settings) for pool in POOLS}
 
     def memory(self, worker: Worker) -> int | None:
         """Bytes that a worker had at the last look; None before the first one."""
@@ -109,14 +103,13 @@ class Enforcer:
         The first workers share the template's heap with few others, so it is the weight of the last one that is complained of.
         """
         gauge = self.gauges.admit(worker)
-        peers = [other for other in self.master.crew.ready() if other.generation == worker.generation]
-        if gauge is None or len(peers) < self.master.count:
+        if gauge is None or not self.master.supplies[worker.pool.name].complete(self.master.crew.ready(), worker.generation):
             return
-        limits = self.limits()
+        limits = worker.pool.limits(self.master.settings)
         for limit, allowed in ((Limit.MEMORY_HARD, limits.memory_hard), (Limit.MEMORY_SOFT, limits.memory_soft)):
             if 0 < allowed < gauge.fresh and (worker.generation, limit) not in self.complained:
                 self.complained.add((worker.generation, limit))
-                self.master.journal.emit(FreshTooLarge(worker.name, worker.pid, gauge.fresh, limit.value, allowed))
+                self.master.journal.emit(FreshTooLarge(worker.name, worker.pid, gauge.fresh, limits.words.option(limit), allowed))
 
     def _announce(self, finding: Finding) -> None:
         worker, verdict, _ = finding
@@ -132,14 +125,17 @@ class Enforcer:
         self.young = self.young + 1 if now - worker.since < OFTEN else 0
         if self.young >= SEVERAL and now >= self.silent_until:
             self.silent_until = now + SAY_AGAIN
-            self.master.journal.emit(LimitTooLow(verdict.limit.value, self.young, OFTEN, int(verdict.allowed)))
+            self.master.journal.emit(LimitTooLow(verdict.option, self.young, OFTEN, int(verdict.allowed)))
 
     def _condemn(self, finding: Finding, now: float) -> None:
         """The first step: tell the dispatcher."""
         worker, verdict, task = finding
         self._announce(finding)
-        condemned = Condemned(worker, verdict.limit.value, verdict.reason, new_id(), now)
+        condemned = Condemned(worker, verdict.option, verdict.reason, new_id(), now)
         self.condemned[worker.pid] = condemned
+        if not worker.pool.fed:
+            self._cut_off(condemned, task, now)
+            return
         self.master.front.tell(
             "condemn",
             slot=worker.slot,
@@ -149,6 +145,20 @@ class Enforcer:
             reason=verdict.reason,
             incident=condemned.incident,
         )
+
+    def _cut_off(self, condemned: Condemned, task: Task | None, now: float) -> None:
+        """The first step for who takes its work by itself. What it has at this moment is the last it takes."""
+        worker = condemned.worker
+        slot = self.master.scoreboard.slot(worker.slot)
+        self.master.crew.withhold(worker)
+        has = task_of(slot)
+        if task is None or (has and has.number == task.number):
+            condemned.job = job_of(worker, slot, has)
+            self._ask_for_stacks(condemned, now)
+            return
+        self._acquit(condemned)
+        if worker.state is State.READY:
+            self.master.crew.retire(worker, "it has finished what it was to be killed for", now)
 
     def end(self, worker: Worker, cause: str, reason: str, now: float) -> bool:
         """Kill a worker for another reason than a limit, after its stacks; False when that is under way already."""

@@ -9,8 +9,12 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import TYPE_CHECKING
 
+from prefork.master.pools import HTTP
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
+
+    from prefork.master.pools import Pool
 
 LEAVE_WITHIN = 10.0  # seconds a worker has for its exit functions once it has no request any more
 
@@ -20,9 +24,9 @@ class State(Enum):
 
     FORKING = "forking"  # the template has been told
     BOOTING = "booting"  # it has a pid
-    READY = "ready"  # the dispatcher gives it requests
-    RETIRING = "retiring"  # it gets no further request, but may have one
-    LEAVING = "leaving"  # its pair is closed
+    READY = "ready"  # the dispatcher gives it requests, or it looks for work by itself
+    RETIRING = "retiring"  # it gets nothing more, but may be at work
+    LEAVING = "leaving"  # its pair is closed and its work done
     KILLED = "killed"
 
 
@@ -52,9 +56,10 @@ class Worker:
     since: float = 0.0
     pid: int = 0
     worn: bool = False  # it has asked to be replaced
-    busy: bool = False  # it has a request, as far as the scoreboard said at the last look
+    busy: bool = False  # it is at work, as far as the scoreboard said at the last look
     threads: int = 0  # in threaded mode
     reachable: set[int] = field(default_factory=set)
+    pool: Pool = HTTP
 
     @property
     def slots(self) -> range:
@@ -64,8 +69,8 @@ class Worker:
     @property
     def name(self) -> str:
         """What logs and process titles call it: `http.3`, or `http.1-8` for eight threads."""
-        first, last = self.slots[0] + 1, self.slots[-1] + 1
-        return f"http.{first}" if first == last else f"http.{first}-{last}"
+        name = self.pool.place_name(self.slot)
+        return f"{name}-{self.slots[-1] - self.pool.first + 1}" if len(self.slots) > 1 else name
 
     def to(self, state: State, now: float) -> None:
         """Change the state; anything that the table does not have is a fault."""
@@ -75,14 +80,9 @@ class Worker:
         self.since = now
 
 
-def place_name(slot: int) -> str:
-    """What the access log and `status` call one place."""
-    return f"http.{slot + 1}"
-
-
 @dataclass(frozen=True)
 class Wanted:
-    """What there should be: `count` ready workers of `generation`, none started before `not_before`.
+    """What there should be in a pool: `count` ready workers of `generation`, none started before `not_before`.
 
     `cramped`: there is no memory for one worker more, so a worn one has to be gone before its replacement is started.
     """
@@ -131,7 +131,7 @@ GOING = frozenset((S.RETIRING, S.LEAVING))
 
 
 def plan(workers: Sequence[Worker], wanted: Wanted, now: float) -> list[Action]:
-    """What to do now so that there will be what is wanted, without ever having fewer ready workers than there are.
+    """What to do now with a pool's workers to have what is wanted, without ever having fewer ready ones than there are.
 
     But for one where it is cramped. Not in a reload: only a new worker that is ready shows that the new code is fit to serve.
     """

@@ -25,7 +25,7 @@ HOPELESS = 3  # failed starts in a row after which a server that was never ready
 
 
 class Front:
-    """`process` is the dispatcher while there is one."""
+    """`process` is the dispatcher while there is one. A server without HTTP has none."""
 
     def __init__(self, master: Master) -> None:
         self.master = master
@@ -35,6 +35,8 @@ class Front:
 
     def step(self, now: float) -> None:
         """Start the dispatcher if there is none and it may be tried again; kill one whose loop has stopped turning."""
+        if not self.master.settings.http_enable:
+            return
         if self.process is None:
             if now >= self.backoff.not_before:
                 self._start(now)
@@ -46,7 +48,9 @@ class Front:
             kill_group(self.process.pid)
 
     def turns(self, now: float) -> bool:
-        """Whether there is a dispatcher whose loop has turned lately."""
+        """Whether the dispatcher's loop has turned lately, if there is to be one."""
+        if not self.master.settings.http_enable:
+            return True
         return self.process is not None and self._still(now) < LATELY
 
     def _still(self, now: float) -> float:

@@ -19,7 +19,7 @@ from prefork.meters import Gone, Meter
 from prefork.scoreboard import ALLOWED, BEGUN, BEGUN_AT, CPU_AT, WRITING
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Mapping
 
     from prefork.master.fleet import Worker
     from prefork.scoreboard import Scoreboard, Slot
@@ -49,7 +49,7 @@ class Reading(Protocol):
 
 
 class Task(NamedTuple):
-    """The request that a worker is in: its number, when it began (monotonic seconds), and the processor time of its worker then.
+    """The request or job that a worker is in: its number, when it began (monotonic seconds), its worker's processor time then.
 
     `allowed` is the time in seconds that its route may take, 0 where the pool's limit counts.
     """
@@ -124,7 +124,7 @@ def fair(limits: Limits, fresh: int) -> Limits:
 
 
 def task_of(slot: Slot) -> Task | None:
-    """The request that a worker's slot tells of, if it has begun and not ended."""
+    """The request or job that a worker's slot tells of, if it has begun and not ended."""
     progress = slot.progress()
     if not BEGUN <= progress.state <= WRITING:
         return None
@@ -167,15 +167,15 @@ class Gauges:
             gauge.meter.close()
         return gauge
 
-    def look(self, workers: Iterable[Worker], limits: Limits, now: float) -> list[Finding]:
-        """Every worker that has reached a limit. Notes in `next_look` when that can happen next."""
+    def look(self, workers: Iterable[Worker], limits: Mapping[str, Limits], now: float) -> list[Finding]:
+        """Every worker that has reached a limit of its pool. Notes in `next_look` when that can happen next."""
         found, soonest = [], IDLE
         for worker in workers:
             gauge = self.gauges.get(worker.pid)
             if gauge is None:
                 continue
             task = task_of(self.scoreboard.slot(worker.slot)) if not worker.threads else None
-            own = gauge.limits(limits, task)
+            own = gauge.limits(limits[worker.pool.name], task)
             try:
                 usage = self._usage(worker, gauge, task, own, now)
             except Gone:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import platform
 import time
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +14,7 @@ if TYPE_CHECKING:
     from prefork.master.spawn import Helper, Owner
 
 HOOKS = ("after_fork", "worker_ready", "worker_exit")
+FIRST_START = 10.0  # seconds that the server's own database may take to be made; it is started beside the template
 NEVER = 2**62  # requests: a worker's limit when there is none
 
 
@@ -50,6 +52,9 @@ class Generation:
             "master": os.getpid(),
             "generation": self.number,
             "app": settings.app,
+            "subject": settings.subject,
+            "node": f"{platform.node()}:{settings.data_dir}",
+            "job_source": settings.job_source,
             "app_dir": str(settings.app_dir),
             "hooks": {name: settings.value(name) for name in HOOKS if settings.value(name)},
             "preload": self.preload,
@@ -67,8 +72,19 @@ class Generation:
             "filestore": {"directory": str(settings.filestore)},
             "limit_request": settings.limit_request or NEVER,
             "limit_request_jitter": settings.limit_request_jitter,
+            "jobs": settings.jobs,
+            "store": store(settings),
         }
 
     def late(self, now: float) -> bool:
         """Whether the import takes longer than boot_timeout."""
         return self.template is not None and not self.loaded and now - self.started > self.settings.boot_timeout
+
+
+def store(settings: Settings) -> dict[str, Any] | None:
+    """What `prefork.store.address.use` is told in the application's processes."""
+    if settings.store_address is None:
+        return None
+    patience = FIRST_START if settings.embedded else 0.0
+    listen, prepare = settings.store_listen_dsn, settings.prepare_threshold or None
+    return {"dsn": settings.store_address, "listen": listen, "prepare": prepare, "patience": patience}

@@ -29,6 +29,7 @@ NODE = platform.node()
 ADVICE = {
     "limit_memory_hard": "Have it work in smaller batches or stream its data; or raise limit_memory_hard, if there is the memory.",
     "limit_time_real": "The stacks show what it waits for. If it may take longer, give its path a time in limit_time_real_routes.",
+    "limit_time_real_cron": "The stacks show what it waits for. Have the job work in pieces; or raise limit_time_real_cron.",
     "limit_time_cpu": "The stacks show the loop it is in. Work of this size belongs into a scheduled job; or raise limit_time_cpu.",
     "oom": "The machine had no memory left. Lower limit_memory_hard or workers, so that all workers at their limits fit.",
     "crash": "A fault in native code: the stacks show the call. Look for a newer version of that library.",
@@ -38,6 +39,7 @@ ADVICE = {
     "faulty": "The application writes to descriptors that are not its own.",
     "boot": "Repair what the traceback names, or see what the import waits for.",
 }
+FOR_JOBS = {"limit_time_cpu": "The stacks show the loop it is in. Have the job work in pieces; or raise limit_time_cpu."}
 CRASHES = frozenset((signal.SIGSEGV, signal.SIGBUS, signal.SIGILL, signal.SIGFPE, signal.SIGABRT))
 UNAIDED = frozenset(("crash", "exit", "boot"))
 
@@ -74,12 +76,13 @@ class Inquest:
             time=round(time.time(), 3),
             node=NODE,
             worker=worker.name,
-            pool="http",
+            pool=worker.pool.name,
             pid=worker.pid,
             generation=worker.generation,
             cause=cause,
             reason=reason,
-            advice=ADVICE[cause],
+            advice=(FOR_JOBS if remains.job else {}).get(cause, ADVICE[cause]),
+            job=(condemned.job if condemned else None) or remains.job,
             elapsed=round(now - remains.task.begun, 3) if remains.task else None,
             cpu=spent(remains, gauge),
             memory=gauge.memory if gauge else None,
@@ -145,9 +148,7 @@ class Inquest:
             self.master.journal.emit(IncidentLost(incident.id, error.strerror or str(error)))
         how = "died" if incident.cause in UNAIDED else "killed"
         self.master.journal.emit(
-            IncidentRecorded(
-                incident.id, incident.pid, how, incident.worker, incident.cause, incident.reason, doing(incident.request)
-            )
+            IncidentRecorded(incident.id, incident.pid, how, incident.worker, incident.cause, incident.reason, doing(incident))
         )
 
     def _cause(self, remains: Remains, condemned: Condemned | None) -> tuple[str, str]:
@@ -165,7 +166,7 @@ class Inquest:
 
 
 def spent(remains: Remains, gauge: Gauge | None) -> float | None:
-    """Seconds of processor time that a dead worker has used for its request."""
+    """Seconds of processor time that a dead worker has used for its request or job."""
     if remains.task is None or gauge is None:
         return None
     try:
@@ -174,8 +175,11 @@ def spent(remains: Remains, gauge: Gauge | None) -> float | None:
         return None
 
 
-def doing(request: dict[str, Any] | None) -> str:
+def doing(incident: Incident) -> str:
     """What a worker was doing, in words."""
+    if incident.job:
+        return f"job {incident.job['name']}, run {incident.job['run']}"
+    request = incident.request
     if request is None:
         return "nothing"
     return f"{request['method']} {request['target']} of {request['client']} ({request['id']})"

@@ -29,16 +29,15 @@ from prefork.events import (
     Scaled,
     ServerReady,
     SocketPassed,
-    Stacks,
     Starting,
     Stopping,
-    StrangerReaped,
     ThreadedMode,
 )
 from prefork.master import owner, terminal
-from prefork.master.backoff import SETTLED, Backoff
+from prefork.master.burial import Burial
 from prefork.master.commands import command, obey, unheard
 from prefork.master.crew import Crew
+from prefork.master.database import Database
 from prefork.master.enforce import Enforcer
 from prefork.master.fleet import Drop, Fork, Retire, State, Wanted, plan
 from prefork.master.front import Front
@@ -47,10 +46,10 @@ from prefork.master.inquest import Inquest
 from prefork.master.notify import Notifier
 from prefork.master.reload import Reload
 from prefork.master.signals import Signals
-from prefork.master.spawn import deaths
+from prefork.master.stacks import Inquiry
 from prefork.master.status import line
 from prefork.master.stop import Stop
-from prefork.master.strays import Strays
+from prefork.master.supply import supplies
 from prefork.master.templates import Templates
 from prefork.master.watch import Watch
 from prefork.scoreboard import Scoreboard
@@ -63,17 +62,15 @@ if TYPE_CHECKING:
     from prefork.master.fleet import Worker
     from prefork.master.generation import Generation
     from prefork.master.listeners import Listener
-    from prefork.master.spawn import Death
+    from prefork.master.supply import Supply
 
 TICK = 0.25  # seconds between two looks at what takes too long
-STACKS_WITHIN = 0.1  # seconds for a worker to write its stacks
-SILENT = "it wrote nothing: it is stopped, or has just begun"
 HOPELESS = 3  # failed starts in a row after which a server that was never ready gives up
 NOT_READY = 3  # the exit status then
 
 
 class Master:
-    """Everything the server is at this moment. `count` workers of `generation` are wanted; `status` ends the loop."""
+    """Everything the server is at this moment. Workers of `generation` are wanted, as `supplies` say; `status` ends the loop."""
 
     def __init__(
         self,
@@ -102,20 +99,18 @@ class Master:
         # All workers of all generations write to one socket: a datagram arrives whole or not at all.
         self.reports, self.reporting = socket.socketpair(socket.AF_UNIX, socket.SOCK_DGRAM)
         self.crew = Crew(journal, self.scoreboard, self.worker_failed)
-        self.count = settings.processes
+        self.supplies = supplies(settings)
         self.generation = 0
         self.templates = Templates(self)
         self.front = Front(self)
         self.watch = Watch(self)
-        self.backoff = Backoff()
+        self.database = Database(self)
         self.complete = False  # all wanted workers have been ready once
-        self.sweeping = False  # children have ended and are not buried yet
         self.enforcer = Enforcer(self)
         self.guard = Guard(self)
         self.inquest = Inquest(self)
-        self.strays = Strays()
-        self.asked_for_stacks: list[Callable[[dict[str, Any]], None]] = []
-        self.stacks_at = float("inf")  # when stacks that were asked for go to the log
+        self.burial = Burial(self)
+        self.inquiry = Inquiry(self)
         self.reloading: Reload | None = None
         self.stopping: Stop | None = None
         self.refused = ""  # why the last reload failed, until the next one begins
@@ -127,7 +122,7 @@ class Master:
 
     def run(self) -> int:
         """Serve until told to stop; returns the exit status."""
-        self.journal.emit(Starting(__version__, self.settings.app or "nothing"))
+        self.journal.emit(Starting(__version__, self.settings.subject))
         if self.settings.threaded:
             self.warn_of_threads(self.settings)
         for listener in self.listeners:
@@ -160,63 +155,67 @@ class Master:
 
     def step(self, now: float) -> None:
         """Do what follows from what is known and wanted."""
-        if self.sweeping:
-            self.sweep()
+        self.burial.step()
         if not self.stopping:
+            self.database.step(now)
             self.front.step(now)
             self.templates.step(now)
             self.watch.step(now)
-        if now >= self.stacks_at:
-            self.stacks_at = float("inf")
-            self.tell_stacks()
-        if not self.crew.forking():
-            self.strays.step(self._own())
+        self.inquiry.step(now)
         self.enforcer.step(now)
         self.inquest.step(now)
-        self.crew.look()
+        self.crew.look(now)
         self.guard.step(now)
-        for worker in self.crew.ready():
-            self.backoff.lives(worker.born, worker.since, now)
-        for action in plan(self.crew.all(), self._wanted(), now):
-            if isinstance(action, Fork):
-                self._fork(now)
-            elif isinstance(action, Retire):
-                self.crew.retire(action.worker, action.reason, now)
-            elif isinstance(action, Drop):
-                self.crew.drop(action.worker, now)
-            else:
-                self.enforcer.end(action.worker, action.cause, action.reason, now)
+        for supply in self.supplies.values():
+            self._keep_up(supply, now)
         self._note_completeness(now)
         if self.stopping:
             self.stopping.step(self, now)
         for helper in (*self.templates.running(), *filter(None, [self.front.process])):
             helper.channel.flush()
         # A start that has begun to fail is no longer one that merely takes long.
-        lasting = self.state() != "running" and (self.complete or not self.backoff.failures)
+        failing = any(supply.backoff.failures for supply in self.supplies.values())
+        lasting = self.state() != "running" and (self.complete or not failing)
         self.notifier.step(now, line(self), lasting=lasting, alive=self.front.turns(now))
         self.journal.flush()
 
-    def _wanted(self) -> Wanted:
-        leaving = self.stopping is not None and self.stopping.drained
-        count = 0 if leaving else self.count
-        return Wanted(count, self.generation, self.settings.boot_timeout, self.backoff.not_before, self.guard.cramped)
+    def _keep_up(self, supply: Supply, now: float) -> None:
+        """Have the workers of a pool that are wanted."""
+        workers = supply.of(self.crew.all())
+        for worker in workers:
+            if worker.state is State.READY:
+                supply.backoff.lives(worker.born, worker.since, now)
+        for action in plan(workers, self._wanted(supply), now):
+            if isinstance(action, Fork):
+                self._fork(supply, now)
+            elif isinstance(action, Retire):
+                self.crew.retire(action.worker, action.reason, now)
+            elif isinstance(action, Drop):
+                self.crew.drop(action.worker, now)
+            else:
+                self.enforcer.end(action.worker, action.cause, action.reason, now)
 
-    def _fork(self, now: float) -> None:
+    def _wanted(self, supply: Supply) -> Wanted:
+        """Those that the dispatcher feeds are wanted until it has drained, others until the stop begins."""
+        leaving = self.stopping is not None and (self.stopping.drained or not supply.pool.fed)
+        return supply.wanted(self.generation, self.settings.boot_timeout, leaving=leaving, cramped=self.guard.cramped)
+
+    def _fork(self, supply: Supply, now: float) -> None:
         generation = self.templates.generations.get(self.generation)
         if generation and generation.loaded:
-            self.crew.fork(generation, now)
+            self.crew.fork(supply.pool, generation, now)
 
     def _note_completeness(self, now: float) -> None:
         ready = self.crew.ready()
-        new = [worker for worker in ready if worker.generation == self.generation]
-        if not self.generation or len(new) < self.count:
+        if not self.generation or not all(supply.complete(ready, self.generation) for supply in self.supplies.values()):
             return
         if not self.complete:
             self.complete = True
-            self.journal.emit(ServerReady(now - self.started, len(new)))
+            self.journal.emit(ServerReady(now - self.started, len(ready)))
             self.notifier.ready(line(self))
+        old = any(worker.generation != self.generation for worker in ready)
         hidden = any(worker.state is State.RETIRING and worker.reachable for worker in self.crew.all())
-        if self.reloading and self.reloading.switched and len(new) == len(ready) and not hidden:
+        if self.reloading and self.reloading.switched and not old and not hidden:
             self.reloading.done(self, now)
 
     def hear(self, wire: socket.socket, callback: Callable[[], object]) -> None:
@@ -238,10 +237,10 @@ class Master:
             return "reloading"
         return "running" if self.complete else "starting"
 
-    def scale(self, workers: int) -> None:
-        """Want another number of HTTP workers."""
-        self.count = workers
-        self.journal.emit(Scaled(workers))
+    def scale(self, pool: str, workers: int) -> None:
+        """Want another number of a pool's workers."""
+        self.supplies[pool].count = workers
+        self.journal.emit(Scaled(pool, workers))
 
     def reload_code(self, answer: Callable[[dict[str, Any]], None]) -> None:
         """Read the configuration again and load the code beside the old one; `answer` hears how it ended."""
@@ -276,37 +275,8 @@ class Master:
             self.stopping = Stop(self, Interrupted(cause))
             self.stopping.give_up(self)
 
-    def write_stacks(self, answer: Callable[[dict[str, Any]], None]) -> None:
-        """Have every worker write its stacks; `answer` hears of them as soon as they have had the time for it."""
-        if not self.asked_for_stacks:
-            for worker in self._untouched():
-                self.crew.ask_for_stacks(worker)
-            self.stacks_at = time.monotonic() + STACKS_WITHIN
-        self.asked_for_stacks.append(answer)
-
-    def tell_stacks(self) -> None:
-        """Say what the workers have written to whoever asked."""
-        said = [
-            {"worker": worker.name, "pid": worker.pid, "stacks": self.crew.stacks_of(worker) or SILENT}
-            for worker in self.crew.all()
-        ]
-        for worker in self._untouched():
-            self.crew.clear_stacks(worker)
-        for answer in self.asked_for_stacks:
-            answer({"ok": True, "workers": said})
-        self.asked_for_stacks.clear()
-
-    def _untouched(self) -> list[Worker]:
-        """Workers whose stacks are not those of an incident."""
-        return [worker for worker in self.crew.all() if worker.pid not in self.enforcer.condemned]
-
-    def log_stacks(self, said: dict[str, Any]) -> None:
-        """Write stacks to the log."""
-        for worker in said["workers"]:
-            self.journal.emit(Stacks(worker["worker"], worker["pid"], worker["stacks"]))
-
     def reopen_log(self) -> None:
-        """Open the log file again, after its rotation. The dispatcher passes it on to the workers, each after its request."""
+        """Open the log file again, after its rotation. The workers of the dispatcher have it from there, each after its request."""
         path = self.settings.logfile
         if path is None:
             return
@@ -318,6 +288,7 @@ class Master:
         for template in self.templates.running():
             template.channel.send("log", [new])
         self.front.tell("log", [new])
+        self.crew.switch_log(new)
         old, self.log = self.log, new
         os.close(old)
         self.journal.sink.replace(new, keep=True)
@@ -340,50 +311,6 @@ class Master:
         """A worker reports."""
         self.crew.hear(json.loads(self.reports.recv(1 << 17)))
 
-    def children_ended(self) -> None:
-        """There is something to reap."""
-        self.sweeping = True
-
-    def sweep(self) -> None:
-        """Bury every child that has ended."""
-        for death in deaths():
-            worker = next((worker for worker in self.crew.all() if worker.pid == death.pid), None)
-            generation = self.templates.of(death.pid)
-            if worker:
-                self._bury(worker, death)
-            elif generation:
-                self.templates.died(generation, death)
-            elif self.front.process and self.front.process.pid == death.pid:
-                self.front.died(self.front.process, death)
-            elif death.pid in self.templates.leaving:
-                self.templates.buried(death)
-            elif self.watch.owns(death.pid):
-                self.watch.died(death)
-            elif self.crew.forking():
-                return  # it may be the worker whose pid is about to be told: swept again in the next step
-            else:
-                self.strays.bereave(death.pid)
-                self.journal.emit(StrangerReaped(death.pid, death.how()))
-        self.sweeping = False
-
-    def _own(self) -> set[int]:
-        """The server's own processes, as far as they are our children."""
-        helpers = [
-            *self.templates.running(),
-            *self.templates.leaving.values(),
-            *filter(None, [self.front.process, self.watch.process]),
-        ]
-        return {*(worker.pid for worker in self.crew.all()), *(helper.pid for helper in helpers), *self.watch.leaving}
-
-    def _bury(self, worker: Worker, death: Death) -> None:
-        self.strays.bereave()
-        remains = self.crew.bury(worker, death, settled=time.monotonic() - worker.since > SETTLED)
-        condemned, gauge = self.enforcer.farewell(worker.pid)
-        if remains:
-            self.inquest.open(remains, condemned, gauge)
-        else:
-            self.inquest.forget(worker)
-
     def loaded(self, generation: Generation) -> None:
         """A generation can fork: the first one serves, a later one takes over."""
         if self.reloading and self.reloading.new is generation:
@@ -396,12 +323,12 @@ class Master:
         if self.reloading and self.reloading.switched and worker.generation == self.generation:
             self.reloading.failed(self, f"worker {worker.name} of generation {worker.generation} could not get ready", said)
             return
-        now = time.monotonic()
-        delay = self.backoff.failed(now, said)
+        now, backoff = time.monotonic(), self.supplies[worker.pool.name].backoff
+        delay = backoff.failed(now, said)
         if delay:
-            self.journal.emit(CrashLoop(self.backoff.failures, delay, self.backoff.first))
+            self.journal.emit(CrashLoop(backoff.failures, delay, backoff.first))
         timed_out = now - worker.born > self.settings.boot_timeout
-        hopeless = self.backoff.failures >= HOPELESS or timed_out
+        hopeless = backoff.failures >= HOPELESS or timed_out
         if hopeless and not self.complete and not self.crew.ready() and not self.settings.dev:
             self.give_up("no worker could get ready")
 

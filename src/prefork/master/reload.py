@@ -11,9 +11,10 @@ from prefork.dispatcher.options import Options
 from prefork.events import ReloadDone, ReloadFailed, ReloadStarted, RestartNeeded
 from prefork.master.backoff import Backoff
 from prefork.master.status import line
+from prefork.master.supply import counts, sizes
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from prefork.config import Settings
     from prefork.master.generation import Generation
@@ -33,12 +34,13 @@ def reread(master: Master) -> tuple[Settings, tuple[str, ...]]:
     return settings, restart
 
 
-def apply(master: Master, settings: Settings, count: int, generation: int) -> None:
-    """Want these settings, and so many workers of a generation."""
+def apply(master: Master, settings: Settings, wanted: Mapping[str, int], generation: int) -> None:
+    """Want these settings, and so many workers of a generation in each pool."""
     if settings.threaded and not master.settings.threaded:
         master.warn_of_threads(settings)
     master.settings = settings
-    master.count = count
+    for name, count in wanted.items():
+        master.supplies[name].count = count
     master.generation = generation
     master.front.tell("options", options=Options.of(settings).sent())
 
@@ -54,13 +56,13 @@ class Reload:
         self.switched = False
         self.new: Generation | None = None
         self.old_number = 0
-        self.old_count = 0
+        self.old_counts: dict[str, int] = {}
         self.old_settings: Settings | None = None
 
     def begin(self, master: Master) -> None:
         """Read the settings and start the new template; the old code goes on serving."""
         master.reloading = self
-        self.old_number, self.old_count, self.old_settings = master.generation, master.count, master.settings
+        self.old_number, self.old_counts, self.old_settings = master.generation, counts(master.supplies), master.settings
         master.refused = ""
         master.notifier.reloading(line(master))
         try:
@@ -76,8 +78,9 @@ class Reload:
         """The new template can fork: from now on its workers are wanted, one for each old one."""
         assert self.new
         self.switched = True
-        master.backoff = Backoff()  # how the old code fared says nothing about the new
-        apply(master, self.new.settings, self.new.settings.processes, self.new.number)
+        for supply in master.supplies.values():
+            supply.backoff = Backoff()  # how the old code fared says nothing about the new
+        apply(master, self.new.settings, sizes(self.new.settings), self.new.number)
 
     def done(self, master: Master, now: float) -> None:
         """Every worker that gets requests is of the new generation."""
@@ -94,7 +97,7 @@ class Reload:
         if self.new:
             master.templates.forget(self.new.number)
         if self.switched:
-            apply(master, self.old_settings, self.old_count, self.old_number)
+            apply(master, self.old_settings, self.old_counts, self.old_number)
         master.journal.emit(ReloadFailed(self.old_number, reason, traceback))
         master.refused = reason
         self._end(master, {"ok": False, "error": reason, "traceback": traceback, "generation": self.old_number})

@@ -82,6 +82,19 @@ def execute(command: Sequence[str], owner: Owner, log: int, *, at_terminal: bool
     return Helper(process, Channel(ours))
 
 
+def start_database(command: Sequence[str], log: int) -> subprocess.Popen[bytes]:
+    """Exec a database, or what makes one: no channel, and nobody else's descriptors. Raises OSError."""
+    environment = {name: value for name, value in os.environ.items() if name not in WITHHELD}
+    return subprocess.Popen(
+        command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=log, env=environment, process_group=0
+    )
+
+
+def end_database(pid: int) -> None:
+    """Have a PostgreSQL write down what it has, cut its clients off, and leave: its fast shutdown."""
+    os.kill(pid, signal.SIGINT)
+
+
 class Death(NamedTuple):
     """A child that has ended and is not reaped yet: its pid still belongs to it."""
 

@@ -7,13 +7,14 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from prefork import __version__
-from prefork.master.crew import is_busy
-from prefork.master.fleet import State, place_name
+from prefork.master.crew import is_busy, job_of
+from prefork.master.fleet import State
+from prefork.master.gauges import task_of
 from prefork.master.lanes import lanes
+from prefork.master.pools import CRON, HTTP
 from prefork.scoreboard import (
     ABANDONED,
     ANSWERED,
-    BEGUN_AT,
     CONNECTIONS,
     DISPATCHER,
     FAILED,
@@ -31,6 +32,8 @@ if TYPE_CHECKING:
     from prefork.master.crew import Crew
     from prefork.master.fleet import Worker
     from prefork.master.loop import Master
+    from prefork.master.pools import Pool
+    from prefork.scoreboard import Slot
 
 
 def snapshot(master: Master) -> dict[str, Any]:
@@ -44,11 +47,11 @@ def snapshot(master: Master) -> dict[str, Any]:
         "state": master.state(),
         "uptime": round(now - master.started, 3),
         "generation": master.generation,
-        "app": master.settings.app,
+        "app": master.settings.subject,
         "addresses": master.addresses,
         "threads": master.settings.threads if master.settings.threaded else None,
-        "wanted": master.count * (master.settings.threads if master.settings.threaded else 1),
-        "ready": sum(len(worker.slots) for worker in master.crew.ready()),
+        **places(master, HTTP),
+        "cron": places(master, CRON),
         "queue": {
             "length": counters[QUEUED],
             "size": master.settings.queue_size,
@@ -72,41 +75,66 @@ def snapshot(master: Master) -> dict[str, Any]:
 
 def line(master: Master) -> str:
     """The server in a line. It changes with the server's state, not with every request."""
-    ready, failures = len(master.crew.ready()), master.backoff.failures
     if master.stopping:
         return f"stopping: {master.stopping.cause}; workers left: {len(master.crew.workers)}"
-    said = f"{master.state()}, workers ready: {ready} of {master.count}, generation {master.generation}"
-    if failures:
+    http, cron = (places(master, pool) for pool in (HTTP, CRON))
+    said = f"{master.state()}, workers ready: {http['ready']} of {http['wanted']}"
+    if cron["wanted"]:
+        said += f", for jobs: {cron['ready']} of {cron['wanted']}"
+    said += f", generation {master.generation}"
+    if failures := max(supply.backoff.failures for supply in master.supplies.values()):
         said += f"; workers that failed at their start, in a row: {failures}"
     if master.refused:
         said += f"; the last reload failed: {master.refused}"
     return said
 
 
+def places(master: Master, pool: Pool) -> dict[str, int]:
+    """How many of a pool's workers are wanted and ready; in threaded mode, how many of its threads."""
+    supply = master.supplies[pool.name]
+    threads = master.settings.threads if pool.fed and master.settings.threaded else 1
+    return {
+        "wanted": supply.count * threads,
+        "ready": sum(len(worker.slots) for worker in supply.of(master.crew.ready())),
+    }
+
+
 def rows(worker: Worker, crew: Crew, memory: int | None, now: float) -> Iterator[dict[str, Any]]:
     """One worker: a row for each place that the dispatcher has, or one for all while it has none."""
-    places = sorted(crew.unreleased.intersection(worker.slots))
-    for place, name in [(place, place_name(place)) for place in places] or [(worker.slot, worker.name)]:
+    introduced = sorted(crew.unreleased.intersection(worker.slots))
+    for place, name in [(place, worker.pool.place_name(place)) for place in introduced] or [(worker.slot, worker.name)]:
         slot = crew.scoreboard.slot(place)
-        busy = is_busy(slot)
-        state = worker.state.value
-        if worker.state is State.READY:
-            state = ("waiting" if slot[WAITING_SINCE] else "busy") if busy else "idle"
+        task = task_of(slot)
         yield {
             "name": name,
+            "pool": worker.pool.name,
             "pid": worker.pid,
             "generation": worker.generation,
-            "state": state,
+            "state": doing(worker, slot),
             "requests": slot[REQUESTS],
             "age": round(now - worker.born, 3),
-            "busy_for": round(max(0.0, now - slot[BEGUN_AT] / 1e9), 3) if busy else None,
+            "busy_for": round(max(0.0, now - task.begun), 3) if task else None,
+            "job": job["name"] if (job := job_of(worker, slot, task)) else None,
             "memory": memory,
         }
 
 
+def doing(worker: Worker, slot: Slot) -> str:
+    """What a worker does, in a word."""
+    if worker.state is not State.READY:
+        state: str = worker.state.value
+        return state
+    if worker.pool.fed:
+        return ("waiting" if slot[WAITING_SINCE] else "busy") if is_busy(slot) else "idle"
+    if slot[WAITING_SINCE]:
+        return "offline"
+    return "busy" if task_of(slot) else "idle"
+
+
 def crash_loop(master: Master, now: float) -> dict[str, Any] | None:
-    """The failed starts in a row, when the next start has to wait because of them."""
-    backoff = master.backoff
+    """The failed starts in a row, when the next start has to wait because of them: of code or workers, whichever waits longest."""
+    backoffs = [master.templates.backoff, *(supply.backoff for supply in master.supplies.values())]
+    backoff = max(backoffs, key=lambda each: each.not_before)
     if backoff.not_before <= now:
         return None
     return {"failures": backoff.failures, "next_try": round(backoff.not_before - now, 3), "traceback": backoff.first}

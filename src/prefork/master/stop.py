@@ -1,4 +1,7 @@
-"""A stop: the dispatcher drains, the workers leave, then templates and dispatcher; whatever does not leave in time is killed."""
+"""A stop: the dispatcher drains and its workers leave, others leave when they have finished; then templates and dispatcher.
+
+Whatever does not leave in time is killed.
+"""
 
 from __future__ import annotations
 
@@ -6,27 +9,30 @@ import time
 from typing import TYPE_CHECKING
 
 from prefork.events import StopForced, StopIncomplete, Stopped
+from prefork.master.fleet import State
 from prefork.master.spawn import kill_group, strangers
 
 if TYPE_CHECKING:
     from prefork.events import Interrupted, Stopping
+    from prefork.master.fleet import Worker
     from prefork.master.loop import Master
 
 PATIENCE = 2.0  # seconds beyond the agreed time before the dispatcher counts as stuck
 
 
 class Stop:
-    """`drained`: no request is left, so that the workers can leave."""
+    """`drained`: no request is left, so that the workers that the dispatcher feeds can leave. The others leave at once."""
 
     def __init__(self, master: Master, said: Stopping | Interrupted) -> None:
         self.cause = said.cause
         self.started = time.monotonic()
         self.drained = self.dismissed = False
         self.kill_at = float("inf")  # when templates and dispatcher count as stuck
-        self.killed_at = float("inf")  # when the workers were killed
+        self.killed_at = float("inf")  # when workers were killed
         self.status = 0
         settings = master.settings
         self.deadline = self.started + settings.drain_delay + settings.graceful_timeout + PATIENCE
+        self.jobs_until = self.started + settings.graceful_timeout_cron
         master.journal.emit(said)
         for listener in master.listeners:
             listener.close()  # the dispatcher's copies go on until the drain delay is over
@@ -40,26 +46,34 @@ class Stop:
         """The dispatcher has no request any more, or has waited long enough for those that are left."""
         self.drained = True
         if unfinished:
-            self.force(master, f"{unfinished} requests were not finished within graceful_timeout")
+            master.journal.emit(StopForced(f"{unfinished} requests were not finished within graceful_timeout"))
+            self._kill(master, [worker for worker in master.crew.all() if worker.pool.fed])
 
     def step(self, master: Master, now: float) -> None:
         """Go on with the stop as far as it can go."""
         if not self.drained and now > self.deadline:
             self.force(master, "the dispatcher did not drain in time")
+        if now > self.jobs_until:
+            self._end_jobs(master)
         if self.drained and not master.crew.workers and not self.dismissed:
             self._dismiss(master, now)
         if now > self.kill_at:
             for pid in [*master.templates.leaving, *([master.front.process.pid] if master.front.process else [])]:
                 kill_group(pid)
-        if now > min(self.kill_at, self.killed_at) + 2 * PATIENCE:
+        killed = all(worker.state is State.KILLED for worker in master.crew.all())
+        if killed and not self._alone(master) and now > min(self.kill_at, self.killed_at) + 2 * PATIENCE:
             master.journal.emit(StopIncomplete(", ".join(map(str, strangers()))))
             self._end(master, now)
-        elif self.dismissed and not master.crew.workers and not master.templates.leaving and not master.front.process:
+        elif self.dismissed and self._alone(master) and master.database.dismiss(now):
             left = strangers()
             for pid in left:
                 kill_group(pid)  # left behind by the application; their own children are ours in the next step
             if not left:
                 self._end(master, now)
+
+    def _alone(self, master: Master) -> bool:
+        """Whether nobody is left who may use the database."""
+        return not master.crew.workers and not master.templates.leaving and not master.front.process
 
     def _end(self, master: Master, now: float) -> None:
         master.journal.emit(Stopped(now - self.started))
@@ -74,6 +88,14 @@ class Stop:
             master.unhear(master.front.process.channel.wire)
             master.front.process.channel.close()
 
+    def _end_jobs(self, master: Master) -> None:
+        """Nobody waits any longer for jobs."""
+        late = [worker for worker in master.crew.all() if not worker.pool.fed and worker.state is State.RETIRING]
+        if late:
+            names = ", ".join(worker.name for worker in late)
+            master.journal.emit(StopForced(f"the jobs of {names} were not finished within graceful_timeout_cron"))
+            self._kill(master, late)
+
     def force(self, master: Master, reason: str, status: int = 0) -> None:
         """Wait no longer, and say why."""
         self.status = self.status or status
@@ -83,6 +105,10 @@ class Stop:
     def give_up(self, master: Master) -> None:
         """Kill the workers. The dispatcher sees them die, tells their clients, and leaves as in any other stop."""
         self.drained = True
+        self._kill(master, master.crew.all())
+
+    def _kill(self, master: Master, workers: list[Worker]) -> None:
         self.killed_at = time.monotonic()
-        master.front.tell("give up", reason="the server stops at once")
-        master.crew.kill_all(self.killed_at)
+        if any(worker.pool.fed for worker in workers):
+            master.front.tell("give up", reason="the server stops at once")
+        master.crew.give_up(workers, self.killed_at)

@@ -8,9 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 from prefork.config import ConfigurationError
 from prefork.events import ChangeAwaited, CrashLoop, PreloadUnsafe, TemplateFailed, TemplateLoaded
+from prefork.master.backoff import Backoff
 from prefork.master.generation import Generation
 from prefork.master.reload import UNREADABLE, apply, reread
 from prefork.master.spawn import kill_group
+from prefork.master.supply import sizes
 
 if TYPE_CHECKING:
     from prefork.config import Settings
@@ -19,13 +21,14 @@ if TYPE_CHECKING:
 
 
 class Templates:
-    """`generations` by number, `leaving` (dismissed templates) by pid."""
+    """`generations` by number, `leaving` (dismissed templates) by pid; `backoff` is for loadings that fail while workers serve."""
 
     def __init__(self, master: Master) -> None:
         self.master = master
         self.numbered = 0
         self.generations: dict[int, Generation] = {}
         self.leaving: dict[int, Helper] = {}
+        self.backoff = Backoff()
 
     def next(self, settings: Settings) -> Generation:
         """A generation with a number of its own."""
@@ -59,11 +62,7 @@ class Templates:
         for generation in list(self.generations.values()):
             if generation.template and generation.late(now):
                 kill_group(generation.template.pid)
-            elif (
-                generation.template is None
-                and generation.number == self.master.generation
-                and now >= self.master.backoff.not_before
-            ):
+            elif generation.template is None and generation.number == self.master.generation and now >= self.backoff.not_before:
                 self.load(generation)
 
     def start_over(self) -> None:
@@ -73,7 +72,7 @@ class Templates:
         except ConfigurationError as error:
             self.master.journal.emit(TemplateFailed(self.numbered, UNREADABLE, error.sentences()))
             return
-        apply(self.master, settings, settings.processes, 0)
+        apply(self.master, settings, sizes(settings), 0)
         for generation in list(self.generations.values()):
             if generation.template:
                 kill_group(generation.template.pid)  # it would only notice after its import
@@ -120,6 +119,7 @@ class Templates:
                 return
         journal.emit(TemplateLoaded(generation.number, said["seconds"], said["preloaded"]))
         generation.loaded = True
+        self.backoff = Backoff()
         self.master.loaded(generation)
 
     def _failed(self, generation: Generation, reason: str, traceback: str | None) -> None:
@@ -135,8 +135,8 @@ class Templates:
         if not master.generation:
             master.journal.emit(ChangeAwaited(str(generation.settings.app_dir)))
             return
-        delay = master.backoff.failed(time.monotonic(), traceback or reason)
-        master.journal.emit(CrashLoop(master.backoff.failures, delay, master.backoff.first))
+        delay = self.backoff.failed(time.monotonic(), traceback or reason)
+        master.journal.emit(CrashLoop(self.backoff.failures, delay, self.backoff.first))
 
     def died(self, generation: Generation, death: Death) -> None:
         """A template is dead that was not told to leave."""

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import threading
+import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     Connection = psycopg.Connection[Any]
 
 PATIENCE = 5  # seconds for a connection to be made
+GLANCE = 0.05  # seconds
 SILENCE = {"keepalives_idle": 10, "keepalives_interval": 5, "keepalives_count": 3}  # a node that vanished is noticed in 25 s
 
 
@@ -35,11 +37,20 @@ def connect(where: Address | None, name: str, *, direct: bool = False) -> Connec
         raise Unavailable("no database is known here; set store_dsn, or PREFORK_STORE_DSN for a script")
     dsn = where.listen or where.dsn if direct else where.dsn
     prepare = None if direct else where.prepare
+    until = time.monotonic() + where.patience
+    while where.patience and not there(psycopg, dsn) and time.monotonic() < until:
+        time.sleep(GLANCE)
     with translated():
         made: Connection = psycopg.connect(
             dsn, autocommit=True, prepare_threshold=prepare, application_name=name, connect_timeout=PATIENCE, **SILENCE
         )
         return made
+
+
+def there(psycopg: Any, dsn: str) -> bool:
+    """Whether the server of this address answers at all."""
+    ready: bool = psycopg.pq.PGconn.ping(dsn.encode()) == psycopg.pq.Ping.OK
+    return ready
 
 
 def driver() -> Any:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from prefork.config import OPTIONS
 from prefork.config.groups import GROUPS
 from prefork.config.hosted import printable
 from prefork.config.option import declared
@@ -43,9 +44,10 @@ def explained(each: Option, settings: Settings, width: int) -> Iterator[str]:
 
 def hosted(settings: Settings, width: int) -> Iterator[str]:
     """The application's own keys and sections, without their secrets."""
-    if settings.host_options:
+    kept = {key: text for key, text in settings.host_options.items() if key not in OPTIONS}
+    if kept:
         yield click.style("Kept for the application's host", bold=True)
-        for key, text in sorted(settings.host_options.items()):
+        for key, text in sorted(kept.items()):
             yield f"  {key:<{NAME}}" + textwrap.shorten(printable(key, text), width - NAME - 2, placeholder=" …")
         yield ""
     if settings.host_sections:

@@ -46,7 +46,7 @@ class Configured(click.Command):
 
     def __init__(self, *args: Any, **attributes: Any) -> None:
         super().__init__(*args, **attributes)
-        self.params += [OptionFlag(each) for group in GROUPS for each in declared(group)]
+        self.params += [OptionFlag(each) for group in GROUPS for each in declared(group) if not each.secret]
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the command's own options, then the groups with the defaults in brackets."""

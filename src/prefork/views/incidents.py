@@ -25,7 +25,7 @@ BARS = "▁▂▃▄▅▆▇█"
 
 def listing(incidents: Sequence[Incident]) -> Iterator[Text]:
     """One line for each, the latest last, where the eye is. The longest part, a request's target, is at its end."""
-    rows = [("ID", "TIME", "WORKER", "CAUSE", "REQUEST"), *map(row, incidents)]
+    rows = [("ID", "TIME", "WORKER", "CAUSE", "WORK"), *map(row, incidents)]
     *widths, _ = (max(map(len, column)) for column in zip(*rows, strict=True))
     for number, cells in enumerate(rows):
         line = "  ".join([*(cell.ljust(width) for cell, width in zip(cells, widths, strict=False)), cells[-1]])
@@ -79,6 +79,8 @@ def facts(incident: Incident) -> Iterator[tuple[str, str]]:
         if request["tag"]:
             yield "Tag", request["tag"]
         yield "Answered", f"{incident.status}" if incident.status else "by another worker, or not at all"
+    if incident.job:
+        yield "Job", f"{incident.job['name']}, run {incident.job['run']}"
     if incident.elapsed is not None:
         cpu = "" if incident.cpu is None else f", {incident.cpu:.2f} s of processor time"
         yield "Ran for", f"{incident.elapsed:.2f} s{cpu}"
@@ -92,9 +94,9 @@ def facts(incident: Incident) -> Iterator[tuple[str, str]]:
 
 def subject(incident: Incident) -> str:
     """What the worker was doing, on one line."""
-    if incident.request is None:
-        return "-"
-    return plain(f"{incident.request['method']} {incident.request['target']}")
+    if incident.job:
+        return plain(incident.job["name"])
+    return plain(f"{incident.request['method']} {incident.request['target']}") if incident.request else "-"
 
 
 def curve(sizes: Sequence[int]) -> str:

@@ -26,6 +26,7 @@ COLOURS = {
     "idle": "green",
     "busy": "cyan",
     "waiting": "yellow",
+    "offline": "red",
     "retiring": "dim",
 }
 
@@ -63,12 +64,12 @@ def figures(status: Mapping[str, Any]) -> Table:
     table = Table.grid(padding=(0, 2))
     table.add_column(style="bold", no_wrap=True)
     table.add_column()
-    short = status["ready"] < status["wanted"]
-    ready = f"{status['ready']} of {status['wanted']} ready"
     if status["threads"]:
-        table.add_row("Threads", Text(f"{ready}, in one process", style="yellow" if short else ""))
+        table.add_row("Threads", ready(status).append(", in one process"))
     else:
-        table.add_row("Workers", Text(ready, style="yellow" if short else ""))
+        table.add_row("Workers", ready(status))
+    if status["cron"]["wanted"]:
+        table.add_row("For jobs", ready(status["cron"]))
     waiting = f"{queue['length']:,} of {queue['size']:,} places taken"
     if len(status["lanes"]) > 1:
         waiting = f"{queue['length']:,} waiting, {queue['size']:,} places for each lane"
@@ -83,6 +84,11 @@ def figures(status: Mapping[str, Any]) -> Table:
         said = f"{status['incidents']:,} since the start; `prefork incidents` shows them"
         table.add_row("Incidents", Text(said, style="red"))
     return table
+
+
+def ready(pool: Mapping[str, Any]) -> Text:
+    """How many of the wanted workers are ready."""
+    return Text(f"{pool['ready']} of {pool['wanted']} ready", style="yellow" if pool["ready"] < pool["wanted"] else "")
 
 
 def requests(dispatcher: Mapping[str, Any]) -> Text:
@@ -122,19 +128,20 @@ def columns(*names: str) -> Table:
     """An empty table in which words stand on the left and figures on the right."""
     table = Table(box=None, padding=(0, 2, 0, 0), header_style="dim", pad_edge=False)
     for name in names:
-        table.add_column(name, justify="left" if name in {"LANE", "WORKER", "STATE"} else "right", no_wrap=True)
+        table.add_column(name, justify="left" if name in {"LANE", "WORKER", "STATE", "JOB"} else "right", no_wrap=True)
     return table
 
 
 def workers(rows: list[Mapping[str, Any]]) -> Table:
-    """One line per worker."""
-    table = columns("WORKER", "STATE", "PID", "GEN", "REQUESTS", "MEMORY", "AGE", "BUSY FOR")
+    """One line per worker; what a worker for jobs counts as requests are its jobs."""
+    job = ("JOB",) if any(row["job"] for row in rows) else ()
+    table = columns("WORKER", "STATE", "PID", "GEN", "REQUESTS", "MEMORY", "AGE", "BUSY FOR", *job)
     for row in rows:
         state = Text(row["state"], style=COLOURS.get(row["state"], ""))
         busy = "" if row["busy_for"] is None else rough(row["busy_for"])
         memory = "" if row["memory"] is None else mebibytes(row["memory"])
         counts = [str(row["pid"]), str(row["generation"]), f"{row['requests']:,}"]
-        table.add_row(row["name"], state, *counts, memory, rough(row["age"]), busy)
+        table.add_row(row["name"], state, *counts, memory, rough(row["age"]), busy, *(row["job"] or "" for _ in job))
     return table
 
 

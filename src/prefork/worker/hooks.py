@@ -6,11 +6,10 @@ on the way in is the worker's failure to get ready; on the way out it is only sa
 
 from __future__ import annotations
 
-import importlib
 import traceback
 from typing import Any, Callable, NamedTuple
 
-from prefork.worker.names import attribute
+from prefork.worker.names import function
 from prefork.worker.output import complain
 
 
@@ -53,16 +52,3 @@ class Hooks:
             self.call("worker_exit", worker)
         except HookFailed:
             complain(f"prefork: worker {worker.name} (pid {worker.pid}) leaves, but:\n{traceback.format_exc()}")
-
-
-def function(setting: str, name: str) -> Callable[[Worker], Any]:
-    """What a setting names by `module:function`."""
-    module_name, _, path = name.partition(":")
-    try:
-        module = importlib.import_module(module_name)
-    except ImportError as error:
-        raise ImportError(f"{setting}: {error}") from error
-    found: Callable[[Worker], Any] = attribute(module, path, setting)
-    if not callable(found):
-        raise TypeError(f"{setting}: {type(found).__name__} cannot be called")
-    return found

@@ -15,21 +15,32 @@ import socket
 import struct
 import sys
 import time
-from typing import Any
+from functools import partial
+from typing import TYPE_CHECKING, Any, Callable, NamedTuple
 
 from prefork import given
 from prefork.kernel import die_with, set_title
 from prefork.messages import Channel
 from prefork.scoreboard import Scoreboard
+from prefork.store.address import use
 from prefork.worker import census
+from prefork.worker.cron import Cron, Identity, Wire
 from prefork.worker.hooks import Hooks, Worker
 from prefork.worker.hosts.wsgi import Wsgi
 from prefork.worker.http import Means, serve
 from prefork.worker.life import leave_keys_to_master, live, report, settle
+from prefork.worker.names import function, imported
 from prefork.worker.offload import Offload
 from prefork.worker.output import Output
 from prefork.worker.threads import serve_in_threads
-from prefork.worker.traces import trace
+from prefork.worker.traces import sentence, trace
+
+if TYPE_CHECKING:
+    from prefork.scoreboard import Slot
+    from prefork.worker.cron import Source
+
+    Places = list[tuple[socket.socket, Slot]]
+    Body = Callable[[Places, int], int]  # the places of a worker and how much it does before it is worn; returns the exit status
 
 PID = struct.Struct("i")
 LONGEST_SECRET = 16384  # bytes of the file
@@ -45,7 +56,8 @@ class Template:
         self.scoreboard = Scoreboard(scoreboard)
         self.reports = socket.socket(fileno=reports)
         self.output = Output()
-        self.host = Wsgi(orders["app"], threaded=orders["threads"] > 0)
+        self.host = Wsgi(orders["app"], threaded=orders["threads"] > 0) if orders["app"] else None
+        self.source: Callable[[Identity], Source] | None = None
         self.hooks = Hooks(orders["hooks"])
         self.loaded = False
         roots, places = tuple(orders["sendfile_roots"]), tuple(map(tuple, orders["accel_redirects"]))
@@ -72,9 +84,16 @@ class Template:
         return True
 
     def load(self) -> None:
-        """Import the application, and find its hooks."""
-        self.host.load()
+        """Import the application, and find its hooks and its jobs."""
+        if self.orders["store"]:
+            use(**self.orders["store"])
+        if self.host:
+            self.host.load()
         self.hooks.load()
+        for module in self.orders["jobs"]:
+            imported(f"jobs = {module}", module)
+        if name := self.orders["job_source"]:
+            self.source = function(f"job_source = {name}", name)
 
     def obey(self) -> None:
         """Fork a worker or change the log, as ordered, until the channel ends."""
@@ -121,13 +140,16 @@ class Template:
         """Be a worker; returns the exit status."""
         settle(self.orders["master"], intermediate, stacks, self.orders["at_terminal"])
         self.channel.wire.close()
-        set_title(f"prefork: {order['name'].replace('.', ' ')} [{self.orders['app']}]")
+        set_title(self.title(order))
         first = order["slot"]
         worker = Worker(order["name"], os.getpid(), self.orders["generation"])
         try:
             if not self.loaded:
                 self.load()
+            pool = POOLS[order["pool"]]
+            os.nice(pool.nice)
             self.hooks.call("after_fork", worker)
+            body = pool.prepare(self, order)
             self.hooks.call("worker_ready", worker)
         except BaseException as error:  # noqa: BLE001 - as in the template
             said = trace(error)[-LONGEST_TRACEBACK:]
@@ -137,12 +159,14 @@ class Template:
         limit = self.orders["limit_request"] + random.randint(0, self.orders["limit_request_jitter"])  # noqa: S311
         places = [(socket.socket(fileno=pair), self.scoreboard.slot(first + n)) for n, pair in enumerate(pairs)]
         report(self.reports, "ready", slot=first)
-        if not self.orders["threads"]:
-            serve(*places[0], self.host, self.means, limit, itertools.count(1))
-        elif status := serve_in_threads(places, first, self.host, self.means, limit):
+        if status := body(places, limit):
             return status
         self.hooks.leave(worker)
         return 0
+
+    def title(self, order: dict[str, Any]) -> str:
+        """What `ps` shows of a worker."""
+        return f"prefork: {order['name'].replace('.', ' ')} [{self.orders['subject']}]"
 
 
 def provide(orders: dict[str, Any], sessions: int, filestore: int, secret: int) -> None:
@@ -154,9 +178,43 @@ def provide(orders: dict[str, Any], sessions: int, filestore: int, secret: int) 
     given.settings["sessions"]["secrets"] = signing
 
 
-def sentence(error: BaseException) -> str:
-    """What an exception says, with its type."""
-    return f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
+def http(template: Template, order: dict[str, Any]) -> Body:
+    """The body of an HTTP worker."""
+    host, means = template.host, template.means
+    assert host
+
+    def body(places: Places, limit: int) -> int:
+        if template.orders["threads"]:
+            return serve_in_threads(places, order["slot"], host, means, limit)
+        serve(*places[0], host, means, limit, itertools.count(1))
+        return 0
+
+    return body
+
+
+def cron(template: Template, order: dict[str, Any]) -> Body:
+    """The body of a cron worker."""
+    assert template.source
+    orders = template.orders
+    tell = partial(report, template.reports, slot=order["slot"])
+    source = template.source(Identity(orders["node"], order["pool"], order["number"], os.getpid(), orders["generation"], tell))
+
+    def body(places: Places, limit: int) -> int:
+        ((pair, slot),) = places
+        Cron(Wire(pair, template.means.output), slot, source, template.title(order), tell, limit).work()
+        return 0
+
+    return body
+
+
+class Pool(NamedTuple):
+    """What workers of one kind are made of: their body, and how far they stand back for others (nice(2))."""
+
+    prepare: Callable[[Template, dict[str, Any]], Body]
+    nice: int = 0
+
+
+POOLS = {"http": Pool(http), "cron": Pool(cron, nice=19)}  # jobs get the processor time that requests leave
 
 
 def main(descriptor: int) -> int:
@@ -166,7 +224,7 @@ def main(descriptor: int) -> int:
     if orders is None:
         return 0
     die_with(orders["master"])
-    set_title(f"prefork: template g{orders['generation']} [{orders['app']}]")
+    set_title(f"prefork: template g{orders['generation']} [{orders['subject']}]")
     if orders["at_terminal"]:
         leave_keys_to_master()
     os.umask(orders["umask"])

@@ -23,3 +23,8 @@ def below(frames: TracebackType | None) -> TracebackType | None:
     while frames and frames.tb_frame.f_code.co_filename.startswith(OURS):
         frames = frames.tb_next
     return frames
+
+
+def sentence(error: BaseException) -> str:
+    """What an exception says, with its type."""
+    return f"{type(error).__name__}: {error}" if str(error) else type(error).__name__

@@ -47,11 +47,13 @@ def test_the_soft_limit_is_60_to_90_percent_of_the_hard_one(configure: Configure
 
 
 def test_memory_that_cannot_fit_shows_its_numbers(configure: Configure) -> None:
-    settings = configure(APP + "workers = 9\nmax_cron_threads = 2\nlimit_memory_soft = 640M\nlimit_memory_hard = 768M")
+    settings = configure(
+        APP + "workers = 9\njob_source = a:c\nmax_cron_threads = 2\nlimit_memory_soft = 640M\nlimit_memory_hard = 768M"
+    )
     sentence = (
         "(9 workers + 2 for scheduled jobs) × 640 MiB = 6.9 GiB do not fit the 4 GiB of this cgroup; lower workers or the limit"
     )
-    assert f"odoo.conf:4: limit_memory_soft: {sentence}" in sentences(settings, Machine(8, 4 << 30, "cgroup"))
+    assert f"odoo.conf:5: limit_memory_soft: {sentence}" in sentences(settings, Machine(8, 4 << 30, "cgroup"))
     assert not any("do not fit" in sentence for sentence in sentences(settings, Machine(8, 11 * 671088640)))
     assert not any("do not fit" in sentence for sentence in sentences(settings, Machine(8, None)))
 
@@ -84,8 +86,8 @@ def test_memory_that_cannot_fit_shows_its_numbers(configure: Configure) -> None:
             "odoo.conf:2: trusted_proxies: every client is trusted and can forge its address; list your proxies only",
         ),
         (
-            "limit_time_real_cron = 240\ngevent_port = 8072\nconsole = None",
-            "no effect yet: websocket_port, limit_time_real_cron; these are accepted, but this version does not use them",
+            "limit_memory_soft_gevent = 1G\ngevent_port = 8072\nconsole = None",
+            "no effect yet: websocket_port, limit_memory_soft_gevent; these are accepted, but this version does not use them",
         ),
     ],
 )
@@ -99,12 +101,19 @@ def test_no_doubts(configure: Configure, text: str) -> None:
 
 
 def test_settings_that_nothing_can_be_served_with(configure: Configure) -> None:
-    settings = configure("http_enable = False")
-    assert [str(problem) for problem in unservable(settings)] == [
-        "app: nothing to serve; name an application, as in `prefork serve module:attribute`",
-        "odoo.conf:1: http_enable: False leaves nothing to run, as this version has only HTTP workers; set it to True",
-    ]
-    assert sentences(settings) == [f"{problem}; `prefork serve` will not start" for problem in unservable(settings)]
+    for text, sentence in (
+        ("", "app: nothing to serve; name an application, as in `prefork serve module:attribute`"),
+        ("http_enable = False", "odoo.conf:1: http_enable: False leaves nothing to run, as there are no jobs (option job_source)"),
+        (
+            "http_enable = False\njob_source = a:c\nmax_cron_threads = 0",
+            "odoo.conf:1: http_enable: False leaves nothing to run, as max_cron_threads is 0",
+        ),
+    ):
+        settings = configure(text)
+        (problem,) = unservable(settings)
+        assert str(problem).startswith(sentence)
+        assert f"{problem}; `prefork serve` will not start" in sentences(settings)
+    assert unservable(configure("http_enable = False\njob_source = a:c")) == []
     assert unservable(configure(APP)) == []
 
 

@@ -113,12 +113,12 @@ def test_only_members_can_give_a_socket_to_a_group(
 def test_where_sessions_and_files_are_kept(problems: Problems, configure: Configure, tmp_path: Path) -> None:
     (tmp_path / "short").write_text("short")
     (tmp_path / "secret").write_text("s" * 40)
+    make = f"write one: openssl rand -hex 32 > {tmp_path}/short"
     gone = f"as {tmp_path}/mnt is not a directory; create it, or see whether it is mounted"
     assert problems("session_dir = mnt/sessions\nfilestore = mnt/files\nsession_secret_file = short") == [
         f"odoo.conf:1: session_dir: {tmp_path}/mnt/sessions cannot be made, {gone}",
-        f"odoo.conf:3: session_secret_file: {tmp_path}/short holds no secret of 32 characters; write one: "
-        f"openssl rand -hex 32 > {tmp_path}/short",
         f"odoo.conf:2: filestore: {tmp_path}/mnt/files cannot be made, {gone}",
+        f"odoo.conf:3: session_secret_file: {tmp_path}/short holds no secret of 32 characters; {make}",
     ]
     (problem,) = problems("session_secret_file = missing")
     assert problem.startswith(f"odoo.conf:1: session_secret_file: {tmp_path}/missing does not exist; make it once, for all nodes")

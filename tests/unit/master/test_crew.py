@@ -12,6 +12,7 @@ import pytest
 from prefork.journal import Journal, Sink
 from prefork.master.crew import OWN_FRAME, Crew, shortened
 from prefork.master.fleet import State, Worker
+from prefork.master.pools import HTTP, Pool
 from prefork.master.spawn import Death
 from prefork.messages import Channel, pair
 from prefork.scoreboard import BEGUN, REQUEST, Scoreboard, pack_progress
@@ -43,11 +44,11 @@ class Bench:
         self.process = subprocess.Popen(["sleep", "60"], process_group=0)
         self.pid = self.process.pid
 
-    def fork(self, threads: int) -> Worker:
+    def fork(self, threads: int, pool: Pool = HTTP) -> Worker:
         """A worker that is ready."""
         generation = cast("Generation", SimpleNamespace(number=1, threads=threads, template=SimpleNamespace(channel=self.template)))
         before = set(self.crew.workers)
-        self.crew.fork(generation, 0.0)
+        self.crew.fork(pool, generation, 0.0)
         (slot,) = set(self.crew.workers) - before
         self.crew.forked(slot, self.pid, 0.0)
         self.crew.hear({"slot": slot, "pid": self.pid, "kind": "ready"})
@@ -109,10 +110,10 @@ def test_places_in_a_row_are_used_again_once_they_are_all_free(bench: Bench) -> 
 
 def test_a_request_in_any_place_makes_it_busy(bench: Bench) -> None:
     worker = bench.fork(threads=3)
-    bench.crew.look()
+    bench.crew.look(1.0)
     assert not worker.busy
     bench.crew.scoreboard.slot(2)[REQUEST] = pack_progress(7, BEGUN)
-    bench.crew.look()
+    bench.crew.look(1.0)
     assert worker.busy
 
 

@@ -18,7 +18,9 @@ from prefork.master.fleet import State, Worker
 from prefork.master.gauges import SHORTEST, Gauge, Task
 from prefork.master.inquest import RECENT, Inquest
 from prefork.master.inquest import WORD as LAST_WORD
+from prefork.master.pools import POOLS
 from prefork.master.spawn import Death
+from prefork.master.supply import Supply
 from prefork.meters import Gone
 from prefork.scoreboard import BEGUN, BEGUN_AT, REQUEST, Scoreboard, pack_progress
 
@@ -89,7 +91,7 @@ class Court:
         self.events: list[Event] = []
         self.told: list[dict[str, Any]] = []
         self.crew = Crew()
-        self.count = 1
+        self.supplies = {pool.name: Supply(pool, 1) for pool in POOLS}
         self.scoreboard = Scoreboard.create()
         self.settings = SimpleNamespace(
             threaded=False,
@@ -99,6 +101,8 @@ class Court:
             limit_time_cpu=0.0,
             limit_time_real=2.0,
             limit_time_worker=0.0,
+            limit_time_real_cron=3.0,
+            limit_time_worker_cron=0.0,
         )
         self.journal = SimpleNamespace(emit=self.events.append)
         self.front = SimpleNamespace(tell=lambda kind, **said: self.told.append({"kind": kind, **said}))
@@ -140,7 +144,7 @@ class Court:
     def bury(self, worker: Worker, code: int, said: str | None = None) -> None:
         self.crew.workers.remove(worker)
         task = Task(5, self.now, 7.0, 0.0) if self.scoreboard.slot(worker.slot)[REQUEST] else None
-        remains = Remains(worker, Death(worker.pid, code), task, said, "")
+        remains = Remains(worker, Death(worker.pid, code), task, None, said, "")
         self.inquest.open(remains, *self.enforcer.farewell(worker.pid))
 
 
@@ -289,7 +293,7 @@ class TestSoftLimit:
         assert "limit_too_low" not in court.names()
 
     def test_too_large_from_the_start(self, court: Court) -> None:
-        court.count = 2
+        court.supplies["http"].count = 2
         court.hire(120 * MIB)
         assert court.names() == [], "with few others to share with it weighs more than it will"
         court.hire(110 * MIB)
@@ -303,7 +307,7 @@ class TestSoftLimit:
 def test_threads_have_an_age_only(court: Court) -> None:
     court.settings.threaded = True
     court.settings.limit_time_worker = 60.0
-    assert court.enforcer.limits() == Limits(age=60.0)
+    assert court.enforcer.limits()["http"] == Limits(age=60.0)
 
 
 class TestInquest:

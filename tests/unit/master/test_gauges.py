@@ -170,7 +170,7 @@ class Shop:
         self.slot[REQUEST] = pack_progress(number, BEGUN)
 
     def look(self, limits: Limits) -> list[Finding]:
-        return self.gauges.look([self.worker], limits, self.process.now)
+        return self.gauges.look([self.worker], {"http": limits}, self.process.now)
 
     def found(self, limits: Limits) -> Limit | None:
         findings = self.look(limits)

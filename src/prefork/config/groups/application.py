@@ -10,6 +10,8 @@ from prefork.config import kinds
 from prefork.config.hosted import wants_reload
 from prefork.config.option import Derived, option
 
+STORE_SOURCE = "prefork.jobs.source:source"
+
 
 @dataclass(frozen=True, kw_only=True)
 class Application:
@@ -51,6 +53,11 @@ class Application:
     )
     worker_exit: str | None = option(
         kinds.HOOK, None, "One that it calls when it leaves after its last request: to flush what is buffered; a failure is logged"
+    )
+    job_source: str | None = option(
+        kinds.HOOK,
+        Derived(lambda values, _: STORE_SOURCE if values["jobs"] else None, "the store, where `jobs` is set"),
+        "A function of the application that each worker for scheduled jobs calls once, to get what it has its jobs from",
     )
     server_wide_modules: tuple[str, ...] = option(
         kinds.NAMES, (), "The modules that Odoo loads for every database", aliases=("load",), inert=True

@@ -57,10 +57,12 @@ class Limits:
         None,
         "A worker whose scheduled job has run for this long is killed; 0 means no limit, -1 the same as `limit_time_real`",
         maximum=LONGEST,
-        inert=True,
     )
     limit_time_worker_cron: float = option(
-        kinds.TIME, 0.0, "A worker for scheduled jobs is replaced at this age; 0 means never", maximum=LONGEST, inert=True
+        kinds.TIME,
+        0.0,
+        "A worker for scheduled jobs is replaced at this age, or up to a tenth later; 0 means never",
+        maximum=LONGEST,
     )
     max_header_size: int = option(kinds.SIZE, 32 * KIB, "A request whose head is larger gets 431", minimum=KIB, maximum=64 * KIB)
     max_body_size: int = option(kinds.SIZE, 128 * MIB, "A request whose body is larger gets 413", minimum=0, maximum=1 << 50)

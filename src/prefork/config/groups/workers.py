@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from prefork.config import kinds
-from prefork.config.option import option
+from prefork.config.option import Derived, option
 from prefork.config.quantities import LONGEST, SHORTEST
 
 
@@ -22,7 +22,13 @@ class Workers:
     )
     # A browser opens six connections; one message hands the pairs of all threads to their process.
     threads: int = option(kinds.NUMBER, 8, "Requests served at a time in threaded mode (`workers = 0`)", minimum=1, maximum=32)
-    max_cron_threads: int = option(kinds.NUMBER, 1, "Workers for scheduled jobs", minimum=0, maximum=512, inert=True)
+    max_cron_threads: int = option(
+        kinds.NUMBER,
+        1,
+        "Workers for scheduled jobs, each running one at a time, where there are jobs; they come on top of `workers`",
+        minimum=0,
+        maximum=512,
+    )
     websocket_workers: int = option(
         kinds.NUMBER, 1, "Workers for WebSocket and long-polling connections", minimum=0, maximum=512, inert=True
     )
@@ -31,6 +37,13 @@ class Workers:
     )
     graceful_timeout: float = option(
         kinds.TIME, 60.0, "At a stop, requests still running after this time are cut", minimum=0, maximum=LONGEST
+    )
+    graceful_timeout_cron: float = option(
+        kinds.TIME,
+        Derived(lambda values, _: values["graceful_timeout"], "that of `graceful_timeout`"),
+        "At a stop, a job still running after this time is killed",
+        minimum=0,
+        maximum=LONGEST,
     )
     drain_delay: float = option(
         kinds.TIME,

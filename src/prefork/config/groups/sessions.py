@@ -1,4 +1,4 @@
-"""The options of what applications keep with the server's help: sessions and files."""
+"""The options of sessions."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ def beside(name: str) -> Callable[[Mapping[str, Any], Surroundings], Path]:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Storage:
-    """What an application that uses `prefork.sessions` and `prefork.filestore` keeps, and where."""
+class Sessions:
+    """What an application that uses `prefork.sessions` knows of its visitors: where it is kept, and for how long."""
 
     session_store: str = option(
         kinds.SESSIONS,
@@ -47,10 +47,4 @@ class Storage:
     )
     session_lifetime: float = option(
         kinds.TIME, 2_592_000.0, "A session is over after this time, however much it is used", minimum=1, maximum=LONGEST
-    )
-    filestore: Path = option(
-        kinds.PATH,
-        Derived(beside("filestore"), "`filestore` in `data_dir`"),
-        "The directory of the files that the application keeps; nodes name one on a mount that they share",
-        applies="restart",
     )

@@ -1,0 +1,82 @@
+"""Children that have ended: each is told to whoever it belonged to, and what a worker leaves behind goes to its heirs."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+from prefork.events import StrangerReaped
+from prefork.master.backoff import SETTLED
+from prefork.master.spawn import deaths
+from prefork.master.strays import Strays
+
+if TYPE_CHECKING:
+    from prefork.master.fleet import Worker
+    from prefork.master.loop import Master
+    from prefork.master.spawn import Death
+
+
+class Burial:
+    """`due`: children have ended and are not buried yet."""
+
+    def __init__(self, master: Master) -> None:
+        self.master = master
+        self.due = False
+        self.strays = Strays()
+
+    def step(self) -> None:
+        """Bury who has ended, and look for who was left behind."""
+        if self.due:
+            self._sweep()
+        if not self.master.crew.forking():
+            self.strays.step(self._own())
+
+    def _sweep(self) -> None:
+        master = self.master
+        for death in deaths():
+            worker = next((worker for worker in master.crew.all() if worker.pid == death.pid), None)
+            generation = master.templates.of(death.pid)
+            if worker:
+                self._bury(worker, death)
+            elif generation:
+                master.templates.died(generation, death)
+            elif master.front.process and master.front.process.pid == death.pid:
+                master.front.died(master.front.process, death)
+            elif death.pid in master.templates.leaving:
+                master.templates.buried(death)
+            elif master.watch.owns(death.pid):
+                master.watch.died(death)
+            elif master.database.owns(death.pid):
+                master.database.died(death)
+            elif master.crew.forking():
+                return  # it may be the worker whose pid is about to be told: swept again in the next step
+            else:
+                self.strays.bereave(death.pid)
+                master.journal.emit(StrangerReaped(death.pid, death.how()))
+        self.due = False
+
+    def _bury(self, worker: Worker, death: Death) -> None:
+        master = self.master
+        self.strays.bereave()
+        remains = master.crew.bury(worker, death, settled=time.monotonic() - worker.since > SETTLED)
+        condemned, gauge = master.enforcer.farewell(worker.pid)
+        if remains:
+            master.inquest.open(remains, condemned, gauge)
+        else:
+            master.inquest.forget(worker)
+
+    def _own(self) -> set[int]:
+        """The server's own processes, as far as they are our children."""
+        master = self.master
+        helpers = [
+            *master.templates.running(),
+            *master.templates.leaving.values(),
+            *filter(None, [master.front.process, master.watch.process]),
+        ]
+        database = [master.database.process.pid] if master.database.process else []
+        return {
+            *(worker.pid for worker in master.crew.all()),
+            *(helper.pid for helper in helpers),
+            *master.watch.leaving,
+            *database,
+        }

@@ -1,0 +1,55 @@
+"""The stacks of all workers, because somebody asked for them: every worker writes its own, and then whoever asked is told."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Any
+
+from prefork.events import Stacks
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from prefork.master.fleet import Worker
+    from prefork.master.loop import Master
+
+WITHIN = 0.1  # seconds for a worker to write its stacks
+SILENT = "it wrote nothing: it is stopped, or has just begun"
+
+
+class Inquiry:
+    """`asked` are to be told at the time `due`. Workers whose stacks are those of an incident are not asked again."""
+
+    def __init__(self, master: Master) -> None:
+        self.master = master
+        self.asked: list[Callable[[dict[str, Any]], None]] = []
+        self.due = float("inf")
+
+    def begin(self, answer: Callable[[dict[str, Any]], None]) -> None:
+        """Have every worker write its stacks; `answer` hears of them as soon as they have had the time for it."""
+        if not self.asked:
+            for worker in self._untouched():
+                self.master.crew.ask_for_stacks(worker)
+            self.due = time.monotonic() + WITHIN
+        self.asked.append(answer)
+
+    def step(self, now: float) -> None:
+        """Say what the workers have written, when it is time."""
+        if now < self.due:
+            return
+        self.due = float("inf")
+        crew = self.master.crew
+        said = [{"worker": worker.name, "pid": worker.pid, "stacks": crew.stacks_of(worker) or SILENT} for worker in crew.all()]
+        for worker in self._untouched():
+            crew.clear_stacks(worker)
+        for answer in self.asked:
+            answer({"ok": True, "workers": said})
+        self.asked.clear()
+
+    def log(self, said: dict[str, Any]) -> None:
+        """Write stacks to the log."""
+        for worker in said["workers"]:
+            self.master.journal.emit(Stacks(worker["worker"], worker["pid"], worker["stacks"]))
+
+    def _untouched(self) -> list[Worker]:
+        return [worker for worker in self.master.crew.all() if worker.pid not in self.master.enforcer.condemned]
