@@ -22,7 +22,7 @@ examples/shop/.venv/.ready: examples/shop/requirements.txt tools/setup.sh
 	@sh tools/setup.sh $(PYTHON) examples/shop/.venv examples/shop/requirements.txt -r examples/shop/requirements.txt
 
 test: setup examples/shop/.venv/.ready ## run the tests (their applications' environments are made on first use)
-	examples/shop/.venv/bin/python -W error -m unittest discover -q -s examples/shop/tests
+	PYTHONPATH=$(CURDIR)/src examples/shop/.venv/bin/python -W error -m unittest discover -q -s examples/shop/tests
 	$(BIN)/pytest
 
 check: setup ## format, lint, types

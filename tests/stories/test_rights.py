@@ -114,3 +114,38 @@ def test_an_interpreter_that_the_user_cannot_execute_is_said_in_a_sentence(reada
     assert f"cannot execute {python}" in server.log.text() or os.geteuid() != 0
     assert "Traceback" not in server.log.text()
     server.close()
+
+
+VISITS = """
+import json
+from prefork import filestore, sessions
+FILES = filestore.configured()
+
+def count(environ, start_response):
+    session = environ["prefork.session"]
+    session["visits"] = session.get("visits", 0) + 1
+    key = FILES.put(environ["wsgi.input"])
+    body = json.dumps({"visits": session["visits"], "kept": FILES.open(key).read().decode()}).encode()
+    start_response("200 OK", [("Content-Type", "application/json"), ("Content-Length", str(len(body)))])
+    return [body]
+
+app = sessions.middleware(count)
+"""
+
+
+def test_what_the_application_keeps_is_the_user_s_though_the_data_directory_is_closed_to_him(readable: Path) -> None:
+    python = interpreter()
+    (readable / "visits.py").write_text(VISITS)
+    account = "nobody" if os.geteuid() == 0 else pwd.getpwuid(os.geteuid()).pw_name
+    server = Server("visits:app", app_dir=readable, python=python, user=account, env={"PYTHONPATH": str(readable)})
+    server.command = (python, "-m", "prefork")
+    cookie = ""
+    with server, Connection("127.0.0.1", server.port) as connection:
+        for visits in (1, 2, 3):
+            got = connection.exchange(Request("/", "POST", {"Cookie": cookie}, b"fork"))
+            assert json.loads(got.body) == {"visits": visits, "kept": "fork"}
+            cookie = cookie or got.headers["set-cookie"].partition(";")[0]
+            server.reload()
+        secret = Path(server.data_dir, "session.secret")
+        assert secret.stat().st_mode & 0o777 == 0o600
+        assert secret.read_text().strip() not in server.log.text()

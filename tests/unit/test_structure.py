@@ -34,6 +34,10 @@ MAY_IMPORT: dict[str, set[str]] = {
     "cgroups": set(),
     "incidents": set(),
     "files": {"http.conditions"},
+    "given": set(),
+    "fanout": set(),
+    "sessions": {"sessions", "fanout", "given", "store", "worker.output"},
+    "filestore": {"fanout", "files", "given", "http.conditions", "http.framing"},
     "http": {"http"},
     "http.conditions": set(),
     "http.framing": set(),
@@ -75,6 +79,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "worker": {
         "worker",
         "files",
+        "given",
         "store.address",
         "store.connection",
         "http.conditions",
@@ -98,8 +103,9 @@ MAY_IMPORT: dict[str, set[str]] = {
 INSIDE_APPLICATIONS = [
     name
     for name in MODULES
-    if name.startswith(("worker/", "jobs/", "store/"))
+    if name.startswith(("worker/", "jobs/", "sessions/", "store/"))
     or name in {"__init__.py", "cron.py", "files.py", "kernel.py", "messages.py", "orders.py", "scoreboard.py", "spool.py"}
+    or name in {"fanout.py", "filestore.py", "given.py"}
     or name in {"http/__init__.py", "http/conditions.py", "http/framing.py", "http/pages.py"}
 ]
 # The libraries that a feature needs in the application's environment, and the only modules that look for them, inside a function.

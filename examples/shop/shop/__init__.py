@@ -9,10 +9,9 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from flask import Flask, Response, request
-from flask.sessions import SecureCookieSessionInterface
+from flask import Flask, Response
 
-from . import api, cart, checkout, database, errors, forms, pages, pictures, storage, workload
+from . import api, cart, checkout, database, engraving, errors, forms, keeping, pages, pictures, storage, workload
 from .served import Worker
 
 DATA = Path(__file__).resolve().parent.parent / "data"
@@ -20,29 +19,19 @@ MAX_BODY = 64 * 1024  # bytes
 POLICY = "default-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'; object-src 'none'"
 
 
-class Sessions(SecureCookieSessionInterface):
-    """Flask's signed cookie, marked Secure exactly where the visitor came by https."""
-
-    def get_cookie_secure(self, app: Flask) -> bool:  # noqa: ARG002 (Flask's signature)
-        return request.is_secure
-
-
 def create_app(data: str | None = None) -> Flask:
-    """Return the shop, its orders and secret key kept in `data`, else in $SHOP_DATA, else beside the package."""
+    """Return the shop, its orders kept in `data`, else in $SHOP_DATA, else beside the package."""
     directory = storage.prepare(Path(data or os.environ.get("SHOP_DATA") or DATA))
     app = Flask(__name__)
     app.config.update(
-        SECRET_KEY=storage.secret_key(directory),
         DATABASE=directory / "shop.db",
         MAX_CONTENT_LENGTH=MAX_BODY,
-        SESSION_COOKIE_NAME="tine",
-        SESSION_COOKIE_SAMESITE="Lax",
     )
-    app.session_interface = Sessions()
-    for room in (pages, checkout, api, workload):
+    keeping.install(app, directory)
+    for room in (pages, checkout, engraving, api, workload):
         app.register_blueprint(room.blueprint)
     Worker().install(app)  # first, so that every answer knows when its request began
-    for room in (database, forms, errors):
+    for room in (database, engraving, forms, errors):
         room.install(app)
     app.jinja_env.globals.update(picture=pictures.svg, cart_size=cart.size)
     app.after_request(guard)

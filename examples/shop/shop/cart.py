@@ -1,4 +1,4 @@
-"""The cart, kept in the visitor's signed cookie as {slug: quantity}, so that any worker can serve the next click."""
+"""The cart, kept in the visitor's session as {slug: quantity}, so that any worker can serve the next click."""
 
 from __future__ import annotations
 

@@ -98,4 +98,4 @@ def placed(number: int) -> str:
     found = orders.one(customer(), number)
     if found is None:
         abort(404, "There is no such order among yours.")
-    return render_template("order.html", order=found, products=BY_SLUG)
+    return render_template("order.html", order=found, products=BY_SLUG, engravings=orders.engravings(number))

@@ -42,6 +42,18 @@ CREATE TABLE order_lines (
 """
 
 
+# Apart, because a shop that was opened before there was any engraving gets it, too.
+ENGRAVINGS = """
+CREATE TABLE IF NOT EXISTS engravings (
+    order_id INTEGER NOT NULL REFERENCES orders (id),
+    key      TEXT NOT NULL,
+    name     TEXT NOT NULL,
+    type     TEXT NOT NULL,
+    UNIQUE (order_id, key)
+);
+"""
+
+
 def install(app: Flask) -> None:
     app.teardown_appcontext(close)
 
@@ -54,6 +66,7 @@ def connection() -> sqlite3.Connection:
             place_once(path, create)
         g.connection = connect(path)
         g.connection.execute("PRAGMA foreign_keys = ON")
+        g.connection.execute(ENGRAVINGS)
     return cast("sqlite3.Connection", g.connection)
 
 

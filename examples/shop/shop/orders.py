@@ -64,6 +64,12 @@ def one(customer: str, number: int) -> dict[str, Any] | None:
     return next(iter(_with_items(rows.fetchall())), None)
 
 
+def engravings(number: int) -> list[dict[str, Any]]:
+    """Return what is to be engraved on an order, in the order it came; whose order it is has been seen to."""
+    rows = connection().execute("SELECT key, name, type FROM engravings WHERE order_id = ? ORDER BY rowid", (number,))
+    return [dict(row) for row in rows]
+
+
 def after(number: int, most: int) -> list[dict[str, Any]]:
     """Return up to `most` orders of everybody, oldest first, without anything that names a person."""
     rows = connection().execute("SELECT id, reference, total, placed FROM orders WHERE id > ? ORDER BY id LIMIT ?", (number, most))

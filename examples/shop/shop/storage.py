@@ -1,4 +1,4 @@
-"""The data directory: the secret key and the database file appear in it whole, or not at all.
+"""The data directory: the database file appears in it whole, or not at all.
 
 Two workers may start at the same instant on an empty directory. Each writes a private file and then links it into
 place; whoever comes second uses what the first one made.
@@ -7,12 +7,9 @@ place; whoever comes second uses what the first one made.
 from __future__ import annotations
 
 import os
-import secrets
 import tempfile
 from pathlib import Path
 from typing import Callable
-
-KEY_BYTES = 32
 
 
 def prepare(directory: Path) -> Path:
@@ -26,17 +23,6 @@ def prepare(directory: Path) -> Path:
     if not os.access(directory, os.W_OK | os.X_OK):
         raise RuntimeError(f"the shop may not write in {directory}; change its owner or name another one in SHOP_DATA")
     return directory
-
-
-def secret_key(directory: Path) -> bytes:
-    """Return the key that signs the session cookies, made at the first run with mode 0600."""
-    path = directory / "secret_key"
-    if not path.exists():
-        place_once(path, lambda draft: draft.write_bytes(secrets.token_bytes(KEY_BYTES)))
-    key = path.read_bytes()
-    if len(key) < KEY_BYTES:
-        raise RuntimeError(f"{path} holds {len(key)} bytes instead of {KEY_BYTES}; delete it and a new key is made")
-    return key
 
 
 def place_once(path: Path, write: Callable[[Path], object]) -> None:

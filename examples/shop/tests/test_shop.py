@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import re
 import signal
@@ -145,6 +146,52 @@ class Buying(ShopCase):
         self.assertIn("Secure", fresh.headers["Set-Cookie"])
 
 
+class Engraving(ShopCase):
+    def setUp(self) -> None:
+        super().setUp()
+        self.post("/cart/add", product="dinner-fork")
+        self.post("/checkout", reference="r1", **PERSON)
+
+    def send(self, content: bytes, name: str = "fork.png", kind: str = "image/png", client=None):
+        fields = {"token": self.token(), "file": (io.BytesIO(content), name, kind)}
+        return (client or self.client).post("/orders/1/engraving", data=fields, content_type="multipart/form-data")
+
+    def links(self) -> list[str]:
+        return re.findall(r'href="(/orders/1/engraving/[^"]+)"', self.text("/orders/1"))
+
+    def test_a_file_comes_back_as_it_was_sent(self) -> None:
+        content = os.urandom(300_000)
+        self.assertEqual(self.send(content, "für Ada.png").location, "/orders/1")
+        self.assertEqual(self.send(content, "again.png").status_code, 303)
+        (link,) = self.links()
+        with self.client.get(link) as answer:
+            self.assertEqual((answer.data, answer.mimetype), (content, "image/png"))
+            self.assertIn("filename*=UTF-8''f%C3%BCr%20Ada.png", answer.headers["Content-Disposition"])
+            tag = answer.headers["ETag"]
+        self.assertEqual(self.client.get(link, headers={"If-None-Match": tag}).status_code, 304)
+
+    def test_what_could_run_in_a_browser_is_saved_and_not_shown(self) -> None:
+        self.send(b"<svg/>", "fork.svg", "image/svg+xml")
+        with self.client.get(self.links()[0]) as answer:
+            self.assertTrue(answer.headers["Content-Disposition"].startswith("attachment"))
+
+    def test_nobody_else_sees_it(self) -> None:
+        self.send(b"png")
+        other = self.app.test_client()
+        self.assertEqual(other.get(self.links()[0]).status_code, 404)
+        self.assertEqual(self.client.get("/orders/1/engraving/" + "0" * 64).status_code, 404)
+        self.assertEqual(self.send(b"png", client=other).status_code, 400)
+
+    def test_what_is_too_much_or_of_the_wrong_kind_is_refused_with_a_sentence(self) -> None:
+        self.assertIn("PNG, JPEG, SVG and PDF", self.send(b"x", "a.html", "text/html").text)
+        with mock.patch("shop.engraving.LARGEST", 1000):
+            self.assertEqual(self.send(b"x" * 1001).status_code, 413)
+            self.assertEqual(self.send(b"x" * 100_000).status_code, 413)
+        self.assertEqual(self.post("/orders/1/engraving").status_code, 400)
+        self.assertEqual([self.send(b"%d" % n).status_code for n in range(6)], [303] * 5 + [409])
+        self.assertEqual(len(self.links()), 5)
+
+
 class Interface(ShopCase):
     def test_products(self) -> None:
         listed = self.client.get("/api/products").json["products"]
@@ -270,34 +317,22 @@ class Loading(ShopCase):
     def test_a_request_leaves_no_connection_open(self) -> None:
         self.order()
         names = {path.name for path in self.data.iterdir()}
-        self.assertEqual(names, {"secret_key", "shop.db"})
-
-    def test_the_key_is_made_once_and_private(self) -> None:
-        key = self.data / "secret_key"
-        self.assertEqual(key.stat().st_mode & 0o777, 0o600)
-        self.assertEqual(self.data.stat().st_mode & 0o777, 0o700)
-        self.assertEqual(create_app(str(self.data)).config["SECRET_KEY"], key.read_bytes())
-        self.assertEqual(len(key.read_bytes()), 32)
+        self.assertEqual(names, {"shop.db"})
 
     def test_workers_that_start_together_agree(self) -> None:
         fresh, together = self.data / "fresh", threading.Barrier(8)
 
-        def start(_number: int) -> bytes:
+        def start(_number: int) -> int:
             together.wait()
-            app = create_app(str(fresh))
-            self.assertEqual(app.test_client().get("/api/orders").status_code, 200)
-            return app.config["SECRET_KEY"]
+            return create_app(str(fresh)).test_client().get("/api/orders").status_code
 
         with ThreadPoolExecutor(8) as workers:
-            self.assertEqual(len(set(workers.map(start, range(8)))), 1)
+            self.assertEqual(list(workers.map(start, range(8))), [200] * 8)
         # SQLite itself leaves its log when the last two connections close at the same instant.
         left = {path.name for path in fresh.iterdir()} - {"shop.db-wal", "shop.db-shm"}
-        self.assertEqual(left, {"secret_key", "shop.db"})
+        self.assertEqual(left, {"shop.db"})
 
-    def test_a_damaged_key_or_directory_is_told_in_one_sentence(self) -> None:
-        (self.data / "secret_key").write_bytes(b"short")
-        with self.assertRaisesRegex(RuntimeError, "holds 5 bytes instead of 32; delete it"):
-            create_app(str(self.data))
+    def test_a_directory_that_cannot_be_is_told_in_one_sentence(self) -> None:
         with self.assertRaisesRegex(RuntimeError, "cannot make its data directory .* SHOP_DATA"):
             create_app("/proc/nowhere/shop")
 

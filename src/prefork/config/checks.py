@@ -103,6 +103,13 @@ def served_at_once(settings: Settings) -> int:
     return settings.threads if settings.threaded else settings.workers
 
 
+def unshared(settings: Settings) -> Iterator[str]:
+    """What one process has in its memory, no other one sees."""
+    if settings.session_store == "memory" and not settings.threaded:
+        given = f"workers is {settings.workers} ({settings.source('workers')})"
+        yield f"memory loses a visitor's session at every click that another worker answers, and {given}; use file, or a server"
+
+
 def covered(settings: Settings) -> Iterator[str]:
     """The kernel refuses an address beside the one that stands for all of its kind."""
     for every, version in (("0.0.0.0", 4), ("::", 6)):  # noqa: S104 - compared, not bound
@@ -197,6 +204,7 @@ CONTRADICTIONS: tuple[tuple[tuple[str, ...], Callable[[Settings], Iterator[str]]
     (("limit_memory_soft", "limit_memory_hard"), soft_above_hard),
     (("lanes", "workers"), crowded),
     (("http_interface",), covered),
+    (("session_store", "workers"), unshared),
 )
 DOUBTS: tuple[tuple[tuple[str, ...], Callable[[Settings, Machine], Iterator[str]]], ...] = (
     (("workers",), too_few),

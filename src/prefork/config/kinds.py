@@ -25,6 +25,7 @@ APPLICATION = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*:[^\W\d]\w*(\.[^\W\d]\w*)*(\
 UNIX = "unix:"  # begins an address that is a path
 LONGEST_SOCKET = 107  # bytes of a socket's path: unix(7)
 FUNCTION = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*:[^\W\d]\w*(\.[^\W\d]\w*)*")
+STORE = re.compile(r"(rediss?|unix|postgres(ql)?)://.")
 HOST_NAME = re.compile(r"(?!-)[A-Za-z0-9-]{1,63}(\.[A-Za-z0-9-]{1,63})*", re.ASCII)
 
 
@@ -158,6 +159,15 @@ def lanes(text: str) -> tuple[Lane, ...]:
     return distinct(tuple(lane(part) for part in names(text)))
 
 
+def sessions(text: str) -> str:
+    """Where sessions are kept. What is wrong is not repeated: it may hold a password."""
+    if text not in {"file", "memory", "postgresql"} and not STORE.match(text):
+        raise ValueError(
+            "it is not one of file, memory, postgresql, and does not begin with redis://, rediss://, unix:// or postgresql://"
+        )
+    return text
+
+
 def path(text: str, base: Path) -> Path:
     """An absolute path. Symbolic links stay: a virtual environment's interpreter is one."""
     if not text.isprintable():
@@ -257,6 +267,12 @@ PATH = Kind("PATH", "a path", path)
 CONTROL_GROUP = Kind("auto|off|PATH", "`auto`, `off` or a path", control_group, unset=frozenset({""}))
 PATHS = Kind("PATHS", "paths separated by commas", paths, lambda paths: listed(tuple(map(str, paths))))
 PLACES = Kind("PLACES", "`/prefix=directory`, separated by commas", places, lambda places: listed(tuple(map("=".join, places))))
+SESSIONS = plain(
+    "STORE",
+    "`file`, `memory`, `postgresql`, or an address: `redis://…`, `rediss://…`, `unix:///path`, `postgresql://…`",
+    sessions,
+    lambda url: re.sub(r"//.*@", "//…@", url),
+)
 PROGRAM = Kind("PATH", "a path, or a name to be found on `PATH`", program)
 LEVEL = choice(
     "debug",

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from prefork.config.problems import Problem
     from prefork.config.settings import Settings
 
+SHORTEST_SECRET = 32  # characters
+
 
 def obstacles(settings: Settings, broken: AbstractSet[str] = frozenset()) -> list[Problem]:
     """Everything on this machine that is in the way. Values in `broken` could not be read, so nothing is said about them."""
@@ -146,6 +148,34 @@ def absent(directories: Iterable[str | Path]) -> Iterator[str]:
     )
 
 
+def session_dir(settings: Settings) -> Iterator[str]:
+    """Sessions must have a directory to be made in."""
+    return unplaced(settings, settings.session_dir)
+
+
+def filestore(settings: Settings) -> Iterator[str]:
+    """Files must have a directory to be made in."""
+    return unplaced(settings, settings.filestore)
+
+
+def unplaced(settings: Settings, place: Path) -> Iterator[str]:
+    """Why a directory cannot be made: only the last one of its path is, so that an unmounted file system is noticed."""
+    if not os.path.isdir(place) and place.parent != settings.data_dir and not os.path.isdir(place.parent):
+        yield f"{place} cannot be made, as {place.parent} is not a directory; create it, or see whether it is mounted"
+
+
+def session_secret_file(settings: Settings) -> Iterator[str]:
+    """A secret that nodes share is not made by one of them in passing."""
+    file = settings.session_secret_file
+    if not os.path.exists(file):
+        if file.parent != settings.data_dir:
+            yield f"{file} does not exist; make it once, for all nodes: openssl rand -hex 32 > {file} && chmod 600 {file}"
+    elif not os.path.isfile(file) or not os.access(file, os.R_OK):
+        yield f"{file} cannot be read; name a file with a secret of {SHORTEST_SECRET} characters or more"
+    elif os.path.getsize(file) < SHORTEST_SECRET:
+        yield f"{file} holds no secret of {SHORTEST_SECRET} characters; write one: openssl rand -hex 32 > {file}"
+
+
 def user(settings: Settings) -> Iterator[str]:
     """The account must exist, and only root may become somebody else."""
     return account(settings.user, lambda name: pwd.getpwnam(name).pw_uid, os.geteuid(), "user")
@@ -191,6 +221,9 @@ OBSTACLES: dict[str, Callable[[Settings], Iterator[str]]] = {
     "static": static,
     "sendfile_roots": sendfile_roots,
     "accel_redirects": accel_redirects,
+    "session_dir": session_dir,
+    "session_secret_file": session_secret_file,
+    "filestore": filestore,
     "user": user,
     "group": group,
 }

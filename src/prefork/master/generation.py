@@ -34,7 +34,8 @@ class Generation:
         self.started = 0.0
 
     def start(self, owner: Owner, log: int, descriptors: list[int], *, at_terminal: bool) -> Helper:
-        """Start the template and tell it what to load; `descriptors` are those of scoreboard, reports and spool directory.
+        """Start the template and tell it what to load; `descriptors` are those of scoreboard, reports and spool directory,
+        and of what the application keeps: directories of sessions and files, secret of the sessions.
 
         Raises OSError when the interpreter cannot be executed.
         """
@@ -62,6 +63,13 @@ class Generation:
             "response_spool_max": settings.response_spool_max,
             "sendfile_roots": list(map(str, settings.sendfile_roots)),
             "accel_redirects": settings.accel_redirects,
+            "sessions": {
+                "store": settings.session_store,
+                "directory": str(settings.session_dir),
+                "idle": settings.session_idle,
+                "lifetime": settings.session_lifetime,
+            },
+            "filestore": {"directory": str(settings.filestore)},
             "limit_request": settings.limit_request or NEVER,
             "limit_request_jitter": settings.limit_request_jitter,
             "jobs": settings.jobs,

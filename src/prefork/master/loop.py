@@ -79,6 +79,7 @@ class Master:
         reread: Callable[[], Settings],
         listeners: list[Listener],
         spool: int,
+        kept: list[int],
         log: int,
         journal: Journal,
     ) -> None:
@@ -87,6 +88,7 @@ class Master:
         self.listeners = listeners
         self.addresses = [listener.address for listener in listeners]
         self.spool = spool
+        self.kept = kept
         self.log = log
         self.journal = journal
         self.owner = owner.owner_of(settings.user, settings.group)

@@ -6,6 +6,7 @@ import fcntl
 import grp
 import os
 import pwd
+import secrets
 import stat
 from typing import TYPE_CHECKING
 
@@ -42,9 +43,35 @@ def open_spool(data_dir: Path, whose: Owner) -> int:
     place = data_dir / "spool"
     place.mkdir(mode=0o700, exist_ok=True)
     descriptor = os.open(place, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    give(descriptor, whose)
+    return descriptor
+
+
+def open_place(place: Path, whose: Owner) -> int:
+    """Open a directory in which workers keep something, made and given to them where it is missing. Raises OSError."""
+    try:
+        place.mkdir(mode=0o750)
+        made = True
+    except FileExistsError:
+        made = False
+    descriptor = os.open(place, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    if made:
+        give(descriptor, whose)
+    return descriptor
+
+
+def give(descriptor: int, whose: Owner) -> None:
+    """Have a file or directory belong to those who work there. Raises OSError."""
     if whose.user is not None or whose.group is not None:
         os.fchown(descriptor, -1 if whose.user is None else whose.user, -1 if whose.group is None else whose.group)
-    return descriptor
+
+
+def open_secret(file: Path) -> int:
+    """Open the file with the secret of the sessions' cookies, made where it is missing. Raises OSError."""
+    if not file.exists():
+        with open(file, "x", opener=lambda path, flags: os.open(path, flags, 0o600)) as made:
+            made.write(f"{secrets.token_hex(32)}\n")
+    return os.open(file, os.O_RDONLY | os.O_CLOEXEC)
 
 
 def write_pid(path: Path) -> None:

@@ -29,7 +29,10 @@ def serve(settings: Settings, reread: Callable[[], Settings]) -> int:
     with ExitStack() as leaving:
         try:
             leaving.callback(os.close, owner.claim(settings.data_dir))
-            spool = owner.open_spool(settings.data_dir, owner.owner_of(settings.user, settings.group))
+            whose = owner.owner_of(settings.user, settings.group)
+            spool = owner.open_spool(settings.data_dir, whose)
+            places = [owner.open_place(place, whose) for place in (settings.session_dir, settings.filestore)]
+            secret = owner.open_secret(settings.session_secret_file)
             log = owner.open_log(settings.logfile)
             opened = []
             for listener in listeners(settings) if settings.http_enable else ():
@@ -47,4 +50,4 @@ def serve(settings: Settings, reread: Callable[[], Settings]) -> int:
         adopt_orphans()
         set_title(f"prefork: master [{settings.app}]")
         journal = Journal(Sink(log), level=settings.log_level, as_json=settings.log_format == "json", logger="prefork.master")
-        return Master(settings, reread, opened, spool, log, journal).run()
+        return Master(settings, reread, opened, spool, [*places, secret], log, journal).run()

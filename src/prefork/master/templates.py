@@ -48,7 +48,7 @@ class Templates:
         master = self.master
         self.generations[generation.number] = generation
         try:
-            descriptors = [master.scoreboard.descriptor, master.reporting.fileno(), master.spool]
+            descriptors = [master.scoreboard.descriptor, master.reporting.fileno(), master.spool, *master.kept]
             at_terminal = generation.threads > 0 and master.terminal is not None
             template = generation.start(master.owner, master.log, descriptors, at_terminal=at_terminal)
         except OSError as error:

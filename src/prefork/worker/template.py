@@ -18,6 +18,7 @@ import time
 from functools import partial
 from typing import TYPE_CHECKING, Any, Callable, NamedTuple
 
+from prefork import given
 from prefork.kernel import set_title
 from prefork.orders import take_orders
 from prefork.scoreboard import Scoreboard
@@ -43,13 +44,14 @@ if TYPE_CHECKING:
     Body = Callable[[Places, int], int]  # the places of a worker and how much it does before it is worn; returns the exit status
 
 PID = struct.Struct("i")
+LONGEST_SECRET = 16384  # bytes of the file
 LONGEST_TRACEBACK = 16384  # characters of its end
 
 
 class Template:
     """What the template knows: the application, and the descriptors each worker inherits."""
 
-    def __init__(self, channel: Channel, orders: dict[str, Any], scoreboard: int, reports: int, spool: int) -> None:
+    def __init__(self, channel: Channel, orders: dict[str, Any], scoreboard: int, reports: int, spool: int, *kept: int) -> None:
         self.channel = channel
         self.orders = orders
         self.scoreboard = Scoreboard(scoreboard)
@@ -62,6 +64,7 @@ class Template:
         roots, places = tuple(orders["sendfile_roots"]), tuple(map(tuple, orders["accel_redirects"]))
         self.means = Means(spool, orders["response_spool_max"], self.output, Offload(roots, places) if roots or places else None)
         self.own = {channel.wire.fileno(), scoreboard, reports}
+        provide(orders, *kept)
 
     def prepare(self) -> bool:
         """Import the application (unless each worker is to do that) and tell the master. False: it cannot be imported."""
@@ -165,6 +168,15 @@ class Template:
     def title(self, order: dict[str, Any]) -> str:
         """What `ps` shows of a worker."""
         return f"prefork: {order['name'].replace('.', ' ')} [{self.orders['subject']}]"
+
+
+def provide(orders: dict[str, Any], sessions: int, filestore: int, secret: int) -> None:
+    """Tell what applications import about the server's settings, before they are imported."""
+    signing = os.pread(secret, LONGEST_SECRET, 0).split()  # by offset: the master's position is shared
+    os.close(secret)
+    for room, descriptor in (("sessions", sessions), ("filestore", filestore)):
+        given.settings[room] = {**orders[room], "directory": given.way(orders[room]["directory"], descriptor)}
+    given.settings["sessions"]["secrets"] = signing
 
 
 def http(template: Template, order: dict[str, Any]) -> Body:

@@ -108,3 +108,36 @@ def test_only_members_can_give_a_socket_to_a_group(
         'odoo.conf:1: http_socket_group: there is no group "nosuchgroup" on this machine; create it, or give its number'
     ]
     assert configure("http_socket_group = 54321").http_socket_group == "54321"
+
+
+def test_where_sessions_and_files_are_kept(problems: Problems, configure: Configure, tmp_path: Path) -> None:
+    (tmp_path / "short").write_text("short")
+    (tmp_path / "secret").write_text("s" * 40)
+    make = f"write one: openssl rand -hex 32 > {tmp_path}/short"
+    gone = f"as {tmp_path}/mnt is not a directory; create it, or see whether it is mounted"
+    assert problems("session_dir = mnt/sessions\nfilestore = mnt/files\nsession_secret_file = short") == [
+        f"odoo.conf:1: session_dir: {tmp_path}/mnt/sessions cannot be made, {gone}",
+        f"odoo.conf:2: filestore: {tmp_path}/mnt/files cannot be made, {gone}",
+        f"odoo.conf:3: session_secret_file: {tmp_path}/short holds no secret of 32 characters; {make}",
+    ]
+    (problem,) = problems("session_secret_file = missing")
+    assert problem.startswith(f"odoo.conf:1: session_secret_file: {tmp_path}/missing does not exist; make it once, for all nodes")
+    settings = configure("session_secret_file = secret\ndata_dir = data\nsession_idle = 1h")
+    assert settings.session_dir == tmp_path / "data" / "sessions"
+    assert settings.filestore == tmp_path / "data" / "filestore"
+    assert configure("data_dir = a/b/c").session_secret_file == tmp_path / "a/b/c/session.secret"
+
+
+def test_a_session_store_is_named_without_its_password(problems: Problems, configure: Configure) -> None:
+    settings = configure("session_store = redis://:p@ss:word@cache:6379/1")
+    assert settings.session_store == "redis://:p@ss:word@cache:6379/1"
+    assert settings.shown("session_store") == "redis://…@cache:6379/1"
+    (problem,) = problems("session_store = redis:/:secret@cache")
+    assert "is not one of file" in problem
+    assert "secret" not in problem
+
+
+def test_memory_is_for_one_process(problems: Problems, configure: Configure) -> None:
+    (problem,) = problems("session_store = memory\nworkers = 2")
+    assert "loses a visitor's session" in problem
+    assert configure("session_store = memory\nworkers = 0").session_store == "memory"

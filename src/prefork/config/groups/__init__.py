@@ -9,10 +9,11 @@ from prefork.config.groups.http import HTTP
 from prefork.config.groups.limits import Limits
 from prefork.config.groups.logging import Logging
 from prefork.config.groups.process import Process
+from prefork.config.groups.sessions import Sessions
 from prefork.config.groups.store import Store
 from prefork.config.groups.timeouts import Timeouts
 from prefork.config.groups.workers import Workers
 
-__all__ = ["GROUPS", "HTTP", "Application", "Limits", "Logging", "Process", "Store", "Timeouts", "Workers"]
+__all__ = ["GROUPS", "HTTP", "Application", "Limits", "Logging", "Process", "Sessions", "Store", "Timeouts", "Workers"]
 
-GROUPS: tuple[type, ...] = (Application, Workers, HTTP, Limits, Timeouts, Store, Logging, Process)
+GROUPS: tuple[type, ...] = (Application, Workers, HTTP, Limits, Timeouts, Store, Logging, Process, Sessions)

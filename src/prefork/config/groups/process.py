@@ -39,6 +39,12 @@ class Process:
         "The directory of the control socket and everything else Prefork keeps",
         applies="restart",
     )
+    filestore: Path = option(
+        kinds.PATH,
+        Derived(lambda values, _: values["data_dir"] / "filestore", "`filestore` in `data_dir`"),
+        "The directory of `prefork.filestore`, for files that the application keeps; nodes name one on a mount that they share",
+        applies="restart",
+    )
     pidfile: Path | None = option(kinds.PATH, None, "The file that holds the master's process id while it runs", applies="restart")
     user: str | None = option(kinds.ACCOUNT, None, "The account workers run as; needs root", applies="restart")
     group: str | None = option(

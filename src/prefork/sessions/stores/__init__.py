@@ -1,0 +1,1 @@
+"""The stores of sessions: a module for each."""

@@ -1,0 +1,20 @@
+-- load: A session, unless it has expired.
+SELECT payload FROM prefork.sessions WHERE id = %s AND expires > clock_timestamp()
+
+-- hold: The same, and keep all others from writing it until this transaction ends.
+SELECT payload FROM prefork.sessions WHERE id = %s AND expires > clock_timestamp() FOR UPDATE
+
+-- create: A new session. It may be there already: this is said again on a new connection when the first one broke after the commit.
+INSERT INTO prefork.sessions (id, payload, expires) VALUES (%s, %s, clock_timestamp() + %s * interval '1 second')
+ON CONFLICT (id) DO NOTHING
+
+-- update: Replace a session that is held.
+UPDATE prefork.sessions SET payload = %s, expires = clock_timestamp() + %s * interval '1 second' WHERE id = %s
+
+-- delete: Forget a session.
+DELETE FROM prefork.sessions WHERE id = %s
+
+-- collect: Remove expired sessions, so many at most. Others who do the same at this moment take other ones.
+DELETE FROM prefork.sessions WHERE id IN (
+    SELECT id FROM prefork.sessions WHERE expires <= clock_timestamp() LIMIT %s FOR UPDATE SKIP LOCKED
+)
