@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from prefork.config.checks import contradictions
+from prefork.config.groups.application import odoo_in
 from prefork.config.hosted import ODOO_KEYS
 from prefork.config.obstacles import obstacles
 from prefork.config.option import Surroundings
@@ -48,6 +49,8 @@ class Draft:
     sources: dict[str, Source] = field(default_factory=dict)
     written: dict[str, Text] = field(default_factory=dict)
     host_options: dict[str, str] = field(default_factory=dict)
+    host_told: dict[str, str] = field(default_factory=dict)
+    strange: list[tuple[str, Source]] = field(default_factory=list)
     host_sections: dict[str, dict[str, str]] = field(default_factory=dict)
     problems: list[Problem] = field(default_factory=list)
     remarks: list[Problem] = field(default_factory=list)
@@ -63,6 +66,7 @@ def load(file: Path | None, flags: Mapping[str, str], environ: Mapping[str, str]
         file=Path(os.path.abspath(cwd / chosen)) if chosen else None,
         host_options=draft.host_options,
         host_sections=draft.host_sections,
+        host_told=draft.host_told,
         sources=draft.sources,
         remarks=tuple(draft.remarks),
         surroundings=Surroundings(cwd, environ),
@@ -97,16 +101,31 @@ def gather(file: Path | None, flags: Mapping[str, str], environ: Mapping[str, st
         draft.written[name] = Text(name, flag, Source("flag", OPTIONS[name].spelled(flag)), cwd)
     for name, text in draft.written.items():
         parse(draft, name, text)
+    judge_strangers(draft)
     return draft
 
 
+def judge_strangers(draft: Draft) -> None:
+    """A key that nobody knows is a mistake, but in Odoo's file it may be that of an add-on."""
+    odoo = draft.values.get("odoo") or odoo_in(draft.values.get("app"))
+    for key, source in draft.strange:
+        if odoo:
+            sentence = f"neither Prefork nor Odoo itself knows it, an add-on may{did_you_mean(key, ending='')}"
+            draft.remarks.append(source.problem(key, sentence))
+        else:
+            del draft.host_options[key]
+            draft.problems.append(source.problem(key, f"there is no such option{did_you_mean(key)}"))
+
+
 def config_file(file: Path | None, environ: Mapping[str, str], cwd: Path) -> Path | None:
-    """The file to read: the one asked for, `PREFORK_CONFIG`, or ./prefork.conf where it exists."""
+    """The file to read: the one asked for, `PREFORK_CONFIG`, ./prefork.conf where it exists, or Odoo's `ODOO_RC`."""
     if file is not None:
         return file
     if environ.get("PREFORK_CONFIG"):
         return Path(environ["PREFORK_CONFIG"])
-    return Path(DEFAULT_FILE) if (cwd / DEFAULT_FILE).exists() else None
+    if (cwd / DEFAULT_FILE).exists():
+        return Path(DEFAULT_FILE)
+    return Path(environ["ODOO_RC"]) if environ.get("ODOO_RC") else None
 
 
 def take_file(draft: Draft, reading: Reading, base: Path) -> None:
@@ -121,7 +140,8 @@ def take_file(draft: Draft, reading: Reading, base: Path) -> None:
         elif entry.key in ODOO_KEYS:
             draft.host_options[entry.key] = entry.text
         else:
-            draft.problems.append(source.problem(entry.key, f"there is no such option{did_you_mean(entry.key)}"))
+            draft.host_options[entry.key] = entry.text
+            draft.strange.append((entry.key, source))
     for section in sorted(draft.host_sections):
         if section.lower().rstrip("s") == "option":
             draft.problems.append(Problem(reading.name, f"the section [{section}] is not read; did you mean [{OPTIONS_SECTION}]?"))
@@ -149,7 +169,7 @@ def from_environment(draft: Draft, environ: Mapping[str, str], cwd: Path) -> Ite
         if key in NAMES:
             yield Text(NAMES[key], environ[variable], Source("environment", variable), cwd)
         elif key in ODOO_KEYS:
-            draft.host_options[key] = environ[variable]
+            draft.host_options[key] = draft.host_told[key] = environ[variable]
         elif not SERVICE_VARIABLE.fullmatch(variable):
             guess = did_you_mean(key, lambda name: PREFIX + name.upper())
             draft.remarks.append(Problem(variable, f"the variable sets no option{guess}"))
@@ -169,9 +189,9 @@ def parse(draft: Draft, name: str, text: Text) -> None:
         draft.problems.append(text.source.problem(text.key, str(error)))
 
 
-def did_you_mean(key: str, spelled: Callable[[str], str] = str) -> str:
-    """The known name closest to an unknown one, as the end of a sentence."""
+def did_you_mean(key: str, spelled: Callable[[str], str] = str, ending: str = "; `prefork serve --help` lists all options") -> str:
+    """The known name closest to an unknown one, as the end of a sentence; `ending` where none is close."""
     from difflib import get_close_matches
 
     found = get_close_matches(key.replace("-", "_"), sorted(NAMES.keys() | ODOO_KEYS), n=1, cutoff=0.7)
-    return f"; did you mean {spelled(found[0])}?" if found else "; `prefork serve --help` lists all options"
+    return f"; did you mean {spelled(found[0])}?" if found else ending

@@ -27,12 +27,14 @@ NAMES: dict[str, str] = {name: each.name for each in OPTIONS.values() for name i
 class Settings(Process, Logging, Timeouts, Limits, HTTP, Workers, Application):
     """One attribute per option; times are seconds (float), sizes bytes (int).
 
-    `file` is the one that was read. `host_options` and `host_sections` are the application's own keys and sections, as written.
+    `file` is the one that was read. `host_options` and `host_sections` are the application's own keys and sections, as written;
+    `host_told` are those of the options that come from elsewhere, so that the application cannot find them in the file.
     `remarks` are warnings that came up while reading.
     """
 
     host_options: Mapping[str, str] = field(default_factory=dict, repr=False)
     host_sections: Mapping[str, Mapping[str, str]] = field(default_factory=dict, repr=False)
+    host_told: Mapping[str, str] = field(default_factory=dict, repr=False)
     file: Path | None = field(default=None, repr=False, compare=False)
     sources: Mapping[str, Source] = field(default_factory=dict, repr=False, compare=False)
     remarks: tuple[Problem, ...] = field(default=(), repr=False, compare=False)
@@ -56,6 +58,11 @@ class Settings(Process, Logging, Timeouts, Limits, HTTP, Workers, Application):
     def value(self, name: str) -> Any:
         """The value of an option by name."""
         return getattr(self, name)
+
+    @property
+    def served(self) -> str:
+        """What the titles of processes call the application."""
+        return "odoo" if self.odoo else self.app or "nothing"
 
     @property
     def threaded(self) -> bool:

@@ -6,6 +6,7 @@ import os
 import time
 from typing import TYPE_CHECKING, Any
 
+from prefork.config.hosted import told
 from prefork.master.spawn import start_template
 
 if TYPE_CHECKING:
@@ -49,6 +50,8 @@ class Generation:
             "master": os.getpid(),
             "generation": self.number,
             "app": settings.app,
+            "served": settings.served,
+            "odoo": self.odoo(),
             "app_dir": str(settings.app_dir),
             "hooks": {name: settings.value(name) for name in HOOKS if settings.value(name)},
             "preload": self.preload,
@@ -59,6 +62,19 @@ class Generation:
             "accel_redirects": settings.accel_redirects,
             "limit_request": settings.limit_request or NEVER,
             "limit_request_jitter": settings.limit_request_jitter,
+        }
+
+    def odoo(self) -> dict[str, Any] | None:
+        """What Odoo's host needs to know, where Odoo is served."""
+        settings = self.settings
+        if settings.odoo is None:
+            return None
+        return {
+            "tree": str(settings.odoo),
+            "file": str(settings.file) if settings.file else None,
+            "arguments": settings.odoo_args,
+            "told": told(settings),
+            "first": self.number == 1,
         }
 
     def late(self, now: float) -> bool:

@@ -125,7 +125,7 @@ class Master:
 
     def run(self) -> int:
         """Serve until told to stop; returns the exit status."""
-        self.journal.emit(Starting(__version__, self.settings.app or "nothing"))
+        self.journal.emit(Starting(__version__, self.settings.served))
         if self.settings.threaded:
             self.warn_of_threads(self.settings)
         for listener in self.listeners:
@@ -336,7 +336,11 @@ class Master:
 
     def hear_reports(self) -> None:
         """A worker reports."""
-        self.crew.hear(json.loads(self.reports.recv(1 << 17)))
+        report = json.loads(self.reports.recv(1 << 17))
+        if report["kind"] == "reload":
+            self.reload_code(unheard)
+        else:
+            self.crew.hear(report)
 
     def children_ended(self) -> None:
         """There is something to reap."""

@@ -44,7 +44,7 @@ def snapshot(master: Master) -> dict[str, Any]:
         "state": master.state(),
         "uptime": round(now - master.started, 3),
         "generation": master.generation,
-        "app": master.settings.app,
+        "app": master.settings.served,
         "addresses": master.addresses,
         "threads": master.settings.threads if master.settings.threaded else None,
         "wanted": master.count * (master.settings.threads if master.settings.threaded else 1),

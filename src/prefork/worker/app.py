@@ -17,5 +17,8 @@ class Host(Protocol):
     def load(self) -> None:
         """Import the application: in the template, or in each worker where it does not survive a fork. Raises what it raises."""
 
+    def sendfile_roots(self) -> tuple[str, ...]:
+        """Directories below which it may name files to be sent for it, beside the configured ones. Known once it is loaded."""
+
     def respond(self, request: Request, body: BinaryIO, reply: Reply) -> None:
         """Answer one request. What it raises before the answer's head is sent becomes a 500, afterwards a cut connection."""

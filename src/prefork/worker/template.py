@@ -15,13 +15,14 @@ import socket
 import struct
 import sys
 import time
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from prefork.kernel import die_with, set_title
 from prefork.messages import Channel
 from prefork.scoreboard import Scoreboard
 from prefork.worker import census
 from prefork.worker.hooks import Hooks, Worker
+from prefork.worker.hosts.odoo import Odoo
 from prefork.worker.hosts.wsgi import Wsgi
 from prefork.worker.http import Means, serve
 from prefork.worker.life import leave_keys_to_master, live, report, settle
@@ -29,6 +30,9 @@ from prefork.worker.offload import Offload
 from prefork.worker.output import Output
 from prefork.worker.threads import serve_in_threads
 from prefork.worker.traces import trace
+
+if TYPE_CHECKING:
+    from prefork.worker.app import Host
 
 PID = struct.Struct("i")
 LONGEST_TRACEBACK = 16384  # characters of its end
@@ -43,12 +47,18 @@ class Template:
         self.scoreboard = Scoreboard(scoreboard)
         self.reports = socket.socket(fileno=reports)
         self.output = Output()
-        self.host = Wsgi(orders["app"], threaded=orders["threads"] > 0)
+        self.host = self.host_of(orders)
         self.hooks = Hooks(orders["hooks"])
         self.loaded = False
-        roots, places = tuple(orders["sendfile_roots"]), tuple(map(tuple, orders["accel_redirects"]))
-        self.means = Means(spool, orders["response_spool_max"], self.output, Offload(roots, places) if roots or places else None)
+        self.spool = spool
         self.own = {channel.wire.fileno(), scoreboard, reports}
+
+    def host_of(self, orders: dict[str, Any]) -> Host:
+        """What hosts the application."""
+        threaded = orders["threads"] > 0
+        if orders["odoo"]:
+            return Odoo(**orders["odoo"], threaded=threaded, reload=lambda: report(self.reports, "reload"))
+        return Wsgi(orders["app"], threaded)
 
     def prepare(self) -> bool:
         """Import the application (unless each worker is to do that) and tell the master. False: it cannot be imported."""
@@ -72,6 +82,13 @@ class Template:
         """Import the application, and find its hooks."""
         self.host.load()
         self.hooks.load()
+
+    def means(self) -> Means:
+        """What answers are made with; the application must have been loaded."""
+        roots = (*self.orders["sendfile_roots"], *self.host.sendfile_roots())
+        places = tuple(map(tuple, self.orders["accel_redirects"]))
+        offload = Offload(roots, places) if roots or places else None
+        return Means(self.spool, self.orders["response_spool_max"], self.output, offload)
 
     def obey(self) -> None:
         """Fork a worker or change the log, as ordered, until the channel ends."""
@@ -118,7 +135,7 @@ class Template:
         """Be a worker; returns the exit status."""
         settle(self.orders["master"], intermediate, stacks, self.orders["at_terminal"])
         self.channel.wire.close()
-        set_title(f"prefork: {order['name'].replace('.', ' ')} [{self.orders['app']}]")
+        set_title(f"prefork: {order['name'].replace('.', ' ')} [{self.orders['served']}]")
         first = order["slot"]
         worker = Worker(order["name"], os.getpid(), self.orders["generation"])
         try:
@@ -135,8 +152,8 @@ class Template:
         places = [(socket.socket(fileno=pair), self.scoreboard.slot(first + n)) for n, pair in enumerate(pairs)]
         report(self.reports, "ready", slot=first)
         if not self.orders["threads"]:
-            serve(*places[0], self.host, self.means, limit, itertools.count(1))
-        elif status := serve_in_threads(places, first, self.host, self.means, limit):
+            serve(*places[0], self.host, self.means(), limit, itertools.count(1))
+        elif status := serve_in_threads(places, first, self.host, self.means(), limit):
             return status
         self.hooks.leave(worker)
         return 0
@@ -154,7 +171,7 @@ def main(descriptor: int) -> int:
     if orders is None:
         return 0
     die_with(orders["master"])
-    set_title(f"prefork: template g{orders['generation']} [{orders['app']}]")
+    set_title(f"prefork: template g{orders['generation']} [{orders['served']}]")
     if orders["at_terminal"]:
         leave_keys_to_master()
     os.umask(orders["umask"])

@@ -11,12 +11,27 @@ from prefork.config.hosted import wants_reload
 from prefork.config.option import Derived, option
 
 
+def odoo_in(app: str | None) -> Path | None:
+    """The tree that `app = odoo:/path` names."""
+    return Path(app.removeprefix(kinds.ODOO)) if app and app.startswith(kinds.ODOO) else None
+
+
 @dataclass(frozen=True, kw_only=True)
 class Application:
     """What is served, and with which interpreter."""
 
     app: str | None = option(
         kinds.APP, None, "The application, or a factory that is called once to get it; `prefork serve APP` says the same"
+    )
+    odoo: Path | None = option(
+        kinds.PATH,
+        Derived(lambda values, _: odoo_in(values["app"]), "the path in `app = odoo:/path`"),
+        "Odoo is served, from this directory, which holds its package `odoo` (and `odoo-bin`)",
+    )
+    odoo_args: tuple[str, ...] = option(
+        kinds.WORDS,
+        (),
+        "Arguments for Odoo's own command line, such as `-d shop -u sale`; `prefork serve -- -d shop -u sale` says the same",
     )
     app_dir: Path = option(
         kinds.PATH,
@@ -53,5 +68,5 @@ class Application:
         kinds.HOOK, None, "One that it calls when it leaves after its last request: to flush what is buffered; a failure is logged"
     )
     server_wide_modules: tuple[str, ...] = option(
-        kinds.NAMES, (), "The modules that Odoo loads for every database", aliases=("load",), inert=True
+        kinds.NAMES, (), "The modules that Odoo loads for every database", aliases=("load",)
     )

@@ -20,7 +20,10 @@ class HTTP:
 
     http_interface: tuple[str, ...] = option(
         kinds.INTERFACES,
-        ("127.0.0.1",),
+        Derived(
+            lambda values, _: ("0.0.0.0",) if values["odoo"] else ("127.0.0.1",),  # noqa: S104 - as Odoo itself does
+            "`127.0.0.1`; for Odoo all addresses, as it has it",
+        ),
         "The addresses to listen on; sockets that systemd passes are used instead",
         applies="restart",
         aliases=("xmlrpc_interface",),
@@ -86,6 +89,12 @@ class HTTP:
         "Requests that may wait for an idle worker, in each lane; further ones get 503",
         minimum=1,
         maximum=1_000_000,
+    )
+    health_paths: tuple[str, ...] = option(
+        kinds.PATTERNS,
+        Derived(lambda values, _: ("/web/health",) if values["odoo"] else (), "`/web/health` for Odoo, else none"),
+        "Paths that are answered for everybody without a worker: 200 while requests can be served, else 503; with a query they "
+        "are requests as any other",
     )
     lanes: tuple[Lane, ...] = option(
         kinds.LANES,
