@@ -74,6 +74,7 @@ LOG = b"log"  # in a request's place: a worker's log is another file, whose desc
 END, REST, FILE, SPOOLED = 1, 2, 3, 4
 ENDING = struct.Struct("<BBHQQQIQ")
 EXTENT = struct.Struct("<BQQ")
+LONGEST_TAG = 256  # bytes behind an ending
 KEEP, WORN, BROKEN = 1, 2, 4  # flags of an ending
 
 
@@ -107,6 +108,8 @@ def pack_ending(
 
 def unpack_ending(message: bytes) -> Ending:
     """The ending in a message. Raises struct.error when it is not one."""
+    if len(message) > ENDING.size + LONGEST_TAG:
+        raise struct.error("more than a tag follows")
     _, flags, status, number, sent, cpu, queries, sql = ENDING.unpack_from(message)
     tag = message[ENDING.size :].decode(errors="replace")
     return Ending(number, status, sent, cpu, bool(flags & KEEP), bool(flags & WORN), bool(flags & BROKEN), queries, sql, tag)

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from prefork.config import tree
 from prefork.config.checks import contradictions
 from prefork.config.groups.application import odoo_in
 from prefork.config.hosted import ODOO_KEYS
@@ -50,6 +51,7 @@ class Draft:
     written: dict[str, Text] = field(default_factory=dict)
     host_options: dict[str, str] = field(default_factory=dict)
     host_told: dict[str, str] = field(default_factory=dict)
+    hosted: dict[str, Source] = field(default_factory=dict)
     strange: list[tuple[str, Source]] = field(default_factory=list)
     host_sections: dict[str, dict[str, str]] = field(default_factory=dict)
     problems: list[Problem] = field(default_factory=list)
@@ -101,13 +103,16 @@ def gather(file: Path | None, flags: Mapping[str, str], environ: Mapping[str, st
         draft.written[name] = Text(name, flag, Source("flag", OPTIONS[name].spelled(flag)), cwd)
     for name, text in draft.written.items():
         parse(draft, name, text)
-    judge_strangers(draft)
+    judge_hosted(draft)
     return draft
 
 
-def judge_strangers(draft: Draft) -> None:
-    """A key that nobody knows is a mistake, but in Odoo's file it may be that of an add-on."""
+def judge_hosted(draft: Draft) -> None:
+    """A key that nobody knows is a mistake, but with Odoo it may be an add-on's; and not each Odoo reads all of its own keys."""
     odoo = draft.values.get("odoo") or odoo_in(draft.values.get("app"))
+    if odoo and (found := tree.version(odoo)):
+        for key in tree.unread(odoo, draft.hosted):
+            draft.remarks.append(draft.hosted[key].problem(key, f"Odoo {found[0]}.{found[1]} does not read it"))
     for key, source in draft.strange:
         if odoo:
             sentence = f"neither Prefork nor Odoo itself knows it, an add-on may{did_you_mean(key, ending='')}"
@@ -139,6 +144,7 @@ def take_file(draft: Draft, reading: Reading, base: Path) -> None:
             take(draft, Text(entry.key, entry.text, source, base))
         elif entry.key in ODOO_KEYS:
             draft.host_options[entry.key] = entry.text
+            draft.hosted[entry.key] = source
         else:
             draft.host_options[entry.key] = entry.text
             draft.strange.append((entry.key, source))

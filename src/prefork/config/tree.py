@@ -8,11 +8,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from prefork.config.settings import Settings
 
 VERSION = re.compile(r"^version_info\s*=\s*\(\s*['\"]?(?:saas[~-])?(\d+)['\"]?\s*,\s*(\d+)", re.MULTILINE)
+WORD = re.compile(r"['\"](\w+)['\"]")
+ELSEWHERE = re.compile(r"websocket_|import_|proxy_access_token$")  # keys that modules read, not the configuration itself
 MANIFESTS = ("__manifest__.py", "__openerp__.py")
 
 
@@ -23,6 +25,15 @@ def version(tree: Path) -> tuple[int, int] | None:
     except (OSError, UnicodeDecodeError):
         return None
     return (int(found[1]), int(found[2])) if found else None
+
+
+def unread(tree: Path, keys: Iterable[str]) -> list[str]:
+    """Those of Odoo's keys that this version of it does not read, because they were added later or removed."""
+    try:
+        words = set(WORD.findall((tree / "odoo" / "tools" / "config.py").read_text()))
+    except (OSError, UnicodeDecodeError):
+        return []
+    return [key for key in keys if key not in words and not ELSEWHERE.match(key)]
 
 
 def statics(settings: Settings) -> tuple[tuple[str, str], ...]:

@@ -11,6 +11,10 @@ if TYPE_CHECKING:
     from prefork.worker.reply import Reply
 
 
+class Refused(Exception):
+    """The application cannot be loaded with these settings; the sentence says all, no traceback would add to it."""
+
+
 class Host(Protocol):
     """An application of one kind (WSGI, …) in this process."""
 

@@ -21,6 +21,7 @@ from prefork.kernel import die_with, set_title
 from prefork.messages import Channel
 from prefork.scoreboard import Scoreboard
 from prefork.worker import census
+from prefork.worker.app import Refused
 from prefork.worker.hooks import Hooks, Worker
 from prefork.worker.hosts.odoo import Odoo
 from prefork.worker.hosts.wsgi import Wsgi
@@ -67,7 +68,7 @@ class Template:
             try:
                 self.load()
             except BaseException as error:  # noqa: BLE001 - whatever the application's import raises is told, not suffered
-                self.channel.send("failed", reason=sentence(error), traceback=trace(error)[-LONGEST_TRACEBACK:])
+                self.channel.send("failed", reason=sentence(error), traceback=traced(error))
                 return False
             self.loaded = True
         found = census.take(self.own)
@@ -144,8 +145,7 @@ class Template:
             self.hooks.call("after_fork", worker)
             self.hooks.call("worker_ready", worker)
         except BaseException as error:  # noqa: BLE001 - as in the template
-            said = trace(error)[-LONGEST_TRACEBACK:]
-            report(self.reports, "boot_failed", slot=first, reason=sentence(error), traceback=said)
+            report(self.reports, "boot_failed", slot=first, reason=sentence(error), traceback=traced(error))
             return 1
         # The standard library has reseeded `random` in the fork; the jitter is drawn after it.
         limit = self.orders["limit_request"] + random.randint(0, self.orders["limit_request_jitter"])  # noqa: S311
@@ -161,7 +161,14 @@ class Template:
 
 def sentence(error: BaseException) -> str:
     """What an exception says, with its type."""
+    if isinstance(error, Refused):
+        return str(error)
     return f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
+
+
+def traced(error: BaseException) -> str | None:
+    """The end of its traceback, where that says more than the sentence."""
+    return None if isinstance(error, Refused) else trace(error)[-LONGEST_TRACEBACK:]
 
 
 def main(descriptor: int) -> int:

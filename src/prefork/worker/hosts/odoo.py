@@ -19,6 +19,7 @@ from http.cookies import SimpleCookie
 from typing import TYPE_CHECKING, Any, Callable
 from wsgiref.util import setup_testing_defaults
 
+from prefork.worker.app import Refused
 from prefork.worker.hosts.wsgi import call, environ
 
 if TYPE_CHECKING:
@@ -60,7 +61,7 @@ class Odoo:
         self.application: Callable[..., Any] | None = None
 
     def load(self) -> None:
-        """Import Odoo and load what it serves. Raises RuntimeError with a sentence, or what Odoo's code raises."""
+        """Import Odoo and load what it serves. Raises Refused, or what Odoo's code raises."""
         sys.path.insert(0, self.tree)
         sys.argv[0] = os.path.join(self.tree, "odoo-bin")  # Odoo looks at it, and at what follows it
         imported()
@@ -158,8 +159,8 @@ def quietly(config: Any) -> dict[str, bool]:
 
 
 def refuse(message: str) -> None:
-    """What Odoo's command line says of wrong arguments; it would leave the process."""
-    raise RuntimeError(f"Odoo refuses its configuration: {message}")
+    """What Odoo's command line says of wrong arguments; it would leave the process. Raises Refused."""
+    raise Refused(f"Odoo refuses its configuration: {message}")
 
 
 def databases_of(config: Any) -> list[str]:
@@ -195,7 +196,7 @@ def load_registry(name: str) -> bool:
     with kept_errors() as errors:
         failed = odoo.service.server.preload_registries([name])
     if not failed:
-        return True
+        return "ir.http" in odoo.modules.registry.Registry(name)  # where base is not installed, Odoo has said so
     error = next((error for error in errors if error is not None), None)
     reason = f"{type(error).__name__}: {one_line(error)}" if error else "see the log"
     if error is not None and type(error).__module__.startswith("psycopg2") and type(error).__name__ == "OperationalError":
