@@ -47,7 +47,7 @@ bench-limits: setup ## run the same abuses against the other servers' limits; wr
 
 bench-odoo: ## measure against Odoo's own server, with ODOO and PYTHON as for test-odoo; writes docs/odoo-benchmarks.md
 	@$(MAKE) --no-print-directory PYTHON=python3 setup
-	$(BIN)/python bench/odoo/run.py --odoo='$(ODOO)' --python='$(PYTHON)'
+	$(BIN)/python bench/run_odoo.py --odoo='$(ODOO)' --python='$(PYTHON)'
 
 soak: setup examples/shop/.venv/.ready ## every lifecycle story 20 times, a minute of fuzzing; writes docs/soak.md
 	$(BIN)/python tests/soak.py
