@@ -114,8 +114,7 @@ def test_requests_behind_one_that_kills_its_workers_are_answered_in_order(server
 def test_clients_that_do_not_wait_for_their_turn_are_forgotten(echo: Echo, gates: Callable[[], Gate]) -> None:
     gate = gates()
     with echo(workers=1, access_log=False) as server, Wire(server) as first, Wire(server) as patient:
-        first.send(request("GET", gate.target))
-        gate.await_entry()
+        gate.hold(first)
         patient.send(HEAD)
         until(lambda: server.status()["queue"]["length"] == 1, "the patient client to wait")
         pid = dispatcher(server)

@@ -74,8 +74,7 @@ def test_another_spelling_is_no_way_around_a_lane(echo: Echo, gates: Callable[[]
 def test_a_reserved_worker_is_there_for_its_lane(echo: Echo, gates: Callable[[], Gate]) -> None:
     with echo(workers=2, lanes="api:/echo:1") as server, Wire(server) as first, Wire(server) as second, Wire(server) as api:
         held, waits = gates(), gates()
-        first.send(request("GET", held.target))
-        held.await_entry()
+        held.hold(first)
         second.send(request("GET", waits.target))
         until(lambda: lane(server, "default")["waiting"] == 1, "the second request to wait beside an idle worker")
         assert api.get().status == 200

@@ -53,8 +53,7 @@ def test_the_access_log_tells_what_was_asked_and_what_it_took(server: Server) ->
 def test_the_time_that_a_request_waited_is_told_apart_from_the_time_it_took(server: Server, gates: Callable[[], Gate]) -> None:
     gate, mark = gates(), server.mark()
     with Wire(server) as first, Wire(server) as second:
-        first.send(request("GET", gate.target))
-        gate.await_entry()
+        gate.hold(first)
         second.send(request("GET", "/echo?waits"))
         until(lambda: server.status()["queue"]["oldest"] >= 0.5, "the second request to have waited half a second")
         gate.open()
@@ -210,8 +209,7 @@ def test_after_a_rotation_everybody_writes_to_the_new_file(tmp_path: Path, gates
     try:
         until(lambda: logged(new, "server_ready"), "a server that is ready")
         with Wire(server) as busy:
-            busy.send(request("GET", gate.target))
-            gate.await_entry()
+            gate.hold(busy)
             states = {worker["state"]: worker["pid"] for worker in server.status()["workers"]}
             new.rename(old)
             server.signal(signal.SIGUSR1)

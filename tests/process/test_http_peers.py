@@ -79,8 +79,7 @@ def test_health_is_told_to_trusted_peers_only(server: Server, proxy: Wire, stran
 def test_health_is_told_while_every_worker_is_busy(proxy: Wire, stranger: Wire, gates: Callable[[], Gate]) -> None:
     gate = gates()
     assert json.loads(proxy.get("/_prefork/saturation").body)["idle"] == 1
-    stranger.send(request("GET", gate.target))
-    gate.await_entry()
+    gate.hold(stranger)
     assert proxy.get("/_prefork/live").status == 200
     assert proxy.get("/_prefork/ready").status == 200
     saturated = proxy.get("/_prefork/saturation")

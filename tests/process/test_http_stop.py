@@ -11,22 +11,14 @@ import pytest
 from prefork.testing import Load
 
 from .conftest import Echo
-from .wire import HEAD, Gate, Wire, request, until
+from .wire import HEAD, Gate, Wire, assert_answered_at_a_stop, request, until
 
 
 @pytest.mark.story
 def test_a_stop_under_load_answers_every_request_that_was_accepted(echo: Echo) -> None:
     with echo(workers=2) as server, contextlib.ExitStack() as stack:
         wires = [stack.enter_context(Wire(server)) for _ in range(8)]
-        for wire in wires:
-            assert wire.get().status == 200
-        for wire in wires:
-            wire.send(request("GET", "/plain/big?size=300000"))
-        server.signal(signal.SIGTERM)
-        for wire in wires:
-            assert len(wire.answer().body) == 300_000
-            assert wire.rest() == b""
-        assert server.exit_status() == 0
+        assert_answered_at_a_stop(server, wires)
         assert not server.events("stop_forced")
 
 
@@ -66,8 +58,7 @@ def test_what_is_running_is_finished_and_what_is_idle_is_closed(echo: Echo, gate
 def test_what_takes_longer_than_the_graceful_timeout_is_cut(echo: Echo, gates: Callable[[], Gate]) -> None:
     gate = gates()
     with echo(workers=1, graceful_timeout=0.5) as server, Wire(server) as busy, Wire(server) as waiting:
-        busy.send(request("GET", gate.target))
-        gate.await_entry()
+        gate.hold(busy)
         waiting.send(HEAD)
         until(lambda: server.status()["queue"]["length"] == 1, "a request to wait")
         server.signal(signal.SIGTERM)
@@ -80,8 +71,7 @@ def test_what_takes_longer_than_the_graceful_timeout_is_cut(echo: Echo, gates: C
 def test_a_second_signal_stops_at_once(echo: Echo, gates: Callable[[], Gate]) -> None:
     gate = gates()
     with echo(workers=1, graceful_timeout=60) as server, Wire(server) as busy:
-        busy.send(request("GET", gate.target))
-        gate.await_entry()
+        gate.hold(busy)
         server.signal(signal.SIGTERM)
         server.wait_for("stopping")
         server.signal(signal.SIGTERM)

@@ -75,8 +75,7 @@ def test_a_request_that_waits_too_long_gets_503_and_the_next_on_its_connection_i
 ) -> None:
     gate, mark = gates(), server.mark()
     with Wire(server) as first:
-        first.send(request("GET", gate.target))
-        gate.await_entry()
+        gate.hold(first)
         answer = wire.send(request("POST", "/echo?waits", b"x" * 100_000, Accept="application/json") + HEAD).answer()
         assert answer.status == 503
         assert int(answer.headers["retry-after"]) > 0
@@ -91,8 +90,7 @@ def test_a_request_that_waits_too_long_gets_503_and_the_next_on_its_connection_i
 def test_a_full_queue_is_answered_at_once(echo: Echo, gates: Callable[[], Gate]) -> None:
     gate = gates()
     with echo(workers=1, queue_size=2) as server, Wire(server) as first, Wire(server) as late:
-        first.send(request("GET", gate.target))
-        gate.await_entry()
+        gate.hold(first)
         waiting = [Wire(server).send(request("GET", f"/echo?{number}")) for number in range(2)]
         until(lambda: json.loads(late.get("/_prefork/saturation").body)["queue"] == 2, "two requests to wait")
         # The answers to requests that cannot wait must not overtake, nor end the connection.

@@ -91,8 +91,7 @@ def test_a_client_that_leaves_while_it_is_served_harms_nobody(server: Server, ga
     pid = server.workers()["http.1"]
     gate = gates()
     with Wire(server) as leaving:
-        leaving.send(request("GET", gate.target))
-        gate.await_entry()
+        gate.hold(leaving)
     gate.open()
     with Wire(server) as other:
         assert json.loads(other.get().body)["pid"] == pid
@@ -108,8 +107,7 @@ def test_a_client_that_leaves_while_it_waits_never_reaches_the_application(
         def waiting() -> int:
             return int(json.loads(saturation.get("/_prefork/saturation").body)["queue"])
 
-        first.send(request("GET", gate.target))
-        gate.await_entry()
+        gate.hold(first)
         with Wire(server) as leaving:
             leaving.send(request("POST", f"/note?file={called}", b"x" * 100_000))
             until(lambda: waiting() == 1, "the request to wait")

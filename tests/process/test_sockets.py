@@ -21,7 +21,7 @@ from prefork.testing.ports import free_port
 
 from .apps.echo import pattern
 from .conftest import APPS, Echo
-from .wire import Wire, request, until
+from .wire import Wire, assert_answered_at_a_stop, request, until
 
 ACTIVATE = Path(__file__).with_name("activate.py")
 
@@ -219,15 +219,7 @@ def test_deaths_under_clients_of_a_unix_socket_give_one_answer_or_none(echo: Ech
 def test_a_stop_finishes_what_came_in_by_a_unix_socket(echo: Echo, place: Path) -> None:
     with echo(workers=1, http_interface=f"unix:{place}") as server, contextlib.ExitStack() as stack:
         wires = [stack.enter_context(Wire(server, place)) for _ in range(4)]
-        for wire in wires:
-            assert wire.get().status == 200
-        for wire in wires:
-            wire.send(request("GET", "/plain/big?size=300000"))
-        server.signal(signal.SIGTERM)
-        for wire in wires:
-            assert len(wire.answer().body) == 300_000
-            assert wire.rest() == b""
-        assert server.exit_status() == 0
+        assert_answered_at_a_stop(server, wires)
 
 
 # Sockets that systemd passes.

@@ -16,8 +16,7 @@ def test_requests_are_served_at_once_by_one_process(echo: Echo, gates: Callable[
     held = [gates(), gates()]
     with echo(workers=0, threads=3) as server, Wire(server) as one, Wire(server) as other, Wire(server) as third:
         for wire, gate in zip((one, other), held, strict=True):
-            wire.send(request("GET", gate.target))
-            gate.await_entry()
+            gate.hold(wire)
         assert third.get().status == 200
         status = server.status()
         assert (status["threads"], status["ready"], status["wanted"]) == (3, 3, 3)
@@ -37,8 +36,7 @@ def states(server: Server) -> list[str]:
 def test_more_requests_than_threads_wait(echo: Echo, gates: Callable[[], Gate]) -> None:
     gate = gates()
     with echo(workers=0, threads=1) as server, Wire(server) as busy, Wire(server) as waiting:
-        busy.send(request("GET", gate.target))
-        gate.await_entry()
+        gate.hold(busy)
         waiting.send(request("GET", "/echo"))
         until(lambda: server.status()["queue"]["length"] == 1, "a request to wait")
         gate.open()
@@ -50,8 +48,7 @@ def test_when_the_process_dies_each_request_is_judged_by_itself(echo: Echo, gate
     read, write = gates(), gates()
     with echo(workers=0, threads=4) as server, Wire(server) as safe, Wire(server) as unsafe, Wire(server) as idle:
         assert idle.get().status == 200
-        safe.send(request("GET", read.target))
-        read.await_entry()
+        read.hold(safe)
         unsafe.send(request("POST", write.target))
         write.await_entry()
         (pid,) = set(server.workers().values())
@@ -100,8 +97,7 @@ def test_it_says_what_it_is_not_for(echo: Echo) -> None:
 def test_an_interrupt_waits_for_nobody(echo: Echo, gates: Callable[[], Gate]) -> None:
     gate = gates()
     with echo(workers=0, threads=2) as server, Wire(server) as busy:
-        busy.send(request("GET", gate.target))
-        gate.await_entry()
+        gate.hold(busy)
         server.signal(signal.SIGINT)
         assert server.exit_status() == 0
         assert server.wait_for("stopped")["seconds"] < SECOND
@@ -114,8 +110,7 @@ def test_an_interrupt_waits_for_nobody(echo: Echo, gates: Callable[[], Gate]) ->
 def test_a_stop_is_as_graceful_as_ever(echo: Echo, gates: Callable[[], Gate]) -> None:
     gate = gates()
     with echo(workers=0, threads=2) as server, Wire(server) as busy:
-        busy.send(request("GET", gate.target))
-        gate.await_entry()
+        gate.hold(busy)
         server.signal(signal.SIGTERM)
         server.wait_for("stopping")
         gate.open()
@@ -127,8 +122,7 @@ def test_a_stop_is_as_graceful_as_ever(echo: Echo, gates: Callable[[], Gate]) ->
 def test_a_request_under_way_is_finished_by_the_old_process(echo: Echo, gates: Callable[[], Gate]) -> None:
     gate = gates()
     with echo(workers=0, threads=2) as server, Wire(server) as busy, Wire(server) as other:
-        busy.send(request("GET", gate.target))
-        gate.await_entry()
+        gate.hold(busy)
         (old,) = set(server.workers().values())
         assert server.reload()["ok"]
         assert other.get().status == 200

@@ -6,9 +6,10 @@ never repairs anything: an answer that is cut short is an error.
 
 import os
 import select
+import signal
 import socket
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import NamedTuple, Self
@@ -140,6 +141,19 @@ def request(method: str, target: str, body: bytes = b"", version: str = "1.1", *
     return "\r\n".join([*lines, "", ""]).encode("latin-1") + body
 
 
+def assert_answered_at_a_stop(server: Server, wires: Sequence[Wire]) -> None:
+    """A stop while each client's large answer is made: all get theirs whole, then the end."""
+    for wire in wires:
+        assert wire.get().status == 200
+    for wire in wires:
+        wire.send(request("GET", "/plain/big?size=300000"))
+    server.signal(signal.SIGTERM)
+    for wire in wires:
+        assert len(wire.answer().body) == 300_000
+        assert wire.rest() == b""
+    assert server.exit_status() == 0
+
+
 class Gate:
     """Holds a request inside the application until it is opened. `target` is what to request."""
 
@@ -148,6 +162,11 @@ class Gate:
         self.path = path
         self.target = f"/hold?gate={path}"
         self.writer = -1
+
+    def hold(self, wire: Wire) -> None:
+        """Have this client's request held."""
+        wire.send(request("GET", self.target))
+        self.await_entry()
 
     def await_entry(self) -> None:
         """Wait until a request is held."""

@@ -26,6 +26,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "lines": {"events"},
     "kernel": set(),
     "messages": set(),
+    "orders": {"kernel", "messages"},
     "scoreboard": set(),
     "spool": set(),
     "limits": set(),
@@ -48,6 +49,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         "journal",
         "kernel",
         "messages",
+        "orders",
         "scoreboard",
         "spool",
     },
@@ -67,8 +69,19 @@ MAY_IMPORT: dict[str, set[str]] = {
         "meters",
         "scoreboard",
     },
-    "worker": {"worker", "files", "http.conditions", "http.framing", "http.pages", "kernel", "messages", "scoreboard", "spool"},
-    "watcher": {"watcher", "kernel", "messages"},
+    "worker": {
+        "worker",
+        "files",
+        "http.conditions",
+        "http.framing",
+        "http.pages",
+        "kernel",
+        "messages",
+        "orders",
+        "scoreboard",
+        "spool",
+    },
+    "watcher": {"watcher", "kernel", "messages", "orders"},
     "testing": {"testing"},
     "cli": {"prefork", "config", "control", "incidents", "master.rehearsal", "master.serve", "views"},
     "__main__": {"cli"},
@@ -77,7 +90,7 @@ INSIDE_APPLICATIONS = [
     name
     for name in MODULES
     if name.startswith("worker/")
-    or name in {"__init__.py", "files.py", "kernel.py", "messages.py", "scoreboard.py", "spool.py"}
+    or name in {"__init__.py", "files.py", "kernel.py", "messages.py", "orders.py", "scoreboard.py", "spool.py"}
     or name in {"http/__init__.py", "http/conditions.py", "http/framing.py", "http/pages.py"}
 ]
 OLDEST = (3, 9)

@@ -10,18 +10,14 @@ import sys
 from prefork.dispatcher.loop import Dispatcher
 from prefork.dispatcher.options import Options
 from prefork.journal import Journal, Sink
-from prefork.kernel import die_with, set_title
-from prefork.messages import Channel
+from prefork.kernel import set_title
+from prefork.orders import take_orders
 from prefork.scoreboard import Scoreboard
 
 
 def main() -> None:
     """Run the dispatcher until the master wants it no more."""
-    channel = Channel(socket.socket(fileno=int(sys.argv[1])))
-    orders, descriptors = channel.receive()
-    if orders is None:
-        return
-    die_with(orders["master"])
+    channel, orders, descriptors = take_orders(int(sys.argv[1]))
     set_title("prefork: dispatcher")
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))

@@ -12,17 +12,18 @@ from __future__ import annotations
 import select
 import socket
 import time
-from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from prefork.dispatcher.exchange import Exchange
 from prefork.dispatcher.inbound import Inbound
 from prefork.dispatcher.intake import Intake
+from prefork.dispatcher.lingering import Lingering
 from prefork.dispatcher.outbox import Flow, Outbox, Sent
 from prefork.dispatcher.replies import refusal
 from prefork.dispatcher.states import ANSWERING, READING, TRANSITIONS, UNSERVED, State
+from prefork.dispatcher.tally import Tally
 from prefork.http.head import Refused
-from prefork.kernel import bytes_taken, reset
+from prefork.kernel import reset
 from prefork.messages import DONTWAIT, INLINE
 
 if TYPE_CHECKING:
@@ -37,24 +38,38 @@ WATCHED = select.EPOLLIN | select.EPOLLRDHUP | select.EPOLLET
 ENDED = select.EPOLLRDHUP | select.EPOLLHUP | select.EPOLLERR
 BLOCK = 65536  # bytes read at once
 TURN = 16  # blocks read before others have their turn
-LINGER = 2.0  # seconds without a byte in which a refused client may read why before the connection is reset
-LINGER_IN_ALL = 30.0  # seconds, and bytes, that it may go on sending: one that sends before it reads is to be told all the same
-LINGER_BYTES = 64 << 20
 CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 
 
 S = State
 
 
+class Loop(Protocol):
+    """What a connection needs of the event loop."""
+
+    def watch(self, connection: Connection, mask: int) -> None:
+        """Be told of other things than before."""
+
+    def again(self, connection: Connection) -> None:
+        """It has more to read than one turn allows."""
+
+    def forget(self, connection: Connection) -> None:
+        """The connection is closed; a thread may still hold its socket."""
+
+    def dispose(self, connection: Connection) -> None:
+        """Nobody holds the socket of a closed connection any more."""
+
+
 class Connection:
     """A client's connection. `deadline` (monotonic seconds) is when its state has lasted too long."""
 
     __slots__ = (
-        "after", "broken", "deadline", "descriptor", "direct", "ended", "errand", "exchange", "handed", "head", "inbound", "intake",
-        "keep", "local", "outbox", "patience", "peer", "refused", "socket", "state", "traffic", "unread", "until", "written",
+        "after", "broken", "deadline", "descriptor", "ended", "errand", "exchange", "head", "inbound", "intake", "keep",
+        "lingering", "local", "loop", "outbox", "peer", "refused", "socket", "state", "tally", "traffic", "unread",
     )  # fmt: skip
 
-    def __init__(self, traffic: Traffic, client: socket.socket, peer: tuple[str, int], local: tuple[str, int]) -> None:
+    def __init__(self, loop: Loop, traffic: Traffic, client: socket.socket, peer: tuple[str, int], local: tuple[str, int]) -> None:
+        self.loop = loop
         self.traffic = traffic
         self.socket = client
         self.descriptor = client.fileno()
@@ -68,17 +83,14 @@ class Connection:
         self.keep = False
         self.broken = False
         self.refused = False  # what arrives is a request that nobody will read
-        self.until = 0.0  # monotonic seconds, and
-        self.patience = 0  # bytes: how much longer a client may go on sending what nobody reads
         self.head: Head | None = None
         self.intake: Intake | None = None
         self.exchange: Exchange | None = None
         self.errand: Errand | None = None
         self.after: Callable[[Any], None] | None = None  # what comes after the errand
-        self.outbox = Outbox(traffic.discard)
-        self.written = 0  # bytes that the socket has taken from anybody, before the request that a worker has now
-        self.direct: int | None = 0  # bytes of the present answer that its worker has sent before it handed on others,
-        self.handed = 0  # and the bytes of those
+        self.outbox = Outbox(traffic.disks.discard)
+        self.tally = Tally(client)
+        self.lingering: Lingering | None = None
 
     @property
     def open(self) -> bool:
@@ -155,8 +167,8 @@ class Connection:
             if not data:
                 self.close()
                 return
-            if self.state is S.LINGERING:
-                if not self._ignore(len(data)):
+            if self.lingering:
+                if not self._ignore(self.lingering, len(data)):
                     return
                 continue
             self.take(data)
@@ -168,7 +180,7 @@ class Connection:
             if len(data) < BLOCK and not self.ended:
                 break
         else:
-            self.traffic.again(self)
+            self.loop.again(self)
         if self.intake and self.intake.unwritten > INLINE:
             self._spool()
 
@@ -216,7 +228,7 @@ class Connection:
     def _invite(self) -> None:
         """Ask for the body. Never through the outbox, where it could come after a worker's answer."""
         try:
-            self.written += self.socket.send(CONTINUE, DONTWAIT)
+            self.tally.written += self.socket.send(CONTINUE, DONTWAIT)
         except BlockingIOError:
             pass  # the client has yet to read its last answer; it may send the body all the same
         except OSError:
@@ -242,11 +254,8 @@ class Connection:
     def _spool(self) -> None:
         """Have what has arrived of a large body written to its file, before more is read."""
         assert self.intake
-        spool = self.traffic.spool
-        if self.intake.plain:
-            self.send_on_errand(spool, partial(self.intake.draw, self.socket, spool.directory), self._spooled)
-        else:
-            self.send_on_errand(spool, partial(self.intake.write, spool.directory), self._spooled)
+        spool = self.traffic.disks.spool
+        self.send_on_errand(spool, self.intake.errand(self.socket, spool.directory), self._spooled)
 
     def _spooled(self, outcome: bool | OSError | None) -> None:
         assert self.intake
@@ -291,16 +300,15 @@ class Connection:
         """Send a whole answer of the dispatcher's own."""
         for part in parts:
             self.outbox.add(part)
-            self.written += len(part)
-        self.answered(keep)
+        self.answered(sum(map(len, parts)), keep=keep)
 
-    def answered(self, keep: bool, *, broken: bool = False) -> None:
-        """Every byte of the answer is with the kernel or in the outbox: on to the next request, or to the end.
+    def answered(self, size: int, *, keep: bool, broken: bool = False) -> None:
+        """All `size` bytes of the answer are with the kernel or in the outbox: on to the next request, or to the end.
 
         A `broken` answer ends by a reset: where the end of the connection is the end of the body, it would look whole.
         """
         self.broken = broken
-        self.direct = self.handed = 0
+        self.tally.end(size)
         if self.state is S.CLOSED:
             return
         self.exchange = None
@@ -308,24 +316,13 @@ class Connection:
         self.to(S.FLUSHING, time.monotonic() + self.traffic.options.body_timeout)
         self.flush()
 
-    def out(self) -> int | None:
-        """How many bytes of the present answer the socket has taken from its worker; None where only the worker knew."""
-        taken = bytes_taken(self.socket)
-        return None if taken is None else taken - self.written
-
-    def given(self) -> int | None:
-        """How many bytes of the present answer its worker has got rid of, to the socket or to us; None where only it knew."""
-        if not self.handed:
-            return self.out()
-        return None if self.direct is None else self.direct + self.handed
-
     def proceed(self) -> None:
         """Go on with what arrived while the last request was answered."""
         self.advance()
         if self.unread and self.state in READING:
             self.unread = False
             self.read()
-        if self.traffic.closing:
+        if self.traffic.answers.closing:
             self.dismiss()
 
     def dismiss(self) -> None:
@@ -338,13 +335,16 @@ class Connection:
     def hand_on(self, part: bytes | Extent) -> None:
         """Take a part of an answer that its worker does not send itself."""
         idle = not self.outbox
-        if not self.handed:
-            self.direct = self.out()
-        self.handed += len(part)
+        self.tally.hand_on(len(part))
         self.outbox.add(part)
         if idle:
             self.deadline = time.monotonic() + self.traffic.options.body_timeout
             self.flush()
+
+    def take_back(self) -> None:
+        """Let go of what a worker has handed on, of which the client has seen nothing: another answer takes its place."""
+        self.outbox.clear()
+        self.tally.take_back()
 
     def flush(self) -> None:
         """Send what the socket takes; parts of files are a thread's errand."""
@@ -360,9 +360,9 @@ class Connection:
             self._sent()
         if flow is Flow.FILE:
             file = self.outbox.first()
-            self.send_on_errand(self.traffic.disk_of(file), self.outbox.carrying(self.socket), self._carried, file.place)
+            self.send_on_errand(self.traffic.disks.of(file), self.outbox.carrying(self.socket), self._carried, file.place)
         elif flow is Flow.MORE:
-            self.traffic.watch(self, WATCHED | select.EPOLLOUT)  # tells at once when there is room already
+            self.loop.watch(self, WATCHED | select.EPOLLOUT)  # tells at once when there is room already
         elif self.state is S.FLUSHING:
             self._flushed()
 
@@ -379,7 +379,7 @@ class Connection:
             if outcome.size:
                 self._sent()
             if outcome.full:
-                self.traffic.watch(self, WATCHED | select.EPOLLOUT)
+                self.loop.watch(self, WATCHED | select.EPOLLOUT)
             else:
                 self.flush()
                 self.proceed()
@@ -406,17 +406,16 @@ class Connection:
         self.shut(socket.SHUT_WR)
         self.inbound.take()
         now = time.monotonic()
-        self.until, self.patience = now + LINGER_IN_ALL, LINGER_BYTES
-        self.to(S.LINGERING, now + LINGER)
+        self.lingering = Lingering(now)
+        self.to(S.LINGERING, self.lingering.deadline(now))
         self.read()
 
-    def _ignore(self, size: int) -> bool:
-        """Let received bytes go; False when these were too many."""
-        self.patience -= size
-        self.deadline = min(time.monotonic() + LINGER, self.until)
-        if self.patience < 0:
+    def _ignore(self, lingering: Lingering, size: int) -> bool:
+        self.deadline = lingering.deadline(time.monotonic())
+        endured = lingering.endures(size)
+        if not endured:
             self.close()
-        return self.patience >= 0
+        return endured
 
     def shut(self, how: int) -> None:
         """End the connection for all who share it: an application's own fork may hold a copy of the socket."""
@@ -441,7 +440,7 @@ class Connection:
         self.shut(socket.SHUT_RDWR)
         self.inbound.take()
         self.traffic.relieved(self)
-        self.traffic.forget(self)
+        self.loop.forget(self)
         if not self.errand or self.errand.withdraw():
             self._let_go()
 
@@ -449,9 +448,9 @@ class Connection:
         """Close the socket and every file."""
         self._drop_intake()
         self.outbox.clear()
-        self.traffic.dispose(self)
+        self.loop.dispose(self)
 
     def _drop_intake(self) -> None:
         if self.intake:
-            self.intake.discard(self.traffic.spool.close)
+            self.intake.discard(self.traffic.disks.spool.close)
             self.intake = None

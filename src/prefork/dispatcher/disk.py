@@ -12,10 +12,12 @@ import time
 from collections import Counter, deque
 from functools import partial
 from queue import SimpleQueue
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from prefork.dispatcher.outbox import Extent
 
 FEW = 4  # threads while none of them hangs
 MOST = 256
@@ -150,6 +152,21 @@ class Spool(Disk):
     def __init__(self, guard: Callable[..., None], directory: int) -> None:
         super().__init__(guard)
         self.directory = directory
+
+
+class Disks(NamedTuple):
+    """Files that others have made, and our own."""
+
+    files: Disk
+    spool: Spool
+
+    def of(self, extent: Extent) -> Disk:
+        """Where a part of a file is read."""
+        return self.spool if extent.growing else self.files
+
+    def discard(self, extent: Extent) -> None:
+        """Let go of it."""
+        self.of(extent).close(extent.descriptor)
 
 
 def slice_buffer() -> memoryview:

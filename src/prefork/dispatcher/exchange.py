@@ -78,7 +78,7 @@ class Exchange:
     def discard(self) -> None:
         """Let go of the body."""
         if not isinstance(self.body, bytes):
-            self.connection.traffic.spool.close(self.body)
+            self.connection.traffic.disks.spool.close(self.body)
         self.body = b""
 
     def entry(self, status: int, sent: int, cpu: float, worker: str) -> Access:

@@ -6,6 +6,7 @@ The rest of a large counted body goes from the socket straight to its file, in a
 from __future__ import annotations
 
 import os
+from functools import partial
 from typing import TYPE_CHECKING
 
 from prefork import spool
@@ -98,6 +99,10 @@ class Intake:
             self.size += count
             self.written += count
         return True
+
+    def errand(self, client: socket.socket, directory: int) -> Callable[[], bool | None]:
+        """What a thread is to do about it now."""
+        return partial(self.draw, client, directory) if self.plain else partial(self.write, directory)
 
     def take(self) -> bytes | int:
         """The whole body, or the descriptor of its file, which is the caller's from now on."""

@@ -6,6 +6,7 @@ import os
 from typing import TYPE_CHECKING, NamedTuple
 
 from prefork.messages import DONTWAIT, LOG, send
+from prefork.scoreboard import BEGUN
 
 if TYPE_CHECKING:
     import socket
@@ -13,6 +14,8 @@ if TYPE_CHECKING:
     from prefork.dispatcher.exchange import Exchange
     from prefork.messages import Ending
     from prefork.scoreboard import Slot
+
+BEGIN_WITHIN = 1.0  # seconds from the hand-over to the application's start
 
 
 class Sentence(NamedTuple):
@@ -55,6 +58,14 @@ class Worker:
     def has(self, ending: Ending) -> bool:
         """Whether it is working on the request that it says it has finished."""
         return self.exchange is not None and self.exchange.number == ending.number
+
+    def stuck(self, now: float) -> bool:
+        """Whether it has not begun its request in time."""
+        given = self.exchange
+        if given is None or now - given.assigned <= BEGIN_WITHIN:
+            return False
+        progress = self.slot.progress()
+        return progress.number != given.number or progress.state < BEGUN
 
     def close(self) -> None:
         """Let go of both descriptors; the worker sees the end of its pair and leaves."""

@@ -7,14 +7,17 @@ because a directory has come.
 from __future__ import annotations
 
 import select
-import socket
 import sys
+from typing import TYPE_CHECKING
 
 from watchfiles import watch
 
-from prefork.kernel import die_with, set_title
-from prefork.messages import Channel
+from prefork.kernel import set_title
+from prefork.orders import take_orders
 from prefork.watcher.tree import Look, Tree
+
+if TYPE_CHECKING:
+    from prefork.messages import Channel
 
 STEP = 100  # milliseconds without a further change, after which those so far are told
 LONGEST = 2000  # milliseconds that changes are collected, however many more come
@@ -81,11 +84,7 @@ def told(tree: Tree, seen: Look, channel: Channel) -> Look:
 
 def main() -> None:
     """Watch until the master wants it no more."""
-    channel = Channel(socket.socket(fileno=int(sys.argv[1])))
-    orders, _ = channel.receive()
-    if orders is None:
-        return
-    die_with(orders["master"])
+    channel, orders, _ = take_orders(int(sys.argv[1]))
     set_title("prefork: watcher")
     try:
         follow(Tree(orders["root"], orders["data_dir"], tuple(orders["files"])), channel)

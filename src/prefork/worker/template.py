@@ -17,8 +17,8 @@ import sys
 import time
 from typing import TYPE_CHECKING, Any
 
-from prefork.kernel import die_with, set_title
-from prefork.messages import Channel
+from prefork.kernel import set_title
+from prefork.orders import take_orders
 from prefork.scoreboard import Scoreboard
 from prefork.worker import census
 from prefork.worker.app import Refused
@@ -33,6 +33,7 @@ from prefork.worker.threads import serve_in_threads
 from prefork.worker.traces import trace
 
 if TYPE_CHECKING:
+    from prefork.messages import Channel
     from prefork.worker.app import Host
 
 PID = struct.Struct("i")
@@ -173,11 +174,7 @@ def traced(error: BaseException) -> str | None:
 
 def main(descriptor: int) -> int:
     """Run the template on its channel; the first message says what to load."""
-    channel = Channel(socket.socket(fileno=descriptor))
-    orders, descriptors = channel.receive()
-    if orders is None:
-        return 0
-    die_with(orders["master"])
+    channel, orders, descriptors = take_orders(descriptor)
     set_title(f"prefork: template g{orders['generation']} [{orders['served']}]")
     if orders["at_terminal"]:
         leave_keys_to_master()

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from prefork.dispatcher.connection import WATCHED, Connection
-from prefork.dispatcher.disk import Disk, Spool
+from prefork.dispatcher.disk import Disk, Disks, Spool
 from prefork.dispatcher.ledger import Ledger
 from prefork.dispatcher.options import Options
 from prefork.dispatcher.states import State
@@ -73,10 +73,9 @@ class Loop:
         self.interrupted = 0  # how often a connection had more to read than one turn allows
         self.forgotten: list[Connection] = []
         self.disposed: list[Connection] = []
-        self.disk = Disk(lambda then, outcome: then(outcome))
-        self.spool = Spool(lambda then, outcome: then(outcome), directory)
-        self.disks = {disk.bell: disk for disk in (self.disk, self.spool)}
-        for bell in self.disks:
+        self.disks = Disks(Disk(lambda then, outcome: then(outcome)), Spool(lambda then, outcome: then(outcome), directory))
+        self.bells = {disk.bell: disk for disk in self.disks}
+        for bell in self.bells:
             self.epoll.register(bell, select.EPOLLIN)
         self.paused: list[tuple[str, bool]] = []
         self.told: list[tuple[str, str]] = []
@@ -110,8 +109,8 @@ class Loop:
         """Look after everything that has happened; returns how many events there were."""
         events = self.epoll.poll(0 if self.unfinished else timeout)
         for descriptor, mask in events:
-            if descriptor in self.disks:
-                self.disks[descriptor].collect(mask)
+            if descriptor in self.bells:
+                self.bells[descriptor].collect(mask)
             if descriptor in self.connections:
                 self.connections[descriptor].ready(mask)
         waiting, self.unfinished = self.unfinished, []
@@ -207,7 +206,7 @@ class Client:
             peer = local = ("", 0)
         else:
             peer, local = self._connect(room)
-        self.connection = Connection(desk.traffic, self.theirs, peer, local)
+        self.connection = Connection(desk.loop, desk.traffic, self.theirs, peer, local)
         desk.loop.connections[self.theirs.fileno()] = self.connection
         desk.loop.epoll.register(self.theirs.fileno(), WATCHED)
 
@@ -295,7 +294,7 @@ class Desk:
         self.counters = SCOREBOARD.slot(DISPATCHER)
         self.counters.clear()
         Ledger(SCOREBOARD).arrange([])
-        self.traffic = Traffic(self.loop, OPTIONS, self.journal, SCOREBOARD, self.loop.disk, self.loop.spool)
+        self.traffic = Traffic(self.loop, OPTIONS, self.journal, SCOREBOARD, self.loop.disks)
         self.hands: list[Hand] = []
         self.clients: list[Client] = []
 
@@ -314,14 +313,14 @@ class Desk:
 
     def settle(self) -> None:
         """Turn until no thread has anything to do."""
-        self.loop.until(lambda: not any(disk.pending for disk in self.loop.disks.values()))
+        self.loop.until(lambda: not any(disk.pending for disk in self.loop.disks))
 
     def close(self) -> None:
         for end in [*self.clients, *self.hands]:
             end.close()
         self.settle()
         self.loop.epoll.close()
-        for bell, disk in self.loop.disks.items():
+        for bell, disk in self.loop.bells.items():
             for _ in range(disk.threads):
                 disk.errands.put(None)
             os.close(bell)

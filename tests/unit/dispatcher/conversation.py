@@ -6,6 +6,7 @@ import errno
 import os
 import select
 import tempfile
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from prefork.dispatcher.connection import Connection
@@ -84,19 +85,44 @@ class Disk:
         os.close(descriptor)
 
 
+class Disks:
+    """One for all files."""
+
+    spool = Disk()
+
+    def of(self, extent: Extent) -> Disk:
+        return self.spool
+
+    def discard(self, extent: Extent) -> None:
+        self.spool.close(extent.descriptor)
+
+
+class Loop:
+    """Remembers that a connection has more to read."""
+
+    interrupted = False
+
+    def again(self, connection: Connection) -> None:
+        self.interrupted = True
+
+    def forget(self, connection: Connection) -> None:
+        pass
+
+    dispose = forget
+
+
 class Traffic:
     """Answers each request as soon as it is complete."""
 
-    closing = False
+    answers = SimpleNamespace(closing=False)
     options = OPTIONS
-    disk = spool = Disk()
+    disks = Disks()
 
     def __init__(self, reader: Reader) -> None:
         self.reader = reader
         self.served: list[Served] = []
         self.status = 0
         self.fed = b""
-        self.interrupted = False
 
     def origin(self, peer: tuple[str, int], headers: list[tuple[bytes, bytes]]) -> Origin:
         return Origin(peer, "http", headers)
@@ -116,22 +142,11 @@ class Traffic:
         self.status = refused.status
         return "id"
 
-    def again(self, connection: Connection) -> None:
-        self.interrupted = True
-
     def relieved(self, connection: Connection) -> None:
         pass
 
-    forget = dispose = relieved
-
     def abandoned(self) -> None:
         pass
-
-    def discard(self, extent: Extent) -> None:
-        self.disk.close(extent.descriptor)
-
-    def disk_of(self, extent: Extent) -> Disk:
-        return self.disk
 
 
 READER = Reader()  # one for all, as in the dispatcher: what one client sends must not change what is read from another
@@ -140,16 +155,17 @@ READER = Reader()  # one for all, as in the dispatcher: what one client sends mu
 def converse(pieces: Iterable[bytes]) -> Outcome:
     """Send these pieces over one connection, each in a segment of its own."""
     line: Any = Line()
+    loop: Any = Loop()
     traffic: Any = Traffic(READER)
-    connection = Connection(traffic, line, ("192.0.2.1", 4711), ("127.0.0.1", 8069))
+    connection = Connection(loop, traffic, line, ("192.0.2.1", 4711), ("127.0.0.1", 8069))
     for piece in pieces:
         if connection.state is State.CLOSED:
             break
         traffic.fed += piece
         line.pieces.append(piece)
-        traffic.interrupted = True
-        while traffic.interrupted:
-            traffic.interrupted = False
+        loop.interrupted = True
+        while loop.interrupted:
+            loop.interrupted = False
             connection.ready(select.EPOLLIN)
     outcome = Outcome(tuple(traffic.served), traffic.status, connection.state in {State.IDLE, State.HEAD, State.BODY})
     connection.close()

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from prefork.dispatcher import connection
+from prefork.dispatcher import connection, lingering
 from prefork.dispatcher.connection import CONTINUE
 from prefork.dispatcher.outbox import Extent
 from prefork.dispatcher.states import TRANSITIONS, State
@@ -255,14 +255,15 @@ def test_a_refused_client_that_goes_on_sending_has_its_time(desk: Desk) -> None:
     client.send(b"rubbish\r\n\r\n")
     client.connection.deadline = 0.0
     client.send(b"x")
-    assert 0 < client.connection.deadline - time.monotonic() <= connection.LINGER
-    client.connection.until = 5.0
+    assert 0 < client.connection.deadline - time.monotonic() <= lingering.WITHOUT_A_BYTE
+    assert client.connection.lingering
+    client.connection.lingering.until = 5.0
     client.send(b"x")
     assert client.connection.deadline == 5.0, "but not for ever"
 
 
 def test_a_refused_client_does_not_send_without_end(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(connection, "LINGER_BYTES", 1000)
+    monkeypatch.setattr(lingering, "BYTES", 1000)
     client = desk.connect()
     client.send(b"rubbish\r\n\r\n")
     client.send(bytes(1000))
@@ -277,7 +278,8 @@ def test_what_has_arrived_of_a_refused_body_is_let_go(desk: Desk) -> None:
     client.socket.sendall(
         b"POST / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n%x\r\n" % (INLINE + 1) + bytes(INLINE + 1)
     )
-    desk.loop.until(lambda: bool(client.connection.intake and client.connection.intake.descriptor >= 0))
+    desk.loop.until(lambda: client.connection.errand is not None)
+    desk.settle()
     assert len(os.listdir("/proc/self/fd")) == before + 3
     client.send(b"no end of a chunk")
     assert client.state is State.LINGERING

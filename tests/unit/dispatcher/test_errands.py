@@ -176,7 +176,7 @@ def test_a_body_that_was_sent_to_a_static_file(desk: Desk, public: Path, finding
     finding.open = True
     client.socket.sendall(b"POST /static/small HTTP/1.1\r\nHost: h\r\nContent-Length: %d\r\n\r\n" % len(LARGE) + LARGE)
     client.connection.traffic.options = replace(desk.traffic.options, max_body_size=1 << 30)
-    desk.loop.until(lambda: client.state is State.IDLE and client.connection.written > 0)
+    desk.loop.until(lambda: client.state is State.IDLE and client.connection.tally.written > 0)
     assert client.answer()[0] == 405
     desk.settle()
 
@@ -198,7 +198,7 @@ def test_one_that_nobody_has_looked_for_yet_is_not_looked_for_any_more(desk: Des
     for client in clients:
         client.connection.overdue()
     assert len(desk.loop.disposed) >= 6, "those whom no thread works for are let go at once"
-    assert desk.loop.disk.pending <= 4
+    assert desk.loop.disks.files.pending <= 4
     finding.let_go()
     desk.settle()
     assert len(desk.loop.disposed) == 10
@@ -273,7 +273,7 @@ def test_a_broken_answer_behind_a_file_ends_by_a_reset(desk: Desk, carrying: Hel
     hand, number = hand_file(desk, client)
     carrying.await_entry(desk)
     hand.worker.exchange = None
-    client.connection.answered(False, broken=True)
+    client.connection.answered(0, keep=False, broken=True)
     assert client.state is State.FLUSHING
     carrying.let_go()
     desk.loop.until(lambda: client.state is State.CLOSED)

@@ -561,7 +561,7 @@ def test_head_of_a_page_has_no_body(desk: Desk) -> None:
 def test_closing_ends_connections_after_their_answer(desk: Desk) -> None:
     hand, client = desk.hire(), desk.connect()
     client.send(GET % 1)
-    desk.traffic.closing = True
+    desk.traffic.answers.closing = True
     hand.answer(OK)
     assert client.answer() == (200, b"ok")
     assert client.ended()

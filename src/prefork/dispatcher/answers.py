@@ -1,0 +1,69 @@
+"""How requests end: the answers that the dispatcher gives itself, and the account of every answer.
+
+What is counted, logged as failed and entered into the access log about an answer is so here and nowhere else. It knows neither the
+queue nor who works on what.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from prefork.dispatcher.paths import Paths
+from prefork.dispatcher.replies import failure
+from prefork.events import RequestFailed
+from prefork.scoreboard import ANSWERED, FAILED
+
+if TYPE_CHECKING:
+    from prefork.dispatcher.exchange import Exchange
+    from prefork.dispatcher.options import Options
+    from prefork.dispatcher.outbox import Extent
+    from prefork.journal import Journal
+    from prefork.scoreboard import Slot
+
+
+class Answers:
+    """Answers exchanges, and accounts for those that workers have answered. `worker` is a name, `-` where there is none."""
+
+    def __init__(self, options: Options, journal: Journal, counters: Slot) -> None:
+        self.journal = journal
+        self.counters = counters
+        self.closing = False  # connections are closed after their answer
+        self.apply(options)
+
+    def apply(self, options: Options) -> None:
+        """Use these settings from now on."""
+        self.options = options
+        self.unlogged = Paths([options.access_log_exclude] if options.access_log_exclude else [])
+
+    def keep(self, exchange: Exchange) -> bool:
+        """Whether its connection is for further requests."""
+        return exchange.head.keep and not self.closing and self.options.keepalive_timeout > 0
+
+    def give(self, exchange: Exchange, status: int, *parts: bytes | Extent) -> None:
+        """Answer a request with these parts, head and all."""
+        self.account(exchange, status, sum(map(len, parts)), 0.0, "-")
+        exchange.discard()
+        exchange.connection.answer(*parts, keep=self.keep(exchange))
+
+    def fail(self, exchange: Exchange, status: int, reason: str, *, worker: str, incident: str = "") -> None:
+        """Answer a request that no worker will. Without a `reason` nothing but its access line is logged."""
+        self._note_failure(exchange, status, worker, reason)
+        self.give(exchange, status, failure(status, exchange.head, exchange.request_id, incident, keep=self.keep(exchange)))
+
+    def cut(self, exchange: Exchange, status: int, worker: str, cause: str) -> None:
+        """End a connection in the middle of an answer of which `status` is out, 0 where that is not known."""
+        self._note_failure(exchange, status, worker, f"{cause}, the connection is cut")
+        exchange.connection.cut()
+
+    def account(self, exchange: Exchange, status: int, sent: int, cpu: float, worker: str) -> None:
+        """Enter a whole answer. `sent` is in bytes, `cpu` in seconds."""
+        self.counters[ANSWERED] += 1
+        # A health check that fails is worth its line.
+        if self.options.access_log and (status >= 400 or self.unlogged.find(exchange.head.target) is None):
+            self.journal.note(exchange.entry(status, sent, cpu, worker))
+
+    def _note_failure(self, exchange: Exchange, status: int, worker: str, reason: str) -> None:
+        self.counters[FAILED] += 1
+        if reason:
+            failed = RequestFailed(exchange.head.method, exchange.target(), status, worker, exchange.request_id, reason)
+            self.journal.note(failed)
