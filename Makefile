@@ -4,7 +4,7 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test check format bench bench-limits soak clean
+.PHONY: help setup run test test-odoo check format bench bench-limits bench-odoo soak clean
 
 help: ## show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -25,6 +25,11 @@ test: setup examples/shop/.venv/.ready ## run the tests (their applications' env
 	PYTHONPATH=$(CURDIR)/src examples/shop/.venv/bin/python -W error -m unittest discover -q -s examples/shop/tests
 	$(BIN)/pytest
 
+# PYTHON is Odoo's interpreter here, not the one to make .venv with.
+test-odoo: ## test against an installed Odoo: make test-odoo ODOO=/its/tree PYTHON=/its/interpreter
+	@$(MAKE) --no-print-directory PYTHON=python3 setup
+	$(BIN)/pytest tests/odoo --odoo='$(ODOO)' --odoo-python='$(PYTHON)'
+
 check: setup ## format, lint, types
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
@@ -39,6 +44,10 @@ bench: setup ## measure against the other servers; writes docs/benchmarks.md
 
 bench-limits: setup ## run the same abuses against the other servers' limits; writes docs/limits.md
 	$(PYTHON) bench/run.py limits
+
+bench-odoo: ## measure against Odoo's own server, with ODOO and PYTHON as for test-odoo; writes docs/odoo-benchmarks.md
+	@$(MAKE) --no-print-directory PYTHON=python3 setup
+	$(BIN)/python bench/run_odoo.py --odoo='$(ODOO)' --python='$(PYTHON)'
 
 soak: setup examples/shop/.venv/.ready ## every lifecycle story 20 times, chaos, fuzzing (40 minutes); writes docs/soak.md
 	$(BIN)/python tests/soak.py

@@ -72,11 +72,13 @@ def serve(file: Path | None, application: str | None, **flags: Any) -> None:
         return config.load(file, given, os.environ, cwd)
 
     settings = loaded(reread)
-    if not settings.stop_after_init and (problems := config.unservable(settings)):
+    if problems := config.unservable(settings):
         refuse(problems)
     tell("warning", config.warnings(settings, config.read_machine()))
     if settings.stop_after_init:
-        return
+        from prefork.master.rehearsal import rehearse
+
+        sys.exit(rehearse(settings))
     from prefork.master.serve import serve as run
 
     sys.exit(run(settings, reread))
@@ -97,6 +99,8 @@ def check(file: Path | None, application: str | None, explain: bool, **flags: An
 
         for line in explanation(settings, min(shutil.get_terminal_size().columns, 100)):
             click.echo(line)
+    if settings.odoo and settings.host_options:
+        click.echo(f"Left to Odoo: {', '.join(sorted(settings.host_options))}.")
     found = [*config.for_development(settings), *config.warnings(settings, config.read_machine())]
     tell("warning", found)
     try:

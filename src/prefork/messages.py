@@ -72,17 +72,19 @@ def unpack_request(message: bytes) -> Request:
 LOG = b"log"  # in a request's place: a worker's log is another file, whose descriptor comes with it. No request begins with an l
 
 END, REST, FILE, SPOOLED = 1, 2, 3, 4
-ENDING = struct.Struct("<BBHQQQ")
+ENDING = struct.Struct("<BBHQQQIQ")
 EXTENT = struct.Struct("<BQQ")
+LONGEST_TAG = 256  # bytes behind an ending
 KEEP, WORN, BROKEN = 1, 2, 4  # flags of an ending
 
 
 class Ending(NamedTuple):
     """A worker has finished a request and is idle.
 
-    `sent` counts the bytes of the answer, `cpu` is in nanoseconds of the whole worker process, in threaded mode
-    of the thread. `worn`: the worker asks to be
-    replaced, and goes on until it is. `broken`: the answer ends in its middle, and its client must not take it for whole.
+    `sent` counts the bytes of the answer, `cpu` is in nanoseconds of the whole worker process, in threaded mode of the thread.
+    `worn`: the worker asks to be replaced, and goes on until it is. `broken`: the answer ends in its middle, and its client must
+    not take it for whole. `queries` and the nanoseconds they took in `sql` are those of a host that counts them, `tag` is what the
+    application has said that the request is about.
     """
 
     number: int
@@ -92,17 +94,25 @@ class Ending(NamedTuple):
     keep: bool
     worn: bool
     broken: bool
+    queries: int
+    sql: int
+    tag: str
 
 
-def pack_ending(number: int, status: int, sent: int, cpu: int, flags: int) -> bytes:
+def pack_ending(
+    number: int, status: int, sent: int, cpu: int, flags: int, queries: int = 0, sql: int = 0, tag: bytes = b""
+) -> bytes:
     """An ending as one message; `flags` from KEEP, WORN and BROKEN."""
-    return ENDING.pack(END, flags, status, number, sent, cpu)
+    return ENDING.pack(END, flags, status, number, sent, cpu, queries, sql) + tag
 
 
 def unpack_ending(message: bytes) -> Ending:
     """The ending in a message. Raises struct.error when it is not one."""
-    _, flags, status, number, sent, cpu = ENDING.unpack(message)
-    return Ending(number, status, sent, cpu, bool(flags & KEEP), bool(flags & WORN), bool(flags & BROKEN))
+    if len(message) > ENDING.size + LONGEST_TAG:
+        raise struct.error("more than a tag follows")
+    _, flags, status, number, sent, cpu, queries, sql = ENDING.unpack_from(message)
+    tag = message[ENDING.size :].decode(errors="replace")
+    return Ending(number, status, sent, cpu, bool(flags & KEEP), bool(flags & WORN), bool(flags & BROKEN), queries, sql, tag)
 
 
 def pack_rest(data: bytes) -> bytes:

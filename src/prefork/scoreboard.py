@@ -104,11 +104,12 @@ class Slot(Block):
         super().__init__(words, base)
         self.room = room
 
-    def set_tag(self, number: int, text: str) -> None:
-        """Say what request `number` is about, in the application's words."""
+    def set_tag(self, number: int, text: str) -> bytes:
+        """Say what request `number` is about, in the application's words; returns those that there was room for."""
         data = text.encode(errors="replace")[: TAG - 8]
         self.room[8:TAG] = data.ljust(TAG - 8, b"\0")
         self.room[:8] = number.to_bytes(8, "little")
+        return data
 
     def tag(self, number: int) -> str:
         """What request `number` is about; empty when nobody has said."""

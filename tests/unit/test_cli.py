@@ -227,7 +227,7 @@ def test_serve_reads_again_what_it_read_first(master: list[tuple[Settings, Any]]
         (["a:b", "--no-http"], 1, "error: --no-http-enable: False leaves nothing to run"),
         (["a:b", "--workers", "x"], 1, 'error: --workers: "x" is not a whole number'),
         (["a:b", "--workers", "x", "--stop-after-init"], 1, 'error: --workers: "x" is not a whole number'),
-        (["a:b", "--stop-after-init"], 0, ""),
+        (["--stop-after-init"], 1, "error: app: nothing to serve; name an application"),
         (["a:b", "--app", "c:d"], 2, "the application is named twice, as a:b and as --app c:d; name it once"),
         (["a:b", "--xumask", "022"], 2, "Did you mean '--umask'?"),
     ],

@@ -110,16 +110,22 @@ def test_the_largest_request_fits_into_a_pair(wire: Ends) -> None:
 
 @settings(deadline=None)
 @given(
-    st.integers(0, (1 << 64) - 1), st.integers(0, 999), st.integers(0, (1 << 64) - 1), st.integers(0, 1 << 60), st.integers(0, 7)
+    st.integers(0, (1 << 64) - 1),
+    st.integers(0, 999),
+    st.integers(0, (1 << 64) - 1),
+    st.integers(0, 1 << 60),
+    st.integers(0, 7),
+    st.integers(0, (1 << 32) - 1),
+    st.integers(0, 1 << 60),
+    st.text(max_size=60),
 )
-def test_endings(number: int, status: int, sent: int, cpu: int, flags: int) -> None:
-    ending = unpack_ending(pack_ending(number, status, sent, cpu, flags))
-    assert ending == Ending(
-        number, status, sent, cpu, keep=bool(flags & KEEP), worn=bool(flags & WORN), broken=bool(flags & BROKEN)
-    )
+def test_endings(number: int, status: int, sent: int, cpu: int, flags: int, queries: int, sql: int, tag: str) -> None:
+    ending = unpack_ending(pack_ending(number, status, sent, cpu, flags, queries, sql, tag.encode()))
+    keep, worn, broken = (bool(flags & flag) for flag in (KEEP, WORN, BROKEN))
+    assert ending == Ending(number, status, sent, cpu, keep, worn, broken, queries, sql, tag)
 
 
-@pytest.mark.parametrize("message", [b"", b"\1", b"\1" * 100])
+@pytest.mark.parametrize("message", [b"", b"\1", b"\1" * 1000])
 def test_what_is_no_ending(message: bytes) -> None:
     with pytest.raises(struct.error):
         unpack_ending(message)

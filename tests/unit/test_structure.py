@@ -97,7 +97,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "store": {"store"},
     "watcher": {"watcher", "kernel", "messages", "orders"},
     "testing": {"testing"},
-    "cli": {"prefork", "cgroups", "config", "control", "incidents", "master.serve", "store", "views"},
+    "cli": {"prefork", "cgroups", "config", "control", "incidents", "master.rehearsal", "master.serve", "store", "views"},
     "__main__": {"cli"},
 }
 INSIDE_APPLICATIONS = [
@@ -109,7 +109,7 @@ INSIDE_APPLICATIONS = [
     or name in {"http/__init__.py", "http/conditions.py", "http/framing.py", "http/pages.py"}
 ]
 # The libraries that a feature needs in the application's environment, and the only modules that look for them, inside a function.
-LOOKED_FOR = {"store/connection.py": {"psycopg"}, "jobs/schedules.py": {"cronsim"}}
+LOOKED_FOR = {"store/connection.py": {"psycopg"}, "jobs/schedules.py": {"cronsim"}, "worker/hosts/odoo.py": {"odoo"}}
 OLDEST = (3, 9)
 
 

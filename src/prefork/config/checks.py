@@ -8,6 +8,7 @@ from __future__ import annotations
 import ipaddress
 from typing import TYPE_CHECKING
 
+from prefork.config.kinds import ODOO
 from prefork.config.problems import Problem
 from prefork.config.quantities import about
 from prefork.config.settings import OPTIONS, Settings
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 
     from prefork.config.machine import Machine
 
+ODOO_ONLY = ("odoo_args", "server_wide_modules")
 PER_REQUEST = ("limit_memory_soft", "limit_memory_hard", "limit_time_cpu", "limit_time_real", "limit_time_real_routes")
 NGINX_KEEPALIVE = 60.0  # seconds nginx keeps an idle connection to its upstream by default
 
@@ -31,7 +33,7 @@ def contradictions(settings: Settings, broken: AbstractSet[str] = frozenset()) -
 def unservable(settings: Settings) -> list[Problem]:
     """Why `prefork serve` cannot start with settings that are valid in themselves."""
     found = []
-    if settings.http_enable and settings.app is None:
+    if settings.http_enable and settings.app is None and settings.odoo is None:
         found.append(problem(settings, "app", "nothing to serve; name an application, as in `prefork serve module:attribute`"))
     if not settings.http_enable and not settings.cron_processes:
         without = "max_cron_threads is 0" if settings.job_source else "there are no jobs (option job_source)"
@@ -75,6 +77,12 @@ def soft_above_hard(settings: Settings) -> Iterator[str]:
     """A worker must be replaceable before it is killed."""
     if settings.limit_memory_soft > settings.limit_memory_hard > 0:
         yield f"{both(settings, 'limit_memory_soft', 'limit_memory_hard')}; set it to 60 to 90 % of the hard limit"
+
+
+def two_applications(settings: Settings) -> Iterator[str]:
+    """One server serves one application."""
+    if settings.odoo and settings.app not in {None, f"{ODOO}{settings.odoo}"}:
+        yield f"odoo is set as well, to {settings.odoo} ({settings.source('odoo')}); remove one of the two"
 
 
 def crowded(settings: Settings) -> Iterator[str]:
@@ -144,6 +152,13 @@ def memory_fit(settings: Settings, machine: Machine) -> Iterator[str]:
         yield f"{product} do not fit the {about(machine.memory)} of this {machine.bound}; lower workers or the limit"
 
 
+def without_odoo(settings: Settings, _machine: Machine) -> Iterator[str]:
+    """What only Odoo can read."""
+    given = [name for name in ODOO_ONLY if name in settings.sources]
+    if given and not settings.odoo:
+        yield f"not set, so nobody reads {', '.join(given)}"
+
+
 def too_few(settings: Settings, _machine: Machine) -> Iterator[str]:
     """A second worker is what keeps a site answering while the first is busy."""
     if settings.workers == 1:
@@ -202,11 +217,13 @@ def problem(settings: Settings, name: str, sentence: str) -> Problem:
 # The options a check reads; its problems belong to the first of them.
 CONTRADICTIONS: tuple[tuple[tuple[str, ...], Callable[[Settings], Iterator[str]]], ...] = (
     (("limit_memory_soft", "limit_memory_hard"), soft_above_hard),
+    (("app", "odoo"), two_applications),
     (("lanes", "workers"), crowded),
     (("http_interface",), covered),
     (("session_store", "workers"), unshared),
 )
 DOUBTS: tuple[tuple[tuple[str, ...], Callable[[Settings, Machine], Iterator[str]]], ...] = (
+    (("odoo",), without_odoo),
     (("workers",), too_few),
     (("workers",), too_many),
     (("limit_memory_soft", "limit_memory_hard"), share_of_hard),

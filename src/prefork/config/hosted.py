@@ -6,6 +6,10 @@ Prefork neither reads nor checks their values, and never prints one that may hol
 from __future__ import annotations
 
 import re
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from prefork.config.settings import Settings
 
 ODOO_KEYS = frozenset(
     """
@@ -27,6 +31,21 @@ ODOO_KEYS = frozenset(
     """.split()
 )
 
+# Options of ours that Odoo knows by the same names, and reads for itself from the file: where one comes from elsewhere, it is told.
+SHARED = (
+    "http_enable",
+    "http_interface",
+    "http_port",
+    "limit_memory_hard",
+    "limit_memory_soft",
+    "limit_request",
+    "limit_time_cpu",
+    "limit_time_real",
+    "max_cron_threads",
+    "proxy_mode",
+    "server_wide_modules",
+)
+
 SECRET_KEY = re.compile(r"(?:^|_)(?:password|passwd|passphrase|secret|token|dsn)(?:$|_)")
 SECRET_TEXT = re.compile(r"://[^/\s]*:[^/\s]*@|\bpassword\s*=", re.IGNORECASE)
 
@@ -34,6 +53,23 @@ SECRET_TEXT = re.compile(r"://[^/\s]*:[^/\s]*@|\bpassword\s*=", re.IGNORECASE)
 def wants_reload(dev_mode: str) -> bool:
     """Whether Odoo's key `dev_mode`, a list, asks for a reload when the code changes."""
     return not {"reload", "all"}.isdisjoint(word.strip() for word in dev_mode.split(","))
+
+
+def told(settings: Settings) -> dict[str, str]:
+    """What Odoo cannot read in the file, as texts of its own options."""
+    given = [name for name in SHARED if settings.source(name).layer in {"flag", "environment"}]
+    return {
+        **{name: odoos(settings.value(name)) for name in given},
+        **settings.host_told,
+        "workers": str(settings.workers),  # its own default is another
+    }
+
+
+def odoos(value: object) -> str:
+    """A value of ours as Odoo reads it: seconds and bytes are whole numbers there."""
+    if isinstance(value, tuple):
+        return ",".join(map(str, value))
+    return str(int(value)) if isinstance(value, float) else str(value)
 
 
 def is_secret(key: str) -> bool:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import ipaddress
 import os
 import re
+import shlex
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 
 UNSET = frozenset({"", "none", "false"})  # what odoo.conf writes where a value is not set
 APPLICATION = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*:[^\W\d]\w*(\.[^\W\d]\w*)*(\(\))?")
+ODOO = "odoo:"  # begins the name of an application that is Odoo
 UNIX = "unix:"  # begins an address that is a path
 LONGEST_SOCKET = 107  # bytes of a socket's path: unix(7)
 FUNCTION = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*:[^\W\d]\w*(\.[^\W\d]\w*)*")
@@ -63,10 +65,12 @@ def octal(text: str) -> int:
     return int(text, 8)
 
 
-def application(text: str) -> str:
-    """The name of an application, `module:attribute` or `module:factory()`."""
+def application(text: str, base: Path) -> str:
+    """The name of an application: `module:attribute`, `module:factory()`, or `odoo:` and the path of Odoo's tree."""
+    if text.startswith(ODOO) and "/" in text:
+        return ODOO + str(path(text.removeprefix(ODOO), base))
     if not APPLICATION.fullmatch(text):
-        raise ValueError(f'"{text}" names no application; write module:attribute or module:factory()')
+        raise ValueError(f'"{text}" names no application; write module:attribute, module:factory() or odoo:/path/of/odoo')
     return text
 
 
@@ -114,6 +118,14 @@ def socket_path(text: str, base: Path) -> Path:
 def names(text: str) -> tuple[str, ...]:
     """A list, separated by commas or line ends."""
     return tuple(part.strip() for part in re.split(r"[,\n]", text) if part.strip())
+
+
+def words(text: str) -> tuple[str, ...]:
+    """Words as a shell takes them apart."""
+    try:
+        return tuple(shlex.split(text))
+    except ValueError as error:
+        raise ValueError(f'"{text}" cannot be taken apart into words: {str(error).lower()}') from None
 
 
 def patterns(text: str) -> tuple[str, ...]:
@@ -236,7 +248,7 @@ def listed(items: tuple[object, ...]) -> str:
     return ", ".join(map(str, items))
 
 
-APP = plain("MODULE:ATTRIBUTE", "`module:attribute` or `module:factory()`", application)
+APP = Kind("MODULE:ATTRIBUTE", "`module:attribute`, `module:factory()` or `odoo:/path`", application)
 HOOK = plain("MODULE:FUNCTION", "`module:function`", function)
 NUMBER = plain("NUMBER", "a whole number", whole_number)
 PORT = plain("PORT", "a port", whole_number)
@@ -254,6 +266,7 @@ INTERFACES = Kind(
     unset=UNSET - {""},
 )
 NAMES = plain("NAMES", "names separated by commas", names, listed)
+WORDS = plain("WORDS", "words as in a shell", words, shlex.join)
 PATTERNS = plain("PATHS", "paths separated by commas; `*` stands for anything", patterns, listed)
 NETWORKS = plain("NETWORKS", "IP addresses and networks separated by commas", networks, listed)
 ROUTE_TIMES = plain("ROUTES", "`/pattern:time`, separated by commas", route_times, route_times_words)

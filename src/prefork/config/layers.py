@@ -12,7 +12,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from prefork.config import tree
 from prefork.config.checks import contradictions
+from prefork.config.groups.application import odoo_in
 from prefork.config.hosted import ODOO_KEYS
 from prefork.config.obstacles import obstacles
 from prefork.config.option import Surroundings
@@ -48,6 +50,9 @@ class Draft:
     sources: dict[str, Source] = field(default_factory=dict)
     written: dict[str, Text] = field(default_factory=dict)
     host_options: dict[str, str] = field(default_factory=dict)
+    host_told: dict[str, str] = field(default_factory=dict)
+    hosted: dict[str, Source] = field(default_factory=dict)
+    strange: list[tuple[str, Source]] = field(default_factory=list)
     host_sections: dict[str, dict[str, str]] = field(default_factory=dict)
     problems: list[Problem] = field(default_factory=list)
     remarks: list[Problem] = field(default_factory=list)
@@ -63,6 +68,7 @@ def load(file: Path | None, flags: Mapping[str, str], environ: Mapping[str, str]
         file=Path(os.path.abspath(cwd / chosen)) if chosen else None,
         host_options=draft.host_options,
         host_sections=draft.host_sections,
+        host_told=draft.host_told,
         sources=draft.sources,
         remarks=tuple(draft.remarks),
         surroundings=Surroundings(cwd, environ),
@@ -99,16 +105,36 @@ def gather(file: Path | None, flags: Mapping[str, str], environ: Mapping[str, st
         parse(draft, name, text)
         if name in ODOO_KEYS:  # ours and the host's
             draft.host_options[name] = text.text
+            if text.source.layer != "file":
+                draft.host_told[name] = text.text
+    judge_hosted(draft)
     return draft
 
 
+def judge_hosted(draft: Draft) -> None:
+    """A key that nobody knows is a mistake, but with Odoo it may be an add-on's; and not each Odoo reads all of its own keys."""
+    odoo = draft.values.get("odoo") or odoo_in(draft.values.get("app"))
+    if odoo and (found := tree.version(odoo)):
+        for key in tree.unread(odoo, draft.hosted):
+            draft.remarks.append(draft.hosted[key].problem(key, f"Odoo {found[0]}.{found[1]} does not read it"))
+    for key, source in draft.strange:
+        if odoo:
+            sentence = f"neither Prefork nor Odoo itself knows it, an add-on may{did_you_mean(key, ending='')}"
+            draft.remarks.append(source.problem(key, sentence))
+        else:
+            del draft.host_options[key]
+            draft.problems.append(source.problem(key, f"there is no such option{did_you_mean(key)}"))
+
+
 def config_file(file: Path | None, environ: Mapping[str, str], cwd: Path) -> Path | None:
-    """The file to read: the one asked for, `PREFORK_CONFIG`, or ./prefork.conf where it exists."""
+    """The file to read: the one asked for, `PREFORK_CONFIG`, ./prefork.conf where it exists, or Odoo's `ODOO_RC`."""
     if file is not None:
         return file
     if environ.get("PREFORK_CONFIG"):
         return Path(environ["PREFORK_CONFIG"])
-    return Path(DEFAULT_FILE) if (cwd / DEFAULT_FILE).exists() else None
+    if (cwd / DEFAULT_FILE).exists():
+        return Path(DEFAULT_FILE)
+    return Path(environ["ODOO_RC"]) if environ.get("ODOO_RC") else None
 
 
 def take_file(draft: Draft, reading: Reading, base: Path) -> None:
@@ -122,8 +148,10 @@ def take_file(draft: Draft, reading: Reading, base: Path) -> None:
             take(draft, Text(entry.key, entry.text, source, base))
         elif entry.key in ODOO_KEYS:
             draft.host_options[entry.key] = entry.text
+            draft.hosted[entry.key] = source
         else:
-            draft.problems.append(source.problem(entry.key, f"there is no such option{did_you_mean(entry.key)}"))
+            draft.host_options[entry.key] = entry.text
+            draft.strange.append((entry.key, source))
     for section in sorted(draft.host_sections):
         if section.lower().rstrip("s") == "option":
             draft.problems.append(Problem(reading.name, f"the section [{section}] is not read; did you mean [{OPTIONS_SECTION}]?"))
@@ -151,7 +179,7 @@ def from_environment(draft: Draft, environ: Mapping[str, str], cwd: Path) -> Ite
         if key in NAMES:
             yield Text(NAMES[key], environ[variable], Source("environment", variable), cwd)
         elif key in ODOO_KEYS:
-            draft.host_options[key] = environ[variable]
+            draft.host_options[key] = draft.host_told[key] = environ[variable]
         elif not SERVICE_VARIABLE.fullmatch(variable):
             guess = did_you_mean(key, lambda name: PREFIX + name.upper())
             draft.remarks.append(Problem(variable, f"the variable sets no option{guess}"))
@@ -171,9 +199,9 @@ def parse(draft: Draft, name: str, text: Text) -> None:
         draft.problems.append(text.source.problem(text.key, str(error)))
 
 
-def did_you_mean(key: str, spelled: Callable[[str], str] = str) -> str:
-    """The known name closest to an unknown one, as the end of a sentence."""
+def did_you_mean(key: str, spelled: Callable[[str], str] = str, ending: str = "; `prefork serve --help` lists all options") -> str:
+    """The known name closest to an unknown one, as the end of a sentence; `ending` where none is close."""
     from difflib import get_close_matches
 
     found = get_close_matches(key.replace("-", "_"), sorted(NAMES.keys() | ODOO_KEYS), n=1, cutoff=0.7)
-    return f"; did you mean {spelled(found[0])}?" if found else "; `prefork serve --help` lists all options"
+    return f"; did you mean {spelled(found[0])}?" if found else ending

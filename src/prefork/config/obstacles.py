@@ -13,6 +13,7 @@ import stat
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from prefork.config import tree
 from prefork.config.checks import problem
 from prefork.config.embedded import binaries, socket_of
 from prefork.config.kinds import LONGEST_SOCKET, UNIX
@@ -52,6 +53,12 @@ def dev(settings: Settings) -> Iterator[str]:
     """What notices changes is installed only where it is wanted."""
     if settings.dev and importlib.util.find_spec("watchfiles") is None:
         yield "needs watchfiles, which is not installed beside Prefork; install prefork[watch], or leave the option out"
+
+
+def odoo(settings: Settings) -> Iterator[str]:
+    """Odoo's directory must hold Odoo."""
+    if settings.odoo and tree.version(settings.odoo) is None:
+        yield f"{settings.odoo} does not hold Odoo, as there is no odoo/release.py in it; name the directory that odoo-bin is in"
 
 
 def data_dir(settings: Settings) -> Iterator[str]:
@@ -210,6 +217,7 @@ def number(name: str, look_up: Callable[[str], int]) -> int | None:
 
 OBSTACLES: dict[str, Callable[[Settings], Iterator[str]]] = {
     "app_dir": app_dir,
+    "odoo": odoo,
     "python": python,
     "dev": dev,
     "jobs": jobs,

@@ -28,12 +28,14 @@ NAMES: dict[str, str] = {name: each.name for each in OPTIONS.values() for name i
 class Settings(Sessions, Process, Logging, Store, Timeouts, Limits, HTTP, Workers, Application):
     """One attribute per option; times are seconds (float), sizes bytes (int).
 
-    `file` is the one that was read. `host_options` and `host_sections` are the application's own keys and sections, as written.
+    `file` is the one that was read. `host_options` and `host_sections` are the application's own keys and sections, as written;
+    `host_told` are those of the options that come from elsewhere, so that the application cannot find them in the file.
     `remarks` are warnings that came up while reading.
     """
 
     host_options: Mapping[str, str] = field(default_factory=dict, repr=False)
     host_sections: Mapping[str, Mapping[str, str]] = field(default_factory=dict, repr=False)
+    host_told: Mapping[str, str] = field(default_factory=dict, repr=False)
     file: Path | None = field(default=None, repr=False, compare=False)
     sources: Mapping[str, Source] = field(default_factory=dict, repr=False, compare=False)
     remarks: tuple[Problem, ...] = field(default=(), repr=False, compare=False)
@@ -91,7 +93,7 @@ class Settings(Sessions, Process, Logging, Store, Timeouts, Limits, HTTP, Worker
     @property
     def subject(self) -> str:
         """What is run, in a word: the application, or where its jobs come from."""
-        return self.app or ", ".join(self.jobs) or self.job_source or "nothing"
+        return "odoo" if self.odoo else self.app or ", ".join(self.jobs) or self.job_source or "nothing"
 
     @property
     def control_socket(self) -> Path:

@@ -23,6 +23,7 @@ from prefork.dispatcher.traffic import Traffic
 from prefork.dispatcher.workers import BEGIN_WITHIN, Sentence, Worker
 from prefork.messages import (
     CLOEXEC_DONTWAIT,
+    END,
     ENDING,
     EXTENT,
     FILE,
@@ -157,7 +158,7 @@ class Dispatcher:
             self.traffic.rest(worker, message[1:])
         elif message[0] in {FILE, SPOOLED} and len(message) == EXTENT.size and descriptors:
             self.traffic.rest(worker, Extent(descriptors[0], *unpack_extent(message), growing=message[0] == SPOOLED))
-        elif len(message) == ENDING.size and not descriptors and worker.has(ending := unpack_ending(message)):
+        elif message[0] == END and len(message) >= ENDING.size and not descriptors and worker.has(ending := unpack_ending(message)):
             self.traffic.ended(worker, ending)
         else:
             # Something else in the worker writes to its pair: whatever it says now cannot be trusted.

@@ -7,6 +7,7 @@ import platform
 import time
 from typing import TYPE_CHECKING, Any
 
+from prefork.config.hosted import told
 from prefork.master.spawn import start_template
 
 if TYPE_CHECKING:
@@ -55,6 +56,7 @@ class Generation:
             "subject": settings.subject,
             "node": f"{platform.node()}:{settings.data_dir}",
             "job_source": settings.job_source,
+            "odoo": self.odoo(),
             "app_dir": str(settings.app_dir),
             "hooks": {name: settings.value(name) for name in HOOKS if settings.value(name)},
             "preload": self.preload,
@@ -74,6 +76,19 @@ class Generation:
             "limit_request_jitter": settings.limit_request_jitter,
             "jobs": settings.jobs,
             "store": store(settings),
+        }
+
+    def odoo(self) -> dict[str, Any] | None:
+        """What Odoo's host needs to know, where Odoo is served."""
+        settings = self.settings
+        if settings.odoo is None:
+            return None
+        return {
+            "tree": str(settings.odoo),
+            "file": str(settings.file) if settings.file else None,
+            "arguments": settings.odoo_args,
+            "told": told(settings),
+            "first": self.number == 1,
         }
 
     def late(self, now: float) -> bool:

@@ -314,7 +314,11 @@ class Master:
 
     def hear_reports(self) -> None:
         """A worker reports."""
-        self.crew.hear(json.loads(self.reports.recv(1 << 17)))
+        report = json.loads(self.reports.recv(1 << 17))
+        if report["kind"] == "reload":
+            self.reload_code(unheard)
+        else:
+            self.crew.hear(report)
 
     def loaded(self, generation: Generation) -> None:
         """A generation can fork: the first one serves, a later one takes over."""

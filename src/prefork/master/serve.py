@@ -48,6 +48,6 @@ def serve(settings: Settings, reread: Callable[[], Settings]) -> int:
             sys.stderr.write(f"prefork: cannot use {error.filename}: {(error.strerror or str(error)).lower()}\n")
             return UNUSABLE
         adopt_orphans()
-        set_title(f"prefork: master [{settings.app}]")
+        set_title(f"prefork: master [{settings.subject}]")
         journal = Journal(Sink(log), level=settings.log_level, as_json=settings.log_format == "json", logger="prefork.master")
         return Master(settings, reread, opened, spool, [*places, secret], log, journal).run()

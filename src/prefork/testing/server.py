@@ -32,7 +32,8 @@ GRACE = 2.0  # seconds that processes may take to follow their master
 class Server:
     """A server of `app`. Every other keyword is an option of the configuration file; None leaves the option out.
 
-    With `at_terminal` it is started from a terminal of its own, and `type` writes as a keyboard does.
+    `arguments` are for the command line of `serve`. With `at_terminal` it is started from a terminal of its own, and `type` writes
+    as a keyboard does.
     Use it as a context manager (started and ready inside), or `launch()` it and `close()` it for a start that is meant to fail.
     `env` is added to the environment. Each method that waits raises AssertionError with the whole log.
     """
@@ -46,6 +47,7 @@ class Server:
         python: str | os.PathLike[str] | None = None,
         env: Mapping[str, str] | None = None,
         at_terminal: bool = False,
+        arguments: Sequence[str] = (),
         **options: object,
     ) -> None:
         self.directory = tempfile.mkdtemp(prefix="prefork-")
@@ -59,6 +61,7 @@ class Server:
         self._env = dict(env or {})
         self._process: subprocess.Popen[bytes] | None = None
         self._at_terminal = at_terminal
+        self._arguments = list(arguments)
         self._keyboard = -1
         place = None if app_dir is None else os.path.abspath(app_dir)
         interpreter = None if python is None else os.path.abspath(python)
@@ -101,7 +104,7 @@ class Server:
         environment = {name: value for name, value in os.environ.items() if not name.startswith("PREFORK_")}
         environment.update(self._env)
         environment[processes.MARK] = self._mark
-        command = [*self.command, "serve", "-c", self.configuration, "--log-format", "json"]
+        command = [*self.command, "serve", "-c", self.configuration, "--log-format", "json", *self._arguments]
         self._reader = self.log.follow((self._open_terminal if self._at_terminal else self._open)(command, environment))
         return self
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 import textwrap
 from typing import TYPE_CHECKING, Any
 
@@ -47,6 +48,13 @@ class Configured(click.Command):
     def __init__(self, *args: Any, **attributes: Any) -> None:
         super().__init__(*args, **attributes)
         self.params += [OptionFlag(each) for group in GROUPS for each in declared(group) if not each.secret]
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """What stands behind `--` is for Odoo's own command line."""
+        if "--" in args:
+            end = args.index("--")
+            args = [*args[:end], f"--odoo-args={shlex.join(args[end + 1 :])}"]
+        return super().parse_args(ctx, args)
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the command's own options, then the groups with the defaults in brackets."""

@@ -11,11 +11,18 @@ if TYPE_CHECKING:
     from prefork.worker.reply import Reply
 
 
+class Refused(Exception):
+    """The application cannot be loaded with these settings; the sentence says all, no traceback would add to it."""
+
+
 class Host(Protocol):
     """An application of one kind (WSGI, …) in this process."""
 
     def load(self) -> None:
         """Import the application: in the template, or in each worker where it does not survive a fork. Raises what it raises."""
+
+    def sendfile_roots(self) -> tuple[str, ...]:
+        """Directories below which it may name files to be sent for it, beside the configured ones. Known once it is loaded."""
 
     def respond(self, request: Request, body: BinaryIO, reply: Reply) -> None:
         """Answer one request. What it raises before the answer's head is sent becomes a 500, afterwards a cut connection."""

@@ -96,7 +96,10 @@ def serve(
         client.close()
         flags = (KEEP if reply.keep else 0) | (WORN if next(counted) >= limit else 0) | (BROKEN if reply.failed else 0)
         try:
-            send(pair, pack_ending(request.number, reply.code, reply.sent, clock() - before, flags))
+            ending = pack_ending(
+                request.number, reply.code, reply.sent, clock() - before, flags, reply.queries, reply.sql, reply.words
+            )
+            send(pair, ending)
         except OSError:
             return
 

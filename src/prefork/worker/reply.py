@@ -26,6 +26,7 @@ HOP_BY_HOP = frozenset((b"connection", b"keep-alive", b"proxy-authenticate", b"t
 NAME = re.compile(rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+\Z")
 NAMES: dict[str, tuple[bytes, bytes]] = {}  # an application uses few, and uses them again
 MOST_NAMES = 1000
+MOST_QUERIES = 2**32 - 1  # that an ending has room for
 VALUE = re.compile(rb"[\t -~\x80-\xff]*\Z")
 STATUS = re.compile(rb"[2-9][0-9][0-9] [\t -~\x80-\xff]*\Z")  # 1xx is no answer: the client would go on waiting for one
 LENGTH = re.compile(rb"[0-9]+\Z")
@@ -48,8 +49,8 @@ class Reply:
     """
 
     __slots__ = (
-        "begun", "chunked", "client", "code", "failed", "gone", "keep", "left", "request", "rest", "sent", "slot", "spilled",
-        "start",
+        "begun", "chunked", "client", "code", "failed", "gone", "keep", "left", "queries", "request", "rest", "sent", "slot",
+        "spilled", "sql", "start", "words",
     )  # fmt: skip
 
     def __init__(self, request: Request, client: socket.socket, rest: Rest, slot: Slot) -> None:
@@ -63,6 +64,8 @@ class Reply:
         self.sent = 0  # bytes, head and body
         self.left: int | None = None  # of the announced body, where a length is announced
         self.start = b""
+        self.queries = self.sql = 0  # nanoseconds
+        self.words = b""  # what the application says that it is about
 
     def begin(self, status: str, headers: list[tuple[str, str]], length: int | None = None) -> None:
         """Take status and headers; they are sent with the first part of the body. May be called again before that.
@@ -184,7 +187,11 @@ class Reply:
 
     def tag(self, text: str) -> None:
         """Say what this request is about, for whoever finds this worker dead."""
-        self.slot.set_tag(self.request.number, text)
+        self.words = self.slot.set_tag(self.request.number, text)
+
+    def asked(self, queries: int, seconds: float) -> None:
+        """Note how many queries a database was asked for it, and how long they took."""
+        self.queries, self.sql = min(queries, MOST_QUERIES), int(seconds * 1e9)
 
     def close(self) -> None:
         """Mark the request as done, for whoever finds this worker dead. To be called before its ending is sent."""

@@ -24,8 +24,10 @@ from prefork.orders import take_orders
 from prefork.scoreboard import Scoreboard
 from prefork.store.address import use
 from prefork.worker import census
+from prefork.worker.app import Refused
 from prefork.worker.cron import Cron, Identity, Wire
 from prefork.worker.hooks import Hooks, Worker
+from prefork.worker.hosts.odoo import Odoo
 from prefork.worker.hosts.wsgi import Wsgi
 from prefork.worker.http import Means, serve
 from prefork.worker.life import leave_keys_to_master, live, report, settle
@@ -38,6 +40,7 @@ from prefork.worker.traces import sentence, trace
 if TYPE_CHECKING:
     from prefork.messages import Channel
     from prefork.scoreboard import Slot
+    from prefork.worker.app import Host
     from prefork.worker.cron import Source
 
     Places = list[tuple[socket.socket, Slot]]
@@ -57,14 +60,20 @@ class Template:
         self.scoreboard = Scoreboard(scoreboard)
         self.reports = socket.socket(fileno=reports)
         self.output = Output()
-        self.host = Wsgi(orders["app"], threaded=orders["threads"] > 0) if orders["app"] else None
+        self.host = self.host_of(orders)
         self.source: Callable[[Identity], Source] | None = None
         self.hooks = Hooks(orders["hooks"])
         self.loaded = False
-        roots, places = tuple(orders["sendfile_roots"]), tuple(map(tuple, orders["accel_redirects"]))
-        self.means = Means(spool, orders["response_spool_max"], self.output, Offload(roots, places) if roots or places else None)
+        self.spool = spool
         self.own = {channel.wire.fileno(), scoreboard, reports}
         provide(orders, *kept)
+
+    def host_of(self, orders: dict[str, Any]) -> Host | None:
+        """What hosts the application, if there is one."""
+        threaded = orders["threads"] > 0
+        if orders["odoo"]:
+            return Odoo(**orders["odoo"], threaded=threaded, reload=lambda: report(self.reports, "reload"))
+        return Wsgi(orders["app"], threaded) if orders["app"] else None
 
     def prepare(self) -> bool:
         """Import the application (unless each worker is to do that) and tell the master. False: it cannot be imported."""
@@ -73,7 +82,7 @@ class Template:
             try:
                 self.load()
             except BaseException as error:  # noqa: BLE001 - whatever the application's import raises is told, not suffered
-                self.channel.send("failed", reason=sentence(error), traceback=trace(error)[-LONGEST_TRACEBACK:])
+                self.channel.send("failed", reason=sentence(error), traceback=traced(error))
                 return False
             self.loaded = True
         found = census.take(self.own)
@@ -95,6 +104,13 @@ class Template:
             imported(f"jobs = {module}", module)
         if name := self.orders["job_source"]:
             self.source = function(f"job_source = {name}", name)
+
+    def means(self) -> Means:
+        """What answers are made with; the application must have been loaded."""
+        roots = (*self.orders["sendfile_roots"], *(self.host.sendfile_roots() if self.host else ()))
+        places = tuple(map(tuple, self.orders["accel_redirects"]))
+        offload = Offload(roots, places) if roots or places else None
+        return Means(self.spool, self.orders["response_spool_max"], self.output, offload)
 
     def obey(self) -> None:
         """Fork a worker or change the log, as ordered, until the channel ends."""
@@ -153,8 +169,7 @@ class Template:
             body = pool.prepare(self, order)
             self.hooks.call("worker_ready", worker)
         except BaseException as error:  # noqa: BLE001 - as in the template
-            said = trace(error)[-LONGEST_TRACEBACK:]
-            report(self.reports, "boot_failed", slot=first, reason=sentence(error), traceback=said)
+            report(self.reports, "boot_failed", slot=first, reason=sentence(error), traceback=traced(error))
             return 1
         # The standard library has reseeded `random` in the fork; the jitter is drawn after it.
         limit = self.orders["limit_request"] + random.randint(0, self.orders["limit_request_jitter"])  # noqa: S311
@@ -181,7 +196,7 @@ def provide(orders: dict[str, Any], sessions: int, filestore: int, secret: int) 
 
 def http(template: Template, order: dict[str, Any]) -> Body:
     """The body of an HTTP worker."""
-    host, means = template.host, template.means
+    host, means = template.host, template.means()
     assert host
 
     def body(places: Places, limit: int) -> int:
@@ -202,7 +217,7 @@ def cron(template: Template, order: dict[str, Any]) -> Body:
 
     def body(places: Places, limit: int) -> int:
         ((pair, slot),) = places
-        Cron(Wire(pair, template.means.output), slot, source, template.title(order), tell, limit).work()
+        Cron(Wire(pair, template.output), slot, source, template.title(order), tell, limit).work()
         return 0
 
     return body
@@ -216,6 +231,11 @@ class Pool(NamedTuple):
 
 
 POOLS = {"http": Pool(http), "cron": Pool(cron, nice=19)}  # jobs get the processor time that requests leave
+
+
+def traced(error: BaseException) -> str | None:
+    """The end of its traceback, where that says more than the sentence."""
+    return None if isinstance(error, Refused) else trace(error)[-LONGEST_TRACEBACK:]
 
 
 def main(descriptor: int) -> int:

@@ -7,6 +7,8 @@ import os
 import traceback
 from typing import TYPE_CHECKING
 
+from prefork.worker.app import Refused
+
 if TYPE_CHECKING:
     from types import TracebackType
 
@@ -26,5 +28,7 @@ def below(frames: TracebackType | None) -> TracebackType | None:
 
 
 def sentence(error: BaseException) -> str:
-    """What an exception says, with its type."""
+    """What an exception says, with its type; one that refuses says all by itself."""
+    if isinstance(error, Refused):
+        return str(error)
     return f"{type(error).__name__}: {error}" if str(error) else type(error).__name__

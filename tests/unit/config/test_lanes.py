@@ -1,4 +1,5 @@
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
@@ -8,10 +9,18 @@ from prefork.config.lanes import Lane
 Configure = Callable[..., Settings]
 Problems = Callable[..., list[str]]
 
+TREE = Path(__file__).parents[2] / "stand_in"
+
 
 def test_lanes(configure: Configure) -> None:
     settings = configure("workers = 9\nlanes = reports:/report/*|/print:0-3,\n  api : /api/* : 2\n")
     assert settings.lanes == (Lane("reports", ("/report/*", "/print"), 0, 3), Lane("api", ("/api/*",), 2, None))
+
+
+def test_odoos_reports_leave_a_worker_for_what_they_ask(configure: Configure) -> None:
+    assert configure(f"workers = 4\nodoo = {TREE}").lanes == (Lane("reports", ("/report/pdf/*", "/report/download"), 0, 3),)
+    assert configure(f"workers = 1\nodoo = {TREE}").lanes == ()
+    assert configure("workers = 4").lanes == ()
 
 
 @pytest.mark.parametrize("text", ["", "a:/a:1", "a:/x:y/*|*.pdf:0-3, b-2:/b:0, C_:/%41:1-1"])

@@ -13,12 +13,27 @@ from prefork.config.option import Derived, option
 STORE_SOURCE = "prefork.jobs.source:source"
 
 
+def odoo_in(app: str | None) -> Path | None:
+    """The tree that `app = odoo:/path` names."""
+    return Path(app.removeprefix(kinds.ODOO)) if app and app.startswith(kinds.ODOO) else None
+
+
 @dataclass(frozen=True, kw_only=True)
 class Application:
     """What is served, and with which interpreter."""
 
     app: str | None = option(
         kinds.APP, None, "The application, or a factory that is called once to get it; `prefork serve APP` says the same"
+    )
+    odoo: Path | None = option(
+        kinds.PATH,
+        Derived(lambda values, _: odoo_in(values["app"]), "the path in `app = odoo:/path`"),
+        "Odoo is served, from this directory, which holds its package `odoo` (and `odoo-bin`)",
+    )
+    odoo_args: tuple[str, ...] = option(
+        kinds.WORDS,
+        (),
+        "Arguments for Odoo's own command line, such as `-d shop -u sale`; they may also stand behind `--` on ours",
     )
     app_dir: Path = option(
         kinds.PATH,
@@ -60,5 +75,5 @@ class Application:
         "A function of the application that each worker for scheduled jobs calls once, to get what it has its jobs from",
     )
     server_wide_modules: tuple[str, ...] = option(
-        kinds.NAMES, (), "The modules that Odoo loads for every database", aliases=("load",), inert=True
+        kinds.NAMES, (), "The modules that Odoo loads for every database", aliases=("load",)
     )

@@ -6,12 +6,16 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from prefork.config import kinds
+from prefork.config.lanes import Lane
 from prefork.config.option import Derived, option
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from prefork.config.lanes import Lane
+
+def reports_of_odoo(workers: int) -> tuple[Lane, ...]:
+    """The lane that leaves a worker for what PDFs ask of the server itself, or as many PDFs as workers would wait for ever."""
+    return (Lane("reports", ("/report/pdf/*", "/report/download"), 0, workers - 1),) if workers > 1 else ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -20,7 +24,10 @@ class HTTP:
 
     http_interface: tuple[str, ...] = option(
         kinds.INTERFACES,
-        ("127.0.0.1",),
+        Derived(
+            lambda values, _: ("0.0.0.0",) if values["odoo"] else ("127.0.0.1",),  # noqa: S104 - as Odoo itself does
+            "`127.0.0.1`; for Odoo all addresses, as it has it",
+        ),
         "The addresses to listen on; sockets that systemd passes are used instead",
         applies="restart",
         aliases=("xmlrpc_interface",),
@@ -87,9 +94,18 @@ class HTTP:
         minimum=1,
         maximum=1_000_000,
     )
+    health_paths: tuple[str, ...] = option(
+        kinds.PATTERNS,
+        Derived(lambda values, _: ("/web/health",) if values["odoo"] else (), "`/web/health` for Odoo, else none"),
+        "Paths that are answered for everybody without a worker: 200 while requests can be served, else 503; with a query they "
+        "are requests as any other",
+    )
     lanes: tuple[Lane, ...] = option(
         kinds.LANES,
-        (),
+        Derived(
+            lambda values, _: reports_of_odoo(values["workers"]) if values["odoo"] else (),
+            "none; for Odoo `reports:/report/pdf/*|/report/download:0-N`, one less than `workers`",
+        ),
         "Classes of routes with workers of their own: `2` reserves two workers for the paths that fit the pattern, `0-3` allows "
         "three at once, `1-3` does both; `|` separates patterns, `*` stands for anything, and the first lane that fits counts",
     )

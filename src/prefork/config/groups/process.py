@@ -54,5 +54,8 @@ class Process:
         kinds.MODE, 0o022, "Permissions removed from files that workers create; 022 lets others read them, 077 nobody else"
     )
     stop_after_init: bool = option(
-        kinds.SWITCH, False, "Whether `prefork serve` only checks the configuration and exits", applies="restart"
+        kinds.SWITCH,
+        Derived(lambda values, _: "--stop-after-init" in values["odoo_args"], "whether `odoo_args` says so"),
+        "Whether `prefork serve` only loads the application, with all that `-i` and `-u` ask of Odoo, and exits",
+        applies="restart",
     )

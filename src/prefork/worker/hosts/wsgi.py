@@ -48,32 +48,41 @@ class Wsgi:
             raise TypeError(f"app = {self.app}: {type(found).__name__} is not a WSGI application, it cannot be called")
         self.application = found
 
+    def sendfile_roots(self) -> tuple[str, ...]:
+        """None: which there are is for the configuration to say."""
+        return ()
+
     def respond(self, request: Request, body: BinaryIO, reply: Reply) -> None:
         """Call the application and send what it returns."""
         assert self.application is not None
-        call = Call(reply)
         surroundings = environ(request, body, self.threaded)
         surroundings["prefork.tag"] = reply.tag
-        result = self.application(surroundings, call.start_response)
-        try:
-            if isinstance(result, FileWrapper) and not reply.begun and (span := result.span()):
-                call.write_file(*span)
-            elif isinstance(result, (list, tuple)) and not reply.begun:
-                # All parts are there: one send delays none of them, and their length is known.
-                call.write(result[0] if len(result) == 1 else b"".join(result), whole=True)
-            else:
-                for data in result:
-                    if data and reply.left == 0:
-                        break  # HEAD, or more than was announced: nobody gets it, and it may have no end
-                    if data:
-                        call.write(data)
-                    if reply.gone:
-                        break
-                call.write(b"", whole=True)
-            reply.finish()
-        finally:
-            if hasattr(result, "close"):
-                result.close()
+        call(self.application, surroundings, reply)
+
+
+def call(application: Callable[..., Any], surroundings: dict[str, Any], reply: Reply) -> None:
+    """Call an application and send what it returns."""
+    started = Call(reply)
+    result = application(surroundings, started.start_response)
+    try:
+        if isinstance(result, FileWrapper) and not reply.begun and (span := result.span()):
+            started.write_file(*span)
+        elif isinstance(result, (list, tuple)) and not reply.begun:
+            # All parts are there: one send delays none of them, and their length is known.
+            started.write(result[0] if len(result) == 1 else b"".join(result), whole=True)
+        else:
+            for data in result:
+                if data and reply.left == 0:
+                    break  # HEAD, or more than was announced: nobody gets it, and it may have no end
+                if data:
+                    started.write(data)
+                if reply.gone:
+                    break
+            started.write(b"", whole=True)
+        reply.finish()
+    finally:
+        if hasattr(result, "close"):
+            result.close()
 
 
 class Call:

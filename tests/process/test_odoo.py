@@ -1,0 +1,125 @@
+"""The Odoo host, on a stand-in for Odoo; `make test-odoo` runs on the real one."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from prefork.testing import Server
+from prefork.testing.client import Answer, Connection, Request
+
+TREE = Path(__file__).parent.parent / "stand_in"
+
+
+def odoo(**options: Any) -> Server:
+    return Server(None, odoo=TREE, **{"db_name": "shop", "http_interface": "127.0.0.1", **options})
+
+
+def ask(server: Server, target: str) -> Answer:
+    with Connection("127.0.0.1", server.port) as connection:
+        return connection.exchange(Request(target), close=True)
+
+
+def said(server: Server, target: str) -> Any:
+    return json.loads(ask(server, target).body)
+
+
+def test_odoo_reads_its_own_file_and_is_told_the_rest() -> None:
+    with odoo(proxy_mode=True, server_wide_modules="base,web,queue") as server:
+        assert said(server, "/index") == {
+            "workers": 2,
+            "db_name": "shop",
+            "http_port": str(server.port),
+            "proxy_mode": "True",
+            "server_wide_modules": "base,web,queue",
+        }
+        assert server.status()["app"] == "odoo"
+
+
+def test_what_the_file_does_not_say_comes_by_flag() -> None:
+    with odoo(db_name="shop", odoo_args="--load=base,rpc", server_wide_modules="base,web") as server:
+        assert said(server, "/index")["server_wide_modules"] == "base,rpc"
+
+
+def test_health_needs_no_worker_and_no_trust() -> None:
+    with odoo() as server:
+        answer = ask(server, "/web/health")
+        assert (answer.status, json.loads(answer.body)) == (200, {"status": "pass"})
+        assert ask(server, "/web/health?db_server_status=1").status == 404, "a query is for the application"
+        assert ask(server, "/web/healthy").status == 404
+
+
+def test_a_request_is_accounted_with_its_controller_and_queries() -> None:
+    with odoo() as server:
+        ask(server, "/index")
+        entry = server.wait_for("access", target="/index")
+        assert (entry["queries"], entry["sql"], entry["tag"]) == (3, 0.25, "shop user=7 odoo.http.Home.index")
+        assert ask(server, "/stop").status == 502
+        incident = server.wait_for("incident")
+        assert "shop user=7 odoo.http.Home.stop" in json.dumps(incident)
+
+
+def test_x_sendfile_is_sent_by_the_dispatcher() -> None:
+    server = odoo(x_sendfile=True)
+    store = Path(server.data_dir, "filestore")
+    store.mkdir()
+    (store / "a").write_bytes(b"attached")
+    with server:
+        assert ask(server, "/file").body == b"attached"
+
+
+def test_without_x_sendfile_nothing_is_sent_for_odoo() -> None:
+    server = odoo()
+    store = Path(server.data_dir, "filestore")
+    store.mkdir()
+    (store / "a").write_bytes(b"attached")
+    with server:
+        answer = ask(server, "/file")
+        assert (answer.body, answer.headers["x-sendfile"]) == (b"", str(store / "a"))
+
+
+def test_a_module_that_restarts_odoo_reloads_the_server() -> None:
+    with odoo() as server:
+        before = said(server, "/pid")
+        assert before["master"] == server.pid
+        assert ask(server, "/restart").status == 200
+        server.wait_for("reload_done")
+        assert said(server, "/pid")["pid"] != before["pid"]
+
+
+def test_a_database_that_cannot_be_reached_is_left_to_the_requests() -> None:
+    with odoo(db_name="away,shop") as server:
+        assert any("Database away cannot be reached" in line for line in server.log.text().splitlines())
+        assert ask(server, "/index").status == 200
+
+
+@pytest.mark.parametrize(
+    ("options", "sentence"),
+    [
+        ({"db_name": "broken"}, "database broken could not be loaded: SyntaxError: invalid syntax in an add-on"),
+        ({"odoo_args": "--databse=shop"}, "Odoo refuses its configuration: no such option: --databse"),
+    ],
+)
+def test_what_cannot_be_loaded_is_said_in_a_sentence(options: dict[str, str], sentence: str) -> None:
+    server = odoo(**options)
+    try:
+        server.launch()
+        assert server.exit_status() == 3
+        assert sentence in server.wait_for("template_failed")["reason"]
+    finally:
+        server.close()
+
+
+def test_a_rehearsal_loads_and_serves_nobody(tmp_path: Path) -> None:
+    (tmp_path / "odoo.conf").write_text("[options]\ndb_name = shop\nhttp_port = 1\nlogfile = log\n")
+    command = [sys.executable, "-m", "prefork", "serve", "-c", "odoo.conf", "--odoo", str(TREE), "--data-dir", "d"]
+    done = subprocess.run([*command, "--", "-u", "sale", "--stop-after-init"], cwd=tmp_path, check=False, timeout=50)
+    assert done.returncode == 0
+    assert not (tmp_path / "d").exists()
+    assert "Template of generation 1 is ready" in (tmp_path / "log").read_text()
+    done = subprocess.run([*command, "--", "-d", "broken", "--stop-after-init"], cwd=tmp_path, check=False, timeout=50)
+    assert done.returncode == 3
+    assert "database broken could not be loaded" in (tmp_path / "log").read_text()

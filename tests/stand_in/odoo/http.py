@@ -1,0 +1,106 @@
+import json
+import os
+import threading
+from urllib.parse import parse_qs
+
+from odoo.service import server
+from odoo.tools import config
+
+
+class Endpoint:
+    def __init__(self, func):
+        self.func = func
+
+
+class Rule:
+    def __init__(self, func):
+        self.endpoint = Endpoint(func)
+
+
+class Session:
+    uid = 7
+    db = "shop"
+
+
+class HttpRequest:
+    def __init__(self, environ):
+        self.environ = environ
+
+
+class Request:
+    def __init__(self, environ):
+        self.httprequest = HttpRequest(environ)
+        self.session = Session()
+        self.db = "shop"
+
+    def _set_request_dispatcher(self, rule):
+        self.endpoint = rule.endpoint
+
+
+class Home:
+    def index(self, query):
+        return {name: config.get(name) for name in ("workers", "db_name", "http_port", "proxy_mode", "server_wide_modules")}
+
+    def restart(self, query):
+        server.restart()
+        return {}
+
+    def file(self, query):
+        return {}
+
+    def pid(self, query):
+        return {"pid": os.getpid(), "master": server.server.pid}
+
+    def stop(self, query):
+        os.kill(os.getpid(), 9)
+
+
+class Store:
+    deleted = []
+
+    def get(self, sid):
+        return sid
+
+    def delete(self, session):
+        self.deleted.append(session)
+
+
+class Application:
+    session_store = Store()
+    statics = nodb_routing_map = None
+    visited = []
+
+    def __call__(self, environ, start_response):
+        path = environ["PATH_INFO"]
+        thread = threading.current_thread()
+        thread.query_count, thread.query_time = 3, 0.25
+        self.visited.append((path, environ.get("HTTP_X_FORWARDED_HOST")))
+        headers = [("Content-Type", "application/json")]
+        if path == "/web/login":
+            headers.append(("Set-Cookie", "session_id=abc; Path=/"))
+        request = Request(environ)
+        endpoint = getattr(Home(), path.strip("/").partition("/")[0] or "index", None)
+        if endpoint is None:
+            start_response("200 OK" if path == "/web/login" else "404 NOT FOUND", headers)
+            return Answer(b"{}")
+        request._set_request_dispatcher(Rule(endpoint))
+        body = json.dumps(endpoint(parse_qs(environ["QUERY_STRING"]))).encode()
+        if path == "/file":
+            headers += [("X-Sendfile", os.path.join(config["data_dir"], "filestore", "a")), ("Content-Length", "0")]
+            body = b""
+        start_response("200 OK", headers)
+        return Answer(body)
+
+
+class Answer:
+    def __init__(self, *parts):
+        self.parts = parts
+
+    def __iter__(self):
+        return iter(self.parts)
+
+    def close(self):
+        pass
+
+
+root = Application()
