@@ -165,7 +165,10 @@ def test_all_problems_at_once_in_the_order_of_lines(problems: Problems) -> None:
     ("line", "sentence"),
     [
         ("app = shop", '"shop" names no application; write module:attribute, module:factory() or odoo:/path/of/odoo'),
-        ("app = shop:make(1)", '"shop:make(1)" names no application; write module:attribute, module:factory() or odoo:/path/of/odoo'),
+        (
+            "app = shop:make(1)",
+            '"shop:make(1)" names no application; write module:attribute, module:factory() or odoo:/path/of/odoo',
+        ),
         ("proxy_mode = maybe", '"maybe" is neither True nor False'),
         ("log_format = xml", '"xml" is not one of text, json'),
         ("http_interface = a b", '"a b" is neither an IP address nor a host name, nor a path such as unix:/run/site/http.sock'),
