@@ -14,6 +14,7 @@ UNWATCHED = {
     "examples/shop/shop/__init__.py": "an example shows what users write",
     "tests/applications/frameworks/on_django.py": "its files go to `wsgi.file_wrapper`, which the standard referee hides",
     "tests/applications/frameworks/on_werkzeug.py": "its files go to `wsgi.file_wrapper`, which the standard referee hides",
+    "tests/stand_in/odoo/http.py": "it stands for Odoo, and says only what its host looks at",
     "tests/proxies/apps/library.py": "nginx takes a file's name from it and nothing else",
     "tests/stories/apps/hooked.py": "it is there for its hooks",
     "tests/stories/test_terminal.py": "a debugger stops in it, and shows its frames",

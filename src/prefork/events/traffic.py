@@ -107,11 +107,7 @@ class RequestFailed(Event):
 
 @dataclass(frozen=True, slots=True)
 class Access(Event):
-    """One answered request. `wait`, `service` and `cpu` in seconds; `worker` is `-` where the dispatcher answered.
-
-    `queries` of a database took `sql` seconds, as far as the application's host counts them (Odoo's does); `tag` is what the
-    application has said that the request is about.
-    """
+    """One answered request. `wait`, `service`, `cpu` and `sql` in seconds; `worker` is `-` where the dispatcher answered."""
 
     client: str
     method: str
@@ -129,4 +125,4 @@ class Access(Event):
     queries: int = 0
     sql: float = 0.0
     tag: str = ""
-    wording = '{client} "{method} {target}" {status} {bytes} wait={wait} service={service} cpu={cpu} {worker} {request_id}'
+    wording = '{client} "{method} {target}" {status} {bytes} wait={wait} service={service} cpu={cpu} {worker} {request_id} sql={queries}/{sql} [{tag}]'

@@ -3,12 +3,14 @@
 import json
 import os
 import signal
+from wsgiref.validate import validator
 
 from prefork import filestore, sessions
 
 FILES = filestore.configured()
 
 
+@validator
 def app(environ, start_response):
     path, session = environ["PATH_INFO"], environ["prefork.session"]
     if path.startswith("/files/"):

@@ -9,6 +9,7 @@ import os
 import signal
 import time
 from pathlib import Path
+from wsgiref.validate import validator
 
 from prefork.worker.cron import Unavailable
 
@@ -16,8 +17,9 @@ PLACE = Path(os.environ.get("CHORES", "."))
 KEPT = []
 
 
+@validator
 def app(environ, start_response):
-    start_response("200 OK", [("Content-Length", "2")])
+    start_response("200 OK", [("Content-Type", "text/plain"), ("Content-Length", "2")])
     return [b"ok"]
 
 

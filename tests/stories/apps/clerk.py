@@ -2,6 +2,7 @@
 
 import os
 import time
+from wsgiref.validate import validator
 
 import prefork
 
@@ -29,6 +30,7 @@ def tick() -> None:
     note("tick")
 
 
+@validator
 def app(environ, start_response):
     job = slow if environ["PATH_INFO"] == "/slow" else write
     count = int(environ["QUERY_STRING"] or 1)

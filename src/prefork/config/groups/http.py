@@ -18,6 +18,7 @@ def reports_of_odoo(workers: int) -> tuple[Lane, ...]:
     """The lane that leaves a worker for what PDFs ask of the server itself, or as many PDFs as workers would wait for ever."""
     return (Lane("reports", ("/report/pdf/*", "/report/download"), 0, workers - 1),) if workers > 1 else ()
 
+
 WEEK = 604_800.0
 
 
