@@ -102,6 +102,7 @@ class Lines:
             f'"client": {quoted(event.client)}, "method": {quoted(event.method)}, "target": {quoted(event.target)}, '
             f'"protocol": "{event.protocol}", "status": {event.status}, "bytes": {event.bytes}, "wait": {event.wait:.6f}, '
             f'"service": {event.service:.6f}, "cpu": {event.cpu:.6f}, "worker": "{event.worker}", '
+            f'"queries": {event.queries}, "sql": {event.sql:.6f}, "tag": {quoted(event.tag)}, '
             f'"request_id": {quoted(event.request_id)}, "referer": {quoted(event.referer)}, '
             f'"user_agent": {quoted(event.user_agent)}, "message": {quoted(words_of(event))}}}'
         )
@@ -116,9 +117,12 @@ class Lines:
     def _odoo(self, event: Access, now: float) -> str:
         second = int(now)
         # Odoo's columns are the number of queries, their time and the rest of the time; three dashes where it knows none of them.
-        perf = "- - -" if event.worker == "-" else f"0 0.000 {event.service:.3f}"
+        rest = max(0.0, event.service - event.sql)
+        perf = "- - -" if event.worker == "-" else f"{event.queries} {event.sql:.3f} {rest:.3f}"
+        # The first word of what Odoo's host says of a request is its database.
+        database = event.tag.partition(" ")[0] or "?"
         return (
-            f"{self.odoo_stamp.at(second)},{int(now * 1000) % 1000:03d} {self.pid} INFO ? werkzeug: "
+            f"{self.odoo_stamp.at(second)},{int(now * 1000) % 1000:03d} {self.pid} INFO {database} werkzeug: "
             f"{event.client or '-'} - - [{self.werkzeug_stamp.at(second)}] "
             f'"{event.method} {escaped(event.target)} {event.protocol}" {event.status} - {perf}'
         )
@@ -126,13 +130,24 @@ class Lines:
 
 def words_of(event: Access) -> str:
     """An access line of our own, times in milliseconds."""
-    target = event.target if event.target.isprintable() else ascii(event.target)[1:-1]
+    target = printable(event.target)
     if '"' in target:
         target = target.replace('"', "\\x22")  # the quotes around the request are ours
     return (
         f'{event.client} "{event.method} {target}" {event.status} {event.bytes} wait={event.wait * 1e3:.1f}ms '
-        f"service={event.service * 1e3:.1f}ms cpu={event.cpu * 1e3:.1f}ms {event.worker} {event.request_id}"
+        f"service={event.service * 1e3:.1f}ms cpu={event.cpu * 1e3:.1f}ms {event.worker} {event.request_id}{asked(event)}"
     )
+
+
+def asked(event: Access) -> str:
+    """What a host has counted and the application has said of a request, where there is anything."""
+    told = f" sql={event.queries}/{event.sql * 1e3:.1f}ms" if event.queries else ""
+    return f"{told} [{printable(event.tag)}]" if event.tag else told
+
+
+def printable(text: str) -> str:
+    """Text that forges no line."""
+    return text if text.isprintable() else ascii(text)[1:-1]
 
 
 def escaped(text: str) -> str:

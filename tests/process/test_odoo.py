@@ -58,8 +58,9 @@ def test_a_request_is_accounted_with_its_controller_and_queries() -> None:
         entry = server.wait_for("access", target="/index")
         assert (entry["queries"], entry["sql"], entry["tag"]) == (3, 0.25, "shop user=7 odoo.http.Home.index")
         assert ask(server, "/stop").status == 502
-        incident = server.wait_for("incident")
-        assert "shop user=7 odoo.http.Home.stop" in json.dumps(incident)
+        server.wait_for("incident_recorded")
+        kept = Path(server.data_dir, "incidents.jsonl").read_text()
+        assert json.loads(kept)["request"]["tag"] == "shop user=7 odoo.http.Home.stop"
 
 
 def test_x_sendfile_is_sent_by_the_dispatcher() -> None:
@@ -123,3 +124,28 @@ def test_a_rehearsal_loads_and_serves_nobody(tmp_path: Path) -> None:
     done = subprocess.run([*command, "--", "-d", "broken", "--stop-after-init"], cwd=tmp_path, check=False, timeout=50)
     assert done.returncode == 3
     assert "database broken could not be loaded" in (tmp_path / "log").read_text()
+
+
+def test_files_of_add_ons_need_no_worker() -> None:
+    with odoo() as server:
+        style = ask(server, "/web/static/src/a.css")
+        assert (style.status, style.body, style.headers["cache-control"]) == (200, b"body {}\n", "public, max-age=604800")
+        assert "content-security-policy" not in style.headers
+        assert ask(server, "/base/static/img/b.svg").headers["content-security-policy"] == "default-src 'none'"
+        assert ask(server, "/shop/static/s.txt").body == b"shop\n", "add-ons beside the tree's own"
+        server.wait_for("access", target="/shop/static/s.txt")
+        assert [entry["worker"] for entry in server.events("access")] == ["-"] * 3
+
+
+def test_what_no_add_on_has_is_asked_of_odoo() -> None:
+    with odoo() as server:
+        for target in ("/web/static/src/none.css", "/web/static/../../x", "/none/static/a.css"):
+            answer = ask(server, target)
+            assert (answer.status, answer.body) == (404, b"{}"), target
+        server.wait_for("access", target="/none/static/a.css")
+        assert all(entry["worker"] != "-" for entry in server.events("access"))
+
+
+def test_for_its_developers_no_file_is_kept() -> None:
+    with odoo(dev_mode="xml") as server:
+        assert "cache-control" not in ask(server, "/web/static/src/a.css").headers

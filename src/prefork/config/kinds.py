@@ -134,6 +134,14 @@ def patterns(text: str) -> tuple[str, ...]:
     return names(text)
 
 
+def urls(text: str) -> tuple[str, ...]:
+    """A list of paths as they stand in a URL."""
+    for part in names(text):
+        if not part.startswith("/") or "*" in part or "?" in part:
+            raise ValueError(f'"{part}" is not the path of one page; begin it with / and leave out * and ?')
+    return names(text)
+
+
 def networks(text: str) -> tuple[str, ...]:
     """A list of IP addresses and networks in their canonical form."""
     return tuple(network(part) for part in names(text))
@@ -246,6 +254,7 @@ INTERFACES = Kind(
 NAMES = plain("NAMES", "names separated by commas", names, listed)
 WORDS = plain("WORDS", "words as in a shell", words, shlex.join)
 PATTERNS = plain("PATHS", "paths separated by commas; `*` stands for anything", patterns, listed)
+URLS = plain("PATHS", "paths separated by commas", urls, listed)
 NETWORKS = plain("NETWORKS", "IP addresses and networks separated by commas", networks, listed)
 ROUTE_TIMES = plain("ROUTES", "`/pattern:time`, separated by commas", route_times, route_times_words)
 LANES = plain("LANES", "`name:pattern:count`, separated by commas", lanes, listed)

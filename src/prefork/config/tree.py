@@ -58,7 +58,7 @@ def addons(settings: Settings) -> Iterator[Path]:
 def flag(arguments: tuple[str, ...], name: str) -> str:
     """The value of a flag among arguments, the last one; empty where it is not there."""
     value = ""
-    for here, following in zip(arguments, (*arguments[1:], ""), strict=True):
+    for here, following in zip(arguments, (*arguments[1:], ""), strict=False):
         if here == name:
             value = following
         elif here.startswith(f"{name}="):

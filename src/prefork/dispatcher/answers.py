@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from prefork.dispatcher.options import Options
     from prefork.dispatcher.outbox import Extent
     from prefork.journal import Journal
+    from prefork.messages import Ending
     from prefork.scoreboard import Slot
 
 
@@ -41,7 +42,7 @@ class Answers:
 
     def give(self, exchange: Exchange, status: int, *parts: bytes | Extent) -> None:
         """Answer a request with these parts, head and all."""
-        self.account(exchange, status, sum(map(len, parts)), 0.0, "-")
+        self.account(exchange, status, sum(map(len, parts)), "-")
         exchange.discard()
         exchange.connection.answer(*parts, keep=self.keep(exchange))
 
@@ -55,12 +56,12 @@ class Answers:
         self._note_failure(exchange, status, worker, f"{cause}, the connection is cut")
         exchange.connection.cut()
 
-    def account(self, exchange: Exchange, status: int, sent: int, cpu: float, worker: str) -> None:
-        """Enter a whole answer. `sent` is in bytes, `cpu` in seconds."""
+    def account(self, exchange: Exchange, status: int, sent: int, worker: str, ending: Ending | None = None) -> None:
+        """Enter a whole answer. `sent` is in bytes; an `ending` tells what a worker spent on it."""
         self.counters[ANSWERED] += 1
         # A health check that fails is worth its line.
         if self.options.access_log and (status >= 400 or self.unlogged.find(exchange.head.target) is None):
-            self.journal.note(exchange.entry(status, sent, cpu, worker))
+            self.journal.note(exchange.entry(status, sent, worker, ending))
 
     def _note_failure(self, exchange: Exchange, status: int, worker: str, reason: str) -> None:
         self.counters[FAILED] += 1

@@ -58,7 +58,7 @@ class Estates:
         return 0
 
     def _finish(self, exchange: Exchange, worker: Worker, progress: Progress, given: int) -> None:
-        self.answers.account(exchange, progress.status, given, 0.0, worker.name)
+        self.answers.account(exchange, progress.status, given, worker.name)
         exchange.discard()
         exchange.connection.answered(given, keep=progress.keep)
         exchange.connection.proceed()

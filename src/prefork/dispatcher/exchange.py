@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from prefork.dispatcher.workers import Worker
     from prefork.http.head import Head
     from prefork.http.proxies import Origin
+    from prefork.messages import Ending
     from prefork.scoreboard import Slot
 
 UNIX = "unix:"  # what logs call a client that has no address
@@ -81,8 +82,8 @@ class Exchange:
             self.connection.traffic.disks.spool.close(self.body)
         self.body = b""
 
-    def entry(self, status: int, sent: int, cpu: float, worker: str) -> Access:
-        """Its entry in the access log, at the moment of its end. `sent` is in bytes, `cpu` in seconds."""
+    def entry(self, status: int, sent: int, worker: str, ending: Ending | None) -> Access:
+        """Its entry in the access log, at the moment of its end. `sent` is in bytes, `ending` what a worker says."""
         head, now = self.head, time.monotonic()
         return Access(
             client=self.origin.client[0] or UNIX,
@@ -93,11 +94,14 @@ class Exchange:
             bytes=sent,
             wait=(self.assigned if self.deliveries else now) - self.arrived,
             service=now - self.assigned if self.deliveries else 0.0,
-            cpu=cpu,
+            cpu=ending.cpu / 1e9 if ending else 0.0,
             worker=worker,
             request_id=self.request_id,
             referer=(head.header(b"referer") or b"").decode("latin-1"),
             user_agent=(head.header(b"user-agent") or b"").decode("latin-1"),
+            queries=ending.queries if ending else 0,
+            sql=ending.sql / 1e9 if ending else 0.0,
+            tag=ending.tag if ending else "",
         )
 
     def described(self, slot: Slot) -> dict[str, Any]:

@@ -25,6 +25,14 @@ def health(traffic: Traffic, head: Head, request_id: str, *, keep: bool) -> tupl
     return status, whole(status, json.dumps(said).encode() + b"\n", b"application/json", head, keep, headers)
 
 
+def brief(traffic: Traffic, head: Head, request_id: str, *, keep: bool) -> tuple[int, bytes]:
+    """Status and answer for one of `health_paths`, which anybody may ask."""
+    status, _ = readiness(traffic)
+    body = b'{"status": "pass"}' if status == 200 else b'{"status": "fail"}'
+    headers = [(b"Cache-Control", b"no-store"), named(request_id)]
+    return status, whole(status, body, b"application/json", head, keep, headers)
+
+
 def liveness(traffic: Traffic) -> Said:  # noqa: ARG001 - whoever answers lives
     """Whether the dispatcher turns."""
     return 200, {"status": "live"}

@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass, fields
 from typing import TYPE_CHECKING, Any
 
 from prefork.config.lanes import Lane
+from prefork.config.tree import statics
 
 if TYPE_CHECKING:
     from prefork.config import Settings
@@ -27,6 +28,9 @@ class Options:
     max_header_size: int
     max_body_size: int
     static: tuple[tuple[str, str], ...]
+    addons: tuple[tuple[str, str], ...]
+    static_max_age: float
+    health_paths: tuple[str, ...]
     access_log: bool
     access_log_format: str
     access_log_exclude: tuple[str, ...]
@@ -34,8 +38,9 @@ class Options:
 
     @classmethod
     def of(cls, settings: Settings) -> Options:
-        """The dispatcher's part of `settings`."""
-        return cls(**{field.name: getattr(settings, field.name) for field in fields(cls)})
+        """The dispatcher's part of `settings`, and the static files of Odoo's add-ons, which are looked for now."""
+        own = {field.name: getattr(settings, field.name) for field in fields(cls) if field.name != "addons"}
+        return cls(**own, addons=statics(settings))
 
     @classmethod
     def received(cls, values: dict[str, Any]) -> Options:

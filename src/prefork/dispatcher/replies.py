@@ -31,11 +31,11 @@ def failure(status: int, head: Head, request_id: str, incident: str, *, keep: bo
     return whole(status, body, kind, head, keep, headers)
 
 
-def file_head(found: Found, request_id: str, *, keep: bool) -> bytes:
-    """The head of an answer whose body is a part of a static file."""
+def file_head(found: Found, request_id: str, more: list[tuple[bytes, bytes]], *, keep: bool) -> bytes:
+    """The head of an answer whose body is a part of a static file; `more` is said besides."""
     status = found.part.status
     lines = [(b"Server", SERVER), (b"Date", date()), (b"Connection", b"keep-alive" if keep else b"close"), named(request_id)]
-    lines += described(found.about, found.part)
+    lines += [*described(found.about, found.part), *more]
     if status in {200, 206}:
         lines += [(b"Content-Type", found.kind), (b"X-Content-Type-Options", b"nosniff")]
     if status not in BODILESS:

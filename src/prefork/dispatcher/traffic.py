@@ -78,7 +78,7 @@ class Traffic:
         self.identity = Identity()
         self.queue: Queue[Exchange, Worker] = Queue(options.queue_size, options.queue_timeout)
         self.answers = Answers(options, journal, self.counters)
-        self.shelf = Shelf(options, disks.files, self.answers)
+        self.shelf = Shelf(options, disks.files, self.answers, self.dispatch)
         self.estates = Estates(self.queue, self.answers, journal, self.counters)
         self.workers: dict[int, Worker] = {}
         self.numbered = 0
@@ -94,6 +94,7 @@ class Traffic:
         self.proxies = Proxies(options.trusted_proxies)
         self.answers.apply(options)
         self.shelf.apply(options)
+        self.health_paths = frozenset(path.encode() for path in options.health_paths)
         self.routes = Paths([(pattern,) for pattern, _ in options.limit_time_real_routes])
         self.queue.size, self.queue.timeout = options.queue_size, options.queue_timeout
         self.lanes = Lanes(options.lanes)
@@ -115,8 +116,14 @@ class Traffic:
         if exchange.head.target.startswith(health.PLACE) and self.proxies.trusts(exchange.origin.client[0]):
             self.answers.give(exchange, *health.health(self, exchange.head, exchange.request_id, keep=self.answers.keep(exchange)))
             return
-        if self.options.static and self.shelf.serve(exchange):
+        if exchange.head.target in self.health_paths:
+            self.answers.give(exchange, *health.brief(self, exchange.head, exchange.request_id, keep=self.answers.keep(exchange)))
             return
+        if not (self.shelf.any and self.shelf.serve(exchange)):
+            self.dispatch(exchange)
+
+    def dispatch(self, exchange: Exchange) -> None:
+        """Give a request to an idle worker, or have it wait for one."""
         exchange.lane = lane = self.lanes.of(exchange.head.target)
         self.ledger.arrived(lane)
         while (worker := self.queue.claim(exchange)) is not None:
@@ -249,7 +256,7 @@ class Traffic:
         assert exchange
         exchange.worker = None
         self.ledger.served(exchange.lane, time.monotonic() - exchange.assigned)
-        self.answers.account(exchange, ending.status, ending.sent, ending.cpu / 1e9, worker.name)
+        self.answers.account(exchange, ending.status, ending.sent, worker.name, ending)
         exchange.discard()
         if ending.worn and not worker.worn:
             worker.worn = True

@@ -107,7 +107,11 @@ class RequestFailed(Event):
 
 @dataclass(frozen=True, slots=True)
 class Access(Event):
-    """One answered request. `wait`, `service` and `cpu` in seconds; `worker` is `-` where the dispatcher answered."""
+    """One answered request. `wait`, `service` and `cpu` in seconds; `worker` is `-` where the dispatcher answered.
+
+    `queries` of a database took `sql` seconds, as far as the application's host counts them (Odoo's does); `tag` is what the
+    application has said that the request is about.
+    """
 
     client: str
     method: str
@@ -122,4 +126,7 @@ class Access(Event):
     request_id: str
     referer: str
     user_agent: str
+    queries: int = 0
+    sql: float = 0.0
+    tag: str = ""
     wording = '{client} "{method} {target}" {status} {bytes} wait={wait} service={service} cpu={cpu} {worker} {request_id}'

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from prefork.config import kinds
 from prefork.config.lanes import Lane
 from prefork.config.option import Derived, option
+from prefork.config.quantities import LONGEST
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
 def reports_of_odoo(workers: int) -> tuple[Lane, ...]:
     """The lane that leaves a worker for what PDFs ask of the server itself, or as many PDFs as workers would wait for ever."""
     return (Lane("reports", ("/report/pdf/*", "/report/download"), 0, workers - 1),) if workers > 1 else ()
+
+WEEK = 604_800.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -95,7 +98,7 @@ class HTTP:
         maximum=1_000_000,
     )
     health_paths: tuple[str, ...] = option(
-        kinds.PATTERNS,
+        kinds.URLS,
         Derived(lambda values, _: ("/web/health",) if values["odoo"] else (), "`/web/health` for Odoo, else none"),
         "Paths that are answered for everybody without a worker: 200 while requests can be served, else 503; with a query they "
         "are requests as any other",
@@ -113,6 +116,15 @@ class HTTP:
         kinds.PLACES,
         (),
         "Directories whose files are served without the application, each behind a prefix of URLs: `/static=/srv/shop/static`",
+    )
+    static_max_age: float = option(
+        kinds.TIME,
+        Derived(
+            lambda values, _: WEEK if values["odoo"] and not values["host_options"].get("dev_mode") else 0.0,
+            "for Odoo a week, as it has it, and 0 with its `dev_mode`; else 0",
+        ),
+        "How long browsers may keep static files before they ask again; 0 leaves it to them",
+        maximum=LONGEST,
     )
     sendfile_roots: tuple[Path, ...] = option(
         kinds.PATHS,
