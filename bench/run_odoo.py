@@ -2,7 +2,8 @@
 
     python bench/run_odoo.py --odoo /its/tree --python /its/interpreter [--rounds 5] [--quick] [--servers "Odoo's own"]
 
-A whole run takes about five minutes a round. A quick run, or one with some of the servers, prints and writes no page.
+A whole run takes about five minutes a round. A run that is quick, or has other rounds or only one of the servers, writes to
+bench/results/ instead, so that it never replaces a whole one.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from odoo.rounds import Installation, measure
 from processes import ServerFailed
 from servers import ROOT
 
+ROUNDS = 5
 QUICK, WHOLE = Pace(load=1.0, warm=0.5), Pace(load=5.0, warm=1.0)
 
 
@@ -29,7 +31,7 @@ def main() -> None:
     arguments = argparse.ArgumentParser(description="Measure Prefork beside Odoo's own server.")
     arguments.add_argument("--odoo", required=True, type=Path, help="the directory that holds odoo-bin")
     arguments.add_argument("--python", required=True, type=Path, help="the interpreter that has Odoo's requirements")
-    arguments.add_argument("--rounds", type=int, default=5)
+    arguments.add_argument("--rounds", type=int, default=ROUNDS)
     arguments.add_argument("--quick", action="store_true", help="one round, short loads")
     arguments.add_argument("--servers", default=f"{OWN},{OURS}")
     given = arguments.parse_args()
@@ -49,7 +51,7 @@ def main() -> None:
     print(f"wrote {raw.relative_to(ROOT)}")
     if set(names) == {OWN, OURS}:
         text = page(facts, rounds)
-        place = raw.with_suffix(".md") if given.quick else ROOT / "docs" / "odoo-benchmarks.md"
+        place = raw.with_suffix(".md") if given.quick or given.rounds != ROUNDS else ROOT / "docs" / "odoo-benchmarks.md"
         place.write_text(text)
         print(f"wrote {place.relative_to(ROOT)}")
 

@@ -1,4 +1,4 @@
-"""A day of one server: it boots, serves each kind of request to 8 and to 32 clients, is reloaded under load, and meets a limit.
+"""A day of one server: it boots, works, is reloaded under load, and meets a limit. And the days on which all of them compete.
 
 Gives one round's figures by name; a server that lacks one is a failed server.
 """
@@ -11,23 +11,27 @@ import subprocess
 import sys
 import time
 from dataclasses import dataclass
+from itertools import product
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tests.odoo.person import Person, rpc_body
 
 from figures import percentile
-from odoo.served import DATABASE, WORKERS, serving
+from odoo.served import WORKERS, serving
 from prefork.testing import BrokenAnswer
 from processes import ServerFailed
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from tests.odoo.installation import Estate
 
     from odoo.served import Served
     from prefork.testing import Request
 
 CLIENT = Path(__file__).with_name("client.py")
+DATABASE = "shop"
 CLIENTS = (8, 32)
 LOGINS = 5
 LIMIT = 10  # seconds
@@ -60,24 +64,40 @@ class Pace:
 
 
 def spend(name: str, estate: Estate, pace: Pace) -> dict[str, float]:
-    """One round. Raises ServerFailed."""
+    """One server alone: its boot, its memory, a reload and a limit. Raises ServerFailed."""
     figures: dict[str, float] = {}
-    with serving(name, estate) as served:
+    with serving(name, estate, DATABASE) as served:
         figures["boot"] = served.boot
-        anna = Person(served.port, DATABASE)
-        anna.log_in()
-        anna.call("res.partner", "create", [{"name": f"Partner {number}"} for number in range(PARTNERS)])
-        wake(served, anna)
+        anna = at_work(served)
         figures |= named("fresh", served.memory())
-        for what, request in requests(anna).items():
-            load(served, request, WORKERS, pace.warm)
-            for clients in CLIENTS:
-                figures |= named(f"{what} {clients}", seen(load(served, request, clients, pace.load)))
+        for request in requests(anna).values():
+            load(served, request, CLIENTS[-1], pace.warm)
         figures |= named("used", served.memory())
         figures |= named("reload", reload(served, anna))
-    with serving(name, estate, limit_time_real=LIMIT) as served:
-        figures |= named("limit", meet_limit(served))
+    with serving(name, estate, DATABASE, limit_time_real=LIMIT) as served:
+        return figures | named("limit", meet_limit(served))
+
+
+def compete(names: Sequence[str], estate: Estate, pace: Pace) -> dict[str, dict[str, float]]:
+    """All servers are up, and each load is on one after the other: what else the machine does then weighs on all of them."""
+    figures: dict[str, dict[str, float]] = {name: {} for name in names}
+    with contextlib.ExitStack() as stack:
+        up = {name: stack.enter_context(serving(name, estate, f"shop{number}")) for number, name in enumerate(names)}
+        asked = {name: requests(at_work(served)) for name, served in up.items()}
+        for what, clients in product(asked[names[0]], CLIENTS):
+            for name, served in up.items():
+                load(served, asked[name][what], WORKERS, pace.warm)
+                figures[name] |= named(f"{what} {clients}", seen(load(served, asked[name][what], clients, pace.load)))
     return figures
+
+
+def at_work(served: Served) -> Person:
+    """Somebody who has logged in and made partners. Each worker has answered the page by then: the first time is dear."""
+    anna = Person(served.port, served.database)
+    anna.log_in()
+    anna.call("res.partner", "create", [{"name": f"Partner {number}"} for number in range(PARTNERS)])
+    load(served, anna.request("/web/login"), 2 * WORKERS, 2.0)
+    return anna
 
 
 def named(what: str, figures: dict[str, float]) -> dict[str, float]:
@@ -99,11 +119,6 @@ def requests(anna: Person) -> dict[str, Request]:
         "search_read": anna.request("/web/dataset/call_kw/res.partner/search_read", "POST", as_json, search),
         "create": anna.request("/web/dataset/call_kw/res.partner/create", "POST", as_json, create),
     }
-
-
-def wake(served: Served, anna: Person) -> None:
-    """Have each worker answer the page once: the first answer is dear."""
-    load(served, anna.request("/web/login"), 2 * WORKERS, 2.0)
 
 
 def load(served: Served, request: Request, clients: int, seconds: float) -> Found:
@@ -156,7 +171,7 @@ def reload(served: Served, anna: Person) -> dict[str, float]:
 def logged_in(served: Served) -> Person:
     """Somebody who tries again: Odoo's own limit counts from before the request, and may end that of a slow first answer."""
     for _ in range(LOGINS):
-        bert = Person(served.port, DATABASE)
+        bert = Person(served.port, served.database)
         with contextlib.suppress(BrokenAnswer, OSError):
             bert.log_in()
             return bert

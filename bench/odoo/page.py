@@ -17,17 +17,18 @@ Round = dict[str, dict[str, float]]  # server → figure → value
 
 HEAD = """# Odoo, beside its own server
 
-Written by `make bench-odoo`. Each round starts Odoo's own server and Prefork one after the other, from the same `odoo.conf` with
-two workers, on the same tree, interpreter and PostgreSQL, each with a fresh copy of one database; the order changes from round to
-round. All run on one machine together with the clients. Figures are medians of the rounds. Ratios are Prefork's figure divided by
-that of Odoo's own server in the same round, and of those the median: compare these, not absolute figures."""
+Written by `make bench-odoo`. Odoo's own server and Prefork are started from the same `odoo.conf` with two workers, on the same
+tree, interpreter and PostgreSQL, each with a fresh copy of one database; the order changes from round to round. All run on one
+machine together with the clients. Figures are medians of the rounds. Ratios are Prefork's figure divided by that of Odoo's own
+server in the same round, and of those the median: compare these, not absolute figures."""
 
 METHOD = {
-    "Requests": "So many clients ask again as soon as they are answered. A latency counts from before the connection is opened, "
-    "where one has to be; clients keep connections that the server keeps. `search_read` gives 40 partners of 200, `create` makes "
-    "one. *Stretch* is p99 divided by the mean, which is what the queue of a closed loop explains (clients ÷ requests/s).",
+    "Requests": "Both servers are up, and each load is on one and then on the other. So many clients ask again as soon as they are "
+    "answered. A latency counts from before the connection is opened, where one has to be; clients keep connections that the "
+    "server keeps. `search_read` gives 40 partners of 200, `create` makes one. *Stretch* is p99 divided by the mean, which is what "
+    "the queue of a closed loop explains (clients ÷ requests/s).",
     "Memory": "Proportional set size, MiB, of all processes but the evented one: after each worker has answered a page, and after "
-    "all of the load above.",
+    "32 clients have asked for each of the above for a while. Only one of the servers is up.",
     "Reload": "HUP while eight clients ask for `/web/login` with a session.",
     "A request that takes too long": "`limit_time_real = 10`, and a request that sleeps for 40 s. Its status is 0 where the "
     "connection was cut. Less than 0 s is too early.",

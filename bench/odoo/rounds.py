@@ -10,7 +10,7 @@ from tests.applications.environments import environment
 from tests.applications.postgres import Postgres
 from tests.odoo.installation import Estate, Installation
 
-from odoo.day import spend
+from odoo.day import compete, spend
 
 if TYPE_CHECKING:
     from odoo.day import Pace
@@ -32,8 +32,9 @@ def measure(installation: Installation, names: list[str], count: int, pace: Pace
 
 def one_round(number: int, estate: Estate, names: list[str], pace: Pace) -> dict[str, dict[str, float]]:
     """Each server once; who comes first alternates."""
-    found = {}
-    for name in names if number % 2 == 0 else reversed(names):
-        found[name] = spend(name, estate, pace)
+    order = names if number % 2 == 0 else names[::-1]
+    found = {name: spend(name, estate, pace) for name in order}
+    for name, figures in compete(order, estate, pace).items():
+        found[name] |= figures
         print(f"round {number + 1}  {name}: " + "  ".join(f"{key} {value:.4g}" for key, value in found[name].items()), flush=True)
     return found

@@ -12,7 +12,7 @@ import subprocess
 import tempfile
 import time
 import uuid
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -32,7 +32,6 @@ WORKERS = 2
 BOOT_TIMEOUT = 60.0
 STOP_TIMEOUT = 10.0
 NICE = 16  # the field of /proc/PID/stat, counted from the state
-DATABASE = "shop"
 
 
 def own(installation: Installation, configuration: Path) -> list[str]:
@@ -56,6 +55,7 @@ class Served:
     pid: int
     port: int
     directory: Path
+    database: str
     boot: float
     mark: str
 
@@ -80,13 +80,13 @@ class Served:
 
 
 @contextlib.contextmanager
-def serving(name: str, estate: Estate, **options: object) -> Iterator[Served]:
+def serving(name: str, estate: Estate, database: str, **options: object) -> Iterator[Served]:
     """A server with a fresh copy of the database. Raises ServerFailed when it does not come up."""
     with tempfile.TemporaryDirectory(prefix="bench-", ignore_cleanup_errors=True) as place:
         directory = Path(place)
-        estate.copy(DATABASE, directory / "data")
+        estate.copy(database, directory / "data")
         port = free_port()
-        configuration = configure(directory, estate, port, options)
+        configuration = configure(directory, estate, port, {"db_name": database, **options})
         mark = str(uuid.uuid4())
         # Odoo's own reload looks for its interpreter in PATH.
         path = f"{estate.installation.python.parent}:{os.environ['PATH']}"
@@ -96,10 +96,10 @@ def serving(name: str, estate: Estate, **options: object) -> Iterator[Served]:
                 SERVERS[name](estate.installation, configuration), stdin=subprocess.DEVNULL, stdout=output, stderr=output,
                 cwd=directory, env={**os.environ, MARK: mark, "PATH": path}, start_new_session=True,
             )  # fmt: skip
-        served = Served(process.pid, port, directory, 0.0, mark)
+        served = Served(process.pid, port, directory, database, 0.0, mark)
         try:
             await_answer(served, process)
-            yield Served(process.pid, port, directory, time.monotonic() - began, mark)
+            yield replace(served, boot=time.monotonic() - began)
         finally:
             stop(served, process)
 
@@ -109,7 +109,7 @@ def configure(directory: Path, estate: Estate, port: int, options: dict[str, obj
     (directory / "data").mkdir(mode=0o700, exist_ok=True)
     evented = "gevent_port" if estate.installation.version > 16 else "longpolling_port"
     own = {
-        "db_name": DATABASE, "addons_path": estate.installation.addons_path(ADDONS), "data_dir": directory / "data",
+        "addons_path": estate.installation.addons_path(ADDONS), "data_dir": directory / "data",
         "http_interface": "127.0.0.1", "http_port": port, evented: free_port(), "workers": WORKERS, "max_cron_threads": 1,
         "logfile": directory / "odoo.log",
     }  # fmt: skip

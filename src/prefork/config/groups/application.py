@@ -33,7 +33,7 @@ class Application:
     odoo_args: tuple[str, ...] = option(
         kinds.WORDS,
         (),
-        "Arguments for Odoo's own command line, such as `-d shop -u sale`; they may also stand behind two dashes on ours",
+        "Arguments for Odoo's own command line, such as `-d shop -u sale`; they may also stand behind a bare double dash on ours",
     )
     app_dir: Path = option(
         kinds.PATH,
