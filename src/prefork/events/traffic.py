@@ -125,4 +125,7 @@ class Access(Event):
     queries: int = 0
     sql: float = 0.0
     tag: str = ""
-    wording = '{client} "{method} {target}" {status} {bytes} wait={wait} service={service} cpu={cpu} {worker} {request_id} sql={queries}/{sql} [{tag}]'
+    wording = (
+        '{client} "{method} {target}" {status} {bytes} wait={wait} service={service} cpu={cpu} {worker} {request_id} '
+        "sql={queries}/{sql} [{tag}]"
+    )
