@@ -86,12 +86,14 @@ class Actions:
             raise Unavailable(" ".join(str(error).split())) from error
         self.next_due = self.poll
         self.databases = databases()
-        found = [action for database in self.databases for action in self.due(database)]
-        return min(found, key=self.last_turn, default=None)
+        for database in sorted(self.databases, key=self.last_turn):
+            if found := list(self.due(database)):
+                return min(found, key=lambda action: self.last_turn(action.key))
+        return None
 
-    def last_turn(self, action: Action) -> tuple[float, float]:
-        """When its database and the action itself had their last turn."""
-        return self.turns.get(action.database, 0.0), self.turns.get(action.key, 0.0)
+    def last_turn(self, whose: str | tuple[str, int]) -> float:
+        """When a database or an action had its last turn."""
+        return self.turns.get(whose, 0.0)
 
     def due(self, database: str) -> Iterator[Action]:
         """The due actions of a database, in Odoo's own order; none where there is no Odoo in it."""
