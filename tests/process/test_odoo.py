@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from facts import await_fact
 
 from prefork.testing import Server
 from prefork.testing.client import Answer, Connection, Request
@@ -149,3 +150,42 @@ def test_what_no_add_on_has_is_asked_of_odoo() -> None:
 def test_for_its_developers_no_file_is_kept() -> None:
     with odoo(dev_mode="xml") as server:
         assert "cache-control" not in ask(server, "/web/static/src/a.css").headers
+
+
+def done(server: Server) -> list[str]:
+    file = Path(server.data_dir, "done")
+    return file.read_text().split() if file.exists() else []
+
+
+def test_databases_take_turns_with_their_scheduled_actions() -> None:
+    server = odoo(db_name="shop,depot")
+    Path(server.data_dir, "shop.due").write_text("elsewhere mail vacuum")
+    Path(server.data_dir, "depot.due").write_text("invoices")
+    with server:
+        await_fact(lambda: len(done(server)) == 3, "all actions are run", server)
+        assert done(server) == ["depot:invoices", "shop:mail", "shop:vacuum"]
+        assert server.status()["cron"]["ready"] == 1
+
+
+def test_an_action_over_its_limit_is_named_and_an_idle_worker_lives() -> None:
+    server = odoo(limit_time_real_cron=1)
+    Path(server.data_dir, "shop.due").write_text("hang")
+    with server:
+        server.wait_for("incident_recorded")
+        (kept,) = (json.loads(line) for line in Path(server.data_dir, "incidents.jsonl").read_text().splitlines()[:1])
+        assert (kept["cause"], kept["job"]["name"]) == ("limit_time_real_cron", "shop: hang")
+        assert "in _process_job" in kept["stacks"]
+        mark = server.mark()
+        Path(server.data_dir, "shop.due").write_text("")
+        server.wait_for("worker_ready", worker="cron.1", after=mark, timeout=20)
+        Path(server.data_dir, "shop.due").write_text("mail")
+        await_fact(lambda: done(server) == ["shop:mail"], "the action is run", server)
+
+
+def test_without_cron_threads_no_action_is_run() -> None:
+    server = odoo(max_cron_threads=0)
+    Path(server.data_dir, "shop.due").write_text("mail")
+    with server:
+        assert ask(server, "/index").status == 200
+        assert "cron.1" not in server.workers()
+    assert done(server) == []

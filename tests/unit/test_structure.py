@@ -109,7 +109,12 @@ INSIDE_APPLICATIONS = [
     or name in {"http/__init__.py", "http/conditions.py", "http/framing.py", "http/pages.py"}
 ]
 # The libraries that a feature needs in the application's environment, and the only modules that look for them, inside a function.
-LOOKED_FOR = {"store/connection.py": {"psycopg"}, "jobs/schedules.py": {"cronsim"}, "worker/hosts/odoo.py": {"odoo"}}
+LOOKED_FOR = {
+    "store/connection.py": {"psycopg"},
+    "jobs/schedules.py": {"cronsim"},
+    "worker/hosts/odoo.py": {"odoo"},
+    "worker/hosts/actions.py": {"odoo", "psycopg2"},
+}
 OLDEST = (3, 9)
 
 

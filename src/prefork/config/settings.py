@@ -88,7 +88,7 @@ class Settings(Sessions, Process, Logging, Store, Timeouts, Limits, HTTP, Worker
     @property
     def cron_processes(self) -> int:
         """The workers for scheduled jobs to start: none where there are no jobs."""
-        return self.max_cron_threads if self.job_source else 0
+        return self.max_cron_threads if self.job_source or self.odoo else 0
 
     @property
     def subject(self) -> str:

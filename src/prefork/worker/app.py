@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
-    from typing import BinaryIO
+    from typing import BinaryIO, Callable
 
     from prefork.messages import Request
+    from prefork.worker.cron import Identity, Source
     from prefork.worker.reply import Reply
 
 
@@ -23,6 +24,9 @@ class Host(Protocol):
 
     def sendfile_roots(self) -> tuple[str, ...]:
         """Directories below which it may name files to be sent for it, beside the configured ones. Known once it is loaded."""
+
+    def source(self) -> Callable[[Identity], Source] | None:
+        """Where its own scheduled jobs come from, for a worker; None where it has none. Known once it is loaded."""
 
     def respond(self, request: Request, body: BinaryIO, reply: Reply) -> None:
         """Answer one request. What it raises before the answer's head is sent becomes a 500, afterwards a cut connection."""

@@ -104,6 +104,8 @@ class Template:
             imported(f"jobs = {module}", module)
         if name := self.orders["job_source"]:
             self.source = function(f"job_source = {name}", name)
+        elif self.host:
+            self.source = self.host.source()
 
     def means(self) -> Means:
         """What answers are made with; the application must have been loaded."""

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from typing import BinaryIO
 
     from prefork.messages import Request
+    from prefork.worker.cron import Identity, Source
     from prefork.worker.reply import Reply
 
 LARGEST_FIELD = 500 << 20  # characters of a CSV field: what odoo-bin allows, so that images can be imported
@@ -107,6 +108,12 @@ class Odoo:
 
         config = odoo.tools.config
         return (os.path.join(config["data_dir"], "filestore"),) if config.get("x_sendfile") else ()
+
+    def source(self) -> Callable[[Identity], Source] | None:
+        """Its scheduled actions."""
+        from prefork.worker.hosts.actions import Actions
+
+        return Actions
 
     def respond(self, request: Request, body: BinaryIO, reply: Reply) -> None:
         """Have Odoo answer, and count what it asked of the database."""

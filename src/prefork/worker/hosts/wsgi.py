@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from typing import BinaryIO
 
     from prefork.messages import Request
+    from prefork.worker.cron import Identity, Source
     from prefork.worker.reply import Reply
 
 KEYS: dict[bytes, str] = {}  # header name -> environ key
@@ -51,6 +52,10 @@ class Wsgi:
     def sendfile_roots(self) -> tuple[str, ...]:
         """None: which there are is for the configuration to say."""
         return ()
+
+    def source(self) -> Callable[[Identity], Source] | None:
+        """None: jobs are declared with the option `jobs`."""
+        return None
 
     def respond(self, request: Request, body: BinaryIO, reply: Reply) -> None:
         """Call the application and send what it returns."""

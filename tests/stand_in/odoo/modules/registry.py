@@ -1,11 +1,6 @@
 import contextlib
 
-
-class OperationalError(Exception):
-    """As a database driver raises it."""
-
-
-OperationalError.__module__ = "psycopg2"
+from psycopg2 import OperationalError
 
 
 class Registry(dict):

@@ -1,0 +1,9 @@
+"""Its names, for a database that is a few files."""
+
+
+class Error(Exception):
+    pass
+
+
+class OperationalError(Error):
+    pass
