@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from facts import await_fact
+from validated import Validated
 
 from prefork.testing import Load, Request, Server
 from prefork.testing.client import Connection
@@ -59,13 +60,17 @@ def test_signal_handlers_of_the_application_run(tmp_path: Path) -> None:
     """Python runs them in the main thread only, which must be there for it while requests are served."""
     (tmp_path / "handles.py").write_text("""
 import signal, threading
+from wsgiref.validate import validator
+
 heard = threading.Event()
 signal.signal(signal.SIGUSR1, lambda *_: heard.set())
+
+@validator
 def app(environ, start_response):
-    start_response("200 OK", [])
+    start_response("200 OK", [("Content-Type", "text/plain")])
     return [str(heard.wait(10)).encode()]
 """)
-    with Server("handles:app", app_dir=tmp_path, workers=0, preload="false") as server:
+    with Validated("handles:app", app_dir=tmp_path, workers=0, preload="false") as server:
         os.kill(min(server.workers().values()), signal.SIGUSR1)
         with Connection("127.0.0.1", server.port) as connection:
             assert connection.exchange(Request("/")).body == b"True"

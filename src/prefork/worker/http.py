@@ -77,8 +77,9 @@ def serve(
             continue
         request = unpack_request(message)
         slot[REQUEST] = pack_progress(request.number, RECEIVED)
-        # Family and type are given because finding them out costs two system calls; only send is ever called.
-        client = socket.socket(socket.AF_INET, socket.SOCK_STREAM, 0, descriptors[0])
+        # Family and type are given because finding them out costs two system calls; only send is ever called, so the class
+        # of C will do, which is made in a third of the time.
+        client = socket.SocketType(socket.AF_INET, socket.SOCK_STREAM, 0, descriptors[0])
         if client.gettimeout() is not None:
             client.settimeout(None)  # as above: sends say MSG_DONTWAIT, and a timeout would wait for a slow reader all the same
         body = io.BytesIO(request.body) if request.body is not None else open(descriptors[1], "rb")  # noqa: SIM115 - closed below
