@@ -23,7 +23,7 @@ from prefork.master.pools import CRON, HTTP, POOLS, Pool
 from prefork.master.spawn import Death
 from prefork.master.supply import Supply
 from prefork.meters import Gone, Relative
-from prefork.scoreboard import BEGUN, BEGUN_AT, DONE, RECEIVED, REQUEST, Scoreboard, pack_progress
+from prefork.scoreboard import BEGUN, BEGUN_AT, DONE, RECEIVED, REQUEST, RESIDENT_AT, Scoreboard, pack_progress
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -139,8 +139,9 @@ class Court:
         self.enforcer.gauges.gauges[worker.pid].weighed = self.now
         return worker
 
-    def begin(self, worker: Worker, number: int, ago: float = 0.0) -> None:
+    def begin(self, worker: Worker, number: int, ago: float = 0.0, resident: int = 0) -> None:
         slot = self.scoreboard.slot(worker.slot)
+        slot[RESIDENT_AT] = resident
         slot[BEGUN_AT] = int((self.now - ago) * 1e9)
         slot[REQUEST] = pack_progress(number, BEGUN)
 
@@ -246,6 +247,26 @@ class TestTwoSteps:
         court.memory.size = 320 * MIB
         court.step(0.1)
         assert court.told[1]["number"] == 6, "half as much again is its own"
+
+    def test_nor_is_it_where_nobody_has_looked_in_between(self, court: Court) -> None:
+        worker = court.hire()
+        court.begin(worker, 6, resident=210 * MIB)
+        court.memory.size = 220 * MIB
+        court.step()
+        assert (court.told, court.names(), worker.worn) == ([], ["limit_reached"], True)
+        court.step(0.05)
+        assert court.names() == ["limit_reached"], "until it leaves it may have half as much again"
+        court.memory.size = 320 * MIB
+        court.step(0.05)
+        assert court.told[0]["number"] == 6
+
+    @pytest.mark.parametrize("resident", [0, 195 * MIB])
+    def test_what_has_been_taken_since_is_its_own(self, court: Court, resident: int) -> None:
+        worker = court.hire()
+        court.begin(worker, 6, resident=resident)
+        court.memory.size = 220 * MIB
+        court.step()
+        assert [order["number"] for order in court.told] == [6]
 
     def test_an_answer_that_comes_too_late_changes_nothing(self, court: Court) -> None:
         worker = court.hire()
