@@ -239,6 +239,8 @@ def test_a_stop_that_cuts_a_request_tells_its_client_and_the_log(probe: Make, ho
 
 def test_a_dispatcher_that_hangs_is_replaced(probe: Make) -> None:
     with probe(workers=2) as server:
+        with Connection("127.0.0.1", server.port) as connection:
+            assert connection.exchange(Request("/fast")).status == 200, "before its first turn it may take longer"
         pid = server.status()["dispatcher"]["pid"]
         os.kill(pid, signal.SIGSTOP)
         assert server.wait_for("dispatcher_stuck", timeout=20)["pid"] == pid
