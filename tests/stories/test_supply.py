@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from facts import await_fact
+from offences import incidents
 
 from prefork.testing import Load, Request, Server
 from prefork.testing.client import Connection
@@ -80,6 +81,8 @@ def test_an_application_that_cannot_be_imported_ends_the_server_with_3(tmp_path:
     assert server.exit_status() == 3
     failed = server.wait_for("template_failed")
     assert "no_such_module_anywhere" in failed["traceback"]
+    kept = {each["id"]: each for each in incidents(server)}
+    assert kept[server.wait_for("loading_recorded")["incident"]]["stacks"] == failed["traceback"]
     server.wait_for("never_ready")
     server.close()
 

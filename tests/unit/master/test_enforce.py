@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 
     from prefork.events import Event
     from prefork.incidents import Incident
+    from prefork.master.generation import Generation
     from prefork.master.loop import Master
 
 MIB = 1 << 20
@@ -433,14 +434,26 @@ class TestInquest:
         assert court.inquest.count == 1
 
     def test_want_of_memory_is_the_kernels_own_word(self, court: Court, monkeypatch: pytest.MonkeyPatch) -> None:
-        first, second, third = court.hire(), court.hire(), court.hire()
+        first, second, third, fourth = court.hire(), court.hire(), court.hire(), court.hire()
         monkeypatch.setattr(inquest, "kernel_kills", lambda: 4)
         court.bury(first, -signal.SIGTERM)
         court.bury(second, -signal.SIGKILL)
+        court.bury(third, -signal.SIGKILL)
+        assert [each.cause for each in court.kept()] == ["signal", "oom", "signal"], "one kill explains one death"
+        assert "probably" in court.kept()[1].reason, "it may have been something else's"
+        monkeypatch.setattr(inquest, "kernel_kills", lambda: 5)
         court.now += RECENT + 1
         court.inquest.step(court.now)
-        court.bury(third, -signal.SIGKILL)
-        assert [each.cause for each in court.kept()] == ["signal", "oom", "signal"], "what was killed long ago explains nothing"
+        court.bury(fourth, -signal.SIGKILL)
+        assert court.kept()[3].cause == "signal", "what was killed long ago explains nothing"
+
+    def test_what_is_put_down_to_a_fuse_explains_no_other_death(self, court: Court, monkeypatch: pytest.MonkeyPatch) -> None:
+        fused, killed = court.hire(), court.hire()
+        monkeypatch.setattr(inquest, "kernel_kills", lambda: 5)
+        court.tolls[fused.pid] = Toll(2, 1)
+        court.bury(fused, -signal.SIGKILL)
+        court.bury(killed, -signal.SIGKILL)
+        assert [each.cause for each in court.kept()] == ["fuse", "signal"]
 
     def test_who_died_alone_left_children_too(self, court: Court) -> None:
         court.bury(court.hire(), -signal.SIGSEGV, orphans=[Relative(7, "wkhtmltopdf", 90 * MIB)])
@@ -464,6 +477,15 @@ class TestInquest:
         (incident,) = court.kept()
         assert (incident.cause, incident.reason) == ("boot", "it could not get ready: ImportError: no")
         assert incident.stacks.startswith("Traceback")
+
+    def test_code_that_could_not_be_loaded(self, court: Court) -> None:
+        generation = cast("Generation", SimpleNamespace(number=2))
+        court.inquest.note_loading(generation, 77, "ImportError: no", "Traceback:\n  x\nImportError: no\n")
+        (incident,) = court.kept()
+        assert (incident.worker, incident.pool, incident.pid, incident.generation) == ("template", "-", 77, 2)
+        assert (incident.cause, incident.reason) == ("boot", "the application could not be loaded: ImportError: no")
+        assert incident.stacks.startswith("Traceback")
+        assert (court.names(), court.inquest.count) == (["loading_recorded"], 1)
 
     def test_the_dispatchers_word_is_waited_for(self, court: Court) -> None:
         worker = court.hire()
