@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from facts import await_fact
+from offences import incidents
 
 from prefork.testing import Load, Request, Server
 from prefork.testing.client import Connection
@@ -80,6 +81,8 @@ def test_an_application_that_cannot_be_imported_ends_the_server_with_3(tmp_path:
     assert server.exit_status() == 3
     failed = server.wait_for("template_failed")
     assert "no_such_module_anywhere" in failed["traceback"]
+    kept = {each["id"]: each for each in incidents(server)}
+    assert kept[server.wait_for("loading_recorded")["incident"]]["stacks"] == failed["traceback"]
     server.wait_for("never_ready")
     server.close()
 
@@ -239,6 +242,8 @@ def test_a_stop_that_cuts_a_request_tells_its_client_and_the_log(probe: Make, ho
 
 def test_a_dispatcher_that_hangs_is_replaced(probe: Make) -> None:
     with probe(workers=2) as server:
+        with Connection("127.0.0.1", server.port) as connection:
+            assert connection.exchange(Request("/fast")).status == 200, "before its first turn it may take longer"
         pid = server.status()["dispatcher"]["pid"]
         os.kill(pid, signal.SIGSTOP)
         assert server.wait_for("dispatcher_stuck", timeout=20)["pid"] == pid
