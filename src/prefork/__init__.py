@@ -9,13 +9,13 @@ __version__ = "0.1.0"
 
 
 def __getattr__(name: str) -> object:
-    """What applications use: `prefork.job` and `prefork.cron`."""
+    """What applications use: `prefork.job`, `prefork.cron`, `prefork.sessions` and `prefork.filestore`."""
     if name == "job":
         from prefork.jobs.declaration import job
 
         return job
-    if name == "cron":
-        import prefork.cron as recurring
+    if name in ("cron", "sessions", "filestore"):
+        from importlib import import_module
 
-        return recurring
+        return import_module(f"prefork.{name}")
     raise AttributeError(f"module 'prefork' has no attribute {name!r}")

@@ -1,15 +1,20 @@
-"""What the server has told this process for the rooms that applications import: sessions and the filestore.
+"""What the server has told this process for the rooms that applications import: sessions, the filestore, the store.
 
-The template fills it before it loads the application, so that the application need not repeat its configuration. Outside of a
-server it is empty. Runs inside the application's interpreter: standard library only, Python 3.9+.
+The template fills it before it loads the application, so that the application need not repeat its configuration; a worker adds how
+the server is told something. Outside of a server it is empty. Runs inside the application's interpreter: standard library only,
+Python 3.9+.
 """
 
 from __future__ import annotations
 
 import os
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from typing import Callable
 
 settings: dict[str, dict[str, Any]] = {}
+tell: Callable[..., None] | None = None  # an event's name and fields, in a worker
 
 
 class NotGiven(RuntimeError):

@@ -8,9 +8,10 @@ import psycopg
 import pytest
 from tests.applications.postgres import Postgres
 
+from prefork import given
 from prefork.jobs import declaration
 from prefork.jobs.source import Source
-from prefork.store import address, schema
+from prefork.store import schema
 from prefork.store.jobs import Holder
 
 
@@ -28,7 +29,7 @@ def dsn(postgres: Postgres, request: pytest.FixtureRequest, monkeypatch: pytest.
     name = f"t{abs(hash(request.node.name))}"
     postgres.make_database(name)
     dsn = postgres.uri + name
-    monkeypatch.setattr(address, "_used", address.Address(dsn))
+    monkeypatch.setitem(given.settings, "store", {"dsn": dsn})
     monkeypatch.setattr(declaration, "registry", {})
     monkeypatch.setattr("prefork.jobs.source.registry", declaration.registry)
     yield dsn

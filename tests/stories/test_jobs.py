@@ -1,9 +1,11 @@
 """Scheduled jobs with the server's own database: nothing is lost by kills of workers, of the database, or of everything."""
 
+import hashlib
 import os
 import signal
 import urllib.request
 from collections import Counter
+from io import BytesIO
 from pathlib import Path
 
 import psycopg
@@ -11,6 +13,8 @@ import pytest
 from facts import await_fact
 
 from prefork.config.embedded import address_in
+from prefork.filestore import Filestore
+from prefork.sessions import FileStore
 from prefork.testing import Server
 
 APPS = Path(__file__).parent / "apps"
@@ -45,6 +49,21 @@ def test_a_first_try_needs_no_database(done: Path) -> None:
     with clerk(done) as server:
         get(server, "/?3")
         await_fact(lambda: {"0", "1", "2", "tick"} <= set(words(done)), "three jobs and a tick", server)
+
+
+def test_what_has_expired_and_what_nobody_refers_to_is_cleared_away(done: Path) -> None:
+    with clerk(done) as server:
+        place = Path(server.data_dir)
+        session = FileStore(place / "sessions")
+        session.create("a" * 40, {"made": "0"}, -1)
+        session.create("b" * 40, {"made": "0"}, 600)
+        done.write_text(hashlib.sha256(b"kept").hexdigest() + "\n")
+        files = Filestore(place / "filestore")
+        kept, gone = files.put(BytesIO(b"kept")), files.put(BytesIO(b"gone"))
+        await_fact(lambda: gone not in files, "the file is collected", server)
+        await_fact(lambda: not (place / "sessions" / "aa" / ("a" * 40)).exists(), "the session is collected", server)
+        assert kept in files
+        assert session.load("b" * 40)
 
 
 @pytest.mark.story

@@ -6,29 +6,27 @@ connection or file open; what needs one opens it per request.
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 from flask import Flask, Response
 
-from . import api, cart, checkout, database, engraving, errors, forms, keeping, pages, pictures, storage, workload
+from . import api, cart, checkout, database, engraving, errors, forms, keeping, pages, pictures, storage, warehouse, workload
 from .served import Worker
 
-DATA = Path(__file__).resolve().parent.parent / "data"
 MAX_BODY = 64 * 1024  # bytes
 POLICY = "default-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'; object-src 'none'"
 
 
 def create_app(data: str | None = None) -> Flask:
     """Return the shop, its orders kept in `data`, else in $SHOP_DATA, else beside the package."""
-    directory = storage.prepare(Path(data or os.environ.get("SHOP_DATA") or DATA))
+    directory = storage.prepare(Path(data) if data else storage.place())
     app = Flask(__name__)
     app.config.update(
-        DATABASE=directory / "shop.db",
+        DATABASE=directory / storage.DATABASE,
         MAX_CONTENT_LENGTH=MAX_BODY,
     )
     keeping.install(app, directory)
-    for room in (pages, checkout, engraving, api, workload):
+    for room in (pages, checkout, engraving, api, workload, warehouse):
         app.register_blueprint(room.blueprint)
     Worker().install(app)  # first, so that every answer knows when its request began
     for room in (database, engraving, forms, errors):

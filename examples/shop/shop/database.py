@@ -1,4 +1,4 @@
-"""The connection to the SQLite file: one per request, opened at the first query and closed with the request.
+"""The connection to the SQLite file: one per request or job, opened at the first query and closed with it.
 
 Write-ahead logging lets the workers read while one of them writes. No connection may outlive its request: SQLite's
 do not survive a fork.
@@ -42,8 +42,8 @@ CREATE TABLE order_lines (
 """
 
 
-# Apart, because a shop that was opened before there was any engraving gets it, too.
-ENGRAVINGS = """
+# Apart, because a shop that was opened before there was any of this gets it, too.
+LATER = """
 CREATE TABLE IF NOT EXISTS engravings (
     order_id INTEGER NOT NULL REFERENCES orders (id),
     key      TEXT NOT NULL,
@@ -51,6 +51,16 @@ CREATE TABLE IF NOT EXISTS engravings (
     type     TEXT NOT NULL,
     UNIQUE (order_id, key)
 );
+CREATE TABLE IF NOT EXISTS syncs (
+    id    INTEGER PRIMARY KEY AUTOINCREMENT,
+    asked REAL NOT NULL
+);
+CREATE TABLE IF NOT EXISTS stock (
+    article INTEGER PRIMARY KEY,
+    pieces  INTEGER NOT NULL,
+    sync    INTEGER NOT NULL
+);
+CREATE INDEX IF NOT EXISTS stock_by_sync ON stock (sync);
 """
 
 
@@ -61,13 +71,19 @@ def install(app: Flask) -> None:
 def connection() -> sqlite3.Connection:
     """Return this request's connection, in autocommit mode, making the database file if it is missing."""
     if "connection" not in g:
-        path = cast("Path", current_app.config["DATABASE"])
-        if not path.exists():
-            place_once(path, create)
-        g.connection = connect(path)
-        g.connection.execute("PRAGMA foreign_keys = ON")
-        g.connection.execute(ENGRAVINGS)
+        g.connection = opened(cast("Path", current_app.config["DATABASE"]))
     return cast("sqlite3.Connection", g.connection)
+
+
+def opened(path: Path) -> sqlite3.Connection:
+    """Return a connection in autocommit mode to a database that has all its tables."""
+    if not path.exists():
+        place_once(path, create)
+    made = connect(path)
+    made.execute("PRAGMA foreign_keys = ON")
+    if made.execute("SELECT 1 FROM sqlite_master WHERE name = 'stock_by_sync'").fetchone() is None:
+        made.executescript(LATER)
+    return made
 
 
 def close(_error: BaseException | None) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from flask import Blueprint, abort, render_template
 
+from . import warehouse
 from .catalogue import BY_SLUG, PRODUCTS, money
 
 blueprint = Blueprint("pages", __name__)
@@ -26,4 +27,4 @@ def product(slug: str) -> str:
 
 @blueprint.get("/lab")
 def lab() -> str:
-    return render_template("lab.html")
+    return render_template("lab.html", sync=warehouse.latest())

@@ -11,6 +11,14 @@ import tempfile
 from pathlib import Path
 from typing import Callable
 
+DATA = Path(__file__).resolve().parent.parent / "data"
+DATABASE = "shop.db"
+
+
+def place() -> Path:
+    """Return the data directory: $SHOP_DATA, or beside the package."""
+    return Path(os.environ.get("SHOP_DATA") or DATA)
+
 
 def prepare(directory: Path) -> Path:
     """Make the directory (mode 0700) and return it; RuntimeError with one sentence if that is impossible."""

@@ -23,7 +23,7 @@ sys.path.insert(0, str(HOME))
 
 from shop.catalogue import PRODUCTS  # noqa: E402
 
-from shop import create_app, report  # noqa: E402
+from shop import create_app, jobs, report  # noqa: E402
 
 PERSON = {"name": "Ada Byron", "email": "ada@example.org", "address": "12 St James's Square\nLondon"}
 
@@ -297,6 +297,47 @@ class Workload(ShopCase):
         self.assertEqual(dead.returncode, -signal.SIGKILL)
         answer = self.client.get("/crash", environ_overrides={"prefork.attempt": 2})
         self.assertEqual(answer.text, "served on the second attempt\n")
+
+
+class Synchronising(ShopCase):
+    def setUp(self) -> None:
+        super().setUp()
+        for patch in (
+            mock.patch.dict(os.environ, {"SHOP_DATA": str(self.data)}),
+            mock.patch.multiple(jobs, ARTICLES=250, EFFORT=1),
+        ):
+            patch.start()
+            self.addCleanup(patch.stop)
+
+    def begin(self):
+        return self.client.post("/sync", data={"token": self.token()}, headers={"Accept": "application/json"})
+
+    def test_a_visitor_begins_it_and_sees_how_far_it_has_come(self) -> None:
+        with mock.patch.object(jobs.synchronise, "defer") as defer:
+            self.assertFalse(self.client.get("/sync").json["running"])
+            self.assertEqual(self.begin().json, {"sync": 1, "done": 0, "of": 250, "running": True})
+            self.assertEqual(self.begin().json["sync"], 1)
+            defer.assert_called_once_with(1)
+        self.assertIn('max="250" value="0"', self.text("/lab"))
+        jobs.synchronise(1)
+        self.assertEqual(self.client.get("/sync").json, {"sync": 1, "done": 250, "of": 250, "running": False})
+        self.assertIn("250 of 250", self.text("/lab"))
+
+    def test_a_run_that_was_killed_goes_on_where_it_was(self) -> None:
+        with mock.patch.object(jobs.synchronise, "progress", side_effect=[None, SystemExit]), self.assertRaises(SystemExit):
+            jobs.synchronise(1)
+        with mock.patch.object(jobs, "pieces", side_effect=jobs.pieces) as asked:
+            jobs.synchronise(1)
+        self.assertEqual([call.args[0] for call in asked.call_args_list], list(range(200, 250)))
+
+    def test_without_a_database_for_jobs_the_shop_says_so_and_sells(self) -> None:
+        with mock.patch.dict(os.environ):
+            os.environ.pop("PREFORK_STORE_DSN", None)
+            answer = self.begin()
+        self.assertEqual(answer.status_code, 503)
+        self.assertIn("go on shopping", answer.json["error"])
+        self.assertEqual(self.client.get("/sync").json["sync"], 0)
+        self.assertEqual(self.order().status_code, 201)
 
 
 class Loading(ShopCase):

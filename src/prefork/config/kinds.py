@@ -293,7 +293,7 @@ SESSIONS = plain(
     "STORE",
     "`file`, `memory`, `postgresql`, or an address: `redis://…`, `rediss://…`, `unix:///path`, `postgresql://…`",
     sessions,
-    lambda url: re.sub(r"//.*@", "//…@", url),
+    without_password,
 )
 PROGRAM = Kind("PATH", "a path, or a name to be found on `PATH`", program)
 LEVEL = choice(

@@ -1,4 +1,4 @@
-"""The store, and the jobs that are kept in it."""
+"""The databases: the server's own, and those elsewhere that sessions are kept in."""
 
 from __future__ import annotations
 
@@ -24,3 +24,26 @@ class DatabaseFailed(Event):
     delay: float
     level = "error"
     wording = "The server's own database does not run: {reason}; it is started again in {delay} s"
+
+
+@dataclass(frozen=True, slots=True)
+class SessionStoreUnreachable(Event):
+    """A worker cannot use what sessions are kept in: requests that need theirs get 503. It is tried again; said once."""
+
+    worker: str
+    pid: int
+    store: str
+    reason: str
+    level = "error"
+    wording = "Worker {worker} (pid {pid}) cannot use sessions, which are in {store}: {reason}"
+
+
+@dataclass(frozen=True, slots=True)
+class SessionStoreReachable(Event):
+    """A worker can use sessions again."""
+
+    worker: str
+    pid: int
+    store: str
+    seconds: float
+    wording = "Worker {worker} (pid {pid}) can use sessions again, which are in {store}, after {seconds} s"

@@ -21,6 +21,8 @@ from prefork.events import (
     JobsUnreachable,
     RunLost,
     RunSuperseded,
+    SessionStoreReachable,
+    SessionStoreUnreachable,
     WorkerDied,
     WorkerExited,
     WorkerReady,
@@ -46,7 +48,8 @@ if TYPE_CHECKING:
     from prefork.messages import Channel
     from prefork.scoreboard import Scoreboard, Slot
 
-NEWS = {each.name(): each for each in (RunLost, RunSuperseded, JobDeactivated)}  # what is told of jobs
+JOBS_NEWS = (JobsUnreachable, JobsReachable, RunLost, RunSuperseded, JobDeactivated)
+NEWS = {each.name(): each for each in (*JOBS_NEWS, SessionStoreUnreachable, SessionStoreReachable)}  # workers tell it by name
 LONGEST_STACKS = 1 << 18  # bytes
 OWN_FRAME = f'File "{Path(__file__).parent.parent}{os.sep}'
 
@@ -182,7 +185,7 @@ class Crew:
                 self._forget(worker)
 
     def hear(self, report: dict[str, Any]) -> None:
-        """A worker says that it is ready, or why it cannot be; and if it looks for its work itself, how that goes."""
+        """A worker says that it is ready, or why it cannot be; or what has happened to its jobs or its sessions."""
         worker = self.workers.get(report["slot"])
         if worker and worker.state is State.FORKING:
             self.early.append(report)
@@ -199,12 +202,9 @@ class Crew:
             self._cannot_boot(worker, report["reason"], report["traceback"])
         elif report["kind"] == "worn":
             worker.worn = True
-        elif report["kind"] == "unreachable":
-            self.journal.emit(JobsUnreachable(worker.name, worker.pid, report["reason"], report["traceback"]))
-        elif report["kind"] == "reachable":
-            self.journal.emit(JobsReachable(worker.name, worker.pid, report["seconds"]))
         elif event := NEWS.get(report["kind"]):
-            self.journal.emit(event(**{field.name: report[field.name] for field in fields(event)}))
+            told = {"worker": worker.name, **report}
+            self.journal.emit(event(**{field.name: told[field.name] for field in fields(event)}))
 
     def _cannot_boot(self, worker: Worker, reason: str, traceback: str | None) -> None:
         self.said[worker.slot] = traceback or reason

@@ -65,17 +65,10 @@ class Generation:
             "response_spool_max": settings.response_spool_max,
             "sendfile_roots": list(map(str, settings.sendfile_roots)),
             "accel_redirects": settings.accel_redirects,
-            "sessions": {
-                "store": settings.session_store,
-                "directory": str(settings.session_dir),
-                "idle": settings.session_idle,
-                "lifetime": settings.session_lifetime,
-            },
-            "filestore": {"directory": str(settings.filestore)},
+            "given": given(settings),
             "limit_request": settings.limit_request or NEVER,
             "limit_request_jitter": settings.limit_request_jitter,
             "jobs": settings.jobs,
-            "store": store(settings),
         }
 
     def odoo(self) -> dict[str, Any] | None:
@@ -96,10 +89,17 @@ class Generation:
         return self.template is not None and not self.loaded and now - self.started > self.settings.boot_timeout
 
 
-def store(settings: Settings) -> dict[str, Any] | None:
-    """What `prefork.store.address.use` is told in the application's processes."""
+def given(settings: Settings) -> dict[str, dict[str, Any]]:
+    """What the rooms that applications import are told, by their names (`prefork.given`)."""
+    sessions = {
+        "store": settings.session_store,
+        "directory": str(settings.session_dir),
+        "idle": settings.session_idle,
+        "lifetime": settings.session_lifetime,
+    }
+    rooms: dict[str, dict[str, Any]] = {"sessions": sessions, "filestore": {"directory": str(settings.filestore)}}
     if settings.store_address is None:
-        return None
+        return rooms
     patience = FIRST_START if settings.embedded else 0.0
     listen, prepare = settings.store_listen_dsn, settings.prepare_threshold or None
-    return {"dsn": settings.store_address, "listen": listen, "prepare": prepare, "patience": patience}
+    return {**rooms, "store": {"dsn": settings.store_address, "listen": listen, "prepare": prepare, "patience": patience}}

@@ -1,4 +1,4 @@
-"""What a store keeps of a session: its data, when it was made and last seen, as JSON. Pure; never pickle, which runs code.
+"""What a store keeps of a session: when it was made and last seen, and a field for each key of its data, all as JSON. Pure.
 
 Two requests of one visitor may overlap. Each writes only the keys that it has changed itself, so that one does not undo the other.
 """
@@ -6,17 +6,21 @@ Two requests of one visitor may overlap. Each writes only the keys that it has c
 from __future__ import annotations
 
 import json
-from typing import Any, NamedTuple, Optional
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-DATA, MADE, SEEN = "data", "made", "seen"
+if TYPE_CHECKING:
+    from prefork.sessions.store import Fields
+
+MADE, SEEN = "made", "seen"
+QUOTE = '"'  # how the names of the data's fields begin, because they are JSON, too
 
 
 class Record(NamedTuple):
-    """Times are seconds since 1970. `data` is None where the session goes on under another id."""
+    """Times are seconds since 1970."""
 
     made: float
     seen: float
-    data: Optional[dict[str, Any]]  # noqa: UP045 - evaluated on Python 3.9
+    data: dict[str, Any]
 
 
 class Rules(NamedTuple):
@@ -45,24 +49,32 @@ class Changes(NamedTuple):
     def __bool__(self) -> bool:
         return bool(self.set or self.gone)
 
-    def applied(self, data: dict[str, Any]) -> dict[str, Any]:
-        """The data of now with these changes."""
-        return {**{key: value for key, value in data.items() if key not in self.gone}, **self.set}
+    def fields(self, seen: float) -> Fields:
+        """What a store has to write, of a session that is used at this time."""
+        return {SEEN: json.dumps(seen), **fields_of(self.set)}
+
+    def names(self) -> list[str]:
+        """The fields that it has to take out."""
+        return [json.dumps(key) for key in self.gone]
 
 
-def encode(record: Record) -> bytes:
+def encode(record: Record) -> Fields:
     """A record as a store keeps it."""
-    return json.dumps({MADE: record.made, SEEN: record.seen, DATA: record.data}, separators=(",", ":")).encode()
+    return {MADE: json.dumps(record.made), SEEN: json.dumps(record.seen), **fields_of(record.data)}
 
 
-def decode(payload: bytes) -> Record | None:
-    """The record; None for what is none, such as a file that a power failure has left empty."""
+def decode(fields: Fields) -> Record | None:
+    """The record; None for what is none."""
     try:
-        read = json.loads(payload)
-        made, seen, data = float(read[MADE]), float(read[SEEN]), read[DATA]
+        data = {json.loads(name): json.loads(text) for name, text in fields.items() if name.startswith(QUOTE)}
+        return Record(float(fields[MADE]), float(fields[SEEN]), data)
     except (ValueError, TypeError, KeyError):
         return None
-    return Record(made, seen, data) if data is None or isinstance(data, dict) else None
+
+
+def fields_of(data: dict[str, Any]) -> Fields:
+    """A field for each key."""
+    return {json.dumps(key): json.dumps(value) for key, value in data.items()}
 
 
 def snapshot(data: dict[str, Any]) -> dict[str, str]:

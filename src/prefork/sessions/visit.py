@@ -41,15 +41,13 @@ class Visit:
     def _fetch(self) -> dict[str, Any]:
         key = self.cookie.read(self.header, self.secure)
         try:
-            payload = self.store.load(key) if key else None
+            fields = self.store.load(key) if key else None
         except Unavailable as error:
             self.failed = error
             raise
-        record = decode(payload) if payload else None
+        self._ended = fields == {}
+        record = decode(fields) if fields else None
         if record is None or self.rules.left(record, time.time()) <= 0:
-            return {}
-        if record.data is None:
-            self._ended = time.time() - record.seen < TRACE
             return {}
         self._key, self._record = key, record
         return record.data
@@ -93,7 +91,7 @@ class Visit:
         self.store.create(key, encode(record), seconds)
         if old and self.session.cleared:
             self.store.delete(old)
-        elif old and not self.store.update(old, lambda _: encode(Record(now, now, None)), TRACE):
+        elif old and not self.store.end(old, TRACE):
             self.store.delete(key)
             return None
         self.created = old is None
@@ -104,16 +102,8 @@ class Visit:
     def _update(self, key: str, changes: Changes, now: float) -> None:
         """Bring our changes, and the note of this use, into what is kept now."""
         assert self._record
-        made = self._record.made
-
-        def change(payload: bytes) -> bytes:
-            current = decode(payload)
-            if current is not None and current.data is None:
-                return payload
-            return encode(Record(made, now, changes.applied(current.data if current and current.data else {})))
-
         record = self._record._replace(seen=now)
-        if self.store.update(key, change, self.rules.left(record, now)):
+        if self.store.update(key, changes.fields(now), changes.names(), self.rules.left(record, now)):
             self._record = record
         self.session.kept()
 

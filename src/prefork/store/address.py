@@ -1,4 +1,4 @@
-"""Where the store is. A server tells its workers through `use`; scripts and tests set the variable `PREFORK_STORE_DSN`, or call it.
+"""Where the store is: what the server has told this process, or in scripts and tests the variable `PREFORK_STORE_DSN`.
 
 An address may hold a password: it is never printed, logged or shown.
 """
@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import os
 from typing import NamedTuple
+
+from prefork import given
 
 VARIABLE = "PREFORK_STORE_DSN"
 
@@ -24,18 +26,9 @@ class Address(NamedTuple):
     patience: float = 0.0
 
 
-_used: Address | None = None
-
-
-def use(dsn: str, listen: str | None = None, prepare: int | None = 5, patience: float = 0.0) -> None:
-    """Have this process, and those that it forks, keep their things in this database."""
-    global _used
-    _used = Address(dsn, listen, prepare, patience)
-
-
 def address() -> Address | None:
     """Where the store of this process is, None where nobody has said it."""
-    if _used is not None:
-        return _used
+    if told := given.settings.get("store"):
+        return Address(**told)
     dsn = os.environ.get(VARIABLE, "")
     return Address(dsn) if dsn else None

@@ -11,6 +11,10 @@ ON CONFLICT (id) DO NOTHING
 -- update: Replace a session that is held.
 UPDATE prefork.sessions SET payload = %s, expires = clock_timestamp() + %s * interval '1 second' WHERE id = %s
 
+-- end: Replace one that has not expired.
+UPDATE prefork.sessions SET payload = %s, expires = clock_timestamp() + %s * interval '1 second'
+WHERE id = %s AND expires > clock_timestamp()
+
 -- delete: Forget a session.
 DELETE FROM prefork.sessions WHERE id = %s
 

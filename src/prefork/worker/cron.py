@@ -177,7 +177,7 @@ class Cron:
     def note_success(self) -> None:
         """The source has answered."""
         if self.failures:
-            self.tell("reachable", seconds=time.monotonic() - self.offline_since)
+            self.tell("jobs_reachable", seconds=time.monotonic() - self.offline_since)
             self.slot[WAITING_SINCE] = 0
             self.failures = 0
 
@@ -189,7 +189,8 @@ class Cron:
             self.offline_since = time.monotonic()
             self.slot[WAITING_SINCE] = time.monotonic_ns()
             known = isinstance(error, Unavailable)
-            self.tell("unreachable", reason=str(error) if known else sentence(error), traceback=None if known else trace(error))
+            reason = str(error) if known else sentence(error)
+            self.tell("jobs_unreachable", reason=reason, traceback=None if known else trace(error))
         self.failures += 1
         longest: float = min(CAP, FIRST * 2 ** min(self.failures, 10))
         return random.uniform(longest / 2, longest)  # noqa: S311 - not a secret

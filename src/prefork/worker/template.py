@@ -22,7 +22,6 @@ from prefork import given
 from prefork.kernel import set_title
 from prefork.orders import take_orders
 from prefork.scoreboard import Scoreboard
-from prefork.store.address import use
 from prefork.worker import census
 from prefork.worker.app import Refused
 from prefork.worker.cron import Cron, Identity, Wire
@@ -66,7 +65,7 @@ class Template:
         self.loaded = False
         self.spool = spool
         self.own = {channel.wire.fileno(), scoreboard, reports}
-        provide(orders, *kept)
+        provide(orders["given"], *kept)
 
     def host_of(self, orders: dict[str, Any]) -> Host | None:
         """What hosts the application, if there is one."""
@@ -95,8 +94,6 @@ class Template:
 
     def load(self) -> None:
         """Import the application, and find its hooks and its jobs."""
-        if self.orders["store"]:
-            use(**self.orders["store"])
         if self.host:
             self.host.load()
         self.hooks.load()
@@ -161,6 +158,7 @@ class Template:
         self.channel.wire.close()
         set_title(self.title(order))
         first = order["slot"]
+        given.tell = partial(report, self.reports, slot=first)
         worker = Worker(order["name"], os.getpid(), self.orders["generation"])
         try:
             if not self.loaded:
@@ -187,13 +185,13 @@ class Template:
         return f"prefork: {order['name'].replace('.', ' ')} [{self.orders['subject']}]"
 
 
-def provide(orders: dict[str, Any], sessions: int, filestore: int, secret: int) -> None:
+def provide(rooms: dict[str, dict[str, Any]], sessions: int, filestore: int, secret: int) -> None:
     """Tell what applications import about the server's settings, before they are imported."""
-    signing = os.pread(secret, LONGEST_SECRET, 0).split()  # by offset: the master's position is shared
-    os.close(secret)
     for room, descriptor in (("sessions", sessions), ("filestore", filestore)):
-        given.settings[room] = {**orders[room], "directory": given.way(orders[room]["directory"], descriptor)}
-    given.settings["sessions"]["secrets"] = signing
+        rooms[room]["directory"] = given.way(rooms[room]["directory"], descriptor)
+    rooms["sessions"]["secrets"] = os.pread(secret, LONGEST_SECRET, 0).split()  # by offset: the master's position is shared
+    os.close(secret)
+    given.settings.update(rooms)
 
 
 def http(template: Template, order: dict[str, Any]) -> Body:
@@ -213,8 +211,8 @@ def http(template: Template, order: dict[str, Any]) -> Body:
 def cron(template: Template, order: dict[str, Any]) -> Body:
     """The body of a cron worker."""
     assert template.source
-    orders = template.orders
-    tell = partial(report, template.reports, slot=order["slot"])
+    assert given.tell
+    orders, tell = template.orders, given.tell
     source = template.source(Identity(orders["node"], order["pool"], order["number"], os.getpid(), orders["generation"], tell))
 
     def body(places: Places, limit: int) -> int:

@@ -30,6 +30,17 @@ def tick() -> None:
     note("tick")
 
 
+prefork.cron.every("1 second")(prefork.sessions.collect)
+
+
+@prefork.cron.every("1 second")
+def forget_files() -> None:
+    """What is written down, as a file's key, is used."""
+    with open(DONE, "a+") as file:
+        file.seek(0)
+        prefork.filestore.collect(file.read().split(), older_than=-1)
+
+
 @validator
 def app(environ, start_response):
     job = slow if environ["PATH_INFO"] == "/slow" else write

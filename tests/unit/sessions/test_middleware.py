@@ -18,10 +18,10 @@ class Lost(MemoryStore):
 
     shared = True
 
-    def load(self, *_: Any) -> bytes | None:
+    def load(self, *_: Any) -> Any:
         raise Unavailable("it is gone")
 
-    create = update = delete = load
+    create = update = end = delete = load
 
 
 def put(**values: Any) -> Any:

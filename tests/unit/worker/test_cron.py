@@ -148,8 +148,8 @@ def test_an_outage_is_told_once_and_once_when_it_is_over(bench: Bench) -> None:
     away = Unavailable("the database is away")
     bench.work(away, away, away, Chore(1, look))
     (first, said), (second, after) = bench.told
-    assert (first, said) == ("unreachable", {"reason": "the database is away", "traceback": None})
-    assert second == "reachable"
+    assert (first, said) == ("jobs_unreachable", {"reason": "the database is away", "traceback": None})
+    assert second == "jobs_reachable"
     assert after["seconds"] > 0
     assert offline == [0]
     assert bench.did == ["connect", "claim", "close"] * 3 + ["connect", "claim", "claim", "close"]
@@ -171,7 +171,7 @@ def test_while_it_lasts_the_slot_says_so(bench: Bench) -> None:
 def test_a_fault_of_the_source_ends_no_worker_and_is_shown(bench: Bench) -> None:
     bench.work(LookupError("wrong"), None)
     kind, said = bench.told[0]
-    assert (kind, said["reason"]) == ("unreachable", "LookupError: wrong")
+    assert (kind, said["reason"]) == ("jobs_unreachable", "LookupError: wrong")
     assert "LookupError" in said["traceback"]
 
 
@@ -182,7 +182,7 @@ def test_a_job_whose_end_cannot_be_noted_has_ended(bench: Bench) -> None:
     chore = Chore(1, lambda: None, lose)
     bench.work(chore, None)
     assert bench.waits[0][1:] == (-1, NOTHING)
-    assert [kind for kind, _ in bench.told] == ["unreachable", "reachable"]
+    assert [kind for kind, _ in bench.told] == ["jobs_unreachable", "jobs_reachable"]
 
 
 def test_after_its_limit_it_asks_for_a_replacement_and_goes_on(bench: Bench) -> None:

@@ -89,6 +89,35 @@ async function ask(button) {
   button.disabled = false;
 }
 
+// The job goes on without us: we only look how far it has come.
+const form = document.querySelector("[data-sync]"), bar = byId("sync");
+
+function show(sync) {
+  bar.value = sync.done;
+  bar.nextElementSibling.textContent = sync.sync ? `${sync.done.toLocaleString("en")} of ${sync.of.toLocaleString("en")}` : "";
+  form.lastElementChild.disabled = sync.running;
+  if (sync.running) setTimeout(look, 500);
+}
+
+async function look(asked = { cache: "no-store" }) {
+  try {
+    const answer = await fetch(form.dataset.sync, { ...asked, headers: { Accept: "application/json" } });
+    const said = await answer.json();
+    if (answer.ok) show(said);
+    else throw new Error(said.error);
+  } catch (error) {
+    bar.nextElementSibling.textContent = error.message;
+    form.lastElementChild.disabled = false;
+  }
+}
+
+form.addEventListener("submit", (event) => {
+  event.preventDefault();
+  form.lastElementChild.disabled = true;
+  look({ method: "POST", body: new FormData(form) });
+});
+look();
+
 for (const button of document.querySelectorAll("[data-ask]")) button.addEventListener("click", () => ask(button));
 setInterval(beat, EVERY);
 requestAnimationFrame(draw);

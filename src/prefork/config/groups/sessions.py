@@ -28,6 +28,7 @@ class Sessions:
         "file",
         "Where sessions are kept: in files of `session_dir`, in Redis, or in PostgreSQL, which without an address is where Prefork "
         "keeps its own things; memory is for `workers = 0`",
+        secret=True,
     )
     session_dir: Path = option(
         kinds.PATH,

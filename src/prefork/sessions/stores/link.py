@@ -10,13 +10,10 @@ import contextlib
 import os
 import threading
 import time
-from typing import TYPE_CHECKING, Callable, Generic, Protocol, TypeVar
+from typing import Callable, Generic, Protocol, TypeVar
 
 from prefork.sessions.store import Unavailable
-from prefork.worker.output import complain
-
-if TYPE_CHECKING:
-    from typing import NoReturn
+from prefork.sessions.stores.outage import Outage
 
 PATIENCE = 2.0  # seconds that a connection, or one command, may take
 PAUSE = 1.0  # seconds that a store is left alone after a failure
@@ -50,20 +47,18 @@ class Link(Generic[C]):
     """`connect` makes a connection; `broken` are the exceptions after which it is of no use."""
 
     def __init__(self, name: str, connect: Callable[[], C], broken: tuple[type[Exception], ...]) -> None:
-        self.name = name
+        self.outage = Outage(name)
         self.connect = connect
         self.broken = broken
         self.own = threading.local()
-        self.failed_at = 0.0
-        self.reason = ""
 
     def use(self, work: Callable[[C], T]) -> T:
         """What `work` gives, which may be called a second time: on a new connection, where the old one had broken unnoticed.
 
         Raises Unavailable.
         """
-        if self.reason and time.monotonic() - self.failed_at < PAUSE:
-            raise Unavailable(self.reason)
+        if self.outage.reason and time.monotonic() - self.outage.failed_at < PAUSE:
+            raise Unavailable(self.outage.reason)
         held: Held[C] | None = getattr(self.own, "held", None)
         if held is not None and held.pid == os.getpid():
             try:
@@ -75,17 +70,6 @@ class Link(Generic[C]):
             found = work(held.connection)
         except self.broken as error:
             self.own.held = None
-            self._fail(str(error).strip())
-        self._recover()
+            self.outage.fail(str(error).strip())
+        self.outage.over()
         return found
-
-    def _fail(self, reason: str) -> NoReturn:
-        if not self.reason:
-            complain(f"prefork: sessions are not available, {self.name}: {reason}\n")
-        self.reason, self.failed_at = reason, time.monotonic()
-        raise Unavailable(reason)
-
-    def _recover(self) -> None:
-        if self.reason:
-            complain(f"prefork: sessions are available again, {self.name}\n")
-        self.reason = ""

@@ -6,8 +6,12 @@ import threading
 import time
 from typing import TYPE_CHECKING
 
+from prefork.sessions.stores.whole import changed
+
 if TYPE_CHECKING:
-    from prefork.sessions.store import Change
+    from collections.abc import Collection
+
+    from prefork.sessions.store import Fields
 
 
 class MemoryStore:
@@ -17,24 +21,32 @@ class MemoryStore:
 
     def __init__(self) -> None:
         self.lock = threading.Lock()
-        self.kept: dict[str, tuple[float, bytes]] = {}  # when it expires, by the monotonic clock, and what is kept
+        self.kept: dict[str, tuple[float, Fields]] = {}  # when it expires, by the monotonic clock, and what is kept
 
-    def load(self, key: str) -> bytes | None:
+    def load(self, key: str) -> Fields | None:
         """See `Store`."""
-        expires, payload = self.kept.get(key, (0.0, b""))
-        return payload if expires > time.monotonic() else None
+        expires, fields = self.kept.get(key, (0.0, {}))
+        return fields if expires > time.monotonic() else None
 
-    def create(self, key: str, payload: bytes, seconds: float) -> None:
+    def create(self, key: str, fields: Fields, seconds: float) -> None:
         """See `Store`."""
-        self.kept[key] = time.monotonic() + seconds, payload
+        self.kept[key] = time.monotonic() + seconds, fields
 
-    def update(self, key: str, change: Change, seconds: float) -> bool:
+    def update(self, key: str, fields: Fields, gone: Collection[str], seconds: float) -> bool:
         """See `Store`."""
         with self.lock:
             current = self.load(key)
-            if current is not None:
-                self.create(key, change(current), seconds)
+            if current:
+                self.create(key, changed(current, fields, gone), seconds)
             return current is not None
+
+    def end(self, key: str, seconds: float) -> bool:
+        """See `Store`."""
+        with self.lock:
+            kept = self.load(key) is not None
+            if kept:
+                self.create(key, {}, seconds)
+            return kept
 
     def delete(self, key: str) -> None:
         """See `Store`."""

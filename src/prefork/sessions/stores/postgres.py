@@ -8,12 +8,15 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from prefork.sessions.stores.link import Link
+from prefork.sessions.stores.whole import changed, pack, unpack
 from prefork.store import connection, schema
 from prefork.store.address import Address, address
 from prefork.store.statements import statements
 
 if TYPE_CHECKING:
-    from prefork.sessions.store import Change
+    from collections.abc import Collection
+
+    from prefork.sessions.store import Fields
 
 SQL = statements("sessions.sql")
 
@@ -31,26 +34,32 @@ class PostgresStore:
         broken = (connection.driver().Error, connection.Unavailable)
         self.link: Link[Any] = Link("PostgreSQL", self._connect, broken)
 
-    def load(self, key: str) -> bytes | None:
+    def load(self, key: str) -> Fields | None:
         """See `Store`."""
         row = self.link.use(lambda db: db.execute(SQL["load"], [key]).fetchone())
-        return bytes(row[0]) if row else None
+        return unpack(row[0]) if row else None
 
-    def create(self, key: str, payload: bytes, seconds: float) -> None:
+    def create(self, key: str, fields: Fields, seconds: float) -> None:
         """See `Store`."""
-        self.link.use(lambda db: db.execute(SQL["create"], [key, payload, seconds]))
+        self.link.use(lambda db: db.execute(SQL["create"], [key, pack(fields), seconds]))
 
-    def update(self, key: str, change: Change, seconds: float) -> bool:
+    def update(self, key: str, fields: Fields, gone: Collection[str], seconds: float) -> bool:
         """See `Store`."""
 
-        def replace(db: Any) -> bool:
+        def write(db: Any) -> bool:
             with db.transaction():
                 row = db.execute(SQL["hold"], [key]).fetchone()
-                if row:
-                    db.execute(SQL["update"], [change(bytes(row[0])), seconds, key])
-                return row is not None
+                current = unpack(row[0]) if row else None
+                if current:
+                    db.execute(SQL["update"], [pack(changed(current, fields, gone)), seconds, key])
+                return current is not None
 
-        return self.link.use(replace)
+        return self.link.use(write)
+
+    def end(self, key: str, seconds: float) -> bool:
+        """See `Store`."""
+        ended: int = self.link.use(lambda db: db.execute(SQL["end"], [pack({}), seconds, key]).rowcount)
+        return ended > 0
 
     def delete(self, key: str) -> None:
         """See `Store`."""

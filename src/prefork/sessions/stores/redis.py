@@ -1,22 +1,37 @@
 """Sessions in Redis, or in a server that speaks its protocol. It forgets what has expired by itself.
 
-A session is one string, `prefork:session:` and its id. An update watches it, so that nobody writes between reading and writing.
+A session is one hash, `prefork:session:` and its id. What has to happen with nobody in between is a script that the server runs as
+one step: however many write one session at once, none of them has to try again.
 """
 
 from __future__ import annotations
 
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from prefork.sessions.store import Unavailable
 from prefork.sessions.stores.link import PATIENCE, Link
 from prefork.sessions.stores.resp import Broken, Connection, address
 
 if TYPE_CHECKING:
-    from prefork.sessions.store import Change
+    from collections.abc import Collection
+
+    from prefork.sessions.store import Fields
 
 PREFIX = "prefork:session:"
-TRIES = 20  # of an update that others get ahead of
+ENDED = ""  # the only field of an ended session: Redis keeps no empty hash
+# ARGV of each: milliseconds, how many words of names and values follow, these, names to be taken out.
+WRITE = """
+for n = 3, 2 + ARGV[2], 2 do redis.call('HSET', KEYS[1], ARGV[n], ARGV[n + 1]) end
+redis.call('PEXPIRE', KEYS[1], ARGV[1])
+return 1
+"""
+CREATE = f"redis.call('DEL', KEYS[1]) {WRITE}"
+UPDATE = f"""
+if redis.call('EXISTS', KEYS[1]) == 0 then return 0 end
+if redis.call('HEXISTS', KEYS[1], '{ENDED}') == 1 then return 1 end
+for n = 3 + ARGV[2], #ARGV do redis.call('HDEL', KEYS[1], ARGV[n]) end
+{WRITE}"""
+END = f"if redis.call('DEL', KEYS[1]) == 0 then return 0 end {WRITE}"
 
 
 class RedisStore:
@@ -28,18 +43,23 @@ class RedisStore:
         where = address(url)
         self.link = Link(f"Redis at {where}", partial(Connection, where, PATIENCE), (Broken,))
 
-    def load(self, key: str) -> bytes | None:
+    def load(self, key: str) -> Fields | None:
         """See `Store`."""
-        found: bytes | None = self.link.use(lambda redis: redis.ask("GET", PREFIX + key))
-        return found
+        words: list[bytes] = self.link.use(lambda redis: redis.ask("HGETALL", PREFIX + key))
+        fields = {words[n].decode(): words[n + 1].decode() for n in range(0, len(words), 2)}
+        return {name: text for name, text in fields.items() if name != ENDED} if fields else None
 
-    def create(self, key: str, payload: bytes, seconds: float) -> None:
+    def create(self, key: str, fields: Fields, seconds: float) -> None:
         """See `Store`."""
-        self.link.use(lambda redis: redis.ask("SET", PREFIX + key, payload, "PX", milliseconds(seconds)))
+        self._run(CREATE, key, seconds, fields)
 
-    def update(self, key: str, change: Change, seconds: float) -> bool:
+    def update(self, key: str, fields: Fields, gone: Collection[str], seconds: float) -> bool:
         """See `Store`."""
-        return self.link.use(lambda redis: update(redis, PREFIX + key, change, milliseconds(seconds)))
+        return self._run(UPDATE, key, seconds, fields, gone)
+
+    def end(self, key: str, seconds: float) -> bool:
+        """See `Store`."""
+        return self._run(END, key, seconds, {ENDED: ""})
 
     def delete(self, key: str) -> None:
         """See `Store`."""
@@ -49,20 +69,11 @@ class RedisStore:
         """Nothing to do: Redis does it."""
         return 0
 
-
-def update(redis: Connection, name: str, change: Change, lasting: str) -> bool:
-    """Replace a value by what `change` makes of it; False where there is none."""
-    for _ in range(TRIES):
-        redis.ask("WATCH", name)
-        current = redis.ask("GET", name)
-        if current is None:
-            redis.ask("UNWATCH")
-            return False
-        redis.ask("MULTI")
-        redis.ask("SET", name, change(current), "PX", lasting)
-        if redis.ask("EXEC") is not None:
-            return True
-    raise Unavailable(f"a session in Redis was changed by others {TRIES} times while it was written")
+    def _run(self, script: str, key: str, seconds: float, fields: Fields, gone: Collection[str] = ()) -> bool:
+        words = [word for pair in fields.items() for word in pair]
+        arguments = [milliseconds(seconds), str(len(words)), *words, *gone]
+        done: Any = self.link.use(lambda redis: redis.ask("EVAL", script, "1", PREFIX + key, *arguments))
+        return bool(done)
 
 
 def milliseconds(seconds: float) -> str:
