@@ -41,7 +41,7 @@ def main(names: list[str]) -> int:
         began = time.monotonic()
         text, well = run()
         failed |= not well
-        write(title, f"{told()}, {(time.monotonic() - began) / 60:.0f} minutes.\n\n{text}")
+        write(title, f"{told()}, {(time.monotonic() - began) / 60:.1f} minutes.\n\n{text}")
     return int(failed)
 
 
