@@ -7,7 +7,7 @@ import pytest
 
 ROOT = Path(__file__).parent.parent
 collect_ignore = ["odoo"]  # they need an Odoo: `make test-odoo` names them, and one
-ROUNDS = int(os.environ.get("STORY_ROUNDS", "3"))
+ROUNDS = os.environ.get("STORY_ROUNDS", "")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -15,14 +15,16 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    config.addinivalue_line("markers", f"story: a lifecycle story, told {ROUNDS} times (STORY_ROUNDS)")
+    often = "a lifecycle story, told as often as STORY_ROUNDS says, else so many times; 1 where no request or kill is raced against"
+    config.addinivalue_line("markers", f"story(rounds=3): {often}")
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """A race that is lost once in a while is not found by running once."""
-    if metafunc.definition.get_closest_marker("story"):
+    story = metafunc.definition.get_closest_marker("story")
+    if story:
         metafunc.fixturenames.append("telling")
-        metafunc.parametrize("telling", range(ROUNDS))
+        metafunc.parametrize("telling", range(int(ROUNDS or story.kwargs.get("rounds", 3))))
 
 
 @pytest.fixture

@@ -21,9 +21,10 @@ FOREVER = (1 << 63) - 1  # nanoseconds: what ALLOWED says of a route without a l
 
 # A worker's words. WAITING_SINCE (monotonic nanoseconds, else 0): its client does not read and there is no more room to spool, or
 # what a cron worker has its jobs from cannot be reached.
-# CPU_AT is its processor time when the request began (nanoseconds). ALLOWED is the dispatcher's word: how long its
-# route may take, 0 where the limit of all counts.
-REQUEST, BEGUN_AT, REQUESTS, SIZE, WAITING_SINCE, CPU_AT, ALLOWED = range(7)
+# CPU_AT is its processor time when the request began (nanoseconds), RESIDENT_AT the bytes it had in memory then, or at most
+# two milliseconds before (0: nobody knows). ALLOWED is the dispatcher's word: how long its route may take, 0 where the limit of
+# all counts.
+REQUEST, BEGUN_AT, REQUESTS, SIZE, WAITING_SINCE, CPU_AT, ALLOWED, RESIDENT_AT = range(8)
 # The dispatcher's words: how long the queue is and since when its head waits; totals since the server's start; when its
 # loop last turned (monotonic nanoseconds); how many requests their clients have left before any worker had them.
 QUEUED, OLDEST, CONNECTIONS, ANSWERED, RETRIED, FAILED, REFUSED, BUSY, TURNED_AT, ABANDONED = range(10)

@@ -11,6 +11,7 @@ from typing import NamedTuple
 from urllib.parse import quote, urlencode
 
 import pytest
+from tests.conftest import ROOT
 from tests.process.wire import Wire, request, until
 
 from prefork.testing import BrokenAnswer, Connection, Request, Server
@@ -19,6 +20,7 @@ from .environments import HERE
 from .frameworks.notes import PART
 
 FRAMEWORKS = HERE / "frameworks"
+REFEREE = ROOT / "tests" / "process" / "apps"
 BOUNDARY = "a-line-that-is-not-in-the-file"
 
 
@@ -37,8 +39,10 @@ Ask = Callable[..., Got]
 def server(request: pytest.FixtureRequest, install: Callable[[str], Path]) -> Iterator[Server]:
     """A server of one framework's application, with one worker."""
     python = install("frameworks") / "bin" / "python"
-    with Server(f"on_{request.param}:app", FRAMEWORKS, python, workers=1) as server:
+    with Server(f"on_{request.param}:app", FRAMEWORKS, python, env={"PYTHONPATH": str(REFEREE)}, workers=1) as server:
         yield server
+        complaints = [line for line in server.log.output if "AssertionError" in line or "without being closed" in line]
+        assert not complaints, server.log.text()
         assert not server.events("worker_died")
         assert not server.events("fault_contained")
 

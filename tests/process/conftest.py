@@ -19,7 +19,7 @@ Echo = Callable[..., AbstractContextManager[Server]]
 def running(app: str = "echo:app", **options: object) -> Iterator[Server]:
     """A server of the application; `faults` are those that its log may tell of, by a part of their text."""
     faults = options.pop("faults", ())
-    with Server(app, app_dir=APPS, **options) as server:
+    with Server(app, **{"app_dir": APPS, **options}) as server:
         yield server
         said = [*server.log.output, *(event["traceback"] for event in server.events("fault_contained"))]
         raised = [line for line in said if "Error" in line and not any(fault in line for fault in faults)]

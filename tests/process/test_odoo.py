@@ -189,3 +189,8 @@ def test_without_cron_threads_no_action_is_run() -> None:
         assert ask(server, "/index").status == 200
         assert "cron.1" not in server.workers()
     assert done(server) == []
+
+
+def test_odoo_may_be_named_as_the_application() -> None:
+    with Server(f"odoo:{TREE}", db_name="shop", http_interface="127.0.0.1") as server:
+        assert said(server, "/index")["db_name"] == "shop"

@@ -7,8 +7,6 @@ from pathlib import Path
 import pytest
 from tests.process.wire import Wire, request
 
-from prefork.testing import Server
-
 from .conftest import APPS, Echo
 from .nginx import Nginx, Way
 
@@ -48,10 +46,11 @@ def shelf(tmp_path: Path) -> Path:
     return place
 
 
-def test_nginx_sends_the_file_that_the_application_names(shelf: Path, way: Way, tmp_path: Path) -> None:
+def test_nginx_sends_the_file_that_the_application_names(echo: Echo, shelf: Path, way: Way, tmp_path: Path) -> None:
     book = (shelf / "book").read_bytes()
     locations = INTERNAL.format(shelf=shelf)
-    with Server("library:app", APPS) as server, Nginx(server, tmp_path, way, locations=locations) as nginx:
+    library = echo("library:app", app_dir=APPS)
+    with library as server, Nginx(server, tmp_path, way, locations=locations) as nginx:
         with Wire(nginx) as client:
             whole = client.get("/book")
             part = client.get("/book", Range="bytes=10-19")
@@ -65,9 +64,9 @@ def test_nginx_sends_the_file_that_the_application_names(shelf: Path, way: Way, 
     assert (head.status, head.headers["content-length"]) == (200, str(len(book)))
 
 
-def test_the_server_sends_the_file_itself_when_it_is_told_to(shelf: Path, way: Way, tmp_path: Path) -> None:
+def test_the_server_sends_the_file_itself_when_it_is_told_to(echo: Echo, shelf: Path, way: Way, tmp_path: Path) -> None:
     book = (shelf / "book").read_bytes()
-    sending = Server("library:app", APPS, accel_redirects=f"/shelf={shelf}")
+    sending = echo("library:app", app_dir=APPS, accel_redirects=f"/shelf={shelf}")
     with sending as server, Nginx(server, tmp_path, way) as nginx, Wire(nginx) as client:
         whole = client.get("/book")
         part = client.get("/book", Range="bytes=10-19")

@@ -4,20 +4,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from validated import Validated
 
 from prefork.testing import Server
 
 APPS = Path(__file__).parent / "apps"
-
-
-class Validated(Server):
-    """A server whose applications are watched by `wsgiref.validate`: it must not have had a complaint."""
-
-    def close(self) -> None:
-        """Close it, and look for complaints."""
-        super().close()
-        complaints = [line for line in self.log.output if "AssertionError" in line or "without being closed" in line]
-        assert not complaints, self.log.text()
 
 
 @pytest.fixture

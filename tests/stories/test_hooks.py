@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 from facts import await_fact
+from validated import Validated
 
 from prefork.testing import Request, Server
 from prefork.testing.client import Connection
@@ -24,7 +25,7 @@ def file(tmp_path: Path) -> Path:
 @pytest.fixture
 def hooked(file: Path) -> Hooked:
     """Makes a server of an application with hooks."""
-    return lambda **options: Server("hooked:app", app_dir=APPS, env={"HOOKED_FILE": str(file)}, **{"workers": 1, **options})
+    return lambda **options: Validated("hooked:app", APPS, env={"HOOKED_FILE": str(file)}, **{"workers": 1, **options})
 
 
 def calls(file: Path) -> list[list[object]]:

@@ -187,6 +187,19 @@ def test_no_request_dies_for_the_one_before_it(probe: Probe, full: bool) -> None
         assert len({each["request"]["id"] for each in told}) == len(told), "one was made again"
 
 
+def test_memory_that_a_request_has_found_is_not_held_against_it(probe: Probe) -> None:
+    with (
+        probe(workers=2, **limited(limit_memory_hard="60M")) as server,
+        Connection("127.0.0.1", server.port) as connection,
+    ):
+        for _ in range(3):
+            # The one takes it faster than anybody looks, the other begins at once in the same worker and is looked at.
+            assert connection.exchange(Request("/leak?mib=70", "POST")).status in {200, 503}
+            assert connection.exchange(Request("/sleep?seconds=0.25", "POST")).status == 200
+        assert not [each for each in server.events("incident_recorded") if "/sleep" in each["task"]]
+        assert server.events("limit_reached"), "it was never seen"
+
+
 GUILTY = {
     "usleep": "C.usleep(30_000_000)",
     "backtrack": 're.match("(a+)+$", "a" * 40 + "b")',

@@ -59,6 +59,7 @@ def test_code_that_fails_to_import_is_refused(changing: Changing, code, preload:
         assert not answer["ok"]
         assert "no_such_module_anywhere" in answer["traceback"]
         server.wait_for("reload_failed")
+        assert bool(server.events("loading_recorded")) == (preload == "true"), "otherwise it is a worker that cannot start"
         assert version(server) == "one"
         assert set(old.values()) & set(server.workers().values()), "the old workers were replaced"
         code.write("three")

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from facts import await_fact
+from offences import incidents
 
 from prefork.testing import Load, Request, Server
 from prefork.testing.client import Connection
@@ -15,7 +16,7 @@ from prefork.testing.client import Connection
 Make = Callable[..., Server]
 
 
-@pytest.mark.story
+@pytest.mark.story(rounds=1)
 def test_recycling_under_load_loses_nothing(probe: Make) -> None:
     with probe(workers=2, limit_request=40, limit_request_jitter=20) as server, Load(server.url, threads=4) as load:
         for _ in range(3):
@@ -29,7 +30,7 @@ def test_recycling_under_load_loses_nothing(probe: Make) -> None:
         await_fact(lambda: len(server.workers()) == 2, "two workers", server)
 
 
-@pytest.mark.story
+@pytest.mark.story(rounds=1)
 def test_scaling_under_load_loses_nothing(probe: Make) -> None:
     with probe(workers=2) as server, Load(server.url, threads=4) as load:
         for wanted in (4, 1, 3, 2):
@@ -40,7 +41,7 @@ def test_scaling_under_load_loses_nothing(probe: Make) -> None:
         assert not outcome.failed, outcome.summary()
 
 
-@pytest.mark.story
+@pytest.mark.story(rounds=1)
 def test_scaling_down_takes_the_idle_and_cuts_no_request(probe: Make) -> None:
     with probe(workers=3) as server:
         answers = []
@@ -80,6 +81,8 @@ def test_an_application_that_cannot_be_imported_ends_the_server_with_3(tmp_path:
     assert server.exit_status() == 3
     failed = server.wait_for("template_failed")
     assert "no_such_module_anywhere" in failed["traceback"]
+    kept = {each["id"]: each for each in incidents(server)}
+    assert kept[server.wait_for("loading_recorded")["incident"]]["stacks"] == failed["traceback"]
     server.wait_for("never_ready")
     server.close()
 
@@ -119,7 +122,7 @@ def test_a_missing_interpreter_is_said_before_anything_starts(code) -> None:
     server.close()
 
 
-@pytest.mark.story
+@pytest.mark.story(rounds=1)
 def test_a_crash_loop_backs_off_and_is_reported_with_its_first_traceback(changing: Make, code) -> None:
     with changing(workers=2, preload="false") as server, Load(server.url, threads=2) as load:
         code.write("two", before="import no_such_module_anywhere")
@@ -214,7 +217,7 @@ def test_a_template_that_cannot_be_loaded_again_is_tried_until_it_can(changing: 
         assert not outcome.failed, outcome.summary()
 
 
-@pytest.mark.story
+@pytest.mark.story(rounds=1)
 @pytest.mark.parametrize("how", ["graceful_timeout", "second signal"])
 def test_a_stop_that_cuts_a_request_tells_its_client_and_the_log(probe: Make, how: str) -> None:
     with probe(workers=2, graceful_timeout=0.5 if how == "graceful_timeout" else 60) as server:
@@ -239,6 +242,8 @@ def test_a_stop_that_cuts_a_request_tells_its_client_and_the_log(probe: Make, ho
 
 def test_a_dispatcher_that_hangs_is_replaced(probe: Make) -> None:
     with probe(workers=2) as server:
+        with Connection("127.0.0.1", server.port) as connection:
+            assert connection.exchange(Request("/fast")).status == 200, "before its first turn it may take longer"
         pid = server.status()["dispatcher"]["pid"]
         os.kill(pid, signal.SIGSTOP)
         assert server.wait_for("dispatcher_stuck", timeout=20)["pid"] == pid

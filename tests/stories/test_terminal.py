@@ -7,16 +7,20 @@ from pathlib import Path
 
 import pytest
 from facts import await_fact
+from validated import Validated
 
 from prefork.testing import Request, Server
 from prefork.testing.client import Connection
 
 APPLICATION = """
+from wsgiref.validate import validator
+
+@validator
 def app(environ, start_response):
     answer = 40
     if environ["PATH_INFO"] == "/look":
         breakpoint()
-    start_response("200 OK", [])
+    start_response("200 OK", [("Content-Type", "text/plain")])
     return [str(answer).encode()]
 """
 
@@ -25,7 +29,7 @@ def app(environ, start_response):
 def server(tmp_path: Path) -> Server:
     (tmp_path / "looked.py").write_text(APPLICATION)
     # A terminal without abilities: readline writes no control sequences between the lines.
-    return Server("looked:app", app_dir=tmp_path, env={"TERM": "dumb"}, at_terminal=True, workers=0, threads=2)
+    return Validated("looked:app", app_dir=tmp_path, env={"TERM": "dumb"}, at_terminal=True, workers=0, threads=2)
 
 
 def ask(server: Server, target: str, answers: list[tuple[int, bytes]]) -> threading.Thread:

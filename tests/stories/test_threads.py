@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from facts import await_fact
+from validated import Validated
 
 from prefork.testing import Load, Request, Server
 from prefork.testing.client import Connection
@@ -14,7 +15,7 @@ from prefork.testing.client import Connection
 Changing = Callable[..., Server]
 
 
-@pytest.mark.story
+@pytest.mark.story(rounds=1)
 @pytest.mark.parametrize("new_connections", [False, True], ids=["kept-alive", "new connections"])
 def test_a_reload_of_threads_under_load_loses_nothing(changing: Changing, code, new_connections: bool) -> None:
     with changing(workers=0, threads=3) as server, Load(server.url, threads=4, new_connections=new_connections) as load:
@@ -27,7 +28,7 @@ def test_a_reload_of_threads_under_load_loses_nothing(changing: Changing, code, 
         assert outcome.reconnects == 0
 
 
-@pytest.mark.story
+@pytest.mark.story(rounds=1)
 def test_kills_of_threads_under_load_lose_no_request(probe: Callable[..., Server]) -> None:
     with probe(workers=0, threads=4) as server, Load(server.url, threads=4) as load:
         for _ in range(3):
@@ -41,7 +42,7 @@ def test_kills_of_threads_under_load_lose_no_request(probe: Callable[..., Server
         assert outcome.reconnects == 0
 
 
-@pytest.mark.story
+@pytest.mark.story(rounds=1)
 def test_the_modes_change_by_a_reload_under_load(changing: Changing) -> None:
     with changing(workers=0, threads=3) as server, Load(server.url, threads=3) as load:
         for workers, processes in ((2, 2), (0, 1), (1, 1)):
@@ -59,13 +60,17 @@ def test_signal_handlers_of_the_application_run(tmp_path: Path) -> None:
     """Python runs them in the main thread only, which must be there for it while requests are served."""
     (tmp_path / "handles.py").write_text("""
 import signal, threading
+from wsgiref.validate import validator
+
 heard = threading.Event()
 signal.signal(signal.SIGUSR1, lambda *_: heard.set())
+
+@validator
 def app(environ, start_response):
-    start_response("200 OK", [])
+    start_response("200 OK", [("Content-Type", "text/plain")])
     return [str(heard.wait(10)).encode()]
 """)
-    with Server("handles:app", app_dir=tmp_path, workers=0, preload="false") as server:
+    with Validated("handles:app", app_dir=tmp_path, workers=0, preload="false") as server:
         os.kill(min(server.workers().values()), signal.SIGUSR1)
         with Connection("127.0.0.1", server.port) as connection:
             assert connection.exchange(Request("/")).body == b"True"

@@ -11,14 +11,8 @@ from tests.conftest import ROOT
 APPLICATION = re.compile(r"def \w+\((?:self, )?environ, start_response\)|get_wsgi_application\(\)|@Request\.application|Flask\(")
 REFEREE = re.compile(r"^(@validator\b|\w+(, \w+)? = (validator|refereed)\()", re.MULTILINE)
 UNWATCHED = {
-    "examples/shop/shop/__init__.py": "an example shows what users write",
-    "tests/applications/frameworks/on_django.py": "its files go to `wsgi.file_wrapper`, which the standard referee hides",
-    "tests/applications/frameworks/on_werkzeug.py": "its files go to `wsgi.file_wrapper`, which the standard referee hides",
+    "examples/shop/shop/__init__.py": "an example shows what users write; its tests have it watched",
     "tests/stand_in/odoo/http.py": "it stands for Odoo, and says only what its host looks at",
-    "tests/proxies/apps/library.py": "nginx takes a file's name from it and nothing else",
-    "tests/stories/apps/hooked.py": "it is there for its hooks",
-    "tests/stories/test_terminal.py": "a debugger stops in it, and shows its frames",
-    "tests/stories/test_threads.py": "it is there for its signal handler; `probe` is validated in threads",
     "tests/unit/worker/test_wsgi.py": "single calls, most of them wrong on purpose; two tests validate those that are right",
 }
 NONE = {"tests/process/apps/referee.py", "tests/unit/test_validated.py"}  # the referee, and this page

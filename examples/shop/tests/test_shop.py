@@ -14,6 +14,9 @@ import unittest
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from unittest import mock
+from wsgiref.validate import validator
+
+from flask.testing import FlaskClient
 
 HOME = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(HOME))
@@ -25,12 +28,21 @@ from shop import create_app, jobs, report  # noqa: E402
 PERSON = {"name": "Ada Byron", "email": "ada@example.org", "address": "12 St James's Square\nLondon"}
 
 
+class Closing(FlaskClient):
+    """Reads each answer to its end and closes it, as a server does."""
+
+    def open(self, *args, buffered: bool = True, **kwargs):
+        return super().open(*args, buffered=buffered, **kwargs)
+
+
 class ShopCase(unittest.TestCase):
     def setUp(self) -> None:
         self.directory = tempfile.TemporaryDirectory()
         self.addCleanup(self.directory.cleanup)
         self.data = Path(self.directory.name) / "data"
         self.app = create_app(str(self.data))
+        self.app.wsgi_app = validator(self.app.wsgi_app)
+        self.app.test_client_class = Closing
         self.app.logger.disabled = True  # /boom is meant to fail; its traceback is not this run's news
         self.client = self.app.test_client()
 

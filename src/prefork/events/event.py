@@ -24,9 +24,15 @@ class Event:
         """The event's name in JSON logs, tests and documentation: `WorkerReady` is `worker_ready`."""
         return re.sub(r"(?<!^)(?=[A-Z])", "_", cls.__name__).lower()
 
+    @classmethod
+    @cache  # and so do those of refusals, of which a client may cause as many as it likes
+    def names(cls) -> tuple[str, ...]:
+        """The names of the fields."""
+        return tuple(field.name for field in fields(cls))
+
     def values(self) -> dict[str, object]:
         """The fields by name."""
-        return {field.name: getattr(self, field.name) for field in fields(self)}
+        return {name: getattr(self, name) for name in self.names()}
 
     def sentence(self) -> str:
         """The event in words, without a full stop; a traceback follows on lines of its own."""

@@ -102,6 +102,15 @@ class IncidentRecorded(Event):
 
 
 @dataclass(frozen=True, slots=True)
+class LoadingRecorded(Event):
+    """The code could not be loaded, at a start or by a reload; what is known of it has been kept."""
+
+    incident: str
+    generation: int
+    wording = "Incident {incident} tells why generation {generation} could not be loaded"
+
+
+@dataclass(frozen=True, slots=True)
 class IncidentLost(Event):
     """An incident could not be kept."""
 

@@ -101,7 +101,9 @@ class Enforcer:
         if now >= self.gauges.next_look:
             watched = [worker for worker in self.master.crew.all() if worker.state in {State.READY, State.RETIRING}]
             for finding in self.gauges.look([each for each in watched if each.pid not in self.condemned], self.limits(), now):
-                if finding.verdict.deadly:
+                if self._is_inherited(finding):
+                    self._spare(finding)
+                elif finding.verdict.deadly:
                     self._condemn(finding, now)
                 elif finding.worker.state is State.READY and not finding.worker.worn:
                     self._wear(finding, now)
@@ -138,6 +140,24 @@ class Enforcer:
         if self.young >= SEVERAL and now >= self.silent_until:
             self.silent_until = now + SAY_AGAIN
             self.master.journal.emit(LimitTooLow(verdict.option, self.young, OFTEN, int(verdict.allowed)))
+
+    def _is_inherited(self, finding: Finding) -> bool:
+        """Whether a request was above the hard limit when it began: nobody has looked since the one that took the memory."""
+        worker, verdict, task = finding
+        if verdict.limit is not Limit.MEMORY_HARD or task is None:
+            return False
+        return self.gauges.gauges[worker.pid].inherited(task) > verdict.allowed
+
+    def _spare(self, finding: Finding) -> None:
+        self._announce(finding)
+        assert finding.task
+        self._forgive(finding.worker, self.gauges.gauges[finding.worker.pid].inherited(finding.task))
+
+    def _forgive(self, worker: Worker, inherited: int) -> None:
+        """What others have left behind is not the fault of the request that a worker has by now: it is replaced afterwards."""
+        gauge = self.gauges.gauges[worker.pid]
+        gauge.fresh = max(gauge.fresh, inherited)
+        worker.worn = True
 
     def _condemn(self, finding: Finding, now: float) -> None:
         """The first step: tell the dispatcher."""
@@ -203,9 +223,7 @@ class Enforcer:
             self.master.crew.clear_stacks(worker)
         gauge = self.gauges.gauges.get(worker.pid)
         if gauge and condemned.cause == Limit.MEMORY_HARD.value:
-            # What its predecessor has left behind is not the fault of the request that it has by now.
-            gauge.fresh = max(gauge.fresh, gauge.memory)
-            worker.worn = True
+            self._forgive(worker, gauge.memory)
 
     def _has_another(self, condemned: Condemned) -> bool:
         """Whether a worker is in a request that began after it was condemned."""

@@ -25,12 +25,13 @@ HOPELESS = 3  # failed starts in a row after which a server that was never ready
 
 
 class Front:
-    """`process` is the dispatcher while there is one. A server without HTTP has none."""
+    """`process` is the dispatcher while there is one, `doomed` the pid of one that was killed. A server without HTTP has none."""
 
     def __init__(self, master: Master) -> None:
         self.master = master
         self.process: Helper | None = None
         self.started = 0.0
+        self.doomed = 0
         self.backoff = Backoff()
 
     def step(self, now: float) -> None:
@@ -41,22 +42,27 @@ class Front:
             if now >= self.backoff.not_before:
                 self._start(now)
             return
-        still = self._still(now)
-        if still > STUCK_AFTER:
-            self.master.journal.emit(DispatcherStuck(self.process.pid, still))
-            self.started = now  # its death is on the way
+        if self.process.pid != self.doomed and self._late(now, STUCK_AFTER):
+            self.master.journal.emit(DispatcherStuck(self.process.pid, now - self._turned()))
+            self.doomed = self.process.pid
             kill_group(self.process.pid)
 
     def turns(self, now: float) -> bool:
         """Whether the dispatcher's loop has turned lately, if there is to be one."""
         if not self.master.settings.http_enable:
             return True
-        return self.process is not None and self._still(now) < LATELY
+        return self.process is not None and self.process.pid != self.doomed and not self._late(now, LATELY)
 
-    def _still(self, now: float) -> float:
-        """Seconds since the dispatcher's loop last turned."""
-        turned = self.master.scoreboard.slot(DISPATCHER)[TURNED_AT] / 1e9
-        return now - max(self.started, turned)
+    def _turned(self) -> float:
+        """When the dispatcher's loop last turned, or its process was started."""
+        return max(self.started, self.master.scoreboard.slot(DISPATCHER)[TURNED_AT] / 1e9)
+
+    def _late(self, now: float, patience: float) -> bool:
+        """Whether the dispatcher's loop has not turned for so many seconds. Before its first turn it has to be imported."""
+        turned = self._turned()
+        if turned == self.started:
+            patience = max(patience, self.master.settings.boot_timeout)
+        return now - turned > patience
 
     def tell(self, kind: str, descriptors: list[int] | None = None, **fields: Any) -> None:
         """Say something to the dispatcher; one that is yet to be started learns everything at its start."""
@@ -65,7 +71,7 @@ class Front:
 
     def _start(self, now: float) -> None:
         master = self.master
-        self.started = now
+        self.started, self.doomed = now, 0
         try:
             self.process = start_dispatcher(master.owner, master.log)
         except OSError as error:

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from prefork.limits import CPUS, Limits, Usage, Verdict, judge, next_look
 from prefork.meters import Gone, Meter
-from prefork.scoreboard import ALLOWED, BEGUN, BEGUN_AT, CPU_AT, WRITING
+from prefork.scoreboard import ALLOWED, BEGUN, BEGUN_AT, CPU_AT, RESIDENT_AT, WRITING
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -52,13 +52,15 @@ class Reading(Protocol):
 class Task(NamedTuple):
     """The request or job that a worker is in: its number, when it began (monotonic seconds), its worker's processor time then.
 
-    `allowed` is the time in seconds that its route may take, 0 where the pool's limit counts.
+    `allowed` is the time in seconds that its route may take, 0 where the pool's limit counts; `resident` the bytes that its worker
+    had in memory when it began, 0 where nobody knows.
     """
 
     number: int
     begun: float
     cpu: float
     allowed: float
+    resident: int = 0
 
 
 @dataclass
@@ -108,6 +110,10 @@ class Gauge:
         self.cost = self.processor() - started
         return self.memory
 
+    def inherited(self, task: Task) -> int:
+        """Bytes that a request or job has found when it began, at the most: they are not its own."""
+        return max(0, task.resident - self.shared)
+
     def limits(self, limits: Limits, task: Task | None) -> Limits:
         """What this worker may use: its own age, and the time of its request's route."""
         return replace(
@@ -132,7 +138,7 @@ def task_of(slot: Slot) -> Task | None:
     progress = slot.progress()
     if not BEGUN <= progress.state <= WRITING:
         return None
-    task = Task(progress.number, slot[BEGUN_AT] / 1e9, slot[CPU_AT] / 1e9, slot[ALLOWED] / 1e9)
+    task = Task(progress.number, slot[BEGUN_AT] / 1e9, slot[CPU_AT] / 1e9, slot[ALLOWED] / 1e9, slot[RESIDENT_AT])
     # The words are stored one after the other: those of a request that has begun meanwhile are not this one's.
     return task if slot.progress().number == progress.number else None
 

@@ -11,7 +11,7 @@ import time
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
-from prefork.events import IncidentLost, IncidentRecorded
+from prefork.events import IncidentLost, IncidentRecorded, LoadingRecorded
 from prefork.incidents import Incident, Ledger, new_id
 from prefork.meters import Gone, kernel_kills
 
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from prefork.master.enforce import Condemned
     from prefork.master.fleet import Worker
     from prefork.master.gauges import Gauge
+    from prefork.master.generation import Generation
     from prefork.master.loop import Master
     from prefork.meters import Relative
 
@@ -32,7 +33,7 @@ ADVICE = {
     "limit_time_real": "The stacks show what it waits for. If it may take longer, give its path a time in limit_time_real_routes.",
     "limit_time_real_cron": "The stacks show what it waits for. Have the job work in pieces; or raise limit_time_real_cron.",
     "limit_time_cpu": "The stacks show the loop it is in. Work of this size belongs into a scheduled job; or raise limit_time_cpu.",
-    "oom": "The machine had no memory left. Lower limit_memory_hard or workers, so that all workers at their limits fit.",
+    "oom": "The machine had probably no memory left. Lower limit_memory_hard or workers, so that all workers at their limits fit.",
     "fuse": "It, or what it started, took memory faster than can be looked at. Have it work in smaller batches, or raise "
     "limit_memory_hard.",
     "crash": "A fault in native code: the stacks show the call. Look for a newer version of that library.",
@@ -101,6 +102,24 @@ class Inquest:
                 self._note(case, place, word)
         self._close_if_told(case)
 
+    def note_loading(self, generation: Generation, pid: int, reason: str, traceback: str | None) -> None:
+        """A generation could not be loaded: nobody was at work, and there is nobody's word to wait for. `pid` is its template's."""
+        incident = Incident(
+            id=new_id(),
+            time=round(time.time(), 3),
+            node=NODE,
+            worker="template",
+            pool="-",
+            pid=pid,
+            generation=generation.number,
+            cause="boot",
+            reason=f"the application could not be loaded: {reason}",
+            advice=ADVICE["boot"],
+            stacks=traceback or "",
+        )
+        self._add(incident)
+        self.master.journal.emit(LoadingRecorded(incident.id, generation.number))
+
     def hear(self, slot: int, pid: int, said: dict[str, Any]) -> None:
         """The dispatcher has released a worker, and says what it was doing."""
         case = next((case for case in self.cases if case.incident.pid == pid), None)
@@ -143,12 +162,15 @@ class Inquest:
             )
             self._keep(incident)
 
-    def _keep(self, incident: Incident) -> None:
+    def _add(self, incident: Incident) -> None:
         self.count += 1
         try:
             self.ledger.add(incident)
         except OSError as error:
             self.master.journal.emit(IncidentLost(incident.id, error.strerror or str(error)))
+
+    def _keep(self, incident: Incident) -> None:
+        self._add(incident)
         how = "died" if incident.cause in UNAIDED else "killed"
         self.master.journal.emit(
             IncidentRecorded(incident.id, incident.pid, how, incident.worker, incident.cause, incident.reason, doing(incident))
@@ -168,10 +190,19 @@ class Inquest:
         return ("crash" if -remains.death.code in CRASHES else "signal"), f"it died by {how}"
 
     def _killed(self, pid: int) -> tuple[str, str]:
-        """Whose SIGKILL it was. The counters of its own control group are about it alone, those of the machine about all."""
+        """Whose SIGKILL it was, when it was not ours.
+
+        The counters of its own control group are about it alone. That of the machine is about all processes, so it says no more
+        than that it may have been this one, and each kill that it has counted is put down to one worker.
+        """
         toll = self.master.fuses.toll(pid)
         if toll is None and kernel_kills() > self.kills:
-            return "oom", "the kernel killed a process for want of memory, and this one died by SIGKILL"
+            self.kills += 1
+            return "oom", (
+                "it died by signal 9 (SIGKILL), probably the kernel's for want of memory: the kernel has just killed a process for "
+                "that, on this machine"
+            )
+        self.kills += toll.kills if toll else 0
         if toll and toll.kills and toll.own:
             return "fuse", self.master.fuses.epitaph(pid)
         if toll and toll.kills:

@@ -124,6 +124,7 @@ class Templates:
 
     def _failed(self, generation: Generation, reason: str, traceback: str | None) -> None:
         master = self.master
+        master.inquest.note_loading(generation, generation.template.pid if generation.template else 0, reason, traceback)
         self.dismiss(generation)
         if master.reloading and master.reloading.new is generation:
             master.reloading.failed(master, reason, traceback)

@@ -15,9 +15,10 @@ from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from prefork.kernel import set_title
 from prefork.messages import CLOEXEC_DONTWAIT, LOG, inbox, receive
-from prefork.scoreboard import BEGUN, BEGUN_AT, CPU_AT, DONE, NOTHING, RECEIVED, REQUEST, REQUESTS, WAITING_SINCE, pack_progress
+from prefork.scoreboard import DONE, NOTHING, RECEIVED, REQUEST, REQUESTS, WAITING_SINCE, pack_progress
 from prefork.store.connection import Unavailable as Unavailable
 from prefork.worker.output import complain
+from prefork.worker.stamps import Stamps
 from prefork.worker.traces import sentence, trace
 
 if TYPE_CHECKING:
@@ -114,6 +115,7 @@ class Cron:
     def __init__(self, wire: Wire, slot: Slot, source: Source, title: str, tell: Callable[..., Any], limit: int) -> None:
         self.wire = wire
         self.slot = slot
+        self.stamps = Stamps(slot)
         self.source = source
         self.title = title
         self.tell = tell
@@ -155,9 +157,7 @@ class Cron:
         """Do a job; whatever it raises is its own failure."""
         set_title(f"{self.title}: {run.name}")
         self.slot.set_tag(run.number, run.name)
-        self.slot[CPU_AT] = time.process_time_ns()
-        self.slot[BEGUN_AT] = time.monotonic_ns()
-        self.slot[REQUEST] = pack_progress(run.number, BEGUN)
+        self.stamps.begin(run.number)
         failure = None
         try:
             run.call()

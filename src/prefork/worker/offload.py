@@ -63,7 +63,7 @@ class Offloading(Reply):
 
     __slots__ = ("file", "offload", "part", "sorry")
 
-    def __init__(self, request: Request, client: socket.socket, rest: Rest, slot: Slot, offload: Offload) -> None:
+    def __init__(self, request: Request, client: socket.SocketType, rest: Rest, slot: Slot, offload: Offload) -> None:
         super().__init__(request, client, rest, slot)
         self.offload = offload
         self.file: Opened | None = None

@@ -53,7 +53,7 @@ class Reply:
         "spilled", "sql", "start", "words",
     )  # fmt: skip
 
-    def __init__(self, request: Request, client: socket.socket, rest: Rest, slot: Slot) -> None:
+    def __init__(self, request: Request, client: socket.SocketType, rest: Rest, slot: Slot) -> None:
         self.request = request
         self.client = client
         self.rest = rest

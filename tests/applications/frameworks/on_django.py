@@ -9,6 +9,7 @@ from django.http import FileResponse, HttpResponse, StreamingHttpResponse
 from django.urls import path
 from django.views.static import serve
 from notes import facts, note, parts, torn
+from referee import refereed
 
 settings.configure(
     SECRET_KEY="for tests on loopback only",
@@ -76,4 +77,4 @@ urlpatterns = [
     path("said/<path:rest>", show_said),
     path("upload", show_upload),
 ]
-app = get_wsgi_application()
+app = refereed(get_wsgi_application(), visible=True)

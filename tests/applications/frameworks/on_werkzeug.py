@@ -4,14 +4,18 @@ import json
 import os
 
 from notes import facts, note, parts, torn
+from referee import refereed
 from werkzeug.utils import send_file
 from werkzeug.wrappers import Request, Response
 
 
 @Request.application
-def app(request):
+def routed(request):
     route, _, rest = request.path[1:].partition("/")
     return globals()[f"show_{route}"](request, rest)
+
+
+app = refereed(routed, visible=True)
 
 
 def show_stream(request, rest):

@@ -4,11 +4,14 @@ import json
 
 from referee import refereed
 
+quoted = json.JSONEncoder().encode
+
 
 def mirror(environ, start_response):
     body = environ["wsgi.input"].read(-1)
-    seen = [environ["REQUEST_METHOD"], environ["REQUEST_URI"], body.decode("latin-1")]
-    start_response("200 OK", [("Content-Type", "text/plain"), ("Content-Length", "5"), ("X-Seen", json.dumps(seen))])
+    # Put together from its parts: fuzzing measures the server, and a list as JSON costs six times as much.
+    seen = ", ".join([quoted(environ["REQUEST_METHOD"]), quoted(environ["REQUEST_URI"]), quoted(body.decode("latin-1"))])
+    start_response("200 OK", [("Content-Type", "text/plain"), ("Content-Length", "5"), ("X-Seen", f"[{seen}]")])
     return [b"seen\n"]
 
 

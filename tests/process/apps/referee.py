@@ -2,6 +2,7 @@
 
 ASTERISK: the target of `OPTIONS *` is no path (RFC 9112, 3.2.4), and the referee wants each PATH_INFO to begin with a slash.
 UNTYPED: an answer that only names a file leaves its type to whoever sends the file, and the referee wants a Content-Type.
+TYPED: an answer without content may name a type (RFC 9110, 8.3), as every framework does, and the referee wants none.
 VISIBLE: a server may look at what was returned (PEP 3333: a list of one; wsgi.file_wrapper), and the referee hides it.
 Everything else about environ, headers, body and closing is checked as ever.
 """
@@ -11,6 +12,7 @@ from wsgiref.validate import validator
 ASTERISK, STAND_IN = "*", "/*"
 NAMING = {"x-sendfile", "x-accel-redirect"}
 UNTYPED = ("Content-Type", "left/to-the-server")  # the referee sees it, the server does not
+TYPED = "X-Content-Type"  # what the referee sees, where the server sees the type of no content
 
 
 def refereed(application, visible=False):
@@ -18,7 +20,7 @@ def refereed(application, visible=False):
 
     def inside(environ, start_response):
         def start(status, headers, *exc_info):
-            return start_response(status, [*headers, UNTYPED] if untyped(headers) else headers, *exc_info)
+            return start_response(status, disguised(status, headers), *exc_info)
 
         if environ["REQUEST_URI"] == ASTERISK:
             environ["PATH_INFO"] = ASTERISK
@@ -28,7 +30,7 @@ def refereed(application, visible=False):
 
     def outside(environ, start_response):
         def start(status, headers, *exc_info):
-            return start_response(status, [header for header in headers if header != UNTYPED], *exc_info)
+            return start_response(status, undisguised(headers), *exc_info)
 
         if environ["PATH_INFO"] == environ["REQUEST_URI"] == ASTERISK:
             environ["PATH_INFO"] = STAND_IN
@@ -36,6 +38,20 @@ def refereed(application, visible=False):
         return shown(watched, environ["wsgi.file_wrapper"]) if visible else watched
 
     return outside
+
+
+def disguised(status, headers):
+    """What the referee sees of the headers."""
+    if untyped(headers):
+        return [*headers, UNTYPED]
+    if type(headers) is list and status[:3] in {"204", "304"}:
+        return [(TYPED if name.lower() == "content-type" else name, value) for name, value in headers]
+    return headers
+
+
+def undisguised(headers):
+    """The headers as the application gave them."""
+    return [("Content-Type" if name == TYPED else name, value) for name, value in headers if (name, value) != UNTYPED]
 
 
 def untyped(headers):

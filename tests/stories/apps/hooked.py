@@ -2,6 +2,7 @@
 
 import json
 import os
+from wsgiref.validate import validator
 
 FILE = os.environ["HOOKED_FILE"]
 CALLS = []
@@ -31,6 +32,7 @@ def fail(worker):
     raise ConnectionError("the database is not there")
 
 
+@validator
 def app(environ, start_response):
     start_response("200 OK", [("Content-Type", "application/json")])
     return [json.dumps(CALLS).encode()]

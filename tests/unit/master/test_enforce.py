@@ -23,7 +23,7 @@ from prefork.master.pools import CRON, HTTP, POOLS, Pool
 from prefork.master.spawn import Death
 from prefork.master.supply import Supply
 from prefork.meters import Gone, Relative
-from prefork.scoreboard import BEGUN, BEGUN_AT, DONE, RECEIVED, REQUEST, Scoreboard, pack_progress
+from prefork.scoreboard import BEGUN, BEGUN_AT, DONE, RECEIVED, REQUEST, RESIDENT_AT, Scoreboard, pack_progress
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 
     from prefork.events import Event
     from prefork.incidents import Incident
+    from prefork.master.generation import Generation
     from prefork.master.loop import Master
 
 MIB = 1 << 20
@@ -139,8 +140,9 @@ class Court:
         self.enforcer.gauges.gauges[worker.pid].weighed = self.now
         return worker
 
-    def begin(self, worker: Worker, number: int, ago: float = 0.0) -> None:
+    def begin(self, worker: Worker, number: int, ago: float = 0.0, resident: int = 0) -> None:
         slot = self.scoreboard.slot(worker.slot)
+        slot[RESIDENT_AT] = resident
         slot[BEGUN_AT] = int((self.now - ago) * 1e9)
         slot[REQUEST] = pack_progress(number, BEGUN)
 
@@ -246,6 +248,26 @@ class TestTwoSteps:
         court.memory.size = 320 * MIB
         court.step(0.1)
         assert court.told[1]["number"] == 6, "half as much again is its own"
+
+    def test_nor_is_it_where_nobody_has_looked_in_between(self, court: Court) -> None:
+        worker = court.hire()
+        court.begin(worker, 6, resident=210 * MIB)
+        court.memory.size = 220 * MIB
+        court.step()
+        assert (court.told, court.names(), worker.worn) == ([], ["limit_reached"], True)
+        court.step(0.05)
+        assert court.names() == ["limit_reached"], "until it leaves it may have half as much again"
+        court.memory.size = 320 * MIB
+        court.step(0.05)
+        assert court.told[0]["number"] == 6
+
+    @pytest.mark.parametrize("resident", [0, 195 * MIB])
+    def test_what_has_been_taken_since_is_its_own(self, court: Court, resident: int) -> None:
+        worker = court.hire()
+        court.begin(worker, 6, resident=resident)
+        court.memory.size = 220 * MIB
+        court.step()
+        assert [order["number"] for order in court.told] == [6]
 
     def test_an_answer_that_comes_too_late_changes_nothing(self, court: Court) -> None:
         worker = court.hire()
@@ -412,14 +434,26 @@ class TestInquest:
         assert court.inquest.count == 1
 
     def test_want_of_memory_is_the_kernels_own_word(self, court: Court, monkeypatch: pytest.MonkeyPatch) -> None:
-        first, second, third = court.hire(), court.hire(), court.hire()
+        first, second, third, fourth = court.hire(), court.hire(), court.hire(), court.hire()
         monkeypatch.setattr(inquest, "kernel_kills", lambda: 4)
         court.bury(first, -signal.SIGTERM)
         court.bury(second, -signal.SIGKILL)
+        court.bury(third, -signal.SIGKILL)
+        assert [each.cause for each in court.kept()] == ["signal", "oom", "signal"], "one kill explains one death"
+        assert "probably" in court.kept()[1].reason, "it may have been something else's"
+        monkeypatch.setattr(inquest, "kernel_kills", lambda: 5)
         court.now += RECENT + 1
         court.inquest.step(court.now)
-        court.bury(third, -signal.SIGKILL)
-        assert [each.cause for each in court.kept()] == ["signal", "oom", "signal"], "what was killed long ago explains nothing"
+        court.bury(fourth, -signal.SIGKILL)
+        assert court.kept()[3].cause == "signal", "what was killed long ago explains nothing"
+
+    def test_what_is_put_down_to_a_fuse_explains_no_other_death(self, court: Court, monkeypatch: pytest.MonkeyPatch) -> None:
+        fused, killed = court.hire(), court.hire()
+        monkeypatch.setattr(inquest, "kernel_kills", lambda: 5)
+        court.tolls[fused.pid] = Toll(2, 1)
+        court.bury(fused, -signal.SIGKILL)
+        court.bury(killed, -signal.SIGKILL)
+        assert [each.cause for each in court.kept()] == ["fuse", "signal"]
 
     def test_who_died_alone_left_children_too(self, court: Court) -> None:
         court.bury(court.hire(), -signal.SIGSEGV, orphans=[Relative(7, "wkhtmltopdf", 90 * MIB)])
@@ -443,6 +477,15 @@ class TestInquest:
         (incident,) = court.kept()
         assert (incident.cause, incident.reason) == ("boot", "it could not get ready: ImportError: no")
         assert incident.stacks.startswith("Traceback")
+
+    def test_code_that_could_not_be_loaded(self, court: Court) -> None:
+        generation = cast("Generation", SimpleNamespace(number=2))
+        court.inquest.note_loading(generation, 77, "ImportError: no", "Traceback:\n  x\nImportError: no\n")
+        (incident,) = court.kept()
+        assert (incident.worker, incident.pool, incident.pid, incident.generation) == ("template", "-", 77, 2)
+        assert (incident.cause, incident.reason) == ("boot", "the application could not be loaded: ImportError: no")
+        assert incident.stacks.startswith("Traceback")
+        assert (court.names(), court.inquest.count) == (["loading_recorded"], 1)
 
     def test_the_dispatchers_word_is_waited_for(self, court: Court) -> None:
         worker = court.hire()
