@@ -32,7 +32,7 @@ def set_title(title: str) -> None:
         ctypes.memmove(start, title.encode()[: end - start - 1].ljust(end - start, b"\0"), end - start)
 
 
-@functools.lru_cache(maxsize=None)
+@functools.cache
 def _room_of_title() -> tuple[int, int]:
     """Where the command line is in memory. A fork has it in the same place."""
     with open("/proc/self/stat", "rb") as stat:
