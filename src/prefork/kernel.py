@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import ctypes
 import fcntl
+import functools
 import os
 import signal
 import socket
@@ -26,12 +27,18 @@ libc = ctypes.CDLL(None, use_errno=True)
 def set_title(title: str) -> None:
     """Show `title` instead of the command line, cut to the room that the command line had."""
     libc.prctl(PR_SET_NAME, title.replace("prefork: ", "pf:").encode()[:15], 0, 0, 0)
+    start, end = _room_of_title()
+    if start < end:
+        ctypes.memmove(start, title.encode()[: end - start - 1].ljust(end - start, b"\0"), end - start)
+
+
+@functools.cache
+def _room_of_title() -> tuple[int, int]:
+    """Where the command line is in memory. A fork has it in the same place."""
     with open("/proc/self/stat", "rb") as stat:
         # The second field may hold spaces and brackets; what follows its last bracket is numbers only.
         numbers = stat.read().rpartition(b")")[2].split()
-    start, end = int(numbers[ARG_START - 3]), int(numbers[ARG_END - 3])
-    if start < end:
-        ctypes.memmove(start, title.encode()[: end - start - 1].ljust(end - start, b"\0"), end - start)
+    return int(numbers[ARG_START - 3]), int(numbers[ARG_END - 3])
 
 
 def die_with(parent: int) -> None:

@@ -106,4 +106,5 @@ def test_a_failure_postpones_the_next_time_and_a_success_forgets_it(source: Sour
     run = worker.claim()
     assert run
     run.finish(None)
+    worker.settle()
     assert database.execute("SELECT failures FROM prefork.jobs").fetchone() == (0,)

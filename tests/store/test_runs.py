@@ -31,6 +31,7 @@ def done(run: Run | None) -> Run:
         run.finish(error)
     else:
         run.finish(None)
+        run.source.settle()
     return run
 
 
@@ -119,6 +120,47 @@ def test_each_run_is_claimed_once(source: Sources, dsn: str) -> None:
     assert len(claimed) == len(set(claimed)) == 100
 
 
+def test_a_success_is_said_with_the_next_claim_in_one_transaction(source: Sources, database: psycopg.Connection) -> None:
+    @prefork.job(name="one")
+    def one() -> None: ...
+
+    worker = source()
+    one.defer()
+    one.defer()
+    first = worker.claim()
+    assert first
+    first.call()
+    first.finish(None)
+    assert outcomes(database) == []
+    second = worker.claim()
+    assert second
+    ended = "SELECT history.ended_at = runs.claimed_at FROM prefork.history, prefork.runs"
+    assert database.execute(ended).fetchall() == [(True,)], "both have the time of their transaction"
+    second.call()
+    second.finish(None)
+    worker.close()
+    assert outcomes(database) == [("one", 1, "done")] * 2, "who leaves says it before"
+
+
+def test_taking_a_run_reads_a_few_of_those_that_wait_without_statistics_too(source: Sources, database: psycopg.Connection) -> None:
+    @prefork.job(name="one")
+    def one() -> None: ...
+
+    worker = source()
+    database.execute("ALTER TABLE prefork.runs SET (autovacuum_enabled = off)")
+    one.defer()
+    copies = "INSERT INTO prefork.runs (job, priority, arguments) SELECT job, priority, arguments FROM prefork.runs"
+    for _ in range(11):
+        database.execute(copies)
+    for _ in range(10):
+        done(worker.claim())
+    assert worker.connection
+    worker.connection.execute("SELECT pg_stat_force_next_flush()")
+    read = "SELECT sum(idx_tup_read) FROM pg_stat_user_indexes WHERE schemaname = 'prefork' AND indexrelname LIKE 'runs_%'"
+    (found,) = database.execute(read).fetchone() or (0,)
+    assert 0 < found < 2000
+
+
 def test_no_transaction_is_open_during_a_job(source: Sources, database: psycopg.Connection) -> None:
     seen = []
 
@@ -167,6 +209,7 @@ def test_a_dead_workers_run_is_released_by_its_replacement(source: Sources, data
     again = done(replacement.claim())
     assert (again.number, again.claimed.attempt) == (number, 2)
     lost.finish(None)
+    lost.source.settle()
     assert outcomes(database) == [("long", 1, "lost"), ("long", 2, "done")], "who comes late changes nothing"
 
 
@@ -218,8 +261,9 @@ def test_what_the_database_missed_is_said_when_it_is_back(source: Sources, datab
     database.execute(cut)
     from prefork.store.connection import Unavailable
 
+    run.finish(None)
     with pytest.raises(Unavailable):
-        run.finish(None)
+        worker.claim()
     worker.close()
     worker.connect()
     assert outcomes(database) == [("long", 1, "done")]

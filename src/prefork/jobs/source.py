@@ -1,7 +1,8 @@
 """Where a worker for jobs gets its runs from: PostgreSQL. Made in the worker, after the fork.
 
-A claim and an end are a short transaction each; none is open while a job is done. What could not be said to the database because it
-was away is said by the next `connect`. Whoever has lost its run meanwhile changes nothing any more.
+None of its transactions is open while a job is done. A run that went well ends together with the claim of the next one: who works
+through a queue commits once for each run. What could not be said to the database because it was away is said by the next `connect`.
+Whoever has lost its run meanwhile changes nothing any more.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ import random
 import resource
 import time
 import traceback
+from contextlib import suppress
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any, Callable
 
@@ -18,7 +20,7 @@ from prefork.jobs.declaration import Job, registry
 from prefork.jobs.lease import Lease
 from prefork.store import jobs, schema
 from prefork.store.address import address
-from prefork.store.connection import connect, translated
+from prefork.store.connection import Unavailable, connect, translated
 
 if TYPE_CHECKING:
     from prefork.store.connection import Connection
@@ -26,6 +28,7 @@ if TYPE_CHECKING:
     from prefork.worker.cron import Identity
 
 POLL = 5.0  # seconds after which everybody looks, whether the bell rang or not
+BUSY = 1.0  # seconds after which somebody looks for recurring jobs who goes from run to run
 FORGETTING = 3600.0  # seconds between two deletions of old history
 KEPT = 30 * 86_400.0  # seconds of history
 LONGEST_ERROR = 8192  # characters of a traceback's end
@@ -61,8 +64,7 @@ class Source:
             self.listener = self._listen(connection)
             jobs.declare(connection, [row(job, datetime.now(timezone.utc)) for job in registry.values()])
             self.connection = connection
-            if self.unsaved:
-                self.unsaved.save()
+            self.settle()
             self._told(jobs.release(connection, self.holder.node, lambda worker, pid: self._mine(worker, pid) or gone(pid)))
         # Whoever else was cut off with us comes back and renews: leases count from here.
         self.leases_from = time.monotonic() + (jobs.LEASE if again else 0.0)
@@ -88,14 +90,30 @@ class Source:
         with translated():
             if self.listener is not self.connection and self.listener:
                 self.listener.execute("SELECT")  # takes the notices in
-            if self.rung or time.monotonic() >= self.look_at:
+            if time.monotonic() >= self.look_at:
+                self._look(self.connection)
+            claim = self._next(self.connection)
+            if claim is None and self.rung:
                 self.rung = False
                 self._look(self.connection)
-            claim = jobs.claim(self.connection, self.holder, self.names)
-            if claim:
-                return Run(self, claim)
-            self._rest(self.connection)
-            return None
+                claim = self._next(self.connection)
+            if claim is None:
+                self._rest(self.connection)
+        return Run(self, claim) if claim else None
+
+    def _next(self, connection: Connection) -> Claim | None:
+        """The next run, after the last one has been ended."""
+        if self.unsaved is None or self.unsaved.error:
+            self.settle()
+            return jobs.claim(connection, self.holder, self.names)
+        held, claim = jobs.advance(connection, self.unsaved.claimed, self.unsaved.cost, self.holder, self.names)
+        self.unsaved.ended(held)
+        return claim
+
+    def settle(self) -> None:
+        """Say what the database does not know yet."""
+        if self.unsaved:
+            self.unsaved.save()
 
     def _look(self, connection: Connection) -> None:
         with connection.transaction():
@@ -110,7 +128,7 @@ class Source:
         if now >= self.forget_at:
             self.forget_at = now + FORGETTING * random.uniform(0.5, 1.5)  # noqa: S311 - not all workers at once
             jobs.forget(connection, KEPT)
-        self.look_at = now + POLL
+        self.look_at = now + BUSY
 
     def _mine(self, worker: str, pid: int) -> bool:
         """Whether a run is held in our name while we do nothing: by a predecessor, or by a claim whose answer we never got."""
@@ -140,7 +158,10 @@ class Source:
         return 0.0 if self.rung else max(0.0, self.look_at - time.monotonic())
 
     def close(self) -> None:
-        """Leave."""
+        """Leave, and say before what there is to say: what fails now is said by the next `connect`, or lost with this process."""
+        if self.connection and not self.connection.closed:
+            with suppress(Unavailable), translated():
+                self.settle()
         self._disconnect()
 
     def _disconnect(self) -> None:
@@ -187,21 +208,24 @@ class Run:
                 pass
 
     def finish(self, error: BaseException | None) -> None:
-        """Say how it ended. Raises `Unavailable`; the next `connect` says it then."""
+        """Note how it ended: a failure is said at once, success with the next claim. Raises `Unavailable`; `connect` says it then."""
         self.error = error
         self.source.unsaved = self
-        with translated():
-            self.save()
+        if error is not None:
+            with translated():
+                self.save()
 
     def save(self) -> None:
         """Write down how it ended, conditional on our still holding it."""
         connection = self.source.connection
         assert connection
-        held = (
-            jobs.complete(connection, self.number, self.claimed.attempt, self.cost)
-            if self.error is None
-            else self._failed(connection)
-        )
+        if self.error is None:
+            self.ended(jobs.complete(connection, self.number, self.claimed.attempt, self.cost))
+        else:
+            self.ended(self._failed(connection))
+
+    def ended(self, held: bool) -> None:
+        """The database knows; it was still ours, or not."""
         self.source.unsaved = None
         self.source.lease.drop()
         if not held:

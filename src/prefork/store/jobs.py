@@ -130,6 +130,15 @@ def claim(connection: Connection, holder: Holder, names: list[str]) -> Claim | N
     return Claim(*row) if row else None
 
 
+def advance(connection: Connection, done: Claim, cost: Cost, holder: Holder, names: list[str]) -> tuple[bool, Claim | None]:
+    """End a run that went well, and claim the next one in the same transaction. False as in `complete`."""
+    values = {"id": done.id, "attempt": done.attempt, **cost._asdict(), **holder._asdict(), "names": names, "lease": LEASE}
+    row = connection.execute(SQL["advance"], values).fetchone()
+    assert row is not None
+    held, *taken = row
+    return held, Claim(*taken) if taken[0] is not None else None
+
+
 def until_next(connection: Connection, names: list[str]) -> float | None:
     """Seconds until something is due, perhaps below zero; None when nothing is planned."""
     row = connection.execute(SQL["next"], {"names": names}).fetchone()

@@ -40,21 +40,10 @@ UPDATE prefork.jobs SET due_at = %(due_at)s WHERE name = %(job)s
 UPDATE prefork.jobs SET active = false, remark = %(remark)s WHERE name = %(job)s
 
 -- claim: Take the first run that is due. Those that cost workers their lives come after all others.
-WITH taken AS (
-    UPDATE prefork.runs
-    SET state = 'running', attempt = attempt + 1, node = %(node)s, worker = %(worker)s, pid = %(pid)s,
-        claimed_at = now(), lease_until = now() + make_interval(secs => %(lease)s), done = NULL, remaining = NULL
-    WHERE id = (
-        SELECT id FROM prefork.runs
-        WHERE state = 'waiting' AND due_at <= now() AND job = ANY(%(names)s)
-        ORDER BY lost, priority, due_at, id
-        LIMIT 1
-        FOR NO KEY UPDATE SKIP LOCKED)
-    RETURNING *
-)
 SELECT taken.id, taken.job, taken.attempt, taken.arguments, taken.recurring, taken.due_at,
        coalesce(job.retries, 0), coalesce(job.failures, 0), job.first_failed_at
-FROM taken LEFT JOIN prefork.jobs AS job ON job.name = taken.job
+FROM prefork.take(%(node)s, %(worker)s, %(pid)s, %(lease)s, %(names)s) AS taken
+LEFT JOIN prefork.jobs AS job ON job.name = taken.job
 
 -- next: Seconds until something is due that this worker could do; null when nothing is planned.
 SELECT extract(epoch FROM least(
@@ -81,6 +70,21 @@ WITH gone AS (
 INSERT INTO prefork.history (run, attempt, job, due_at, node, worker, pid, claimed_at, outcome, seconds, cpu, memory)
 SELECT id, attempt, job, due_at, node, worker, pid, claimed_at, 'done', %(seconds)s, %(cpu)s, %(memory)s FROM gone
 RETURNING run
+
+-- advance: Both at once, `complete` and `claim`: one commit instead of two. The first column tells whether the run was still ours.
+WITH gone AS (
+    DELETE FROM prefork.runs WHERE id = %(id)s AND attempt = %(attempt)s AND state = 'running' RETURNING *
+), healed AS (
+    UPDATE prefork.jobs SET failures = 0, first_failed_at = NULL FROM gone WHERE name = gone.job AND failures > 0
+), ended AS (
+    INSERT INTO prefork.history (run, attempt, job, due_at, node, worker, pid, claimed_at, outcome, seconds, cpu, memory)
+    SELECT id, attempt, job, due_at, node, worker, pid, claimed_at, 'done', %(seconds)s, %(cpu)s, %(memory)s FROM gone
+    RETURNING run
+)
+SELECT EXISTS (SELECT FROM ended), taken.id, taken.job, taken.attempt, taken.arguments, taken.recurring, taken.due_at,
+       coalesce(job.retries, 0), coalesce(job.failures, 0), job.first_failed_at
+FROM (VALUES (1)) AS one LEFT JOIN prefork.take(%(node)s, %(worker)s, %(pid)s, %(lease)s, %(names)s) AS taken ON true
+LEFT JOIN prefork.jobs AS job ON job.name = taken.job
 
 -- retry: A run has failed and is tried again later.
 WITH back AS (
