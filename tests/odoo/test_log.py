@@ -50,6 +50,13 @@ def test_the_level_of_the_log_is_that_of_odoo_as_well(serve: Serve):
         assert not server.events("access")
 
 
+def test_to_syslog_go_the_lines_of_odoo_and_no_others(serve: Serve):
+    with serve(syslog=True) as server:
+        Person(server.port).get("/probe/worker?db=shop")
+        server.wait_for("access", target="/probe/worker?db=shop")
+        assert not any("odoo.modules" in line for line in server.log.output)
+
+
 def test_the_pid_file_names_the_master_as_long_as_it_runs(serve: Serve, tmp_path: Path):
     file = tmp_path / "odoo.pid"
     with serve(pidfile=file) as server:
