@@ -1,6 +1,7 @@
 """The keys of odoo.conf that say where Odoo writes, and how much."""
 
 import os
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,6 +15,7 @@ from .person import Person
 
 pytestmark = pytest.mark.timeout(300)
 DEBUG = "asked which worker this is"
+LINE_OF_ODOO = re.compile(r" INFO \S+ odoo\.")
 
 
 @contextmanager
@@ -48,6 +50,14 @@ def test_the_level_of_the_log_is_that_of_odoo_as_well(serve: Serve):
         Person(server.port).get("/probe/worker?db=shop")
         assert not any(" INFO " in line for line in server.log.output)
         assert not server.events("access")
+
+
+@pytest.mark.parametrize("syslog", [False, True])
+def test_the_lines_of_odoo_are_ours_unless_syslog_gets_them(serve: Serve, syslog: bool):
+    with serve(syslog=syslog) as server:
+        Person(server.port).get("/probe/worker?db=shop")
+        server.wait_for("access", target="/probe/worker?db=shop")
+        assert any(LINE_OF_ODOO.search(line) for line in server.log.output) != syslog
 
 
 def test_the_pid_file_names_the_master_as_long_as_it_runs(serve: Serve, tmp_path: Path):

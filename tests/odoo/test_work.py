@@ -3,6 +3,7 @@
 import json
 import os
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import pytest
 from facts import await_fact
@@ -10,7 +11,7 @@ from facts import await_fact
 from prefork.testing import Connection, Request
 
 from .conftest import Serve
-from .installation import Estate, Installation
+from .installation import Estate, Installation, OdooServer
 from .person import Person
 
 REPORT = "base.report_irmodeloverview/1"
@@ -30,20 +31,29 @@ def test_records_are_read_and_made_over_json_rpc(serve: Serve):
 
 
 @pytest.mark.parametrize("x_sendfile", [False, True])
-def test_an_attachment_goes_up_and_comes_down_whole(serve: Serve, x_sendfile: bool):
+def test_an_attachment_goes_up_and_comes_down_whole(serve: Serve, installation: Installation, x_sendfile: bool):
     content = os.urandom(3 << 20)
-    with serve(x_sendfile=x_sendfile) as server:
+    with serve(workers=1, x_sendfile=x_sendfile) as server:
         anna = Person(server.port)
         anna.log_in()
         anna.upload("plan.bin", content)
         (found,) = anna.call("ir.attachment", "search_read", [["name", "=", "plan.bin"]], ["file_size"])
         assert found["file_size"] == len(content)
+        before = bytes_read(server)
         answer = anna.ask(f"/web/content/{found['id']}?download=true")
         assert answer.body == content
         assert {"x-sendfile", "x-accel-redirect"}.isdisjoint(answer.headers)
+        if x_sendfile and installation.version > 15:  # where the option is
+            assert bytes_read(server) - before < len(content), "the worker has read the file that the dispatcher should send"
         part = anna.ask(f"/web/content/{found['id']}", headers={"Range": "bytes=1000-1999"})
         assert part.body in (content[1000:2000], content)
         assert Person(server.port).ask(f"/web/content/{found['id']}").body != content, "a stranger got it"
+
+
+def bytes_read(server: OdooServer) -> int:
+    """How much the only worker has read from files, which does not count sockets."""
+    (worker,) = server.status()["workers"]
+    return int(Path(f"/proc/{worker['pid']}/io").read_text().split()[1])
 
 
 def test_reports_are_made_by_as_many_at_once_as_there_are_workers(serve: Serve):
@@ -97,6 +107,12 @@ def test_several_databases_are_served_and_the_name_asked_for_chooses(serve: Serv
         assert [each["name"] for each in found] == ["Partner of two"]
         listed = Person(server.port, "one", host="one.example").rpc("/web/database/list")
         assert listed["result"] == ["one"]
+
+
+@pytest.mark.parametrize("arguments", [["--load=base,web,prefork_probe"], ["--", "--load=base,web,prefork_probe"]])
+def test_a_module_that_is_loaded_for_the_server_answers_without_a_database(serve: Serve, arguments: list[str]):
+    with serve(db_name=None, arguments=arguments) as server:
+        assert Person(server.port).get("/probe/text") == b"first"
 
 
 @pytest.mark.parametrize("list_db", [True, False])

@@ -152,6 +152,12 @@ def test_for_its_developers_no_file_is_kept() -> None:
         assert "cache-control" not in ask(server, "/web/static/src/a.css").headers
 
 
+def test_reports_have_their_lane_unless_the_option_is_empty() -> None:
+    for options, names in (({}, ["reports", "default"]), ({"lanes": ""}, ["default"])):
+        with odoo(**options) as server:
+            assert [lane["name"] for lane in server.status()["lanes"]] == names
+
+
 def done(server: Server) -> list[str]:
     file = Path(server.data_dir, "done")
     return file.read_text().split() if file.exists() else []

@@ -36,7 +36,8 @@ The syntax is that of `odoo.conf`, and an `odoo.conf` can be used as it is.
 - `key = value`; an indented line continues the value above it. Keys may be set once.
 - Lines beginning with `;` or `#` are comments. So is the rest of a line after white space and one of the two
   (`workers = 4  # four`), except for keys named as a password, secret, token or DSN, which keep every character.
-- Empty, `None` and `False` mean *not set*: the default applies. For yes-or-no options `False` means no.
+- Empty, `None` and `False` mean *not set*: the default applies, unless the option says what empty means.
+  For yes-or-no options `False` means no.
 - Sizes: bytes, or `640M`, `2.5GiB` (one M is 1,048,576 bytes, however it is spelled). Times: seconds, or `2m`, `1h30m`, `250ms`.
 - Relative paths begin at the file's directory; in the environment and in flags, at the current one.
 - Odoo's own keys (`addons_path`, …) are accepted and kept for it; those of its database (`db_host`, …) are read here, too.

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 UNSET = frozenset({"", "none", "false"})  # what odoo.conf writes where a value is not set
+OR_EMPTY = UNSET - {""}  # of a list that may be empty although its default is not
 APPLICATION = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*:[^\W\d]\w*(\.[^\W\d]\w*)*(\(\))?")
 ODOO = "odoo:"  # begins the name of an application that is Odoo
 UNIX = "unix:"  # begins an address that is a path
@@ -271,15 +272,15 @@ INTERFACES = Kind(
     "IP addresses, host names and `unix:/path`, separated by commas; empty for all",
     interfaces,
     listed,
-    unset=UNSET - {""},
+    unset=OR_EMPTY,
 )
 NAMES = plain("NAMES", "names separated by commas", names, listed)
 WORDS = plain("WORDS", "words as in a shell", words, shlex.join)
 PATTERNS = plain("PATHS", "paths separated by commas; `*` stands for anything", patterns, listed)
-URLS = plain("PATHS", "paths separated by commas", urls, listed)
+URLS = plain("PATHS", "paths separated by commas; empty for none", urls, listed, OR_EMPTY)
 NETWORKS = plain("NETWORKS", "IP addresses and networks separated by commas", networks, listed)
 ROUTE_TIMES = plain("ROUTES", "`/pattern:time`, separated by commas", route_times, route_times_words)
-LANES = plain("LANES", "`name:pattern:count`, separated by commas", lanes, listed)
+LANES = plain("LANES", "`name:pattern:count`, separated by commas; empty for none", lanes, listed, OR_EMPTY)
 WORD = plain("NAME", "a word", str)
 SECRET = plain("SECRET", "a secret", str, lambda _text: "(not shown)")
 DSN = plain("DSN", "libpq's words or a URI", dsn, without_password)

@@ -6,13 +6,14 @@ Runs inside the application's interpreter: standard library only, Python 3.9+.
 from __future__ import annotations
 
 import time
-from http.client import responses
+from http import HTTPStatus
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
 SERVER = b"Prefork"
+REASONS = {status.value: status.phrase for status in HTTPStatus}  # as in http.client, which brings TLS and e-mail with it
 BODILESS = frozenset((204, 304))  # RFC 9110: never a body, whatever the headers say
 
 _date = (0, b"")
@@ -32,7 +33,7 @@ def date() -> bytes:
 
 def reason(status: int) -> str:
     """The standard phrase of a status, such as `Not Found`."""
-    return responses.get(status, "Unknown")
+    return REASONS.get(status, "Unknown")
 
 
 def head(status: bytes, headers: Iterable[tuple[bytes, bytes]]) -> bytes:

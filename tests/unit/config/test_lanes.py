@@ -21,6 +21,7 @@ def test_odoos_reports_leave_a_worker_for_what_they_ask(configure: Configure) ->
     assert configure(f"workers = 4\nodoo = {TREE}").lanes == (Lane("reports", ("/report/pdf/*", "/report/download"), 0, 3),)
     assert configure(f"workers = 1\nodoo = {TREE}").lanes == ()
     assert configure("workers = 4").lanes == ()
+    assert configure(f"workers = 4\nodoo = {TREE}\nlanes =").lanes == ()
 
 
 @pytest.mark.parametrize("text", ["", "a:/a:1", "a:/x:y/*|*.pdf:0-3, b-2:/b:0, C_:/%41:1-1"])
