@@ -174,6 +174,11 @@ def waitress(launch: Launch) -> list[str]:
     return [str(PEERS / "waitress-serve"), f"--listen=127.0.0.1:{launch.port}", f"{launch.module}:app"]
 
 
+def elsewhere(_launch: Launch) -> list[str]:
+    """What serves nothing has its commands in its scenario."""
+    return []
+
+
 def direct_children(pid: int, _directory: Path) -> list[int]:
     """Workers that are the first process's children; what multiprocessing adds for itself is no worker."""
     return [child for child in children(pid) if "resource_tracker" not in command_line(child)]
@@ -201,7 +206,7 @@ SERVERS = (
         prefork("info"),
         prefork_workers,
         "access log to a file",
-        scenarios=ALL | only("slow_clients", "transfer"),
+        scenarios=ALL | only("slow_clients", "transfer", "jobs", "cron"),
     ),
     Server("prefork-no-log", "prefork", prefork("warning"), prefork_workers, "no access log", scenarios=only("hello")),
     Server("gunicorn-sync", "gunicorn", gunicorn(), direct_children, "sync workers; closes every connection"),
@@ -228,4 +233,6 @@ SERVERS = (
     Server("uvicorn", "uvicorn", uvicorn, direct_children, "the application's ASGI form; uvloop and httptools"),
     Server("bjoern", "bjoern", bjoern, direct_children, "two forked processes on one socket, no supervisor", lacks=UNSUPERVISED),
     Server("waitress", "waitress", waitress, itself, "one process of 4 threads, no supervisor", lacks=UNSUPERVISED),
+    Server("procrastinate", "procrastinate", elsewhere, itself, "four workers of concurrency 1", scenarios=only("jobs")),
+    Server("celery", "celery", elsewhere, itself, "a pool of four processes, acknowledged late; Redis", scenarios=only("jobs")),
 )

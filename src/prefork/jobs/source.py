@@ -208,7 +208,7 @@ class Run:
                 pass
 
     def finish(self, error: BaseException | None) -> None:
-        """Note how it ended: a failure is said at once, success with the next claim. Raises `Unavailable`: `connect` says it."""
+        """Note how it ended: a failure is said at once, success with the next claim. Raises Unavailable; then `connect` says it."""
         self.error = error
         self.source.unsaved = self
         if error is not None:

@@ -84,7 +84,6 @@ class Database:
             raise RuntimeError("PostgreSQL is not installed beside Prefork; install prefork[embedded], or set store_dsn")
         before = [*(AS_NOBODY if os.geteuid() == 0 else []), *WITH_US]
         if self.making:
-            # Not synced file by file: the kernel has written an empty database long before there is anything to lose in it.
             cluster = [
                 "-D",
                 str(self._unfinished),
@@ -92,7 +91,6 @@ class Database:
                 "postgres",
                 "-A",
                 "trust",
-                "--no-sync",
                 "--encoding=UTF8",
                 "--locale=C.UTF-8",
             ]
