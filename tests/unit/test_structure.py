@@ -111,8 +111,11 @@ INSIDE_APPLICATIONS = [
 LOOKED_FOR = {
     "store/connection.py": {"psycopg"},
     "jobs/schedules.py": {"cronsim"},
-    "worker/hosts/odoo.py": {"odoo"},
-    "worker/hosts/actions.py": {"odoo", "psycopg2"},
+    "worker/hosts/odoo/actions.py": {"odoo", "psycopg2"},
+    "worker/hosts/odoo/configuration.py": {"odoo"},
+    "worker/hosts/odoo/controllers.py": {"odoo"},
+    "worker/hosts/odoo/host.py": {"odoo"},
+    "worker/hosts/odoo/registries.py": {"odoo"},
 }
 OLDEST = (3, 9)
 

@@ -26,7 +26,7 @@ from prefork.worker import census
 from prefork.worker.app import Refused
 from prefork.worker.cron import Cron, Identity, Wire
 from prefork.worker.hooks import Hooks, Worker
-from prefork.worker.hosts.odoo import Odoo
+from prefork.worker.hosts.odoo.host import Odoo
 from prefork.worker.hosts.wsgi import Wsgi
 from prefork.worker.http import Means, serve
 from prefork.worker.life import leave_keys_to_master, live, report, settle

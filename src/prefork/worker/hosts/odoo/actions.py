@@ -11,6 +11,7 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from prefork.worker.cron import Unavailable
+from prefork.worker.hosts.odoo.configuration import databases_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -163,7 +164,6 @@ class Action:
 def databases() -> list[str]:
     """Those of `db_name`, or all that Odoo would show."""
     import odoo
-    from prefork.worker.hosts.odoo import databases_of
 
     return databases_of(odoo.tools.config) or list(odoo.service.db.list_dbs(True))
 
