@@ -59,9 +59,10 @@ def test_a_request_is_accounted_with_its_controller_and_queries() -> None:
         entry = server.wait_for("access", target="/index")
         assert (entry["queries"], entry["sql"], entry["tag"]) == (3, 0.25, "shop user=7 odoo.http.Home.index")
         assert ask(server, "/stop").status == 502
-        server.wait_for("incident_recorded")
-        kept = Path(server.data_dir, "incidents.jsonl").read_text()
-        assert json.loads(kept)["request"]["tag"] == "shop user=7 odoo.http.Home.stop"
+        for worker in ("http.1", "http.2"):
+            server.wait_for("incident_recorded", worker=worker)
+        kept = Path(server.data_dir, "incidents.jsonl").read_text().splitlines()
+        assert [json.loads(incident)["request"]["tag"] for incident in kept] == ["shop user=7 odoo.http.Home.stop"] * 2
 
 
 def test_x_sendfile_is_sent_by_the_dispatcher() -> None:

@@ -96,9 +96,16 @@ def spools(server: Server) -> None:
 
 def spooled(server: Server) -> bool:
     """Whether the dispatcher has a nameless file that belongs to the user."""
-    folder = Path(f"/proc/{server.status()['dispatcher']['pid']}/fd")
-    names = [entry for entry in folder.iterdir() if "/spool/" in os.readlink(entry)]
-    return any(entry.stat().st_uid == pwd.getpwnam("nobody").pw_uid and entry.stat().st_size for entry in names)
+    return any(spools_for_nobody(entry) for entry in Path(f"/proc/{server.status()['dispatcher']['pid']}/fd").iterdir())
+
+
+def spools_for_nobody(descriptor: Path) -> bool:
+    """Whether a descriptor, which may be closed meanwhile, is such a file with something in it."""
+    try:
+        name, facts = os.readlink(descriptor), descriptor.stat()
+    except FileNotFoundError:
+        return False
+    return "/spool/" in name and facts.st_uid == pwd.getpwnam("nobody").pw_uid and facts.st_size > 0
 
 
 def test_an_interpreter_that_the_user_cannot_execute_is_said_in_a_sentence(readable: Path, tmp_path: Path) -> None:
