@@ -10,7 +10,9 @@ import pytest
 from click.testing import CliRunner, Result
 
 import prefork.cli
-from prefork import __version__
+import prefork.cli.running
+import prefork.config
+from prefork import __version__, cgroups
 from prefork.config import OPTIONS, ConfigurationError, Settings
 from prefork.control.client import Unreachable
 
@@ -77,7 +79,7 @@ STATUS: dict[str, Any] = {
 
 
 def no_group(choice: str) -> NoReturn:
-    raise prefork.cli.cgroups.Unavailable("no group")
+    raise cgroups.Unavailable("no group")
 
 
 @pytest.fixture(autouse=True)
@@ -86,8 +88,8 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.delenv("XDG_DATA_HOME", raising=False)
-    monkeypatch.setattr(prefork.cli.cgroups, "find", no_group)
-    monkeypatch.setattr(prefork.cli.config, "read_machine", lambda: prefork.cli.config.Machine(8, 1 << 40))
+    monkeypatch.setattr(cgroups, "find", no_group)
+    monkeypatch.setattr(prefork.config, "read_machine", lambda: prefork.config.Machine(8, 1 << 40))
     return tmp_path
 
 
@@ -106,12 +108,12 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> list[tuple[Path, dict[str, object]
         questions.append((path, request))
         return STATUS | {"seconds": 1.25, "restart_needed": ["http_port", "pidfile"]}
 
-    monkeypatch.setattr(prefork.cli, "ask", ask)
+    monkeypatch.setattr(prefork.cli.running, "ask", ask)
     return questions
 
 
 def answering(monkeypatch: pytest.MonkeyPatch, answer: dict[str, Any]) -> None:
-    monkeypatch.setattr(prefork.cli, "ask", lambda *_: answer)
+    monkeypatch.setattr(prefork.cli.running, "ask", lambda *_: answer)
 
 
 def test_version() -> None:
@@ -143,7 +145,11 @@ def test_check_says_that_all_is_well() -> None:
 
 
 def test_check_says_where_the_fuse_would_be(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(prefork.cli.cgroups, "find", lambda choice: prefork.cli.cgroups.Ground(Path(choice), 1, crowded=False))
+    monkeypatch.setattr(
+        cgroups,
+        "find",
+        lambda choice: cgroups.Ground(Path(choice), 1, crowded=False),
+    )
     said = run("check", "shop:app", "--cgroup", "/sys/fs/cgroup/memory/mysite").stdout
     assert "workers would get a fuse: control groups below /sys/fs/cgroup/memory/mysite (version 1).\n" in said
 
@@ -335,7 +341,7 @@ def test_no_server_reachable(monkeypatch: pytest.MonkeyPatch, command: list[str]
     def ask(path: Path, *_: object) -> dict[str, Any]:
         raise Unreachable(f"no server runs at {path}")
 
-    monkeypatch.setattr(prefork.cli, "ask", ask)
+    monkeypatch.setattr(prefork.cli.running, "ask", ask)
     result = run(*command, "--data-dir", "d")
     assert result.exit_code == 4
     assert result.stderr == (

@@ -14,6 +14,7 @@ import click
 import pytest
 
 from prefork import catalogue, cli, events
+from prefork.cli import running, settings
 from prefork.config import OPTIONS
 from prefork.config.layers import gather
 from prefork.http.pages import WORDS
@@ -174,7 +175,7 @@ def test_every_field_of_the_status_is_documented() -> None:
 def test_every_exit_status_is_documented() -> None:
     table = {int(row[0]): row for row in rows(heading(DOCS / "operate.md", "Exit statuses"))}
     usage = click.UsageError.exit_code
-    assert set(table) == {0, usage, serve.UNUSABLE, loop.NOT_READY, cli.FAILED, cli.UNREACHABLE}
+    assert set(table) == {0, usage, serve.UNUSABLE, loop.NOT_READY, settings.FAILED, running.UNREACHABLE}
     of_serve = {status for status, row in table.items() if row[1]}
     assert of_serve == {0, usage, serve.UNUSABLE, loop.NOT_READY}
 

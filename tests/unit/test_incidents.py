@@ -7,6 +7,7 @@ import json
 import os
 import re
 import stat
+import sys
 import time
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -15,7 +16,9 @@ import pytest
 from click.testing import CliRunner, Result
 
 import prefork.cli
+import prefork.cli.running
 from prefork import incidents
+from prefork.cli.incidents import LATEST
 from prefork.incidents import KEPT, Incident, Ledger, new_id
 from prefork.views.incidents import curve, plain
 
@@ -133,18 +136,18 @@ class TestCommand:
     ) -> None:
         ledger.add(replace(EXAMPLE, request=REQUEST | {"target": "/" + "x" * 300}))
         monkeypatch.setenv("COLUMNS", "80")
-        monkeypatch.setattr(prefork.cli.sys.stdout, "isatty", lambda: True)
+        monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
         prefork.cli.main(["incidents", "--data-dir", str(tmp_path)], standalone_mode=False)
         lines = re.sub(r"\x1b\[\d*m", "", capsys.readouterr().out).splitlines()
         assert [len(line) for line in lines] == [57, 80]
         assert lines[1].endswith("GET /xxxxxxxxxxxxxxxxxxxxx…")
 
     def test_the_list_has_the_latest(self, ledger: Ledger, tmp_path: Path) -> None:
-        for number in range(prefork.cli.LATEST + 5):
+        for number in range(LATEST + 5):
             ledger.add(replace(EXAMPLE, id=f"{number:08}"))
         lines = run("--data-dir", str(tmp_path)).stdout.splitlines()
-        assert len(lines) == 1 + prefork.cli.LATEST
-        assert lines[-1].startswith(f"{prefork.cli.LATEST + 4:08}")
+        assert len(lines) == 1 + LATEST
+        assert lines[-1].startswith(f"{LATEST + 4:08}")
 
     @pytest.mark.parametrize("name", [EXAMPLE.id, REQUEST["id"]])
     def test_one_with_everything(self, ledger: Ledger, tmp_path: Path, name: str) -> None:
@@ -221,7 +224,7 @@ class TestCommand:
 
 def test_stacks_of_every_worker(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     workers = [{"worker": f"http.{n}", "pid": n, "stacks": f"Thread {n}\n"} for n in (1, 2)]
-    monkeypatch.setattr(prefork.cli, "ask", lambda *_: {"ok": True, "workers": workers})
+    monkeypatch.setattr(prefork.cli.running, "ask", lambda *_: {"ok": True, "workers": workers})
     output = CliRunner().invoke(prefork.cli.main, ["stacks", "--data-dir", str(tmp_path)]).stdout
     assert output == "http.1 (pid 1)\nThread 1\n\nhttp.2 (pid 2)\nThread 2\n\n"
 

@@ -96,7 +96,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "store": {"store", "given"},
     "watcher": {"watcher", "kernel", "messages", "orders"},
     "testing": {"testing"},
-    "cli": {"prefork", "cgroups", "config", "control", "incidents", "master.rehearsal", "master.serve", "store", "views"},
+    "cli": {"cli", "prefork", "cgroups", "config", "control", "incidents", "master.rehearsal", "master.serve", "store", "views"},
     "__main__": {"cli"},
 }
 INSIDE_APPLICATIONS = [

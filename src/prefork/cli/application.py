@@ -1,0 +1,89 @@
+"""An application and its configuration, before anything runs: `serve` and `check`."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from prefork import cgroups, config
+from prefork.cli.flags import Configured
+from prefork.cli.settings import here, loaded, refuse, tell
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+
+def configured(function: Callable[..., None]) -> Callable[..., None]:
+    """Add what `serve` and `check` share: the application and the file."""
+    function = click.option(
+        "-c", "--config", "file", type=click.Path(path_type=Path), metavar="FILE", help="The configuration file."
+    )(function)
+    return click.argument("application", required=False, metavar="[APP]")(function)
+
+
+@click.command(cls=Configured)
+@configured
+def serve(file: Path | None, application: str | None, **flags: Any) -> None:
+    """Serve an application in the foreground until it is stopped.
+
+    APP is module:attribute, or module:factory() for a function that makes the application.
+    """
+    given, cwd = texts(application, flags), here()
+
+    def reread() -> config.Settings:
+        return config.load(file, given, os.environ, cwd)
+
+    settings = loaded(reread)
+    if problems := config.unservable(settings):
+        refuse(problems)
+    tell("warning", config.warnings(settings, config.read_machine()))
+    if settings.stop_after_init:
+        from prefork.master.rehearsal import rehearse
+
+        sys.exit(rehearse(settings))
+    from prefork.master.serve import serve as run
+
+    sys.exit(run(settings, reread))
+
+
+@click.command(cls=Configured)
+@configured
+@click.option("--explain", is_flag=True, help="Show each effective value, where it came from and what it means.")
+def check(file: Path | None, application: str | None, explain: bool, **flags: Any) -> None:
+    """Check the configuration; show every problem at once.
+
+    Nothing is started. The exit code is 0 when the configuration can be used, else 1.
+    """
+    given = texts(application, flags)
+    settings = loaded(lambda: config.load(file, given, os.environ, here()))
+    if explain:
+        from prefork.views.explanation import explanation
+
+        for line in explanation(settings, min(shutil.get_terminal_size().columns, 100)):
+            click.echo(line)
+    if settings.odoo and settings.host_options:
+        click.echo(f"Left to Odoo: {', '.join(sorted(settings.host_options))}.")
+    found = [*config.for_development(settings), *config.warnings(settings, config.read_machine())]
+    tell("warning", found)
+    try:
+        ground = cgroups.find(settings.cgroup)
+        click.echo(f"Started from here, workers would get a fuse: control groups below {ground.path} (version {ground.version}).")
+    except cgroups.Unavailable as reason:
+        click.echo(f"Started from here, workers would get no fuse of the kernel's: {reason}.")
+    click.echo(f"The configuration can be used ({len(found)} warning{'' if len(found) == 1 else 's'}).")
+
+
+def texts(application: str | None, flags: Mapping[str, Any]) -> dict[str, str]:
+    """The given flags as text for the configuration; the application's name is the option `app`."""
+    given = {name: str(value) for name, value in flags.items() if value is not None}
+    if application is not None and given.setdefault("app", application) != application:
+        raise click.UsageError(f"the application is named twice, as {application} and as --app {given['app']}; name it once")
+    return given
+
+
+VERBS = (serve, check)
