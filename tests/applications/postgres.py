@@ -77,6 +77,10 @@ class Postgres:
         text = self._run([self._binaries / "psql", *self._address(), *arguments, database])
         return [tuple(line.split("\x1f")) for line in text.splitlines()]
 
+    def configured(self, name: str) -> str:
+        """What a setting would be at the next start."""
+        return self._run([*_unprivileged(), self._binaries / "postgres", "-D", self.data, "-C", name]).strip()
+
     def _address(self) -> list[str]:
         return ["--host=127.0.0.1", f"--port={self.port}", "--username=postgres"]
 

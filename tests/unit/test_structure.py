@@ -44,6 +44,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "http.pages": {"http.framing"},
     "control": set(),
     "views": {"config", "incidents", "limits"},
+    "render": {"render", "config"},
     "dispatcher": {
         "dispatcher",
         "cgroups",
@@ -96,7 +97,19 @@ MAY_IMPORT: dict[str, set[str]] = {
     "store": {"store", "given"},
     "watcher": {"watcher", "kernel", "messages", "orders"},
     "testing": {"testing"},
-    "cli": {"cli", "prefork", "cgroups", "config", "control", "incidents", "master.rehearsal", "master.serve", "store", "views"},
+    "cli": {
+        "cli",
+        "prefork",
+        "cgroups",
+        "config",
+        "control",
+        "incidents",
+        "master.rehearsal",
+        "master.serve",
+        "render",
+        "store",
+        "views",
+    },
     "__main__": {"cli"},
 }
 INSIDE_APPLICATIONS = [

@@ -1,0 +1,154 @@
+"""Which files a node gets, and where each goes. A file is a template and a row here."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from functools import cache
+from typing import TYPE_CHECKING
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+
+from prefork.render import tuning
+from prefork.render.nodes import options
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from prefork.config import Settings
+    from prefork.render.topology import Node, Topology
+
+Rendered = dict[str, dict[str, str]]  # the text of each path of each node
+
+
+@dataclass(frozen=True)
+class File:
+    """A template, the path of what becomes of it on a node, and on which nodes it is wanted."""
+
+    template: str
+    path: str
+    wanted: Callable[[Topology, Node], bool]
+
+
+def role(*roles: str) -> Callable[[Topology, Node], bool]:
+    """Wanted where a node has one of these roles."""
+    return lambda _, node: not set(roles).isdisjoint(node.roles)
+
+
+def proxy(name: str) -> Callable[[Topology, Node], bool]:
+    """Wanted where this is the proxy of an edge."""
+    return lambda _, node: "edge" in node.roles and node.proxy == name
+
+
+def serves(_: Topology, node: Node) -> bool:
+    """Wanted where a Prefork runs."""
+    return node.serves
+
+
+def shares(topology: Topology, node: Node) -> bool:
+    """Wanted where an address is shared with other nodes."""
+    return any(each in topology.shared for each in node.roles)
+
+
+def alone(topology: Topology, node: Node) -> bool:
+    """Wanted at the only database."""
+    return "database" in node.roles and not topology.replicated
+
+
+def replicated(topology: Topology, node: Node) -> bool:
+    """Wanted at each of several databases."""
+    return "database" in node.roles and topology.replicated
+
+
+FILES = (
+    File("edge/nginx.conf", "etc/nginx/sites-available/{site}.conf", proxy("nginx")),
+    File("edge/haproxy.cfg", "etc/haproxy/haproxy.cfg", proxy("haproxy")),
+    File("edge/apache.conf", "etc/apache2/sites-available/{site}.conf", proxy("apache")),
+    File("edge/keepalived.conf", "etc/keepalived/keepalived.conf", shares),
+    File("nodes/prefork.conf", "etc/{site}/{conf}", serves),
+    File("service/prefork.service", "etc/systemd/system/{site}.service", serves),
+    File("service/simple.service", "etc/systemd/system/{site}-simple.service", serves),
+    File("service/logrotate", "etc/logrotate.d/{site}", serves),
+    File("pooler/pgbouncer.ini", "etc/pgbouncer/pgbouncer.ini", role("pooler")),
+    File("pooler/haproxy.cfg", "etc/haproxy/haproxy.cfg", role("pooler")),
+    File("database/postgresql.conf", "etc/postgresql/{postgresql}/main/conf.d/{site}.conf", alone),
+    File("database/pg_hba.conf", "etc/postgresql/{postgresql}/main/pg_hba.conf", alone),
+    File("database/patroni.yml", "etc/patroni/config.yml", replicated),
+    File("database/etcd", "etc/default/etcd", role("consensus")),
+    File("database/pgbackrest.conf", "etc/pgbackrest/pgbackrest.conf", role("database")),
+    File("database/setup.sql", "etc/{site}/setup.sql", role("database")),
+)
+
+
+@cache
+def environment() -> Environment:
+    """Where templates come from. A name that nobody has given is an error, never an empty place in a file."""
+    found = Environment(
+        loader=PackageLoader("prefork.render"),
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+        autoescape=False,  # noqa: S701  these are no web pages; what goes in has been checked by `topology`
+    )
+    found.filters["megabytes"] = lambda count: f"{count >> 20}MB"
+    return found
+
+
+def render(topology: Topology, settings: Settings) -> Rendered:
+    """Every file of every node, and what to do with them in `README.md`. `settings` gives ports, limits and times."""
+    trees: Rendered = {}
+    for node in topology.nodes:
+        facts = {
+            "topology": topology,
+            "site": topology.site,
+            "node": node,
+            "settings": settings,
+            **derived(topology, node, settings),
+        }
+        trees[node.name] = {path(file, topology, node): text(file, facts) for file in FILES if file.wanted(topology, node)}
+    first = environment().get_template("README.md")
+    trees[""] = {"README.md": first.render(topology=topology, site=topology.site, trees=trees)}
+    return trees
+
+
+def path(file: File, topology: Topology, node: Node) -> str:
+    """Where a file goes on its node, without the first slash."""
+    site = topology.site
+    return file.path.format(site=site.name, conf=conf(topology, node), postgresql=site.postgresql)
+
+
+def conf(topology: Topology, node: Node) -> str:
+    """The name of the file of a node's Prefork."""
+    return node.conf or ("odoo.conf" if topology.site.odoo else "prefork.conf")
+
+
+def text(file: File, facts: dict[str, object]) -> str:
+    """A file as it is written: no line ends in a space, and none is empty twice."""
+    lines = [line.rstrip() for line in environment().get_template(file.template).render(facts).splitlines()]
+    kept = [line for number, line in enumerate(lines) if line or (number and lines[number - 1])]
+    return "\n".join(kept).rstrip("\n") + "\n"
+
+
+def derived(topology: Topology, node: Node, settings: Settings) -> dict[str, object]:
+    """What templates need and neither the topology nor the settings say by themselves."""
+    longest = max([settings.limit_time_real, *(seconds for _, seconds in settings.limit_time_real_routes)])
+    clients = math.ceil(sum(tuning.processes(each) for each in topology.nodes))
+    return {
+        "conf": conf(topology, node),
+        "options": options(topology, node, settings),
+        "workload": list(workload(node)),
+        # A proxy gives up last: the server has answered by then, or has said why it did not.
+        "patience": math.ceil((longest or 3600) + settings.queue_timeout + 10),
+        "trusted": [each.address for each in topology.having("edge")],
+        "clients": clients,
+        "postgres": tuning.postgres(node.cpus, node.memory, pooled=bool(topology.having("pooler"))),
+        "parameters": environment().get_template("database/parameters").render(site=topology.site).splitlines(),
+        "addons": [*topology.site.addons, f"{topology.site.tree}/addons", f"{topology.site.tree}/odoo/addons"],
+    }
+
+
+def workload(node: Node) -> Iterator[str]:
+    """What a node's Prefork does, in words."""
+    words = {"app": "requests of users", "cron": "scheduled jobs", "websocket": "live connections"}
+    yield from (words[each] for each in words if each in node.roles)

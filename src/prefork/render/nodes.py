@@ -1,0 +1,70 @@
+"""The options of a node's Prefork: what its roles, and the other nodes, make of them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from prefork.render import tuning
+
+if TYPE_CHECKING:
+    from prefork.config import Settings
+    from prefork.render.topology import Node, Topology
+
+
+def options(topology: Topology, node: Node, settings: Settings) -> dict[str, dict[str, str]]:
+    """Groups of options by what they are about, each as the file has it. What the node's own table says wins."""
+    groups = {
+        "What this node does": roles(node),
+        "Where it listens, and whom it believes": reached(topology, node, settings),
+        "Where things are": places(topology, node),
+    }
+    for name, value in node.options.items():
+        home = next((group for group in groups.values() if name in group), groups["What this node does"])
+        home[name] = value
+    return groups
+
+
+def roles(node: Node) -> dict[str, str]:
+    """Which pools have workers. Both kinds of front end have no jobs, and a cron node refuses HTTP."""
+    return {
+        "workers": str(node.cpus * 2 + 1 if "app" in node.roles else 2),
+        "max_cron_threads": "1" if "cron" in node.roles else "0",
+        "http_enable": str("app" in node.roles),
+        "proxy_mode": "True",
+        "websocket_workers": "1" if "websocket" in node.roles else "0",
+    }
+
+
+def reached(topology: Topology, node: Node, settings: Settings) -> dict[str, str]:
+    """Its addresses. Where the proxy is on the same machine nobody else reaches it."""
+    edges = topology.having("edge")
+    alone = {"edge"} <= set(node.roles) and len(edges) == 1
+    found = {
+        "http_interface": "127.0.0.1" if alone else node.address,
+        "http_port": str(settings.http_port),
+        "trusted_proxies": "127.0.0.1" if alone else ", ".join(each.address for each in edges),
+    }
+    if "websocket" in node.roles:
+        found["gevent_port" if topology.site.version >= 16 else "longpolling_port"] = str(settings.websocket_port)
+    return found
+
+
+def places(topology: Topology, node: Node) -> dict[str, str]:
+    """Directories and the database. Passwords are in the account's passfile, never here."""
+    site = topology.site
+    found = {"data_dir": site.data_dir}
+    if not site.odoo:
+        found["filestore"] = site.filestore
+    if pooled := topology.having("pooler"):
+        found |= {"db_host": topology.address("pooler"), "db_port": "6432"}
+        if site.pooling == "transaction":
+            found["prepare_threshold"] = "0"
+    elif topology.having("database") and "database" not in node.roles:
+        found |= {"db_host": topology.address("database"), "db_port": "5432"}
+    if site.odoo or topology.having("database"):
+        found |= {"db_name": site.database, "db_user": site.user, "db_maxconn": str(tuning.connections_each(topology))}
+    if pooled and site.version >= 18:
+        found |= {"db_replica_host": topology.address("pooler"), "db_replica_port": "5433"}
+    if site.addons:
+        found["addons_path"] = ",".join(site.addons)
+    return found

@@ -1,0 +1,255 @@
+"""A topology: which nodes there are, what each of them does, and what the site is. Read from TOML, every problem at once."""
+
+from __future__ import annotations
+
+import difflib
+import re
+import tomllib
+from dataclasses import dataclass, field, fields
+from importlib.resources import files
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, get_type_hints
+
+from prefork.config.quantities import size
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+SHIPPED = ("single", "two-node", "enterprise")
+ROLES = ("edge", "app", "cron", "websocket", "pooler", "database", "consensus")
+SERVERS = frozenset({"app", "cron", "websocket"})  # the roles that a Prefork fulfils
+PROXIES = ("nginx", "haproxy", "apache")
+POOLING = ("session", "transaction")
+SHARED = ("edge", "pooler")  # the roles whose nodes can share an address
+NAME = re.compile(r"[a-z][a-z0-9-]{0,30}")
+ADDRESS = re.compile(r"[0-9A-Za-z.:-]+")
+DOMAIN = re.compile(r"(?:[A-Za-z0-9-]{1,63}\.)*[A-Za-z0-9-]{1,63}")
+PATH = re.compile(r"/[^\s\"';{}]*")
+PATHS = ("tree", "python", "prefork", "data_dir", "filestore", "certificate", "certificate_key")
+ALLOWED = {
+    NAME: "small letters, digits and hyphens may be in it, after a letter",
+    DOMAIN: "it is a host name such as www.example.com",
+    PATH: "it is an absolute path without spaces and quotes",
+}
+
+
+class Invalid(Exception):
+    """The topology cannot be used. `sentences` says everything that is wrong with it."""
+
+    def __init__(self, sentences: list[str]) -> None:
+        self.sentences = tuple(sentences)
+        super().__init__("\n".join(sentences))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Site:
+    """What is the same for all nodes. `odoo` is the version of Odoo, such as 18.0; empty for another application."""
+
+    name: str = "site"
+    domain: str = "www.example.com"
+    odoo: str = ""
+    app: str = "mysite.wsgi:application"
+    tree: str = "/opt/odoo"  # Odoo's own directory
+    addons: tuple[str, ...] = ()  # further directories of add-ons
+    python: str = "/opt/site/venv/bin/python"  # the application's interpreter
+    prefork: str = "/opt/prefork/bin/prefork"
+    user: str = "site"
+    data_dir: str = "/var/lib/site"
+    filestore: str = "/var/lib/site/filestore"
+    database: str = "site"
+    certificate: str = "/etc/ssl/site/fullchain.pem"
+    certificate_key: str = "/etc/ssl/site/privkey.pem"
+    http_port: int = 80
+    https_port: int = 443
+    login_path: str = ""
+    logins_per_minute: int = 10
+    waf: bool = False
+    pooling: str = "session"
+    synchronous: bool = True
+    postgresql: int = 15
+
+    @property
+    def version(self) -> int:
+        """The first number of Odoo's version; 0 for another application."""
+        return int(self.odoo.partition(".")[0] or 0)
+
+    @property
+    def live_paths(self) -> tuple[str, ...]:
+        """The routes of long-lived connections, which differ between the versions of Odoo."""
+        if not self.odoo:
+            return ("/websocket", "/longpolling/poll")
+        return ("/websocket", "/web/websocket") if self.version >= 16 else ("/longpolling",)
+
+    @property
+    def login(self) -> str:
+        """The path whose requests are limited; empty where none is known."""
+        return self.login_path or ("/web/login" if self.odoo else "")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Node:
+    """A machine. `options` are those of its Prefork, as the file has them; `conf` is that file's name."""
+
+    name: str
+    address: str
+    roles: tuple[str, ...]
+    cpus: int = 4
+    memory: int = 8 << 30  # bytes
+    proxy: str = "nginx"
+    conf: str = ""
+    options: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def serves(self) -> bool:
+        """Whether a Prefork runs here."""
+        return not SERVERS.isdisjoint(self.roles)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Topology:
+    """The site, its nodes, and the addresses that nodes of one role share."""
+
+    site: Site
+    nodes: tuple[Node, ...]
+    shared: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+
+    def having(self, role: str) -> tuple[Node, ...]:
+        """The nodes with a role, in their order."""
+        return tuple(node for node in self.nodes if role in node.roles)
+
+    def address(self, role: str) -> str:
+        """Where the others reach a role: its shared address, or its first node's."""
+        return self.shared.get(role) or self.having(role)[0].address
+
+    @property
+    def replicated(self) -> bool:
+        """Whether the database has standbys, which Patroni leads."""
+        return len(self.having("database")) > 1
+
+
+def shipped(name: str) -> str:
+    """Its text, to be copied and changed."""
+    return files(__package__).joinpath("topologies", f"{name}.toml").read_text()
+
+
+def parse(text: str, source: str) -> Topology:
+    """A topology from TOML. Raises Invalid; each sentence names `source` and the key."""
+    try:
+        table = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise Invalid([f"{source}: this is no TOML: {error}"]) from None
+    problems: list[str] = []
+    site = record(Site, table.pop("site", {}), "site", problems)
+    nodes = [record(Node, {"name": name, **entry}, f"nodes.{name}", problems) for name, entry in tables(table, "nodes", problems)]
+    shared = table.pop("shared", {})
+    problems += [unknown(key, key, ("site", "nodes", "shared")) for key in table]
+    if not problems:
+        topology = Topology(site=site, nodes=tuple(nodes), shared=shared)
+        problems += contradictions(topology)
+    if problems:
+        raise Invalid([f"{source}: {problem}" for problem in problems])
+    return topology
+
+
+def tables(table: dict[str, Any], key: str, problems: list[str]) -> Iterator[tuple[str, dict[str, Any]]]:
+    """The named tables below a key."""
+    found = table.pop(key, {})
+    if not isinstance(found, dict) or not found:
+        problems.append(f"{key}: there is no node; a node is a table such as [nodes.app1]")
+        return
+    for name, entry in found.items():
+        if isinstance(entry, dict):
+            yield name, entry
+        else:
+            problems.append(f"{key}.{name}: a node is a table, [{key}.{name}]")
+
+
+def record(kind: Any, entry: Mapping[str, Any], where: str, problems: list[str]) -> Any:
+    """One table as an object; what cannot be used is left at its default and is a problem."""
+    hints, values = get_type_hints(kind, localns={"Mapping": dict}), {}
+    required = {"name": "", "address": "127.0.0.1", "roles": ()} if kind is Node else {}
+    for key, value in entry.items():
+        if key not in hints:
+            problems.append(unknown(key, f"{where}.{key}", [each.name for each in fields(kind)]))
+            continue
+        try:
+            values[key] = converted(hints[key], key, value)
+        except ValueError as error:
+            problems.append(f"{where}.{key}: {error}")
+    problems += [f"{where}: {key} is missing" for key in required if key not in entry]
+    return kind(**{**required, **values})
+
+
+def converted(hint: Any, key: str, value: Any) -> Any:
+    """One value as its field wants it. Raises ValueError with a sentence."""
+    if key == "memory":
+        return size(value) if isinstance(value, str) else size(str(value))
+    if key == "options":
+        if not isinstance(value, dict):
+            raise ValueError("options are a table")
+        return {name: str(each) for name, each in value.items()}
+    if hint == tuple[str, ...]:
+        if not isinstance(value, list) or not all(isinstance(each, str) for each in value):
+            raise ValueError('this is a list of texts, such as ["app", "cron"]')
+        return tuple(value)
+    if type(value) is not hint:
+        raise ValueError(
+            f"this is {'a text' if hint is str else 'true or false' if hint is bool else 'a whole number'}, not {value!r}"
+        )
+    return value
+
+
+def unknown(key: str, where: str, known: Any) -> str:
+    """The sentence about a key that nobody reads."""
+    close = difflib.get_close_matches(key, known, 1)
+    return f"{where}: unknown key" + (f"; did you mean {close[0]}?" if close else f"; known are {', '.join(known)}")
+
+
+def contradictions(topology: Topology) -> Iterator[str]:
+    """What no file could be rendered from."""
+    yield from site_contradictions(topology.site)
+    for node in topology.nodes:
+        yield from node_contradictions(node)
+    for role in ("edge", "app"):
+        if not topology.having(role):
+            yield f"nodes: no node has the role {role}"
+    for role in topology.shared:
+        if role not in SHARED or not topology.having(role):
+            yield f"shared.{role}: only {' and '.join(SHARED)} can share an address, where nodes have that role"
+    if topology.replicated and not topology.having("consensus"):
+        yield "nodes: several databases need etcd to agree on the primary; give three nodes the role consensus"
+    if topology.replicated and not topology.having("pooler"):
+        yield "nodes: several databases need nodes with the role pooler, which lead to the primary"
+
+
+def site_contradictions(site: Site) -> Iterator[str]:
+    """What is wrong with what all nodes have in common. Whatever ends up in a file between its own signs is checked here."""
+    for pattern, keys in ((NAME, ("name", "user", "database")), (DOMAIN, ("domain",)), (PATH, PATHS)):
+        for key in keys:
+            if not pattern.fullmatch(getattr(site, key)):
+                yield f'site.{key}: "{getattr(site, key)}" cannot be used; {ALLOWED[pattern]}'
+    for directory in site.addons:
+        if not PATH.fullmatch(directory):
+            yield f'site.addons: "{directory}" cannot be used; {ALLOWED[PATH]}'
+    if site.login_path and not PATH.fullmatch(site.login_path):
+        yield f'site.login_path: "{site.login_path}" cannot be used; {ALLOWED[PATH]}'
+    if site.odoo and not re.fullmatch(r"\d{2}\.\d", site.odoo):
+        yield f'site.odoo: "{site.odoo}" is no version of Odoo; write one such as 18.0'
+    if site.pooling not in POOLING:
+        yield f'site.pooling: "{site.pooling}" is none of {", ".join(POOLING)}'
+
+
+def node_contradictions(node: Node) -> Iterator[str]:
+    """What is wrong with one node."""
+    where = f"nodes.{node.name}"
+    if not NAME.fullmatch(node.name):
+        yield f"{where}: a name has small letters, digits and hyphens"
+    if not ADDRESS.fullmatch(node.address):
+        yield f'{where}.address: "{node.address}" is no address'
+    if not node.roles:
+        yield f"{where}.roles: it has none; known are {', '.join(ROLES)}"
+    for role in node.roles:
+        if role not in ROLES:
+            yield unknown(role, f"{where}.roles", ROLES).replace("unknown key", f'"{role}" is no role')
+    if node.proxy not in PROXIES:
+        yield f'{where}.proxy: "{node.proxy}" is none of {", ".join(PROXIES)}'

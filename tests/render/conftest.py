@@ -1,0 +1,81 @@
+"""Topologies, rendered for this machine: with a certificate that exists, and ports that are free."""
+
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from prefork.config import Settings
+from prefork.render.files import render
+from prefork.render.topology import Topology, parse, shipped
+from prefork.testing import free_port
+
+Make = Callable[..., Topology]
+
+
+def topology(name: str, **site: Any) -> Topology:
+    """A topology that travels with Prefork, with other facts about its site."""
+    found = parse(shipped(name), name)
+    return replace(found, site=replace(found.site, **site))
+
+
+@pytest.fixture(scope="session")
+def certificate(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    """A certificate and its key, and both in one file."""
+    place = tmp_path_factory.mktemp("certificate")
+    key, cert = place / "key.pem", place / "cert.pem"
+    made = [
+        "openssl",
+        "req",
+        "-x509",
+        "-newkey",
+        "rsa:2048",
+        "-nodes",
+        "-days",
+        "2",
+        "-subj",
+        "/CN=localhost",
+        "-keyout",
+        key,
+        "-out",
+        cert,
+    ]
+    subprocess.run(made, check=True, capture_output=True)
+    (place / "both.pem").write_text(cert.read_text() + key.read_text())
+    return {"certificate": str(cert), "certificate_key": str(key), "both": str(place / "both.pem")}
+
+
+@pytest.fixture
+def local(certificate: dict[str, str]) -> Make:
+    """Makes a topology whose edge can be started here."""
+
+    def make(name: str, *, proxy: str = "nginx", **site: Any) -> Topology:
+        pem = certificate["both"] if proxy == "haproxy" else certificate["certificate"]
+        facts = {
+            "certificate": pem,
+            "certificate_key": certificate["certificate_key"],
+            "prefork": str(Path(sys.prefix, "bin/prefork")),
+        }
+        found = topology(name, http_port=free_port(), https_port=free_port(), **facts | site)
+        return replace(found, nodes=tuple(replace(node, proxy=proxy) for node in found.nodes))
+
+    return make
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> Settings:
+    """What the files go by where nobody says otherwise."""
+    return Settings(data_dir=tmp_path / "data")
+
+
+def written(topology: Topology, settings: Settings, place: Path) -> Path:
+    """The rendered trees, on disk."""
+    for node, tree in render(topology, settings).items():
+        for path, text in tree.items():
+            (place / node / path).parent.mkdir(parents=True, exist_ok=True)
+            (place / node / path).write_text(text)
+    return place
