@@ -20,7 +20,9 @@ from tests.process.wire import until
 from prefork.testing import Server, free_port
 
 PLACES = os.pathsep.join([os.environ.get("PATH", os.defpath), "/usr/sbin", "/usr/local/sbin"])  # not on every account's PATH
+ACCOUNT = "user root;" if os.geteuid() == 0 else ""  # nobody else may enter the test's directory
 TEMPORARY = ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
+REFUSAL = re.compile(r"client intended to send too large body|limiting requests, excess")
 COMPLAINT = re.compile(r"\[(?:error|crit|alert|emerg)\]")
 CONFIGURATION = """
 {account}
@@ -70,22 +72,26 @@ class Nginx:
     """nginx before `server`. `scheme` is the one it claims its clients use, `locations` are added to its configuration."""
 
     def __init__(self, server: Server, directory: Path, way: Way, *, scheme: str = "$scheme", locations: str = "") -> None:
-        self.port = free_port()
-        self.url = f"http://127.0.0.1:{self.port}"
-        self._log = directory / "error.log"
-        self._directory = directory
+        port = free_port()
         text = CONFIGURATION.format(
-            account="user root;" if os.geteuid() == 0 else "",  # nobody else may enter the test's directory
+            account=ACCOUNT,
             directory=directory,
             temporary="\n    ".join(f"{name}_temp_path {directory}/{name};" for name in TEMPORARY),
             upstream=server.port,
             keepalive="keepalive 16;" if way.keep_alive else "",
             connection='proxy_http_version 1.1; proxy_set_header Connection "";' if way.keep_alive else "",
             buffering="on" if way.buffering else "off",
-            port=self.port,
+            port=port,
             scheme=scheme,
             locations=locations,
         )
+        self._prepare(directory, port, text)
+
+    def _prepare(self, directory: Path, port: int, text: str) -> None:
+        self.port = port
+        self.url = f"http://127.0.0.1:{port}"
+        self._log = directory / "error.log"
+        self._directory = directory
         (directory / "nginx.conf").write_text(text)
 
     def __enter__(self) -> Self:
@@ -135,3 +141,17 @@ class Nginx:
         except subprocess.TimeoutExpired:
             self._process.kill()
             self._process.wait()
+
+
+class RenderedNginx(Nginx):
+    """nginx with a site that was rendered, on the site's own port for HTTPS."""
+
+    def __init__(self, site: Path, directory: Path, port: int) -> None:
+        temporary = "\n    ".join(f"{name}_temp_path {directory}/{name};" for name in TEMPORARY)
+        main = f"{ACCOUNT}\nworker_processes 1;\npid {directory}/nginx.pid;\nerror_log {directory}/error.log warn;\nevents {{}}\n"
+        self._prepare(directory, port, f"{main}http {{\n    access_log off;\n    {temporary}\n    include {site};\n}}\n")
+        self.url = f"https://127.0.0.1:{port}"
+
+    def complaints(self) -> list[str]:
+        """The errors that nginx has logged, without its refusals: they are what the site asks for."""
+        return [line for line in super().complaints() if not REFUSAL.search(line)]

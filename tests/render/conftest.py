@@ -28,42 +28,30 @@ def certificate(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     """A certificate and its key, and both in one file."""
     place = tmp_path_factory.mktemp("certificate")
     key, cert = place / "key.pem", place / "cert.pem"
-    made = [
-        "openssl",
-        "req",
-        "-x509",
-        "-newkey",
-        "rsa:2048",
-        "-nodes",
-        "-days",
-        "2",
-        "-subj",
-        "/CN=localhost",
-        "-keyout",
-        key,
-        "-out",
-        cert,
-    ]
+    curve = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"]
+    made = ["openssl", "req", "-x509", *curve, "-days", "2", "-subj", "/CN=localhost", "-keyout", key, "-out", cert]
     subprocess.run(made, check=True, capture_output=True)
     (place / "both.pem").write_text(cert.read_text() + key.read_text())
     return {"certificate": str(cert), "certificate_key": str(key), "both": str(place / "both.pem")}
 
 
+def edge(name: str, certificate: dict[str, str], *, proxy: str = "nginx", **site: Any) -> Topology:
+    """A topology whose edge can be started here."""
+    facts = {
+        "certificate": certificate["both" if proxy == "haproxy" else "certificate"],
+        "certificate_key": certificate["certificate_key"],
+        "prefork": str(Path(sys.prefix, "bin/prefork")),
+        "http_port": free_port(),
+        "https_port": free_port(),
+    }
+    found = topology(name, **facts | site)
+    return replace(found, nodes=tuple(replace(node, proxy=proxy) for node in found.nodes))
+
+
 @pytest.fixture
 def local(certificate: dict[str, str]) -> Make:
     """Makes a topology whose edge can be started here."""
-
-    def make(name: str, *, proxy: str = "nginx", **site: Any) -> Topology:
-        pem = certificate["both"] if proxy == "haproxy" else certificate["certificate"]
-        facts = {
-            "certificate": pem,
-            "certificate_key": certificate["certificate_key"],
-            "prefork": str(Path(sys.prefix, "bin/prefork")),
-        }
-        found = topology(name, http_port=free_port(), https_port=free_port(), **facts | site)
-        return replace(found, nodes=tuple(replace(node, proxy=proxy) for node in found.nodes))
-
-    return make
+    return lambda name, **site: edge(name, certificate, **site)
 
 
 @pytest.fixture
