@@ -211,8 +211,8 @@ class Connection:
             if self.state is S.IDLE:
                 self.to(S.HEAD, time.monotonic() + options.header_timeout)
             return False
-        if head.length == 0:
-            self._complete(head, b"", 0)
+        if head.length is not None and head.length <= min(len(self.inbound.buffer), options.max_body_size, INLINE):
+            self._complete(head, self.inbound.cut(head.length), head.length)
         else:
             self._await_body(head)
         return True
