@@ -58,7 +58,7 @@ class Answers:
 
     def account(self, exchange: Exchange, status: int, sent: int, worker: str, ending: Ending | None = None) -> None:
         """Enter a whole answer. `sent` is in bytes; an `ending` tells what a worker spent on it."""
-        self.counters[ANSWERED] += 1
+        self.counters.words[ANSWERED] += 1
         # A health check that fails is worth its line.
         if self.options.access_log and (status >= 400 or self.unlogged.find(exchange.head.target) is None):
             self.journal.note(exchange.entry(status, sent, worker, ending))

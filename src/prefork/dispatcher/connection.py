@@ -204,15 +204,15 @@ class Connection:
     def _head(self) -> bool:
         """Read one head; False when it is not complete."""
         options = self.traffic.options
-        if self.state is S.IDLE:
-            if not self.inbound.begins():
-                return False
-            self.to(S.HEAD, time.monotonic() + options.header_timeout)
+        if self.state is S.IDLE and not self.inbound.begins():
+            return False
         head = self.inbound.head(self.traffic.reader, options.max_header_size)
         if head is None:
+            if self.state is S.IDLE:
+                self.to(S.HEAD, time.monotonic() + options.header_timeout)
             return False
-        if head.length == 0:
-            self._complete(head, b"", 0)
+        if head.length is not None and head.length <= min(len(self.inbound.buffer), options.max_body_size, INLINE):
+            self._complete(head, self.inbound.cut(head.length), head.length)
         else:
             self._await_body(head)
         return True
@@ -313,8 +313,11 @@ class Connection:
             return
         self.exchange = None
         self.keep = keep
-        self.to(S.FLUSHING, time.monotonic() + self.traffic.options.body_timeout)
-        self.flush()
+        if self.outbox or self.errand:
+            self.to(S.FLUSHING, time.monotonic() + self.traffic.options.body_timeout)
+            self.flush()
+        else:
+            self._flushed()
 
     def proceed(self) -> None:
         """Go on with what arrived while the last request was answered."""

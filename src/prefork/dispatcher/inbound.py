@@ -31,6 +31,11 @@ class Inbound:
         data, self.buffer = self.buffer, b""
         return data
 
+    def cut(self, size: int) -> bytes:
+        """The next so many bytes, of those that are here: a body."""
+        data, self.buffer = self.buffer[:size], self.buffer[size:]
+        return data
+
     def begins(self) -> bool:
         """Whether a head has begun, behind the empty lines that may stand before it (RFC 9112, 2.2)."""
         if self.buffer.startswith(b"\r\n"):

@@ -20,9 +20,8 @@ class Ledger:
     """The words of all lanes. `wait` and `service` are seconds."""
 
     def __init__(self, scoreboard: Scoreboard) -> None:
-        self.words = scoreboard.words
         self.blocks = [scoreboard.lane(index) for index in range(LANES)]
-        self.bases = [block.base for block in self.blocks]
+        self.words = [block.words for block in self.blocks]
 
     def arrange(self, names: Sequence[str]) -> None:
         """Have other lanes: those of the same name go on, others begin with nothing."""
@@ -39,15 +38,15 @@ class Ledger:
 
     def arrived(self, lane: int) -> None:
         """A request has come."""
-        self.words[self.bases[lane] + ARRIVED] += 1
+        self.words[lane][ARRIVED] += 1
 
     def waited(self, lane: int, wait: float) -> None:
         """A request waits no longer: a worker has it, or it has waited too long."""
-        self.words[self.bases[lane] + WAITS + bucket(wait)] += 1
+        self.words[lane][WAITS + bucket(wait)] += 1
 
     def served(self, lane: int, service: float) -> None:
         """A worker has a request no longer, whether it has answered it or is dead."""
-        self.words[self.bases[lane] + SERVICES + bucket(service)] += 1
+        self.words[lane][SERVICES + bucket(service)] += 1
 
     def show(self, lane: int, waiting: int, working: int, oldest: float | None) -> None:
         """How things are now; `oldest` is when the first waiting request arrived (monotonic seconds)."""

@@ -141,12 +141,14 @@ class Queue(Generic[J, W]):
         """The oldest request that may be served, and the worker that has it from now on. Ask again until there is none."""
         if not self.idle:
             return None
-        heads = [head for line in self.lines if (head := line.head()) and self._may(line)]
-        if not heads:
+        first, oldest = None, sys.maxsize
+        for line in self.lines:
+            if line.length and self._may(line) and (head := line.head()) and head[0] < oldest:
+                first, oldest = line, head[0]
+        if first is None:
             return None
-        line = self.lines[min(heads, key=place)[1].lane]
-        job = line.pop()
-        return job, self._take(line, job)
+        job = first.pop()
+        return job, self._take(first, job)
 
     def expired(self, now: float) -> Iterator[J]:
         """Take out the requests that have waited longer than `timeout`."""

@@ -9,7 +9,7 @@ class State(Enum):
     """What a connection waits for."""
 
     IDLE = auto()  # the first byte of a request
-    HEAD = auto()  # the rest of a head
+    HEAD = auto()  # the rest of a head, which most often comes in one piece
     BODY = auto()  # the rest of a body
     QUEUED = auto()  # an idle worker
     SERVED = auto()  # the worker that has its request
@@ -25,7 +25,7 @@ READING = frozenset((S.IDLE, S.HEAD, S.BODY))
 ANSWERING = frozenset((S.SERVED, S.FLUSHING))
 UNSERVED = frozenset((S.HEAD, S.BODY, S.QUEUED))  # a request has begun, and no worker has it
 TRANSITIONS: dict[State, frozenset[State]] = {
-    S.IDLE: frozenset((S.HEAD, S.CLOSED)),
+    S.IDLE: frozenset((S.HEAD, S.BODY, S.QUEUED, S.SERVED, S.FLUSHING, S.CLOSED)),
     S.HEAD: frozenset((S.BODY, S.QUEUED, S.SERVED, S.IDLE, S.FLUSHING, S.LINGERING, S.CLOSED)),
     S.BODY: frozenset((S.QUEUED, S.SERVED, S.IDLE, S.FLUSHING, S.LINGERING, S.CLOSED)),
     S.QUEUED: frozenset((S.SERVED, S.IDLE, S.FLUSHING, S.LINGERING, S.CLOSED)),

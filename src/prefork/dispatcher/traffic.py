@@ -188,7 +188,7 @@ class Traffic:
 
     def assign(self, exchange: Exchange, worker: Worker) -> bool:
         """Give a request to the worker it has claimed; False when that one is gone, which its pidfd will say too."""
-        worker.slot[ALLOWED] = self._allowed(exchange) if self.routes.any else 0
+        worker.slot.words[ALLOWED] = self._allowed(exchange) if self.routes.any else 0
         try:
             worker.give(pack_request(exchange.request(self.answers.keep(exchange))), exchange.descriptors())
         except ConnectionError:

@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 import httptools
 
+END_OF_LINE = b"\r\n"
 END_OF_HEAD = b"\r\n\r\n"
 MAX_HEADERS = 100
 TOKEN = re.compile(rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+\Z")
@@ -19,7 +20,7 @@ HOST = re.compile(rb"(?:(?:[0-9A-Za-z.~!$&'()*+,;=%_-]+|\[[0-9A-Fa-f:.]+\])(?::[
 TARGET = re.compile(rb"[!-~\x80-\xff]+\Z")  # anything printable: browsers send more than RFC 3986 allows
 URL = re.compile(rb"https?://([^/?]+)(.*)\Z", re.IGNORECASE)
 LENGTH = re.compile(rb"[0-9]{1,18}\Z")
-CONTROL = re.compile(rb"[\0-\x08\n-\x1f\x7f]")  # all but the tab
+TEXT = bytes((9, *range(32, 127), *range(128, 256)))  # what lines may have in them: of the control characters only the tab
 
 SAFE = frozenset(("GET", "HEAD", "OPTIONS", "TRACE"))
 
@@ -109,7 +110,7 @@ class Reader:
             raise
         if length != 0 or not self.keep or method == "CONNECT":
             self._renew()  # this parser now waits for a body, which is read elsewhere, or for no further request at all
-        check(method, version, headers)
+        check(data, method, version, headers)
         target = origin_form(target, method, headers)
         keep = self.keep and method != "CONNECT"
         return Head(method, target, version, headers, length, keep, expects)
@@ -127,14 +128,15 @@ def refusal(data: bytes, error: Exception) -> Refused:
     return Refused(400, str(error).rstrip(".").lower())
 
 
-def check(method: str, version: str, headers: list[tuple[bytes, bytes]]) -> None:
-    """Refuse what llhttp lets pass; drop headers whose names an application could mistake for others."""
+def check(data: bytes, method: str, version: str, headers: list[tuple[bytes, bytes]]) -> None:
+    """Refuse what llhttp lets pass in the head `data`; drop headers whose names an application could mistake for others."""
     if version not in {"1.1", "1.0"}:
         raise Refused(505, "only HTTP/1.0 and HTTP/1.1 are spoken here")
     if method == "CONNECT":
         raise Refused(405, "this is no proxy: CONNECT is not allowed")
     if len(headers) > MAX_HEADERS:
         raise Refused(431, f"more than {MAX_HEADERS} headers")
+    line_ends = END_OF_LINE * (len(headers) + 2)
     hosts = 0
     doubtful = False
     for name, value in headers:
@@ -144,8 +146,8 @@ def check(method: str, version: str, headers: list[tuple[bytes, bytes]]) -> None
                 raise Refused(400, "the Host header is not a host")
         elif b"_" in name or name == b"proxy":
             doubtful = True
-        if CONTROL.search(value):
-            raise Refused(400, "a header has control characters")
+    if data.translate(None, TEXT) != line_ends:  # one scan for all values
+        raise Refused(400, "the head has control characters, or line ends where there are none")
     if hosts > 1 or (hosts == 0 and version == "1.1"):
         raise Refused(400, "a request needs exactly one Host header")
     if doubtful:

@@ -78,7 +78,7 @@ def serve(
             means.output.switch(descriptors[0])
             continue
         request = unpack_request(message)
-        slot[REQUEST] = pack_progress(request.number, RECEIVED)
+        slot.words[REQUEST] = pack_progress(request.number, RECEIVED)
         # Family and type are given because finding them out costs two system calls; only send is ever called, so the class
         # of C will do, which is made in a third of the time.
         client = socket.SocketType(socket.AF_INET, socket.SOCK_STREAM, 0, descriptors[0])
@@ -91,7 +91,7 @@ def serve(
         answer(host, request, body, reply)
         body.close()
         served += 1
-        slot[REQUESTS] = served
+        slot.words[REQUESTS] = served
         reply.close()
         rest.close()
         client.close()

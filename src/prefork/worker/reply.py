@@ -164,8 +164,8 @@ class Reply:
         """Say that the head and what comes with it, `size` bytes in all, are about to be sent."""
         self.begun = True  # not before: whoever gives us no bytes gets an error page
         whole = self.left == 0 and not self.chunked
-        self.slot[SIZE] = size
-        self.slot[REQUEST] = pack_progress(self.request.number, WRITING, self.code, self.keep, whole)
+        self.slot.words[SIZE] = size
+        self.slot.words[REQUEST] = pack_progress(self.request.number, WRITING, self.code, self.keep, whole)
 
     def finish(self) -> None:
         """The body is complete."""
@@ -196,7 +196,7 @@ class Reply:
     def close(self) -> None:
         """Mark the request as done, for whoever finds this worker dead. To be called before its ending is sent."""
         self.keep = self.keep and not self.gone
-        self.slot[REQUEST] = pack_progress(self.request.number, DONE, self.code, self.keep)
+        self.slot.words[REQUEST] = pack_progress(self.request.number, DONE, self.code, self.keep)
 
     def _send(self, data: bytes) -> None:
         if self.gone or (self.spilled and self._has_left()):

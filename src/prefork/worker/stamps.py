@@ -30,13 +30,13 @@ class Stamps:
 
     def begin(self, number: int) -> int:
         """Say that request or job `number` begins; returns the processor time until now, in nanoseconds."""
-        slot, now = self.slot, time.monotonic_ns()
+        words, now = self.slot.words, time.monotonic_ns()
         if now - self.weighed > RESIDENT_EVERY:
             self.weighed = now
-            slot[RESIDENT_AT] = resident()
-        slot[CPU_AT] = spent = self.clock()
-        slot[BEGUN_AT] = now
-        slot[REQUEST] = pack_progress(number, BEGUN)
+            words[RESIDENT_AT] = resident()
+        words[CPU_AT] = spent = self.clock()
+        words[BEGUN_AT] = now
+        words[REQUEST] = pack_progress(number, BEGUN)
         return spent
 
 
