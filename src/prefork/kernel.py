@@ -1,4 +1,4 @@
-"""The few calls to Linux that Python does not have: process titles, the parent-death signal, the child subreaper.
+"""The few calls to Linux that Python does not have: process titles, the parent-death signal, the child subreaper, turns.
 
 Runs in every process, also inside the application's interpreter: standard library only, Python 3.9+.
 """
@@ -11,12 +11,16 @@ import functools
 import os
 import signal
 import socket
+import struct
 import sys
 
 PR_SET_PDEATHSIG, PR_SET_NAME, PR_SET_CHILD_SUBREAPER = 1, 15, 36  # prctl(2)
 ARG_START, ARG_END = 48, 49  # fields of /proc/PID/stat, counted from one: proc_pid_stat(5)
 BYTES_ACKED = 120  # offset of tcpi_bytes_acked in struct tcp_info, linux/tcp.h
 SIOCOUTQ = 0x5411  # tcp(7)
+SCHED_SETATTR = {"x86_64": 314, "aarch64": 274}  # the number of the system call, which older C libraries have no name for
+SCHED_ATTR = struct.Struct("=IIQiIQQQ")  # size, policy, flags, nice, priority, runtime, deadline, period: sched_setattr(2)
+SHORT_TURN = 100_000  # nanoseconds, the least that the kernel grants
 PADDING = "-" * 64  # an argument that leaves room for a title
 
 STACKS = signal.SIGRTMIN + 7  # makes a worker write its stacks; USR1 and USR2 belong to applications
@@ -46,6 +50,18 @@ def die_with(parent: int) -> None:
     libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
     if os.getppid() != parent:
         os._exit(1)
+
+
+def take_short_turns() -> None:
+    """Ask for the processor in short turns, which the kernel grants sooner (Linux 6.12; older ones take no notice).
+
+    It changes neither our share of the processor nor the turns of a process that is not scheduled as most are.
+    """
+    number, policy = SCHED_SETATTR.get(os.uname().machine), os.sched_getscheduler(0)
+    if number is None or policy != os.SCHED_OTHER:
+        return
+    nice = os.getpriority(os.PRIO_PROCESS, 0)
+    libc.syscall(number, 0, SCHED_ATTR.pack(SCHED_ATTR.size, policy, 0, nice, 0, SHORT_TURN, 0, 0), 0)
 
 
 def bytes_taken(connection: socket.socket) -> int | None:

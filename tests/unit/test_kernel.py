@@ -1,10 +1,16 @@
-"""What the kernel tells about a connection, which is less for unix sockets."""
+"""What the kernel tells about a connection, which is less for unix sockets, and the turns that it gives."""
 
+import ctypes
+import os
 import socket
+import subprocess
+import sys
 
 import pytest
 
-from prefork.kernel import bytes_taken, reset
+from prefork.kernel import SCHED_ATTR, SHORT_TURN, bytes_taken, reset
+
+SCHED_GETATTR = {"x86_64": 315, "aarch64": 275}
 
 
 def test_a_tcp_socket_tells_how_many_bytes_it_has_taken() -> None:
@@ -28,3 +34,23 @@ def test_a_unix_socket_does_not_tell_and_is_not_reset() -> None:
         assert bytes_taken(ours) is None
         reset(ours)
         assert client.recv(2000) == b"x" * 1000
+
+
+def test_short_turns_are_asked_for_and_nothing_else_changes() -> None:
+    waits = "import prefork.kernel; prefork.kernel.take_short_turns(); print('asked', flush=True); input()"
+    command = ["nice", "-n", "3", sys.executable, "-c", waits]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+        assert process.stdout
+        assert process.stdout.readline() == b"asked\n"
+        _, policy, _, nice, _, turn, _, _ = attributes(process.pid)
+        assert (policy, nice) == (os.SCHED_OTHER, min(19, 3 + os.getpriority(os.PRIO_PROCESS, 0)))
+        assert turn == (SHORT_TURN if attributes(0)[5] else 0), "a kernel before 6.12 knows no turns"
+        process.communicate(b"\n")
+
+
+def attributes(pid: int) -> tuple[int, ...]:
+    """What sched_getattr(2) says of a process."""
+    told = ctypes.create_string_buffer(SCHED_ATTR.size)
+    asked = ctypes.CDLL(None, use_errno=True).syscall(SCHED_GETATTR[os.uname().machine], pid, told, SCHED_ATTR.size, 0)
+    assert asked == 0, os.strerror(ctypes.get_errno())
+    return SCHED_ATTR.unpack(told.raw)

@@ -10,7 +10,7 @@ import sys
 from prefork.dispatcher.loop import Dispatcher
 from prefork.dispatcher.options import Options
 from prefork.journal import Journal, Sink
-from prefork.kernel import set_title
+from prefork.kernel import set_title, take_short_turns
 from prefork.orders import take_orders
 from prefork.scoreboard import Scoreboard
 
@@ -19,6 +19,8 @@ def main() -> None:
     """Run the dispatcher until the master wants it no more."""
     channel, orders, descriptors = take_orders(int(sys.argv[1]))
     set_title("prefork: dispatcher")
+    # Workers may have every processor busy, and one that has finished does nothing until we have had our turn.
+    take_short_turns()
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
     scoreboard = Scoreboard(descriptors[0])

@@ -251,17 +251,18 @@ class Traffic:
             self.answers.cut(exchange, 0, worker.name, "a part of the answer was lost for want of a descriptor")
 
     def ended(self, worker: Worker, ending: Ending) -> None:
-        """A worker has finished its request."""
+        """A worker has finished its request. It gets the next one first: it does nothing until then, and the account can wait."""
         exchange, worker.exchange = worker.exchange, None
         assert exchange
         exchange.worker = None
-        self.ledger.served(exchange.lane, time.monotonic() - exchange.assigned)
-        self.answers.account(exchange, ending.status, ending.sent, worker.name, ending)
-        exchange.discard()
+        service = time.monotonic() - exchange.assigned
         if ending.worn and not worker.worn:
             worker.worn = True
             self.loop.tell_master("worn", worker)
         self.free(worker)
+        self.ledger.served(exchange.lane, service)
+        self.answers.account(exchange, ending.status, ending.sent, worker.name, ending)
+        exchange.discard()
         exchange.connection.answered(ending.sent, keep=ending.keep, broken=ending.broken)
         exchange.connection.proceed()
 
