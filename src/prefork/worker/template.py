@@ -212,12 +212,13 @@ def cron(template: Template, order: dict[str, Any]) -> Body:
     """The body of a cron worker."""
     assert template.source
     assert given.tell
-    orders, tell = template.orders, given.tell
-    source = template.source(Identity(orders["node"], order["pool"], order["number"], os.getpid(), orders["generation"], tell))
+    orders, fatal = template.orders, tuple(order["fatal"])
+    identity = Identity(orders["node"], order["pool"], order["number"], os.getpid(), orders["generation"], fatal, given.tell)
+    source = template.source(identity)
 
     def body(places: Places, limit: int) -> int:
         ((pair, slot),) = places
-        Cron(Wire(pair, template.output), slot, source, template.title(order), tell, limit).work()
+        Cron(Wire(pair, template.output), slot, source, template.title(order), identity.tell, limit).work()
         return 0
 
     return body
