@@ -71,6 +71,11 @@ def unpack_progress(word: int) -> Progress:
     return Progress(word >> 16, word & 15, word >> 5 & 1023, bool(word & 16), bool(word & 32768))
 
 
+def legible(text: str) -> str:
+    """A text as a tag gives it back: as much of it as there is room for."""
+    return text.encode(errors="replace")[: TAG - 8].decode(errors="replace")
+
+
 def mark(name: str) -> int:
     """What the NAME word of a lane says: never 0."""
     return binascii.crc32(name.encode()) + 1

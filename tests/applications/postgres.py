@@ -40,7 +40,7 @@ class Postgres:
         """Make the data directory."""
         locale = ["--encoding=UTF8", "--locale=C.UTF-8"]
         self._run(
-            [*_unprivileged(), self._binaries / "initdb", "-D", self.data, "-U", "postgres", "-A", "trust", "--no-sync", *locale]
+            [*unprivileged(), self._binaries / "initdb", "-D", self.data, "-U", "postgres", "-A", "trust", "--no-sync", *locale]
         )
 
     def copy_of(self, data: Path) -> Self:
@@ -51,7 +51,7 @@ class Postgres:
 
     def __enter__(self) -> Self:
         settings = [f"--{name}={value}" for name, value in {**OPTIONS, "port": str(self.port)}.items()]
-        command = [*_unprivileged(), "setpriv", "--pdeathsig", "INT", self._binaries / "postgres", "-D", self.data, *settings]
+        command = [*unprivileged(), "setpriv", "--pdeathsig", "INT", self._binaries / "postgres", "-D", self.data, *settings]
         self._process = subprocess.Popen(
             command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
         )
@@ -66,6 +66,13 @@ class Postgres:
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         self._stop()
+
+    def restart(self) -> None:
+        """End it, with all connections, and start it again."""
+        self._stop()
+        self._started.clear()
+        self._lines.clear()
+        self.__enter__()
 
     def make_database(self, name: str, template: str = "template0") -> None:
         """Create a database as a copy of `template`, to which nobody may be connected."""
@@ -109,5 +116,5 @@ class Postgres:
             self._reader.join(5)
 
 
-def _unprivileged() -> list[str | Path]:
+def unprivileged() -> list[str | Path]:
     return [*AS_NOBODY] if os.geteuid() == 0 else []

@@ -189,6 +189,17 @@ def test_an_action_over_its_limit_is_named_and_an_idle_worker_lives() -> None:
         await_fact(lambda: done(server) == ["shop:mail"], "the action is run", server)
 
 
+def test_an_action_that_workers_die_in_keeps_no_other_one_waiting() -> None:
+    server = odoo(db_name="depot,shop", limit_time_real_cron=1)
+    Path(server.data_dir, "depot.due").write_text("hang invoices")
+    Path(server.data_dir, "shop.due").write_text("mail vacuum")
+    with server:
+        await_fact(lambda: len(done(server)) == 3, "all others are run", server)
+        assert set(done(server)) == {"depot:invoices", "shop:mail", "shop:vacuum"}
+        assert server.events("incident_recorded")
+        Path(server.data_dir, "depot.due").write_text("")
+
+
 def test_without_cron_threads_no_action_is_run() -> None:
     server = odoo(max_cron_threads=0)
     Path(server.data_dir, "shop.due").write_text("mail")

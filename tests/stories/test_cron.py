@@ -81,7 +81,7 @@ def test_a_job_runs_in_a_worker_of_its_own_kind(chores: Chores) -> None:
         (worker,) = cron(server)
         assert (worker["name"], worker["pid"], worker["state"], worker["job"]) == ("cron.1", pid, "busy", "mail")
         assert title(pid) == "prefork: cron 1 [chores:app]: mail"
-        assert os.getpriority(os.PRIO_PROCESS, pid) == 19
+        assert (os.getpriority(os.PRIO_PROCESS, pid), os.sched_getscheduler(pid)) == (19, os.SCHED_IDLE)
         (chores.place / "go").touch()
         chores.wait(server, "end", "mail")
         await_fact(lambda: [(w["state"], w["job"], w["requests"]) for w in cron(server)] == [("idle", None, 1)], "rest", server)

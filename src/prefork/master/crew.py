@@ -51,6 +51,7 @@ if TYPE_CHECKING:
 JOBS_NEWS = (JobsUnreachable, JobsReachable, RunLost, RunSuperseded, JobDeactivated)
 NEWS = {each.name(): each for each in (*JOBS_NEWS, SessionStoreUnreachable, SessionStoreReachable)}  # workers tell it by name
 LONGEST_STACKS = 1 << 18  # bytes
+MOST_FATAL = 32  # jobs
 OWN_FRAME = f'File "{Path(__file__).parent.parent}{os.sep}'
 
 
@@ -111,6 +112,7 @@ class Crew:
         self.early: list[dict[str, Any]] = []  # reports of workers whose pid has not been told yet
         self.said: dict[int, str] = {}  # why a worker could not get ready, until it is buried
         self.unfinished: set[int] = set()  # places of those that died in a job
+        self.fatal: list[str] = []  # jobs that workers have died in, the latest last
         self.dropped: set[int] = set()  # places of those that were killed because nobody needs them any more
 
     def all(self) -> list[Worker]:
@@ -153,7 +155,8 @@ class Crew:
             theirs.append(end)
         descriptors = [self.stacks[first], *(end.fileno() for end in theirs)]
         number = first - pool.first + 1
-        generation.template.channel.send("fork", descriptors, slot=first, pool=pool.name, number=number, name=worker.name)
+        told = {"slot": first, "pool": pool.name, "number": number, "name": worker.name, "fatal": self.fatal}
+        generation.template.channel.send("fork", descriptors, **told)
         for end in theirs:
             end.close()
 
@@ -320,6 +323,7 @@ class Crew:
         self._forget(worker)
         if remains.job:
             self.unfinished.add(worker.slot)
+            self._remember(remains.job["name"])
         if asked:
             self.journal.emit(WorkerExited(worker.name, worker.pid))
             return None
@@ -329,6 +333,9 @@ class Crew:
         elif worker.state is State.READY and not settled and not served:
             self.failed(worker, None)
         return remains
+
+    def _remember(self, job: str) -> None:
+        self.fatal = [*(name for name in self.fatal if name != job), job][-MOST_FATAL:]
 
     def _remains(self, worker: Worker, death: Death) -> Remains:
         slot = self.scoreboard.slot(worker.slot)

@@ -36,7 +36,8 @@ class Identity(NamedTuple):
     """Which worker this is.
 
     There is one living worker at a time with the same `node`, `pool` and `number`, and who dies in a job is replaced under the same
-    ones: what another `pid` has left unfinished there is nobody's any more. `tell(kind, **fields)` reports to the master.
+    ones: what another `pid` has left unfinished there is nobody's any more. `fatal` names jobs that workers have died in here,
+    the latest last, as `legible` has them. `tell(kind, **fields)` reports to the master.
     """
 
     node: str
@@ -44,6 +45,7 @@ class Identity(NamedTuple):
     number: int
     pid: int
     generation: int
+    fatal: tuple[str, ...]
     tell: Callable[..., Any]
 
 

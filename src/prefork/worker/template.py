@@ -164,7 +164,8 @@ class Template:
             if not self.loaded:
                 self.load()
             pool = POOLS[order["pool"]]
-            os.nice(pool.nice)
+            if pool.stands_back:
+                stand_back()
             self.hooks.call("after_fork", worker)
             body = pool.prepare(self, order)
             self.hooks.call("worker_ready", worker)
@@ -212,25 +213,38 @@ def cron(template: Template, order: dict[str, Any]) -> Body:
     """The body of a cron worker."""
     assert template.source
     assert given.tell
-    orders, tell = template.orders, given.tell
-    source = template.source(Identity(orders["node"], order["pool"], order["number"], os.getpid(), orders["generation"], tell))
+    orders, fatal = template.orders, tuple(order["fatal"])
+    identity = Identity(orders["node"], order["pool"], order["number"], os.getpid(), orders["generation"], fatal, given.tell)
+    source = template.source(identity)
 
     def body(places: Places, limit: int) -> int:
         ((pair, slot),) = places
-        Cron(Wire(pair, template.output), slot, source, template.title(order), tell, limit).work()
+        Cron(Wire(pair, template.output), slot, source, template.title(order), identity.tell, limit).work()
         return 0
 
     return body
 
 
 class Pool(NamedTuple):
-    """What workers of one kind are made of: their body, and how far they stand back for others (nice(2))."""
+    """What workers of one kind are made of: their body, and whether they leave the processors to others."""
 
     prepare: Callable[[Template, dict[str, Any]], Body]
-    nice: int = 0
+    stands_back: bool = False
 
 
-POOLS = {"http": Pool(http), "cron": Pool(cron, nice=19)}  # jobs get the processor time that requests leave
+POOLS = {"http": Pool(http), "cron": Pool(cron, stands_back=True)}
+
+
+def stand_back() -> None:
+    """Have this process, and all that it starts, get the processor time that others leave.
+
+    Nice 19 is what tools show. It would be a small share and no more: a request that wakes up beside a job waits for its turn, and
+    two requests stay on one processor while a job computes on another. To SCHED_IDLE (sched(7)) every other one goes first, and a
+    processor with such a process counts as idle.
+    """
+    os.nice(19)
+    with contextlib.suppress(OSError):  # what confines this server forbids it: the share is what is left then
+        os.sched_setscheduler(0, os.SCHED_IDLE, os.sched_param(0))
 
 
 def traced(error: BaseException) -> str | None:

@@ -1,7 +1,8 @@
 """Odoo's scheduled actions as jobs: each is one run, with its name, its limits and its incident.
 
 Which action is due, who takes it and what its end means stays Odoo's own business: `_process_jobs` is called for one action at a
-time. Only the choice of the database and the action is made here, so that none waits for all of another one's.
+time. Only the choice of the database and the action is made here, so that none waits for all of another one's, nor for one that
+costs workers their lives: up to 17 Odoo keeps no count of its failures, and would begin it again at once.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ import itertools
 import time
 from typing import TYPE_CHECKING, Any
 
+from prefork.scoreboard import legible
 from prefork.worker.cron import Unavailable
 from prefork.worker.hosts.odoo.configuration import databases_of
 
@@ -34,12 +36,19 @@ class Actions:
         self.numbers = itertools.count(1)
         self.cursor: Any = None
         self.turns: dict[str | tuple[str, int], float] = {}  # when a database or an action had its last turn here
+        self.fatal: dict[str, float] = {}  # the same of actions that workers have died in, by name
         self.aside: dict[tuple[str, int], float] = {}  # until when it is left alone
         self.databases: list[str] = []
         self.next_due = 0.0  # seconds, as far as the databases say
         self.only: int | None = None  # the action that is to be run, and no other
         self.begun = False  # whether it really was
+        self.put_last(identity.fatal)
         self.narrow()
+
+    def put_last(self, fatal: tuple[str, ...]) -> None:
+        """Count the deaths of other workers as turns that these actions have had, in their order."""
+        for name in fatal:
+            self.fatal[name] = self.turns[name.partition(": ")[0]] = time.monotonic()
 
     def narrow(self) -> None:
         """Have Odoo see one action only while it is to run one, and notice whether it does."""
@@ -89,12 +98,16 @@ class Actions:
         self.databases = databases()
         for database in sorted(self.databases, key=self.last_turn):
             if found := list(self.due(database)):
-                return min(found, key=lambda action: self.last_turn(action.key))
+                return min(found, key=self.last_turn_of)
         return None
 
     def last_turn(self, whose: str | tuple[str, int]) -> float:
         """When a database or an action had its last turn."""
         return self.turns.get(whose, 0.0)
+
+    def last_turn_of(self, action: Action) -> float:
+        """When an action had its last turn, here or in a worker that it was the death of."""
+        return max(self.last_turn(action.key), self.fatal.get(action.name, 0.0))
 
     def due(self, database: str) -> Iterator[Action]:
         """The due actions of a database, in Odoo's own order; none where there is no Odoo in it."""
@@ -115,7 +128,8 @@ class Actions:
             if len(self.databases) > 1:
                 odoo.sql_db.close_db(database)  # as Odoo does: a connection for each database would add up
         for job in ready:
-            action = Action(self, database, job["id"], f"{database}: {job.get('cron_name') or job['id']}", next(self.numbers))
+            name = legible(f"{database}: {job.get('cron_name') or job['id']}")
+            action = Action(self, database, job["id"], name, next(self.numbers))
             if self.aside.get(action.key, 0.0) <= now:
                 yield action
 
