@@ -29,7 +29,8 @@ class Settings(Sessions, Process, Logging, Store, Timeouts, Limits, HTTP, Worker
     """One attribute per option; times are seconds (float), sizes bytes (int).
 
     `file` is the one that was read. `host_options` and `host_sections` are the application's own keys and sections, as written;
-    `host_told` are those of the options that come from elsewhere, so that the application cannot find them in the file.
+    `host_told` are those that the application does not find in the file, because they come from elsewhere, or not as they are
+    meant, because a comment is behind them.
     `remarks` are warnings that came up while reading.
     """
 
