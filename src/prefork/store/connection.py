@@ -6,6 +6,7 @@ Whatever keeps a connection from being made or used is `Unavailable`, with a sen
 from __future__ import annotations
 
 import os
+import select
 import threading
 import time
 from contextlib import contextmanager
@@ -78,6 +79,15 @@ def translated() -> Iterator[None]:
         raise Unavailable(f"the database cannot be used: {error}") from error
 
 
+def ended(connection: Connection) -> bool:
+    """Whether a connection is closed, also by a server that has been restarted: an idle one has nothing to say otherwise."""
+    if connection.closed:
+        return True
+    said = select.poll()
+    said.register(connection, select.POLLIN)
+    return bool(said.poll(0))
+
+
 class Shared:
     """One connection for all threads of a process, made on first use and again when it was lost; a fork does not inherit it."""
 
@@ -101,7 +111,7 @@ class Shared:
     def use(self) -> Iterator[Connection]:
         """The connection, for one caller at a time. Raises Unavailable."""
         with self._lock, translated():
-            if self._connection is None or self._connection.closed:
+            if self._connection is None or ended(self._connection):
                 self._connection = connect(address(), "prefork")
                 schema.prepare(self._connection)
             yield self._connection
