@@ -17,7 +17,6 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import click
 
 from prefork import __version__, cgroups, config
-from prefork.config import embedded
 from prefork.control.client import Unreachable, ask
 from prefork.incidents import Ledger
 from prefork.views.flags import Configured
@@ -328,7 +327,7 @@ def store(file: Path | None, app_dir: str | None, data_dir: str | None) -> Itera
 
     flags = {name: text for name, text in (("app_dir", app_dir), ("data_dir", data_dir)) if text is not None}
     settings = loaded(lambda: config.load(file, flags, os.environ, here()))
-    where = Address(settings.store_dsn or embedded.address_in(settings.data_dir))
+    where = Address(settings.store_address)
     try:
         with connect(where, "prefork jobs") as connection, translated():
             yield connection

@@ -74,6 +74,8 @@ def data_dir(settings: Settings) -> Iterator[str]:
 
 def jobs(settings: Settings) -> Iterator[str]:
     """What stores needs a database, and one of our own needs its programs and a place."""
+    if settings.in_file and settings.store_dsn is None and settings.user is not None and os.geteuid() == 0:
+        yield "are kept in data_dir in threaded mode, which is closed to the account of option user; set store_dsn"
     if not settings.embedded:
         return
     if settings.db_host and not settings.db_name:

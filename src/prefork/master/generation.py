@@ -109,4 +109,4 @@ def store(settings: Settings) -> dict[str, Any]:
     """Where the store is (`prefork.store.address`). One of our own is found by its `directory`."""
     ours = {"directory": str(directory_in(settings.data_dir)), "patience": FIRST_START} if settings.embedded else {}
     listen, prepare = settings.store_listen_dsn, settings.prepare_threshold or None
-    return {"dsn": settings.store_dsn or WITHIN, "listen": listen, "prepare": prepare, **ours}
+    return {"dsn": WITHIN if settings.embedded else settings.store_address, "listen": listen, "prepare": prepare, **ours}
