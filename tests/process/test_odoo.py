@@ -33,7 +33,7 @@ def test_odoo_reads_its_own_file_and_is_told_the_rest() -> None:
         assert said(server, "/index") == {
             "workers": 2,
             "db_name": "shop",
-            "http_port": str(server.port),
+            "http_port": server.port,
             "proxy_mode": "True",
             "server_wide_modules": "base,web,queue",
         }

@@ -3,8 +3,11 @@
 import hashlib
 import os
 import signal
+import subprocess
+import sys
 import urllib.request
 from collections import Counter
+from contextlib import suppress
 from io import BytesIO
 from pathlib import Path
 
@@ -43,6 +46,13 @@ def words(done: Path) -> Counter[str]:
 def history(server: Server) -> list[tuple[int, int, str]]:
     with psycopg.connect(address_in(Path(server.data_dir)), autocommit=True) as connection:
         return connection.execute("SELECT run, attempt, outcome FROM prefork.history WHERE job = 'clerk.slow'").fetchall()
+
+
+def kill_everything(server: Server) -> None:
+    for pid in server.tree():
+        with suppress(ProcessLookupError):  # it has followed its master
+            os.kill(pid, signal.SIGKILL)
+    server.exit_status()
 
 
 def test_a_first_try_needs_no_database(done: Path) -> None:
@@ -86,9 +96,21 @@ def test_kills_of_workers_and_of_the_database_lose_no_job_and_repeat_only_what_t
 def test_after_a_kill_of_everything_the_next_start_has_all_that_was_deferred(done: Path) -> None:
     with clerk(done, max_cron_threads=0) as server:
         get(server, "/?5")
-        for pid in server.tree():
-            os.kill(pid, signal.SIGKILL)
-        server.exit_status()
+        kill_everything(server)
         server.configure(max_cron_threads=1)
         server.start()
         await_fact(lambda: {"0", "1", "2", "3", "4"} <= set(words(done)), "what was deferred before", server)
+
+
+def test_threaded_mode_keeps_its_jobs_in_a_file_through_kills_of_everything(done: Path) -> None:
+    with clerk(done, workers=0, max_cron_threads=0) as server:
+        get(server, "/?5")
+        kill_everything(server)
+        server.configure(max_cron_threads=1)
+        server.start()
+        await_fact(lambda: {"0", "1", "2", "3", "4", "tick"} <= set(words(done)), "what was deferred before", server)
+        assert not Path(server.data_dir, "postgres").exists()
+        assert Path(server.data_dir, "store.db").stat().st_mode & 0o777 == 0o600
+        command = [sys.executable, "-m", "prefork", "jobs", "list", "-c", server.configuration]
+        listed = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+        assert "clerk.tick" in listed

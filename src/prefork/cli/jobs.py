@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from prefork.cli.settings import Meant, aimed, as_lines
-from prefork.config import embedded
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -138,8 +137,7 @@ def store(meant: Meant) -> Iterator[Any]:
     from prefork.store.address import Address
     from prefork.store.connection import Unavailable, connect, translated
 
-    settings = meant.settings
-    where = Address(settings.store_dsn or embedded.address_in(settings.data_dir))
+    where = Address(meant.settings.store_address)
     try:
         with connect(where, "prefork jobs") as connection, translated():
             yield connection

@@ -118,6 +118,20 @@ def unshared(settings: Settings) -> Iterator[str]:
         yield f"memory loses a visitor's session at every click that another worker answers, and {given}; use file, or a server"
 
 
+def many_writers(settings: Settings) -> Iterator[str]:
+    """What Odoo says of SQLite, too."""
+    if settings.in_file and not settings.threaded:
+        given = f"workers is {settings.workers} ({settings.source('workers')})"
+        reason = "SQLite does not support concurrent writes from multiple processes"
+        yield f"multi-processing mode requires PostgreSQL: {reason}, and {given}; name a PostgreSQL database, or set workers = 0"
+
+
+def sessions_in_file(settings: Settings) -> Iterator[str]:
+    """Only jobs are kept in a file that is not PostgreSQL."""
+    if settings.session_store == "postgresql" and settings.in_file:
+        yield "postgresql means the store, and that is a SQLite file here; use file, or memory"
+
+
 def covered(settings: Settings) -> Iterator[str]:
     """The kernel refuses an address beside the one that stands for all of its kind."""
     for every, version in (("0.0.0.0", 4), ("::", 6)):  # noqa: S104 - compared, not bound
@@ -221,6 +235,8 @@ CONTRADICTIONS: tuple[tuple[tuple[str, ...], Callable[[Settings], Iterator[str]]
     (("lanes", "workers"), crowded),
     (("http_interface",), covered),
     (("session_store", "workers"), unshared),
+    (("store_dsn", "workers"), many_writers),
+    (("session_store", "store_dsn"), sessions_in_file),
 )
 DOUBTS: tuple[tuple[tuple[str, ...], Callable[[Settings, Machine], Iterator[str]]], ...] = (
     (("odoo",), without_odoo),

@@ -9,16 +9,20 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 URI = re.compile(r"postgres(ql)?://")
+SQLITE = "sqlite:"
 PASSWORD_IN_URI = re.compile(r"(://[^/@\s]*?):[^/\s]*@")
 PASSWORD = re.compile(r"((?:ssl)?password\s*=\s*)('(?:\\.|[^'\\])*'|[^\s&]+)", re.IGNORECASE)
 
 
 def dsn(text: str) -> str:
-    """An address: `key=value …` or a URI."""
+    """An address: `key=value …` or a URI; for threaded mode a file, `sqlite:/path`."""
     if URI.match(text) or re.match(r"\w+\s*=", text):
         return text
-    if text.startswith("sqlite"):
-        raise ValueError("SQLite does not take writes of several processes at once; name a PostgreSQL database, or leave this out")
+    if text.startswith(SQLITE):
+        path = re.sub("^//(?=/)", "", text[len(SQLITE) :])
+        if not path.startswith("/") or path.startswith("//"):
+            raise ValueError("name the file by its whole path, as in sqlite:/srv/shop/store.db")
+        return SQLITE + path
     raise ValueError(
         "this is no address of a database; write one such as dbname=shop host=db.example or postgresql://db.example/shop"
     )

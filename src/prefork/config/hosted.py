@@ -56,11 +56,11 @@ def wants_reload(dev_mode: str) -> bool:
 
 
 def told(settings: Settings) -> dict[str, str]:
-    """What Odoo cannot read in the file, as texts of its own options."""
+    """What Odoo cannot read in the file, or not without the comment behind it, as texts of its own options."""
     given = [name for name in SHARED if settings.source(name).layer in {"flag", "environment"}]
     return {
-        **{name: odoos(settings.value(name)) for name in given},
         **settings.host_told,
+        **{name: odoos(settings.value(name)) for name in given},
         "workers": str(settings.workers),  # its own default is another
     }
 

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from prefork.config import tree
 from prefork.config.checks import contradictions
 from prefork.config.groups.application import odoo_in
-from prefork.config.hosted import ODOO_KEYS
+from prefork.config.hosted import ODOO_KEYS, SHARED
 from prefork.config.obstacles import obstacles
 from prefork.config.option import Surroundings
 from prefork.config.problems import ConfigurationError, Problem, Source
@@ -142,6 +142,9 @@ def take_file(draft: Draft, reading: Reading, base: Path) -> None:
     draft.problems += reading.problems
     for entry in reading.entries:
         source = Source("file", reading.name, entry.line)
+        if entry.commented:
+            name = NAMES.get(entry.key, entry.key)
+            draft.host_told[name if name in SHARED else entry.key] = entry.text
         if entry.section != OPTIONS_SECTION:
             draft.host_sections.setdefault(entry.section, {})[entry.key] = entry.text
         elif entry.key in NAMES:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from prefork.config import tree
 from prefork.config.checks import problem
-from prefork.config.embedded import binaries, socket_of
+from prefork.config.embedded import binaries, directory_in, socket_of
 from prefork.config.kinds import LONGEST_SOCKET, UNIX
 
 if TYPE_CHECKING:
@@ -74,6 +74,8 @@ def data_dir(settings: Settings) -> Iterator[str]:
 
 def jobs(settings: Settings) -> Iterator[str]:
     """What stores needs a database, and one of our own needs its programs and a place."""
+    if settings.in_file and settings.store_dsn is None and settings.user is not None and os.geteuid() == 0:
+        yield "are kept in data_dir in threaded mode, which is closed to the account of option user; set store_dsn"
     if not settings.embedded:
         return
     if settings.db_host and not settings.db_name:
@@ -82,8 +84,17 @@ def jobs(settings: Settings) -> Iterator[str]:
         yield "need a database; set store_dsn or db_name, or install prefork[embedded] for one of the server's own"
     elif len(os.fsencode(socket_of(settings.data_dir))) > LONGEST_SOCKET:
         yield f"the path of the database's socket, {socket_of(settings.data_dir)}, is too long; choose a shorter data_dir"
-    elif settings.user is not None and os.geteuid() == 0:
-        yield "the server's own database is closed to the account of option user; set store_dsn"
+    else:
+        yield from another_owner(settings)
+
+
+def another_owner(settings: Settings) -> Iterator[str]:
+    """PostgreSQL wants its directory to belong to the account that it runs as, which is that of the workers."""
+    place = directory_in(settings.data_dir)
+    wanted = os.geteuid() if settings.user is None else number(settings.user, lambda name: pwd.getpwnam(name).pw_uid)
+    if wanted is not None and os.access(place, os.F_OK) and (holder := os.stat(place).st_uid) != wanted:
+        said = settings.user or wanted
+        yield f"{place} belongs to account {holder}, and the server's own database runs as {said}; chown -R {said} {place}"
 
 
 def http_interface(settings: Settings) -> Iterator[str]:

@@ -24,12 +24,16 @@ INLINE_COMMENT = re.compile(r"(?:^|\s+)[#;].*")
 
 @dataclass(slots=True)
 class Entry:
-    """One key with its text. Continuation lines are joined by a line feed; `line` is the key's."""
+    """One key with its text. Continuation lines are joined by a line feed; `line` is the key's.
+
+    `commented`: a comment was behind its text, which Odoo would take for a part of it.
+    """
 
     section: str
     key: str
     text: str
     line: int
+    commented: bool = False
 
 
 @dataclass(slots=True)
@@ -65,7 +69,9 @@ def read_text(text: str, name: str) -> Reading:
             continue
         depth = len(raw) - len(raw.lstrip())
         if current is not None and depth > indent:
-            current.text += "\n" + written(current.section, current.key, line)
+            text = written(current.section, current.key, line)
+            current.text += "\n" + text
+            current.commented |= text != line
             continue
         indent, current = depth, None
         if header := HEADER.fullmatch(line):
@@ -86,7 +92,8 @@ def assignment(section: str, line: str, number: int) -> Entry | None:
     if match is None or line.startswith("["):
         return None
     key = match[1].lower()
-    return Entry(section, key, written(section, key, match[2]), number)
+    text = written(section, key, match[2])
+    return Entry(section, key, text, number, commented=text != match[2])
 
 
 def written(section: str, key: str, text: str) -> str:

@@ -10,6 +10,7 @@ from dataclasses import InitVar, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from prefork.config.dsn import SQLITE
 from prefork.config.embedded import address_in
 from prefork.config.groups import GROUPS, HTTP, Application, Limits, Logging, Process, Sessions, Store, Timeouts, Workers
 from prefork.config.option import Derived, Option, Surroundings, declared
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 CONTROL_SOCKET = "prefork.sock"  # in the data directory
+STORE_FILE = "store.db"
 
 OPTIONS: dict[str, Option] = {each.name: each for group in GROUPS for each in declared(group)}
 NAMES: dict[str, str] = {name: each.name for each in OPTIONS.values() for name in (each.name, *each.aliases)}
@@ -29,7 +31,8 @@ class Settings(Sessions, Process, Logging, Store, Timeouts, Limits, HTTP, Worker
     """One attribute per option; times are seconds (float), sizes bytes (int).
 
     `file` is the one that was read. `host_options` and `host_sections` are the application's own keys and sections, as written;
-    `host_told` are those of the options that come from elsewhere, so that the application cannot find them in the file.
+    `host_told` are those that the application does not find in the file, because they come from elsewhere, or not as they are
+    meant, because a comment is behind them.
     `remarks` are warnings that came up while reading.
     """
 
@@ -78,12 +81,19 @@ class Settings(Sessions, Process, Logging, Store, Timeouts, Limits, HTTP, Worker
     @property
     def embedded(self) -> bool:
         """Whether the store is a database of the server's own."""
-        return self.stores and self.store_dsn is None
+        return self.stores and self.store_dsn is None and not self.in_file
 
     @property
-    def store_address(self) -> str | None:
-        """Where the store is, with its password; None where nothing stores."""
-        return (self.store_dsn or address_in(self.data_dir)) if self.stores else None
+    def in_file(self) -> bool:
+        """Whether the store is a SQLite file, which threaded mode needs no database for."""
+        if self.store_dsn is None:
+            return self.threaded and bool(self.jobs) and self.session_store != "postgresql"
+        return self.store_dsn.startswith(SQLITE)
+
+    @property
+    def store_address(self) -> str:
+        """Where the store is, with its password, or where it would be."""
+        return self.store_dsn or (f"{SQLITE}{self.data_dir / STORE_FILE}" if self.in_file else address_in(self.data_dir))
 
     @property
     def cron_processes(self) -> int:

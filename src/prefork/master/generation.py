@@ -7,6 +7,7 @@ import platform
 import time
 from typing import TYPE_CHECKING, Any
 
+from prefork.config.embedded import WITHIN, directory_in
 from prefork.config.hosted import told
 from prefork.master.spawn import start_template
 
@@ -36,7 +37,8 @@ class Generation:
 
     def start(self, owner: Owner, log: int, descriptors: list[int], *, at_terminal: bool) -> Helper:
         """Start the template and tell it what to load; `descriptors` are those of scoreboard, reports and spool directory,
-        and of what the application keeps: directories of sessions and files, secret of the sessions.
+        and of what the application keeps: directories of sessions and files, secret of the sessions, directory of the database
+        where it is one of the server's own.
 
         Raises OSError when the interpreter cannot be executed.
         """
@@ -98,8 +100,13 @@ def given(settings: Settings) -> dict[str, dict[str, Any]]:
         "lifetime": settings.session_lifetime,
     }
     rooms: dict[str, dict[str, Any]] = {"sessions": sessions, "filestore": {"directory": str(settings.filestore)}}
-    if settings.store_address is None:
-        return rooms
-    patience = FIRST_START if settings.embedded else 0.0
+    if settings.stores:
+        rooms["store"] = store(settings)
+    return rooms
+
+
+def store(settings: Settings) -> dict[str, Any]:
+    """Where the store is (`prefork.store.address`). One of our own is found by its `directory`."""
+    ours = {"directory": str(directory_in(settings.data_dir)), "patience": FIRST_START} if settings.embedded else {}
     listen, prepare = settings.store_listen_dsn, settings.prepare_threshold or None
-    return {**rooms, "store": {"dsn": settings.store_address, "listen": listen, "prepare": prepare, "patience": patience}}
+    return {"dsn": WITHIN if settings.embedded else settings.store_address, "listen": listen, "prepare": prepare, **ours}

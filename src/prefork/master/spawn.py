@@ -82,11 +82,23 @@ def execute(command: Sequence[str], owner: Owner, log: int, *, at_terminal: bool
     return Helper(process, Channel(ours))
 
 
-def start_database(command: Sequence[str], log: int) -> subprocess.Popen[bytes]:
-    """Exec a database, or what makes one: no channel, and nobody else's descriptors. Raises OSError."""
+def start_database(
+    command: Sequence[str], owner: Owner, log: int, reads: int, descriptors: Sequence[int]
+) -> subprocess.Popen[bytes]:
+    """Exec a database, or what makes one: no channel, and of ours these descriptors only, `reads` as its input. Raises OSError."""
     environment = {name: value for name, value in os.environ.items() if name not in WITHHELD}
     return subprocess.Popen(
-        command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=log, env=environment, process_group=0
+        command,
+        pass_fds=descriptors,
+        stdin=reads,
+        stdout=subprocess.DEVNULL,
+        stderr=log,
+        cwd="/",
+        env=environment,
+        process_group=0,
+        user=owner.user,
+        group=owner.group,
+        extra_groups=[] if owner.user is not None else None,
     )
 
 

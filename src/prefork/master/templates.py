@@ -48,7 +48,8 @@ class Templates:
         master = self.master
         self.generations[generation.number] = generation
         try:
-            descriptors = [master.scoreboard.descriptor, master.reporting.fileno(), master.spool, *master.kept]
+            kept = [*master.kept, *master.database.descriptors(generation.settings)]
+            descriptors = [master.scoreboard.descriptor, master.reporting.fileno(), master.spool, *kept]
             at_terminal = generation.threads > 0 and master.terminal is not None
             template = generation.start(master.owner, master.log, descriptors, at_terminal=at_terminal)
         except OSError as error:

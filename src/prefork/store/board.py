@@ -5,14 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from prefork.store.jobs import ring
-from prefork.store.statements import statements
+from prefork.store.statements import Statements
 
 if TYPE_CHECKING:
     import psycopg
 
     Connection = psycopg.Connection[Any]
 
-SQL = statements("board.sql")
+SQL = Statements("board")
 
 
 def listed(connection: Connection, name: str | None = None) -> list[dict[str, Any]]:
@@ -39,17 +39,17 @@ def run(connection: Connection, job: str) -> int:
 
 def pause(connection: Connection, job: str) -> None:
     """Let a job rest. What is waiting of it runs all the same."""
-    connection.execute(SQL["pause"], {"job": job})
+    SQL.run(connection, "pause", {"job": job})
 
 
 def resume(connection: Connection, job: str) -> None:
     """Let it go on."""
-    connection.execute(SQL["resume"], {"job": job})
+    SQL.run(connection, "resume", {"job": job})
     ring(connection)
 
 
 def rows(connection: Connection, statement: str, values: dict[str, Any]) -> list[dict[str, Any]]:
     """The rows of a statement by their columns' names."""
-    cursor = connection.execute(SQL[statement], values)
+    cursor = SQL.run(connection, statement, values)
     names = [column.name for column in cursor.description or ()]
     return [dict(zip(names, row)) for row in cursor.fetchall()]

@@ -6,10 +6,12 @@ Whatever keeps a connection from being made or used is `Unavailable`, with a sen
 from __future__ import annotations
 
 import os
+import select
+import sys
 import threading
 import time
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from prefork.store import schema
 from prefork.store.address import Address, address
@@ -32,9 +34,11 @@ class Unavailable(Exception):
 
 def connect(where: Address | None, name: str, *, direct: bool = False) -> Connection:
     """A connection that shows as `name` in the database. `direct` is one that notices arrive on. Raises Unavailable."""
-    psycopg = driver()
     if where is None:
         raise Unavailable("no database is known here; set store_dsn, or PREFORK_STORE_DSN for a script")
+    if where.dsn.startswith("sqlite:"):
+        return opened(where.dsn)
+    psycopg = driver()
     dsn = where.listen or where.dsn if direct else where.dsn
     prepare = None if direct else where.prepare
     until = time.monotonic() + where.patience
@@ -64,18 +68,43 @@ def driver() -> Any:
     return psycopg
 
 
+def opened(dsn: str) -> Connection:
+    """The store in a file, as a connection of the kind that is used here."""
+    from prefork.store.sqlite import File  # here, as there are Pythons without it
+
+    with translated():
+        return cast("Connection", File(dsn))
+
+
 @contextmanager
 def translated() -> Iterator[None]:
-    """Say in a sentence what the driver says about a connection."""
-    psycopg = driver()
+    """Say in a sentence what a driver says about a connection."""
     try:
         yield
-    except (psycopg.OperationalError, psycopg.InterfaceError) as error:
-        said = str(error).strip().splitlines()
-        raise Unavailable(f"the database cannot be used: {said[-1] if said else type(error).__name__}") from error
+    except Exception as error:
+        said = complaint(error)
+        if said is None:
+            raise
+        raise Unavailable(f"the database cannot be used: {said}") from error
+
+
+def complaint(error: Exception) -> str | None:
+    """What is wrong with the database or the way to it; None where something else is."""
+    psycopg, sqlite3 = sys.modules.get("psycopg"), sys.modules.get("sqlite3")
+    if any(driver and isinstance(error, (driver.OperationalError, driver.InterfaceError)) for driver in (psycopg, sqlite3)):
+        return (str(error).strip().splitlines() or [type(error).__name__])[-1]
     # A server that was the primary, until just now, is read-only.
-    except (psycopg.errors.ReadOnlySqlTransaction, psycopg.errors.InsufficientPrivilege, schema.Refused) as error:
-        raise Unavailable(f"the database cannot be used: {error}") from error
+    refusals = (psycopg.errors.ReadOnlySqlTransaction, psycopg.errors.InsufficientPrivilege) if psycopg else ()
+    return str(error) if isinstance(error, (schema.Refused, *refusals)) else None
+
+
+def ended(connection: Connection) -> bool:
+    """Whether a connection is closed, also by a server that has been restarted: an idle one has nothing to say otherwise."""
+    if connection.closed or connection.fileno() < 0:
+        return connection.closed
+    said = select.poll()
+    said.register(connection, select.POLLIN)
+    return bool(said.poll(0))
 
 
 class Shared:
@@ -101,7 +130,7 @@ class Shared:
     def use(self) -> Iterator[Connection]:
         """The connection, for one caller at a time. Raises Unavailable."""
         with self._lock, translated():
-            if self._connection is None or self._connection.closed:
+            if self._connection is None or ended(self._connection):
                 self._connection = connect(address(), "prefork")
                 schema.prepare(self._connection)
             yield self._connection

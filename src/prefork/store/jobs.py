@@ -1,4 +1,4 @@
-"""Scheduled jobs in the database: one function for each statement of `jobs.sql`, values in, values out.
+"""Scheduled jobs in the database: one function for each statement of `jobs.sql` and `jobs.sqlite.sql`, values in, values out.
 
 Every function is one short transaction, or part of the caller's. None stays open while a job is done.
 """
@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from prefork.store.statements import statements
+from prefork.store.statements import Statements
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     Connection = psycopg.Connection[Any]
 
-SQL = statements("jobs.sql")
+SQL = Statements("jobs")
 LEASE = 30.0  # seconds for which a claim holds without being renewed
 
 
@@ -79,7 +79,7 @@ def declare(connection: Connection, rows: list[dict[str, Any]]) -> None:
     with connection.transaction():
         for row in rows:
             said = {key: value for key, value in row.items() if key != "due_at"}
-            connection.execute(SQL["declare"], {**row, "declared": json.dumps(said, sort_keys=True)})
+            SQL.run(connection, "declare", {**row, "declared": json.dumps(said, sort_keys=True)})
 
 
 def defer(
@@ -87,7 +87,7 @@ def defer(
 ) -> int:
     """Plan one run and return its number; workers wake when the transaction commits."""
     values = {"job": job, "arguments": json.dumps(arguments), "at": at, "priority": priority, "default": default}
-    row = connection.execute(SQL["defer"], values).fetchone()
+    row = SQL.run(connection, "defer", values).fetchone()
     assert row is not None
     ring(connection)
     return int(row[0])
@@ -95,45 +95,45 @@ def defer(
 
 def ring(connection: Connection) -> None:
     """Wake the workers."""
-    connection.execute(SQL["ring"])
+    SQL.run(connection, "ring")
 
 
 def listen(connection: Connection) -> None:
     """Hear the bell on this connection."""
-    connection.execute(SQL["listen"])
+    SQL.run(connection, "listen")
 
 
 def due(connection: Connection, names: list[str]) -> list[Due]:
     """Recurring jobs to be started, locked until the transaction ends."""
-    return [Due(*row) for row in connection.execute(SQL["due"], {"names": names}).fetchall()]
+    return [Due(*row) for row in SQL.run(connection, "due", {"names": names}).fetchall()]
 
 
 def occur(connection: Connection, job: Due) -> None:
     """Make a recurring job's run."""
     values = {"job": job.name, "due_at": job.due_at, "priority": job.priority, "arguments": json.dumps(job.arguments)}
-    connection.execute(SQL["occur"], values)
+    SQL.run(connection, "occur", values)
 
 
 def postpone(connection: Connection, job: str, due_at: datetime) -> None:
     """Say when a recurring job is due next."""
-    connection.execute(SQL["postpone"], {"job": job, "due_at": due_at})
+    SQL.run(connection, "postpone", {"job": job, "due_at": due_at})
 
 
 def deactivate(connection: Connection, job: str, remark: str) -> None:
     """Let a job rest."""
-    connection.execute(SQL["deactivate"], {"job": job, "remark": remark})
+    SQL.run(connection, "deactivate", {"job": job, "remark": remark})
 
 
 def claim(connection: Connection, holder: Holder, names: list[str]) -> Claim | None:
     """Take the first run that is due; None when there is none."""
-    row = connection.execute(SQL["claim"], {**holder._asdict(), "names": names, "lease": LEASE}).fetchone()
+    row = SQL.run(connection, "claim", {**holder._asdict(), "names": names, "lease": LEASE}).fetchone()
     return Claim(*row) if row else None
 
 
 def advance(connection: Connection, done: Claim, cost: Cost, holder: Holder, names: list[str]) -> tuple[bool, Claim | None]:
     """End a run that went well, and claim the next one in the same transaction. False as in `complete`."""
     values = {"id": done.id, "attempt": done.attempt, **cost._asdict(), **holder._asdict(), "names": names, "lease": LEASE}
-    row = connection.execute(SQL["advance"], values).fetchone()
+    row = SQL.run(connection, "advance", values).fetchone()
     assert row is not None
     held, *taken = row
     return held, Claim(*taken) if taken[0] is not None else None
@@ -141,48 +141,48 @@ def advance(connection: Connection, done: Claim, cost: Cost, holder: Holder, nam
 
 def until_next(connection: Connection, names: list[str]) -> float | None:
     """Seconds until something is due, perhaps below zero; None when nothing is planned."""
-    row = connection.execute(SQL["next"], {"names": names}).fetchone()
+    row = SQL.run(connection, "next", {"names": names}).fetchone()
     return None if row is None or row[0] is None else float(row[0])
 
 
 def renew(connection: Connection, run: int, attempt: int) -> bool:
     """Keep a run for another lease. False: it is somebody else's by now."""
-    return connection.execute(SQL["renew"], {"id": run, "attempt": attempt, "lease": LEASE}).fetchone() is not None
+    return SQL.run(connection, "renew", {"id": run, "attempt": attempt, "lease": LEASE}).fetchone() is not None
 
 
 def progress(connection: Connection, run: int, attempt: int, done: int, remaining: int) -> None:
     """Note how far a run has come."""
     values = {"id": run, "attempt": attempt, "done": done, "remaining": remaining, "lease": LEASE}
-    connection.execute(SQL["progress"], values)
+    SQL.run(connection, "progress", values)
 
 
 def complete(connection: Connection, run: int, attempt: int, cost: Cost) -> bool:
     """End a run that went well. False: it was somebody else's by then."""
-    return connection.execute(SQL["complete"], {"id": run, "attempt": attempt, **cost._asdict()}).fetchone() is not None
+    return SQL.run(connection, "complete", {"id": run, "attempt": attempt, **cost._asdict()}).fetchone() is not None
 
 
 def retry(connection: Connection, claim: Claim, cost: Cost, error: str, delay: float) -> bool:
     """Put a run that failed back, for later. False as above."""
     values = {"id": claim.id, "attempt": claim.attempt, "due_at": claim.due_at, "error": error, "delay": delay, **cost._asdict()}
-    return connection.execute(SQL["retry"], values).fetchone() is not None
+    return SQL.run(connection, "retry", values).fetchone() is not None
 
 
 def fail(connection: Connection, claim: Claim, cost: Cost, error: str, delay: float, remark: str | None) -> bool:
     """End a run that failed for good; its job rests where there is a `remark` about it. False as above."""
     values = {"id": claim.id, "attempt": claim.attempt, "error": error, "delay": delay, "remark": remark, **cost._asdict()}
-    return connection.execute(SQL["fail"], values).fetchone() is not None
+    return SQL.run(connection, "fail", values).fetchone() is not None
 
 
 def give_back(connection: Connection, claim: Claim) -> None:
     """Undo a claim whose run was not begun."""
-    connection.execute(SQL["give_back"], {"id": claim.id, "attempt": claim.attempt})
+    SQL.run(connection, "give_back", {"id": claim.id, "attempt": claim.attempt})
     ring(connection)
 
 
 def release(connection: Connection, node: str, forsaken: Callable[[str, int], bool]) -> list[Lost]:
     """Free what workers of a node were doing that are gone; `forsaken` tells by name and pid."""
     with connection.transaction():
-        held = connection.execute(SQL["held"], {"node": node}).fetchall()
+        held = SQL.run(connection, "held", {"node": node}).fetchall()
         ids = [run for run, worker, pid in held if forsaken(worker, pid)]
         return lose(connection, ids, "its worker died, or lost its connection before it began")
 
@@ -190,7 +190,7 @@ def release(connection: Connection, node: str, forsaken: Callable[[str, int], bo
 def expire(connection: Connection) -> list[Lost]:
     """Free what nobody has renewed."""
     with connection.transaction():
-        ids = [row[0] for row in connection.execute(SQL["expired"], {"lease": LEASE}).fetchall()]
+        ids = [row[0] for row in SQL.run(connection, "expired", {"lease": LEASE}).fetchall()]
         return lose(connection, ids, f"its lease was not renewed for {LEASE:.0f} s")
 
 
@@ -198,11 +198,11 @@ def lose(connection: Connection, ids: list[int], error: str) -> list[Lost]:
     """Count runs as lost and give them to others."""
     if not ids:
         return []
-    found = [Lost(*row) for row in connection.execute(SQL["lose"], {"ids": ids, "error": error}).fetchall()]
+    found = [Lost(*row) for row in SQL.run(connection, "lose", {"ids": ids, "error": error}).fetchall()]
     ring(connection)
     return found
 
 
 def forget(connection: Connection, age: float) -> None:
     """Delete the history that is older than `age` seconds."""
-    connection.execute(SQL["forget"], {"age": age})
+    SQL.run(connection, "forget", {"age": age})

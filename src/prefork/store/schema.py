@@ -10,6 +10,8 @@ import hashlib
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from prefork.store.statements import POSTGRES, dialect
+
 if TYPE_CHECKING:
     import psycopg
 
@@ -75,7 +77,7 @@ def missing(had: dict[int, str]) -> list[Migration]:
 
 def prepare(connection: Connection) -> list[Migration]:
     """Bring the schema up to date and return what was applied. Others who do the same wait. Raises Refused."""
-    if not missing(applied(connection)):
+    if dialect(connection) != POSTGRES or not missing(applied(connection)):  # a file has its tables since it was opened
         return []
     with connection.transaction():
         # The lock ends with the transaction: one of the session would stay with a pooler's connection.

@@ -186,12 +186,14 @@ class Template:
         return f"prefork: {order['name'].replace('.', ' ')} [{self.orders['subject']}]"
 
 
-def provide(rooms: dict[str, dict[str, Any]], sessions: int, filestore: int, secret: int) -> None:
+def provide(rooms: dict[str, dict[str, Any]], sessions: int, filestore: int, secret: int, database: int = -1) -> None:
     """Tell what applications import about the server's settings, before they are imported."""
     for room, descriptor in (("sessions", sessions), ("filestore", filestore)):
         rooms[room]["directory"] = given.way(rooms[room]["directory"], descriptor)
     rooms["sessions"]["secrets"] = os.pread(secret, LONGEST_SECRET, 0).split()  # by offset: the master's position is shared
     os.close(secret)
+    if directory := rooms.get("store", {}).pop("directory", None):
+        rooms["store"]["dsn"] += f" host='{given.way(directory, database)}'"
     given.settings.update(rooms)
 
 

@@ -180,3 +180,26 @@ def test_a_backlog_that_the_kernel_cuts(configure: Configure) -> None:
         f"backlog: the kernel keeps only 1024 connections, its net.core.somaxconn; {advice}"
     ]
     assert sentences(configure(APP + "backlog = 1024"), machine) == []
+
+
+def test_sqlite_is_for_threaded_mode(configure: Configure, problems: Problems) -> None:
+    reason = "multi-processing mode requires PostgreSQL: SQLite does not support concurrent writes from multiple processes"
+    assert problems("workers = 3\nstore_dsn = sqlite:/srv/store.db") == [
+        f"odoo.conf:2: store_dsn: {reason}, and workers is 3 (odoo.conf:1); name a PostgreSQL database, or set workers = 0"
+    ]
+    assert configure("workers = 0\njobs = a\nstore_dsn = sqlite:///srv/store.db").store_address == "sqlite:/srv/store.db"
+    assert problems("workers = 0\nstore_dsn = sqlite:store.db") == [
+        "odoo.conf:2: store_dsn: name the file by its whole path, as in sqlite:/srv/shop/store.db"
+    ]
+    assert problems("workers = 0\nstore_dsn = sqlite:/srv/store.db\nsession_store = postgresql") == [
+        "odoo.conf:3: session_store: postgresql means the store, and that is a SQLite file here; use file, or memory"
+    ]
+
+
+def test_threaded_mode_without_a_database_has_a_file_for_its_jobs(configure: Configure) -> None:
+    settings = configure("workers = 0\njobs = a\ndata_dir = data")
+    assert (settings.in_file, settings.embedded) == (True, False)
+    assert settings.store_address == f"sqlite:{settings.data_dir}/store.db"
+    assert not configure("workers = 0\njobs = a\ndb_name = shop").in_file
+    assert configure("workers = 0\njobs = a\ndata_dir = /tmp/shop\nsession_store = postgresql").embedded
+    assert configure("jobs = a\ndata_dir = /tmp/shop").embedded

@@ -5,6 +5,7 @@ from collections.abc import Callable
 import pytest
 
 from prefork.config import Settings
+from prefork.config.hosted import told
 
 Configure = Callable[..., Settings]
 
@@ -123,6 +124,13 @@ def test_printed_blocks_load(configure: Configure, text: str, values: dict[str, 
 
 def test_the_complete_block_keeps_what_is_odoos(configure: Configure) -> None:
     assert configure(COMPLETE).host_options == {"db_maxconn": "64"}
+
+
+def test_odoo_is_told_what_has_a_comment_behind_it(configure: Configure) -> None:
+    text = f"{FRONTEND}limit_time_cpu = 60\ndb_maxconn = 64 ; each\nxmlrpc_port = 1 # old\n"
+    assert told(configure(text)) == {"workers": "8", "max_cron_threads": "0", "db_maxconn": "64", "http_port": "1"}
+    assert told(configure(text, {"max_cron_threads": "3"}))["max_cron_threads"] == "3", "a flag is above the file"
+    assert "admin_passwd" not in told(configure("admin_passwd = a ; b")), "a secret is not cut"
 
 
 def test_the_flag_for_server_wide_modules(configure: Configure) -> None:

@@ -141,3 +141,10 @@ def test_memory_is_for_one_process(problems: Problems, configure: Configure) -> 
     (problem,) = problems("session_store = memory\nworkers = 2")
     assert "loses a visitor's session" in problem
     assert configure("session_store = memory\nworkers = 0").session_store == "memory"
+
+
+def test_a_database_of_another_account_is_refused_with_what_to_do(problems: Problems, tmp_path: Path, somebody: None) -> None:
+    (tmp_path / "data/postgres").mkdir(parents=True)
+    place, holder = tmp_path / "data/postgres", os.getuid()
+    advice = f"the server's own database runs as 12345; chown -R 12345 {place}"
+    assert problems("jobs = chores\ndata_dir = data") == [f"odoo.conf:1: jobs: {place} belongs to account {holder}, and {advice}"]

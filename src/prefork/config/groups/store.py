@@ -33,8 +33,12 @@ class Store:
     )
     store_dsn: str | None = option(
         kinds.DSN,
-        Derived(configured, "the database of the `db_` options; where they name none, one of the server's own"),
-        "The PostgreSQL database for what Prefork keeps, in a schema named prefork: `dbname=shop host=…` or `postgresql://…`",
+        Derived(
+            configured,
+            "the database of the `db_` options; where they name none, one of the server's own, with `workers = 0` a SQLite file",
+        ),
+        "The PostgreSQL database for what Prefork keeps, in a schema named prefork: `dbname=shop host=…` or `postgresql://…`; with "
+        "`workers = 0` also `sqlite:/path`",
         secret=True,
     )
     store_listen_dsn: str | None = option(

@@ -4,6 +4,10 @@ import optparse
 from odoo import netsvc
 
 
+def group_of(parser):
+    return [option for group in parser.option_groups for option in group.option_list]
+
+
 class Config:
     """Flags over file over defaults, as texts and numbers."""
 
@@ -21,6 +25,7 @@ class Config:
         group.add_option("-c", "--config", dest="config")
         group.add_option("--logfile", dest="logfile")
         group.add_option("--workers", dest="workers", type="int")
+        group.add_option("--max-cron-threads", dest="max_cron_threads", type="int")
         group.add_option("--http-port", dest="http_port", type="int")
         group.add_option("--load", dest="server_wide_modules")
         group.add_option("-d", "--database", dest="db_name")
@@ -39,6 +44,10 @@ class Config:
         if file.has_section("options"):
             self.options.update(file.items("options"))
         self.options.update({name: value for name, value in vars(given).items() if value is not None})
+        for option in group_of(self.parser):
+            text = self.options.get(option.dest)
+            if isinstance(text, str) and option.type in option.TYPE_CHECKER:  # as Odoo does: a comment is no number
+                self.options[option.dest] = option.TYPE_CHECKER[option.type](option, option.dest, text)
         for name in ("init", "update"):
             self.options[name] = dict.fromkeys((getattr(given, name) or "").split(","), 1) if getattr(given, name) else {}
         if setup_logging:

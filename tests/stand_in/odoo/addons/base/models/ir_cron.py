@@ -1,4 +1,7 @@
-"""Scheduled actions: `DATABASE.due` in the data directory names those that are due, a line each; `done` is what was run."""
+"""Scheduled actions: `DATABASE.due` names those that are due, a line each; `done` is what was run.
+
+They are in `db_host`, where a local PostgreSQL would have its socket, and which several nodes may name, or in the data directory.
+"""
 
 import os
 import time
@@ -9,7 +12,7 @@ NAMES = ["elsewhere", "hang", "invoices", "mail", "vacuum"]
 
 
 def path(name):
-    return os.path.join(config["data_dir"], name)
+    return os.path.join(config.get("db_host") or config["data_dir"], name)
 
 
 class ir_cron:

@@ -1,0 +1,30 @@
+-- list: As in board.sql, which says of each statement what it does.
+SELECT job.name, job.schedule, job.tz, job.misfire, job.priority, job.retries, job.arguments, job.active, job.due_at, job.failures,
+       job.first_failed_at, job.remark,
+       (SELECT count(*) FROM runs WHERE runs.job = job.name AND state = 'waiting' AND NOT recurring) AS waiting,
+       (SELECT count(*) FROM runs WHERE runs.job = job.name AND state = 'running') AS running,
+       last.outcome, last.ended_at, last.seconds
+FROM jobs AS job
+LEFT JOIN history AS last
+    ON last.rowid = (SELECT rowid FROM history WHERE history.job = job.name ORDER BY ended_at DESC LIMIT 1)
+WHERE :name IS NULL OR job.name = :name OR job.name LIKE '%.' || :name
+ORDER BY job.name
+
+-- running: What is being done.
+SELECT id AS run, attempt, node, worker, pid, claimed_at, lease_until, done, remaining
+FROM runs WHERE job = :job AND state = 'running' ORDER BY claimed_at
+
+-- history: The latest first.
+SELECT run, attempt, job, due_at, node, worker, pid, claimed_at, ended_at, outcome, seconds, cpu, memory, error
+FROM history WHERE :job IS NULL OR job = :job
+ORDER BY ended_at DESC, run DESC LIMIT :limit
+
+-- run: Now.
+INSERT INTO runs (job, due_at, priority, arguments) SELECT name, :now, priority, arguments FROM jobs WHERE name = :job;
+SELECT last_insert_rowid() AS id
+
+-- pause: Let it rest.
+UPDATE jobs SET active = 0, remark = 'paused' WHERE name = :job
+
+-- resume: Let it go on.
+UPDATE jobs SET active = 1, remark = NULL, failures = 0, first_failed_at = NULL WHERE name = :job
