@@ -18,7 +18,7 @@ MODULES = {str(path.relative_to(SOURCE)): ast.parse(path.read_text()) for path i
 # module counts. `prefork` is the version.
 MAY_IMPORT: dict[str, set[str]] = {
     "": {"jobs.declaration"},
-    "config": {"config"},
+    "config": {"config", "sizing.plans"},
     "catalogue": {"events"},
     "events": {"events"},
     "journal": {"events", "kernel", "lines"},
@@ -30,6 +30,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "scoreboard": set(),
     "spool": set(),
     "limits": set(),
+    "sizing": {"sizing"},
     "meters": set(),
     "cgroups": set(),
     "incidents": set(),
@@ -43,7 +44,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "http.framing": set(),
     "http.pages": {"http.framing"},
     "control": set(),
-    "views": {"config", "incidents", "limits"},
+    "views": {"config", "incidents", "limits", "sizing"},
     "dispatcher": {
         "dispatcher",
         "cgroups",
@@ -75,6 +76,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         "messages",
         "meters",
         "scoreboard",
+        "sizing.plans",
     },
     "worker": {
         "worker",
@@ -96,7 +98,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "store": {"store", "given"},
     "watcher": {"watcher", "kernel", "messages", "orders"},
     "testing": {"testing"},
-    "cli": {"prefork", "cgroups", "config", "control", "incidents", "master.rehearsal", "master.serve", "store", "views"},
+    "cli": {"prefork", "cgroups", "config", "control", "incidents", "master.rehearsal", "master.serve", "sizing", "store", "views"},
     "__main__": {"cli"},
 }
 INSIDE_APPLICATIONS = [
