@@ -19,7 +19,7 @@ class Workers:
     plan: str | None = option(
         kinds.PLAN,
         None,
-        "The plan that the server is run under, and so the most HTTP workers it may have: free 1, base 2, pro and agency any number",
+        "The plan that the server is run under, and so the most HTTP workers: free 1, base 2, pro and agency any number",
     )
     workers: int = option(
         kinds.NUMBER,
