@@ -205,6 +205,62 @@ def stop(file: Path | None, app_dir: str | None, data_dir: str | None) -> None:
     click.echo("The server is stopping.")
 
 
+@main.command()
+@aimed
+@click.option(
+    "--pid", type=click.IntRange(1), metavar="MASTER", help="Measure any server, by its master's pid: gunicorn, uWSGI, Odoo."
+)
+@click.option("--workers", type=click.IntRange(1, 65536), metavar="N", help="With --pid: how many are configured.")
+@as_lines
+def usage(pid: int | None, workers: int | None, as_json: bool, **place: Any) -> None:
+    """Measure how busy the workers are, and how the machine is."""
+    from prefork import usage as measure
+    from prefork.views import usage as view
+
+    if workers and not pid:
+        raise click.UsageError("--workers belongs to --pid; a server of ours knows how many it has")
+    before = measure.read_clock()
+    if pid:
+        try:
+            report = measure.of_tree(pid, workers)
+        except measure.NoSuchProcess as error:
+            raise click.ClickException(str(error)) from None
+        disk, database = here(), None
+    else:
+        socket = server(**place)
+        report = measure.of_server(lambda: told(socket, {"command": "status"}))
+        disk, database = socket.parent, connections(**place)
+    health = {**measure.read_health(before, disk).told(), "database": database}
+    answer = {**report.told(), "health": health}
+    if as_json:
+        import json
+
+        click.echo(json.dumps(answer, indent=2))
+    else:
+        console().print(*view.screen(answer), sep="\n")
+
+
+def connections(file: Path | None, app_dir: str | None, data_dir: str | None) -> dict[str, Any] | None:
+    """Those of the server's database, or why they cannot be told; None where there is none."""
+    from prefork.store.address import Address
+    from prefork.store.census import connections
+    from prefork.store.connection import Unavailable, connect, translated
+
+    flags = {name: text for name, text in (("app_dir", app_dir), ("data_dir", data_dir)) if text is not None}
+    try:
+        settings = config.load(file, flags, os.environ, here())
+    except config.ConfigurationError as error:
+        return {"error": f"the configuration has a problem: {error.problems[0]}"}
+    dsn = settings.store_dsn or settings.store_address
+    if dsn is None:
+        return None
+    try:
+        with connect(Address(dsn), "prefork usage") as connection, translated():
+            return connections(connection)
+    except Unavailable as reason:
+        return {"error": str(reason)}
+
+
 class Size(click.ParamType[int]):
     """A size as the file has it."""
 

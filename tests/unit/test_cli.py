@@ -1,7 +1,9 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
+import time
 from pathlib import Path
 from types import ModuleType
 from typing import Any, NoReturn
@@ -441,3 +443,57 @@ def test_size_refuses_a_file_that_it_does_not_understand(tmp_path: Path) -> None
     assert result.exit_code == 1
     assert "left as it is" in result.output
     assert file.read_text() == "what\n"
+
+
+# Usage.
+
+
+@pytest.fixture
+def measured(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A server whose dispatcher has spoken, with workers that are nobody's."""
+
+    def ask(path: Path, request: dict[str, object], timeout: float) -> dict[str, Any]:
+        at = time.monotonic() + 1.0
+        rows = [{"pid": os.getpid(), "pool": "http"}, {"pid": os.getpid(), "pool": "cron"}]
+        return {"ok": True, "wanted": 4, "threads": None, "workers": rows, "occupied": {"workers": 4, "seconds": 4 * at, "at": at}}
+
+    monkeypatch.setattr(prefork.cli, "ask", ask)
+    monkeypatch.setattr("prefork.usage.report.WINDOW", 0.0)
+
+
+@pytest.mark.usefixtures("measured")
+def test_usage_for_programs() -> None:
+    result = run("usage", "--json")
+    answer = json.loads(result.output)
+    assert (answer["configured"], answer["in_flight"]["percent"], answer["level"]) == (4, 100.0, "critical")
+    assert answer["recommendation"] == "users may experience slow responses"
+    assert [each["pid"] for each in answer["workers"]] == [os.getpid()], "workers for jobs are not counted"
+    assert set(answer["health"]) == {"cpu", "memory", "swap", "disk", "pressure", "cgroup", "database"}
+
+
+@pytest.mark.usefixtures("measured")
+def test_usage_for_people() -> None:
+    result = run("usage")
+    assert result.output.startswith("● critical: users may experience slow responses\n")
+    for word in ("In flight", "100.0 %", "4 of 4 busy", "Processor", "Memory", "Disk", "none is configured", "it looks idle"):
+        assert word in result.output
+
+
+@pytest.mark.usefixtures("measured")
+def test_usage_says_why_the_database_cannot_be_asked(place: Path) -> None:
+    (place / "prefork.conf").write_text("store_dsn = host=/nowhere dbname=shop\n")
+    assert "cannot be used" in json.loads(run("usage", "--json").output)["health"]["database"]["error"]
+    (place / "prefork.conf").write_text("wokers = 2\n")
+    assert "there is no such option" in json.loads(run("usage", "--json").output)["health"]["database"]["error"]
+
+
+def test_usage_of_nobody() -> None:
+    result = run("usage", "--pid", "4194305")
+    assert result.exit_code == 1
+    assert "there is no process 4194305; give the pid of the server's master" in result.output
+
+
+def test_usage_knows_how_many_workers_a_server_of_ours_has() -> None:
+    result = run("usage", "--workers", "3")
+    assert result.exit_code == 2
+    assert "--workers belongs to --pid" in result.output

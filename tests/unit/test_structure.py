@@ -31,6 +31,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "spool": set(),
     "limits": set(),
     "sizing": {"sizing"},
+    "usage": {"usage", "config.machine", "meters"},
     "meters": set(),
     "cgroups": set(),
     "incidents": set(),
@@ -98,7 +99,19 @@ MAY_IMPORT: dict[str, set[str]] = {
     "store": {"store", "given"},
     "watcher": {"watcher", "kernel", "messages", "orders"},
     "testing": {"testing"},
-    "cli": {"prefork", "cgroups", "config", "control", "incidents", "master.rehearsal", "master.serve", "sizing", "store", "views"},
+    "cli": {
+        "prefork",
+        "cgroups",
+        "config",
+        "control",
+        "incidents",
+        "master.rehearsal",
+        "master.serve",
+        "sizing",
+        "store",
+        "usage",
+        "views",
+    },
     "__main__": {"cli"},
 }
 INSIDE_APPLICATIONS = [
