@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from rich.console import RenderableType
 
     from prefork.sizing import Sizing
-    from prefork.sizing.size import Cap
+    from prefork.sizing.bounds import Cap
 
 BAR = 9  # columns of the longest bar
 NAMES = {"cpu": "CPU", "memory": "Memory", "plan": "Plan", "users": "Users", "database": "Database"}
