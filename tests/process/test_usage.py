@@ -15,6 +15,7 @@ import pytest
 
 from prefork.testing import free_port
 from prefork.usage import of_server, of_tree
+from prefork.usage.processes import crew
 
 from .conftest import APPS, Echo
 from .wire import Gate, Wire, until
@@ -66,16 +67,11 @@ def running(name: str, log: Path) -> Iterator[tuple[int, int]]:
         )
     try:
         until(lambda: answers(port), f"{name} to answer: {log}")
+        until(lambda: len(crew(process.pid).workers) == 2, f"{name} to have its workers: {log}")
         yield process.pid, port
     finally:
-        process.send_signal(signal.SIGTERM)
-        try:
-            process.wait(20)
-        finally:
-            try:
-                os.killpg(process.pid, signal.SIGKILL)
-            except ProcessLookupError:
-                pass
+        os.killpg(process.pid, signal.SIGKILL)  # nobody's goodbye is of interest
+        process.wait()
 
 
 def answers(port: int) -> bool:

@@ -1,5 +1,6 @@
 """Shares of the configured workers, and what they mean."""
 
+import os
 from typing import Any
 
 import pytest
@@ -75,6 +76,15 @@ def test_a_dispatcher_that_says_nothing_leaves_the_other_measure() -> None:
     assert report.flight is None
     assert report.notes == (BLIND, SILENT)
     assert report.told()["level"] == "normal"
+
+
+def test_threads_are_counted_by_their_requests_and_as_one_process() -> None:
+    rows = [{"pid": os.getpid(), "pool": "http"} for _ in range(4)]
+    asked = Asked((100.1, 1.0), (101.1, 3.0), threads=4, workers=rows)
+    report = of_server(asked, asked.wait, asked.clock)
+    assert report.flight
+    assert (report.flight.configured, report.flight.percent) == (4, 50.0)
+    assert (report.processor.configured, list(report.spent)) == (1, [os.getpid()])
 
 
 def test_a_server_without_http_is_not_waited_for() -> None:
