@@ -86,7 +86,7 @@ class Postgres:
 
     def configured(self, name: str) -> str:
         """What a setting would be at the next start."""
-        return self._run([*_unprivileged(), self._binaries / "postgres", "-D", self.data, "-C", name]).strip()
+        return self._run([*unprivileged(), self._binaries / "postgres", "-D", self.data, "-C", name]).strip()
 
     def _address(self) -> list[str]:
         return ["--host=127.0.0.1", f"--port={self.port}", "--username=postgres"]

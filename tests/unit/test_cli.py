@@ -1,7 +1,9 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
+import time
 from pathlib import Path
 from types import ModuleType
 from typing import Any, NoReturn
@@ -368,3 +370,136 @@ def test_a_current_directory_that_is_gone(place: Path, monkeypatch: pytest.Monke
     (place / "gone").rmdir()
     result = run("check", "a:b")
     assert (result.exit_code, result.stderr) == (1, "Error: the current directory no longer exists; change to one that does\n")
+
+
+# Sizing.
+
+
+def sized(*arguments: str) -> dict[str, Any]:
+    result = run("size", "--json", *arguments)
+    assert result.exit_code == 0, result.output
+    answer: dict[str, Any] = json.loads(result.output)
+    return answer
+
+
+def test_size_answers_by_the_names_of_options() -> None:
+    answer = sized("--cpus", "4", "--memory", "8G")
+    assert (answer["workers"], answer["max_cron_threads"], answer["binding"]) == (9, 1, "cpu")
+    assert answer["limit_memory_soft"] * 10 == answer["limit_memory_hard"] * 8
+    assert answer["reasons"]
+    assert {name: each["workers"] for name, each in answer["rules"].items()} == {"formula": 9, "server-table": 8, "usage-table": 4}
+
+
+@pytest.mark.parametrize(("rule", "workers"), [("formula", 9), ("server-table", 8), ("usage-table", 4)])
+def test_size_by_the_rule_that_is_asked_for(rule: str, workers: int) -> None:
+    answer = sized("--cpus", "4", "--memory", "8G", "--rule", rule)
+    assert (answer["rule"], answer["workers"]) == (rule, workers)
+
+
+def test_size_without_arguments_is_of_this_machine(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert (sized()["workers"], sized()["machine"]["bound"]) == (17, "machine")
+    group = prefork.config.Machine(8, 1 << 30, "cgroup")
+    monkeypatch.setattr(prefork.config, "read_machine", lambda: group)
+    answer = sized()
+    assert (answer["workers"], answer["binding"], answer["machine"]["bound"]) == (1, "memory", "cgroup")
+
+
+def test_size_of_users_names_a_machine() -> None:
+    answer = sized("--users", "20")
+    assert (answer["rule"], answer["workers"]) == ("usage-table", 4)
+    assert answer["machine"] == {"cpus": 4, "memory": 8 << 30, "bound": "needed"}
+
+
+def test_size_needs_to_know_a_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(prefork.config, "read_machine", lambda: prefork.config.Machine(8, None))
+    result = run("size")
+    assert result.exit_code == 2
+    assert "the memory of this machine cannot be read; give it, as in --memory 8G" in result.output
+
+
+@pytest.mark.parametrize("given", ["eight", "12", "-1G"])
+def test_size_refuses_what_is_no_size(given: str) -> None:
+    result = run("size", f"--memory={given}")
+    assert result.exit_code == 2
+    assert "--memory" in result.output
+
+
+def test_size_fits_80_columns_and_ends_with_the_lines_for_the_file() -> None:
+    result = run("size", "--users", "9000", "--plan", "base", "--nodes", "12")
+    assert result.exit_code == 0
+    assert max(len(line.rstrip()) for line in result.output.splitlines()) <= 80
+    assert result.output.split("[options]\n")[1].splitlines()[0] == "workers = 2"
+    assert "▶ Plan" in result.output
+
+
+def test_size_writes_a_file_that_has_no_problem(tmp_path: Path) -> None:
+    file = tmp_path / "odoo.conf"
+    file.write_text("; ours\nworkers = 2 ; two\n")
+    result = run("size", "--cpus", "4", "--memory", "8G", "--write", str(file))
+    assert result.exit_code == 0
+    assert "odoo.conf: workers, max_cron_threads, limit_memory_soft" in result.output.replace("\n", "")
+    assert file.read_text().startswith("; ours\nworkers = 9 ; two\nmax_cron_threads = 1\n")
+    assert run("check", "-c", str(file)).exit_code == 0
+
+
+def test_size_refuses_a_file_that_it_does_not_understand(tmp_path: Path) -> None:
+    file = tmp_path / "odoo.conf"
+    file.write_text("what\n")
+    result = run("size", "--write", str(file))
+    assert result.exit_code == 1
+    assert "left as it is" in result.output
+    assert file.read_text() == "what\n"
+
+
+# Usage.
+
+
+@pytest.fixture
+def measured(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A server whose dispatcher has spoken, with workers that are nobody's."""
+
+    def ask(path: Path, request: dict[str, object], timeout: float) -> dict[str, Any]:
+        at = time.monotonic() + 1.0
+        rows = [{"pid": os.getpid(), "pool": "http"}, {"pid": os.getpid(), "pool": "cron"}]
+        return {"ok": True, "wanted": 4, "threads": None, "workers": rows, "occupied": {"workers": 4, "seconds": 4 * at, "at": at}}
+
+    monkeypatch.setattr(prefork.cli.running, "ask", ask)
+    monkeypatch.setattr("prefork.usage.report.WINDOW", 0.0)
+
+
+@pytest.mark.usefixtures("measured")
+def test_usage_for_programs() -> None:
+    result = run("usage", "--json")
+    answer = json.loads(result.output)
+    assert (answer["configured"], answer["in_flight"]["percent"], answer["level"]) == (4, 100.0, "critical")
+    assert answer["recommendation"] == "users may experience slow responses"
+    assert [each["pid"] for each in answer["workers"]] == [os.getpid()], "workers for jobs are not counted"
+    assert set(answer["health"]) == {"cpu", "memory", "swap", "disk", "pressure", "cgroup", "database"}
+
+
+@pytest.mark.usefixtures("measured")
+def test_usage_for_people() -> None:
+    result = run("usage")
+    assert result.output.startswith("● critical: users may experience slow responses\n")
+    for word in ("In flight", "100.0 %", "4 of 4 busy", "Processor", "Memory", "Disk", "none is configured", "it looks idle"):
+        assert word in result.output
+
+
+@pytest.mark.usefixtures("measured")
+def test_usage_says_why_the_database_cannot_be_asked(place: Path) -> None:
+    (place / "prefork.conf").write_text("store_dsn = host=/nowhere dbname=shop\n")
+    assert "cannot be used" in json.loads(run("usage", "--json").output)["health"]["database"]["error"]
+    (place / "prefork.conf").write_text("wokers = 2\n")
+    assert "there is no such option" in json.loads(run("usage", "--json").output)["health"]["database"]["error"]
+
+
+def test_usage_of_nobody() -> None:
+    result = run("usage", "--pid", "4194305")
+    assert result.exit_code == 1
+    assert "there is no process 4194305; give the pid of the server's master" in result.output
+
+
+def test_usage_knows_how_many_workers_a_server_of_ours_has() -> None:
+    result = run("usage", "--workers", "3")
+    assert result.exit_code == 2
+    assert "--workers belongs to --pid" in result.output

@@ -18,7 +18,7 @@ MODULES = {str(path.relative_to(SOURCE)): ast.parse(path.read_text()) for path i
 # module counts. `prefork` is the version.
 MAY_IMPORT: dict[str, set[str]] = {
     "": {"jobs.declaration"},
-    "config": {"config"},
+    "config": {"config", "sizing.plans"},
     "catalogue": {"events"},
     "events": {"events"},
     "journal": {"events", "kernel", "lines"},
@@ -30,6 +30,8 @@ MAY_IMPORT: dict[str, set[str]] = {
     "scoreboard": set(),
     "spool": set(),
     "limits": set(),
+    "sizing": {"sizing"},
+    "usage": {"usage", "config.machine", "meters"},
     "meters": set(),
     "cgroups": set(),
     "incidents": set(),
@@ -43,7 +45,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "http.framing": set(),
     "http.pages": {"http.framing"},
     "control": set(),
-    "views": {"config", "incidents", "limits"},
+    "views": {"config", "incidents", "limits", "sizing"},
     "render": {"render", "config"},
     "dispatcher": {
         "dispatcher",
@@ -76,6 +78,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         "messages",
         "meters",
         "scoreboard",
+        "sizing.plans",
     },
     "worker": {
         "worker",
@@ -107,7 +110,9 @@ MAY_IMPORT: dict[str, set[str]] = {
         "master.rehearsal",
         "master.serve",
         "render",
+        "sizing",
         "store",
+        "usage",
         "views",
     },
     "__main__": {"cli"},

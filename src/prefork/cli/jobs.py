@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
@@ -10,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from prefork.cli.settings import Meant, aimed, as_lines
+from prefork.cli.terminal import console
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -156,13 +156,6 @@ def the_job(connection: Any, name: str) -> dict[str, Any]:
         said = f"{name} could be {names}" if found else f"there is no job {name}; `prefork jobs list` shows them all"
         raise click.ClickException(said)
     return exact[0]
-
-
-def console() -> Any:
-    """Where tables are drawn: as wide as the terminal, or as they like where there is none."""
-    from rich.console import Console
-
-    return Console(highlight=False, width=None if sys.stdout.isatty() else 120)
 
 
 VERBS = (migrate, jobs)

@@ -36,8 +36,12 @@ class Meant:
 
     @property
     def settings(self) -> config.Settings:
-        """All that its file says."""
-        return loaded(lambda: config.load(self.file, self.flags, os.environ, here()))
+        """All that its file says, or the end of the program."""
+        return loaded(self.read)
+
+    def read(self) -> config.Settings:
+        """All that its file says. Raises ConfigurationError."""
+        return config.load(self.file, self.flags, os.environ, here())
 
 
 def aimed(function: Callable[..., None]) -> Callable[..., None]:

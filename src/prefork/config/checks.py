@@ -12,6 +12,7 @@ from prefork.config.kinds import ODOO
 from prefork.config.problems import Problem
 from prefork.config.quantities import about
 from prefork.config.settings import OPTIONS, Settings
+from prefork.sizing.plans import beyond
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -91,6 +92,12 @@ def crowded(settings: Settings) -> Iterator[str]:
     if reserved >= places:
         given = f"{places} {'threads' if settings.threaded else 'workers'} ({settings.source('workers')})"
         yield f"the lanes reserve {reserved} of {given}; leave at least one for the rest, or raise workers"
+
+
+def above_plan(settings: Settings) -> Iterator[str]:
+    """What a plan does not include."""
+    if settings.http_enable and (excess := beyond(settings.plan, settings.workers)):
+        yield f"{excess} ({settings.source('plan')}); lower workers, or change the plan"
 
 
 def loose(settings: Settings, _machine: Machine) -> Iterator[str]:
@@ -232,6 +239,7 @@ def problem(settings: Settings, name: str, sentence: str) -> Problem:
 CONTRADICTIONS: tuple[tuple[tuple[str, ...], Callable[[Settings], Iterator[str]]], ...] = (
     (("limit_memory_soft", "limit_memory_hard"), soft_above_hard),
     (("app", "odoo"), two_applications),
+    (("workers", "plan", "http_enable"), above_plan),
     (("lanes", "workers"), crowded),
     (("http_interface",), covered),
     (("session_store", "workers"), unshared),

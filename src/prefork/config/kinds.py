@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 from prefork.config import quantities
 from prefork.config.dsn import dsn, without_password
 from prefork.config.lanes import Lane, distinct, lane
+from prefork.sizing.plans import PLANS
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -320,5 +321,6 @@ PRELOAD = choice(
     synonyms={"yes": "true", "on": "true", "1": "true", "no": "false", "off": "false", "0": "false"},
     unset=frozenset({"", "none"}),
 )
+PLAN = choice(*PLANS)
 FORMAT = choice("text", "json")
 ACCESS = choice("prefork", "odoo", "combined", "json")

@@ -8,7 +8,22 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from prefork.histogram import bucket
-from prefork.scoreboard import ARRIVED, LANE_WORDS, LANES, NAME, SERVICES, SINCE, WAITING, WAITS, WORKING, mark
+from prefork.scoreboard import (
+    ARRIVED,
+    BUSY,
+    DISPATCHER,
+    LANE_WORDS,
+    LANES,
+    NAME,
+    SERVICES,
+    SHOWN_AT,
+    SINCE,
+    SPENT,
+    WAITING,
+    WAITS,
+    WORKING,
+    mark,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -22,6 +37,8 @@ class Ledger:
     def __init__(self, scoreboard: Scoreboard) -> None:
         self.blocks = [scoreboard.lane(index) for index in range(LANES)]
         self.words = [block.words for block in self.blocks]
+        self.counters = scoreboard.slot(DISPATCHER)
+        self.spent = self.counters[SPENT] / 1e9  # seconds of all workers in requests that have ended
 
     def arrange(self, names: Sequence[str]) -> None:
         """Have other lanes: those of the same name go on, others begin with nothing."""
@@ -47,6 +64,7 @@ class Ledger:
     def served(self, lane: int, service: float) -> None:
         """A worker has a request no longer, whether it has answered it or is dead."""
         self.words[lane][SERVICES + bucket(service)] += 1
+        self.spent += service
 
     def show(self, lane: int, waiting: int, working: int, oldest: float | None) -> None:
         """How things are now; `oldest` is when the first waiting request arrived (monotonic seconds)."""
@@ -54,3 +72,10 @@ class Ledger:
         block[WAITING] = waiting
         block[WORKING] = working
         block[SINCE] = int(oldest * 1e9) if oldest is not None else 0
+
+    def sum_up(self, assigned: Sequence[float], now: float) -> None:
+        """How long workers have had requests until `now`, those included that they have had since they were `assigned`."""
+        self.counters[SHOWN_AT] = 0
+        self.counters[BUSY] = len(assigned)
+        self.counters[SPENT] = int((self.spent + sum(max(0.0, now - begun) for begun in assigned)) * 1e9)
+        self.counters[SHOWN_AT] = int(now * 1e9)

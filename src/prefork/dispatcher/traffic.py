@@ -29,7 +29,6 @@ from prefork.messages import pack_request
 from prefork.scoreboard import (
     ABANDONED,
     ALLOWED,
-    BUSY,
     DISPATCHER,
     DONE,
     FOREVER,
@@ -325,16 +324,16 @@ class Traffic:
         for worker in self.workers.values():
             if worker.stuck(now):
                 self.loop.tell_master("stuck", worker)
-        self._show()
+        self._show(now)
 
-    def _show(self) -> None:
+    def _show(self, now: float) -> None:
         """Put what waits and who works on the scoreboard."""
         oldest = self.queue.oldest()
         self.counters[QUEUED] = self.queue.length
         self.counters[OLDEST] = int(oldest * 1e9) if oldest is not None else 0
         for lane, line in enumerate(self.queue.lines):
             self.ledger.show(lane, line.length, line.working + line.leaving, line.oldest())
-        self.counters[BUSY] = sum(1 for worker in self.workers.values() if worker.exchange)
+        self.ledger.sum_up([worker.exchange.assigned for worker in self.workers.values() if worker.exchange], now)
 
     def give_up(self, reason: str) -> None:
         """Answer everything that waits for a worker, now and from now on: there will be none."""

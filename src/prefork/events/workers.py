@@ -17,6 +17,17 @@ class Scaled(Event):
 
 
 @dataclass(frozen=True, slots=True)
+class ScaleRefused(Event):
+    """TTIN asked for more workers than the plan allows."""
+
+    pool: str
+    workers: int
+    reason: str
+    level = "warning"
+    wording = "Pool {pool} gets no {workers} workers: {reason}"
+
+
+@dataclass(frozen=True, slots=True)
 class WorkerReady(Event):
     """A worker can take requests, or look for jobs."""
 

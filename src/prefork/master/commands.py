@@ -5,13 +5,16 @@ from __future__ import annotations
 import signal
 from typing import TYPE_CHECKING, Any
 
+from prefork.events import ScaleRefused
 from prefork.master.pools import HTTP, MOST_WORKERS, POOLS
 from prefork.master.status import snapshot
+from prefork.sizing.plans import beyond
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from prefork.master.loop import Master
+    from prefork.master.pools import Pool
 
     Answer = Callable[[dict[str, Any]], None]
 
@@ -43,11 +46,17 @@ def scale(master: Master, name: object, workers: object, answer: Answer) -> None
         answer({"ok": False, "error": f"there is no pool {name!r}: use {' or '.join(POOLS_BY_NAME)}"})
     elif not isinstance(workers, int) or isinstance(workers, bool) or not pool.least <= workers <= MOST_WORKERS:
         answer({"ok": False, "error": f"workers must be a whole number from {pool.least} to {MOST_WORKERS}, not {workers!r}"})
-    elif obstacle := pool.fixed(master.settings):
+    elif obstacle := pool.fixed(master.settings) or excess(master, pool, workers):
         answer({"ok": False, "error": obstacle})
     else:
         master.scale(pool.name, workers)
         answer({"ok": True, "pool": pool.name, "workers": workers})
+
+
+def excess(master: Master, pool: Pool, workers: int) -> str:
+    """Why the plan does not allow so many workers of a pool; empty where it does."""
+    said = beyond(master.settings.plan, workers) if pool is HTTP else ""
+    return f"{said}; change the option plan and reload" if said else ""
 
 
 def obey(master: Master, number: signal.Signals) -> None:
@@ -67,8 +76,16 @@ def obey(master: Master, number: signal.Signals) -> None:
     elif number is signal.SIGUSR1:
         master.reopen_log()
     elif number in {signal.SIGTTIN, signal.SIGTTOU} and not HTTP.fixed(master.settings):
-        wanted = master.supplies[HTTP.name].count + (1 if number is signal.SIGTTIN else -1)
-        master.scale(HTTP.name, max(HTTP.least, min(MOST_WORKERS, wanted)))
+        step(master, 1 if number is signal.SIGTTIN else -1)
+
+
+def step(master: Master, change: int) -> None:
+    """Want one HTTP worker more, or one less."""
+    wanted = max(HTTP.least, min(MOST_WORKERS, master.supplies[HTTP.name].count + change))
+    if change > 0 and (reason := excess(master, HTTP, wanted)):
+        master.journal.emit(ScaleRefused(HTTP.name, wanted, reason))
+    else:
+        master.scale(HTTP.name, wanted)
 
 
 def deserted(master: Master) -> bool:

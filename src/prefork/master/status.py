@@ -15,6 +15,7 @@ from prefork.master.pools import CRON, HTTP
 from prefork.scoreboard import (
     ABANDONED,
     ANSWERED,
+    BUSY,
     CONNECTIONS,
     DISPATCHER,
     FAILED,
@@ -23,6 +24,8 @@ from prefork.scoreboard import (
     REFUSED,
     REQUESTS,
     RETRIED,
+    SHOWN_AT,
+    SPENT,
     WAITING_SINCE,
 )
 
@@ -34,6 +37,9 @@ if TYPE_CHECKING:
     from prefork.master.loop import Master
     from prefork.master.pools import Pool
     from prefork.scoreboard import Slot
+
+
+GLANCES = 1000  # at words that change together, which takes the dispatcher two microseconds
 
 
 def snapshot(master: Master) -> dict[str, Any]:
@@ -66,12 +72,22 @@ def snapshot(master: Master) -> dict[str, Any]:
             "refused": counters[REFUSED],
             "abandoned": counters[ABANDONED],
         },
+        "occupied": occupied(counters),
         **lanes(master.settings.lanes, master.scoreboard, now),
         "workers": [row for worker in master.crew.all() for row in rows(worker, master.crew, master.enforcer.memory(worker), now)],
         "incidents": master.inquest.count,
         "fuse": master.fuses.told(),
         "crash_loop": crash_loop(master, now),
     }
+
+
+def occupied(counters: Slot) -> dict[str, float]:
+    """How many workers had a request at a moment (monotonic seconds), and how long all of them together had had one by then."""
+    for _ in range(GLANCES):
+        at, workers, spent = counters[SHOWN_AT], counters[BUSY], counters[SPENT]
+        if at and at == counters[SHOWN_AT]:
+            break
+    return {"workers": workers, "seconds": spent / 1e9, "at": at / 1e9}
 
 
 def line(master: Master) -> str:

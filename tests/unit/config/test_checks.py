@@ -3,6 +3,7 @@ from collections.abc import Callable
 import pytest
 
 from prefork.config import ConfigurationError, Machine, Settings, for_development, in_vain, unservable, warnings
+from prefork.config.checks import contradictions
 
 Configure = Callable[..., Settings]
 Problems = Callable[..., list[str]]
@@ -203,3 +204,20 @@ def test_threaded_mode_without_a_database_has_a_file_for_its_jobs(configure: Con
     assert not configure("workers = 0\njobs = a\ndb_name = shop").in_file
     assert configure("workers = 0\njobs = a\ndata_dir = /tmp/shop\nsession_store = postgresql").embedded
     assert configure("jobs = a\ndata_dir = /tmp/shop").embedded
+
+
+class TestPlan:
+    @pytest.mark.parametrize(("plan", "workers"), [("free", 1), ("base", 2), ("pro", 512), ("agency", 512), (None, 512)])
+    def test_what_it_allows_is_allowed(self, plan: str | None, workers: int) -> None:
+        assert contradictions(Settings(plan=plan, workers=workers, max_cron_threads=8)) == []
+
+    @pytest.mark.parametrize(("plan", "said"), [("free", "1 HTTP worker, not 3"), ("base", "2 HTTP workers, not 3")])
+    def test_more_is_refused(self, plan: str, said: str) -> None:
+        (found,) = contradictions(Settings(plan=plan, workers=3))
+        assert str(found) == f"workers: the plan {plan} allows {said} (default); lower workers, or change the plan"
+
+    def test_a_node_for_jobs_has_no_http_workers_to_count(self) -> None:
+        assert contradictions(Settings(plan="free", workers=2, http_enable=False)) == []
+
+    def test_without_a_number_there_are_as_many_as_it_allows(self) -> None:
+        assert [Settings(plan=plan).workers for plan in ("free", "base", "pro", None)] == [1, 2, 2, 2]

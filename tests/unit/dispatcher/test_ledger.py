@@ -10,7 +10,8 @@ import pytest
 from prefork.config.lanes import Lane
 from prefork.dispatcher.ledger import Ledger
 from prefork.master.lanes import lanes
-from prefork.scoreboard import LANES, SLOTS, Scoreboard
+from prefork.master.status import occupied
+from prefork.scoreboard import DISPATCHER, LANES, SLOTS, Scoreboard
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -93,3 +94,18 @@ def test_the_last_lane_has_its_words(scoreboard: Scoreboard) -> None:
     ledger.served(LANES - 1, 1e9)
     assert scoreboard.words[-1] == 1
     assert not any(scoreboard.slot(SLOTS).words), "the dispatcher's own block is untouched"
+
+
+def test_the_time_of_all_workers_adds_up(scoreboard: Scoreboard, ledger: Ledger) -> None:
+    ledger.served(0, 2.0)
+    ledger.sum_up([10.0, 11.5], 12.0)
+    assert occupied(scoreboard.slot(DISPATCHER)) == {"workers": 2, "seconds": 4.5, "at": 12.0}
+    ledger.served(1, 3.0)
+    ledger.sum_up([11.5], 13.0)
+    assert occupied(scoreboard.slot(DISPATCHER)) == {"workers": 1, "seconds": 6.5, "at": 13.0}
+
+
+def test_another_dispatcher_goes_on_from_there(scoreboard: Scoreboard, ledger: Ledger) -> None:
+    ledger.sum_up([10.0], 12.0)
+    Ledger(scoreboard).sum_up([], 13.0)
+    assert occupied(scoreboard.slot(DISPATCHER))["seconds"] == 2.0

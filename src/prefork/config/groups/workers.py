@@ -7,15 +7,23 @@ from dataclasses import dataclass
 from prefork.config import kinds
 from prefork.config.option import Derived, option
 from prefork.config.quantities import LONGEST, SHORTEST
+from prefork.sizing.plans import PLANS
+
+USUAL = 2  # HTTP workers
 
 
 @dataclass(frozen=True, kw_only=True)
 class Workers:
     """How many processes of each kind there are, and what starts them."""
 
+    plan: str | None = option(
+        kinds.PLAN,
+        None,
+        "The plan that the server is run under, and so the most HTTP workers: free 1, base 2, pro and agency any number",
+    )
     workers: int = option(
         kinds.NUMBER,
-        2,
+        Derived(lambda values, _: min(USUAL, PLANS[values["plan"] or "pro"] or USUAL), "2, or what `plan` allows"),
         "HTTP workers, each serving one request at a time; 0 is threaded mode, for development: one process with `threads`",
         minimum=0,
         maximum=512,
