@@ -283,7 +283,7 @@ class Size(click.ParamType[int]):
 @click.option(
     "--users", type=click.IntRange(1, 10_000_000), metavar="N", help="Users at once. Without a machine: which one they need."
 )
-@click.option("--plan", type=click.Choice(list(PLANS)), help="The plan, which may allow fewer workers.")
+@click.option("--plan", type=click.Choice(list(PLANS), case_sensitive=False), help="The plan, which may allow fewer workers.")
 @click.option("--rule", type=click.Choice(list(RULES)), help="Which rule decides; all are shown.")
 @click.option("--worker-memory", type=Size(), default="300M", show_default=True, help="What a worker usually takes.")
 @click.option(
