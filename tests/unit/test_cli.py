@@ -396,6 +396,11 @@ def test_size_by_the_rule_that_is_asked_for(rule: str, workers: int) -> None:
     assert (answer["rule"], answer["workers"]) == (rule, workers)
 
 
+@pytest.mark.parametrize(("plan", "workers"), [("Free", 1), ("base", 2), ("PRO", 9)])
+def test_size_under_a_plan(plan: str, workers: int) -> None:
+    assert sized("--cpus", "4", "--memory", "8G", "--plan", plan)["workers"] == workers
+
+
 def test_size_without_arguments_is_of_this_machine(monkeypatch: pytest.MonkeyPatch) -> None:
     assert (sized()["workers"], sized()["machine"]["bound"]) == (17, "machine")
     group = prefork.config.Machine(8, 1 << 30, "cgroup")
