@@ -168,22 +168,28 @@ def incidents(incident: str | None, file: Path | None, app_dir: str | None, data
         return
     from rich.console import Console
 
-    from prefork.views.incidents import details, listing
+    from prefork.views.incidents import details, listing, more
 
     wide = not sys.stdout.isatty()
     console = Console(highlight=False, soft_wrap=wide)
     if incident is None:
+        if len(found) > LATEST:
+            console.print(more(LATEST, len(found)))
         console.print(*listing(found[-LATEST:]), sep="\n", no_wrap=True, overflow="ignore" if wide else "ellipsis")
     else:
-        console.print(*details(found), sep="\n")
+        console.print(*details(found), sep="\n", crop=False)
 
 
 @main.command()
 @aimed
 def stacks(file: Path | None, app_dir: str | None, data_dir: str | None) -> None:
     """Show what each thread of each worker is doing."""
-    for worker in told(server(file, app_dir, data_dir), {"command": "stacks"})["workers"]:
-        click.echo(f"{worker['worker']} (pid {worker['pid']})\n{worker['stacks']}")
+    from rich.console import Console
+
+    from prefork.views.stacks import listing
+
+    workers = told(server(file, app_dir, data_dir), {"command": "stacks"})["workers"]
+    Console(highlight=False, soft_wrap=True).print(*listing(workers), sep="\n")
 
 
 @main.command()

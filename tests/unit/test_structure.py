@@ -43,7 +43,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "http.framing": set(),
     "http.pages": {"http.framing"},
     "control": set(),
-    "views": {"config", "incidents", "limits"},
+    "views": {"views", "config", "incidents", "limits"},
     "dispatcher": {
         "dispatcher",
         "cgroups",

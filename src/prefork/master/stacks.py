@@ -9,6 +9,7 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from prefork.events import Stacks
+from prefork.master.fleet import State
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -20,6 +21,13 @@ WITHIN = 0.1  # seconds for a worker to write its stacks
 READ_WITHIN = 1.0  # seconds for a spy to read them: nothing is held up meanwhile
 SILENT = "it wrote nothing: it is stopped, hangs in the kernel, has taken the signal for itself, or has just begun"
 UNREAD = f"{SILENT}. With prefork[stacks] its stacks are read from outside"
+
+
+def state(worker: Worker) -> str:
+    """What a worker does, in a word; in threaded mode, whether one of its threads is busy."""
+    if worker.state is State.READY:
+        return "busy" if worker.busy else "idle"
+    return str(worker.state.value)
 
 
 class Inquiry:
@@ -57,7 +65,10 @@ class Inquiry:
         self.read, self.due = [], float("inf")
         crew = self.master.crew
         silence = SILENT if self.master.spies.program else UNREAD
-        said = [{"worker": worker.name, "pid": worker.pid, "stacks": crew.stacks_of(worker) or silence} for worker in crew.all()]
+        said = [
+            {"worker": worker.name, "pid": worker.pid, "state": state(worker), "stacks": crew.stacks_of(worker) or silence}
+            for worker in crew.all()
+        ]
         for worker in self._untouched():
             crew.clear_stacks(worker)
         for answer in self.asked:
