@@ -146,7 +146,8 @@ class TestCommand:
         for number in range(LATEST + 5):
             ledger.add(replace(EXAMPLE, id=f"{number:08}"))
         lines = run("--data-dir", str(tmp_path)).stdout.splitlines()
-        assert len(lines) == 1 + LATEST
+        assert lines[0] == f"The latest {LATEST} of {LATEST + 5}; with --json all are printed."
+        assert len(lines) == 2 + LATEST
         assert lines[-1].startswith(f"{LATEST + 4:08}")
 
     @pytest.mark.parametrize("name", [EXAMPLE.id, REQUEST["id"]])
@@ -193,6 +194,20 @@ class TestCommand:
         assert "None" not in output
         assert "Request" not in output
 
+    def test_memory_that_never_changed_has_one_figure(self, ledger: Ledger, tmp_path: Path) -> None:
+        ledger.add(replace(EXAMPLE, curve=[(-1.0, 6 << 20), (0.0, 6 << 20)]))
+        assert re.search(r"Last 1 s +██  6 MiB +\n", run(EXAMPLE.id, "--data-dir", str(tmp_path)).stdout)
+
+    def test_the_path_of_a_frame_is_never_broken(
+        self, ledger: Ledger, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        frame = f'  File "/srv/{"x/" * 50}report.py", line 7 in totals'
+        ledger.add(replace(EXAMPLE, stacks=f"Thread 0x1:\n{frame}\n"))
+        monkeypatch.setenv("COLUMNS", "80")
+        monkeypatch.setattr(prefork.cli.sys.stdout, "isatty", lambda: True)
+        prefork.cli.main(["incidents", EXAMPLE.id, "--data-dir", str(tmp_path)], standalone_mode=False)
+        assert frame in capsys.readouterr().out.splitlines()
+
     def test_json(self, ledger: Ledger, tmp_path: Path) -> None:
         ledger.add(EXAMPLE)
         ledger.add(replace(EXAMPLE, id="11111111"))
@@ -223,10 +238,12 @@ class TestCommand:
 
 
 def test_stacks_of_every_worker(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    workers = [{"worker": f"http.{n}", "pid": n, "stacks": f"Thread {n}\n"} for n in (1, 2)]
+    frame = f'  File "/srv/{"x" * 100}.py", line 7 in \x1b[2J'
+    workers = [{"worker": f"http.{n}", "pid": n, "state": "idle", "stacks": f"Thread {n}:\n{frame}\n"} for n in (1, 2)]
     monkeypatch.setattr(prefork.cli.running, "ask", lambda *_: {"ok": True, "workers": workers})
-    output = CliRunner().invoke(prefork.cli.main, ["stacks", "--data-dir", str(tmp_path)]).stdout
-    assert output == "http.1 (pid 1)\nThread 1\n\nhttp.2 (pid 2)\nThread 2\n\n"
+    output = CliRunner().invoke(prefork.cli.main, ["stacks", "--data-dir", str(tmp_path)], env={"COLUMNS": "80"}).stdout
+    shown = frame.replace("\x1b", "\\x1b")
+    assert output == f"http.1 (pid 1): idle\nThread 1:\n{shown}\n\nhttp.2 (pid 2): idle\nThread 2:\n{shown}\n"
 
 
 @pytest.mark.parametrize(("sizes", "bars"), [([0, 0], "▁▁"), ([1, 4, 8], "▂▅█"), ([7], "█")])

@@ -45,7 +45,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "http.framing": set(),
     "http.pages": {"http.framing"},
     "control": set(),
-    "views": {"config", "incidents", "limits", "sizing"},
+    "views": {"views", "config", "incidents", "limits", "sizing"},
     "render": {"render", "config"},
     "dispatcher": {
         "dispatcher",

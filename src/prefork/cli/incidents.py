@@ -37,14 +37,16 @@ def incidents(incident: str | None, meant: Meant, as_json: bool) -> None:
         return
     from rich.console import Console
 
-    from prefork.views.incidents import details, listing
+    from prefork.views.incidents import details, listing, more
 
     wide = not sys.stdout.isatty()
     console = Console(highlight=False, soft_wrap=wide)
     if incident is None:
+        if len(found) > LATEST:
+            console.print(more(LATEST, len(found)))
         console.print(*listing(found[-LATEST:]), sep="\n", no_wrap=True, overflow="ignore" if wide else "ellipsis")
     else:
-        console.print(*details(found), sep="\n")
+        console.print(*details(found), sep="\n", crop=False)
 
 
 VERBS = (incidents,)

@@ -55,8 +55,12 @@ def reload(meant: Meant) -> None:
 @aimed
 def stacks(meant: Meant) -> None:
     """Show what each thread of each worker is doing."""
-    for worker in told(meant, {"command": "stacks"})["workers"]:
-        click.echo(f"{worker['worker']} (pid {worker['pid']})\n{worker['stacks']}")
+    from rich.console import Console
+
+    from prefork.views.stacks import listing
+
+    workers = told(meant, {"command": "stacks"})["workers"]
+    Console(highlight=False, soft_wrap=True).print(*listing(workers), sep="\n")
 
 
 @click.command()

@@ -87,6 +87,17 @@ class FuseFailed(Event):
 
 
 @dataclass(frozen=True, slots=True)
+class SpyFailed(Event):
+    """py-spy, which is installed, could not read the stacks of a worker that wrote none itself. Said once."""
+
+    worker: str
+    pid: int
+    reason: str
+    level = "warning"
+    wording = "py-spy could not read the stacks of worker {worker} (pid {pid}): {reason}"
+
+
+@dataclass(frozen=True, slots=True)
 class IncidentRecorded(Event):
     """A worker ended violently; what is known of it has been kept."""
 

@@ -48,6 +48,8 @@ class Burial:
                 master.templates.buried(death)
             elif master.watch.owns(death.pid):
                 master.watch.died(death)
+            elif death.pid in master.spies.pids():
+                master.spies.died(death)
             elif master.database.owns(death.pid):
                 master.database.died(death)
             elif master.crew.forking():
@@ -84,5 +86,6 @@ class Burial:
             *(worker.pid for worker in master.crew.all()),
             *(helper.pid for helper in helpers),
             *master.watch.leaving,
+            *master.spies.pids(),
             *database,
         }

@@ -228,15 +228,31 @@ class Crew:
         if worker.slot not in self.pidfds:
             return
         self.clear_stacks(worker)
-        try:
-            signal.pidfd_send_signal(self.pidfds[worker.slot], STACKS)
-        except ProcessLookupError:
-            pass
+        self._signal(worker, STACKS)
 
     def clear_stacks(self, worker: Worker) -> None:
         """Forget what a worker has written, so that it is not taken for its last words."""
         os.ftruncate(self.stacks[worker.slot], 0)
         os.lseek(self.stacks[worker.slot], 0, os.SEEK_SET)  # shared with the worker: it writes where we say
+
+    def keep_stacks(self, worker: Worker, stacks: str) -> None:
+        """Take what somebody else has found for what a worker has written."""
+        if self.find(worker.slot, worker.pid):
+            os.pwrite(self.stacks[worker.slot], stacks.encode(), 0)
+
+    def halt(self, worker: Worker) -> None:
+        """Stop a worker where it is. Its children go on: they end with it."""
+        self._signal(worker, signal.SIGSTOP)
+
+    def let_go_on(self, worker: Worker) -> None:
+        """Undo a halt."""
+        self._signal(worker, signal.SIGCONT)
+
+    def _signal(self, worker: Worker, number: int) -> None:
+        try:
+            signal.pidfd_send_signal(self.pidfds[worker.slot], number)
+        except ProcessLookupError:
+            pass
 
     def stacks_written(self, worker: Worker) -> int:
         """How many bytes of its stacks a worker has written."""

@@ -2,8 +2,9 @@
 
 First the dispatcher is told: from then on the worker gets nothing more, and if it has answered meanwhile it is acquitted, so no
 request dies for its predecessor. One that the dispatcher does not feed has its pair closed to the same end. Then the worker writes
-its stacks, and is killed with its process group. Neither step is waited for longer than `WORD` and `STACKS`; where the dispatcher
-says nothing, the slot has the last word. Workers that are killed for something else take the second step only.
+its stacks, and is killed with its process group; one that writes none is halted, so that it takes no more while a spy reads them.
+Neither step is waited for longer than `WORD` and `STACKS`, a spy until `READ_BY`; where the dispatcher says nothing, the slot has
+the last word. Workers that are killed for something else take the second step only.
 """
 
 from __future__ import annotations
@@ -31,6 +32,8 @@ if TYPE_CHECKING:
 WORD = 0.05  # seconds that the dispatcher has for its answer
 STACKS = 0.1  # seconds that a worker has for its stacks
 QUIET = 0.02  # seconds without another byte of them: it has written all
+SILENCE = 0.05  # seconds after which one that has not written any is read from outside, where that is possible
+READ_BY = 0.2  # seconds after it was condemned by which that has an end
 OFTEN = 60.0  # seconds of life below which a worker that is replaced for its memory has hardly been worth its start
 SEVERAL = 3  # of them in a row are no accident
 SAY_AGAIN = 60.0  # seconds between two complaints about that
@@ -42,7 +45,7 @@ class Condemned:
 
     `number` is the request that it is condemned for (0: none, None: it dies whatever it is doing), `request` what the dispatcher
     says of it, `job` what its slot says; `stacks_since` when they were asked for (0: not yet), `written` how many bytes of them
-    there are since `written_at`.
+    there are since `written_at`; `halted`: it has been stopped, so that a spy can read them.
     """
 
     worker: Worker
@@ -56,6 +59,7 @@ class Condemned:
     stacks_since: float = 0.0
     written: int = 0
     written_at: float = 0.0
+    halted: bool = False
     children: list[Relative] = field(default_factory=list)
 
 
@@ -219,6 +223,9 @@ class Enforcer:
     def _acquit(self, condemned: Condemned) -> None:
         worker = condemned.worker
         del self.condemned[worker.pid]
+        if condemned.halted:
+            self.master.spies.call_off(worker)
+            self.master.crew.let_go_on(worker)
         if condemned.stacks_since:
             self.master.crew.clear_stacks(worker)
         gauge = self.gauges.gauges.get(worker.pid)
@@ -240,14 +247,34 @@ class Enforcer:
             if now - condemned.since > WORD:
                 self._ask_for_stacks(condemned, now)
             return
-        written = self.master.crew.stacks_written(condemned.worker)
-        if written != condemned.written:
-            condemned.written, condemned.written_at = written, now
-        all_written = written and now - condemned.written_at > QUIET
-        if not all_written and now - condemned.stacks_since <= STACKS:
+        if self._still_writes(condemned, now):
             return
         if self._has_another(condemned):
             self._acquit(condemned)  # the dispatcher has not answered, and its worker has
-        else:
+        elif not self._is_read(condemned, now):
             condemned.children = descendants(condemned.worker.pid)
             self.master.crew.kill(condemned.worker, condemned.reason, now)
+
+    def _still_writes(self, condemned: Condemned, now: float) -> bool:
+        """Whether a worker is given more time for its stacks."""
+        if condemned.halted:
+            return False
+        written = self.master.crew.stacks_written(condemned.worker)
+        if written != condemned.written:
+            condemned.written, condemned.written_at = written, now
+        if written and now - condemned.written_at > QUIET:
+            return False
+        patience = STACKS if written or self.master.spies.program is None else SILENCE
+        return now - condemned.stacks_since <= patience
+
+    def _is_read(self, condemned: Condemned, now: float) -> bool:
+        """Whether its stacks are being read from outside, as it has written none."""
+        if condemned.written:
+            return False
+        if condemned.halted:
+            return self.master.spies.is_at(condemned.worker)
+        if self.master.spies.program is None:
+            return False
+        condemned.halted = True
+        self.master.crew.halt(condemned.worker)
+        return self.master.spies.send(condemned.worker, now, condemned.since + READ_BY)

@@ -39,7 +39,7 @@ ADVICE = {
     "crash": "A fault in native code: the stacks show the call. Look for a newer version of that library.",
     "signal": "Somebody or something sent the signal; it was not this server.",
     "exit": "The application ended its process: look for os._exit or a fatal error in the lines before.",
-    "stuck": "It was stopped (a debugger, SIGSTOP, a frozen cgroup) or hangs: find out why. A stopped process writes no stacks.",
+    "stuck": "It was stopped (a debugger, SIGSTOP, a frozen cgroup) or hangs: find out why.",
     "faulty": "The application writes to descriptors that are not its own.",
     "boot": "Repair what the traceback names, or see what the import waits for.",
 }

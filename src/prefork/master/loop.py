@@ -47,6 +47,7 @@ from prefork.master.inquest import Inquest
 from prefork.master.notify import Notifier
 from prefork.master.reload import Reload
 from prefork.master.signals import Signals
+from prefork.master.spies import Spies
 from prefork.master.stacks import Inquiry
 from prefork.master.status import line
 from prefork.master.stop import Stop
@@ -110,6 +111,7 @@ class Master:
         self.complete = False  # all wanted workers have been ready once
         self.enforcer = Enforcer(self)
         self.guard = Guard(self)
+        self.spies = Spies(self)
         self.inquest = Inquest(self)
         self.burial = Burial(self)
         self.inquiry = Inquiry(self)
@@ -165,6 +167,7 @@ class Master:
             self.front.step(now)
             self.templates.step(now)
             self.watch.step(now)
+        self.spies.step(now)
         self.inquiry.step(now)
         self.enforcer.step(now)
         self.fuses.step(now, self.enforcer.hard_limits())

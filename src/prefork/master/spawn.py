@@ -82,6 +82,25 @@ def execute(command: Sequence[str], owner: Owner, log: int, *, at_terminal: bool
     return Helper(process, Channel(ours))
 
 
+def start_spy(program: Path, pid: int, owner: Owner, found: int, complaint: int) -> subprocess.Popen[bytes]:
+    """Exec py-spy to read the stacks of a process: its output goes to two files. Raises OSError.
+
+    As the owner of that process, not as root: it follows what it finds there. `--nonblocking`: without attaching, which a process
+    that is stopped or hangs in the kernel would never answer.
+    """
+    return subprocess.Popen(
+        [str(program), "dump", "--nonblocking", "--json", "--pid", str(pid)],
+        stdin=subprocess.DEVNULL,
+        stdout=found,
+        stderr=complaint,
+        env={},
+        process_group=0,
+        user=owner.user,
+        group=owner.group,
+        extra_groups=[] if owner.user is not None else None,
+    )
+
+
 def start_database(
     command: Sequence[str], owner: Owner, log: int, reads: int, descriptors: Sequence[int]
 ) -> subprocess.Popen[bytes]:

@@ -1,4 +1,7 @@
-"""The stacks of all workers, because somebody asked for them: every worker writes its own, and then whoever asked is told."""
+"""The stacks of all workers, because somebody asked for them: every worker writes its own, and then whoever asked is told.
+
+Those of a worker that writes none are read from outside where that is possible. It is not halted for that: nobody has condemned it.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +9,7 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from prefork.events import Stacks
+from prefork.master.fleet import State
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -14,16 +18,29 @@ if TYPE_CHECKING:
     from prefork.master.loop import Master
 
 WITHIN = 0.1  # seconds for a worker to write its stacks
-SILENT = "it wrote nothing: it is stopped, or has just begun"
+READ_WITHIN = 1.0  # seconds for a spy to read them: nothing is held up meanwhile
+SILENT = "it wrote nothing: it is stopped, hangs in the kernel, has taken the signal for itself, or has just begun"
+UNREAD = f"{SILENT}. With prefork[stacks] its stacks are read from outside"
+
+
+def state(worker: Worker) -> str:
+    """What a worker does, in a word; in threaded mode, whether one of its threads is busy."""
+    if worker.state is State.READY:
+        return "busy" if worker.busy else "idle"
+    return str(worker.state.value)
 
 
 class Inquiry:
-    """`asked` are to be told at the time `due`. Workers whose stacks are those of an incident are not asked again."""
+    """`asked` are to be told at the time `due`, or when the workers that are `read` from outside have been.
+
+    Workers whose stacks are those of an incident are not asked again.
+    """
 
     def __init__(self, master: Master) -> None:
         self.master = master
         self.asked: list[Callable[[dict[str, Any]], None]] = []
         self.due = float("inf")
+        self.read: list[Worker] = []
 
     def begin(self, answer: Callable[[dict[str, Any]], None]) -> None:
         """Have every worker write its stacks; `answer` hears of them as soon as they have had the time for it."""
@@ -35,11 +52,23 @@ class Inquiry:
 
     def step(self, now: float) -> None:
         """Say what the workers have written, when it is time."""
-        if now < self.due:
-            return
-        self.due = float("inf")
+        if self.read:
+            if not any(self.master.spies.is_at(worker) for worker in self.read):
+                self._tell()
+        elif now >= self.due:
+            silent = [worker for worker in self._untouched() if not self.master.crew.stacks_written(worker)]
+            self.read = [worker for worker in silent if worker.pid and self.master.spies.send(worker, now, now + READ_WITHIN)]
+            if not self.read:
+                self._tell()
+
+    def _tell(self) -> None:
+        self.read, self.due = [], float("inf")
         crew = self.master.crew
-        said = [{"worker": worker.name, "pid": worker.pid, "stacks": crew.stacks_of(worker) or SILENT} for worker in crew.all()]
+        silence = SILENT if self.master.spies.program else UNREAD
+        said = [
+            {"worker": worker.name, "pid": worker.pid, "state": state(worker), "stacks": crew.stacks_of(worker) or silence}
+            for worker in crew.all()
+        ]
         for worker in self._untouched():
             crew.clear_stacks(worker)
         for answer in self.asked:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
+from rich.console import Group
 from rich.table import Table
 from rich.text import Text
 
@@ -30,6 +31,11 @@ def listing(incidents: Sequence[Incident]) -> Iterator[Text]:
     for number, cells in enumerate(rows):
         line = "  ".join([*(cell.ljust(width) for cell, width in zip(cells, widths, strict=False)), cells[-1]])
         yield Text(line, style="" if number else "dim")
+
+
+def more(shown: int, kept: int) -> Text:
+    """What stands above a list that does not have them all."""
+    return Text(f"The latest {shown} of {kept}; with --json all are printed.", style="dim")
 
 
 def row(incident: Incident) -> tuple[str, ...]:
@@ -65,7 +71,13 @@ def detail(incident: Incident) -> Iterator[RenderableType]:
     if incident.stacks:
         yield ""
         yield Text("What it was doing", style="bold")
-        yield Text("\n".join(map(plain, incident.stacks.rstrip().splitlines())))
+        yield frames(incident.stacks)
+
+
+def frames(stacks: str) -> Group:
+    """Stacks as they are, the heads of threads dimmed. A long line is left to the terminal: its path can be copied whole."""
+    lines = [plain(line) for line in stacks.rstrip().splitlines()]
+    return Group(*(Text(line, "" if line.startswith(" ") else "dim", no_wrap=True, overflow="ignore") for line in lines))
 
 
 def facts(incident: Incident) -> Iterator[tuple[str, str]]:
@@ -88,7 +100,9 @@ def facts(incident: Incident) -> Iterator[tuple[str, str]]:
         yield "Memory", mebibytes(incident.memory)
     if len(incident.curve) > 1:
         sizes = [size for _, size in incident.curve]
-        yield f"Last {-incident.curve[0][0]:.0f} s", f"{curve(sizes)}  {mebibytes(min(sizes))} to {mebibytes(max(sizes))}"
+        lowest, highest = mebibytes(min(sizes)), mebibytes(max(sizes))
+        span = lowest if lowest == highest else f"{lowest} to {highest}"
+        yield f"Last {-incident.curve[0][0]:.0f} s", f"{curve(sizes)}  {span}"
     yield "What to do", incident.advice
 
 

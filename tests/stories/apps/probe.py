@@ -191,6 +191,19 @@ def do_crash(environ, start_response, query):
 
 def do_stop(environ, start_response, query):
     os.kill(os.getpid(), signal.SIGSTOP)
+    return do_fast(environ, start_response, query)
+
+
+def do_deaf(environ, start_response, query):
+    """Take the signal that asks for stacks for something else, then do what else is wanted."""
+    signal.signal(signal.SIGRTMIN + 7, signal.SIG_IGN)
+    return globals()["do_" + query["then"]](environ, start_response, query)
+
+
+def do_suspend(environ, start_response, query):
+    """Hang in the kernel, where no signal but SIGKILL gets through: until a child that borrows the memory gives it back."""
+    C.vfork()
+    time.sleep(60)
 
 
 def do_bomb(environ, start_response, query):

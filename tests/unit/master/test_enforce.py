@@ -14,7 +14,7 @@ from prefork.incidents import Ledger
 from prefork.limits import Limits
 from prefork.master import enforce, inquest
 from prefork.master.crew import Remains
-from prefork.master.enforce import OFTEN, QUIET, SAY_AGAIN, SEVERAL, STACKS, WORD, Enforcer
+from prefork.master.enforce import OFTEN, QUIET, READ_BY, SAY_AGAIN, SEVERAL, SILENCE, STACKS, WORD, Enforcer
 from prefork.master.fleet import State, Worker
 from prefork.master.gauges import SHORTEST, Gauge, Task
 from prefork.master.inquest import RECENT, Inquest
@@ -66,6 +66,7 @@ class Crew:
         self.killed: list[str] = []
         self.cleared: list[int] = []
         self.withheld: list[int] = []
+        self.halted: list[int] = []
         self.meanwhile: Callable[[], object] = lambda: None
         self.written = 0
 
@@ -87,6 +88,12 @@ class Crew:
     def stacks_written(self, worker: Worker) -> int:
         return self.written
 
+    def halt(self, worker: Worker) -> None:
+        self.halted.append(worker.pid)
+
+    def let_go_on(self, worker: Worker) -> None:
+        self.halted.remove(worker.pid)
+
     def withhold(self, worker: Worker) -> None:
         self.withheld.append(worker.pid)
         self.meanwhile()
@@ -99,6 +106,26 @@ class Crew:
         self.killed.append(reason)
 
 
+class Spies:
+    """Nobody is at work until `program` is set."""
+
+    def __init__(self) -> None:
+        self.program: str | None = None
+        self.at: list[Worker] = []
+        self.time = 0.0
+
+    def send(self, worker: Worker, now: float, until: float) -> bool:
+        self.at.append(worker)
+        self.time = until - now
+        return True
+
+    def is_at(self, worker: Worker) -> bool:
+        return worker in self.at
+
+    def call_off(self, worker: Worker) -> None:
+        self.at.remove(worker)
+
+
 class Court:
     """A master with an enforcer and an inquest."""
 
@@ -106,6 +133,7 @@ class Court:
         self.events: list[Event] = []
         self.told: list[dict[str, Any]] = []
         self.crew = Crew()
+        self.spies = Spies()
         self.supplies = {pool.name: Supply(pool, 1) for pool in POOLS}
         self.scoreboard = Scoreboard.create()
         self.settings = SimpleNamespace(
@@ -303,6 +331,66 @@ class TestTwoSteps:
         assert court.crew.killed == ["it hangs"]
         coming = Worker(7, 1, court.now)
         assert not court.enforcer.end(coming, "boot", "it has no pid yet", court.now)
+
+
+class TestReadFromOutside:
+    """One that has written nothing is halted and read, where that is possible."""
+
+    @pytest.fixture
+    def silent(self, court: Court) -> Worker:
+        """Condemned, asked, and silent."""
+        court.spies.program = "py-spy"
+        worker = court.hire()
+        court.begin(worker, 5, ago=2.1)
+        court.step()
+        court.answer(worker, "condemned", request=REQUESTED)
+        return worker
+
+    def test_it_is_halted_until_that_has_been_done_and_killed_then(self, court: Court, silent: Worker) -> None:
+        court.step(SILENCE - 0.001)
+        assert court.crew.halted == []
+        court.step(0.002)
+        assert (court.crew.halted, court.spies.at, court.crew.killed) == ([silent.pid], [silent], [])
+        assert court.spies.time == pytest.approx(READ_BY - SILENCE - 0.001)
+        court.step(0.02)
+        assert (len(court.spies.at), court.crew.killed) == (1, []), "it is still being read"
+        court.crew.written = 300
+        court.spies.at.clear()
+        court.step()
+        assert len(court.crew.killed) == 1
+
+    def test_one_that_writes_is_left_to_do_so(self, court: Court, silent: Worker) -> None:
+        court.crew.written = 100
+        court.step(SILENCE + 0.001)
+        court.crew.written = 200
+        court.step(0.01)
+        court.step(QUIET + 0.001)
+        assert (court.crew.halted, court.spies.at, len(court.crew.killed)) == ([], [], 1)
+
+    def test_nobody_is_halted_where_nobody_reads(self, court: Court, silent: Worker) -> None:
+        court.spies.program = None
+        court.step(STACKS - 0.001)
+        assert court.crew.killed == []
+        court.step(0.002)
+        assert (court.crew.halted, len(court.crew.killed)) == ([], 1)
+
+    def test_where_there_are_too_many_it_is_killed_at_once(
+        self, court: Court, silent: Worker, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(court.spies, "send", lambda *_: False)
+        court.step(SILENCE + 0.001)
+        assert len(court.crew.killed) == 1
+
+    @pytest.mark.parametrize("answers", [True, False])
+    def test_one_that_turns_out_to_have_answered_goes_on(self, court: Court, silent: Worker, answers: bool) -> None:
+        court.step(SILENCE + 0.001)
+        assert court.crew.halted == [silent.pid]
+        court.begin(silent, 6)
+        if answers:
+            court.answer(silent, "acquitted")
+        court.step(0.001)
+        assert (court.crew.halted, court.spies.at, court.crew.killed) == ([], [], [])
+        assert court.enforcer.condemned == {}
 
 
 class TestJobs:
