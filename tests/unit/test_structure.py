@@ -111,6 +111,7 @@ INSIDE_APPLICATIONS = [
 LOOKED_FOR = {
     "store/connection.py": {"psycopg"},
     "jobs/schedules.py": {"cronsim"},
+    "worker/live/lent.py": {"uvloop", "websockets"},
     "worker/hosts/odoo/actions.py": {"odoo", "psycopg2"},
     "worker/hosts/odoo/configuration.py": {"odoo"},
     "worker/hosts/odoo/controllers.py": {"odoo"},

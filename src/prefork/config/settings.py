@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from prefork.config.embedded import address_in
-from prefork.config.groups import GROUPS, HTTP, Application, Limits, Logging, Process, Sessions, Store, Timeouts, Workers
+from prefork.config.groups import GROUPS, HTTP, Application, Limits, Live, Logging, Process, Sessions, Store, Timeouts, Workers
 from prefork.config.option import Derived, Option, Surroundings, declared
 from prefork.config.problems import DEFAULT, Problem, Source
 
@@ -25,7 +25,7 @@ NAMES: dict[str, str] = {name: each.name for each in OPTIONS.values() for name i
 
 
 @dataclass(frozen=True, kw_only=True)
-class Settings(Sessions, Process, Logging, Store, Timeouts, Limits, HTTP, Workers, Application):
+class Settings(Sessions, Process, Logging, Store, Timeouts, Limits, Live, HTTP, Workers, Application):
     """One attribute per option; times are seconds (float), sizes bytes (int).
 
     `file` is the one that was read. `host_options` and `host_sections` are the application's own keys and sections, as written;
@@ -69,6 +69,11 @@ class Settings(Sessions, Process, Logging, Store, Timeouts, Limits, HTTP, Worker
     def processes(self) -> int:
         """The HTTP worker processes to start."""
         return max(1, self.workers) if self.http_enable else 0
+
+    @property
+    def listens(self) -> bool:
+        """Whether clients can connect."""
+        return self.http_enable or self.websocket_workers > 0
 
     @property
     def stores(self) -> bool:

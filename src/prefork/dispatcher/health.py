@@ -42,7 +42,8 @@ def readiness(traffic: Traffic) -> Said:
     """Whether a balancer should send requests here."""
     if traffic.draining:
         return 503, {"status": "stopping"}
-    count = sum(1 for worker in traffic.workers.values() if not worker.retiring)
+    serving = traffic.workers if traffic.options.http_enable else traffic.live.keepers
+    count = sum(1 for worker in serving.values() if not worker.retiring)
     return (200, {"status": "ready", "workers": count}) if count else (503, {"status": "no worker is ready"})
 
 

@@ -18,6 +18,12 @@ class Options:
 
     proxy_mode: bool
     trusted_proxies: tuple[str, ...]
+    http_enable: bool
+    http_port: int
+    websocket_workers: int
+    websocket_port: int
+    websocket_paths: tuple[str, ...]
+    longpolling_paths: tuple[str, ...]
     queue_size: int
     queue_timeout: float
     lanes: tuple[Lane, ...]

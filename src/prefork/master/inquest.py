@@ -30,6 +30,7 @@ NODE = platform.node()
 
 ADVICE = {
     "limit_memory_hard": "Have it work in smaller batches or stream its data; or raise limit_memory_hard, if there is the memory.",
+    "limit_memory_hard_gevent": "Have fewer connections in one worker (websocket_connections), or raise limit_memory_hard_gevent.",
     "limit_time_real": "The stacks show what it waits for. If it may take longer, give its path a time in limit_time_real_routes.",
     "limit_time_real_cron": "The stacks show what it waits for. Have the job work in pieces; or raise limit_time_real_cron.",
     "limit_time_cpu": "The stacks show the loop it is in. Work of this size belongs into a scheduled job; or raise limit_time_cpu.",

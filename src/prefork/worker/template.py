@@ -62,6 +62,7 @@ class Template:
         self.host = self.host_of(orders)
         self.source: Callable[[Identity], Source] | None = None
         self.hooks = Hooks(orders["hooks"])
+        self.authorize: Callable[..., Any] | None = None
         self.loaded = False
         self.spool = spool
         self.own = {channel.wire.fileno(), scoreboard, reports}
@@ -93,12 +94,14 @@ class Template:
         return True
 
     def load(self) -> None:
-        """Import the application, and find its hooks and its jobs."""
+        """Import the application, and find its hooks, its jobs, and who says what may be subscribed to."""
         if self.host:
             self.host.load()
         self.hooks.load()
         for module in self.orders["jobs"]:
             imported(f"jobs = {module}", module)
+        if name := self.orders["websocket_authorize"]:
+            self.authorize = function(f"websocket_authorize = {name}", name)
         if name := self.orders["job_source"]:
             self.source = function(f"job_source = {name}", name)
         elif self.host:
@@ -223,6 +226,14 @@ def cron(template: Template, order: dict[str, Any]) -> Body:
     return body
 
 
+def websocket(template: Template, order: dict[str, Any]) -> Body:  # noqa: ARG001 - as the others
+    """The body of a websocket worker. What only it needs is imported here: others are smaller without it."""
+    from prefork.worker.live.serve import prepare
+
+    assert given.tell
+    return prepare(template.orders["websocket"], template.authorize, template.output, given.tell)
+
+
 class Pool(NamedTuple):
     """What workers of one kind are made of: their body, and how far they stand back for others (nice(2))."""
 
@@ -230,7 +241,8 @@ class Pool(NamedTuple):
     nice: int = 0
 
 
-POOLS = {"http": Pool(http), "cron": Pool(cron, nice=19)}  # jobs get the processor time that requests leave
+# Jobs get the processor time that requests leave.
+POOLS = {"http": Pool(http), "cron": Pool(cron, nice=19), "websocket": Pool(websocket)}
 
 
 def traced(error: BaseException) -> str | None:
