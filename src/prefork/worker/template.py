@@ -241,8 +241,8 @@ class Pool(NamedTuple):
     nice: int = 0
 
 
-# Jobs get the processor time that requests leave.
-POOLS = {"http": Pool(http), "cron": Pool(cron, nice=19), "websocket": Pool(websocket)}
+# Jobs get the processor time that requests leave; a crowd that connects slows down itself first.
+POOLS = {"http": Pool(http), "cron": Pool(cron, nice=19), "websocket": Pool(websocket, nice=5)}
 
 
 def traced(error: BaseException) -> str | None:
