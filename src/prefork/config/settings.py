@@ -73,7 +73,7 @@ class Settings(Sessions, Process, Logging, Store, Timeouts, Limits, HTTP, Worker
     @property
     def stores(self) -> bool:
         """Whether anything here needs the store."""
-        return bool(self.jobs) or self.session_store == "postgresql"
+        return bool(self.jobs) or self.session_store == "postgresql" or self.bus
 
     @property
     def embedded(self) -> bool:
