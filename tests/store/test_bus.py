@@ -11,6 +11,7 @@ from tests.store.listening import Ear, fact, running
 
 from prefork import bus
 from prefork.bus.hub import Hub
+from prefork.store import bus as store
 from prefork.store.address import address
 from prefork.store.connection import Unavailable
 
@@ -174,7 +175,7 @@ def test_a_lost_bell_is_covered_by_a_look(writer: psycopg.Connection, monkeypatc
             await ear.hears(1)
 
     monkeypatch.setattr("prefork.bus.hub.POLL", 0.2)
-    monkeypatch.setattr("prefork.store.bus.SQL", {**bus.bus.SQL, "listen": b"LISTEN nothing_at_all"})
+    monkeypatch.setattr("prefork.store.bus.SQL", {**store.SQL, "listen": b"LISTEN nothing_at_all"})
     in_loop(tell)
 
 
@@ -224,4 +225,82 @@ def test_before_the_database_is_there_who_knows_a_position_may_wait() -> None:
             hub.attach(ear, frozenset({"a"}), None)
         assert hub.attach(ear, frozenset({"a"}), 5) == 5
 
+    in_loop(tell)
+
+
+# What is kept.
+
+
+def publish_many(database: psycopg.Connection, count: int) -> None:
+    with database.transaction():
+        for number in range(count):
+            bus.publish(database, "a", number)
+
+
+def kept(database: psycopg.Connection) -> tuple[int, int, int]:
+    """The first and the last message that there is, and the floor."""
+    row = database.execute("SELECT min(position), max(position), (SELECT floor FROM prefork.bus) FROM prefork.messages").fetchone()
+    assert row
+    return row
+
+
+async def forget(dsn: str, age: float, most: int) -> int:
+    async with await psycopg.AsyncConnection.connect(dsn, autocommit=True) as connection:
+        return await store.forget(connection, store.Kept(age, most))
+
+
+def test_what_is_too_old_or_too_many_is_forgotten(database: psycopg.Connection, dsn: str) -> None:
+    publish_many(database, 10)
+    assert asyncio.run(forget(dsn, 3600, 1000)) == 0
+    assert (asyncio.run(forget(dsn, 3600, 6)), kept(database)) == (4, (5, 10, 4))
+    database.execute("UPDATE prefork.messages SET at = at - interval '2 hours' WHERE position <= 8")
+    assert (asyncio.run(forget(dsn, 3600, 6)), kept(database)) == (4, (9, 10, 8))
+    assert (asyncio.run(forget(dsn, 0, 6)), kept(database)) == (2, (None, None, 10))
+    publish_many(database, 1)
+    assert kept(database) == (11, 11, 10)
+
+
+def test_what_a_reader_has_not_had_is_kept_while_it_is_there(
+    database: psycopg.Connection, dsn: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    publish_many(database, 10)
+    database.execute("INSERT INTO prefork.readers VALUES ('slow', 3), ('quick', 9)")
+    assert (asyncio.run(forget(dsn, 0, 1000)), kept(database)) == (3, (4, 10, 3))
+    monkeypatch.setattr(store, "PATIENCE", 0.0)
+    assert (asyncio.run(forget(dsn, 0, 1000)), kept(database)) == (7, (None, None, 10))
+
+
+def test_two_at_once_forget_once(database: psycopg.Connection, dsn: str) -> None:
+    publish_many(database, 10)
+    with psycopg.connect(dsn) as other:
+        other.execute("SELECT FROM prefork.bus FOR UPDATE")
+        assert asyncio.run(forget(dsn, 0, 1000)) == 0
+
+
+def test_who_comes_back_too_late_is_told_so(database: psycopg.Connection, dsn: str) -> None:
+    async def tell() -> None:
+        hub, ear = Hub(address()), Ear()
+        async with running(hub):
+            hub.attach(ear, frozenset({"a"}), 2)
+            await ear.hears(3)
+        assert [message[:2] for message in ear.heard] == [(8, ""), (9, "a"), (10, "a")]
+        assert ear.payloads == ['{"lost": true}', "8", "9"]
+
+    publish_many(database, 10)
+    asyncio.run(forget(dsn, 3600, 2))
+    in_loop(tell)
+
+
+def test_a_hub_says_that_it_is_there_and_when_it_leaves(database: psycopg.Connection) -> None:
+    def readers() -> list[tuple[int]]:
+        return database.execute("SELECT position FROM prefork.readers").fetchall()
+
+    async def tell() -> None:
+        hub, late = Hub(address()), Ear()
+        async with running(hub):
+            await fact(lambda: readers() == [(3,)])
+            assert hub.attach(late, frozenset({"a"}), None) == 3
+        assert readers() == []
+
+    publish_many(database, 3)
     in_loop(tell)

@@ -1,7 +1,8 @@
 """Pure: who listens to what, how far each has heard, and what a page of messages means for whom.
 
-Most are at the `head`, where the hub reads on for all of them at once. Who comes with an older position is *behind*, and hears
-nothing from the head before it has caught up: each hears every message of its channels once, in the order of positions.
+Most are at the `head`, where the hub reads on for all of them at once. Who comes is *behind*, and hears nothing from the head
+before it has caught up. A page is for those only who were there when it was asked for: it has none of the channels of who came
+since. So each hears every message of its channels once, in the order of positions.
 """
 
 from __future__ import annotations
@@ -45,6 +46,7 @@ class Audience:
         self.seats: dict[Subscriber, Seat] = {}
         self.channels: dict[str, dict[Seat, None]] = {}
         self.behind: dict[Seat, None] = {}
+        self.asked: set[Seat] = set()  # those of them whom the next page is for
 
     def enter(self, subscriber: Subscriber, channels: frozenset[str], position: int) -> None:
         """Have somebody listen from a position on, or to other channels than before."""
@@ -52,8 +54,7 @@ class Audience:
         seat = self.seats[subscriber] = Seat(subscriber, channels, position)
         for channel in channels:
             self.channels.setdefault(channel, {})[seat] = None
-        if position != self.head:
-            self.behind[seat] = None
+        self.behind[seat] = None
 
     def leave(self, subscriber: Subscriber) -> None:
         """Let somebody go, if it is there."""
@@ -61,6 +62,7 @@ class Audience:
         if seat is None:
             return
         self.behind.pop(seat, None)
+        self.asked.discard(seat)
         for channel in seat.channels:
             del self.channels[channel][seat]
             if not self.channels[channel]:
@@ -78,9 +80,10 @@ class Audience:
         assert self.head is not None
         return min([self.head, *(seat.position for seat in self.behind)])
 
-    def missing(self) -> tuple[int, set[str]]:
-        """From where on and of which channels those who are behind have not heard."""
-        return min(seat.position for seat in self.behind), set().union(*(seat.channels for seat in self.behind))
+    def ask(self) -> tuple[int, set[str]]:
+        """From where on and of which channels those who are behind have not heard: what the next page to catch up with is about."""
+        self.asked = set(self.behind)
+        return min(seat.position for seat in self.asked), set().union(*(seat.channels for seat in self.asked))
 
     def hear(self, page: Page) -> list[Delivery]:
         """What a page that begins at the head brings to those who are there."""
@@ -93,10 +96,10 @@ class Audience:
         return found
 
     def catch_up(self, page: Page) -> list[Delivery]:
-        """What a page that begins where the slowest are brings to those who are behind; who comes to the head is so no more."""
+        """What the page that was asked for brings to those who are behind; who comes to the head is so no more."""
         assert self.head is not None
-        found = self._spread(page, [seat for seat in self.behind if gap(seat.position, page)], late=True)
-        for seat in list(self.behind):
+        found = self._spread(page, [seat for seat in self.asked if gap(seat.position, page)], late=True)
+        for seat in self.asked:
             seat.position = reached(seat.position, page)
             if seat.position >= self.head:
                 del self.behind[seat]
@@ -109,14 +112,14 @@ class Audience:
         return [(seat.subscriber, mark) for seat in self.seats.values() if seat not in self.behind]
 
     def _spread(self, page: Page, losers: Iterable[Seat], *, late: bool) -> list[Delivery]:
-        """The messages of a page for each seat, of those who are behind or of the others; losers are told first."""
+        """The messages of a page for each seat, of those who asked or of those at the head; losers are told first."""
         found: dict[Seat, list[Message]] = {}
         for seat in losers:
             seat.position = min(max(seat.position, page.floor), page.head)
             found[seat] = [Message(seat.position, OURS, LOST)]
         for message in page.messages:
             for seat in self.channels.get(message.channel, ()):
-                if (seat in self.behind) is late and message.position > seat.position:
+                if (seat in self.asked if late else seat not in self.behind) and message.position > seat.position:
                     found.setdefault(seat, []).append(message)
         return [(seat.subscriber, messages) for seat, messages in found.items()]
 

@@ -130,14 +130,15 @@ class Hub:
         self._deliver(self.audience.hear(page))
 
     async def _catch_up(self, connection: AsyncConnection) -> None:
-        position, channels = self.audience.missing()
+        position, channels = self.audience.ask()
         page = await bus.read(connection, position, channels, PAGE)
         self._deliver(self.audience.catch_up(page))
 
     async def _tend(self, connection: AsyncConnection) -> None:
-        """What is due once in a while."""
+        """What is due once in a while, and a look for messages whose ring was lost."""
         now = time.monotonic()
         self.tend_at = now + POLL
+        self.rung = True
         await bus.beat(connection, self.name, self.audience.slowest())
         if now >= self.forget_at:
             forgotten = await bus.forget(connection, self.kept)
@@ -160,11 +161,12 @@ class Hub:
         assert self.called
         loop, descriptor = asyncio.get_running_loop(), listener.fileno()
         loop.add_reader(descriptor, self.called.set)
+        # Not wait_for: before Python 3.12 it forgets that it was cancelled when what it waits for happens at that moment.
+        timer = loop.call_later(max(0.0, self.tend_at - time.monotonic()), self.called.set)
         try:
-            await asyncio.wait_for(self.called.wait(), max(0.0, self.tend_at - time.monotonic()))
-        except asyncio.TimeoutError:
-            self.rung = True
+            await self.called.wait()
         finally:
+            timer.cancel()
             loop.remove_reader(descriptor)
         listener.pgconn.consume_input()
         self._pressed(listener)

@@ -56,7 +56,7 @@ class Room:
             subscriber.deliver(messages)
 
     def catch_up(self) -> None:
-        page = self.table.read(*self.audience.missing())
+        page = self.table.read(*self.audience.ask())
         for subscriber, messages in self.audience.catch_up(page):
             subscriber.deliver(messages)
 
@@ -79,6 +79,7 @@ def room() -> Room:
 
 def test_a_message_reaches_those_of_its_channel(room: Room) -> None:
     one, other = room.enter("a", "b"), room.enter("c")
+    room.settle()
     room.table.publish("a")
     room.table.publish("b")
     room.hear()
@@ -103,6 +104,18 @@ def test_who_is_ahead_of_a_hub_that_lags_hears_nothing_twice(room: Room) -> None
     ahead = room.enter("a", last=3)
     room.settle()
     assert ahead.positions == [4]
+
+
+def test_a_page_is_for_those_who_were_there_when_it_was_asked_for(room: Room) -> None:
+    room.table.publish("a")
+    early = room.enter("a")
+    ahead = room.table.read(room.audience.head, set(room.audience.channels))
+    behind = room.table.read(*room.audience.ask())
+    meanwhile = room.enter("b")
+    room.table.publish("b")
+    assert [room.audience.hear(ahead), [ear for ear, _ in room.audience.catch_up(behind)]] == [[], [early]]
+    room.settle()
+    assert meanwhile.positions == [2]
 
 
 def test_who_has_left_hears_nothing(room: Room) -> None:
@@ -144,6 +157,7 @@ def test_who_comes_back_for_what_is_forgotten_is_told_so(room: Room) -> None:
 
 def test_a_hub_that_was_away_for_too_long_says_so(room: Room) -> None:
     one = room.enter("a")
+    room.settle()
     for _ in range(6):
         room.table.publish("a")
     del room.table.messages[:5]
@@ -154,6 +168,7 @@ def test_a_hub_that_was_away_for_too_long_says_so(room: Room) -> None:
 
 def test_nothing_is_kept_at_all(room: Room) -> None:
     one = room.enter("a")
+    room.settle()
     room.table.floor = 7
     room.settle()
     assert (one.heard, room.audience.head) == ([Message(7, OURS, LOST)], 7)
@@ -176,7 +191,9 @@ def test_a_history_that_a_failover_has_cut_off_is_told_to_those_who_have_heard_i
 
 
 def test_who_hears_of_nothing_is_reminded_of_how_far_it_is(room: Room) -> None:
-    one, late = room.enter("quiet"), room.enter("quiet", last=-1)
+    one = room.enter("quiet")
+    room.settle()
+    late = room.enter("quiet", last=-1)
     room.table.publish("a")
     room.hear()
     for subscriber, messages in room.audience.remind():
