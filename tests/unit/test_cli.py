@@ -229,7 +229,7 @@ def test_serve_reads_again_what_it_read_first(master: list[tuple[Settings, Any]]
         (["a:b", "--workers", "x", "--stop-after-init"], 1, 'error: --workers: "x" is not a whole number'),
         (["--stop-after-init"], 1, "error: app: nothing to serve; name an application"),
         (["a:b", "--app", "c:d"], 2, "the application is named twice, as a:b and as --app c:d; name it once"),
-        (["a:b", "--xumask", "022"], 2, "Did you mean '--umask'?"),
+        (["a:b", "--umask-x", "022"], 2, "Did you mean '--umask'?"),
     ],
 )
 def test_serve_that_does_not_start(master: list[tuple[Settings, Any]], arguments: list[str], code: int, sentence: str) -> None:

@@ -78,7 +78,7 @@ class Settings(Sessions, Process, Logging, Store, Timeouts, Limits, Live, HTTP, 
     @property
     def stores(self) -> bool:
         """Whether anything here needs the store."""
-        return bool(self.jobs) or self.session_store == "postgresql"
+        return bool(self.jobs) or self.session_store == "postgresql" or self.bus
 
     @property
     def embedded(self) -> bool:

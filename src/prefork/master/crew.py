@@ -16,6 +16,8 @@ from typing import TYPE_CHECKING, Any
 
 from prefork.events import (
     BootFailed,
+    BusReachable,
+    BusUnreachable,
     JobDeactivated,
     JobsReachable,
     JobsUnreachable,
@@ -52,8 +54,9 @@ if TYPE_CHECKING:
     from prefork.scoreboard import Scoreboard, Slot
 
 JOBS_NEWS = (JobsUnreachable, JobsReachable, RunLost, RunSuperseded, JobDeactivated)
-OTHER_NEWS = (SessionStoreUnreachable, SessionStoreReachable, WebsocketEnded, WebsocketsMissing)
-NEWS = {each.name(): each for each in (*JOBS_NEWS, *OTHER_NEWS)}  # workers tell it by name
+STORE_NEWS = (SessionStoreUnreachable, SessionStoreReachable, BusUnreachable, BusReachable)
+# Workers tell it by name.
+NEWS = {each.name(): each for each in (*JOBS_NEWS, *STORE_NEWS, WebsocketEnded, WebsocketsMissing)}
 LONGEST_STACKS = 1 << 18  # bytes
 OWN_FRAME = f'File "{Path(__file__).parent.parent}{os.sep}'
 

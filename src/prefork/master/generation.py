@@ -114,4 +114,6 @@ def given(settings: Settings) -> dict[str, dict[str, Any]]:
         return rooms
     patience = FIRST_START if settings.embedded else 0.0
     listen, prepare = settings.store_listen_dsn, settings.prepare_threshold or None
+    if settings.bus:
+        rooms["bus"] = {"age": settings.bus_retention, "most": settings.bus_retention_count}
     return {**rooms, "store": {"dsn": settings.store_address, "listen": listen, "prepare": prepare, "patience": patience}}

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Protocol
+
+from prefork.store.connection import Unavailable
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
 
-class Message(NamedTuple):
-    """Something published. `position` grows with every message of the bus, `payload` is JSON."""
-
-    position: int
-    channel: str
-    payload: bytes
+# Something published: its position, which grows with every message of the bus, its channel, and its payload, which is JSON. On the
+# channel without a name the bus itself speaks.
+Message = tuple[int, str, bytes]
 
 
 class Subscriber(Protocol):
@@ -32,15 +31,11 @@ class Hub(Protocol):
     def attach(self, subscriber: Subscriber, channels: frozenset[str], last: int | None) -> int:
         """Have somebody hear these channels, and no others, from behind position `last` on; None is now.
 
-        Returns the position from which it will hear. Raises Off.
+        Returns the position from which it will hear. Raises Unavailable.
         """
 
     def detach(self, subscriber: Subscriber) -> None:
         """Let somebody go, if it is there."""
-
-
-class Off(Exception):
-    """Nobody can subscribe; the sentence says why."""
 
 
 OFF = "the bus is off, there is nothing to subscribe to"
@@ -54,7 +49,7 @@ class Silent:
 
     def attach(self, subscriber: Subscriber, channels: frozenset[str], last: int | None) -> int:  # noqa: ARG002 - a hub's
         """Nobody can."""
-        raise Off(OFF)
+        raise Unavailable(OFF)
 
     def detach(self, subscriber: Subscriber) -> None:
         """Nobody is there."""

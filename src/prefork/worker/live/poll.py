@@ -6,9 +6,9 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from prefork.http.framing import answer
+from prefork.store.connection import Unavailable
 from prefork.worker.live import speech
 from prefork.worker.live.authority import Denied
-from prefork.worker.live.hub import Off
 from prefork.worker.live.wire import Wire
 
 if TYPE_CHECKING:
@@ -66,8 +66,8 @@ class Poll:
             self.position = self.keeper.hub.attach(self, future.result(), wish.last)
         except Denied as error:
             self.give(403, speech.said(error=str(error)))
-        except Off as error:
-            self.give(503, speech.said(error=str(error)))
+        except Unavailable as error:
+            self.give(503, speech.said(error=str(error)), ((b"Retry-After", b"5"),))
         else:
             self.timer = self.keeper.loop.call_later(LONGEST, self.deliver, ())
 
@@ -78,7 +78,7 @@ class Poll:
 
     def deliver(self, messages: Sequence[Message]) -> None:
         """Answer with what there is, if anything."""
-        self.give(200, speech.polled(messages, messages[-1].position if messages else self.position))
+        self.give(200, speech.polled(messages, messages[-1][0] if messages else self.position))
 
     def look(self) -> None:
         """It ends by itself soon enough."""

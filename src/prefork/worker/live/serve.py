@@ -6,6 +6,10 @@ import asyncio
 import resource
 from typing import TYPE_CHECKING, Any
 
+from prefork import given
+from prefork.bus.hub import Hub as Bus
+from prefork.store.address import address
+from prefork.store.bus import Kept
 from prefork.worker.live.authority import Authority
 from prefork.worker.live.hub import OFF, Silent
 from prefork.worker.live.keeper import Keeper, Terms
@@ -16,6 +20,7 @@ if TYPE_CHECKING:
     from typing import Callable
 
     from prefork.scoreboard import Slot
+    from prefork.worker.live.hub import Hub
     from prefork.worker.output import Output
 
 RESERVE = 128  # descriptors for what is no client's connection
@@ -37,11 +42,20 @@ def prepare(
         ((pair, slot),) = places
         loop = event_loop()
         asyncio.set_event_loop(loop)
-        keeper = Keeper(loop, pair, slot, output, terms, library, Authority(loop, authorize), Silent(), OFF, tell)
+        hub, off = listening(tell)
+        keeper = Keeper(loop, pair, slot, output, terms, library, Authority(loop, authorize), hub, off, tell)
         loop.run_until_complete(keeper.run())
         return 0
 
     return body
+
+
+def listening(tell: Callable[..., Any]) -> tuple[Hub, str]:
+    """What clients can listen to, and why they cannot, if so."""
+    kept = given.settings.get("bus")
+    if kept is None:
+        return Silent(), OFF
+    return Bus(address(), tell=tell, kept=Kept(**kept)), ""
 
 
 def room() -> int:

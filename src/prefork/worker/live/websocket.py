@@ -5,9 +5,9 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from prefork.store.connection import Unavailable
 from prefork.worker.live import speech
 from prefork.worker.live.authority import Denied
-from prefork.worker.live.hub import Off
 from prefork.worker.live.limits import Pace, welcome
 from prefork.worker.live.wire import Wire
 
@@ -136,8 +136,9 @@ class WebSocket:
         except Denied as error:
             self.say(speech.said(error=str(error)))
             self.end(UNAUTHORIZED, "not allowed")
-        except Off as error:
+        except Unavailable as error:
             self.say(speech.said(error=str(error)))
+            self.end(LATER, speech.hint(self.keeper.pause()))
         else:
             self.say(speech.subscribed(channels, position))
 

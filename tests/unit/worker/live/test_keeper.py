@@ -10,7 +10,6 @@ from websockets.exceptions import ConnectionClosedError
 
 from prefork.messages import inbox, receive, unpack_ending, unpack_taken
 from prefork.scoreboard import OPEN, RECEIVED
-from prefork.worker.live.hub import Message
 
 from .conftest import WITHIN, Station
 
@@ -42,7 +41,7 @@ def test_who_subscribes_hears_what_is_published(station: Make) -> None:
     worker = station()
     with worker.connect() as client:
         assert ask(client, subscribe=["a", "secret"], last=3) == {"subscribed": ["a"], "position": 3}
-        worker.publish(Message(8, "a", b'{"n": 1}'), Message(9, "a", b"2"))
+        worker.publish((8, "a", b'{"n": 1}'), (9, "a", b"2"))
         messages = [{"position": 8, "channel": "a", "payload": {"n": 1}}, {"position": 9, "channel": "a", "payload": 2}]
         assert json.loads(client.recv(WITHIN)) == {"messages": messages}
     worker.bus.await_attached(0)
@@ -84,7 +83,7 @@ def test_a_client_that_does_not_read_is_let_go_and_others_hear_on(station: Make)
     said = 0
     while len(worker.bus.attached) > 1:
         said += 1
-        worker.publish(Message(said, "a", b'"%b"' % (b"x" * 2000)))
+        worker.publish((said, "a", b'"%b"' % (b"x" * 2000)))
         assert json.loads(quick.recv(WITHIN))["messages"][0]["position"] == said
     code, reason = ended(slow)
     assert (code, 0.5 <= json.loads(reason)["retry"] <= 3) == (1013, True)
@@ -118,7 +117,7 @@ def test_a_poll_waits_for_a_message(station: Make) -> None:
     worker = station()
     client = worker.poll(b'{"channels": ["a"], "last": 3}')
     worker.bus.await_attached(1)
-    worker.publish(Message(8, "a", b"1"))
+    worker.publish((8, "a", b"1"))
     assert answer(client) == (200, {"messages": [{"position": 8, "channel": "a", "payload": 1}], "position": 8})
     assert unpack_taken(receive(worker.ours, inbox())[0]) == 1
     ending = unpack_ending(receive(worker.ours, inbox())[0])

@@ -4,10 +4,9 @@ import json
 
 import pytest
 
-from prefork.worker.live.hub import Message
 from prefork.worker.live.speech import LONGEST_CHANNEL, MOST_CHANNELS, Nonsense, Wish, hint, polled, read, subscribed, told
 
-MESSAGES = [Message(3, 'a"b', b'{"x": 1}'), Message(4, "c", b"null")]
+MESSAGES = [(3, 'a"b', b'{"x": 1}'), (4, "c", b"null")]
 
 
 def test_a_wish_is_understood() -> None:
