@@ -3,17 +3,20 @@
 import asyncio
 import json
 from collections.abc import Awaitable, Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import psycopg
 import pytest
+from tests.applications.postgres import Postgres
+from tests.store.bouncer import bouncer
 from tests.store.listening import Ear, fact, running
 
 from prefork import bus
 from prefork.bus.hub import Hub
 from prefork.store import bus as store
-from prefork.store.address import address
-from prefork.store.connection import Unavailable
+from prefork.store.address import Address, address
+from prefork.store.connection import Unavailable, connect
 
 
 @pytest.fixture
@@ -216,6 +219,27 @@ def test_a_cut_connection_is_told_once_and_loses_nothing(writer: psycopg.Connect
         assert ear.payloads == ["1", "2"]
 
     in_loop(tell)
+
+
+@pytest.mark.parametrize("mode", ["session", "transaction"])
+def test_it_works_through_a_pooler(
+    dsn: str, postgres: Postgres, mode: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def tell(where: Address) -> None:
+        hub, ear = Hub(where), Ear()
+        async with running(hub):
+            hub.attach(ear, frozenset({"a"}), None)
+            await fact(lambda: not hub.audience.behind)
+            for number in range(20):
+                with connect(where, "writer") as writer:
+                    bus.publish(writer, "a", number)
+                await ear.hears(number + 1)
+
+    monkeypatch.setattr("prefork.bus.hub.POLL", 120.0)  # no look helps
+    with bouncer(postgres, mode, tmp_path) as uri:
+        pooled = uri + dsn.rpartition("/")[2]
+        shared = mode == "transaction"
+        in_loop(tell, Address(pooled, listen=dsn if shared else None, prepare=None if shared else 5, patience=10.0))
 
 
 def test_before_the_database_is_there_who_knows_a_position_may_wait() -> None:

@@ -93,20 +93,18 @@ def test_two_hubs_that_are_replaced_and_a_database_that_restarts_lose_and_repeat
                 if number == 2:
                     await fact(lambda: not publisher.is_alive())
                     await everything_is_heard()
-        assert all(heard_right(listener) for listener in listeners)
 
     async def everything_is_heard() -> None:
         with psycopg.connect(dsn) as connection:
             for position, name in connection.execute("SELECT position, channel FROM prefork.messages ORDER BY position"):
                 published[name].append(position)
-        await fact(lambda: all(len(listener.heard) >= len(due(listener)) for listener in listeners))
+        wanted = [due(listener) for listener in listeners]
+        await fact(lambda: all(len(each.heard) >= len(positions) for each, positions in zip(listeners, wanted, strict=True)))
+        assert [[message.position for message in each.heard] for each in listeners] == wanted
 
     def due(listener: Listener) -> list[int]:
         assert listener.last is not None
         return sorted(each for name in listener.channels for each in published[name] if each > listener.last)
-
-    def heard_right(listener: Listener) -> bool:
-        return [message.position for message in listener.heard] == due(listener)
 
     published: dict[str, list[int]] = defaultdict(list)
     with psycopg.connect(dsn, autocommit=True) as connection:

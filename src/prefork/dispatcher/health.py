@@ -6,6 +6,7 @@ import json
 import time
 from typing import TYPE_CHECKING
 
+from prefork.dispatcher.options import BROWSER
 from prefork.dispatcher.replies import named, whole
 from prefork.scoreboard import CONNECTIONS
 
@@ -14,7 +15,13 @@ if TYPE_CHECKING:
     from prefork.http.head import Head
 
 PLACE = b"/_prefork/"
+FILES = f"{BROWSER[0]}/".encode()  # which are no pages of these
 Said = tuple[int, dict[str, object]]
+
+
+def asked(target: bytes) -> bool:
+    """Whether a path is that of a page here."""
+    return target.startswith(PLACE) and not target.startswith(FILES)
 
 
 def health(traffic: Traffic, head: Head, request_id: str, *, keep: bool) -> tuple[int, bytes]:

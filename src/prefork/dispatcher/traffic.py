@@ -116,7 +116,7 @@ class Traffic:
         self.numbered += 1
         exchange.number = self.numbered
         exchange.request_id = self.identity.of(exchange.origin.headers)
-        if exchange.head.target.startswith(health.PLACE) and self.proxies.trusts(exchange.origin.client[0]):
+        if health.asked(exchange.head.target) and self.proxies.trusts(exchange.origin.client[0]):
             self.answers.give(exchange, *health.health(self, exchange.head, exchange.request_id, keep=self.answers.keep(exchange)))
             return
         if exchange.head.target in self.health_paths:
