@@ -188,7 +188,7 @@ def stacks(file: Path | None, app_dir: str | None, data_dir: str | None) -> None
 
 @main.command()
 @click.argument("workers", type=click.IntRange(0, 512), metavar="N")
-@click.option("--pool", default="http", metavar="NAME", help="Which workers: http, or cron for those that run jobs.")
+@click.option("--pool", default="http", metavar="NAME", help="Which workers: http, cron for those that run jobs, or websocket.")
 @aimed
 def scale(workers: int, pool: str, file: Path | None, app_dir: str | None, data_dir: str | None) -> None:
     """Set the number of workers until the next reload or restart."""

@@ -80,10 +80,12 @@ def line(master: Master) -> str:
     """The server in a line. It changes with the server's state, not with every request."""
     if master.stopping:
         return f"stopping: {master.stopping.cause}; workers left: {len(master.crew.workers)}"
-    http, cron = (places(master, pool) for pool in (HTTP, CRON))
+    http, cron, live = (places(master, pool) for pool in (HTTP, CRON, LIVE))
     said = f"{master.state()}, workers ready: {http['ready']} of {http['wanted']}"
     if cron["wanted"]:
         said += f", for jobs: {cron['ready']} of {cron['wanted']}"
+    if live["wanted"]:
+        said += f", for WebSockets: {live['ready']} of {live['wanted']}"
     said += f", generation {master.generation}"
     if failures := max(supply.backoff.failures for supply in master.supplies.values()):
         said += f"; workers that failed at their start, in a row: {failures}"
