@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from prefork.events import IncidentLost, IncidentRecorded, LoadingRecorded
 from prefork.incidents import Incident, Ledger, new_id
+from prefork.master.pools import LIVE
 from prefork.meters import Gone, kernel_kills
 
 if TYPE_CHECKING:
@@ -227,5 +228,5 @@ def doing(incident: Incident) -> str:
         return f"job {incident.job['name']}, run {incident.job['run']}"
     request = incident.request
     if request is None:
-        return "nothing"
+        return "what its connections wanted" if incident.pool == LIVE.name else "nothing"
     return f"{request['method']} {request['target']} of {request['client']} ({request['id']})"

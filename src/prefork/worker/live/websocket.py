@@ -135,10 +135,10 @@ class WebSocket:
             position = self.keeper.hub.attach(self, channels, wish.last)
         except Denied as error:
             self.say(speech.said(error=str(error)))
-            self.end(UNAUTHORIZED, "not allowed")
+            self.end(UNAUTHORIZED, "not allowed", str(error))
         except Unavailable as error:
             self.say(speech.said(error=str(error)))
-            self.end(LATER, speech.hint(self.keeper.pause()))
+            self.end(LATER, speech.hint(self.keeper.pause()), str(error))
         else:
             self.say(speech.subscribed(channels, position))
 
@@ -148,7 +148,7 @@ class WebSocket:
         """Send what has been published. A client that is too slow for it can come back with its last position."""
         self.say(speech.told(messages))
         if len(self.wire.waiting) > self.keeper.terms.send_queue:
-            self.end(LATER, speech.hint(self.keeper.pause()))
+            self.end(LATER, speech.hint(self.keeper.pause()), "it leaves too much unread (websocket_send_queue)")
 
     def say(self, text: bytes) -> None:
         """Send a message, unless the connection is about to end."""
@@ -182,13 +182,13 @@ class WebSocket:
 
     def dismiss(self) -> None:
         """The worker leaves: have the client come back, to another one, when others do not."""
-        self.end(RESTART, speech.hint(self.keeper.pause()))
+        self.end(RESTART, speech.hint(self.keeper.pause()), "the worker leaves")
 
-    def end(self, code: int, reason: str) -> None:
-        """Send a close frame and wait for the client's, but not for long."""
+    def end(self, code: int, reason: str, told: str) -> None:
+        """Send a close frame and wait for the client's, but not for long. The log is `told` why."""
         if self.protocol.state is not self.keeper.framing.opened:
             return
-        self.keeper.note(self, code, reason)
+        self.keeper.note(self, code, told)
         self.protocol.send_close(code, reason)
         self.flush()
 
