@@ -9,12 +9,12 @@ __version__ = "0.1.0"
 
 
 def __getattr__(name: str) -> object:
-    """What applications use: `prefork.job`, `prefork.cron`, `prefork.sessions` and `prefork.filestore`."""
+    """What applications use: `prefork.job`, `prefork.cron`, `prefork.bus`, `prefork.sessions` and `prefork.filestore`."""
     if name == "job":
         from prefork.jobs.declaration import job
 
         return job
-    if name in ("cron", "sessions", "filestore"):
+    if name in ("cron", "bus", "sessions", "filestore"):
         from importlib import import_module
 
         return import_module(f"prefork.{name}")

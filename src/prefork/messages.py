@@ -69,11 +69,31 @@ def unpack_request(message: bytes) -> Request:
     return Request._make(marshal.loads(message))  # noqa: S302 - it comes from the dispatcher, never from a client or worker
 
 
+class Handover(NamedTuple):
+    """A request whose connection changes owner, whether it is a long poll, and the bytes that were read behind it."""
+
+    request: Request
+    poll: bool
+    early: bytes
+
+
+def pack_handover(request: Request, poll: bool, early: bytes) -> bytes:
+    """A handover as one message."""
+    return marshal.dumps((tuple(request), poll, early), 2)
+
+
+def unpack_handover(message: bytes) -> Handover:
+    """What is in a message of `pack_handover`."""
+    request, poll, early = marshal.loads(message)  # noqa: S302 - as in `unpack_request`
+    return Handover(Request._make(request), poll, early)
+
+
 LOG = b"log"  # in a request's place: a worker's log is another file, whose descriptor comes with it. No request begins with an l
 
-END, REST, FILE, SPOOLED = 1, 2, 3, 4
+END, REST, FILE, SPOOLED, TAKEN = 1, 2, 3, 4, 5
 ENDING = struct.Struct("<BBHQQQIQ")
 EXTENT = struct.Struct("<BQQ")
+ACKNOWLEDGEMENT = struct.Struct("<BQ")
 LONGEST_TAG = 256  # bytes behind an ending
 KEEP, WORN, BROKEN = 1, 2, 4  # flags of an ending
 
@@ -132,6 +152,17 @@ def unpack_extent(message: bytes) -> tuple[int, int]:
     """Offset and count of an extent. Raises struct.error when it is not one."""
     _, offset, count = EXTENT.unpack(message)
     return offset, count
+
+
+def pack_taken(number: int) -> bytes:
+    """The connection of a request has another owner now."""
+    return ACKNOWLEDGEMENT.pack(TAKEN, number)
+
+
+def unpack_taken(message: bytes) -> int:
+    """The number in an acknowledgement. Raises struct.error when it is none."""
+    number: int = ACKNOWLEDGEMENT.unpack(message)[1]
+    return number
 
 
 def send(wire: socket.socket, message: bytes, descriptors: list[int] | tuple[int, ...] = (), flags: int = NOSIGNAL) -> None:

@@ -14,7 +14,7 @@ import os
 from typing import NamedTuple
 
 PLACES = 1024  # for the workers of one pool: twice as many as there can be, since a reload has old ones and new ones
-SLOTS = 2 * PLACES  # of all pools
+SLOTS = 3 * PLACES  # of all pools
 WORDS = 16  # 8-byte words in a slot: 128 bytes, two cache lines
 DISPATCHER = SLOTS  # the block behind the last slot
 FOREVER = (1 << 63) - 1  # nanoseconds: what ALLOWED says of a route without a limit
@@ -23,8 +23,8 @@ FOREVER = (1 << 63) - 1  # nanoseconds: what ALLOWED says of a route without a l
 # what a cron worker has its jobs from cannot be reached.
 # CPU_AT is its processor time when the request began (nanoseconds), RESIDENT_AT the bytes it had in memory then, or at most
 # two milliseconds before (0: nobody knows). ALLOWED is the dispatcher's word: how long its route may take, 0 where the limit of
-# all counts.
-REQUEST, BEGUN_AT, REQUESTS, SIZE, WAITING_SINCE, CPU_AT, ALLOWED, RESIDENT_AT = range(8)
+# all counts. OPEN is how many connections a websocket worker has.
+REQUEST, BEGUN_AT, REQUESTS, SIZE, WAITING_SINCE, CPU_AT, ALLOWED, RESIDENT_AT, OPEN = range(9)
 # The dispatcher's words: how long the queue is and since when its head waits; totals since the server's start; when its
 # loop last turned (monotonic nanoseconds); how many requests their clients have left before any worker had them. SPENT is how many
 # nanoseconds all workers together have had requests by SHOWN_AT (monotonic nanoseconds, 0 while the two change).

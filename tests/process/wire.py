@@ -40,10 +40,10 @@ def until(fact: Callable[[], object], what: str, timeout: float = TIMEOUT) -> No
 class Wire:
     """A connection to a server: by TCP from the address `source`, or to the unix socket at the path `source`.
 
-    `window`: bytes of the receive buffer, for a client that reads slowly.
+    `window`: bytes of the receive buffer, for a client that reads slowly; `port`: another one than that for requests.
     """
 
-    def __init__(self, server: Server, source: str | Path = "127.0.0.1", window: int = 0) -> None:
+    def __init__(self, server: Server, source: str | Path = "127.0.0.1", window: int = 0, port: int = 0) -> None:
         unix = isinstance(source, Path)
         self.socket = socket.socket(socket.AF_UNIX if unix else socket.AF_INET6 if ":" in str(source) else socket.AF_INET)
         if window:
@@ -54,7 +54,7 @@ class Wire:
                 self.socket.connect(str(source))
             else:
                 self.socket.bind((source, 0))
-                self.socket.connect(("::1" if ":" in str(source) else "127.0.0.1", server.port))
+                self.socket.connect(("::1" if ":" in str(source) else "127.0.0.1", port or server.port))
                 self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         except OSError:
             self.socket.close()

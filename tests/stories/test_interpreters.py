@@ -4,6 +4,7 @@ import glob
 import json
 import os
 import shutil
+import socket
 import subprocess
 from pathlib import Path
 
@@ -56,6 +57,18 @@ def interpreters() -> list[tuple[tuple[int, int], str]]:
 
 
 FOUND = interpreters()
+YOUNG_ENOUGH_FOR_WEBSOCKETS = (3, 11)
+HANDSHAKE = (
+    b"GET /websocket HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+    b"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
+)
+
+
+def handshake(server: Server) -> int:
+    """The status that a handshake is answered with."""
+    with socket.create_connection(("127.0.0.1", server.port), 15) as client, client.makefile("rb") as answer:
+        client.sendall(HANDSHAKE)
+        return int(answer.readline().split()[1])
 
 
 @pytest.mark.parametrize("python", [python for _, python in FOUND], ids=[f"{a}.{b}" for (a, b), _ in FOUND])
@@ -64,7 +77,8 @@ def test_workers_run_on_an_interpreter_with_nothing_installed(tmp_path: Path, py
     subprocess.run([python, "-m", "venv", "--without-pip", str(empty)], check=True)
     assert not list((empty / "lib").glob("*/site-packages/*"))
     (tmp_path / "bare.py").write_text(APP)
-    with Server("bare:app", app_dir=tmp_path, python=empty / "bin" / "python", workers=2, access_log=False) as server:
+    options = {"workers": 2, "websocket_workers": 1, "access_log": False}
+    with Server("bare:app", app_dir=tmp_path, python=empty / "bin" / "python", **options) as server:
         with Connection("127.0.0.1", server.port) as connection:
             said = json.loads(connection.exchange(Request("/")).body)
         print(f"served by Python {said['version']} from {python}")
@@ -73,6 +87,11 @@ def test_workers_run_on_an_interpreter_with_nothing_installed(tmp_path: Path, py
             name for name in said["modules"] if name.partition(".")[0] not in {"prefork", "bare", "__main__", "__mp_main__"}
         ] == []
         assert not [place for place in said["path"] if "prefork" in place and not place.startswith(str(tmp_path))]
+        if version(python) >= YOUNG_ENOUGH_FOR_WEBSOCKETS:
+            assert handshake(server) == 101, "the framing library is lent"
+        else:
+            assert "websockets library cannot be used" in server.wait_for("websockets_missing")["reason"]
+            assert handshake(server) == 503
         with Load(server.url, threads=2) as load:
             load.wait(50)
             server.kill("http.1")

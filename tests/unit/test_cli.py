@@ -31,6 +31,7 @@ STATUS: dict[str, Any] = {
     "wanted": 2,
     "ready": 2,
     "cron": {"wanted": 0, "ready": 0},
+    "websocket": {"wanted": 0, "ready": 0, "connections": 0},
     "queue": {"length": 3, "size": 1024, "oldest": 0.25},
     "dispatcher": {"pid": 4243, "connections": 17, "requests": 1234567, "retried": 2, "failed": 0, "refused": 1, "abandoned": 4},
     "wait": {"p50": 0.00012, "p95": 0.0123, "p99": 1.5},
@@ -237,7 +238,7 @@ def test_serve_reads_again_what_it_read_first(master: list[tuple[Settings, Any]]
         (["a:b", "--workers", "x", "--stop-after-init"], 1, 'error: --workers: "x" is not a whole number'),
         (["--stop-after-init"], 1, "error: app: nothing to serve; name an application"),
         (["a:b", "--app", "c:d"], 2, "the application is named twice, as a:b and as --app c:d; name it once"),
-        (["a:b", "--xumask", "022"], 2, "Did you mean '--umask'?"),
+        (["a:b", "--umask-x", "022"], 2, "Did you mean '--umask'?"),
     ],
 )
 def test_serve_that_does_not_start(master: list[tuple[Settings, Any]], arguments: list[str], code: int, sentence: str) -> None:
@@ -285,6 +286,11 @@ def test_status_of_lanes(monkeypatch: pytest.MonkeyPatch) -> None:
         "default            0+     1        0              1,234,567   12.3 ms    250 ms",
         "",
     ]
+
+
+def test_status_of_websockets(monkeypatch: pytest.MonkeyPatch) -> None:
+    answering(monkeypatch, STATUS | {"websocket": {"wanted": 2, "ready": 1, "connections": 1234}})
+    assert "WebSockets  1 of 2 ready, 1234 connections" in [line.rstrip() for line in run("status").stdout.splitlines()]
 
 
 def test_status_of_workers_for_jobs(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -94,7 +94,9 @@ MAY_IMPORT: dict[str, set[str]] = {
         "scoreboard",
         "spool",
     },
+    "worker.live.serve": {"worker", "bus.hub", "given", "scoreboard", "store.address", "store.bus"},
     "cron": {"jobs"},
+    "bus": {"bus", "store"},
     "jobs": {"store"},
     "jobs.source": {"jobs", "store", "worker.cron"},
     "store": {"store", "given"},
@@ -120,7 +122,7 @@ MAY_IMPORT: dict[str, set[str]] = {
 INSIDE_APPLICATIONS = [
     name
     for name in MODULES
-    if name.startswith(("worker/", "jobs/", "sessions/", "store/"))
+    if name.startswith(("worker/", "jobs/", "sessions/", "store/", "bus/"))
     or name in {"__init__.py", "cron.py", "files.py", "kernel.py", "messages.py", "orders.py", "scoreboard.py", "spool.py"}
     or name in {"fanout.py", "filestore.py", "given.py"}
     or name in {"http/__init__.py", "http/conditions.py", "http/framing.py", "http/pages.py"}
@@ -129,6 +131,7 @@ INSIDE_APPLICATIONS = [
 LOOKED_FOR = {
     "store/connection.py": {"psycopg"},
     "jobs/schedules.py": {"cronsim"},
+    "worker/live/lent.py": {"uvloop", "websockets"},
     "worker/hosts/odoo/actions.py": {"odoo", "psycopg2"},
     "worker/hosts/odoo/configuration.py": {"odoo"},
     "worker/hosts/odoo/controllers.py": {"odoo"},

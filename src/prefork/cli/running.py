@@ -65,7 +65,7 @@ def stacks(meant: Meant) -> None:
 
 @click.command()
 @click.argument("workers", type=click.IntRange(0, 512), metavar="N")
-@click.option("--pool", default="http", metavar="NAME", help="Which workers: http, or cron for those that run jobs.")
+@click.option("--pool", default="http", metavar="NAME", help="Which workers: http, cron for those that run jobs, or websocket.")
 @aimed
 def scale(workers: int, pool: str, meant: Meant) -> None:
     """Set the number of workers until the next reload or restart."""

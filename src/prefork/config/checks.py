@@ -36,7 +36,7 @@ def unservable(settings: Settings) -> list[Problem]:
     found = []
     if settings.http_enable and settings.app is None and settings.odoo is None:
         found.append(problem(settings, "app", "nothing to serve; name an application, as in `prefork serve module:attribute`"))
-    if not settings.http_enable and not settings.cron_processes:
+    if not settings.listens and not settings.cron_processes:
         without = "max_cron_threads is 0" if settings.job_source else "there are no jobs (option job_source)"
         found.append(problem(settings, "http_enable", f"False leaves nothing to run, as {without}; set that, or set this to True"))
     return found
@@ -137,6 +137,12 @@ def sessions_in_file(settings: Settings) -> Iterator[str]:
     """Only jobs are kept in a file that is not PostgreSQL."""
     if settings.session_store == "postgresql" and settings.in_file:
         yield "postgresql means the store, and that is a SQLite file here; use file, or memory"
+
+
+def bus_in_file(settings: Settings) -> Iterator[str]:
+    """Notices are PostgreSQL's."""
+    if settings.bus and settings.in_file:
+        yield "it needs PostgreSQL, and the store is a SQLite file here; name a database in store_dsn, or leave the bus off"
 
 
 def covered(settings: Settings) -> Iterator[str]:
@@ -245,6 +251,7 @@ CONTRADICTIONS: tuple[tuple[tuple[str, ...], Callable[[Settings], Iterator[str]]
     (("session_store", "workers"), unshared),
     (("store_dsn", "workers"), many_writers),
     (("session_store", "store_dsn"), sessions_in_file),
+    (("bus", "store_dsn"), bus_in_file),
 )
 DOUBTS: tuple[tuple[tuple[str, ...], Callable[[Settings, Machine], Iterator[str]]], ...] = (
     (("odoo",), without_odoo),

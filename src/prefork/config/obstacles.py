@@ -76,12 +76,26 @@ def jobs(settings: Settings) -> Iterator[str]:
     """What stores needs a database, and one of our own needs its programs and a place."""
     if settings.in_file and settings.store_dsn is None and settings.user is not None and os.geteuid() == 0:
         yield "are kept in data_dir in threaded mode, which is closed to the account of option user; set store_dsn"
-    if not settings.embedded:
-        return
+    if settings.embedded and not for_the_bus(settings):
+        yield from unstored(settings)
+
+
+def bus(settings: Settings) -> Iterator[str]:
+    """The bus needs one even where nothing else does."""
+    return unstored(settings) if settings.embedded and for_the_bus(settings) else iter(())
+
+
+def for_the_bus(settings: Settings) -> bool:
+    """Whether nothing but the bus stores."""
+    return settings.bus and not settings.jobs and settings.session_store != "postgresql"
+
+
+def unstored(settings: Settings) -> Iterator[str]:
+    """Why the server cannot have a database of its own: that needs its programs and a place."""
     if settings.db_host and not settings.db_name:
-        yield "need a database, and db_host comes without a db_name; set that, or store_dsn"
+        yield "this needs a database, and db_host comes without a db_name; set that, or store_dsn"
     elif binaries() is None:
-        yield "need a database; set store_dsn or db_name, or install prefork[embedded] for one of the server's own"
+        yield "this needs a database; set store_dsn or db_name, or install prefork[embedded] for one of the server's own"
     elif len(os.fsencode(socket_of(settings.data_dir))) > LONGEST_SOCKET:
         yield f"the path of the database's socket, {socket_of(settings.data_dir)}, is too long; choose a shorter data_dir"
     else:
@@ -232,6 +246,7 @@ OBSTACLES: dict[str, Callable[[Settings], Iterator[str]]] = {
     "python": python,
     "dev": dev,
     "jobs": jobs,
+    "bus": bus,
     "http_interface": http_interface,
     "http_socket_group": http_socket_group,
     "data_dir": data_dir,

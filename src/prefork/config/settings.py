@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from prefork.config.dsn import SQLITE
 from prefork.config.embedded import address_in
-from prefork.config.groups import GROUPS, HTTP, Application, Limits, Logging, Process, Sessions, Store, Timeouts, Workers
+from prefork.config.groups import GROUPS, HTTP, Application, Limits, Live, Logging, Process, Sessions, Store, Timeouts, Workers
 from prefork.config.option import Derived, Option, Surroundings, declared
 from prefork.config.problems import DEFAULT, Problem, Source
 
@@ -27,7 +27,7 @@ NAMES: dict[str, str] = {name: each.name for each in OPTIONS.values() for name i
 
 
 @dataclass(frozen=True, kw_only=True)
-class Settings(Sessions, Process, Logging, Store, Timeouts, Limits, HTTP, Workers, Application):
+class Settings(Sessions, Process, Logging, Store, Timeouts, Limits, Live, HTTP, Workers, Application):
     """One attribute per option; times are seconds (float), sizes bytes (int).
 
     `file` is the one that was read. `host_options` and `host_sections` are the application's own keys and sections, as written;
@@ -74,9 +74,14 @@ class Settings(Sessions, Process, Logging, Store, Timeouts, Limits, HTTP, Worker
         return max(1, self.workers) if self.http_enable else 0
 
     @property
+    def listens(self) -> bool:
+        """Whether clients can connect."""
+        return self.http_enable or self.websocket_workers > 0
+
+    @property
     def stores(self) -> bool:
         """Whether anything here needs the store."""
-        return bool(self.jobs) or self.session_store == "postgresql"
+        return bool(self.jobs) or self.session_store == "postgresql" or self.bus
 
     @property
     def embedded(self) -> bool:
@@ -87,7 +92,7 @@ class Settings(Sessions, Process, Logging, Store, Timeouts, Limits, HTTP, Worker
     def in_file(self) -> bool:
         """Whether the store is a SQLite file, which threaded mode needs no database for."""
         if self.store_dsn is None:
-            return self.threaded and bool(self.jobs) and self.session_store != "postgresql"
+            return self.threaded and bool(self.jobs) and self.session_store != "postgresql" and not self.bus
         return self.store_dsn.startswith(SQLITE)
 
     @property

@@ -447,6 +447,13 @@ class Connection:
         if not self.errand or self.errand.withdraw():
             self._let_go()
 
+    def hand_off(self) -> None:
+        """Somebody else owns it by now: forget it, without a word to the client."""
+        self.to(S.CLOSED)
+        self.inbound.take()
+        self.loop.forget(self)
+        self._let_go()
+
     def _let_go(self) -> None:
         """Close the socket and every file."""
         self._drop_intake()

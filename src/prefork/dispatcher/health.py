@@ -6,6 +6,7 @@ import json
 import time
 from typing import TYPE_CHECKING
 
+from prefork.dispatcher.options import BROWSER
 from prefork.dispatcher.replies import named, whole
 from prefork.scoreboard import CONNECTIONS
 
@@ -14,7 +15,13 @@ if TYPE_CHECKING:
     from prefork.http.head import Head
 
 PLACE = b"/_prefork/"
+FILES = f"{BROWSER[0]}/".encode()  # which are no pages of these
 Said = tuple[int, dict[str, object]]
+
+
+def asked(target: bytes) -> bool:
+    """Whether a path is that of a page here."""
+    return target.startswith(PLACE) and not target.startswith(FILES)
 
 
 def health(traffic: Traffic, head: Head, request_id: str, *, keep: bool) -> tuple[int, bytes]:
@@ -42,7 +49,8 @@ def readiness(traffic: Traffic) -> Said:
     """Whether a balancer should send requests here."""
     if traffic.draining:
         return 503, {"status": "stopping"}
-    count = sum(1 for worker in traffic.workers.values() if not worker.retiring)
+    serving = traffic.workers if traffic.options.http_enable else traffic.live.keepers
+    count = sum(1 for worker in serving.values() if not worker.retiring)
     return (200, {"status": "ready", "workers": count}) if count else (503, {"status": "no worker is ready"})
 
 

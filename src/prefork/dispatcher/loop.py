@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from prefork.dispatcher.connection import WATCHED, Connection
 from prefork.dispatcher.disk import Disk, Disks, Spool
 from prefork.dispatcher.door import Door
+from prefork.dispatcher.live import Keeper
 from prefork.dispatcher.options import Options
 from prefork.dispatcher.outbox import Extent
 from prefork.dispatcher.poller import Poller
@@ -30,11 +31,13 @@ from prefork.messages import (
     ONE_RIGHT,
     REST,
     SPOOLED,
+    TAKEN,
     Truncated,
     inbox,
     receive,
     unpack_ending,
     unpack_extent,
+    unpack_taken,
 )
 from prefork.scoreboard import CONNECTIONS, DISPATCHER, TURNED_AT
 
@@ -46,7 +49,7 @@ if TYPE_CHECKING:
 
 TICK = 0.25  # seconds between two looks at what has waited too long
 LOG_BLOCK = 16384  # bytes of access log that are worth a write before the next tick
-UNFINISHED = frozenset((State.BODY, State.QUEUED, State.SERVED, State.FLUSHING))  # what a drain waits for
+UNFINISHED = frozenset((State.BODY, State.QUEUED, State.HANDED, State.SERVED, State.FLUSHING))  # what a drain waits for
 
 
 class Dispatcher:
@@ -160,6 +163,13 @@ class Dispatcher:
             self.traffic.rest(worker, Extent(descriptors[0], *unpack_extent(message), growing=message[0] == SPOOLED))
         elif message[0] == END and len(message) >= ENDING.size and not descriptors and worker.has(ending := unpack_ending(message)):
             self.traffic.ended(worker, ending)
+        elif (
+            message[0] == TAKEN
+            and not descriptors
+            and isinstance(worker, Keeper)
+            and worker.is_given(number := unpack_taken(message))
+        ):
+            self.traffic.live.taken(worker, number)
         else:
             # Something else in the worker writes to its pair: whatever it says now cannot be trusted.
             for descriptor in descriptors:
@@ -183,7 +193,7 @@ class Dispatcher:
 
     def part(self, worker: Worker) -> None:
         """Let a retiring worker go: closing its pair is what tells it to leave."""
-        self.traffic.workers.pop(worker.number, None)
+        self.traffic.forget(worker)
         self._release(worker)
         self.tell_master("released", worker)
 
@@ -211,8 +221,7 @@ class Dispatcher:
         if kind == "add":
             self.add(order, descriptors)
         elif kind == "retire":
-            worker = self.traffic.workers.get(order["slot"])
-            if worker is not None:
+            if (worker := self.traffic.worker(order["slot"])) is not None:
                 self.traffic.retire(worker)
         elif kind == "condemn":
             self._condemn(order)
@@ -220,7 +229,7 @@ class Dispatcher:
             self.traffic.apply(Options.received(order["options"]))
         elif kind == "log":
             self.journal.sink.replace(descriptors[0])  # which makes it our standard error
-            for worker in self.traffic.workers.values():
+            for worker in self.traffic.everybody():
                 worker.log_to(2)
         elif kind == "give up":
             self.traffic.give_up(order["reason"])
@@ -232,7 +241,7 @@ class Dispatcher:
             self.next_tick = now
 
     def _condemn(self, order: dict[str, Any]) -> None:
-        worker = self.traffic.workers.get(order["slot"])
+        worker = self.traffic.worker(order["slot"])
         if worker is None or worker.pid != order["pid"]:
             # It has left, or its death is on its way to the master.
             self.channel.send("acquitted", slot=order["slot"], pid=order["pid"])
@@ -246,7 +255,8 @@ class Dispatcher:
         """A worker is ready: the end of its pair, its pidfd, and the counters of its control group where it has one."""
         wire, pidfd, *counters = descriptors
         slot = self.scoreboard.slot(order["slot"])
-        worker = Worker(order["slot"], order["name"], order["pid"], slot, socket.socket(fileno=wire), pidfd, *counters)
+        kind = Keeper if order["pool"] == "websocket" else Worker
+        worker = kind(order["slot"], order["name"], order["pid"], slot, socket.socket(fileno=wire), pidfd, *counters)
         self.poller.watch(wire, partial(self.listen, worker), select.EPOLLIN)
         self.poller.watch(pidfd, partial(self.lost, worker), select.EPOLLIN)
         worker.log_to(2)  # it may have been forked before a rotation and be introduced after it

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass, fields
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from prefork.config.lanes import Lane
@@ -11,6 +12,8 @@ from prefork.config.tree import statics
 if TYPE_CHECKING:
     from prefork.config import Settings
 
+BROWSER = ("/_prefork/bus", str(Path(__file__).parent.parent / "bus" / "browser"))  # the URLs and the directory of the bus's client
+
 
 @dataclass(frozen=True, slots=True)
 class Options:
@@ -18,6 +21,12 @@ class Options:
 
     proxy_mode: bool
     trusted_proxies: tuple[str, ...]
+    http_enable: bool
+    http_port: int
+    websocket_workers: int
+    websocket_port: int
+    websocket_paths: tuple[str, ...]
+    longpolling_paths: tuple[str, ...]
     queue_size: int
     queue_timeout: float
     lanes: tuple[Lane, ...]
@@ -40,6 +49,8 @@ class Options:
     def of(cls, settings: Settings) -> Options:
         """The dispatcher's part of `settings`, and the static files of Odoo's add-ons, which are looked for now."""
         own = {field.name: getattr(settings, field.name) for field in fields(cls) if field.name != "addons"}
+        if settings.bus:
+            own["static"] = (BROWSER, *settings.static)
         return cls(**own, addons=statics(settings))
 
     @classmethod

@@ -12,6 +12,7 @@ class State(Enum):
     HEAD = auto()  # the rest of a head, which most often comes in one piece
     BODY = auto()  # the rest of a body
     QUEUED = auto()  # an idle worker
+    HANDED = auto()  # a websocket worker to take it over
     SERVED = auto()  # the worker that has its request
     FLUSHING = auto()  # the client to read its answer
     LINGERING = auto()  # the client to notice that it was refused
@@ -25,10 +26,11 @@ READING = frozenset((S.IDLE, S.HEAD, S.BODY))
 ANSWERING = frozenset((S.SERVED, S.FLUSHING))
 UNSERVED = frozenset((S.HEAD, S.BODY, S.QUEUED))  # a request has begun, and no worker has it
 TRANSITIONS: dict[State, frozenset[State]] = {
-    S.IDLE: frozenset((S.HEAD, S.BODY, S.QUEUED, S.SERVED, S.FLUSHING, S.CLOSED)),
-    S.HEAD: frozenset((S.BODY, S.QUEUED, S.SERVED, S.IDLE, S.FLUSHING, S.LINGERING, S.CLOSED)),
-    S.BODY: frozenset((S.QUEUED, S.SERVED, S.IDLE, S.FLUSHING, S.LINGERING, S.CLOSED)),
+    S.IDLE: frozenset((S.HEAD, S.BODY, S.QUEUED, S.HANDED, S.SERVED, S.FLUSHING, S.CLOSED)),
+    S.HEAD: frozenset((S.BODY, S.QUEUED, S.HANDED, S.SERVED, S.IDLE, S.FLUSHING, S.LINGERING, S.CLOSED)),
+    S.BODY: frozenset((S.QUEUED, S.HANDED, S.SERVED, S.IDLE, S.FLUSHING, S.LINGERING, S.CLOSED)),
     S.QUEUED: frozenset((S.SERVED, S.IDLE, S.FLUSHING, S.LINGERING, S.CLOSED)),
+    S.HANDED: frozenset((S.FLUSHING, S.LINGERING, S.CLOSED)),
     S.SERVED: frozenset((S.QUEUED, S.SERVED, S.IDLE, S.FLUSHING, S.LINGERING, S.CLOSED)),
     S.FLUSHING: frozenset((S.IDLE, S.LINGERING, S.CLOSED)),
     S.LINGERING: frozenset((S.CLOSED,)),

@@ -16,6 +16,7 @@ from prefork.dispatcher.exchange import UNIX
 from prefork.dispatcher.identity import Identity
 from prefork.dispatcher.lanes import Lanes
 from prefork.dispatcher.ledger import Ledger
+from prefork.dispatcher.live import Keeper, Live
 from prefork.dispatcher.outbox import Extent
 from prefork.dispatcher.paths import Paths
 from prefork.dispatcher.queue import Queue
@@ -79,6 +80,7 @@ class Traffic:
         self.answers = Answers(options, journal, self.counters)
         self.shelf = Shelf(options, disks.files, self.answers, self.dispatch)
         self.estates = Estates(self.queue, self.answers, journal, self.counters)
+        self.live = Live(loop, options, self.answers)
         self.workers: dict[int, Worker] = {}
         self.numbered = 0
         self.draining = False  # not ready for new clients, but serving them
@@ -93,6 +95,7 @@ class Traffic:
         self.proxies = Proxies(options.trusted_proxies)
         self.answers.apply(options)
         self.shelf.apply(options)
+        self.live.apply(options)
         self.health_paths = frozenset(path.encode() for path in options.health_paths)
         self.routes = Paths([(pattern,) for pattern, _ in options.limit_time_real_routes])
         self.queue.size, self.queue.timeout = options.queue_size, options.queue_timeout
@@ -112,11 +115,17 @@ class Traffic:
         self.numbered += 1
         exchange.number = self.numbered
         exchange.request_id = self.identity.of(exchange.origin.headers)
-        if exchange.head.target.startswith(health.PLACE) and self.proxies.trusts(exchange.origin.client[0]):
+        if health.asked(exchange.head.target) and self.proxies.trusts(exchange.origin.client[0]):
             self.answers.give(exchange, *health.health(self, exchange.head, exchange.request_id, keep=self.answers.keep(exchange)))
             return
         if exchange.head.target in self.health_paths:
             self.answers.give(exchange, *health.brief(self, exchange.head, exchange.request_id, keep=self.answers.keep(exchange)))
+            return
+        if self.live.wants(exchange):
+            self.live.hand_over(exchange)
+            return
+        if self.live.alone(exchange):
+            self.answers.fail(exchange, 404, "", worker="-")
             return
         if not (self.shelf.any and self.shelf.serve(exchange)):
             self.dispatch(exchange)
@@ -180,8 +189,25 @@ class Traffic:
 
     # To and from workers.
 
+    def worker(self, slot: int) -> Worker | None:
+        """The worker in a slot, of either kind."""
+        return self.workers.get(slot) or self.live.keepers.get(slot)
+
+    def everybody(self) -> list[Worker]:
+        """All workers."""
+        return [*self.workers.values(), *self.live.keepers.values()]
+
+    def forget(self, worker: Worker) -> None:
+        """A worker's pair is about to be closed."""
+        if isinstance(worker, Keeper):
+            self.live.forget(worker)
+        self.workers.pop(worker.number, None)
+
     def add(self, worker: Worker) -> None:
         """A worker is ready."""
+        if isinstance(worker, Keeper):
+            self.live.add(worker)
+            return
         self.workers[worker.number] = worker
         self.free(worker)
 
@@ -251,6 +277,9 @@ class Traffic:
 
     def ended(self, worker: Worker, ending: Ending) -> None:
         """A worker has finished its request. It gets the next one first: it does nothing until then, and the account can wait."""
+        if isinstance(worker, Keeper):
+            self.live.ended(worker, ending)
+            return
         exchange, worker.exchange = worker.exchange, None
         assert exchange
         exchange.worker = None
@@ -267,6 +296,9 @@ class Traffic:
 
     def retire(self, worker: Worker) -> None:
         """Give a worker no further request, and let it go when it has none."""
+        if isinstance(worker, Keeper):
+            self.live.retire(worker)
+            return
         worker.retiring = True
         self.queue.retire(worker)
         if worker.exchange is None:
@@ -280,6 +312,8 @@ class Traffic:
 
         False: it has answered meanwhile, or been given another request, which is not to die for what was before it.
         """
+        if isinstance(worker, Keeper):
+            return self.live.condemn(worker, sentence)
         has = worker.exchange.number if worker.exchange else 0
         if number != has or (has and worker.slot.progress().state == DONE):
             return False
@@ -296,6 +330,8 @@ class Traffic:
 
     def bury(self, worker: Worker) -> dict[str, Any]:
         """A worker is dead and has said all it said: decide about its request. Returns what the master may want to know of it."""
+        if isinstance(worker, Keeper):
+            return self.live.bury(worker)
         self.queue.forget(worker)
         self.workers.pop(worker.number, None)
         exchange, worker.exchange = worker.exchange, None
@@ -324,6 +360,7 @@ class Traffic:
         for worker in self.workers.values():
             if worker.stuck(now):
                 self.loop.tell_master("stuck", worker)
+        self.live.tick(now)
         self._show(now)
 
     def _show(self, now: float) -> None:
@@ -338,6 +375,7 @@ class Traffic:
     def give_up(self, reason: str) -> None:
         """Answer everything that waits for a worker, now and from now on: there will be none."""
         self.ending = reason
+        self.live.give_up(reason)
         for exchange in self.queue.waiting():
             self.queue.withdraw(exchange)
             self.answers.fail(exchange, 503, reason, worker="-")

@@ -1,4 +1,4 @@
-"""The databases: the server's own, and those elsewhere that sessions are kept in."""
+"""The databases: the server's own, and those elsewhere that sessions and the bus are kept in."""
 
 from __future__ import annotations
 
@@ -47,3 +47,24 @@ class SessionStoreReachable(Event):
     store: str
     seconds: float
     wording = "Worker {worker} (pid {pid}) can use sessions again, which are in {store}, after {seconds} s"
+
+
+@dataclass(frozen=True, slots=True)
+class BusUnreachable(Event):
+    """A worker cannot read the bus: who listens there hears nothing, and hears it all when it is back. Said once."""
+
+    worker: str
+    pid: int
+    reason: str
+    level = "error"
+    wording = "Worker {worker} (pid {pid}) cannot read the bus and tries again until it can: {reason}"
+
+
+@dataclass(frozen=True, slots=True)
+class BusReachable(Event):
+    """A worker reads the bus again; nothing was lost."""
+
+    worker: str
+    pid: int
+    seconds: float
+    wording = "Worker {worker} (pid {pid}) reads the bus again, after {seconds} s"

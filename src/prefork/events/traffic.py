@@ -129,3 +129,39 @@ class Access(Event):
         '{client} "{method} {target}" {status} {bytes} wait={wait} service={service} cpu={cpu} {worker} {request_id} '
         "sql={queries}/{sql} [{tag}]"
     )
+
+
+@dataclass(frozen=True, slots=True)
+class WebsocketEnded(Event):
+    """A connection of a websocket worker was ended or turned away for what its client did.
+
+    `code` is that of the close frame, or the status where there was no WebSocket yet. `others` counts those that ended like this
+    before and were not told of, because twenty a second are enough.
+    """
+
+    worker: str
+    client: str
+    request_id: str
+    code: int
+    reason: str
+    others: int
+    wording = "Worker {worker} ended the connection of {client} ({request_id}) with {code}: {reason}; not told of before: {others}"
+
+
+@dataclass(frozen=True, slots=True)
+class WebsocketsMissing(Event):
+    """The application's interpreter has no use for the framing library: handshakes get 503, long polls are answered."""
+
+    worker: str
+    reason: str
+    level = "error"
+    wording = "Worker {worker} cannot serve WebSockets: {reason}"
+
+
+@dataclass(frozen=True, slots=True)
+class PortUnheard(Event):
+    """Nobody listens at the default of `websocket_port`. WebSockets are served at `http_port` all the same."""
+
+    reason: str
+    level = "warning"
+    wording = "WebSockets have no port of their own: {reason}"

@@ -16,6 +16,8 @@ from typing import TYPE_CHECKING, Any
 
 from prefork.events import (
     BootFailed,
+    BusReachable,
+    BusUnreachable,
     JobDeactivated,
     JobsReachable,
     JobsUnreachable,
@@ -23,6 +25,8 @@ from prefork.events import (
     RunSuperseded,
     SessionStoreReachable,
     SessionStoreUnreachable,
+    WebsocketEnded,
+    WebsocketsMissing,
     WorkerDied,
     WorkerExited,
     WorkerReady,
@@ -31,6 +35,7 @@ from prefork.events import (
 from prefork.kernel import STACKS
 from prefork.master.fleet import COMING, State, Worker
 from prefork.master.gauges import task_of
+from prefork.master.pools import HTTP
 from prefork.master.spawn import kill_group
 from prefork.messages import DONTWAIT, LOG, pair, send
 from prefork.scoreboard import DONE
@@ -49,7 +54,9 @@ if TYPE_CHECKING:
     from prefork.scoreboard import Scoreboard, Slot
 
 JOBS_NEWS = (JobsUnreachable, JobsReachable, RunLost, RunSuperseded, JobDeactivated)
-NEWS = {each.name(): each for each in (*JOBS_NEWS, SessionStoreUnreachable, SessionStoreReachable)}  # workers tell it by name
+STORE_NEWS = (SessionStoreUnreachable, SessionStoreReachable, BusUnreachable, BusReachable)
+# Workers tell it by name.
+NEWS = {each.name(): each for each in (*JOBS_NEWS, *STORE_NEWS, WebsocketEnded, WebsocketsMissing)}
 LONGEST_STACKS = 1 << 18  # bytes
 MOST_FATAL = 32  # jobs
 OWN_FRAME = f'File "{Path(__file__).parent.parent}{os.sep}'
@@ -141,7 +148,7 @@ class Crew:
 
     def fork(self, pool: Pool, generation: Generation, now: float) -> None:
         """Order a worker for a pool from a generation's template."""
-        threads = generation.threads if pool.fed else 0
+        threads = generation.threads if pool is HTTP else 0
         first = self._room(pool, max(1, threads))
         if generation.template is None or first is None:
             return
@@ -219,7 +226,9 @@ class Crew:
             if self.dispatcher and worker.pool.fed and slot in self.ends:
                 with self.ends.pop(slot) as end:
                     descriptors = [end.fileno(), self.pidfds[worker.slot], *self.fuses.counters(worker.pid)]
-                    self.dispatcher.send("add", descriptors, slot=slot, name=worker.pool.place_name(slot), pid=worker.pid)
+                    self.dispatcher.send(
+                        "add", descriptors, slot=slot, pool=worker.pool.name, name=worker.pool.place_name(slot), pid=worker.pid
+                    )
                 self.unreleased.add(slot)
                 worker.reachable.add(slot)
 

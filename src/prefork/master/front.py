@@ -36,7 +36,7 @@ class Front:
 
     def step(self, now: float) -> None:
         """Start the dispatcher if there is none and it may be tried again; kill one whose loop has stopped turning."""
-        if not self.master.settings.http_enable:
+        if not self.master.settings.listens:
             return
         if self.process is None:
             if now >= self.backoff.not_before:
@@ -49,7 +49,7 @@ class Front:
 
     def turns(self, now: float) -> bool:
         """Whether the dispatcher's loop has turned lately, if there is to be one."""
-        if not self.master.settings.http_enable:
+        if not self.master.settings.listens:
             return True
         return self.process is not None and self.process.pid != self.doomed and not self._late(now, LATELY)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import platform
 import time
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from prefork.config import Settings
     from prefork.master.spawn import Helper, Owner
 
+TERMS = ("connections", "origins", "message_max", "send_queue", "rate", "ping", "farewell")
 HOOKS = ("after_fork", "worker_ready", "worker_exit")
 FIRST_START = 10.0  # seconds that the server's own database may take to be made; it is started beside the template
 NEVER = 2**62  # requests: a worker's limit when there is none
@@ -71,6 +73,8 @@ class Generation:
             "limit_request": settings.limit_request or NEVER,
             "limit_request_jitter": settings.limit_request_jitter,
             "jobs": settings.jobs,
+            "websocket_authorize": settings.websocket_authorize,
+            "websocket": {"lent": package_of_framing(), "terms": {name: settings.value(f"websocket_{name}") for name in TERMS}},
         }
 
     def odoo(self) -> dict[str, Any] | None:
@@ -91,6 +95,14 @@ class Generation:
         return self.template is not None and not self.loaded and now - self.started > self.settings.boot_timeout
 
 
+def package_of_framing() -> str:
+    """The directory of the library that websocket workers may be lent; found, not imported."""
+    spec = importlib.util.find_spec("websockets")
+    assert spec
+    assert spec.origin
+    return os.path.dirname(spec.origin)
+
+
 def given(settings: Settings) -> dict[str, dict[str, Any]]:
     """What the rooms that applications import are told, by their names (`prefork.given`)."""
     sessions = {
@@ -102,6 +114,8 @@ def given(settings: Settings) -> dict[str, dict[str, Any]]:
     rooms: dict[str, dict[str, Any]] = {"sessions": sessions, "filestore": {"directory": str(settings.filestore)}}
     if settings.stores:
         rooms["store"] = store(settings)
+    if settings.bus:
+        rooms["bus"] = {"age": settings.bus_retention, "most": settings.bus_retention_count}
     return rooms
 
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from prefork.events import IncidentLost, IncidentRecorded, LoadingRecorded
 from prefork.incidents import Incident, Ledger, new_id
+from prefork.master.pools import LIVE
 from prefork.meters import Gone, kernel_kills
 
 if TYPE_CHECKING:
@@ -30,6 +31,7 @@ NODE = platform.node()
 
 ADVICE = {
     "limit_memory_hard": "Have it work in smaller batches or stream its data; or raise limit_memory_hard, if there is the memory.",
+    "limit_memory_hard_gevent": "Have fewer connections in one worker (websocket_connections), or raise limit_memory_hard_gevent.",
     "limit_time_real": "The stacks show what it waits for. If it may take longer, give its path a time in limit_time_real_routes.",
     "limit_time_real_cron": "The stacks show what it waits for. Have the job work in pieces; or raise limit_time_real_cron.",
     "limit_time_cpu": "The stacks show the loop it is in. Work of this size belongs into a scheduled job; or raise limit_time_cpu.",
@@ -226,5 +228,5 @@ def doing(incident: Incident) -> str:
         return f"job {incident.job['name']}, run {incident.job['run']}"
     request = incident.request
     if request is None:
-        return "nothing"
+        return "what its connections wanted" if incident.pool == LIVE.name else "nothing"
     return f"{request['method']} {request['target']} of {request['client']} ({request['id']})"

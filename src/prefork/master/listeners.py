@@ -55,11 +55,22 @@ def listeners(settings: Settings) -> Iterator[Listener]:
     if passed:
         yield from (Listener(wire, name) for name, wire in passed)
         return
-    for interface in settings.http_interface:
+    for interface in settings.http_interface if settings.http_enable else ():
         if interface.startswith(UNIX):
             yield listen_at(interface.removeprefix(UNIX), access(settings), settings.backlog)
         else:
             yield listen(interface, settings.http_port, settings.backlog, reuse_port=settings.reuse_port)
+
+
+def live_listeners(settings: Settings) -> Iterator[Listener]:
+    """The sockets for WebSockets alone, beside those of `listeners`. Raises CannotListen."""
+    if settings.websocket_workers == 0 or (settings.http_enable and settings.websocket_port == settings.http_port):
+        return
+    for interface in settings.http_interface:
+        if not interface.startswith(UNIX):
+            yield listen(
+                interface, settings.websocket_port, settings.backlog, reuse_port=settings.reuse_port, option="websocket_port"
+            )
 
 
 def access(settings: Settings) -> Access:
@@ -70,7 +81,7 @@ def access(settings: Settings) -> Access:
     return Access(Owner(user, group), settings.http_socket_mode)
 
 
-def listen(interface: str, port: int, backlog: int, *, reuse_port: bool = False) -> Listener:
+def listen(interface: str, port: int, backlog: int, *, reuse_port: bool = False, option: str = "http_port") -> Listener:
     """A TCP socket; a host name means its first IPv4 address, or else its first one. Raises CannotListen."""
     try:
         found = socket.getaddrinfo(interface, port, type=socket.SOCK_STREAM)
@@ -79,7 +90,7 @@ def listen(interface: str, port: int, backlog: int, *, reuse_port: bool = False)
         # after a second.
         return Listener(socket.create_server(place, family=family, backlog=backlog, reuse_port=reuse_port))
     except OSError as error:
-        raise CannotListen(sentence(interface, port, error)) from error
+        raise CannotListen(sentence(interface, port, error, option)) from error
 
 
 def listen_at(path: str, access: Access, backlog: int) -> Listener:
@@ -95,7 +106,7 @@ def listen_at(path: str, access: Access, backlog: int) -> Listener:
     return Listener(wire, file=file)
 
 
-def sentence(interface: str, port: int, error: OSError) -> str:
+def sentence(interface: str, port: int, error: OSError, option: str = "http_port") -> str:
     """Why an address could not be bound, and what to do."""
     if isinstance(error, socket.gaierror):
         return f"cannot listen on {interface}: {str(error.strerror).lower()}; correct the name in http_interface"
@@ -104,8 +115,8 @@ def sentence(interface: str, port: int, error: OSError) -> str:
     if error.errno == errno.EADDRNOTAVAIL:
         return f"{where}; this machine has no such address, choose another http_interface"
     if isinstance(error, PermissionError):
-        return f"{where}; ports below 1024 need root or CAP_NET_BIND_SERVICE, choose another http_port"
-    return f"{where}; stop what uses it (ss -ltnp 'sport = :{port}'), or choose another http_port or http_interface"
+        return f"{where}; ports below 1024 need root or CAP_NET_BIND_SERVICE, choose another {option}"
+    return f"{where}; stop what uses it (ss -ltnp 'sport = :{port}'), or choose another {option} or http_interface"
 
 
 def address(wire: socket.socket) -> str:

@@ -91,5 +91,29 @@ def cron_fixed(settings: Settings) -> str:
 
 
 HTTP = Pool("http", 0, True, 1, lambda settings: settings.processes, http_limits, http_fixed)
+
+
+def live_limits(settings: Settings) -> Limits:
+    """What a websocket worker may take: its connections last, so there is no limit of their time."""
+    soft, hard = settings.limit_memory_soft_gevent, settings.limit_memory_hard_gevent
+    own = {
+        limit: f"{limit.value}_gevent"
+        for limit, value in ((Limit.MEMORY_SOFT, soft), (Limit.MEMORY_HARD, hard))
+        if value is not None
+    }
+    return Limits(
+        settings.limit_memory_soft if soft is None else soft,
+        settings.limit_memory_hard if hard is None else hard,
+        age=settings.limit_time_worker,
+        words=Words("connection", "WorkerWebSocket", own),
+    )
+
+
+def live_fixed(settings: Settings) -> str:
+    """Why there cannot be more or fewer websocket workers."""
+    return "" if settings.listens else "this server listens nowhere (http_enable = False and websocket_workers = 0)"
+
+
 CRON = Pool("cron", PLACES, False, 0, lambda settings: settings.cron_processes, cron_limits, cron_fixed)
-POOLS = (HTTP, CRON)
+LIVE = Pool("websocket", 2 * PLACES, True, 0, lambda settings: settings.websocket_workers, live_limits, live_fixed)
+POOLS = (HTTP, CRON, LIVE)

@@ -7,16 +7,19 @@ import sys
 from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
+from prefork.config.problems import DEFAULT
+from prefork.events import PortUnheard
 from prefork.journal import Journal, Sink
 from prefork.kernel import adopt_orphans, set_title
 from prefork.master import owner
-from prefork.master.listeners import CannotListen, listeners
+from prefork.master.listeners import CannotListen, listeners, live_listeners
 from prefork.master.loop import Master
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from prefork.config import Settings
+    from prefork.master.listeners import Listener
 
 UNUSABLE = 1  # the exit status when the settings can't be used on this machine at this moment
 
@@ -35,9 +38,12 @@ def serve(settings: Settings, reread: Callable[[], Settings]) -> int:
             secret = owner.open_secret(settings.session_secret_file)
             log = owner.open_log(settings.logfile)
             opened = []
-            for listener in listeners(settings) if settings.http_enable else ():
+            for listener in listeners(settings) if settings.listens else ():
                 leaving.callback(listener.remove)
                 opened.append(listener)
+            unheard = ""
+            if not any(listener.passed for listener in opened):
+                unheard = open_live(settings, opened)
             if settings.pidfile:
                 owner.write_pid(settings.pidfile)
                 leaving.callback(owner.remove_pid, settings.pidfile)
@@ -50,4 +56,20 @@ def serve(settings: Settings, reread: Callable[[], Settings]) -> int:
         adopt_orphans()
         set_title(f"prefork: master [{settings.subject}]")
         journal = Journal(Sink(log), level=settings.log_level, as_json=settings.log_format == "json", logger="prefork.master")
+        if unheard:
+            journal.emit(PortUnheard(unheard))
         return Master(settings, reread, opened, spool, [*places, secret], log, journal).run()
+
+
+def open_live(settings: Settings, opened: list[Listener]) -> str:
+    """Open the sockets for WebSockets alone; returns why there are none where they are not missed. Raises CannotListen.
+
+    Nobody has asked for the default port, a second server on the machine has it taken, and the main port serves WebSockets as well.
+    """
+    try:
+        opened += live_listeners(settings)
+    except CannotListen as error:
+        if not settings.http_enable or settings.source("websocket_port") is not DEFAULT:
+            raise
+        return str(error)
+    return ""

@@ -11,7 +11,7 @@ from prefork.master.crew import is_busy, job_of
 from prefork.master.fleet import State
 from prefork.master.gauges import task_of
 from prefork.master.lanes import lanes
-from prefork.master.pools import CRON, HTTP
+from prefork.master.pools import CRON, HTTP, LIVE
 from prefork.scoreboard import (
     ABANDONED,
     ANSWERED,
@@ -20,6 +20,7 @@ from prefork.scoreboard import (
     DISPATCHER,
     FAILED,
     OLDEST,
+    OPEN,
     QUEUED,
     REFUSED,
     REQUESTS,
@@ -58,6 +59,7 @@ def snapshot(master: Master) -> dict[str, Any]:
         "threads": master.settings.threads if master.settings.threaded else None,
         **places(master, HTTP),
         "cron": places(master, CRON),
+        "websocket": {**places(master, LIVE), "connections": open_connections(master)},
         "queue": {
             "length": counters[QUEUED],
             "size": master.settings.queue_size,
@@ -94,10 +96,12 @@ def line(master: Master) -> str:
     """The server in a line. It changes with the server's state, not with every request."""
     if master.stopping:
         return f"stopping: {master.stopping.cause}; workers left: {len(master.crew.workers)}"
-    http, cron = (places(master, pool) for pool in (HTTP, CRON))
+    http, cron, live = (places(master, pool) for pool in (HTTP, CRON, LIVE))
     said = f"{master.state()}, workers ready: {http['ready']} of {http['wanted']}"
     if cron["wanted"]:
         said += f", for jobs: {cron['ready']} of {cron['wanted']}"
+    if live["wanted"]:
+        said += f", for WebSockets: {live['ready']} of {live['wanted']}"
     said += f", generation {master.generation}"
     if failures := max(supply.backoff.failures for supply in master.supplies.values()):
         said += f"; workers that failed at their start, in a row: {failures}"
@@ -106,10 +110,15 @@ def line(master: Master) -> str:
     return said
 
 
+def open_connections(master: Master) -> int:
+    """How many connections the websocket workers have."""
+    return sum(master.scoreboard.slot(worker.slot)[OPEN] for worker in master.crew.all() if worker.pool is LIVE)
+
+
 def places(master: Master, pool: Pool) -> dict[str, int]:
     """How many of a pool's workers are wanted and ready; in threaded mode, how many of its threads."""
     supply = master.supplies[pool.name]
-    threads = master.settings.threads if pool.fed and master.settings.threaded else 1
+    threads = master.settings.threads if pool is HTTP and master.settings.threaded else 1
     return {
         "wanted": supply.count * threads,
         "ready": sum(len(worker.slots) for worker in supply.of(master.crew.ready())),

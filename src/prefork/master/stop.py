@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from prefork.events import StopForced, StopIncomplete, Stopped
 from prefork.master.fleet import State
+from prefork.master.pools import HTTP, LIVE
 from prefork.master.spawn import kill_group, strangers
 
 if TYPE_CHECKING:
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from prefork.master.fleet import Worker
     from prefork.master.loop import Master
 
+FAREWELL = 8.0  # seconds beyond websocket_farewell: what a client has to answer its close frame, and more
 PATIENCE = 2.0  # seconds beyond the agreed time before the dispatcher counts as stuck
 
 
@@ -27,6 +29,7 @@ class Stop:
         self.cause = said.cause
         self.started = time.monotonic()
         self.drained = self.dismissed = False
+        self.sockets_until = float("inf")  # when websocket workers have had the time to let everybody go
         self.kill_at = float("inf")  # when templates and dispatcher count as stuck
         self.killed_at = float("inf")  # when workers were killed
         self.status = 0
@@ -45,9 +48,10 @@ class Stop:
     def dispatcher_drained(self, master: Master, unfinished: int) -> None:
         """The dispatcher has no request any more, or has waited long enough for those that are left."""
         self.drained = True
+        self.sockets_until = time.monotonic() + master.settings.websocket_farewell + FAREWELL
         if unfinished:
             master.journal.emit(StopForced(f"{unfinished} requests were not finished within graceful_timeout"))
-            self._kill(master, [worker for worker in master.crew.all() if worker.pool.fed])
+            self._kill(master, [worker for worker in master.crew.all() if worker.pool is HTTP])
 
     def step(self, master: Master, now: float) -> None:
         """Go on with the stop as far as it can go."""
@@ -55,6 +59,8 @@ class Stop:
             self.force(master, "the dispatcher did not drain in time")
         if now > self.jobs_until:
             self._end_jobs(master)
+        if now > self.sockets_until:
+            self._end_sockets(master)
         if self.drained and not master.crew.workers and not self.dismissed:
             self._dismiss(master, now)
         if now > self.kill_at:
@@ -94,6 +100,14 @@ class Stop:
         if late:
             names = ", ".join(worker.name for worker in late)
             master.journal.emit(StopForced(f"the jobs of {names} were not finished within graceful_timeout_cron"))
+            self._kill(master, late)
+
+    def _end_sockets(self, master: Master) -> None:
+        """Nobody waits any longer for clients to leave."""
+        late = [worker for worker in master.crew.all() if worker.pool is LIVE and worker.state is State.RETIRING]
+        if late:
+            names = ", ".join(worker.name for worker in late)
+            master.journal.emit(StopForced(f"the connections of {names} were not closed within websocket_farewell"))
             self._kill(master, late)
 
     def force(self, master: Master, reason: str, status: int = 0) -> None:

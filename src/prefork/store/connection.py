@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     import psycopg
 
     Connection = psycopg.Connection[Any]
+    AsyncConnection = psycopg.AsyncConnection[Any]
 
 PATIENCE = 5  # seconds for a connection to be made
 GLANCE = 0.05  # seconds
@@ -34,21 +35,33 @@ class Unavailable(Exception):
 
 def connect(where: Address | None, name: str, *, direct: bool = False) -> Connection:
     """A connection that shows as `name` in the database. `direct` is one that notices arrive on. Raises Unavailable."""
-    if where is None:
-        raise Unavailable("no database is known here; set store_dsn, or PREFORK_STORE_DSN for a script")
-    if where.dsn.startswith("sqlite:"):
+    if where is not None and where.dsn.startswith("sqlite:"):
         return opened(where.dsn)
+    dsn, manner = means(where, name, direct=direct)
     psycopg = driver()
-    dsn = where.listen or where.dsn if direct else where.dsn
-    prepare = None if direct else where.prepare
-    until = time.monotonic() + where.patience
-    while where.patience and not there(psycopg, dsn) and time.monotonic() < until:
+    until = time.monotonic() + (where.patience if where else 0.0)
+    while time.monotonic() < until and not there(psycopg, dsn):
         time.sleep(GLANCE)
     with translated():
-        made: Connection = psycopg.connect(
-            dsn, autocommit=True, prepare_threshold=prepare, application_name=name, connect_timeout=PATIENCE, **SILENCE
-        )
+        made: Connection = psycopg.connect(dsn, **manner)
         return made
+
+
+async def connect_in_loop(where: Address | None, name: str, *, direct: bool = False) -> AsyncConnection:
+    """The same for an event loop, without patience: whoever runs in one tries again."""
+    psycopg = driver()
+    dsn, manner = means(where, name, direct=direct)
+    with translated():
+        made: AsyncConnection = await psycopg.AsyncConnection.connect(dsn, **manner)
+        return made
+
+
+def means(where: Address | None, name: str, *, direct: bool) -> tuple[str, dict[str, Any]]:
+    """What the driver is told: the address, and how the connection shall behave."""
+    if where is None:
+        raise Unavailable("no database is known here; set store_dsn, or PREFORK_STORE_DSN for a script")
+    manner = {"prepare_threshold": None if direct else where.prepare, "application_name": name, "connect_timeout": PATIENCE}
+    return where.listen or where.dsn if direct else where.dsn, {"autocommit": True, **manner, **SILENCE}
 
 
 def there(psycopg: Any, dsn: str) -> bool:

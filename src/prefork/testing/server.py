@@ -24,7 +24,7 @@ from prefork.testing import processes
 from prefork.testing.log import Event, Log
 from prefork.testing.ports import free_port
 
-DEFAULTS: dict[str, object] = {"workers": 2, "http_interface": "127.0.0.1"}
+DEFAULTS: dict[str, object] = {"workers": 2, "websocket_workers": 0, "http_interface": "127.0.0.1"}
 SERVING = frozenset({"idle", "busy", "waiting"})
 GRACE = 2.0  # seconds that processes may take to follow their master
 
@@ -55,6 +55,7 @@ class Server:
         self.configuration = os.path.join(self.directory, "prefork.conf")
         self.socket_path = os.path.join(self.data_dir, "prefork.sock")
         self.port = free_port()
+        self.websocket_port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         self.log = Log()
         self._mark = str(uuid.uuid4())
@@ -71,6 +72,7 @@ class Server:
             "python": interpreter,
             "data_dir": self.data_dir,
             "http_port": self.port,
+            "websocket_port": self.websocket_port,
         }
         self._options = {**DEFAULTS, **own}
         os.mkdir(self.data_dir)

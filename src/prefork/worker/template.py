@@ -62,6 +62,7 @@ class Template:
         self.host = self.host_of(orders)
         self.source: Callable[[Identity], Source] | None = None
         self.hooks = Hooks(orders["hooks"])
+        self.authorize: Callable[..., Any] | None = None
         self.loaded = False
         self.spool = spool
         self.own = {channel.wire.fileno(), scoreboard, reports}
@@ -93,12 +94,14 @@ class Template:
         return True
 
     def load(self) -> None:
-        """Import the application, and find its hooks and its jobs."""
+        """Import the application, and find its hooks, its jobs, and who says what may be subscribed to."""
         if self.host:
             self.host.load()
         self.hooks.load()
         for module in self.orders["jobs"]:
             imported(f"jobs = {module}", module)
+        if name := self.orders["websocket_authorize"]:
+            self.authorize = function(f"websocket_authorize = {name}", name)
         if name := self.orders["job_source"]:
             self.source = function(f"job_source = {name}", name)
         elif self.host:
@@ -164,8 +167,7 @@ class Template:
             if not self.loaded:
                 self.load()
             pool = POOLS[order["pool"]]
-            if pool.stands_back:
-                stand_back()
+            pool.stand_back()
             self.hooks.call("after_fork", worker)
             body = pool.prepare(self, order)
             self.hooks.call("worker_ready", worker)
@@ -227,26 +229,36 @@ def cron(template: Template, order: dict[str, Any]) -> Body:
     return body
 
 
+def websocket(template: Template, order: dict[str, Any]) -> Body:  # noqa: ARG001 - as the others
+    """The body of a websocket worker. What only it needs is imported here: others are smaller without it."""
+    from prefork.worker.live.serve import prepare
+
+    assert given.tell
+    return prepare(template.orders["websocket"], template.authorize, template.output, given.tell)
+
+
 class Pool(NamedTuple):
-    """What workers of one kind are made of: their body, and whether they leave the processors to others."""
+    """What workers of one kind are made of: their body, and how far they stand back for others.
+
+    `nice` is that of nice(2). `idle`: they get the processor time that nobody else wants. The former alone is a small share and no
+    more: a request that wakes up beside a job waits for its turn, and two requests stay on one processor while a job computes on
+    another. To SCHED_IDLE (sched(7)) every other process goes first, and a processor with such a one counts as idle.
+    """
 
     prepare: Callable[[Template, dict[str, Any]], Body]
-    stands_back: bool = False
+    nice: int = 0
+    idle: bool = False
+
+    def stand_back(self) -> None:
+        """Do so, with all that this process will start."""
+        os.nice(self.nice)
+        if self.idle:
+            with contextlib.suppress(OSError):  # what confines this server forbids it: the share is what is left then
+                os.sched_setscheduler(0, os.SCHED_IDLE, os.sched_param(0))
 
 
-POOLS = {"http": Pool(http), "cron": Pool(cron, stands_back=True)}
-
-
-def stand_back() -> None:
-    """Have this process, and all that it starts, get the processor time that others leave.
-
-    Nice 19 is what tools show. It would be a small share and no more: a request that wakes up beside a job waits for its turn, and
-    two requests stay on one processor while a job computes on another. To SCHED_IDLE (sched(7)) every other one goes first, and a
-    processor with such a process counts as idle.
-    """
-    os.nice(19)
-    with contextlib.suppress(OSError):  # what confines this server forbids it: the share is what is left then
-        os.sched_setscheduler(0, os.SCHED_IDLE, os.sched_param(0))
+# Jobs show nice 19 to those who look, as Odoo's do; a crowd that connects slows down itself first.
+POOLS = {"http": Pool(http), "cron": Pool(cron, nice=19, idle=True), "websocket": Pool(websocket, nice=5)}
 
 
 def traced(error: BaseException) -> str | None:

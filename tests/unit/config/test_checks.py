@@ -87,8 +87,8 @@ def test_memory_that_cannot_fit_shows_its_numbers(configure: Configure) -> None:
             "odoo.conf:2: trusted_proxies: every client is trusted and can forge its address; list your proxies only",
         ),
         (
-            "limit_memory_soft_gevent = 1G\ngevent_port = 8072\nconsole = None",
-            "no effect yet: websocket_port, limit_memory_soft_gevent; these are accepted, but this version does not use them",
+            "console_port = 8071\nconsole = None",
+            "no effect yet: console_port; these are accepted, but this version does not use them",
         ),
     ],
 )

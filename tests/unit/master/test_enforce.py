@@ -146,6 +146,8 @@ class Court:
             limit_time_worker=0.0,
             limit_time_real_cron=3.0,
             limit_time_worker_cron=0.0,
+            limit_memory_soft_gevent=None,
+            limit_memory_hard_gevent=None,
         )
         self.journal = SimpleNamespace(emit=self.events.append)
         self.front = SimpleNamespace(tell=lambda kind, **said: self.told.append({"kind": kind, **said}))

@@ -7,6 +7,7 @@ needs a restart is held by an open socket or file, or by a process that outlives
 from prefork.config.groups.application import Application
 from prefork.config.groups.http import HTTP
 from prefork.config.groups.limits import Limits
+from prefork.config.groups.live import Live
 from prefork.config.groups.logging import Logging
 from prefork.config.groups.process import Process
 from prefork.config.groups.sessions import Sessions
@@ -14,6 +15,6 @@ from prefork.config.groups.store import Store
 from prefork.config.groups.timeouts import Timeouts
 from prefork.config.groups.workers import Workers
 
-__all__ = ["GROUPS", "HTTP", "Application", "Limits", "Logging", "Process", "Sessions", "Store", "Timeouts", "Workers"]
+__all__ = ["GROUPS", "HTTP", "Application", "Limits", "Live", "Logging", "Process", "Sessions", "Store", "Timeouts", "Workers"]
 
-GROUPS: tuple[type, ...] = (Application, Workers, HTTP, Limits, Timeouts, Store, Logging, Process, Sessions)
+GROUPS: tuple[type, ...] = (Application, Workers, HTTP, Live, Limits, Timeouts, Store, Logging, Process, Sessions)

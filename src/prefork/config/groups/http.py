@@ -78,12 +78,11 @@ class HTTP:
     websocket_port: int = option(
         kinds.OLD_PORT,
         8072,
-        "The port for WebSocket and long-polling connections",
+        "The port for WebSocket and long-polling connections alone, at each address; they are served at `http_port` as well",
         applies="restart",
         minimum=1,
         maximum=65535,
         aliases=("gevent_port", "longpolling_port"),
-        inert=True,
     )
     proxy_mode: bool = option(kinds.SWITCH, False, "Whether the X-Forwarded headers of a trusted proxy are believed")
     trusted_proxies: tuple[str, ...] = option(

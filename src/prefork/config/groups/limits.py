@@ -37,10 +37,10 @@ class Limits:
         applies="restart",
     )
     limit_memory_soft_gevent: int | None = option(
-        kinds.SIZE, None, "The soft limit of WebSocket workers; not set means the same as `limit_memory_soft`", inert=True
+        kinds.SIZE, None, "The soft limit of WebSocket workers; not set means the same as `limit_memory_soft`"
     )
     limit_memory_hard_gevent: int | None = option(
-        kinds.SIZE, None, "The hard limit of WebSocket workers; not set means the same as `limit_memory_hard`", inert=True
+        kinds.SIZE, None, "The hard limit of WebSocket workers; not set means the same as `limit_memory_hard`"
     )
     limit_time_cpu: float = option(
         kinds.TIME,

@@ -1,4 +1,4 @@
-"""The options of scheduled jobs, and of the database that Prefork keeps its own things in."""
+"""The options of scheduled jobs, of the bus, and of the database that Prefork keeps its own things in."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from prefork.config import kinds
-from prefork.config.dsn import conninfo
+from prefork.config.dsn import SQLITE, conninfo
 from prefork.config.option import Derived, Surroundings, option
-from prefork.config.quantities import HIGHEST
+from prefork.config.quantities import HIGHEST, LONGEST
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -24,9 +24,19 @@ def configured(values: Mapping[str, Any], _surroundings: Surroundings) -> str | 
     return conninfo({**words, "sslmode": values["db_sslmode"]})
 
 
+def stored(values: Mapping[str, Any], surroundings: Surroundings) -> bool:
+    """Whether there is a store in any case that can do it. The database of an Odoo is none, and a SQLite file has no notices."""
+    if values["workers"] == 0 and values["store_dsn"] is None and values["session_store"] != "postgresql":
+        return False
+    if (values["store_dsn"] or "").startswith(SQLITE):
+        return False
+    odoos = values["odoo"] and values["store_dsn"] == configured(values, surroundings)
+    return bool(values["jobs"]) or values["session_store"] == "postgresql" or (values["store_dsn"] is not None and not odoos)
+
+
 @dataclass(frozen=True, kw_only=True)
 class Store:
-    """Scheduled jobs, and the database that they and Prefork's other lasting things are kept in."""
+    """Scheduled jobs, the bus, and the database that they and Prefork's other lasting things are kept in."""
 
     jobs: tuple[str, ...] = option(
         kinds.NAMES, (), "The application's modules that declare scheduled jobs; they are imported with the application"
@@ -53,6 +63,17 @@ class Store:
         "A statement is prepared after this many uses on a connection; 0 means never, as PgBouncer before 1.21 needs it",
         minimum=0,
         maximum=HIGHEST,
+    )
+    bus: bool = option(
+        kinds.SWITCH,
+        Derived(stored, "True where something is stored, or a database is named"),
+        "What `prefork.bus` publishes reaches those who listen on WebSockets and long polls",
+    )
+    bus_retention: float = option(
+        kinds.TIME, 86_400.0, "Messages of the bus are kept for this long, for those who come back", minimum=60, maximum=LONGEST
+    )
+    bus_retention_count: int = option(
+        kinds.NUMBER, 1_000_000, "No more messages of the bus are kept than this", minimum=1000, maximum=HIGHEST
     )
     db_host: str | None = option(kinds.WORD, None, "The host of the application's database, or its socket's directory")
     db_port: int | None = option(kinds.PORT, None, "The port of the application's database", minimum=1, maximum=65535)

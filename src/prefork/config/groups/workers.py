@@ -38,7 +38,12 @@ class Workers:
         maximum=512,
     )
     websocket_workers: int = option(
-        kinds.NUMBER, 1, "Workers for WebSocket and long-polling connections", minimum=0, maximum=512, inert=True
+        kinds.NUMBER,
+        Derived(lambda values, _: int(values["http_enable"] and not values["odoo"]), "1; none without HTTP, and for Odoo"),
+        "Workers for WebSocket and long-polling connections, each with thousands of them; they come on top of `workers`, and a "
+        "node may have nothing else",
+        minimum=0,
+        maximum=512,
     )
     boot_timeout: float = option(
         kinds.TIME, 120.0, "A worker that is not ready after this time counts as failed", minimum=SHORTEST, maximum=LONGEST

@@ -1,0 +1,134 @@
+"""Pure: who listens to what, how far each has heard, and what a page of messages means for whom.
+
+Most are at the `head`, where the hub reads on for all of them at once. Who comes is *behind*, and hears nothing from the head
+before it has caught up. A page is for those only who were there when it was asked for: it has none of the channels of who came
+since. So each hears every message of its channels once, in the order of positions.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol
+
+from prefork.store.bus import Message, Page
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+OURS = ""  # the channel of what the bus itself has to say, of which nobody else can publish
+LOST = b'{"lost": true}'  # what came before this position is not kept any more, and was missed
+HERE = b"null"  # there was nothing before this position: from here one can go on
+
+
+class Subscriber(Protocol):
+    """Somebody who listens."""
+
+    def deliver(self, messages: Sequence[Message]) -> None:
+        """Take what is new, in order. Called in the loop; must not wait."""
+
+
+Delivery = tuple[Subscriber, "list[Message]"]
+
+
+class Seat:
+    """Somebody's place: nothing of `channels` is to come up to `position`."""
+
+    def __init__(self, subscriber: Subscriber, channels: frozenset[str], position: int) -> None:
+        self.subscriber = subscriber
+        self.channels = channels
+        self.position = position
+
+
+class Audience:
+    """`head` is up to where those have heard who are not `behind`; None before the hub knows."""
+
+    def __init__(self) -> None:
+        self.head: int | None = None
+        self.seats: dict[Subscriber, Seat] = {}
+        self.channels: dict[str, dict[Seat, None]] = {}
+        self.behind: dict[Seat, None] = {}
+        self.asked: set[Seat] = set()  # those of them whom the next page is for
+
+    def enter(self, subscriber: Subscriber, channels: frozenset[str], position: int) -> None:
+        """Have somebody listen from a position on, or to other channels than before."""
+        self.leave(subscriber)
+        seat = self.seats[subscriber] = Seat(subscriber, channels, position)
+        for channel in channels:
+            self.channels.setdefault(channel, {})[seat] = None
+        self.behind[seat] = None
+
+    def leave(self, subscriber: Subscriber) -> None:
+        """Let somebody go, if it is there."""
+        seat = self.seats.pop(subscriber, None)
+        if seat is None:
+            return
+        self.behind.pop(seat, None)
+        self.asked.discard(seat)
+        for channel in seat.channels:
+            del self.channels[channel][seat]
+            if not self.channels[channel]:
+                del self.channels[channel]
+
+    def position(self, subscriber: Subscriber) -> int | None:
+        """Up to where somebody has heard who is here; the head for others."""
+        seat = self.seats.get(subscriber)
+        if seat is None:
+            return self.head
+        return seat.position if seat in self.behind or self.head is None else max(seat.position, self.head)
+
+    def slowest(self) -> int:
+        """Up to where everybody has heard."""
+        assert self.head is not None
+        return min([self.head, *(seat.position for seat in self.behind)])
+
+    def ask(self) -> tuple[int, set[str]]:
+        """From where on and of which channels those who are behind have not heard: what the next page to catch up with is about."""
+        self.asked = set(self.behind)
+        return min(seat.position for seat in self.asked), set().union(*(seat.channels for seat in self.asked))
+
+    def hear(self, page: Page) -> list[Delivery]:
+        """What a page that begins at the head brings to those who are there."""
+        assert self.head is not None
+        there = [seat for seat in self.seats.values() if seat not in self.behind] if gap(self.head, page) else []
+        for seat in there:
+            seat.position = self.head
+        found = self._spread(page, there, late=False)
+        self.head = reached(self.head, page)
+        return found
+
+    def catch_up(self, page: Page) -> list[Delivery]:
+        """What the page that was asked for brings to those who are behind; who comes to the head is so no more."""
+        assert self.head is not None
+        found = self._spread(page, [seat for seat in self.asked if gap(seat.position, page)], late=True)
+        for seat in self.asked:
+            seat.position = reached(seat.position, page)
+            if seat.position >= self.head:
+                del self.behind[seat]
+        return found
+
+    def remind(self) -> list[Delivery]:
+        """Tell everybody how far it is: who hears of nothing for long does not come back with a position that is forgotten."""
+        assert self.head is not None
+        mark = [Message(self.head, OURS, HERE)]
+        return [(seat.subscriber, mark) for seat in self.seats.values() if seat not in self.behind]
+
+    def _spread(self, page: Page, losers: Iterable[Seat], *, late: bool) -> list[Delivery]:
+        """The messages of a page for each seat, of those who asked or of those at the head; losers are told first."""
+        found: dict[Seat, list[Message]] = {}
+        for seat in losers:
+            seat.position = min(max(seat.position, page.floor), page.head)
+            found[seat] = [Message(seat.position, OURS, LOST)]
+        for message in page.messages:
+            for seat in self.channels.get(message.channel, ()):
+                if (seat in self.asked if late else seat not in self.behind) and message.position > seat.position:
+                    found.setdefault(seat, []).append(message)
+        return [(seat.subscriber, messages) for seat, messages in found.items()]
+
+
+def gap(position: int, page: Page) -> bool:
+    """Whether something after a position is not kept any more, or the position is of a history that a failover has cut off."""
+    return position < page.floor or position > page.head
+
+
+def reached(position: int, page: Page) -> int:
+    """Up to where one has heard with a page, who had heard up to a position."""
+    return max(min(position, page.head), page.until, page.floor)

@@ -1,0 +1,106 @@
+"""The bus in the database: one function for each statement of `bus.sql`, values in, values out.
+
+Who publishes does it on any connection of Python's database API; who reads does it in an event loop, on psycopg's. Every function
+is one short transaction, or part of the caller's.
+"""
+
+from __future__ import annotations
+
+import inspect
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from prefork.store.statements import statements
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
+
+    import psycopg
+
+    Connection = psycopg.AsyncConnection[Any]
+
+SQL = statements("bus.sql")
+PATIENCE = 60.0  # seconds for which a reader that is not seen counts as there
+AT_ONCE = 5_000  # messages that one transaction forgets
+
+
+class Message(NamedTuple):
+    """What somebody published: JSON, in UTF-8."""
+
+    position: int
+    channel: str
+    payload: bytes
+
+
+class Page(NamedTuple):
+    """What was read. Nothing is left out up to `until`; the table has what is above `floor`, and ends at `head`."""
+
+    messages: list[Message]
+    until: int
+    floor: int
+    head: int
+
+
+class Kept(NamedTuple):
+    """What is kept: messages of so many seconds, and so many at the most."""
+
+    age: float
+    most: int
+
+
+def publish(connection: Any, channel: str, payload: str) -> None:
+    """Have a message published when the caller's transaction commits. Raises TypeError for a connection of an event loop."""
+    cursor = (connection if hasattr(connection, "cursor") else connection.connection).cursor()
+    try:
+        if inspect.isawaitable(sent := cursor.execute(SQL["publish"].decode(), (channel, payload))):
+            if inspect.iscoroutine(sent):
+                sent.close()
+            raise TypeError(
+                f"{type(connection).__name__} belongs to an event loop; publish on a connection that is not asynchronous"
+            )
+    finally:
+        closed = cursor.close()
+        if inspect.iscoroutine(closed):
+            closed.close()
+
+
+async def listen(connection: Connection) -> None:
+    """Hear the bell on this connection."""
+    await connection.execute(SQL["listen"])
+
+
+async def head(connection: Connection) -> int:
+    """The position of the latest message."""
+    row = await (await connection.execute(SQL["head"])).fetchone()
+    assert row is not None
+    return int(row[0])
+
+
+async def read(connection: Connection, after: int, channels: Collection[str], most: int) -> Page:
+    """The messages of these channels among the next `most` of all."""
+    cursor = await connection.execute(SQL["read"], {"after": after, "channels": list(channels), "most": most})
+    rows = await cursor.fetchall()
+    until, floor, latest = rows[0][:3]
+    return Page([Message(row[3], row[4], row[5].encode()) for row in rows if row[3] is not None], until, floor, latest)
+
+
+async def beat(connection: Connection, reader: str, position: int) -> None:
+    """Say that a reader is there, and that it has had everything up to a position."""
+    await connection.execute(SQL["beat"], {"reader": reader, "position": position})
+
+
+async def leave(connection: Connection, reader: str) -> None:
+    """Say that a reader has gone."""
+    await connection.execute(SQL["leave"], {"reader": reader})
+
+
+async def bury(connection: Connection) -> None:
+    """Forget readers that are gone, and did not say so."""
+    await connection.execute(SQL["bury"], {"patience": PATIENCE})
+
+
+async def forget(connection: Connection, kept: Kept) -> int:
+    """Delete what need not be kept any more, unless somebody does it at this moment. Returns how many messages that were."""
+    values = {"patience": PATIENCE, "at_once": AT_ONCE, **kept._asdict()}
+    row = await (await connection.execute(SQL["forget"], values)).fetchone()
+    assert row is not None
+    return int(row[0])

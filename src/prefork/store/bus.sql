@@ -1,0 +1,50 @@
+-- publish: A message, which gets its position when this transaction commits.
+INSERT INTO prefork.messages (channel, payload) VALUES (%s, %s)
+
+-- listen: Hear the bell.
+LISTEN prefork_bus
+
+-- head: Where the bus is now.
+SELECT coalesce((SELECT max(position) FROM prefork.messages), floor) FROM prefork.bus
+
+-- read: The next messages after a position, of some channels; up to where that is, and what there is at all. It is one row at least.
+WITH page AS MATERIALIZED (
+    SELECT position, channel, payload FROM prefork.messages WHERE position > %(after)s ORDER BY position LIMIT %(most)s
+), edges AS (
+    SELECT floor, coalesce((SELECT max(position) FROM prefork.messages), floor) AS head FROM prefork.bus
+)
+SELECT coalesce((SELECT max(position) FROM page), least(%(after)s, head)), floor, head, position, channel, payload::text
+FROM edges LEFT JOIN page ON channel = ANY(%(channels)s)
+ORDER BY position
+
+-- beat: A reader is there, and how far it has come.
+INSERT INTO prefork.readers AS known (id, position) VALUES (%(reader)s, %(position)s)
+ON CONFLICT (id) DO UPDATE SET position = excluded.position, seen_at = now()
+
+-- leave: A reader has gone.
+DELETE FROM prefork.readers WHERE id = %(reader)s
+
+-- forget: Delete the oldest messages, where they are too old or too many and every reader has had them. One at a time does it; the
+-- floor and the messages go in one transaction, so that a reader sees both. After a restart of the database readers have time to come back.
+WITH held AS (
+    SELECT floor FROM prefork.bus FOR UPDATE SKIP LOCKED
+), oldest AS MATERIALIZED (
+    SELECT position, at FROM prefork.messages WHERE position IS NOT NULL ORDER BY position LIMIT %(at_once)s
+), slowest AS (
+    SELECT min(position) AS position FROM prefork.readers
+    WHERE greatest(seen_at, pg_postmaster_start_time()) > now() - make_interval(secs => %(patience)s)
+), edge AS (
+    SELECT max(oldest.position) AS position FROM oldest, slowest
+    WHERE (at < now() - make_interval(secs => %(age)s)
+           OR oldest.position <= (SELECT max(position) FROM prefork.messages) - %(most)s)
+      AND oldest.position <= coalesce(slowest.position, oldest.position)
+), gone AS (
+    DELETE FROM prefork.messages AS message USING edge, held WHERE message.position <= edge.position RETURNING 1
+), raised AS (
+    UPDATE prefork.bus AS bus SET floor = greatest(bus.floor, edge.position) FROM edge, held WHERE edge.position IS NOT NULL
+)
+SELECT count(*) FROM gone
+
+-- bury: Forget readers that are gone, and did not say so.
+DELETE FROM prefork.readers
+WHERE greatest(seen_at, pg_postmaster_start_time()) < now() - make_interval(secs => %(patience)s)

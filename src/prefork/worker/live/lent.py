@@ -1,0 +1,91 @@
+"""What a websocket worker needs and the application's environment may not have: a framing library, a faster event loop.
+
+The library is the application's own where it has one, and otherwise that of Prefork's environment, which is lent: this one package
+becomes importable here and nothing else of that environment. Never done in another kind of worker.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import importlib.util
+import logging
+import sys
+from typing import Any, NamedTuple
+
+from prefork.worker.traces import sentence
+
+
+class Missing(Exception):
+    """There is no framing library for this interpreter; the sentence says why, and what to do."""
+
+
+class Framing(NamedTuple):
+    """What is used of the library. Its log is silent: what happens to connections is told in the server's own."""
+
+    handshake: Any
+    request: Any
+    headers: Any
+    text: Any
+    binary: Any
+    continuation: Any
+    protocol: Any
+    server: Any
+    opened: Any
+    logger: logging.Logger
+
+
+def framing(package: str) -> Framing:
+    """The library; `package` is the directory of the one that can be lent. Raises Missing."""
+    try:
+        return imported(package)
+    except Exception as error:
+        python = ".".join(map(str, sys.version_info[:2]))
+        raise Missing(
+            f"the websockets library cannot be used with the application's Python {python} ({sentence(error)}); "
+            "install one that can in the application's environment (pip install websockets)"
+        ) from error
+
+
+def imported(package: str) -> Framing:
+    """The parts of the library. Raises whatever its import raises."""
+    if importlib.util.find_spec("websockets") is None:
+        lend("websockets", package)
+    from websockets.datastructures import Headers
+    from websockets.frames import Opcode
+    from websockets.http11 import Request
+    from websockets.protocol import Protocol, Side, State
+    from websockets.server import ServerProtocol
+
+    logger = logging.getLogger("prefork.websockets")
+    logger.disabled = True
+    return Framing(
+        handshake=ServerProtocol,
+        request=Request,
+        headers=Headers,
+        text=Opcode.TEXT,
+        binary=Opcode.BINARY,
+        continuation=Opcode.CONT,
+        protocol=Protocol,
+        server=Side.SERVER,
+        opened=State.OPEN,
+        logger=logger,
+    )
+
+
+def lend(name: str, package: str) -> None:
+    """Make a package importable from its directory."""
+    spec = importlib.util.spec_from_file_location(name, package + "/__init__.py", submodule_search_locations=[package])
+    if spec is None or spec.loader is None:
+        raise ImportError(f"{package} holds no package")
+    module = sys.modules[name] = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+
+
+def event_loop() -> asyncio.AbstractEventLoop:
+    """A new loop: uvloop's where the application's environment has it."""
+    try:
+        from uvloop import new_event_loop
+    except ImportError:
+        return asyncio.new_event_loop()
+    made: asyncio.AbstractEventLoop = new_event_loop()
+    return made

@@ -1,0 +1,65 @@
+"""The body of a websocket worker: puts its parts together."""
+
+from __future__ import annotations
+
+import asyncio
+import resource
+from typing import TYPE_CHECKING, Any
+
+from prefork import given
+from prefork.bus.hub import Hub as Bus
+from prefork.store.address import address
+from prefork.store.bus import Kept
+from prefork.worker.live.authority import Authority
+from prefork.worker.live.hub import OFF, Silent
+from prefork.worker.live.keeper import Keeper, Terms
+from prefork.worker.live.lent import Missing, event_loop, framing
+
+if TYPE_CHECKING:
+    import socket
+    from typing import Callable
+
+    from prefork.scoreboard import Slot
+    from prefork.worker.live.hub import Hub
+    from prefork.worker.output import Output
+
+RESERVE = 128  # descriptors for what is no client's connection
+
+
+def prepare(
+    orders: dict[str, Any], authorize: Callable[..., Any] | None, output: Output, tell: Callable[..., Any]
+) -> Callable[[list[tuple[socket.socket, Slot]], int], int]:
+    """What to do with the pair and the slot. A library that is missing is told of once: long polls go on without it."""
+    try:
+        library = framing(orders["lent"])
+    except Missing as error:
+        library = None
+        tell("websockets_missing", reason=str(error))
+    terms = Terms(**orders["terms"])
+    terms = terms._replace(connections=min(terms.connections, room()))
+
+    def body(places: list[tuple[socket.socket, Slot]], limit: int) -> int:  # noqa: ARG001 - connections are not counted
+        ((pair, slot),) = places
+        loop = event_loop()
+        asyncio.set_event_loop(loop)
+        hub, off = listening(tell)
+        keeper = Keeper(loop, pair, slot, output, terms, library, Authority(loop, authorize), hub, off, tell)
+        loop.run_until_complete(keeper.run())
+        return 0
+
+    return body
+
+
+def listening(tell: Callable[..., Any]) -> tuple[Hub, str]:
+    """What clients can listen to, and why they cannot, if so."""
+    kept = given.settings.get("bus")
+    if kept is None:
+        return Silent(), OFF
+    return Bus(address(), tell=tell, kept=Kept(**kept)), ""
+
+
+def room() -> int:
+    """How many connections there are descriptors for, of as many as this process may have."""
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    return max(1, hard - RESERVE)

@@ -1,0 +1,96 @@
+"""One client's socket in the loop: what arrives is read when there is something, what it does not take waits, up to a bound.
+
+The dispatcher has let go of it, so nobody else reads or writes. Each call says MSG_DONTWAIT all the same: until the acknowledgement
+has arrived there are two owners, and the flag would be the other's, too.
+"""
+
+from __future__ import annotations
+
+import socket
+from typing import TYPE_CHECKING
+
+from prefork.messages import DONTWAIT
+
+if TYPE_CHECKING:
+    import asyncio
+    from typing import Callable
+
+BLOCK = 16384  # bytes read at once: what one client can have looked at before others have their turn
+
+
+class Wire:
+    """`heard(data)` is called with what arrives, empty bytes at the end. `waiting` is what the socket has not taken yet."""
+
+    __slots__ = ("descriptor", "ended", "heard", "loop", "socket", "waiting")
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, descriptor: int, heard: Callable[[bytes], None]) -> None:
+        self.loop = loop
+        self.descriptor = descriptor
+        self.socket = socket.SocketType(fileno=descriptor)
+        if self.socket.gettimeout() is not None:
+            self.socket.settimeout(None)  # an application's socket.setdefaulttimeout() is not meant for us
+        self.heard = heard
+        self.waiting = b""
+        self.ended = False  # nothing is sent behind what waits
+
+    def listen(self) -> None:
+        """Read from now on."""
+        self.loop.add_reader(self.descriptor, self._read)
+
+    def pause(self) -> None:
+        """Read nothing for the time being: the client has to wait."""
+        self.loop.remove_reader(self.descriptor)
+
+    def _read(self) -> None:
+        try:
+            data = self.socket.recv(BLOCK, DONTWAIT)
+        except BlockingIOError:
+            return
+        except OSError:
+            data = b""
+        self.heard(data)
+
+    def send(self, data: bytes) -> None:
+        """Send, or have it wait behind what waits already. A client that has gone is noticed by reading."""
+        if self.waiting:
+            self.waiting += data
+            return
+        sent = self._sent(data)
+        if sent < len(data):
+            self.waiting = data[sent:]
+            self.loop.add_writer(self.descriptor, self._flush)
+
+    def end(self) -> None:
+        """Send nothing more: the client sees the end behind what waits."""
+        self.ended = True
+        if not self.waiting:
+            self._shut(socket.SHUT_WR)
+
+    def close(self) -> None:
+        """Let go of the socket at once. The application's own forks may hold copies."""
+        self.loop.remove_reader(self.descriptor)
+        self.loop.remove_writer(self.descriptor)
+        self.waiting = b""
+        self._shut(socket.SHUT_RDWR)
+        self.socket.close()
+
+    def _flush(self) -> None:
+        self.waiting = self.waiting[self._sent(self.waiting) :]
+        if not self.waiting:
+            self.loop.remove_writer(self.descriptor)
+            if self.ended:
+                self._shut(socket.SHUT_WR)
+
+    def _sent(self, data: bytes) -> int:
+        try:
+            return self.socket.send(data, DONTWAIT)
+        except BlockingIOError:
+            return 0
+        except OSError:
+            return len(data)
+
+    def _shut(self, how: int) -> None:
+        try:
+            self.socket.shutdown(how)
+        except OSError:
+            pass

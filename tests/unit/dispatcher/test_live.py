@@ -1,0 +1,208 @@
+"""Which connections change owner, to whom, and what becomes of them when nobody has acknowledged them."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import pytest
+
+from prefork.dispatcher.live import MOST_EARLY, UNDER_WAY, Keeper
+from prefork.dispatcher.states import State
+from prefork.events import Access
+from prefork.messages import pack_ending, receive, unpack_ending, unpack_handover
+from prefork.scoreboard import OPEN
+
+from .conftest import OPTIONS, Hand
+
+if TYPE_CHECKING:
+    from prefork.messages import Handover
+
+    from .conftest import Client, Desk
+
+UPGRADE = b"GET /websocket HTTP/1.1\r\nHost: h\r\nUpgrade: h2c, WebSocket\r\n\r\n"
+POLL = b"POST /longpolling/poll HTTP/1.1\r\nHost: h\r\nContent-Length: 2\r\n\r\n{}"
+
+
+class Station(Hand):
+    """A websocket worker's end of a pair."""
+
+    def __init__(self, desk: Desk) -> None:
+        super().__init__(desk, len(desk.hands))
+        plain = self.worker
+        self.worker = self.keeper = Keeper(plain.number, f"websocket.{plain.number + 1}", 1, plain.slot, plain.wire, plain.pidfd)
+        desk.hands.append(self)
+        desk.traffic.add(self.keeper)
+
+    def take(self) -> Handover:
+        """What it has been given; the client's socket is closed."""
+        message, descriptors = receive(self.wire, self.buffer)
+        os.close(descriptors[0])
+        return unpack_handover(message)
+
+    def acknowledge(self, number: int) -> None:
+        assert self.keeper.is_given(number)
+        self.desk.traffic.live.taken(self.keeper, number)
+
+    def answered(self, number: int, status: int) -> None:
+        ending = unpack_ending(pack_ending(number, status, 9, 0, 0))
+        assert self.keeper.has(ending)
+        self.desk.traffic.ended(self.keeper, ending)
+
+
+def statuses(desk: Desk) -> list[tuple[int, str]]:
+    return [(event.status, event.worker) for event in desk.journal.events if isinstance(event, Access)]
+
+
+def sent(desk: Desk, data: bytes) -> Client:
+    client = desk.connect()
+    client.send(data)
+    return client
+
+
+def test_a_connection_has_another_owner_when_that_has_said_so(desk: Desk) -> None:
+    station = Station(desk)
+    client = sent(desk, UPGRADE + b"early")
+    request, poll, early = station.take()
+    assert (request.target, poll, early) == (b"/websocket", False, b"early")
+    assert client.state is State.HANDED
+    station.acknowledge(request.number)
+    assert client.state is State.CLOSED
+    assert desk.loop.disposed == [client.connection]
+    assert client.silent(), "nobody has told the client of it"
+    station.answered(request.number, 101)
+    assert statuses(desk) == [(101, "websocket.1")]
+
+
+def test_a_poll_comes_with_its_body(desk: Desk) -> None:
+    station = Station(desk)
+    sent(desk, POLL)
+    request, poll, _ = station.take()
+    assert (request.body, poll) == (b"{}", True)
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        UPGRADE.replace(b"WebSocket", b"websockets"),
+        UPGRADE.replace(b"/websocket", b"/other"),
+        UPGRADE.replace(b"GET", b"PUT"),
+        UPGRADE.replace(b"HTTP/1.1", b"HTTP/1.0"),
+        b"GET /websocket HTTP/1.1\r\nHost: h\r\n\r\n",
+    ],
+)
+def test_everything_else_is_the_applications(desk: Desk, data: bytes) -> None:
+    station, hand = Station(desk), desk.hire()
+    sent(desk, data)
+    assert hand.request().version
+    assert not station.has_message()
+
+
+def test_without_such_workers_all_is_the_applications(desk: Desk) -> None:
+    desk.traffic.apply(replace(OPTIONS, websocket_workers=0))
+    hand = desk.hire()
+    sent(desk, POLL)
+    assert hand.request().target == b"/longpolling/poll"
+
+
+def test_the_own_port_has_nothing_else(desk: Desk) -> None:
+    station, client = Station(desk), desk.connect()
+    desk.traffic.apply(replace(OPTIONS, websocket_port=client.connection.local[1]))
+    client.send(b"GET / HTTP/1.1\r\nHost: h\r\n\r\n")
+    assert client.answer()[0] == 404
+    client.send(b"GET /websocket HTTP/1.1\r\nHost: h\r\n\r\n")
+    assert station.take().request.target == b"/websocket", "the library says what is missing"
+
+
+def test_the_one_with_the_fewest_connections_gets_the_next(desk: Desk) -> None:
+    first, second = Station(desk), Station(desk)
+    first.slot[OPEN] = 2
+    for _ in range(3):
+        sent(desk, UPGRADE)
+    assert (len(first.keeper.given), len(second.keeper.given)) == (1, 2)
+
+
+def test_no_more_are_under_way_than_a_pair_has_room_for(desk: Desk) -> None:
+    desk.traffic.apply(replace(OPTIONS, queue_size=100))
+    station = Station(desk)
+    clients = [sent(desk, UPGRADE) for _ in range(UNDER_WAY + 3)]
+    assert len(desk.traffic.live.waiting) == 3
+    clients[-1].reset()
+    desk.loop.turn(5)
+    for _ in range(UNDER_WAY + 3):
+        station.acknowledge(station.take().request.number)
+    assert not desk.traffic.live.waiting
+
+
+def test_what_a_dead_worker_has_not_acknowledged_goes_to_another_one(desk: Desk) -> None:
+    first = Station(desk)
+    client = sent(desk, UPGRADE)
+    number = first.take().request.number
+    first.die()
+    assert client.state is State.HANDED
+    assert Station(desk).take().request.number == number
+
+
+def test_a_connection_that_kills_two_workers_kills_no_third(desk: Desk) -> None:
+    client = sent(desk, UPGRADE)
+    for _ in range(2):
+        station = Station(desk)
+        station.take()
+        station.die()
+    assert client.answer()[0] == 502
+
+
+def test_what_has_waited_too_long_is_told_to_come_again(desk: Desk) -> None:
+    client = sent(desk, UPGRADE)
+    assert client.connection.exchange
+    desk.traffic.tick(client.connection.exchange.arrived + OPTIONS.queue_timeout + 1)
+    assert client.answer()[0] == 503
+    assert not desk.traffic.live.waiting
+
+
+def test_where_too_many_wait_further_ones_are_turned_away(desk: Desk) -> None:
+    clients = [sent(desk, UPGRADE) for _ in range(OPTIONS.queue_size + 1)]
+    assert clients[-1].answer()[0] == 503
+
+
+def test_in_a_stop_nobody_waits(desk: Desk) -> None:
+    client = sent(desk, UPGRADE)
+    desk.traffic.give_up("the server stops")
+    assert client.answer()[0] == 503
+    assert sent(desk, UPGRADE).answer()[0] == 503
+
+
+def test_a_client_that_does_not_wait_for_the_answer_is_refused(desk: Desk) -> None:
+    Station(desk)
+    assert sent(desk, UPGRADE + bytes(MOST_EARLY + 1)).answer()[0] == 413
+
+
+def test_one_that_retires_gets_nothing_more_and_is_let_go_when_all_has_arrived(desk: Desk) -> None:
+    station = Station(desk)
+    sent(desk, UPGRADE)
+    desk.traffic.retire(station.keeper)
+    waiting = sent(desk, UPGRADE)
+    assert desk.loop.parted == []
+    station.acknowledge(station.take().request.number)
+    assert desk.loop.parted == ["websocket.1"]
+    assert waiting.state is State.HANDED
+
+
+def test_its_polls_are_in_the_access_log_however_it_ends(desk: Desk) -> None:
+    for end in (lambda keeper: desk.traffic.forget(keeper), lambda keeper: desk.traffic.bury(keeper)):
+        station = Station(desk)
+        sent(desk, POLL)
+        station.acknowledge(station.take().request.number)
+        end(station.keeper)
+    assert statuses(desk) == [(200, "websocket.1"), (502, "websocket.2")]
+
+
+def test_one_that_does_not_acknowledge_is_told_of(desk: Desk) -> None:
+    station = Station(desk)
+    client = sent(desk, UPGRADE)
+    assert client.connection.exchange
+    desk.traffic.tick(client.connection.exchange.assigned + 0.9)
+    assert desk.loop.told == []
+    desk.traffic.tick(client.connection.exchange.assigned + 1.1)
+    assert desk.loop.told == [("stuck", station.keeper.name)]
