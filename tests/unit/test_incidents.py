@@ -204,7 +204,7 @@ class TestCommand:
         frame = f'  File "/srv/{"x/" * 50}report.py", line 7 in totals'
         ledger.add(replace(EXAMPLE, stacks=f"Thread 0x1:\n{frame}\n"))
         monkeypatch.setenv("COLUMNS", "80")
-        monkeypatch.setattr(prefork.cli.sys.stdout, "isatty", lambda: True)
+        monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
         prefork.cli.main(["incidents", EXAMPLE.id, "--data-dir", str(tmp_path)], standalone_mode=False)
         assert frame in capsys.readouterr().out.splitlines()
 
