@@ -16,12 +16,12 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from prefork.dispatcher.exchange import Exchange
 from prefork.dispatcher.inbound import Inbound
-from prefork.dispatcher.intake import Intake
 from prefork.dispatcher.lingering import Lingering
 from prefork.dispatcher.outbox import Flow, Outbox, Sent
 from prefork.dispatcher.replies import refusal
 from prefork.dispatcher.states import ANSWERING, READING, TRANSITIONS, UNSERVED, State
 from prefork.dispatcher.tally import Tally
+from prefork.dispatcher.upload import Upload
 from prefork.http.head import Refused
 from prefork.kernel import reset
 from prefork.messages import DONTWAIT, INLINE
@@ -38,7 +38,6 @@ WATCHED = select.EPOLLIN | select.EPOLLRDHUP | select.EPOLLET
 ENDED = select.EPOLLRDHUP | select.EPOLLHUP | select.EPOLLERR
 BLOCK = 65536  # bytes read at once
 TURN = 16  # blocks read before others have their turn
-CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 
 
 S = State
@@ -64,8 +63,8 @@ class Connection:
     """A client's connection. `deadline` (monotonic seconds) is when its state has lasted too long."""
 
     __slots__ = (
-        "after", "broken", "deadline", "descriptor", "ended", "errand", "exchange", "head", "inbound", "intake", "keep",
-        "lingering", "local", "loop", "outbox", "peer", "refused", "socket", "state", "tally", "traffic", "unread",
+        "after", "broken", "deadline", "descriptor", "ended", "errand", "exchange", "head", "inbound", "keep",
+        "lingering", "local", "loop", "outbox", "peer", "refused", "socket", "state", "tally", "traffic", "unread", "upload",
     )  # fmt: skip
 
     def __init__(self, loop: Loop, traffic: Traffic, client: socket.socket, peer: tuple[str, int], local: tuple[str, int]) -> None:
@@ -83,8 +82,8 @@ class Connection:
         self.keep = False
         self.broken = False
         self.refused = False  # what arrives is a request that nobody will read
-        self.head: Head | None = None
-        self.intake: Intake | None = None
+        self.head: Head | None = None  # whose body is awaited
+        self.upload: Upload | None = None  # and that body
         self.exchange: Exchange | None = None
         self.errand: Errand | None = None
         self.after: Callable[[Any], None] | None = None  # what comes after the errand
@@ -172,8 +171,8 @@ class Connection:
                     return
                 continue
             self.take(data)
-            if len(data) == BLOCK and self.intake and self.intake.plain and not self.errand:
-                self._spool()  # it comes fast
+            if len(data) == BLOCK and self.upload and not self.errand:
+                self.upload.draw()  # it comes fast
             if self.state not in READING or self.errand:
                 self.unread = self.ended or len(data) == BLOCK
                 return
@@ -181,13 +180,13 @@ class Connection:
                 break
         else:
             self.loop.again(self)
-        if self.intake and self.intake.unwritten > INLINE:
-            self._spool()
+        if self.upload:
+            self.upload.relieve()
 
     def take(self, data: bytes) -> None:
         """Add received bytes and go on as far as they reach."""
-        if self.state is S.BODY:
-            self._take_body(data)
+        if self.upload:
+            self.upload.take(data)
         else:
             self.inbound.add(data)
         self.advance()
@@ -219,67 +218,18 @@ class Connection:
 
     def _await_body(self, head: Head) -> None:
         self.head = head
-        self.intake = Intake(head.length, self.traffic.options.max_body_size)
+        self.upload = Upload(self, head.length)
         self.to(S.BODY)
         if head.expects and not self.inbound.buffer:
-            self._invite()
-        self._take_body(self.inbound.take())
+            self.upload.invite()
+        if self.upload:
+            self.upload.take(self.inbound.take())
 
-    def _invite(self) -> None:
-        """Ask for the body. Never through the outbox, where it could come after a worker's answer."""
-        try:
-            self.tally.written += self.socket.send(CONTINUE, DONTWAIT)
-        except BlockingIOError:
-            pass  # the client has yet to read its last answer; it may send the body all the same
-        except OSError:
-            self.close()
-
-    def _take_body(self, data: bytes) -> None:
-        if self.state is not S.BODY:
-            return
-        assert self.intake
+    def taken_in(self, body: bytes | int, length: int) -> None:
+        """The body that was awaited is here, as bytes or as the descriptor of its file."""
         assert self.head
-        self.deadline = time.monotonic() + self.traffic.options.body_timeout
-        try:
-            self.inbound.add(self.intake.feed(data))
-        except Refused as refused:
-            self.refuse(refused)
-            return
-        if self.intake.complete():
-            if self.intake.unwritten:
-                self._spool()
-            else:
-                self._taken_in()
-
-    def _spool(self) -> None:
-        """Have what has arrived of a large body written to its file, before more is read."""
-        assert self.intake
-        spool = self.traffic.disks.spool
-        self.send_on_errand(spool, self.intake.errand(self.socket, spool.directory), self._spooled)
-
-    def _spooled(self, outcome: bool | OSError | None) -> None:
-        assert self.intake
-        if self.state is S.CLOSED:
-            return
-        if outcome is False:
-            self.close()
-        elif isinstance(outcome, OSError):
-            self.traffic.no_room(outcome)
-            self.refuse(Refused(507, f"there is no room for the body: {outcome.strerror}"))
-        elif self.intake.complete():
-            self._taken_in()
-            self.proceed()
-        else:
-            self.deadline = time.monotonic() + self.traffic.options.body_timeout
-            if self.unread:
-                self.unread = False
-                self.read()
-
-    def _taken_in(self) -> None:
-        assert self.intake
-        assert self.head
-        intake, head, self.intake, self.head = self.intake, self.head, None, None
-        self._complete(head, intake.take(), intake.size)
+        head, self.head, self.upload = self.head, None, None
+        self._complete(head, body, length)
 
     def _complete(self, head: Head, body: bytes | int, length: int) -> None:
         self.exchange = Exchange(self, head, self.traffic.origin(self.peer, head.headers), body, length, time.monotonic())
@@ -293,7 +243,7 @@ class Connection:
         """Answer a request that cannot be read, and end the connection: what follows cannot be told from it."""
         request_id = self.traffic.refused(self, refused)
         self.refused = True
-        self._drop_intake()
+        self._drop_upload()
         self.answer(refusal(refused, request_id), keep=False)
 
     def answer(self, *parts: bytes | Extent, keep: bool) -> None:
@@ -322,11 +272,15 @@ class Connection:
     def proceed(self) -> None:
         """Go on with what arrived while the last request was answered."""
         self.advance()
+        self.catch_up()
+        if self.traffic.answers.closing:
+            self.dismiss()
+
+    def catch_up(self) -> None:
+        """Read what has arrived while nothing was read."""
         if self.unread and self.state in READING:
             self.unread = False
             self.read()
-        if self.traffic.answers.closing:
-            self.dismiss()
 
     def dismiss(self) -> None:
         """Close it unless a request has arrived: the client could not know that its last answer was the last."""
@@ -456,11 +410,11 @@ class Connection:
 
     def _let_go(self) -> None:
         """Close the socket and every file."""
-        self._drop_intake()
+        self._drop_upload()
         self.outbox.clear()
         self.loop.dispose(self)
 
-    def _drop_intake(self) -> None:
-        if self.intake:
-            self.intake.discard(self.traffic.disks.spool.close)
-            self.intake = None
+    def _drop_upload(self) -> None:
+        if self.upload:
+            self.upload.discard()
+            self.upload = None

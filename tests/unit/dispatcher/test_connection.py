@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 from prefork.dispatcher import connection, lingering
-from prefork.dispatcher.connection import CONTINUE
 from prefork.dispatcher.outbox import Extent
 from prefork.dispatcher.states import TRANSITIONS, State
+from prefork.dispatcher.upload import CONTINUE
 from prefork.events import RequestRefused
 from prefork.messages import INLINE
 

@@ -373,11 +373,11 @@ def test_the_client_leaves_while_its_body_is_written(desk: Desk, writing: Held, 
     client.send(post(3 * INLINE) + bytes(2 * INLINE))
     writing.await_entry(desk)
     leave(desk, client, how)
-    assert client.connection.intake, "the thread has its file"
+    assert client.connection.upload, "the thread has its file"
     writing.let_go()
     desk.loop.until(lambda: client.state is State.CLOSED)
     desk.settle()
-    assert client.connection.intake is None
+    assert client.connection.upload is None
     assert desk.loop.disposed == [client.connection]
 
 
@@ -456,7 +456,7 @@ def test_the_client_leaves_while_its_body_is_drawn(desk: Desk, drawing: Held, ho
     drawing.let_go()
     desk.loop.until(lambda: client.state is State.CLOSED)
     desk.settle()
-    assert client.connection.intake is None
+    assert client.connection.upload is None
     assert desk.loop.disposed == [client.connection]
 
 
