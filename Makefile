@@ -4,7 +4,7 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test test-odoo check format bench bench-limits bench-odoo soak clean
+.PHONY: help setup run test test-odoo test-machine check format bench bench-limits bench-odoo soak clean
 
 help: ## show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -29,6 +29,9 @@ test: setup examples/shop/.venv/.ready ## run the tests (their applications' env
 test-odoo: ## test against an installed Odoo: make test-odoo ODOO=/its/tree PYTHON=/its/interpreter
 	@$(MAKE) --no-print-directory PYTHON=python3 setup
 	$(BIN)/pytest tests/odoo --odoo='$(ODOO)' --odoo-python='$(PYTHON)'
+
+test-machine: setup ## test control groups and scarce memory in a machine of QEMU's, which it makes (root, half an hour)
+	$(BIN)/python tests/machine/run.py
 
 check: setup ## format, lint, types
 	$(BIN)/ruff format --check .

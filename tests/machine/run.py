@@ -1,0 +1,109 @@
+"""Boots a Debian machine in QEMU, with control groups of version 2 and of version 1. Inside, `guest.py` checks fuse and guard.
+
+Everything comes from Debian's archive as this machine is set up to reach it; the installed system is kept in build/machine.
+Software emulation, so that it runs anywhere: five to ten minutes for each boot.
+"""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+HERE = Path(__file__).parent
+ROOT = HERE.parents[1]
+BUILD = ROOT / "build/machine"
+TOOLS = {"qemu-system-x86_64": "qemu-system-x86", "debootstrap": "debootstrap", "mke2fs": "e2fsprogs"}
+PACKAGES = "systemd-sysv,dbus,python3,linux-image-cloud-amd64,initramfs-tools,util-linux,procps,kmod,udev"
+LIBRARIES = ("click", "rich", "markdown_it", "mdurl", "pygments", "httptools")
+NOISE = ("apt-daily.timer", "apt-daily-upgrade.timer", "dpkg-db-backup.timer", "fstrim.timer", "getty@tty1.service")
+BOOTS = {2: (), 1: ("systemd.unified_cgroup_hierarchy=0", "systemd.legacy_systemd_cgroup_controller")}
+LONGEST = 1800  # seconds of a boot with all its checks
+
+
+def missing() -> list[str]:
+    """What keeps this from running here."""
+    found = [f"{tool} (apt-get install {package})" for tool, package in TOOLS.items() if not shutil.which(tool)]
+    if os.geteuid() != 0:
+        found.append("root, which debootstrap needs")
+    if sys.version_info[:2] != (3, 11):
+        found.append("Python 3.11, that of the machine, whose libraries are taken from here")
+    return found
+
+
+def install() -> Path:
+    """A Debian system in a directory, made once."""
+    system = BUILD / "system"
+    if not (BUILD / "installed").exists():
+        shutil.rmtree(system, ignore_errors=True)
+        BUILD.mkdir(parents=True, exist_ok=True)
+        subprocess.run(["debootstrap", "--variant=minbase", f"--include={PACKAGES}", "bookworm", system], check=True)
+        subprocess.run(["chroot", system, "useradd", "-r", "-m", "mysite"], check=True)
+        units = system / "etc/systemd/system"
+        for name in NOISE:
+            (units / name).symlink_to("/dev/null")
+        (units / "multi-user.target.wants").mkdir(exist_ok=True)
+        (units / "multi-user.target.wants/payload.service").symlink_to("../payload.service")
+        (BUILD / "installed").touch()
+    shutil.copy(HERE / "payload.service", system / "etc/systemd/system")
+    return system
+
+
+def pack() -> Path:
+    """What the machine is to run: the sources of now, their libraries, and the checks."""
+    payload = BUILD / "payload"
+    shutil.rmtree(payload, ignore_errors=True)
+    shutil.copytree(HERE, payload)
+    shutil.copytree(ROOT / "src", payload / "src")
+    libraries = Path(sys.prefix, "lib/python3.11/site-packages")
+    for name in LIBRARIES:
+        shutil.copytree(libraries / name, payload / "site" / name)
+    return payload
+
+
+def disk(directory: Path, size: str) -> Path:
+    """An image of a directory."""
+    image = directory.with_suffix(".img")
+    subprocess.run(["mke2fs", "-q", "-F", "-t", "ext4", "-O", "^has_journal", "-d", directory, image, size], check=True)
+    return image
+
+
+def boot(system: Path, disks: list[Path], words: tuple[str, ...]) -> str:
+    """What the machine has said on its console until it was switched off."""
+    (kernel,), (first,) = (list((system / "boot").glob(f"{name}-*")) for name in ("vmlinuz", "initrd.img"))
+    command = ["qemu-system-x86_64", "-accel", "tcg,thread=multi", "-cpu", "max", "-smp", "2", "-m", "768"]
+    command += ["-nographic", "-no-reboot", "-nic", "none", "-kernel", str(kernel), "-initrd", str(first)]
+    command += ["-append", " ".join(["root=/dev/vda rw console=ttyS0 quiet panic=-1 psi=1", *words])]
+    for image in disks:
+        command += ["-drive", f"file={image},format=raw,if=virtio,snapshot=on"]
+    said = ""
+    with subprocess.Popen(
+        ["timeout", str(LONGEST), *command], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True
+    ) as machine:
+        assert machine.stdout
+        for line in machine.stdout:
+            sys.stdout.write(line)
+            sys.stdout.flush()
+            said += line
+    return said
+
+
+def holds(version: int, said: str) -> bool:
+    """Whether the machine came to its end and found nothing wrong."""
+    return re.search(rf"machine: version {version}, \d+ checks, failed: none", said) is not None
+
+
+def main() -> int:
+    """Boot with the versions that are named, or with both; the exit status is 0 when all checks hold."""
+    if lacking := missing():
+        sys.stderr.write("".join(f"test-machine: this needs {each}\n" for each in lacking))
+        return 1
+    system = install()
+    disks = [disk(system, "1200M"), disk(pack(), "200M")]
+    failed = [version for version in map(int, sys.argv[1:] or BOOTS) if not holds(version, boot(system, disks, BOOTS[version]))]
+    sys.stdout.write(f"test-machine: {f'failed with version {failed}' if failed else 'every check holds'}\n")
+    return bool(failed)
+
+
+sys.exit(main())
