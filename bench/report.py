@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 REFERENCE = "prefork"
 CONDITIONS = (
-    "every server has two workers, and all run on one machine together with the load on them. "
+    "every server has two workers unless something else is said of it, and all run on one machine together with the load on them. "
     "Figures are medians of the rounds, which go round-robin over the servers; in brackets, the figure divided by Prefork's. "
     "Compare ratios, not absolute figures."
 )

@@ -1,6 +1,6 @@
-"""Measure Prefork and the other servers, and write docs/benchmarks.md or docs/limits.md.
+"""Measure Prefork and the other servers, and write docs/benchmarks.md, docs/limits.md or docs/jobs-benchmarks.md.
 
-    python3 bench/run.py [benchmarks|limits] [--quick] [--rounds 5] [--only hello,stranding] [--servers prefork,gunicorn-sync]
+    python3 bench/run.py [benchmarks|limits|jobs-benchmarks] [--quick] [--rounds 5] [--only hello,…] [--servers prefork,…]
 
 A whole run takes about twenty minutes and writes its page of docs/. A run with other rounds, scenarios or servers writes to
 bench/results/ instead, so that it never replaces a whole one. The raw rounds go there as JSON, too. No server outlives the run,
@@ -25,8 +25,8 @@ from limited import LIMITED
 from plot import drawing
 from processes import ServerFailed, adopt_orphans
 from report import Heading, Row, Section, document
-from scenarios import failures, hello, jobs, limits, memory, slow_clients, stall, stranding, transfer
-from servers import ROOT, SERVERS
+from scenarios import cron, failures, hello, jobs, limits, memory, slow_clients, stall, stranding, transfer
+from servers import QUEUES, ROOT, SERVERS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -61,7 +61,9 @@ class Report:
 
 REPORTS = {
     "benchmarks": Report(
-        Heading("Benchmarks", "make bench"), (hello, stranding, failures, stall, slow_clients, transfer, memory, jobs), SERVERS
+        Heading("Benchmarks", "make bench"),
+        (hello, stranding, failures, stall, slow_clients, transfer, memory),
+        SERVERS,
     ),
     "limits": Report(
         Heading(
@@ -71,6 +73,9 @@ REPORTS = {
         ),
         limits.SCENARIOS,
         LIMITED,
+    ),
+    "jobs-benchmarks": Report(
+        Heading("Scheduled jobs beside other queues, and beside requests", "make bench-jobs"), (jobs, *cron.SCENARIOS), QUEUES
     ),
 }
 

@@ -206,7 +206,7 @@ SERVERS = (
         prefork("info"),
         prefork_workers,
         "access log to a file",
-        scenarios=ALL | only("slow_clients", "transfer", "jobs", "cron"),
+        scenarios=ALL | only("slow_clients", "transfer"),
     ),
     Server("prefork-no-log", "prefork", prefork("warning"), prefork_workers, "no access log", scenarios=only("hello")),
     Server("gunicorn-sync", "gunicorn", gunicorn(), direct_children, "sync workers; closes every connection"),
@@ -233,6 +233,26 @@ SERVERS = (
     Server("uvicorn", "uvicorn", uvicorn, direct_children, "the application's ASGI form; uvloop and httptools"),
     Server("bjoern", "bjoern", bjoern, direct_children, "two forked processes on one socket, no supervisor", lacks=UNSUPERVISED),
     Server("waitress", "waitress", waitress, itself, "one process of 4 threads, no supervisor", lacks=UNSUPERVISED),
-    Server("procrastinate", "procrastinate", elsewhere, itself, "four workers of concurrency 1", scenarios=only("jobs")),
+)
+QUEUES = (
+    Server(
+        "prefork",
+        "prefork",
+        elsewhere,
+        itself,
+        "one server without HTTP; four workers for jobs; PostgreSQL",
+        scenarios=only("jobs"),
+    ),
+    Server(
+        "procrastinate", "procrastinate", elsewhere, itself, "four workers of concurrency 1; PostgreSQL", scenarios=only("jobs")
+    ),
     Server("celery", "celery", elsewhere, itself, "a pool of four processes, acknowledged late; Redis", scenarios=only("jobs")),
+    Server(
+        "prefork-jobs",
+        "prefork",
+        prefork("warning", job_source="page:Endless", max_cron_threads=WORKERS, limit_time_cpu=0, limit_time_real_cron=0),
+        prefork_workers,
+        "two workers for jobs beside those for requests, without limits of time",
+        scenarios=only("cron-half", "cron-most", "cron-full"),
+    ),
 )

@@ -89,7 +89,6 @@ def defer(
     values = {"job": job, "arguments": json.dumps(arguments), "at": at, "priority": priority, "default": default}
     row = SQL.run(connection, "defer", values).fetchone()
     assert row is not None
-    ring(connection)
     return int(row[0])
 
 

@@ -1,0 +1,43 @@
+"""A job for a story with thousands of runs. Each notes its number, and whether its worker had a transaction open."""
+
+import os
+import socket
+import time
+from contextlib import suppress
+
+import prefork
+
+DONE = os.environ["MILL"]
+ASKED = 25  # every so many runs PostgreSQL is asked
+
+
+@prefork.job(retries=20)
+def grind(number: int) -> None:
+    time.sleep(0.02)
+    said = transactions() if number % ASKED == 0 else "-"
+    with open(DONE, "a") as file:
+        file.write(f"{number} {said}\n")
+
+
+def transactions() -> str:
+    """How many of this process's own connections have a transaction open, as PostgreSQL sees it; `?` while it is away."""
+    import psycopg
+
+    from prefork.store.address import address
+
+    ours = list(ports())
+    with suppress(psycopg.OperationalError), psycopg.connect(address().dsn) as connection:
+        query = "SELECT count(*), count(xact_start) FROM pg_stat_activity WHERE client_port = ANY(%s)"
+        known, opened = connection.execute(query, [ours]).fetchone()
+        return str(opened) if known else "?"
+    return "?"
+
+
+def ports():
+    """The ports of this process's connections."""
+    for name in os.listdir("/proc/self/fd"):
+        with suppress(FileNotFoundError):  # the listing's own
+            if os.readlink(f"/proc/self/fd/{name}").startswith("socket:"):
+                with socket.socket(fileno=os.dup(int(name))) as copy:
+                    if copy.family == socket.AF_INET:
+                        yield copy.getsockname()[1]
