@@ -7,6 +7,7 @@ import subprocess
 import sys
 import urllib.request
 from collections import Counter
+from collections.abc import Callable
 from contextlib import suppress
 from io import BytesIO
 from pathlib import Path
@@ -93,13 +94,18 @@ def test_kills_of_workers_and_of_the_database_lose_no_job_and_repeat_only_what_t
         assert len(repeated) <= len(lost)
 
 
-def test_after_a_kill_of_everything_the_next_start_has_all_that_was_deferred(done: Path) -> None:
+def test_after_a_kill_of_everything_the_next_start_has_all_that_was_deferred(
+    done: Path, record_property: Callable[[str, object], None]
+) -> None:
     with clerk(done, max_cron_threads=0) as server:
         get(server, "/?5")
+        record_property("database's first start", server.wait_for("database_ready")["seconds"])
         kill_everything(server)
+        mark = server.mark()
         server.configure(max_cron_threads=1)
         server.start()
         await_fact(lambda: {"0", "1", "2", "3", "4"} <= set(words(done)), "what was deferred before", server)
+        record_property("its start after the kill", server.events("database_ready", after=mark)[0]["seconds"])
 
 
 def test_threaded_mode_keeps_its_jobs_in_a_file_through_kills_of_everything(done: Path) -> None:

@@ -98,7 +98,7 @@ class Database:
             shutil.rmtree(self._unfinished, ignore_errors=True)
             self._unfinished.mkdir(mode=0o700)
         found = self.place if made else self._unfinished
-        self.directory = os.open(found, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
+        self.directory = os.open(found, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         if not made:
             give(self.directory, self.master.owner)
 
