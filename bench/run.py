@@ -25,7 +25,7 @@ from limited import LIMITED
 from plot import drawing
 from processes import ServerFailed, adopt_orphans
 from report import Heading, Row, Section, document
-from scenarios import failures, hello, jobs, limits, memory, slow_clients, stall, stranding, transfer
+from scenarios import bus, failures, hello, jobs, limits, memory, slow_clients, stall, stranding, transfer
 from servers import ROOT, SERVERS
 
 if TYPE_CHECKING:
@@ -61,7 +61,7 @@ class Report:
 
 REPORTS = {
     "benchmarks": Report(
-        Heading("Benchmarks", "make bench"), (hello, stranding, failures, stall, slow_clients, transfer, memory, jobs), SERVERS
+        Heading("Benchmarks", "make bench"), (hello, stranding, failures, stall, slow_clients, transfer, memory, jobs, bus), SERVERS
     ),
     "limits": Report(
         Heading(

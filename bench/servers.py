@@ -206,7 +206,7 @@ SERVERS = (
         prefork("info"),
         prefork_workers,
         "access log to a file",
-        scenarios=ALL | only("slow_clients", "transfer", "jobs", "cron"),
+        scenarios=ALL | only("slow_clients", "transfer", "jobs", "cron", "bus"),
     ),
     Server("prefork-no-log", "prefork", prefork("warning"), prefork_workers, "no access log", scenarios=only("hello")),
     Server("gunicorn-sync", "gunicorn", gunicorn(), direct_children, "sync workers; closes every connection"),
