@@ -47,6 +47,7 @@ async def listen(count: int) -> None:
     print("ready", flush=True)
     await until(lambda: len(heard) >= count * SUBSCRIBERS)
     running.cancel()
+    await asyncio.gather(running, return_exceptions=True)
     print("\n".join(f"{published} {arrived}" for published, arrived in heard))
 
 
