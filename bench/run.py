@@ -25,7 +25,7 @@ from limited import LIMITED
 from plot import drawing
 from processes import ServerFailed, adopt_orphans
 from report import Heading, Row, Section, document
-from scenarios import cron, failures, hello, jobs, limits, memory, slow_clients, stall, stranding, transfer
+from scenarios import bus, cron, failures, hello, jobs, limits, memory, slow_clients, stall, stranding, transfer
 from servers import QUEUES, ROOT, SERVERS
 
 if TYPE_CHECKING:
@@ -75,7 +75,9 @@ REPORTS = {
         LIMITED,
     ),
     "jobs-benchmarks": Report(
-        Heading("Scheduled jobs beside other queues, and beside requests", "make bench-jobs"), (jobs, *cron.SCENARIOS), QUEUES
+        Heading("Scheduled jobs beside other queues and beside requests; the bus", "make bench-jobs"),
+        (jobs, *cron.SCENARIOS, bus),
+        QUEUES,
     ),
 }
 

@@ -140,7 +140,7 @@ def test_what_cannot_be_published_is_refused(channel: str, payload: object, kind
 def test_a_connection_of_an_event_loop_is_refused(dsn: str, database: psycopg.Connection) -> None:
     async def tell() -> None:
         async with await psycopg.AsyncConnection.connect(dsn) as connection:
-            with pytest.raises(TypeError, match="AsyncConnection belongs to an event loop; publish on a connection that is not"):
+            with pytest.raises(TypeError, match="AsyncConnection belongs to an event loop; use a connection that is not"):
                 bus.publish(connection, "a", 1)
 
     in_loop(tell)
@@ -328,3 +328,53 @@ def test_a_hub_says_that_it_is_there_and_when_it_leaves(database: psycopg.Connec
 
     publish_many(database, 3)
     in_loop(tell)
+
+
+# Who is there.
+
+
+def test_who_enters_and_leaves_is_known_and_told_once(writer: psycopg.Connection) -> None:
+    async def tell() -> None:
+        hub, ear = Hub(address()), Ear()
+        async with running(hub):
+            hub.attach(ear, frozenset({"presence:room"}), None)
+            for member in ("ben", "ana", "ben"):
+                bus.enter(writer, "room", member)
+                writer.commit()
+            assert (bus.present(writer, "room"), bus.present(writer, "other")) == (["ana", "ben"], [])
+            for member in ("ben", "ben"):
+                bus.leave(writer, "room", member)
+                writer.commit()
+            await ear.hears(3)
+            assert bus.present(writer, "room") == ["ana"]
+        assert list(map(json.loads, ear.payloads)) == [{"joined": "ben"}, {"joined": "ana"}, {"left": "ben"}]
+
+    in_loop(tell)
+
+
+def test_who_is_not_seen_for_long_has_left(database: psycopg.Connection, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def tell() -> None:
+        hub, ear = Hub(address()), Ear()
+        hub.attach(ear, frozenset({"presence:room"}), 0)
+        async with running(hub):
+            await ear.hears(2)
+        assert list(map(json.loads, ear.payloads)) == [{"joined": "ana"}, {"left": "ana"}]
+
+    bus.enter(None, "room", "ana")
+    monkeypatch.setattr(store, "PATIENCE", 0.0)
+    assert bus.present(None, "room") == []
+    in_loop(tell)
+    assert database.execute("SELECT count(*) FROM prefork.presence").fetchone() == (0,)
+
+
+class Wrapped:
+    """A connection as SQLAlchemy has it: that of the driver is inside, and it has no cursor itself."""
+
+    def __init__(self, connection: psycopg.Connection) -> None:
+        self.connection = connection
+
+
+def test_it_publishes_through_what_wraps_a_connection(writer: psycopg.Connection, database: psycopg.Connection) -> None:
+    bus.publish(Wrapped(writer), "a", 1)
+    writer.commit()
+    assert database.execute("SELECT channel FROM prefork.messages").fetchall() == [("a",)]

@@ -6,10 +6,14 @@ Imported by applications: standard library only, Python 3.9+; psycopg where the 
 from __future__ import annotations
 
 import json
-from typing import Any
+from contextlib import nullcontext
+from typing import TYPE_CHECKING, Any
 
 from prefork.store import bus
 from prefork.store.connection import shared
+
+if TYPE_CHECKING:
+    from contextlib import AbstractContextManager
 
 LONGEST_CHANNEL = 200  # characters
 LARGEST = 65_536  # bytes of JSON
@@ -22,18 +26,49 @@ def publish(connection: Any, channel: str, payload: object) -> None:
     own, which commits at once. Raises TypeError, ValueError for what is not JSON or too large,
     `prefork.store.connection.Unavailable`.
     """
-    text = written(channel, payload)
-    if connection is not None:
-        bus.publish(connection, channel, text)
-        return
-    with shared.use() as ours:
-        bus.publish(ours, channel, text)
+    check(channel)
+    text = written(payload)
+    with used(connection) as given:
+        bus.publish(given, channel, text)
 
 
-def written(channel: str, payload: object) -> str:
-    """The payload as JSON. Raises TypeError and ValueError."""
+def enter(connection: Any, channel: str, member: str) -> None:
+    """Say that somebody is on a channel, and again at least once in a minute: who is not seen for so long has left.
+
+    Channel `presence:` + name hears `{"joined": member}` and `{"left": member}`. Connection and errors are those of `publish`.
+    """
+    check(channel)
+    with used(connection) as given:
+        bus.enter(given, channel, member)
+
+
+def leave(connection: Any, channel: str, member: str) -> None:
+    """Say that somebody has left a channel. See `enter`."""
+    check(channel)
+    with used(connection) as given:
+        bus.leave(given, channel, member)
+
+
+def present(connection: Any, channel: str) -> list[str]:
+    """Who is on a channel, by name. See `enter`."""
+    check(channel)
+    with used(connection) as given:
+        return bus.present(given, channel)
+
+
+def used(connection: Any) -> AbstractContextManager[Any]:
+    """The caller's connection, or Prefork's own."""
+    return shared.use() if connection is None else nullcontext(connection)
+
+
+def check(channel: str) -> None:
+    """Raises ValueError for what is no name of a channel."""
     if not 0 < len(channel) <= LONGEST_CHANNEL or "\0" in channel:
         raise ValueError(f"{channel!r} is no name of a channel; use 1 to {LONGEST_CHANNEL} characters")
+
+
+def written(payload: object) -> str:
+    """The payload as JSON. Raises TypeError and ValueError."""
     text = json.dumps(payload, separators=(",", ":"), allow_nan=False)
     if len(text) > LARGEST:
         raise ValueError(f"a message of {len(text)} bytes is too large; keep it elsewhere and publish where, up to {LARGEST} bytes")

@@ -95,7 +95,7 @@ class Hub:
                 await self._follow(connection, listener)
         except asyncio.CancelledError:
             with suppress(Exception):
-                await bus.leave(connection, self.name)
+                await bus.retire(connection, self.name)
             raise
         finally:
             for each in {connection, listener}:
@@ -140,6 +140,7 @@ class Hub:
         self.tend_at = now + POLL
         self.rung = True
         await bus.beat(connection, self.name, self.audience.slowest())
+        await bus.sweep(connection)
         if now >= self.forget_at:
             forgotten = await bus.forget(connection, self.kept)
             self.forget_at = now + (FORGETTING * random.uniform(0.5, 1.5) if forgotten < bus.AT_ONCE else 0.0)  # noqa: S311

@@ -6,6 +6,7 @@ is one short transaction, or part of the caller's.
 
 from __future__ import annotations
 
+import contextlib
 import inspect
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     Connection = psycopg.AsyncConnection[Any]
 
 SQL = statements("bus.sql")
-PATIENCE = 60.0  # seconds for which a reader that is not seen counts as there
+PATIENCE = 60.0  # seconds for which a reader, or a member of a channel, that is not seen counts as there
 AT_ONCE = 5_000  # messages that one transaction forgets
 
 
@@ -49,18 +50,35 @@ class Kept(NamedTuple):
 
 def publish(connection: Any, channel: str, payload: str) -> None:
     """Have a message published when the caller's transaction commits. Raises TypeError for a connection of an event loop."""
+    with cursor_of(connection) as cursor:
+        cursor.execute(SQL["publish"].decode(), {"channel": channel, "payload": payload})
+
+
+def enter(connection: Any, channel: str, member: str) -> None:
+    """Say that somebody is on a channel, for `PATIENCE` from now."""
+    with cursor_of(connection) as cursor:
+        cursor.execute(SQL["enter"].decode(), {"channel": channel, "member": member})
+
+
+def leave(connection: Any, channel: str, member: str) -> None:
+    """Say that somebody has left a channel."""
+    with cursor_of(connection) as cursor:
+        cursor.execute(SQL["leave"].decode(), {"channel": channel, "member": member})
+
+
+def present(connection: Any, channel: str) -> list[str]:
+    """Who is on a channel."""
+    with cursor_of(connection) as cursor:
+        cursor.execute(SQL["present"].decode(), {"channel": channel, "patience": PATIENCE})
+        return [member for (member,) in cursor.fetchall()]
+
+
+def cursor_of(connection: Any) -> contextlib.closing[Any]:
+    """A cursor of a connection of whichever kind; one of SQLAlchemy has the driver's inside."""
     cursor = (connection if hasattr(connection, "cursor") else connection.connection).cursor()
-    try:
-        if inspect.isawaitable(sent := cursor.execute(SQL["publish"].decode(), (channel, payload))):
-            if inspect.iscoroutine(sent):
-                sent.close()
-            raise TypeError(
-                f"{type(connection).__name__} belongs to an event loop; publish on a connection that is not asynchronous"
-            )
-    finally:
-        closed = cursor.close()
-        if inspect.iscoroutine(closed):
-            closed.close()
+    if inspect.iscoroutinefunction(cursor.execute):
+        raise TypeError(f"{type(connection).__name__} belongs to an event loop; use a connection that is not asynchronous")
+    return contextlib.closing(cursor)
 
 
 async def listen(connection: Connection) -> None:
@@ -88,14 +106,19 @@ async def beat(connection: Connection, reader: str, position: int) -> None:
     await connection.execute(SQL["beat"], {"reader": reader, "position": position})
 
 
-async def leave(connection: Connection, reader: str) -> None:
+async def retire(connection: Connection, reader: str) -> None:
     """Say that a reader has gone."""
-    await connection.execute(SQL["leave"], {"reader": reader})
+    await connection.execute(SQL["retire"], {"reader": reader})
 
 
 async def bury(connection: Connection) -> None:
     """Forget readers that are gone, and did not say so."""
     await connection.execute(SQL["bury"], {"patience": PATIENCE})
+
+
+async def sweep(connection: Connection) -> None:
+    """Have those leave their channels who were not seen for long."""
+    await connection.execute(SQL["sweep"], {"patience": PATIENCE})
 
 
 async def forget(connection: Connection, kept: Kept) -> int:

@@ -1,5 +1,34 @@
 -- publish: A message, which gets its position when this transaction commits.
-INSERT INTO prefork.messages (channel, payload) VALUES (%s, %s)
+INSERT INTO prefork.messages (channel, payload) VALUES (%(channel)s, %(payload)s)
+
+-- enter: Somebody is on a channel; who was not there already is told of.
+WITH seen AS (
+    INSERT INTO prefork.presence (channel, member) VALUES (%(channel)s, %(member)s)
+    ON CONFLICT (channel, member) DO UPDATE SET seen_at = now()
+    RETURNING channel, member, xmax = 0 AS new
+)
+INSERT INTO prefork.messages (channel, payload)
+SELECT 'presence:' || channel, json_build_object('joined', member) FROM seen WHERE new
+
+-- leave: Somebody has left a channel.
+WITH gone AS (
+    DELETE FROM prefork.presence WHERE channel = %(channel)s AND member = %(member)s RETURNING channel, member
+)
+INSERT INTO prefork.messages (channel, payload) SELECT 'presence:' || channel, json_build_object('left', member) FROM gone
+
+-- present: Who is on a channel.
+SELECT member FROM prefork.presence
+WHERE channel = %(channel)s AND greatest(seen_at, pg_postmaster_start_time()) > now() - make_interval(secs => %(patience)s)
+ORDER BY member
+
+-- sweep: Who was not seen for long has left.
+WITH gone AS (
+    DELETE FROM prefork.presence
+    WHERE seen_at < now() - make_interval(secs => %(patience)s)
+      AND pg_postmaster_start_time() < now() - make_interval(secs => %(patience)s)
+    RETURNING channel, member
+)
+INSERT INTO prefork.messages (channel, payload) SELECT 'presence:' || channel, json_build_object('left', member) FROM gone
 
 -- listen: Hear the bell.
 LISTEN prefork_bus
@@ -21,7 +50,7 @@ ORDER BY position
 INSERT INTO prefork.readers AS known (id, position) VALUES (%(reader)s, %(position)s)
 ON CONFLICT (id) DO UPDATE SET position = excluded.position, seen_at = now()
 
--- leave: A reader has gone.
+-- retire: A reader has gone.
 DELETE FROM prefork.readers WHERE id = %(reader)s
 
 -- forget: Delete the oldest messages, where they are too old or too many and every reader has had them. One at a time does it; the
