@@ -75,7 +75,9 @@ class Lines:
 
     def _text(self, event: Event, now: float) -> str:
         # Control characters in client-made text (a target, a header) must not forge lines or drive a terminal.
-        words = "".join(c if c.isprintable() or c in "\n\t" else f"\\x{ord(c):02x}" for c in event.sentence())
+        words = event.sentence()
+        if not words.isprintable():
+            words = "".join(c if c.isprintable() or c in "\n\t" else f"\\x{ord(c):02x}" for c in words)
         return self._head(now, event.level.upper(), self.logger) + words
 
     def _json(self, event: Event, now: float) -> str:
