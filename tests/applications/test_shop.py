@@ -4,7 +4,6 @@ import http.cookiejar
 import json
 import os
 import re
-import signal
 import statistics
 import time
 import urllib.error
@@ -143,10 +142,7 @@ def test_orders_carts_and_drawings_survive_kills_a_reload_and_a_restart(
         server.reload()
         all_is_kept()
         record_property("median ms during a synchronisation", f"{synchronise(ada):.1f}")
-        for pid in server.tree():
-            with suppress(ProcessLookupError):  # it has followed its master
-                os.kill(pid, signal.SIGKILL)
-        server.exit_status()
+        server.crash()
         restart(server)
         all_is_kept()
 
@@ -161,7 +157,7 @@ def answers(server: Server) -> bool:
         with urllib.request.urlopen(server.url + "/fast", timeout=30) as answer:
             return answer.status == 200
     except OSError:
-        return False  # nobody listens yet, or one that is dying still does
+        return False  # nobody listens yet
 
 
 def synchronise(visitor: Visitor) -> float:

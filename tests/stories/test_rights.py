@@ -4,12 +4,10 @@ import json
 import os
 import pwd
 import shutil
-import signal
 import socket
 import sys
 import tempfile
 from collections.abc import Iterator
-from contextlib import suppress
 from pathlib import Path
 
 import psycopg
@@ -203,10 +201,7 @@ def test_the_servers_own_database_is_the_users_and_roots_and_has_no_password(rea
         assert (passwords, ways) == ((0,), [("local", "peer")])
         assert counted
         assert counted[0] > 0
-        for pid in server.tree():
-            with suppress(ProcessLookupError):  # it has gone with its master
-                os.kill(pid, signal.SIGKILL)
-        server.exit_status()
+        server.crash()
         server.start()
         run_errands(server, account.pw_uid, 2)
 

@@ -162,6 +162,11 @@ class Server:
         assert status is not None
         return status
 
+    def crash(self) -> None:
+        """Kill all its processes at once, as a power failure would, and wait until none is left. `start()` may follow."""
+        processes.kill_all(self.tree())
+        self._until(lambda: self._ended() and not self.tree(), 10 * GRACE, "vanish")
+
     def close(self) -> None:
         """Stop the server if it still runs. Raises AssertionError when it leaves a process or its control socket behind."""
         try:
