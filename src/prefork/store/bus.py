@@ -95,7 +95,9 @@ async def head(connection: Connection) -> int:
 
 async def read(connection: Connection, after: int, channels: Collection[str], most: int) -> Page:
     """The messages of these channels among the next `most` of all."""
-    cursor = await connection.execute(SQL["read"], {"after": after, "channels": list(channels), "most": most})
+    values = {"after": after, "channels": list(channels), "most": most}
+    # A statement that was prepared while the table was empty reads all of it, however large it gets, until somebody analyzes it.
+    cursor = await connection.execute(SQL["read"], values, prepare=False)
     rows = await cursor.fetchall()
     until, floor, latest = rows[0][:3]
     return Page([Message(row[3], row[4], row[5].encode()) for row in rows if row[3] is not None], until, floor, latest)
