@@ -78,6 +78,17 @@ def began(pid: int) -> int:
         raise Gone from None
 
 
+def is_about_to_take(pid: int, number: int) -> bool:
+    """Whether a process has yet to take a signal and lacks nothing but a processor for it."""
+    try:
+        with open(f"/proc/{pid}/status", encoding="utf-8", errors="replace") as status:
+            fields = dict(line.split(":\t", 1) for line in status if ":\t" in line)
+    except OSError:
+        return False
+    sent, blocked = (int(fields[name], 16) >> (number - 1) & 1 for name in ("ShdPnd", "SigBlk"))
+    return fields["State"].startswith("R") and bool(sent) and not blocked
+
+
 def descendants(pid: int, among: Container[int] | None = None) -> list[Relative]:
     """Every process below `pid`, whichever group or session it has moved to, parents before children.
 

@@ -17,7 +17,9 @@ BUILD = ROOT / "build/machine"
 TOOLS = {"qemu-system-x86_64": "qemu-system-x86", "debootstrap": "debootstrap", "mke2fs": "e2fsprogs"}
 PACKAGES = "systemd-sysv,dbus,python3,linux-image-cloud-amd64,initramfs-tools,util-linux,procps,kmod,udev"
 LIBRARIES = ("click", "rich", "markdown_it", "mdurl", "pygments", "httptools")
-NOISE = ("apt-daily.timer", "apt-daily-upgrade.timer", "dpkg-db-backup.timer", "fstrim.timer", "getty@tty1.service")
+# What takes processor time, and the login that would take the console away.
+NOISE = ("apt-daily.timer", "apt-daily-upgrade.timer", "dpkg-db-backup.timer", "e2scrub_all.timer", "fstrim.timer")
+NOISE += ("getty@tty1.service", "serial-getty@ttyS0.service", "systemd-networkd.service")
 BOOTS = {2: (), 1: ("systemd.unified_cgroup_hierarchy=0", "systemd.legacy_systemd_cgroup_controller")}
 LONGEST = 1800  # seconds of a boot with all its checks
 
@@ -33,21 +35,27 @@ def missing() -> list[str]:
 
 
 def install() -> Path:
-    """A Debian system in a directory, made once."""
+    """A Debian system in a directory, made once, with the units of now."""
     system = BUILD / "system"
     if not (BUILD / "installed").exists():
         shutil.rmtree(system, ignore_errors=True)
         BUILD.mkdir(parents=True, exist_ok=True)
         subprocess.run(["debootstrap", "--variant=minbase", f"--include={PACKAGES}", "bookworm", system], check=True)
         subprocess.run(["chroot", system, "useradd", "-r", "-m", "mysite"], check=True)
-        units = system / "etc/systemd/system"
-        for name in NOISE:
-            (units / name).symlink_to("/dev/null")
-        (units / "multi-user.target.wants").mkdir(exist_ok=True)
-        (units / "multi-user.target.wants/payload.service").symlink_to("../payload.service")
         (BUILD / "installed").touch()
-    shutil.copy(HERE / "payload.service", system / "etc/systemd/system")
+    units = system / "etc/systemd/system"
+    for name in NOISE:
+        link(units / name, "/dev/null")
+    link(units / "multi-user.target.wants/payload.service", "../payload.service")
+    shutil.copy(HERE / "payload.service", units)
     return system
+
+
+def link(path: Path, target: str) -> None:
+    """Have a unit masked or wanted."""
+    path.parent.mkdir(exist_ok=True)
+    path.unlink(missing_ok=True)
+    path.symlink_to(target)
 
 
 def pack() -> Path:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from prefork import meters
-from prefork.meters import Gone, Meter, descendants, kernel_kills
+from prefork.meters import Gone, Meter, descendants, is_about_to_take, kernel_kills
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -128,3 +128,29 @@ def test_a_kernel_that_does_not_count(monkeypatch: pytest.MonkeyPatch) -> None:
 
     monkeypatch.setattr(meters, "open", refuse, raising=False)
     assert kernel_kills() == 0
+
+
+@pytest.mark.parametrize(
+    ("state", "pending", "blocked", "about"),
+    [
+        ("R (running)", 1 << 40, 0, True),
+        ("R (running)", 0, 0, False),
+        ("R (running)", 1 << 40, 1 << 40, False),
+        ("R (running)", 1 << 39, 0, False),
+        ("D (disk sleep)", 1 << 40, 0, False),
+        ("T (stopped)", 1 << 40, 0, False),
+    ],
+)
+def test_who_only_lacks_a_processor_for_a_signal(
+    monkeypatch: pytest.MonkeyPatch, state: str, pending: int, blocked: int, about: bool
+) -> None:
+    status = f"Name:\tpython3\nState:\t{state}\nGroups:\t \nSigPnd:\t{0:016x}\nShdPnd:\t{pending:016x}\nSigBlk:\t{blocked:016x}\n"
+    monkeypatch.setattr(meters, "open", lambda *_, **__: io.StringIO(status), raising=False)
+    assert is_about_to_take(7, 41) is about
+
+
+def test_nobody_lacks_a_processor_who_is_gone_or_was_sent_nothing() -> None:
+    with subprocess.Popen(["true"]) as process:
+        process.wait()
+        assert not is_about_to_take(process.pid, 41)
+    assert not is_about_to_take(os.getpid(), 41)

@@ -15,12 +15,13 @@ from typing import TYPE_CHECKING, Any
 
 from prefork.events import FreshTooLarge, LimitReached, LimitTooLow
 from prefork.incidents import new_id
+from prefork.kernel import STACKS as SIGNAL
 from prefork.limits import STATUS, Limit, Limits
 from prefork.master.crew import job_of
 from prefork.master.fleet import State
 from prefork.master.gauges import SHORTEST, Gauges, fair, task_of
 from prefork.master.pools import POOLS
-from prefork.meters import Relative, descendants
+from prefork.meters import Relative, descendants, is_about_to_take
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -32,7 +33,7 @@ if TYPE_CHECKING:
 WORD = 0.05  # seconds that the dispatcher has for its answer
 STACKS = 0.1  # seconds that a worker has for its stacks
 QUIET = 0.02  # seconds without another byte of them: it has written all
-SILENCE = 0.05  # seconds after which one that has not written any is read from outside, where that is possible
+SILENCE = 0.05  # seconds after which one that has not written any, and never will, is read from outside where that is possible
 READ_BY = 0.2  # seconds after it was condemned by which that has an end
 OFTEN = 60.0  # seconds of life below which a worker that is replaced for its memory has hardly been worth its start
 SEVERAL = 3  # of them in a row are no accident
@@ -264,8 +265,12 @@ class Enforcer:
             condemned.written, condemned.written_at = written, now
         if written and now - condemned.written_at > QUIET:
             return False
-        patience = STACKS if written or self.master.spies.program is None else SILENCE
-        return now - condemned.stacks_since <= patience
+        asked = now - condemned.stacks_since
+        return asked <= SILENCE or (asked <= STACKS and (bool(written) or not self._is_deaf(condemned.worker)))
+
+    def _is_deaf(self, worker: Worker) -> bool:
+        """Whether one that has written nothing never will, and can be read. It may only lack a processor, as would who reads it."""
+        return self.master.spies.program is not None and not is_about_to_take(worker.pid, SIGNAL)
 
     def _is_read(self, condemned: Condemned, now: float) -> bool:
         """Whether its stacks are being read from outside, as it has written none."""
@@ -273,7 +278,7 @@ class Enforcer:
             return False
         if condemned.halted:
             return self.master.spies.is_at(condemned.worker)
-        if self.master.spies.program is None:
+        if not self._is_deaf(condemned.worker):
             return False
         condemned.halted = True
         self.master.crew.halt(condemned.worker)

@@ -201,6 +201,7 @@ class Court:
 @pytest.fixture
 def court(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Court]:
     monkeypatch.setattr(enforce, "descendants", lambda _: [])
+    monkeypatch.setattr(enforce, "is_about_to_take", lambda *_: False)
     monkeypatch.setattr(inquest, "kernel_kills", lambda: 3)
     court = Court(tmp_path)
     monkeypatch.setattr(enforce.time, "monotonic", lambda: court.now)
@@ -360,6 +361,15 @@ class TestReadFromOutside:
         court.spies.at.clear()
         court.step()
         assert len(court.crew.killed) == 1
+
+    def test_one_that_may_only_lack_a_processor_has_as_long_as_where_nobody_reads(
+        self, court: Court, silent: Worker, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(enforce, "is_about_to_take", lambda *_: True)
+        court.step(STACKS - 0.001)
+        assert court.crew.killed == []
+        court.step(0.002)
+        assert (court.crew.halted, court.spies.at, len(court.crew.killed)) == ([], [], 1)
 
     def test_one_that_writes_is_left_to_do_so(self, court: Court, silent: Worker) -> None:
         court.crew.written = 100
