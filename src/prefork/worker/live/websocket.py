@@ -138,7 +138,7 @@ class WebSocket:
             self.end(UNAUTHORIZED, "not allowed", str(error))
         except Unavailable as error:
             self.say(speech.said(error=str(error)))
-            self.end(LATER, speech.hint(self.keeper.pause()), str(error))
+            self.end(LATER, speech.hint(self.keeper.pause()), "")  # the hub has told of it, once
         else:
             self.say(speech.subscribed(channels, position))
 
@@ -185,10 +185,11 @@ class WebSocket:
         self.end(RESTART, speech.hint(self.keeper.pause()), "the worker leaves")
 
     def end(self, code: int, reason: str, told: str) -> None:
-        """Send a close frame and wait for the client's, but not for long. The log is `told` why."""
+        """Send a close frame and wait for the client's, but not for long. The log is `told` why, unless that is empty."""
         if self.protocol.state is not self.keeper.framing.opened:
             return
-        self.keeper.note(self, code, told)
+        if told:
+            self.keeper.note(self, code, told)
         self.protocol.send_close(code, reason)
         self.flush()
 
