@@ -4,7 +4,7 @@ import os
 
 import pytest
 
-from prefork.worker.template import stand_back
+from prefork.worker.template import POOLS
 
 
 def test_where_the_policy_is_forbidden_its_share_of_the_processors_is_small(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -16,5 +16,5 @@ def test_where_the_policy_is_forbidden_its_share_of_the_processors_is_small(monk
 
     monkeypatch.setattr(os, "nice", asked.append)
     monkeypatch.setattr(os, "sched_setscheduler", forbidden)
-    stand_back()
+    POOLS["cron"].stand_back()
     assert asked == [19, os.SCHED_IDLE]
