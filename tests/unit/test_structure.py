@@ -1,4 +1,4 @@
-"""The tree is what ARCHITECTURE.md says, arrows point one way, and what runs inside an application runs on its Python."""
+"""The tree is what docs/modules.md says, arrows point one way, and what runs inside an application runs on its Python."""
 
 from __future__ import annotations
 
@@ -230,12 +230,12 @@ def test_every_module_says_what_it_owns(path: str) -> None:
     assert ast.get_docstring(MODULES[path])
 
 
-# ARCHITECTURE.md
+# docs/modules.md and ARCHITECTURE.md
 
 
 def tree() -> list[str]:
     """The lines of the code block that shows src/prefork/."""
-    blocks = re.findall(r"^```\n(.*?)^```", (ROOT / "ARCHITECTURE.md").read_text(), re.MULTILINE | re.DOTALL)
+    blocks = re.findall(r"^```\n(.*?)^```", (ROOT / "docs" / "modules.md").read_text(), re.MULTILINE | re.DOTALL)
     (block,) = [block for block in blocks if block.startswith("src/prefork/\n")]
     return block.splitlines()[1:]
 
@@ -263,7 +263,13 @@ def test_the_tree_is_what_is_on_disk() -> None:
     modules = {path for path in MODULES if not path.endswith("/__init__.py")}
     listed = named()
     assert len(listed) == len(set(listed)), "something is listed twice"
-    assert modules | packages == set(listed), "left: on disk; right: in ARCHITECTURE.md"
+    assert modules | packages == set(listed), "left: on disk; right: in docs/modules.md"
+
+
+def test_every_room_is_in_the_architecture() -> None:
+    block = (ROOT / "ARCHITECTURE.md").read_text().split("src/prefork/\n")[1].split("```")[0]
+    rooms = {Path(path).parts[0] for path in MODULES if "/" in path}
+    assert set(re.findall(r"(\w+)/", block)) == rooms
 
 
 # What runs inside an application.
