@@ -294,7 +294,7 @@ def test_their_number_can_be_changed(chores: Chores) -> None:
         await_fact(lambda: cron(server) == [], "nobody", server)
         assert server.status()["ready"] == 2
         refused = server.ask({"command": "scale", "pool": "crows", "workers": 1})
-        assert refused["error"] == "there is no pool 'crows': use http or cron"
+        assert refused["error"] == "there is no pool 'crows': use one of http, cron, websocket"
 
 
 def test_after_a_rotation_they_write_to_the_new_file(chores: Chores) -> None:

@@ -43,7 +43,7 @@ def scale(master: Master, name: object, workers: object, answer: Answer) -> None
     """Change the number of a pool's workers."""
     pool = POOLS_BY_NAME.get(str(name))
     if pool is None:
-        answer({"ok": False, "error": f"there is no pool {name!r}: use {' or '.join(POOLS_BY_NAME)}"})
+        answer({"ok": False, "error": f"there is no pool {name!r}: use one of {', '.join(POOLS_BY_NAME)}"})
     elif not isinstance(workers, int) or isinstance(workers, bool) or not pool.least <= workers <= MOST_WORKERS:
         answer({"ok": False, "error": f"workers must be a whole number from {pool.least} to {MOST_WORKERS}, not {workers!r}"})
     elif obstacle := pool.fixed(master.settings) or excess(master, pool, workers):

@@ -10,7 +10,7 @@ WHERE declared <> excluded.declared
 -- defer: One run.
 INSERT INTO runs (job, due_at, priority, arguments)
 VALUES (:job, coalesce(:at, :now), coalesce(:priority, (SELECT priority FROM jobs WHERE name = :job), :default), :arguments);
-SELECT last_insert_rowid()
+SELECT last_insert_rowid(), ring()
 
 -- ring: When the transaction is written.
 SELECT ring()
