@@ -99,7 +99,7 @@ def test_after_a_kill_of_everything_the_next_start_has_all_that_was_deferred(
         server.configure(max_cron_threads=1)
         server.start()
         await_fact(lambda: {"0", "1", "2", "3", "4"} <= set(words(done)), "what was deferred before", server)
-        record_property("its start after the kill", server.events("database_ready", after=mark)[0]["seconds"])
+        record_property("its start after the kill", server.wait_for("database_ready", after=mark)["seconds"])
 
 
 def test_threaded_mode_keeps_its_jobs_in_a_file_through_kills_of_everything(done: Path) -> None:

