@@ -24,10 +24,12 @@ class Log:
         self._events: list[Event] = []
         self._positions: dict[str, list[int]] = {}
         self._output: list[str] = []
-        self._ended = False
+        self._followed = self._finished = 0  # streams: a server that is started again has another one
 
     def follow(self, stream: IO[bytes]) -> threading.Thread:
         """Read `stream` to its end in a thread of its own, which is returned running. The stream is closed at its end."""
+        with self._changed:
+            self._followed += 1
         thread = threading.Thread(target=self._read, args=(stream,), name="log", daemon=True)
         thread.start()
         return thread
@@ -54,18 +56,18 @@ class Log:
         Raises AssertionError with the log when it does not come, at once when the log has ended.
         """
         with self._changed:
-            self._changed.wait_for(lambda: self._ended or self.events(name, after, **fields), timeout)
+            self._changed.wait_for(lambda: self.ended or self.events(name, after, **fields), timeout)
             found = self.events(name, after, **fields)
             if found:
                 return found[0]
             wanted = " ".join([name, *(f"{key}={value!r}" for key, value in fields.items())])
-            why = "the log has ended" if self._ended else f"{timeout} s have passed"
+            why = "the log has ended" if self.ended else f"{timeout} s have passed"
             raise AssertionError(f"no event {wanted} since mark {after}, and {why}; the log:\n{self.text()}")
 
     @property
     def ended(self) -> bool:
         """Whether every process that could write to the log has ended."""
-        return self._ended
+        return self._finished == self._followed > 0
 
     @property
     def output(self) -> list[str]:
@@ -92,7 +94,7 @@ class Log:
         with stream, suppress(OSError):  # so a terminal says that nobody has it open any more
             self._add_all(stream)
         with self._changed:
-            self._ended = True
+            self._finished += 1
             self._changed.notify_all()
 
     def _add_all(self, lines: Iterable[bytes]) -> None:

@@ -143,8 +143,9 @@ class Server:
 
     def start(self, timeout: float = 30.0) -> Self:
         """Start the process and wait until the server is ready."""
+        mark = self.mark()
         self.launch()
-        self._until(lambda: bool(self.log.events("server_ready")) or self._ended(), timeout, "be ready")
+        self._until(lambda: bool(self.log.events("server_ready", after=mark)) or self._ended(), timeout, "be ready")
         if self._ended():
             raise AssertionError(f"the server ended with {self.exit_status()} before it was ready; its log:\n{self.log.text()}")
         return self
