@@ -23,7 +23,7 @@ examples/shop/.venv/.ready: examples/shop/requirements.txt tools/setup.sh
 
 test: setup examples/shop/.venv/.ready ## run the tests (their applications' environments are made on first use)
 	PYTHONPATH=$(CURDIR)/src examples/shop/.venv/bin/python -W error -m unittest discover -q -s examples/shop/tests
-	$(BIN)/pytest
+	$(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 # PYTHON is Odoo's interpreter here, not the one to make .venv with.
 test-odoo: ## test against an installed Odoo: make test-odoo ODOO=/its/tree PYTHON=/its/interpreter

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.unit.descriptors import held, opened_since
 
 from prefork import files
 from prefork.files import Opened, Places, absent, content_type, open_below, relative
@@ -24,9 +25,9 @@ if TYPE_CHECKING:
 
 @pytest.fixture(autouse=True)
 def _no_descriptor_is_left() -> Iterator[None]:
-    before = set(os.listdir("/proc/self/fd"))
+    before = held()
     yield
-    assert set(os.listdir("/proc/self/fd")) == before, "descriptors are left open"
+    assert not opened_since(before), "descriptors are left open"
 
 
 @pytest.fixture

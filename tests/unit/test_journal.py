@@ -9,6 +9,7 @@ import socket
 from typing import TYPE_CHECKING
 
 import pytest
+from tests.unit.descriptors import held, opened_since
 
 from prefork import journal as module
 from prefork.events import LinesDropped, WorkerExited, WorkerReady
@@ -185,10 +186,6 @@ def test_a_socket(monkeypatch: pytest.MonkeyPatch) -> None:
 # Rotation.
 
 
-def open_descriptors() -> set[str]:
-    return set(os.listdir("/proc/self/fd"))
-
-
 def test_files_are_appended_to_and_replaced(tmp_path: Path) -> None:
     flags = os.O_WRONLY | os.O_CREAT
     first, second = (os.open(tmp_path / name, flags) for name in ("first", "second"))
@@ -197,9 +194,9 @@ def test_files_are_appended_to_and_replaced(tmp_path: Path) -> None:
     for writer, line in ((sink, b"one\n"), (other, b"two\n"), (sink, b"three\n")):
         writer.write(line)
         writer.flush()
-    before = open_descriptors()
+    before = held()
     sink.replace(second, keep=True)
-    assert open_descriptors() == before, "a rotation leaves nothing open"
+    assert not opened_since(before), "a rotation leaves nothing open"
     sink.write(b"four\n")
     sink.flush()
     assert (tmp_path / "first").read_bytes() == b"one\ntwo\nthree\n"
@@ -212,13 +209,13 @@ def test_a_given_descriptor_becomes_standard_output_and_error_and_is_closed(tmp_
     saved = [os.dup(1), os.dup(2)]
     try:
         sink = Sink(2)
-        before = len(open_descriptors())
+        before = held()
         sink.replace(os.open(tmp_path / "log", os.O_WRONLY | os.O_CREAT))
         os.write(1, b"output\n")
         os.write(2, b"from the interpreter\n")
         sink.write(b"from us\n")
         sink.flush()
-        assert len(open_descriptors()) == before
+        assert not opened_since(before)
         os.close(sink.descriptor)
     finally:
         for number, copy in enumerate(saved, 1):

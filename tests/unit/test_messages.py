@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.unit.descriptors import held, held_for_good, opened_since
 
 from prefork.messages import (
     BROKEN,
@@ -43,18 +44,14 @@ if TYPE_CHECKING:
 Ends = tuple[socket.socket, socket.socket]
 
 
-def open_descriptors() -> set[str]:
-    return set(os.listdir("/proc/self/fd"))
-
-
 @pytest.fixture
 def wire() -> Iterator[Ends]:
-    before = open_descriptors()
+    before = held()
     ends = pair()
     yield ends
     for end in ends:
         end.close()
-    assert open_descriptors() == before, "descriptors are left open"
+    assert not opened_since(before), "descriptors are left open"
 
 
 @pytest.fixture
@@ -245,11 +242,11 @@ def leave(one: Channel, other: Channel) -> None:
 @pytest.mark.parametrize("end", [close, leave])
 def test_what_waits_is_closed_when_the_wire_ends(wire: Ends, file: int, end: Callable[[Channel, Channel], None]) -> None:
     one, other = Channel(wire[0]), Channel(wire[1])
-    before = open_descriptors()
+    before = held_for_good()
     fill(one, file)
-    assert len(open_descriptors() - before) >= 3
+    assert len(opened_since(before)) >= 3
     end(one, other)
-    assert open_descriptors() <= before
+    assert not opened_since(before)
 
 
 def test_the_end_of_a_channel(wire: Ends) -> None:

@@ -11,6 +11,7 @@ from itertools import product
 from typing import TYPE_CHECKING
 
 import pytest
+from tests.unit.descriptors import held_for_good, opened_since
 
 from prefork.dispatcher import connection, lingering
 from prefork.dispatcher.outbox import Extent
@@ -273,17 +274,17 @@ def test_a_refused_client_does_not_send_without_end(desk: Desk, monkeypatch: pyt
 
 
 def test_what_has_arrived_of_a_refused_body_is_let_go(desk: Desk) -> None:
-    before = len(os.listdir("/proc/self/fd"))
+    before = held_for_good()
     client = desk.connect()
     client.socket.sendall(
         b"POST / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n%x\r\n" % (INLINE + 1) + bytes(INLINE + 1)
     )
     desk.loop.until(lambda: client.connection.errand is not None)
     desk.settle()
-    assert len(os.listdir("/proc/self/fd")) == before + 3
+    assert len(opened_since(before)) == 3
     client.send(b"no end of a chunk")
     assert client.state is State.LINGERING
-    desk.loop.until(lambda: len(os.listdir("/proc/self/fd")) == before + 2)  # only the two ends of the connection are open
+    desk.loop.until(lambda: len(opened_since(before)) == 2)  # only the two ends of the connection are open
 
 
 def test_half_a_request_has_its_time(desk: Desk) -> None:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.unit.descriptors import held_for_good, opened_since
 
 from prefork.dispatcher.intake import Intake
 from prefork.http.head import Refused
@@ -37,10 +38,6 @@ def directory(tmp_path: Path) -> Iterator[int]:
     descriptor = os.open(tmp_path, os.O_RDONLY | os.O_DIRECTORY)
     yield descriptor
     os.close(descriptor)
-
-
-def open_descriptors() -> set[str]:
-    return set(os.listdir("/proc/self/fd"))
 
 
 @settings(max_examples=100, deadline=None)
@@ -109,25 +106,25 @@ def test_a_file_has_no_name(directory: int, tmp_path: Path) -> None:
 
 
 def test_no_room_is_said_and_what_was_written_is_let_go(tmp_path: Path) -> None:
-    before = open_descriptors()
+    before = held_for_good()
     intake = Intake(INLINE + 1, MOST)
     intake.feed(bytes(INLINE + 1))
     intake.descriptor = os.open("/dev/full", os.O_WRONLY)
     with pytest.raises(OSError, match="No space left"):
         intake.write(-1)
     intake.discard(os.close)
-    assert open_descriptors() == before
+    assert not opened_since(before)
 
 
 def test_letting_go_closes_the_file(directory: int) -> None:
-    before = open_descriptors()
+    before = held_for_good()
     intake = Intake(2 * INLINE, MOST)
     intake.feed(bytes(INLINE + 1))
     intake.write(directory)
-    assert len(open_descriptors() - before) == 1
+    assert len(opened_since(before)) == 1
     intake.discard(os.close)
     intake.discard(os.close)
-    assert open_descriptors() == before
+    assert not opened_since(before)
 
 
 def test_a_taken_file_is_the_takers(directory: int) -> None:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.unit.descriptors import held, held_for_good, opened_since
 
 from prefork.dispatcher import outbox as module
 from prefork.dispatcher.disk import SHARE
@@ -59,14 +60,14 @@ class Pair:
 
 @contextmanager
 def connected(room: int) -> Iterator[Pair]:
-    before = set(os.listdir("/proc/self/fd"))
+    before = held()
     made = Pair(room)
     try:
         yield made
     finally:
         made.client.close()
         made.ours.close()
-    assert set(os.listdir("/proc/self/fd")) == before, "descriptors are left open"
+    assert not opened_since(before), "descriptors are left open"
 
 
 @pytest.fixture
@@ -120,7 +121,7 @@ def test_small_parts_are_joined() -> None:
 
 
 def test_the_parts_of_a_spool_are_one() -> None:
-    before = set(os.listdir("/proc/self/fd"))
+    before = held_for_good()
     outbox, spool = Outbox(closed), memory()
     for start in range(0, 1000, 100):
         outbox.add(Extent(os.dup(spool), start, 100, growing=True))
@@ -129,9 +130,9 @@ def test_the_parts_of_a_spool_are_one() -> None:
     assert (extent.offset, extent.end, len(extent)) == (0, 1000, 1000)
     assert outbox.held == 0
     os.close(spool)
-    assert len(set(os.listdir("/proc/self/fd")) - before) == 1
+    assert len(opened_since(before)) == 1
     outbox.clear()
-    assert set(os.listdir("/proc/self/fd")) == before
+    assert not opened_since(before)
 
 
 def test_other_parts_are_not() -> None:

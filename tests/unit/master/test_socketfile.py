@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from tests.unit.descriptors import held, opened_since
 
 from prefork.master.socketfile import Access, Occupied, SocketFile, bind
 from prefork.master.spawn import Owner
@@ -95,11 +96,11 @@ def test_it_is_removed_only_while_it_is_ours(wire: socket.socket, tmp_path: Path
 
 
 def test_one_that_is_gone_already_is_no_fault(wire: socket.socket, tmp_path: Path) -> None:
-    before = set(os.listdir("/proc/self/fd"))
+    before = held()
     file = bound(wire, tmp_path / "x.sock")
     (tmp_path / "x.sock").unlink()
     file.remove()
-    assert set(os.listdir("/proc/self/fd")) == before
+    assert not opened_since(before)
 
 
 def test_it_belongs_to_whom_it_is_given(wire: socket.socket, tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, cast
 
 import pytest
+from tests.unit.descriptors import held, opened_since
 
 from prefork.master import spies
 from prefork.master.fleet import State, Worker
@@ -77,11 +78,11 @@ class Ring:
 @pytest.fixture
 def ring(tmp_path: Path) -> Iterator[Ring]:
     ring = Ring(tmp_path)
-    descriptors = set(os.listdir("/proc/self/fd"))
+    before = held()
     yield ring
     ring.spies.step(NOW + 1)
     ring.bury()
-    assert set(os.listdir("/proc/self/fd")) == descriptors
+    assert not opened_since(before)
 
 
 def test_what_it_finds_becomes_what_the_worker_has_written(ring: Ring) -> None:

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from tests.unit.descriptors import held, opened_since
 
 from prefork.messages import CLOEXEC_DONTWAIT, FILE, REST, SPOOLED, Request, inbox, pair, receive, unpack_extent
 from prefork.scoreboard import BEGUN, REQUEST, Scoreboard, pack_progress
@@ -136,9 +137,8 @@ class Bench:
 
 @pytest.fixture
 def bench(tmp_path: Path) -> Iterator[Bench]:
-    before = set(os.listdir("/proc/self/fd"))
+    before = held()
     bench = Bench(tmp_path)
     yield bench
     bench.close()
-    left = set(os.listdir("/proc/self/fd")) - before  # others' garbage may have been collected meanwhile
-    assert not left, f"descriptors are left open: {left}"
+    assert not opened_since(before), "descriptors are left open"

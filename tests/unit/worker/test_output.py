@@ -6,6 +6,7 @@ import os
 from typing import TYPE_CHECKING
 
 import pytest
+from tests.unit.descriptors import held, opened_since
 
 from prefork.worker import output
 from prefork.worker.output import Output, complain, file_of
@@ -40,12 +41,12 @@ def test_both_follow_the_log(tmp_path: Path, standard: None) -> None:
     first, second, third = (tmp_path / name for name in ("first", "second", "third"))
     led_to(first, first)
     follower = Output()
-    before = len(os.listdir("/proc/self/fd"))
+    before = held()
     for log in (second, third):
         follower.switch(opened(log))
         os.write(1, b"out\n")
         os.write(2, b"error\n")
-    assert len(os.listdir("/proc/self/fd")) == before
+    assert not opened_since(before)
     assert first.read_bytes() == b""
     assert second.read_bytes() == third.read_bytes() == b"out\nerror\n"
 
