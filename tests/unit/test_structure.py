@@ -45,7 +45,8 @@ MAY_IMPORT: dict[str, set[str]] = {
     "http.framing": set(),
     "http.pages": {"http.framing"},
     "control": set(),
-    "views": {"views", "config", "incidents", "limits", "sizing"},
+    "views": {"views", "config", "importers", "incidents", "limits", "sizing"},
+    "importers": {"importers", "config"},
     "render": {"render", "config"},
     "dispatcher": {
         "dispatcher",
@@ -108,6 +109,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         "cgroups",
         "config",
         "control",
+        "importers",
         "incidents",
         "master.rehearsal",
         "master.serve",

@@ -1,0 +1,215 @@
+"""Configurations of other servers become files that are accepted and mean the same, and nothing of them is lost silently."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import sys
+import urllib.request
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner, Result
+
+from prefork.cli import main
+from prefork.config import load
+from prefork.config.reader import read_text
+from prefork.importers import Unreadable, Verdict, gunicorn, kind_of, read, text
+from prefork.testing import Server, free_port
+
+from .expected import STYLES, Style
+
+TEXTS = Path(__file__).parent / "styles"
+APPLICATION = """
+from wsgiref.validate import validator
+
+@validator
+def app(environ, start_response):
+    start_response("200 OK", [("Content-Type", "text/plain")])
+    return [b"shop"]
+
+
+application = app
+
+
+def make():
+    return app
+"""
+
+
+@pytest.fixture
+def place(tmp_path: Path) -> Path:
+    """What the files talk of."""
+    for name in ("static", "run", "log", "venv/bin"):
+        (tmp_path / name).mkdir(parents=True)
+    (tmp_path / "venv/bin/python").symlink_to(sys.executable)
+    (tmp_path / "shop.py").write_text(APPLICATION)
+    (tmp_path / "conf.py").write_text("workers = 7\nbacklog = 99\n")
+    return tmp_path
+
+
+def put(value: Any, place: Path) -> Any:
+    """A text, or what is made of texts, with the directory in it."""
+    if isinstance(value, str):
+        return value.replace("{place}", str(place))
+    if isinstance(value, dict):
+        return {key: put(each, place) for key, each in value.items()}
+    return tuple(put(each, place) for each in value) if isinstance(value, tuple) else value
+
+
+def bare(value: Any) -> Any:
+    """Settings as plain values."""
+    if isinstance(value, Path):
+        return str(value)
+    return tuple(bare(each) for each in value) if isinstance(value, tuple) else value
+
+
+def test_there_are_ten_of_each() -> None:
+    files = [Path(style.file).name for style in STYLES]
+    assert (files.count("gunicorn.conf.py"), files.count("uwsgi.ini"), files.count("unit.json"), len(files)) == (10, 10, 10, 40)
+    kept = {str(file.relative_to(TEXTS)) for file in TEXTS.glob("*/*")}
+    assert {style.file for style in STYLES} == kept, "what lies there is tested"
+
+
+@pytest.mark.parametrize("style", STYLES, ids=lambda style: style.file)
+def test_a_style_becomes_a_file_that_is_accepted_and_means_the_same(style: Style, place: Path) -> None:
+    file, out = place / Path(style.file).name, place / "prefork.conf"
+    file.write_text(put((TEXTS / style.file).read_text(), place))
+    draft = read(file, kind_of(file), {})
+    out.write_text(text(draft, file))
+    settings = load(out, {}, {"PREFORK_DATA_DIR": str(place / "data")}, place)
+    assert {name: bare(getattr(settings, name)) for name in style.settings} == put(style.settings, place)
+    fates = {verdict: {each.setting.name for each in draft.findings if each.verdict is verdict} for verdict in Verdict}
+    assert set(style.changed) <= fates[Verdict.CHANGED]
+    assert set(style.left) <= fates[Verdict.LEFT]
+    assert all(each.sentence for each in draft.findings if each.verdict is not Verdict.CARRIED), "who loses something is told why"
+
+
+@pytest.mark.parametrize("file", ["gunicorn.conf.py", "uwsgi.ini", "unit.json", "Procfile"])
+def test_what_was_imported_is_served(file: str, place: Path) -> None:
+    port = free_port()
+    texts = {
+        "gunicorn.conf.py": f'wsgi_app = "shop:app"\nbind = "127.0.0.1:{port}"\nworkers = 1\n',
+        "uwsgi.ini": f"[uwsgi]\nhttp-socket = 127.0.0.1:{port}\nmodule = shop:app\nprocesses = 1\n",
+        "unit.json": json.dumps(
+            {
+                "listeners": {f"127.0.0.1:{port}": {"pass": "applications/a"}},
+                "applications": {"a": {"type": "python", "module": "shop", "path": str(place)}},
+            }
+        ),
+        "Procfile": f"web: gunicorn --bind 127.0.0.1:{port} shop:app\n",
+    }
+    (place / file).write_text(texts[file])
+    draft = read(place / file, kind_of(place / file), {})
+    with Server(**{"app_dir": place, **draft.defaults, **draft.options}) as server:
+        assert server.status()["wanted"] == 1
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/", timeout=10) as answer:
+            assert answer.read() == b"shop"
+
+
+# The command.
+
+
+def run(*words: object) -> Result:
+    return CliRunner().invoke(main, ["import", *map(str, words)])
+
+
+def test_it_writes_a_new_file_and_shows_what_became_of_each_line(place: Path) -> None:
+    (place / "gunicorn.conf.py").write_text("workers = 2\nthreads = 4\n")
+    out = place / "prefork.conf"
+    done = run(place / "gunicorn.conf.py", "--out", out, "--app", "shop:app")
+    assert done.exit_code == 0, done.output
+    assert "workers = 2" in done.output
+    assert "left out: a worker serves one request at a time" in " ".join(done.output.split())
+    assert "2 carried over, 0 changed, 1 left out." in done.output
+    assert (out.stat().st_mode & 0o777, load(out, {}, {}, place).app) == (0o640, "shop:app")
+
+
+def test_a_file_that_is_there_is_left_alone(place: Path) -> None:
+    (place / "gunicorn.conf.py").write_text("workers = 2\n")
+    (place / "prefork.conf").write_text("mine")
+    done = run(place / "gunicorn.conf.py", "--out", place / "prefork.conf")
+    assert (done.exit_code, (place / "prefork.conf").read_text()) == (1, "mine")
+    assert "is there already; name a new file" in done.output
+
+
+def test_the_text_alone_is_for_a_pipe(place: Path) -> None:
+    (place / "Procfile").write_text("web: gunicorn shop:app\n")
+    done = run(place / "Procfile")
+    assert done.exit_code == 0
+    assert read_text(done.stdout, "stdout").entries[0].key == "app"
+    assert "carried over" in done.stderr
+
+
+def test_programs_get_json(place: Path) -> None:
+    (place / "uwsgi.ini").write_text("[uwsgi]\nmodule = shop:app\ncheaper = 2\n")
+    told = json.loads(run(place / "uwsgi.ini", "--json").stdout)
+    assert (told["from"], told["options"]["app"]) == ("uwsgi", "shop:app")
+    assert [each["verdict"] for each in told["findings"] if each["setting"] == "cheaper"] == ["left out"]
+
+
+@pytest.mark.parametrize(
+    ("file", "content", "said"),
+    [
+        ("gunicorn.conf.py", "workers = (", "gunicorn.conf.py:1: it is not Python"),
+        ("unit.json", '{"listeners": ', "unit.json:1: it is not JSON"),
+        ("unit.json", "{}", 'it has no "applications"'),
+        ("unit.json", '{"applications": {"a": {"type": "php"}}}', "none of its applications is in Python"),
+        ("uwsgi.ini", "[uwsgi]\n", "it has no options below [uwsgi]"),
+        ("Procfile", "web: node server.js\n", "no line of it starts gunicorn"),
+        ("some.conf", "what is this", "whose file this is cannot be told; say so with --from"),
+        ("none.ini", None, "it cannot be read: No such file or directory"),
+        ("gunicorn.conf.py", b"\xff", "it cannot be read"),
+    ],
+)
+def test_what_cannot_be_read_is_said_in_a_sentence(file: str, content: str | bytes | None, said: str, place: Path) -> None:
+    if content is not None:
+        (place / file).write_bytes(content if isinstance(content, bytes) else content.encode())
+    done = run(place / file, "--out", place / "prefork.conf")
+    assert (done.exit_code, (place / "prefork.conf").exists()) == (1, False)
+    assert said in done.output
+    assert isinstance(done.exception, SystemExit), "a sentence, no traceback"
+
+
+@pytest.mark.parametrize(("text", "said"), [('"many"', "is not a whole number"), ("[1, 2]", "is not a whole number")])
+def test_a_value_that_makes_no_sense_is_left_out_and_said(text: str, said: str, place: Path) -> None:
+    (place / "gunicorn.conf.py").write_text(f"workers = {text}\n")
+    draft = read(place / "gunicorn.conf.py", "gunicorn", {})
+    assert [(each.verdict, said in each.sentence) for each in draft.findings] == [(Verdict.LEFT, True)]
+    assert draft.defaults["workers"] == "1"
+
+
+# A program is run only where its text does not tell, and then apart.
+
+
+def settings_of(place: Path, program: str) -> list[tuple[str, object, bool]]:
+    (place / "gunicorn.conf.py").write_text(program)
+    return [(each.name, each.value, each.ran) for each in gunicorn.read_file(place / "gunicorn.conf.py", os.environ)]
+
+
+def test_what_the_text_tells_is_not_run(place: Path) -> None:
+    program = f"open({str(place / 'trace')!r}, 'w')\nworkers = 1 + 2\n"
+    assert settings_of(place, program) == [("workers", 3, False)]
+    assert not (place / "trace").exists()
+
+
+def test_what_only_running_tells_is_found_apart(place: Path) -> None:
+    program = "import socket\nworkers = sum([1, 2])\nprint('noise')\n"
+    assert settings_of(place, program) == [("workers", 3, True)]
+
+
+@pytest.mark.parametrize(
+    ("harm", "said"),
+    [
+        ("import os; os.write(os.open('trace', os.O_CREAT | os.O_WRONLY), b'x')", "File too large"),
+        ("while True: pass", "it ended with -"),
+        ("'x' * (1 << 30)", "MemoryError"),
+        ("raise SystemExit('no')", "no"),
+        ("import nowhere", "No module named 'nowhere'"),
+    ],
+)
+def test_a_program_that_misbehaves_is_a_sentence(harm: str, said: str, place: Path) -> None:
+    with pytest.raises(Unreadable, match=re.escape(said)):
+        settings_of(place, f"workers = sum([1, 2])\n{harm}\n")
