@@ -13,6 +13,7 @@ REFEREE = re.compile(r"^(@validator\b|\w+(, \w+)? = (validator|refereed)\()", re
 UNWATCHED = {
     "examples/shop/shop/__init__.py": "an example shows what users write; its tests have it watched",
     "tests/stand_in/odoo/http.py": "it stands for Odoo, and says only what its host looks at",
+    "tests/unit/config/test_layout.py": "texts that are read and not run, but for one, which has a validator",
     "tests/unit/worker/test_wsgi.py": "single calls, most of them wrong on purpose; two tests validate those that are right",
 }
 NONE = {"tests/process/apps/referee.py", "tests/unit/test_validated.py"}  # the referee, and this page

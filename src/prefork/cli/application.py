@@ -13,6 +13,7 @@ import click
 from prefork import cgroups, config
 from prefork.cli.flags import Configured
 from prefork.cli.settings import here, loaded, refuse, tell
+from prefork.config import layout
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -31,9 +32,10 @@ def configured(function: Callable[..., None]) -> Callable[..., None]:
 def serve(file: Path | None, application: str | None, **flags: Any) -> None:
     """Serve an application in the foreground until it is stopped.
 
-    APP is module:attribute, or module:factory() for a function that makes the application.
+    APP is module:attribute, or module:factory() for a function that makes the application. Where neither it nor the file names one,
+    the one that the directory holds is served: Django's, Flask's, FastAPI's, or whatever wsgi.py, app.py or main.py has.
     """
-    given, cwd = texts(application, flags), here()
+    given, cwd = completed(file, texts(application, flags)), here()
 
     def reread() -> config.Settings:
         return config.load(file, given, os.environ, cwd)
@@ -59,7 +61,7 @@ def check(file: Path | None, application: str | None, explain: bool, **flags: An
 
     Nothing is started. The exit code is 0 when the configuration can be used, else 1.
     """
-    given = texts(application, flags)
+    given = completed(file, texts(application, flags))
     settings = loaded(lambda: config.load(file, given, os.environ, here()))
     if explain:
         from prefork.views.explanation import explanation
@@ -84,6 +86,19 @@ def texts(application: str | None, flags: Mapping[str, Any]) -> dict[str, str]:
     if application is not None and given.setdefault("app", application) != application:
         raise click.UsageError(f"the application is named twice, as {application} and as --app {given['app']}; name it once")
     return given
+
+
+def completed(file: Path | None, given: dict[str, str]) -> dict[str, str]:
+    """The flags, and the application that the directory holds where nobody has named one."""
+    settings = loaded(lambda: config.load(file, given, os.environ, here()))
+    if settings.app or settings.odoo or not settings.http_enable:
+        return given
+    found = layout.detect(settings.app_dir)
+    if found is None:
+        return given
+    click.echo(f"{click.style('found', fg='green', bold=True)}: {found.sentence()}", err=True)
+    python = {"python": str(found.python)} if found.python and "python" not in settings.sources else {}
+    return {**given, "app": found.app, **python}
 
 
 VERBS = (serve, check)
