@@ -1,0 +1,52 @@
+"""Scheduled jobs: what there is, one with its history, and what can be done about it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+from urllib.parse import quote
+
+from prefork.console.pages.desk import Refused
+from prefork.console.pages.monitoring import frame
+from prefork.console.pages.visit import seen_next
+
+if TYPE_CHECKING:
+    from fastapi.responses import Response
+
+    from prefork.console.pages.visit import Visit
+
+DONE = {
+    "run": "It runs as soon as a worker for jobs is free.",
+    "pause": "It rests until it is resumed; a run that has begun goes on.",
+    "resume": "It runs again when it is due.",
+}
+
+
+def listing(visit: Visit) -> Response:
+    """All."""
+    may = visit.visitor.may("operator", visit.identity)
+    return visit.page("jobs.html", **frame(visit, "jobs"), jobs=visit.desk.jobs(visit.identity), steerable=may, said="")
+
+
+def detail(visit: Visit) -> Response:
+    """One."""
+    job, running, history = visit.desk.job(visit.identity, visit.asked("name"))
+    failed = next((row for row in history if row["outcome"] != "done" and row["error"]), None)
+    return visit.page(
+        "job.html",
+        **frame(visit, "jobs"),
+        job=job,
+        running=running,
+        history=history,
+        error=failed,
+        steerable=visit.visitor.may("operator", visit.identity),
+        said=DONE.get(visit.asked("done"), ""),
+    )
+
+
+def steer(visit: Visit) -> Response:
+    """Run, pause or resume one."""
+    name, action = visit.form.get("name", ""), visit.form.get("action", "")
+    if action not in DONE:
+        raise Refused(400, "Not understood", "A job can be run, paused and resumed.")
+    visit.desk.steer(visit.identity, name, action)
+    return seen_next(f"{visit.root}/job?name={quote(name)}&done={action}")
