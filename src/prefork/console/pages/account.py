@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 
 from fastapi.concurrency import run_in_threadpool
 
-from prefork.console.pages.desk import Refused
+from prefork.console.pages.source import Refused
 from prefork.console.pages.paper import page
 from prefork.console.pages.visit import read, seen_next
 
@@ -65,7 +65,7 @@ def log_out(visit: Visit) -> Response:
 
 def home(visit: Visit) -> Response:
     """Straight to the only instance, where there is one."""
-    rows = visit.desk.instances()
+    rows = visit.source.instances()
     return seen_next(f"/instances/{rows[0]['id']}" if len(rows) == 1 else "/instances")
 
 
@@ -78,14 +78,14 @@ def mine(visit: Visit, said: str = "", secret: str = "", refusal: Refused | None
     """The page, with what has just been done or refused."""
     scopes = [scope for scope in SCOPES if scope == "metrics" or visit.visitor.may(scope)]
     status = refusal.status if refusal else 200
-    tokens = visit.desk.tokens()
+    tokens = visit.source.tokens()
     return visit.page("account.html", status, tokens=tokens, scopes=scopes, said=said, secret=secret, refusal=refusal)
 
 
 def make_token(visit: Visit) -> Response:
     """A token more. It is in this answer and nowhere else, so there is nothing to lead on to."""
     try:
-        secret = visit.desk.make_token(visit.form.get("name", "").strip(), visit.form.get("scope", ""), visit.number("days"))
+        secret = visit.source.make_token(visit.form.get("name", "").strip(), visit.form.get("scope", ""), visit.number("days"))
     except Refused as refused:
         return mine(visit, refusal=refused)
     return mine(visit, secret=secret)
@@ -93,14 +93,14 @@ def make_token(visit: Visit) -> Response:
 
 def revoke_token(visit: Visit) -> Response:
     """One less."""
-    visit.desk.revoke_token(visit.number("number") or 0)
+    visit.source.revoke_token(visit.number("number") or 0)
     return seen_next("/account?done=revoked")
 
 
 def change_password(visit: Visit) -> Response:
     """Another password."""
     try:
-        visit.desk.change_password(visit.form.get("old", ""), visit.form.get("new", ""))
+        visit.source.change_password(visit.form.get("old", ""), visit.form.get("new", ""))
     except Refused as refused:
         return mine(visit, refusal=refused)
     return seen_next("/account?done=password")
@@ -108,4 +108,4 @@ def change_password(visit: Visit) -> Response:
 
 def alerts(visit: Visit) -> Response:
     """What is wrong, what was, and by which rules."""
-    return visit.page("alerts.html", alerts=visit.desk.alerts())
+    return visit.page("alerts.html", alerts=visit.source.alerts())

@@ -62,6 +62,7 @@ class Chart(NamedTuple):
     colours: Mapping[str, str] = {}
     whole: bool = False
     least: float = 1.0
+    bars: bool = False
 
 
 CHARTS = {
@@ -71,7 +72,7 @@ CHARTS = {
     "requests": Chart("Answers by status", requests, "rate", {"2xx": "good", "3xx": "quiet", "4xx": "warn", "5xx": "bad"}),
     "memory": Chart("Memory per worker", memory, "bytes", {"highest": "series-2", "mean": "series-1"}, least=16 << 20),
     "connections": Chart("Connections", connections, "number", {"clients": "series-1", "WebSockets": "series-5"}),
-    "jobs": Chart("Job runs", jobs, "number", {"runs": "series-4"}),
+    "jobs": Chart("Job runs", jobs, "number", {"runs": "series-4"}, bars=True),
 }
 LIMITS = {"soft limit": "warn", "hard limit": "bad"}
 
@@ -94,6 +95,7 @@ def lines(chart: Chart, samples: Sequence[Told], limits: Mapping[str, int]) -> d
     return {
         "unit": chart.unit,
         "filled": chart.whole,
+        "bars": chart.bars,
         "least": chart.least,
         "lines": [
             {"name": name, "colour": chart.colours.get(name, f"series-{place % SERIES + 1}"), "values": [each.get(name) for each in values]}

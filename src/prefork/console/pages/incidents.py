@@ -22,7 +22,7 @@ FEW, MANY = 5, 200  # rows of a group among others, and alone
 
 def listing(visit: Visit) -> Response:
     """All, or those of one cause."""
-    incidents = visit.desk.incidents(visit.identity)
+    incidents = visit.source.incidents(visit.identity)
     cause = visit.asked("cause")
     chosen = [each for each in incidents if not cause or each.cause == cause]
     groups = list(grouped(chosen, MANY if cause else FEW))
@@ -49,8 +49,8 @@ def grouped(incidents: Sequence[Incident], most: int) -> Iterator[dict[str, Any]
 
 def detail(visit: Visit) -> Response:
     """One."""
-    incident = visit.desk.incident(visit.identity, str(visit.request.path_params["name"]))
-    limits = visit.desk.limits(visit.identity)
+    incident = visit.source.incident(visit.identity, str(visit.request.path_params["name"]))
+    limits = visit.source.limits(visit.identity)
     return visit.page(
         "incident.html",
         **frame(visit, "incidents"),

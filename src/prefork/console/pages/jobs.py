@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
-from prefork.console.pages.desk import Refused
+from prefork.console.pages.source import Refused
 from prefork.console.pages.monitoring import frame
 from prefork.console.pages.visit import seen_next
 
@@ -24,12 +24,12 @@ DONE = {
 def listing(visit: Visit) -> Response:
     """All."""
     may = visit.visitor.may("operator", visit.identity)
-    return visit.page("jobs.html", **frame(visit, "jobs"), jobs=visit.desk.jobs(visit.identity), steerable=may, said="")
+    return visit.page("jobs.html", **frame(visit, "jobs"), jobs=visit.source.jobs(visit.identity), steerable=may, said="")
 
 
 def detail(visit: Visit) -> Response:
     """One."""
-    job, running, history = visit.desk.job(visit.identity, visit.asked("name"))
+    job, running, history = visit.source.job(visit.identity, visit.asked("name"))
     failed = next((row for row in history if row["outcome"] != "done" and row["error"]), None)
     return visit.page(
         "job.html",
@@ -48,5 +48,5 @@ def steer(visit: Visit) -> Response:
     name, action = visit.form.get("name", ""), visit.form.get("action", "")
     if action not in DONE:
         raise Refused(400, "Not understood", "A job can be run, paused and resumed.")
-    visit.desk.steer(visit.identity, name, action)
+    visit.source.steer(visit.identity, name, action)
     return seen_next(f"{visit.root}/job?name={quote(name)}&done={action}")

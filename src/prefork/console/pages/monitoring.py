@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from fastapi.responses import JSONResponse, Response, StreamingResponse
 
 from prefork.console.pages import charts
-from prefork.console.pages.desk import RANGES, Refused
+from prefork.console.pages.source import RANGES, Refused
 from prefork.console.pages.paper import HEADERS
 from prefork.console.pages.stack import lines
 from prefork.console.pages.visit import seen_next
@@ -27,12 +27,12 @@ PANELS = [(key, chart.heading, chart.whole) for key, chart in charts.CHARTS.item
 
 def frame(visit: Visit, tab: str) -> dict[str, Any]:
     """What all pages of an instance have around them."""
-    return {"instance": visit.desk.instance(visit.identity), "tabs": TABS, "tab": tab, "root": visit.root}
+    return {"instance": visit.source.instance(visit.identity), "tabs": TABS, "tab": tab, "root": visit.root}
 
 
 def instances(visit: Visit) -> Response:
     """All that the visitor may see."""
-    rows = visit.desk.instances()
+    rows = visit.source.instances()
     troubled = sum(look(row["state"]) == "bad" for row in rows)
     return visit.page("instances.html", section="instances", instances=rows, troubled=troubled)
 
@@ -43,7 +43,7 @@ def overview(visit: Visit) -> Response:
     status = usage = None
     problem = ""
     try:
-        status, usage = visit.desk.status(visit.identity), visit.desk.usage(visit.identity)
+        status, usage = visit.source.status(visit.identity), visit.source.usage(visit.identity)
     except Refused as refused:
         if refused.status != 503:
             raise
@@ -54,7 +54,7 @@ def overview(visit: Visit) -> Response:
         status=status,
         usage=usage,
         problem=problem,
-        health=visit.desk.health(visit.identity),
+        health=visit.source.health(visit.identity),
         ranges=RANGES,
         range=span(visit),
         charts=PANELS,
@@ -69,13 +69,13 @@ def span(visit: Visit) -> str:
 
 def series(visit: Visit) -> Response:
     """What the charts draw."""
-    told = visit.desk.series(visit.identity, span(visit))
+    told = visit.source.series(visit.identity, span(visit))
     return JSONResponse(charts.board(told["samples"], told["marks"], told["limits"], told["step"]), headers=HEADERS)
 
 
 def live(visit: Visit) -> Response:
     """What happens from now on, as server-sent events."""
-    happening = visit.desk.live(visit.identity)
+    happening = visit.source.live(visit.identity)
     return StreamingResponse(events(happening), media_type="text/event-stream", headers=HEADERS)
 
 
@@ -94,18 +94,18 @@ def workers(visit: Visit) -> Response:
     """The live table."""
     said = "The worker leaves as soon as its current work is done, and another one takes its place." if visit.asked("done") else ""
     may = visit.visitor.may("operator", visit.identity)
-    return visit.page("workers.html", **frame(visit, "workers"), status=visit.desk.status(visit.identity), retirable=may, said=said)
+    return visit.page("workers.html", **frame(visit, "workers"), status=visit.source.status(visit.identity), retirable=may, said=said)
 
 
 def stacks(visit: Visit) -> Response:
     """What one worker is doing, now."""
-    told = visit.desk.stacks(visit.identity, visit.asked("worker"))
+    told = visit.source.stacks(visit.identity, visit.asked("worker"))
     return visit.page("stacks.html", **frame(visit, "workers"), stacks=told, lines=lines(told["stacks"]), at=time.time())
 
 
 def retire(visit: Visit) -> Response:
     """Have one replaced."""
-    visit.desk.retire(visit.identity, visit.form.get("worker", ""))
+    visit.source.retire(visit.identity, visit.form.get("worker", ""))
     return seen_next(f"{visit.root}/workers?done=retire")
 
 
@@ -114,4 +114,4 @@ def log(visit: Visit) -> Response:
     level = visit.asked("level", "info")
     level = level if level in LEVELS else "info"
     text = visit.asked("text")[:200]
-    return visit.page("log.html", **frame(visit, "log"), level=level, text=text, lines=visit.desk.log(visit.identity, level, text))
+    return visit.page("log.html", **frame(visit, "log"), level=level, text=text, lines=visit.source.log(visit.identity, level, text))

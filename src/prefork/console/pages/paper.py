@@ -16,7 +16,7 @@ from prefork.console.pages.stack import culprit
 from prefork.console.pages.words import FILTERS
 
 if TYPE_CHECKING:
-    from prefork.console.pages.desk import Visitor
+    from prefork.console.pages.source import Visitor
 
 STATIC = Path(__file__).parents[1] / "static"
 VENDOR = STATIC / "vendor"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from prefork.console.pages.desk import Refused
+from prefork.console.pages.source import Refused
 from prefork.console.pages.fields import given, groups
 from prefork.console.pages.monitoring import frame
 from prefork.console.pages.visit import seen_next
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 def form(visit: Visit) -> Response:
     """The settings that it runs with, and how far a change is."""
     number = visit.number("change")
-    change = visit.desk.change(visit.identity, number) if number is not None else None
+    change = visit.source.change(visit.identity, number) if number is not None else None
     return shown(visit, change=change)
 
 
@@ -32,7 +32,7 @@ def shown(
     refusal: Refused | None = None,
 ) -> Response:
     """The page; with `values` that somebody has typed in the place of those in force."""
-    settings = visit.desk.settings(visit.identity)
+    settings = visit.source.settings(visit.identity)
     problems = refusal.problems if refusal else {}
     return visit.page(
         "settings.html",
@@ -52,8 +52,8 @@ def submit(visit: Visit) -> Response:
     values = given(visit.form)
     try:
         if visit.form.get("action") == "consider":
-            return shown(visit, values, visit.desk.consider(visit.identity, values))
-        number = visit.desk.save(visit.identity, values, visit.form.get("etag", ""))
+            return shown(visit, values, visit.source.consider(visit.identity, values))
+        number = visit.source.save(visit.identity, values, visit.form.get("etag", ""))
     except Refused as refused:
         if refused.status not in {409, 412, 422}:
             raise
@@ -64,7 +64,7 @@ def submit(visit: Visit) -> Response:
 def meaning(visit: Visit) -> Response:
     """What the values in the form would mean, while they are typed."""
     try:
-        considered = visit.desk.consider(visit.identity, given(visit.form))
+        considered = visit.source.consider(visit.identity, given(visit.form))
     except Refused as refused:
         considered = {"problem": str(refused)}
     return visit.page("meaning.html", considered=considered)
@@ -76,7 +76,7 @@ def undo(visit: Visit) -> Response:
     if number is None:
         raise Refused(400, "Not understood", "Say which change is to be undone.")
     try:
-        return seen_next(f"{visit.root}/settings?change={visit.desk.undo(visit.identity, number)}")
+        return seen_next(f"{visit.root}/settings?change={visit.source.undo(visit.identity, number)}")
     except Refused as refused:
         if refused.status not in {409, 422}:
             raise

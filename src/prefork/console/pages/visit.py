@@ -13,7 +13,7 @@ from urllib.parse import parse_qsl, quote
 from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import JSONResponse, RedirectResponse, Response
 
-from prefork.console.pages.desk import Refused
+from prefork.console.pages.source import Refused
 from prefork.console.pages.paper import HEADERS, page
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from fastapi import Request
 
-    from prefork.console.pages.desk import Desk, Visitor
+    from prefork.console.pages.source import Source, Visitor
 
 LARGEST = 64 << 10  # bytes of a form
 
@@ -32,7 +32,7 @@ class Reception(Protocol):
     def recognise(self, request: Request) -> Visitor | None:
         """Whose cookie this is."""
 
-    def desk(self, visitor: Visitor, request: Request) -> Desk:
+    def desk(self, visitor: Visitor, request: Request) -> Source:
         """What they may ask."""
 
     def log_in(self, request: Request, name: str, password: str) -> Callable[[Response], None]:
@@ -48,7 +48,7 @@ class Visit:
 
     request: Request
     visitor: Visitor
-    desk: Desk
+    source: Source
     form: Mapping[str, str]
 
     @property

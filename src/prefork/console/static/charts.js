@@ -25,6 +25,14 @@ function element(name, text) {
   return made;
 }
 
+// In the reader's own zone, days for what is longer than one.
+function moment(seconds, range) {
+  const at = new Date(seconds * 1000);
+  const midnight = !at.getHours() && !at.getMinutes();
+  if (range === "1h" || (range === "24h" && !midnight)) return at.toLocaleTimeString("en-GB", { hour: "2-digit", minute: "2-digit" });
+  return at.toLocaleDateString("en-GB", { day: "numeric", month: "short" });
+}
+
 function swatch(name) {
   const picture = document.createElementNS("http://www.w3.org/2000/svg", "svg");
   picture.setAttribute("viewBox", "0 0 12 12");
@@ -81,7 +89,7 @@ class Chart {
       cursor: { sync: { key: this.sync.key }, points: { size: 6 }, y: false, drag: { x: true, y: false } },
       scales: { x: { range: (_, low, high) => this.zoomed(low, high, range) }, y: { range: highest } },
       axes: [
-        { ...axis, space: 70, size: 26 },
+        { ...axis, space: 70, size: 26, values: (_, ticks) => ticks.map((tick) => moment(tick, range)) },
         { ...axis, size: 62, space: 34, incrs: STEPS[told.unit], values: (_, ticks) => ticks.map((tick) => this.format(tick)) },
       ],
       series: [{}, ...told.lines.map((line, index) => this.line(line, index, board))],
@@ -106,7 +114,8 @@ class Chart {
       label: line.name,
       stroke: colour(line.colour),
       width: 1.6,
-      fill: index === 0 && this.told.filled ? faint(line.colour) : undefined,
+      fill: this.told.bars ? colour(line.colour) : index === 0 && this.told.filled ? faint(line.colour) : undefined,
+      paths: this.told.bars ? uPlot.paths.bars({ size: [0.7, 12], align: 1 }) : undefined,
       points: { show: board.time.length < 3 },
       spanGaps: false,
     };
@@ -261,6 +270,7 @@ class Board {
 for (const place of document.querySelectorAll("[data-series]")) {
   const board = new Board(place);
   board.load().then(() => board.follow());
-  new ResizeObserver(() => board.charts.forEach((chart) => chart.resize())).observe(place);
+  const watcher = new ResizeObserver(() => board.charts.forEach((chart) => chart.resize()));
+  board.charts.forEach((chart) => watcher.observe(chart.place));
   matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => board.told && board.draw());
 }

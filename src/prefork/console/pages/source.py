@@ -46,7 +46,7 @@ class Visitor(Protocol):
         """Whether they have at least this role, for an instance or for the console itself."""
 
 
-class Desk(Protocol):
+class Source(Protocol):
     """Every method raises Refused, with 404 for what is not there or not the visitor's to see, 503 for a server that does not answer."""
 
     def instances(self) -> Sequence[Row]:
