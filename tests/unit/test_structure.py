@@ -31,7 +31,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "spool": set(),
     "limits": set(),
     "sizing": {"sizing"},
-    "usage": {"usage", "config.machine", "meters"},
+    "usage": {"usage", "config.machine", "histogram", "meters", "scoreboard"},
     "meters": set(),
     "cgroups": set(),
     "incidents": set(),
