@@ -37,7 +37,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "incidents": set(),
     "files": {"http.conditions"},
     "given": set(),
-    "instances": {"instances", "usage"},
+    "instances": {"instances", "prefork", "incidents", "usage"},
     "fanout": set(),
     "sessions": {"sessions", "fanout", "given", "store", "worker.output"},
     "filestore": {"fanout", "files", "given", "http.conditions", "http.framing"},
