@@ -4,22 +4,25 @@ import asyncio
 import math
 import random
 import time
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import AsyncIterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
-from fastapi import FastAPI, Request
-from fastapi.responses import Response
+from fastapi import FastAPI
 
-from prefork.console.pages.desk import Refused
-from prefork.console.pages.routes import routes
+from prefork.config import OPTIONS
+from prefork.console.app import create
+from prefork.console.problems import ProblemError
 from prefork.incidents import Incident
-from prefork.sizing.plans import beyond
+from prefork.instances import users
+from prefork.instances.changes import PERFORMANCE
+from prefork.instances.database import NAME, Database
+from prefork.instances.logs import LEVELS, Line
+from prefork.instances.rules import RULES
 
 MIB = 1 << 20
 STEPS = {"1h": (3600, 30), "24h": (86_400, 300), "7d": (7 * 86_400, 3600), "180d": (180 * 86_400, 6 * 3600)}
-PASSWORD = "correct horse battery"
 STACKS = """\
 Current thread 0x00007f2b4c9ff740 (most recent call first):
   File "/usr/lib/python3.11/json/encoder.py", line 258 in iterencode
@@ -44,54 +47,64 @@ SETTINGS = {
     "limit_memory_hard": "320 MiB",
     "limit_time_cpu": "1 min",
     "limit_time_real": "2 min",
-    "limit_time_real_cron": "",
     "limit_request": "65536",
     "queue_size": "1024",
     "queue_timeout": "30 s",
 }
 
 
-@dataclass(frozen=True)
-class Person:
-    """Somebody who is logged in."""
-
-    name: str = "admin"
-    role: str = "administrator"
-    csrf: str | None = "token-of-the-preview"
-
-    def may(self, role: str, instance: str | None = None) -> bool:
-        order = ("viewer", "operator", "administrator")
-        return order.index(self.role) >= order.index(role)
-
-
 def instance(identity: str, name: str, **more: Any) -> dict[str, Any]:
     """A row of the list."""
     return {
-        "id": identity, "name": name, "plan": "pro", "app": "shop.wsgi:app", "node": "web-1", "state": "running", "ready": 4, "wanted": 4,
-        "usage": 43.8, "level": "normal", "version": "0.1.0", "uptime": 1_034_000.0, "incidents": 0, "problem": "", **more,
+        "id": identity, "name": name, "plan": "pro", "application": "shop.wsgi:app", "node": "web-1", "state": "running",
+        "workers": {"ready": 4, "wanted": 4}, "usage": 43.8, "level": "normal", "version": "0.1.0", "uptime": 1_034_000.0, "error": None, **more,
     }  # fmt: skip
 
 
 class Invented:
-    """A desk."""
+    """A source."""
 
     def __init__(self, now: float, empty: bool = False) -> None:
         self.now, self.empty = now, empty
         self.revoked: set[int] = set()
-        self.settings_now = dict(SETTINGS)
-        self.made: list[dict[str, Any]] = []
-        self.looks = 0
+        self.looks, self.retired = 0, list[int]()
 
     def rows(self) -> list[dict[str, Any]]:
         if self.empty:
-            return [instance("default", "fresh", incidents=0)]
+            return [instance("default", "fresh")]
         return [
-            instance("default", "Shop", incidents=7, plan="base", usage=71.3, level="moderate"),
-            instance("erp", "ERP", app="odoo", plan="agency", node="erp-1", ready=9, wanted=9, usage=88.4, level="high pressure", incidents=2),
-            instance("chat", "Chat", app="chat.asgi:application", state="reloading", usage=12.0, ready=3, uptime=86_420.0),
+            instance("default", "Shop", plan="base", usage=71.3, level="moderate"),
             instance(
-                "docs", "Documentation", app="docs:app", state="unreachable", ready=None, wanted=None, usage=None, level=None, version=None,
-                uptime=None, plan=None, problem="no server runs at /var/lib/docs/prefork.sock",
+                "erp",
+                "ERP",
+                application="odoo",
+                plan="agency",
+                node="erp-1",
+                workers={"ready": 9, "wanted": 9},
+                usage=88.4,
+                level="high pressure",
+            ),
+            instance(
+                "chat",
+                "Chat",
+                application="chat.asgi:application",
+                state="reloading",
+                usage=12.0,
+                workers={"ready": 3, "wanted": 4},
+                uptime=86_420.0,
+            ),
+            instance(
+                "docs",
+                "Documentation",
+                application=None,
+                state="unreachable",
+                workers=None,
+                usage=None,
+                level=None,
+                version=None,
+                uptime=None,
+                plan=None,
+                error="no server runs at /var/lib/docs/prefork.sock",
             ),  # fmt: skip
         ]
 
@@ -101,29 +114,29 @@ class Invented:
     def instance(self, identity: str) -> Any:
         found = next((row for row in self.rows() if row["id"] == identity), None)
         if found is None:
-            raise Refused(404, "No such instance", f"There is no instance {identity}, or it is not yours to see.")
+            raise ProblemError(404, f"there is no instance {identity}, or it is not yours to see")
         return found
 
     def status(self, identity: str) -> Any:
         if self.instance(identity)["state"] == "unreachable":
-            raise Refused(503, "No answer", "No server runs at /var/lib/docs/prefork.sock.")
+            raise ProblemError(503, "no server runs at /var/lib/docs/prefork.sock", "unreachable")
         wave = random.Random(int(time.time() / 2))
         states = ["busy", "busy", "idle", "busy"]
         workers = [
             {
                 "name": f"http {place}", "pool": "http", "pid": 4100 + place, "generation": 3, "state": state,
                 "requests": 12_000 + 311 * place, "age": 5400.0 + 60 * place, "busy_for": 0.02 * place if state == "busy" else None,
-                "job": None, "request": "GET /catalogue?page=7" if state == "busy" else None, "memory": (88 + 9 * place) * MIB + wave.randrange(MIB),
+                "job": None, "memory": (88 + 9 * place) * MIB + wave.randrange(MIB),
             }
             for place, state in enumerate(states, 1)
         ]  # fmt: skip
         workers.append(
             {"name": "cron 1", "pool": "cron", "pid": 4120, "generation": 3, "state": "busy", "requests": 214, "age": 5400.0, "busy_for": 31.5,
-             "job": "shop.tasks:reindex", "request": None, "memory": 121 * MIB}
+             "job": "shop.tasks:reindex", "memory": 121 * MIB}
         )  # fmt: skip
         workers.append(
             {"name": "websocket 1", "pool": "websocket", "pid": 4130, "generation": 3, "state": "idle", "requests": 88, "age": 5400.0,
-             "busy_for": None, "job": None, "request": None, "memory": 64 * MIB}
+             "busy_for": None, "job": None, "memory": 64 * MIB}
         )  # fmt: skip
         loop = {"failures": 5, "next_try": 16.0, "traceback": "ModuleNotFoundError: No module named 'chat.rooms'"}
         return {
@@ -132,33 +145,29 @@ class Invented:
             "websocket": {"wanted": 1, "ready": 1, "connections": 318}, "queue": {"length": 0 if self.empty else 2, "size": 1024, "oldest": 0.01},
             "wait": {"p50": 0.0004, "p95": 0.031, "p99": 0.2}, "service": {"p50": 0.024, "p95": 0.181, "p99": 0.9},
             "dispatcher": {"connections": 412, "requests": 1_284_310, "retried": 9, "failed": 0, "refused": 3, "abandoned": 51},
-            "workers": workers, "incidents": self.instance(identity)["incidents"], "crash_loop": loop if identity == "chat" else None,
+            "workers": workers, "incidents": 7, "crash_loop": loop if identity == "chat" else None,
         }  # fmt: skip
 
     def usage(self, identity: str) -> Any:
         row = self.instance(identity)
         share = {"busy": 3, "configured": 4, "percent": row["usage"] or 0.0, "seconds": 10.0}
-        advice = {
-            "text": "Five workers would bring the wait of nearly all requests (p95) from 31 ms to 4 ms.",
-            "numbers": [("busiest hour", "83 %"), ("arrivals", "41/s"), ("served in", "72 ms"), ("needed", "5"), ("room in memory for", "11")],
-        }
         words = {"normal": "no action needed", "moderate": "monitor during peak hours", "high pressure": "consider adding workers"}
         return {
             "configured": 4, "in_flight": share, "cpu": {**share, "busy": 2, "percent": 50.0}, "level": row["level"],
-            "recommendation": words[row["level"]], "advice": None if self.empty else advice,
+            "recommendation": words[row["level"]],
         }  # fmt: skip
 
-    def health(self, identity: str) -> Sequence[Any]:
-        if self.empty:
-            return []
-        return [
-            {"name": "Processors", "value": "38 %", "detail": "of 4, load 1.9", "level": "ok"},
-            {"name": "Memory", "value": "61 %", "detail": "9.6 GiB of 15.6 GiB", "level": "ok"},
-            {"name": "Swap", "value": "2 %", "detail": "82 MiB", "level": "ok"},
-            {"name": "Disk", "value": "83 %", "detail": "ext4, solid state", "level": "warning"},
-            {"name": "Database", "value": "41 of 100", "detail": "connections", "level": "ok"},
-            {"name": "Waiting for the disk", "value": "1.2 %", "detail": "of the last minute", "level": "ok"},
-        ]
+    def health(self, identity: str) -> Any:
+        unreachable = self.instance(identity)["state"] == "unreachable"
+        reasons = ["workers failed at their start 5 times in a row"] if identity == "chat" else []
+        gib = 1 << 30
+        machine = {
+            "cpu": {"percent": 38.0, "cpus": 4, "load": [1.9, 1.7, 1.2]}, "memory": {"total": 15.6 * gib, "available": 6 * gib, "percent": 61.0},
+            "swap": {"total": 4 * gib, "used": 0.1 * gib, "percent": 2.0},
+            "disk": {"path": "/var/lib", "total": 98 * gib, "free": 16 * gib, "percent": 83.0, "kind": "ssd"},
+            "pressure": {"cpu": 3.1, "memory": 0.0, "io": 1.2}, "cgroup": None,
+        }  # fmt: skip
+        return {"status": "unreachable" if unreachable else "ok", "reasons": reasons, "machine": machine}
 
     def sample(self, at: float, step: float) -> dict[str, Any]:
         dice = random.Random(int(at))
@@ -196,15 +205,29 @@ class Invented:
     def stacks(self, identity: str, worker: str) -> Any:
         return {"worker": worker, "pid": 4101, "state": "busy", "stacks": STACKS if worker != "http 3" else IDLE}
 
-    def retire(self, identity: str, worker: str) -> None:
-        self.stacks(identity, worker)
+    def retire(self, identity: str, pid: int) -> None:
+        self.retired.append(pid)
 
     def incidents(self, identity: str) -> Sequence[Incident]:
         if self.empty:
             return []
         curve = [(-float(second), int((96 + 224 * ((20 - second) / 20) ** 2.2) * MIB)) for second in range(20, -1, -1)]
-        request = {"method": "GET", "target": "/reports/monthly?year=2026&month=10", "client": "203.0.113.19", "id": "5f0c3a1e9d", "attempt": 1, "tag": ""}
-        base: dict[str, Any] = {"node": "web-1", "worker": "http 2", "pool": "http", "pid": 3977, "generation": 3, "request": request}
+        request = {
+            "method": "GET",
+            "target": "/reports/monthly?year=2026&month=10",
+            "client": "203.0.113.19",
+            "id": "5f0c3a1e9d",
+            "attempt": 1,
+            "tag": "",
+        }
+        base: dict[str, Any] = {
+            "node": "web-1",
+            "worker": "http 2",
+            "pool": "http",
+            "pid": 3977,
+            "generation": 3,
+            "request": request,
+        }
         found = [
             Incident(
                 id="9ac1f07e", time=self.now - 720, cause="limit_memory_hard", status=503, elapsed=4.81, cpu=4.2, memory=331 * MIB, curve=curve,
@@ -232,7 +255,7 @@ class Invented:
     def incident(self, identity: str, name: str) -> Incident:
         found = next((each for each in self.incidents(identity) if name in each.names()), None)
         if found is None:
-            raise Refused(404, "No such incident", f"There is no incident {name}; the oldest ones make room for new ones.")
+            raise ProblemError(404, f"there is no incident {name}; the oldest ones have made room for new ones")
         return found
 
     def jobs(self, identity: str) -> Sequence[Any]:
@@ -256,9 +279,11 @@ class Invented:
     def job(self, identity: str, name: str) -> tuple[Any, Sequence[Any], Sequence[Any]]:
         job = next((each for each in self.jobs(identity) if each["name"] == name), None)
         if job is None:
-            raise Refused(404, "No such job", f"There is no job {name}.")
+            raise ProblemError(404, f"there is no job {name}")
         now = datetime.fromtimestamp(self.now, UTC)
-        running = [{"run": 9412, "worker": "cron 1", "pid": 4120, "claimed_at": now - timedelta(seconds=31), "done": 812, "remaining": 240}]
+        running = [
+            {"run": 9412, "worker": "cron 1", "pid": 4120, "claimed_at": now - timedelta(seconds=31), "done": 812, "remaining": 240}
+        ]
         error = 'Traceback (most recent call last):\n  File "/srv/shop/stock.py", line 41, in sync_warehouse\n    answer.raise_for_status()\nHTTPError: 502'
         history = [
             {"run": 9300 - number, "attempt": 1 + (number == 3), "job": name, "ended_at": now - timedelta(minutes=15 * number + 6),
@@ -275,122 +300,115 @@ class Invented:
         if self.empty:
             return []
         lines = [
-            ("info", "server_ready", "the server is ready: 4 workers at http://127.0.0.1:8069"),
-            ("info", "reload_done", "generation 3 serves; it took 2.1 s, and no request waited for it"),
-            ("info", "request", '203.0.113.4 "GET /catalogue?page=7" 200 18231 in 24 ms, waited 0 ms, http 1'),
-            ("warning", "worker_above_soft_limit", "http 2 (pid 3977) has 261 MiB, more than limit_memory_soft (256 MiB); it is replaced"),
-            ("error", "worker_killed", "http 2 (pid 3977) was killed: 331 MiB, more than limit_memory_hard (320 MiB); incident 9ac1f07e"),
-            ("info", "worker_ready", "http 2 (pid 4102) is ready"),
-            ("info", "job_done", "shop.tasks:reindex, run 9411, done in 42 s"),
-            ("warning", "queue_full", "the queue is full: 3 requests were refused in the last second"),
+            ("info", "the server is ready: 4 workers at http://127.0.0.1:8069"),
+            ("info", "generation 3 serves; it took 2.1 s, and no request waited for it"),
+            ("info", '203.0.113.4 "GET /catalogue?page=7" 200 18231 in 24 ms, waited 0 ms, http 1'),
+            ("warning", "http 2 (pid 3977) has 261 MiB, more than limit_memory_soft (256 MiB); it is replaced"),
+            ("error", "http 2 (pid 3977) was killed: 331 MiB, more than limit_memory_hard (320 MiB); incident 9ac1f07e"),
+            ("info", "http 2 (pid 4102) is ready"),
+            ("info", "shop.tasks:reindex, run 9411, done in 42 s"),
+            ("warning", "the queue is full: 3 requests were refused in the last second"),
         ]
-        shown = [{"time": self.now - 60 * (40 - place), "level": lines[place % 8][0], "event": lines[place % 8][1], "text": lines[place % 8][2]}
-                 for place in range(40)]  # fmt: skip
-        order = ("debug", "info", "warning", "error")
-        return [line for line in shown if order.index(line["level"]) >= order.index(level) and text in line["text"]]
+        times = [datetime.fromtimestamp(self.now - 60 * (40 - place), UTC).strftime("%Y-%m-%d %H:%M:%S") for place in range(40)]
+        shown = [Line(at, lines[place % 8][0], lines[place % 8][1]) for place, at in enumerate(times)]
+        return [line for line in shown if LEVELS.index(line.level) >= LEVELS.index(level) and text in line.text]
 
-    def settings(self, identity: str) -> Any:
+    def settings(self, identity: str) -> tuple[Any, str, Sequence[Any]]:
         plan = self.instance(identity)["plan"]
+        known = {
+            name: {"value": SETTINGS.get(name, "not set"), "text": None, "source": "its default", "help": OPTIONS[name].help.replace("`", ""), "fixed": False}
+            for name in PERFORMANCE
+        }  # fmt: skip
+        known["queue_size"] |= {"source": "the flag --queue-size", "fixed": True}
+        said = "The worker did not get ready: it had 61 MiB after the import. Raise limit_memory_hard."
         changes = [
-            {"id": 3, "at": self.now - 5000, "who": "admin", "state": "done", "options": [("workers", "3", "4")], "message": "", "undoable": True},
-            {"id": 2, "at": self.now - 86_000, "who": "vera", "state": "rolled back", "options": [("limit_memory_hard", "320 MiB", "40 MiB")],
-             "message": "The worker did not get ready: it had 61 MiB after the import. Raise limit_memory_hard.", "undoable": False},
+            {"id": 3, "at": self.now - 5000, "who": "admin", "state": "done", "options": {"workers": ("3", "4")}, "message": ""},
+            {"id": 2, "at": self.now - 86_000, "who": "vera", "state": "rolled back", "options": {"limit_memory_hard": ("320 MiB", "40 MiB")},
+             "message": said},
             {"id": 1, "at": self.now - 400_000, "who": "admin", "state": "done",
-             "options": [("limit_time_real", "", "2 min"), ("queue_timeout", "10 s", "30 s")], "message": "", "undoable": True},
+             "options": {"limit_time_real": (None, "2 min"), "queue_timeout": ("10 s", "30 s")}, "message": ""},
         ]  # fmt: skip
-        most = {"free": 1, "base": 4}.get(plan)
-        return {"values": self.settings_now, "etag": "a1", "plan": plan, "most": most, "changes": [] if self.empty else self.made + changes}
+        return {"settings": known, "plan": plan, "most_workers": {"base": 4}.get(plan)}, '"a1"', [] if self.empty else changes
 
     def consider(self, identity: str, values: Mapping[str, str]) -> Any:
-        changed = [(name, self.settings_now[name], text) for name, text in values.items() if text != self.settings_now[name]]
-        number = values.get("workers", "4")
-        if not number.isdigit():
-            raise Refused(422, "Not saved", f'workers: "{number}" is not a whole number.', {"workers": "Write a whole number."})
-        meaning = [
-            {"name": "Memory of all workers", "before": "0.5 GiB", "after": f"{0.13 * int(number):.1f} GiB", "level": "ok"},
-            {"name": "Highest they may take", "before": "1.3 GiB", "after": f"{0.3125 * int(number):.1f} GiB", "level": "ok"},
-            {"name": "Database connections", "before": "6 of 100", "after": f"{2 + int(number)} of 100", "level": "ok"},
-            {"name": "Predicted wait, p95", "before": "31 ms", "after": "4 ms" if int(number) > 4 else "31 ms", "level": "ok"},
-        ]
-        return {"changed": changed, "meaning": meaning, "manner": "reload"}
+        number = int(values.get("workers", "4"))
+        if self.instance(identity)["plan"] == "base" and number > 4:
+            said = f"the plan base allows 4 HTTP workers, not {number}"
+            raise ProblemError(422, said, "plan-limit", errors={"workers": said})
+        return {
+            "changes": {name: (SETTINGS.get(name, "not set"), text) for name, text in values.items()}, "processes": number + 2,
+            "memory_needed": (number + 2) * 256 * MIB, "memory_total": 16 << 30, "connections_each": 4, "connections_needed": 4 * (number + 2),
+            "connections_allowed": 97, "warnings": [],
+        }  # fmt: skip
 
     def save(self, identity: str, values: Mapping[str, str], etag: str) -> int:
         self.consider(identity, values)
-        if (plan := self.instance(identity)["plan"]) == "base" and int(values["workers"]) > 4:
-            said = beyond(plan, int(values["workers"])).replace("2", "4")
-            raise Refused(422, "The plan does not include it", f"{said[0].upper()}{said[1:]}.", {"workers": f"{said[0].upper()}{said[1:]}."})
         return 4
 
     def change(self, identity: str, number: int) -> Any:
         self.looks += 1
-        return {"id": number, "state": "running" if self.looks % 4 else "done", "message": "", "ready": 1 + self.looks % 4, "wanted": 4}
+        progress = {"state": "reloading", "generation": 4, "ready": self.looks % 4, "wanted": 4}
+        return {"id": number, "state": "running" if self.looks % 4 else "done", "message": "", "progress": progress}
 
     def undo(self, identity: str, number: int) -> int:
         return 5
 
     def alerts(self) -> Any:
-        active = [
-            {"name": "crash loop", "level": "critical", "instance": "chat", "text": "5 starts in a row failed: No module named 'chat.rooms'", "since": self.now - 340},
-            {"name": "usage", "level": "warning", "instance": "erp", "text": "worker usage has been above 80 % for 14 minutes (88.4 %)", "since": self.now - 840},
-        ]
-        past = [{"name": "incident rate", "instance": "default", "text": "3 workers were killed within 10 minutes: totals.py:87 in order_totals",
-                 "since": self.now - 90_000, "seconds": 1260.0}]  # fmt: skip
+        known = [
+            ("crash_loop", "chat", "starts have failed 5 times in a row, the first for rooms (/srv/chat/rooms.py, line 3): No module named 'redis'", 340),
+            ("usage", "erp", "88 % of 9 workers were busy in the last minute; 95 % of requests waited for no longer than 210 ms", 840),
+            ("incidents", "default", "5 incidents in 10 minutes, the last one 9ac1f07e: totals (/srv/shop/reports/totals.py, line 87) in 4 of 5", 90_000),
+        ]  # fmt: skip
+        rows = [
+            {"instance": where, "title": RULES[rule].title, "level": RULES[rule].level, "subject": "", "text": text, "began": self.now - began,
+             "seconds": 1260.0 if began > 9000 else None}
+            for rule, where, text, began in known
+        ]  # fmt: skip
         rules = [
-            {"name": "usage", "text": "worker usage above 80 % for 10 minutes", "active": True},
-            {"name": "usage, critical", "text": "worker usage above 95 % for 10 minutes", "active": False},
-            {"name": "crash loop", "text": "starts fail in a row", "active": True},
-            {"name": "incident rate", "text": "more than 3 incidents in 10 minutes", "active": False},
-            {"name": "shedding", "text": "requests are refused because the queue is full", "active": False},
-            {"name": "jobs", "text": "a job fails or is missed", "active": False},
-            {"name": "disk", "text": "the disk is more than 90 % full", "active": False},
+            {"name": rule.title, "level": rule.level, "after": rule.after, "active": name in {"usage", "crash_loop"}}
+            for name, rule in RULES.items()
         ]
-        return {"active": [] if self.empty else active, "past": [] if self.empty else past, "rules": rules, "channels": ["ops@example.org"]}
+        return {"active": [] if self.empty else rows[:2], "past": [] if self.empty else rows[2:], "rules": rules}
 
     def tokens(self) -> Sequence[Any]:
         if self.empty:
             return []
         return [
-            {"id": 1, "name": "prometheus", "scope": "metrics", "created_at": self.now - 9e6, "expires_at": None, "used_at": self.now - 12},
-            {"id": 2, "name": "deploy from CI", "scope": "operator", "created_at": self.now - 3e6, "expires_at": self.now + 4.7e6, "used_at": None},
+            {
+                "id": 1,
+                "name": "prometheus",
+                "scope": "metrics",
+                "created_at": self.now - 9e6,
+                "expires_at": None,
+                "used_at": self.now - 12,
+            },
+            {
+                "id": 2,
+                "name": "deploy from CI",
+                "scope": "operator",
+                "created_at": self.now - 3e6,
+                "expires_at": self.now + 4.7e6,
+                "used_at": None,
+            },
         ]
 
     def make_token(self, name: str, scope: str, days: int | None) -> str:
         if not name:
-            raise Refused(422, "Not made", "A token needs a name.")
+            raise ProblemError(422, "a token needs a name")
         return "prefork_9Zr0nT2cW1mV7aXbQk4LhY8uGdJ3sE6o"
 
     def revoke_token(self, number: int) -> None:
         self.revoked.add(number)
 
     def change_password(self, old: str, new: str) -> None:
-        if old != PASSWORD:
-            raise Refused(422, "Not changed", "That is not your password.")
+        raise ProblemError(403, "the old password is wrong", "wrong-password")
 
 
-class Reception:
-    """Lets everybody in who knows the password of the preview."""
-
-    def __init__(self, desk: Invented, person: Person) -> None:
-        self.invented, self.person = desk, person
-
-    def recognise(self, request: Request) -> Person | None:
-        return self.person if request.cookies.get("session") == "preview" else None
-
-    def desk(self, visitor: Any, request: Request) -> Invented:
-        return self.invented
-
-    def log_in(self, request: Request, name: str, password: str) -> Callable[[Response], None]:
-        if password != PASSWORD:
-            raise Refused(401, "Refused", "Name and password do not fit.")
-        return lambda answer: answer.set_cookie("session", "preview", httponly=True, samesite="strict")
-
-    def log_out(self, request: Request) -> Callable[[Response], None]:
-        return lambda answer: answer.delete_cookie("session")
-
-
-def application(desk: Invented, person: Person | None = None) -> FastAPI:
-    """The pages with this desk."""
-    app = FastAPI(openapi_url=None)
-    app.router.routes.extend(routes())
-    app.state.reception = Reception(desk, person or Person())
-    return app
+def console(directory: Path, source: Invented) -> tuple[FastAPI, str]:
+    """The console with this source for its pages, and the password of its `admin`."""
+    db = Database(directory / NAME)
+    password = users.make_first(db)
+    assert password is not None
+    app = create(db)
+    app.state.source = lambda request, visitor: source
+    return app, password

@@ -98,7 +98,11 @@ def lines(chart: Chart, samples: Sequence[Told], limits: Mapping[str, int]) -> d
         "bars": chart.bars,
         "least": chart.least,
         "lines": [
-            {"name": name, "colour": chart.colours.get(name, f"series-{place % SERIES + 1}"), "values": [each.get(name) for each in values]}
+            {
+                "name": name,
+                "colour": chart.colours.get(name, f"series-{place % SERIES + 1}"),
+                "values": [each.get(name) for each in values],
+            }
             for place, name in enumerate(names)
         ],
         "limits": [{"name": name, "colour": colour, "value": limits[name]} for name, colour in LIMITS.items() if limits.get(name)],

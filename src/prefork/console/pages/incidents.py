@@ -12,7 +12,7 @@ from prefork.console.pages.stack import culprit, lines
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from fastapi.responses import Response
+    from starlette.responses import Response
 
     from prefork.console.pages.visit import Visit
     from prefork.incidents import Incident

@@ -5,12 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
-from prefork.console.pages.source import Refused
 from prefork.console.pages.monitoring import frame
-from prefork.console.pages.visit import seen_next
+from prefork.console.pages.visit import lead_on
+from prefork.console.problems import ProblemError
+from prefork.instances.roles import OPERATOR
 
 if TYPE_CHECKING:
-    from fastapi.responses import Response
+    from starlette.responses import Response
 
     from prefork.console.pages.visit import Visit
 
@@ -23,8 +24,7 @@ DONE = {
 
 def listing(visit: Visit) -> Response:
     """All."""
-    may = visit.visitor.may("operator", visit.identity)
-    return visit.page("jobs.html", **frame(visit, "jobs"), jobs=visit.source.jobs(visit.identity), steerable=may, said="")
+    return visit.page("jobs.html", **frame(visit, "jobs"), jobs=visit.source.jobs(visit.identity), steerable=visit.may(OPERATOR))
 
 
 def detail(visit: Visit) -> Response:
@@ -38,7 +38,7 @@ def detail(visit: Visit) -> Response:
         running=running,
         history=history,
         error=failed,
-        steerable=visit.visitor.may("operator", visit.identity),
+        steerable=visit.may(OPERATOR),
         said=DONE.get(visit.asked("done"), ""),
     )
 
@@ -47,6 +47,6 @@ def steer(visit: Visit) -> Response:
     """Run, pause or resume one."""
     name, action = visit.form.get("name", ""), visit.form.get("action", "")
     if action not in DONE:
-        raise Refused(400, "Not understood", "A job can be run, paused and resumed.")
+        raise ProblemError(400, "a job can be run, paused and resumed")
     visit.source.steer(visit.identity, name, action)
-    return seen_next(f"{visit.root}/job?name={quote(name)}&done={action}")
+    return lead_on(f"{visit.root}/job?name={quote(name)}&done={action}")

@@ -6,14 +6,15 @@ import json
 import time
 from typing import TYPE_CHECKING, Any
 
-from fastapi.responses import JSONResponse, Response, StreamingResponse
+from starlette.responses import JSONResponse, Response, StreamingResponse
 
 from prefork.console.pages import charts
-from prefork.console.pages.source import RANGES, Refused
-from prefork.console.pages.paper import HEADERS
+from prefork.console.pages.machine import findings
+from prefork.console.pages.source import RANGES
 from prefork.console.pages.stack import lines
-from prefork.console.pages.visit import seen_next
+from prefork.console.pages.visit import lead_on
 from prefork.console.pages.words import look
+from prefork.instances.roles import OPERATOR
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping
@@ -41,20 +42,16 @@ def overview(visit: Visit) -> Response:
     """One, with its charts. What was recorded of it is shown although it does not answer now."""
     around = frame(visit, "")
     status = usage = None
-    problem = ""
-    try:
+    if around["instance"]["state"] not in {"unreachable", "unknown"}:
         status, usage = visit.source.status(visit.identity), visit.source.usage(visit.identity)
-    except Refused as refused:
-        if refused.status != 503:
-            raise
-        problem = str(refused)
+    health = visit.source.health(visit.identity)
     return visit.page(
         "overview.html",
         **around,
         status=status,
         usage=usage,
-        problem=problem,
-        health=visit.source.health(visit.identity),
+        health=health,
+        findings=findings(health["machine"]),
         ranges=RANGES,
         range=span(visit),
         charts=PANELS,
@@ -70,13 +67,13 @@ def span(visit: Visit) -> str:
 def series(visit: Visit) -> Response:
     """What the charts draw."""
     told = visit.source.series(visit.identity, span(visit))
-    return JSONResponse(charts.board(told["samples"], told["marks"], told["limits"], told["step"]), headers=HEADERS)
+    return JSONResponse(charts.board(told["samples"], told["marks"], told["limits"], told["step"]))
 
 
 def live(visit: Visit) -> Response:
     """What happens from now on, as server-sent events."""
     happening = visit.source.live(visit.identity)
-    return StreamingResponse(events(happening), media_type="text/event-stream", headers=HEADERS)
+    return StreamingResponse(events(happening), media_type="text/event-stream")
 
 
 async def events(happening: AsyncIterator[tuple[str, Mapping[str, Any]]]) -> AsyncIterator[str]:
@@ -93,8 +90,8 @@ async def events(happening: AsyncIterator[tuple[str, Mapping[str, Any]]]) -> Asy
 def workers(visit: Visit) -> Response:
     """The live table."""
     said = "The worker leaves as soon as its current work is done, and another one takes its place." if visit.asked("done") else ""
-    may = visit.visitor.may("operator", visit.identity)
-    return visit.page("workers.html", **frame(visit, "workers"), status=visit.source.status(visit.identity), retirable=may, said=said)
+    status = visit.source.status(visit.identity)
+    return visit.page("workers.html", **frame(visit, "workers"), status=status, steerable=visit.may(OPERATOR), said=said)
 
 
 def stacks(visit: Visit) -> Response:
@@ -105,8 +102,8 @@ def stacks(visit: Visit) -> Response:
 
 def retire(visit: Visit) -> Response:
     """Have one replaced."""
-    visit.source.retire(visit.identity, visit.form.get("worker", ""))
-    return seen_next(f"{visit.root}/workers?done=retire")
+    visit.source.retire(visit.identity, visit.number("pid") or 0)
+    return lead_on(f"{visit.root}/workers?done=retire")
 
 
 def log(visit: Visit) -> Response:
@@ -114,4 +111,6 @@ def log(visit: Visit) -> Response:
     level = visit.asked("level", "info")
     level = level if level in LEVELS else "info"
     text = visit.asked("text")[:200]
-    return visit.page("log.html", **frame(visit, "log"), level=level, text=text, lines=visit.source.log(visit.identity, level, text))
+    return visit.page(
+        "log.html", **frame(visit, "log"), level=level, text=text, lines=visit.source.log(visit.identity, level, text)
+    )

@@ -1,4 +1,4 @@
-"""Puts a page together: the templates, what they can use, and the headers that keep everything else out of it."""
+"""Puts a page together: the templates, and what they can use. The gate's headers keep everything else out of it."""
 
 from __future__ import annotations
 
@@ -7,27 +7,22 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from fastapi.responses import HTMLResponse
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
+from starlette.responses import HTMLResponse
 
 from prefork import __version__
 from prefork.console.pages.stack import culprit
 from prefork.console.pages.words import FILTERS
 
 if TYPE_CHECKING:
-    from prefork.console.pages.source import Visitor
+    from collections.abc import Mapping
+
+    from prefork.instances.roles import Visitor
 
 STATIC = Path(__file__).parents[1] / "static"
 VENDOR = STATIC / "vendor"
 UNBUILT = "The console's pages were not built, because npm was missing: install it and run make setup again. The API works."
-HEADERS = {
-    "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "
-    "form-action 'self'; frame-ancestors 'none'; base-uri 'none'",
-    "X-Content-Type-Options": "nosniff",
-    "Referrer-Policy": "same-origin",
-    "Cache-Control": "no-store",
-}
 
 
 def current(here: str, link: str) -> Markup:
@@ -50,8 +45,10 @@ environment.filters.update(FILTERS, culprit=culprit)
 environment.globals.update(asset=asset, current=current, version=__version__, section="", visitor=None)
 
 
-def page(template: str, visitor: Visitor | None, code: int = 200, **values: Any) -> HTMLResponse:
+def page(
+    template: str, visitor: Visitor | None, code: int = 200, headers: Mapping[str, str] | None = None, **values: Any
+) -> HTMLResponse:
     """An answer for a browser. Without the built files it is a sentence: never a page that looks broken."""
     if not VENDOR.is_dir():
-        return HTMLResponse(UNBUILT, 503, HEADERS)
-    return HTMLResponse(environment.get_template(template).render(visitor=visitor, **values), code, HEADERS)
+        return HTMLResponse(UNBUILT, 503)
+    return HTMLResponse(environment.get_template(template).render(visitor=visitor, **values), code, headers)

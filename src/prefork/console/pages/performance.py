@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from prefork.console.pages.source import Refused
-from prefork.console.pages.fields import given, groups
+from prefork.console.pages.fields import changed, groups
 from prefork.console.pages.monitoring import frame
-from prefork.console.pages.visit import seen_next
+from prefork.console.pages.visit import Refusal, lead_on
+from prefork.console.problems import EXPECTED, ProblemError
+from prefork.instances.roles import OPERATOR
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from fastapi.responses import Response
+    from starlette.responses import Response
 
     from prefork.console.pages.visit import Visit
 
@@ -20,27 +21,26 @@ if TYPE_CHECKING:
 def form(visit: Visit) -> Response:
     """The settings that it runs with, and how far a change is."""
     number = visit.number("change")
-    change = visit.source.change(visit.identity, number) if number is not None else None
-    return shown(visit, change=change)
+    return shown(visit, change=None if number is None else visit.source.change(visit.identity, number))
 
 
 def shown(
     visit: Visit,
-    values: Mapping[str, str] | None = None,
     considered: Mapping[str, Any] | None = None,
     change: Mapping[str, Any] | None = None,
-    refusal: Refused | None = None,
+    refusal: Refusal | None = None,
 ) -> Response:
-    """The page; with `values` that somebody has typed in the place of those in force."""
-    settings = visit.source.settings(visit.identity)
-    problems = refusal.problems if refusal else {}
+    """The page; with what somebody has typed in the place of the values in force."""
+    settings, etag, changes = visit.source.settings(visit.identity)
     return visit.page(
         "settings.html",
         refusal.status if refusal else 200,
         **frame(visit, "settings"),
         settings=settings,
-        groups=groups(values if values is not None else settings["values"], settings["most"], problems),
-        editable=visit.visitor.may("administrator", visit.identity),
+        etag=visit.form.get("etag", etag) if refusal is None or refusal.status != 412 else etag,
+        changes=changes,
+        groups=groups(settings["settings"], visit.form, refusal.fields if refusal else {}),
+        editable=visit.may(OPERATOR),
         considered=considered,
         change=change,
         refusal=refusal,
@@ -49,35 +49,40 @@ def shown(
 
 def submit(visit: Visit) -> Response:
     """Save, or only say what it would mean."""
-    values = given(visit.form)
+    settings, _, _ = visit.source.settings(visit.identity)
+    values = changed(settings["settings"], visit.form)
+    if visit.form.get("action") == "consider" or not values:
+        return shown(visit, considered(visit, values))
     try:
-        if visit.form.get("action") == "consider":
-            return shown(visit, values, visit.source.consider(visit.identity, values))
         number = visit.source.save(visit.identity, values, visit.form.get("etag", ""))
-    except Refused as refused:
-        if refused.status not in {409, 412, 422}:
-            raise
-        return shown(visit, values, refusal=refused)
-    return seen_next(f"{visit.root}/settings?change={number}")
+    except EXPECTED as error:
+        return shown(visit, refusal=Refusal.of(error))
+    return lead_on(f"{visit.root}/settings?change={number}")
 
 
 def meaning(visit: Visit) -> Response:
     """What the values in the form would mean, while they are typed."""
+    settings, _, _ = visit.source.settings(visit.identity)
+    return visit.page("meaning.html", considered=considered(visit, changed(settings["settings"], visit.form)))
+
+
+def considered(visit: Visit, values: Mapping[str, str]) -> Mapping[str, Any]:
+    """What other values would mean, or why they cannot be."""
+    if not values:
+        return {"changes": {}}
     try:
-        considered = visit.source.consider(visit.identity, given(visit.form))
-    except Refused as refused:
-        considered = {"problem": str(refused)}
-    return visit.page("meaning.html", considered=considered)
+        found: Mapping[str, Any] = visit.source.consider(visit.identity, values)
+    except EXPECTED as error:
+        return {"problem": Refusal.of(error).text}
+    return found
 
 
 def undo(visit: Visit) -> Response:
     """Put back what a change has replaced."""
     number = visit.number("number")
     if number is None:
-        raise Refused(400, "Not understood", "Say which change is to be undone.")
+        raise ProblemError(400, "say which change is to be undone")
     try:
-        return seen_next(f"{visit.root}/settings?change={visit.source.undo(visit.identity, number)}")
-    except Refused as refused:
-        if refused.status not in {409, 422}:
-            raise
-        return shown(visit, refusal=refused)
+        return lead_on(f"{visit.root}/settings?change={visit.source.undo(visit.identity, number)}")
+    except EXPECTED as error:
+        return shown(visit, refusal=Refusal.of(error))

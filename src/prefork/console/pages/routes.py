@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from fastapi.staticfiles import StaticFiles
+from typing import TYPE_CHECKING
+
 from starlette.middleware.gzip import GZipMiddleware
 from starlette.routing import BaseRoute, Mount, Route
-from typing import TYPE_CHECKING
+from starlette.staticfiles import StaticFiles
 
 from prefork.console.pages import account, incidents, jobs, monitoring, performance
 from prefork.console.pages.paper import STATIC
@@ -14,7 +15,7 @@ from prefork.console.pages.visit import gate
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from fastapi.responses import Response
+    from starlette.responses import Response
     from starlette.types import Message, Receive, Scope, Send
 
     from prefork.console.pages.visit import Visit
@@ -39,7 +40,6 @@ READ: Table = {
     "/account": account.account,
 }
 CHANGE: Table = {
-    "/logout": account.log_out,
     "/instances/{id}/retire": monitoring.retire,
     "/instances/{id}/job": jobs.steer,
     "/instances/{id}/settings": performance.submit,
@@ -56,8 +56,6 @@ def routes() -> list[BaseRoute]:
     """For the console's application."""
     return [
         Mount("/static", GZipMiddleware(Files(directory=STATIC, check_dir=False), minimum_size=1000)),
-        Route("/login", account.login, methods=["GET"]),
-        Route("/login", account.log_in, methods=["POST"]),
         *(Route(path, gate(show), methods=["GET"]) for path, show in READ.items()),
         *(Route(path, gate(show), methods=["POST"]) for path, show in CHANGE.items()),
     ]
@@ -71,7 +69,7 @@ class Files(StaticFiles):
 
         async def marked(message: Message) -> None:
             if message["type"] == "http.response.start" and message["status"] == 200:
-                message["headers"] = [*message["headers"], (b"cache-control", FOR_GOOD), (b"x-content-type-options", b"nosniff")]
+                message["headers"] = [*message["headers"], (b"cache-control", FOR_GOOD)]
             await send(message)
 
         await super().__call__(scope, receive, marked)

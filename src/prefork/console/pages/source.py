@@ -1,7 +1,7 @@
-"""What the pages ask of the console, on behalf of one visitor: a contract without HTTP, which tests and previews fulfil, too.
+"""What the pages ask of the console, on behalf of one visitor: a contract without HTTP, which `own.py` fulfils, and tests do.
 
 Rows are plain mappings, those that the API answers with. Whoever fulfils it checks the visitor's role; a page only leaves out what
-would be refused.
+would be refused. Every method raises one of `problems.EXPECTED`.
 """
 
 from __future__ import annotations
@@ -12,45 +12,17 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping, Sequence
 
     from prefork.incidents import Incident
+    from prefork.instances.logs import Line
 
 Row = Any  # a mapping with values of JSON's types and datetimes
 RANGES = {"1h": "1 hour", "24h": "24 hours", "7d": "7 days", "180d": "180 days"}
 
 
-class Refused(Exception):
-    """The console does not do it; `status` is HTTP's, `title` a few words, the message a sentence for people."""
-
-    def __init__(self, status: int, title: str, message: str, problems: Mapping[str, str] | None = None) -> None:
-        super().__init__(message)
-        self.status = status
-        self.title = title
-        self.problems = dict(problems or {})  # what is wrong with a field, by its name
-
-
-class Visitor(Protocol):
-    """Who looks at a page. `csrf` is in every form."""
-
-    @property
-    def name(self) -> str:
-        """By which they log in."""
-
-    @property
-    def role(self) -> str:
-        """For all instances."""
-
-    @property
-    def csrf(self) -> str | None:
-        """What each form has to bring along."""
-
-    def may(self, role: str, instance: str | None = None) -> bool:
-        """Whether they have at least this role, for an instance or for the console itself."""
-
-
 class Source(Protocol):
-    """Every method raises Refused, with 404 for what is not there or not the visitor's to see, 503 for a server that does not answer."""
+    """The console, for one visitor."""
 
     def instances(self) -> Sequence[Row]:
-        """All that the visitor may see: id, name, plan, app, node, state, ready, wanted, usage, level, version, uptime, problem."""
+        """All that the visitor may see, as `models.Instance`; and their `usage` and its `level`."""
 
     def instance(self, identity: str) -> Row:
         """One of them."""
@@ -59,10 +31,10 @@ class Source(Protocol):
         """The master's own answer."""
 
     def usage(self, identity: str) -> Row:
-        """Both measures, level and recommendation, and `advice` with its numbers where there are enough data."""
+        """Both measures, level and recommendation, as `models.WorkerUsage`."""
 
-    def health(self, identity: str) -> Sequence[Row]:
-        """name, value, level and detail of each thing that was looked at."""
+    def health(self, identity: str) -> Row:
+        """As `models.Health`."""
 
     def series(self, identity: str, span: str) -> Row:
         """`samples` and `marks` of a span, the `limits`, `step` in seconds between two samples."""
@@ -73,7 +45,7 @@ class Source(Protocol):
     def stacks(self, identity: str, worker: str) -> Row:
         """worker, pid, state and stacks of one worker, now."""
 
-    def retire(self, identity: str, worker: str) -> None:
+    def retire(self, identity: str, pid: int) -> None:
         """Have a worker replaced after its current work."""
 
     def limits(self, identity: str) -> Mapping[str, int]:
@@ -94,29 +66,29 @@ class Source(Protocol):
     def steer(self, identity: str, name: str, action: str) -> None:
         """`run`, `pause` or `resume` a job."""
 
-    def log(self, identity: str, level: str, text: str) -> Sequence[Row]:
-        """time, level, event and text of the latest lines at or above a level that contain a text, the latest last."""
+    def log(self, identity: str, level: str, text: str) -> Sequence[Line]:
+        """The latest lines at or above a level that contain a text, the latest last."""
 
-    def settings(self, identity: str) -> Row:
-        """`values` as people write them, `etag`, `plan`, `most` workers or None, `machine` in words, `changes` (the latest first)."""
+    def settings(self, identity: str) -> tuple[Row, str, Sequence[Row]]:
+        """As `models.Settings`, their ETag, and the latest changes, as `models.Change`."""
 
     def consider(self, identity: str, values: Mapping[str, str]) -> Row:
-        """What other values would mean: `changed` (name, old, new), `meaning` (name, before, after, level), `manner`."""
+        """What other values would mean, as `models.Meaning`."""
 
     def save(self, identity: str, values: Mapping[str, str], etag: str) -> int:
-        """Write and apply them; returns the number of the change, which `change` tells the progress of."""
+        """Write and apply them; returns the number of the change."""
 
     def change(self, identity: str, number: int) -> Row:
-        """state, message, manner, who, at, options, and `ready` of `wanted` workers of the new generation while it runs."""
+        """How far it is, as `models.Change`."""
 
     def undo(self, identity: str, number: int) -> int:
         """Put the values before a change back; returns the number of that change."""
 
     def alerts(self) -> Row:
-        """`active` and `past` alerts, the `rules`, and the `channels` that tell of them."""
+        """`active` and `past` alerts, the `rules`, and whether anybody is told of them."""
 
     def tokens(self) -> Sequence[Row]:
-        """The visitor's API tokens: id, name, scope, created_at, expires_at, used_at."""
+        """The visitor's API tokens, as `models.Token`."""
 
     def make_token(self, name: str, scope: str, days: int | None) -> str:
         """A new one: what is shown once."""
@@ -125,4 +97,4 @@ class Source(Protocol):
         """Let one be valid no longer."""
 
     def change_password(self, old: str, new: str) -> None:
-        """Another one; every other session of the visitor ends."""
+        """Another one; every login of the visitor ends."""

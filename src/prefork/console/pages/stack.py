@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-import re
 from typing import NamedTuple
 
-FRAME = re.compile(r'\s*File "(?P<path>[^"]*)", line (?P<line>\d+),? in (?P<name>.*)')
-CURRENT = re.compile(r"(Current thread|Fatal|Thread .*active)")
-# What has been called, or calls: an application's own frame lies between the two.
-FOREIGN = ("/lib/python", "/site-packages/", "/dist-packages/", "/prefork/worker/", "<frozen ", "/lib64/python")
+from prefork.instances.blame import place
 
 
 class Line(NamedTuple):
@@ -19,23 +15,21 @@ class Line(NamedTuple):
 
 
 def lines(stacks: str) -> list[Line]:
-    """All lines; the guilty one is the innermost frame of the application in the thread that had the request."""
-    texts = stacks.rstrip().splitlines()
-    guilty = blame(texts)
-    return [Line(text, "guilty" if number == guilty else "frame" if text.startswith(" ") else "head") for number, text in enumerate(texts)]
-
-
-def blame(texts: list[str]) -> int | None:
-    """The number of that line; where all is foreign, of the innermost frame."""
-    start = next((number for number, text in enumerate(texts) if CURRENT.match(text)), 0)
-    frames = [number for number in range(start, len(texts)) if FRAME.match(texts[number])]
-    ours = [number for number in frames if not any(part in texts[number] for part in FOREIGN)]
-    return next(iter(ours or frames), None)
+    """All lines. Where the guilty one stands more than once, the first is it."""
+    found = place(stacks)
+    start = f'File "{found.file}", line {found.line}' if found else None
+    shown = []
+    for text in stacks.rstrip().splitlines():
+        guilty = start is not None and text.lstrip().startswith(start) and not text.lstrip()[len(start) :][:1].isdigit()
+        shown.append(Line(text, "guilty" if guilty else "frame" if text.startswith(" ") else "head"))
+        start = None if guilty else start
+    return shown
 
 
 def culprit(stacks: str) -> str:
     """The guilty line in a few words, `report.py:7 in totals`; empty where there is none."""
-    texts = stacks.splitlines()
-    number = blame(texts)
-    found = FRAME.match(texts[number]) if number is not None else None
-    return f"{found['path'].rpartition('/')[2]}:{found['line']} in {found['name']}" if found else ""
+    found = place(stacks)
+    if found is None:
+        return ""
+    where = f"{found.file.rpartition('/')[2]}:{found.line}"
+    return f"{where} in {found.function}" if found.function else where

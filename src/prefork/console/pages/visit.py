@@ -1,45 +1,39 @@
 """One request for a page: who makes it, what a form has sent, and what becomes of a refusal. A page is a function of a `Visit`.
 
-Who is not logged in is led to the login. A change has to bring along what only a page of ours could have given it.
+The gate has found out who it is. A change has to bring along what only a page of ours could have given it.
 """
 
 from __future__ import annotations
 
-import hmac
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
-from urllib.parse import parse_qsl, quote
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
 
-from fastapi.concurrency import run_in_threadpool
-from fastapi.responses import JSONResponse, RedirectResponse, Response
+from fastapi import Request
+from starlette.concurrency import run_in_threadpool
+from starlette.responses import RedirectResponse, Response
 
-from prefork.console.pages.source import Refused
-from prefork.console.pages.paper import HEADERS, page
+from prefork.console import problems
+from prefork.console.access import brought, genuine
+from prefork.console.pages.paper import page
+from prefork.console.problems import EXPECTED, ProblemError
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
 
-    from fastapi import Request
+    from prefork.console.pages.source import Source
+    from prefork.instances.roles import Visitor
 
-    from prefork.console.pages.source import Source, Visitor
-
-LARGEST = 64 << 10  # bytes of a form
-
-
-class Reception(Protocol):
-    """Who knows the visitors."""
-
-    def recognise(self, request: Request) -> Visitor | None:
-        """Whose cookie this is."""
-
-    def desk(self, visitor: Visitor, request: Request) -> Source:
-        """What they may ask."""
-
-    def log_in(self, request: Request, name: str, password: str) -> Callable[[Response], None]:
-        """Begin a session; what is returned puts the cookie into the answer. Raises Refused."""
-
-    def log_out(self, request: Request) -> Callable[[Response], None]:
-        """End it; what is returned takes the cookie away."""
+# What happened, in a few words, by the kind of the problem; others are what their status is called.
+TITLES = {
+    "plan-limit": "The plan does not include it",
+    "invalid-settings": "Not saved",
+    "precondition-failed": "Not saved",
+    "conflict": "Not now",
+    "unreachable": "The server does not answer",
+    "refused": "It cannot be shown",
+    "csrf": "Not from this page",
+}
 
 
 @dataclass(frozen=True)
@@ -66,73 +60,61 @@ class Visit:
         return self.request.query_params.get(name, default)
 
     def number(self, name: str) -> int | None:
-        """The same as a whole number, if it is one."""
+        """A whole number from there or from the form."""
         text = self.asked(name) or self.form.get(name, "")
         return int(text) if text.isascii() and text.isdigit() and len(text) < 16 else None
 
-    def page(self, template: str, code: int = 200, **values: object) -> Response:
+    def may(self, role: str) -> bool:
+        """Whether they have a role for the instance that it is about."""
+        return self.visitor.may(role, self.identity)
+
+    def page(self, template: str, code: int = 200, **values: Any) -> Response:
         """A page for them."""
         return page(template, self.visitor, code, **values)
 
+
+@dataclass(frozen=True)
+class Refusal:
+    """What is said instead of what was asked for; `fields` by their names."""
+
+    status: int
+    title: str
+    text: str
+    fields: Mapping[str, str]
+
+    @classmethod
+    def of(cls, error: Exception) -> Refusal:
+        """From what the API's functions raise."""
+        problem = problems.told(error)
+        said = problem.detail[:1].upper() + problem.detail[1:]
+        return cls(problem.status, TITLES.get(problem.kind) or problem.phrase, said, problem.more.get("errors", {}))
 
 
 def gate(show: Callable[[Visit], Response]) -> Callable[[Request], Awaitable[Response]]:
     """An endpoint from a page."""
 
     async def endpoint(request: Request) -> Response:
-        reception: Reception = request.app.state.reception
-        visitor = await run_in_threadpool(reception.recognise, request)
-        if visitor is None:
-            return to_login(request)
+        visitor: Visitor = request.state.visitor
         try:
             form = await sent(request, visitor) if request.method == "POST" else {}
-            return await run_in_threadpool(show, Visit(request, visitor, reception.desk(visitor, request), form))
-        except Refused as refused:
-            return refusal(request, visitor, refused)
+            visit = Visit(request, visitor, request.app.state.source(request, visitor), form)
+            return await run_in_threadpool(show, visit)
+        except EXPECTED as error:
+            if request.headers.get("accept", "").startswith(("application/json", "text/event-stream")):
+                return problems.answer(problems.told(error))
+            refusal = Refusal.of(error)
+            return page("error.html", visitor, refusal.status, refusal=refusal)
 
     return endpoint
 
 
-async def sent(request: Request, visitor: Visitor) -> dict[str, str]:
-    """The fields of a form. Raises Refused where it is not one of ours."""
-    fields = await read(request)
-    if not visitor.csrf or not hmac.compare_digest(fields.pop("csrf", "").encode(), visitor.csrf.encode()):
-        raise Refused(403, "Refused", "This form is not from a page of this login: open the page again and repeat what you did.")
-    return fields
+async def sent(request: Request, visitor: Visitor) -> Mapping[str, str]:
+    """The fields of a form. Raises ProblemError where it is not one of ours."""
+    if visitor.csrf is None or not genuine(await brought(request), visitor.csrf):
+        raise ProblemError(403, "open the page again and repeat what you did: its form was not made for this login", "csrf")
+    return {name: value for name, value in (await request.form()).items() if isinstance(value, str)}
 
 
-async def read(request: Request) -> dict[str, str]:
-    """The fields of a form, whoever sends it. Raises Refused for one that is too large."""
-    body = bytearray()
-    async for block in request.stream():
-        body += block
-        if len(body) > LARGEST:
-            raise Refused(413, "Too large", "No form of these pages is that large.")
-    return dict(parse_qsl(body.decode(errors="replace"), keep_blank_values=True, max_num_fields=100))
-
-
-def to_login(request: Request) -> Response:
-    """What somebody gets who is not logged in: programs of a page a status, people the login and then what they wanted."""
-    if "hx-request" in request.headers:
-        return Response(status_code=401, headers={**HEADERS, "HX-Refresh": "true"})
-    if for_programs(request):
-        return JSONResponse({"title": "Unauthorized", "status": 401, "detail": "Log in first."}, 401, HEADERS)
-    wanted = request.url.path if request.method == "GET" else ""
-    return RedirectResponse(f"/login?next={quote(wanted)}" if wanted not in {"", "/"} else "/login", 303, HEADERS)
-
-
-def for_programs(request: Request) -> bool:
-    """Whether a script of a page asks, which reads JSON."""
-    return request.headers.get("accept", "").startswith(("application/json", "text/event-stream"))
-
-
-def refusal(request: Request, visitor: Visitor, refused: Refused) -> Response:
-    """What is shown instead of a page."""
-    if for_programs(request):
-        return JSONResponse({"title": refused.title, "status": refused.status, "detail": str(refused)}, refused.status, HEADERS)
-    return page("error.html", visitor, refused.status, title=refused.title, text=str(refused))
-
-
-def seen_next(address: str) -> Response:
-    """Leads on after a change, so that a reload of the page does not repeat it."""
-    return RedirectResponse(address, 303, HEADERS)
+def lead_on(address: str) -> Response:
+    """To another page after a change, so that a reload of the page does not repeat it."""
+    return RedirectResponse(address, 303)

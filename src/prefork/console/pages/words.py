@@ -102,6 +102,12 @@ def ago(moment: datetime | float | None) -> str:
     return f"in {span(away)}" if away > 0 else f"{span(-away)} ago"
 
 
+def sentence(words: str, end: str = ".") -> str:
+    """With a capital and a full stop."""
+    whole = words[:1].upper() + words[1:]
+    return whole if not whole or whole.endswith((end, "?", "!")) else whole + end
+
+
 def how_last(job: Mapping[str, Any]) -> str:
     """How a job's last run ended."""
     return last(dict(job), datetime.now(UTC))
@@ -117,6 +123,7 @@ FILTERS: dict[str, Callable[..., Any]] = {
     "clock": clock,
     "machine": machine,
     "ago": ago,
+    "sentence": sentence,
     "span": span,
     "time_words": time_words,
     "job_state": state,
