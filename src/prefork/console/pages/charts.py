@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Set as AbstractSet
 
     Told = Mapping[str, Any]
     Values = Mapping[str, float | None]
@@ -90,28 +91,34 @@ def board(samples: Sequence[Told], marks: Sequence[Mapping[str, Any]], limits: M
 def lines(chart: Chart, samples: Sequence[Told], limits: Mapping[str, int]) -> dict[str, Any]:
     """One chart, with the limits that are set."""
     values = [chart.read(sample) for sample in samples]
-    met = {name for each in values for name in each}
-    names = [name for name in chart.colours if name in met] + sorted(met - chart.colours.keys(), key=natural)
+    colours = coloured(chart, {name for each in values for name in each})
     return {
         "unit": chart.unit,
         "filled": chart.whole,
         "bars": chart.bars,
         "least": chart.least,
         "lines": [
-            {
-                "name": name,
-                "colour": chart.colours.get(name, f"series-{place % SERIES + 1}"),
-                "values": [each.get(name) for each in values],
-            }
-            for place, name in enumerate(names)
+            {"name": name, "colour": colour, "values": [each.get(name) for each in values]} for name, colour in colours.items()
         ],
         "limits": [{"name": name, "colour": colour, "value": limits[name]} for name, colour in LIMITS.items() if limits.get(name)],
     }
 
 
 def point(sample: Told) -> dict[str, Any]:
-    """One sample more."""
-    return {"time": sample["at"], "charts": {key: dict(chart.read(sample)) for key, chart in CHARTS.items()}}
+    """One sample more, with the colours of its lines: it may have some that no sample had before."""
+    return {"time": sample["at"], "charts": {key: ends(chart, sample) for key, chart in CHARTS.items()}}
+
+
+def ends(chart: Chart, sample: Told) -> list[dict[str, Any]]:
+    """The new end of each line."""
+    values = chart.read(sample)
+    return [{"name": name, "colour": colour, "value": values[name]} for name, colour in coloured(chart, set(values)).items()]
+
+
+def coloured(chart: Chart, met: AbstractSet[str]) -> dict[str, str]:
+    """The lines in their order, each with its colour."""
+    names = [name for name in chart.colours if name in met] + sorted(met - chart.colours.keys(), key=natural)
+    return {name: chart.colours.get(name, f"series-{place % SERIES + 1}") for place, name in enumerate(names)}
 
 
 def natural(name: str) -> tuple[str, int]:

@@ -1,7 +1,7 @@
 // The charts of one instance: its series drawn by uPlot, kept up to date by server-sent events. No request leaves this console.
 //
 // The server answers {time: [s], step: s, marks: [{at, kind, text}], charts: {key: {unit, lines: [{name, colour, values}], limits:
-// [{name, colour, value}]}}}; a point that comes later is {time, charts: {key: {line: value}}}.
+// [{name, colour, value}]}}}; a point that comes later is {time, charts: {key: [{name, colour, value}]}}.
 
 const uPlot = window.uPlot;
 const SPANS = { "1h": 3600, "24h": 86400, "7d": 7 * 86400, "180d": 180 * 86400 };
@@ -202,13 +202,13 @@ class Board {
   async load() {
     try {
       const answer = await fetch(`${this.place.dataset.series}?range=${this.range}`, { headers: { Accept: "application/json" } });
-      if (answer.status === 401) return location.reload();
+      if (answer.redirected) return location.reload(); // to the login
       if (!answer.ok) throw new Error((await answer.json()).detail);
       this.told = await answer.json();
       this.draw();
     } catch (error) {
       for (const chart of this.charts) chart.place.replaceChildren(element("p", `The series cannot be had. ${error.message}`));
-      setTimeout(() => this.load(), RETRY);
+      return new Promise((resolve) => setTimeout(resolve, RETRY)).then(() => this.load());
     }
   }
 
@@ -234,36 +234,35 @@ class Board {
     const source = new EventSource(this.place.dataset.live);
     source.addEventListener("point", (event) => this.append(JSON.parse(event.data)));
     source.addEventListener("mark", (event) => {
-      this.told?.marks.push(JSON.parse(event.data));
-      if (this.told) this.list();
+      this.told.marks.push(JSON.parse(event.data));
+      this.list();
     });
     addEventListener("pagehide", () => source.close());
   }
 
   append(point) {
-    if (!this.told || point.time <= (this.told.time.at(-1) ?? 0)) return;
-    if (this.range !== "1h" && point.time < (this.told.time.at(-1) ?? 0) + this.told.step) return;
-    if (!this.told.time.length || this.strange(point)) return void this.load();
+    const { time, charts, step } = this.told;
+    const last = time.at(-1) ?? 0;
+    if (point.time < last + (this.range === "1h" ? 1 : step)) return;
     const start = point.time - SPANS[this.range];
-    const old = this.told.time.findIndex((time) => time >= start);
-    this.told.time.splice(0, Math.max(0, old));
-    this.told.time.push(point.time);
-    for (const [key, chart] of Object.entries(this.told.charts)) {
-      for (const line of chart.lines) {
-        line.values.splice(0, Math.max(0, old));
-        line.values.push(point.charts[key]?.[line.name] ?? null);
-      }
-    }
-    this.place.dataset.points = this.told.time.length;
-    for (const chart of this.charts) chart.renew();
+    const old = Math.max(0, time.findIndex((at) => at >= start));
+    time.splice(0, old);
+    time.push(point.time);
+    let met = time.length === 1;
+    for (const [key, ends] of Object.entries(point.charts)) met = this.extend(charts[key].lines, ends, old) || met;
+    this.place.dataset.points = time.length;
+    for (const chart of this.charts) met ? chart.draw(this.told, this.range) : chart.renew();
   }
 
-  // A worker that was not there before needs a line of its own.
-  strange(point) {
-    return Object.entries(point.charts).some(([key, values]) => {
-      const known = new Set(this.told.charts[key]?.lines.map((line) => line.name));
-      return Object.keys(values).some((name) => !known.has(name));
-    });
+  // Gives each line its new end; says whether one is there that was not before, such as that of a new worker.
+  extend(lines, ends, old) {
+    const strange = ends.filter((end) => !lines.some((line) => line.name === end.name));
+    for (const { name, colour } of strange) lines.push({ name, colour, values: Array(this.told.time.length - 1 + old).fill(null) });
+    for (const line of lines) {
+      line.values.splice(0, old);
+      line.values.push(ends.find((end) => end.name === line.name)?.value ?? null);
+    }
+    return strange.length > 0;
   }
 }
 
