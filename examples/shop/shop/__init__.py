@@ -10,7 +10,7 @@ from pathlib import Path
 
 from flask import Flask, Response
 
-from . import api, cart, checkout, database, engraving, errors, forms, keeping, pages, pictures, storage, warehouse, workload
+from . import api, cart, chat, checkout, database, engraving, errors, forms, keeping, pages, pictures, storage, warehouse, workload
 from .served import Worker
 
 MAX_BODY = 64 * 1024  # bytes
@@ -26,12 +26,12 @@ def create_app(data: str | None = None) -> Flask:
         MAX_CONTENT_LENGTH=MAX_BODY,
     )
     keeping.install(app, directory)
-    for room in (pages, checkout, engraving, api, workload, warehouse):
+    for room in (pages, checkout, engraving, api, workload, warehouse, chat):
         app.register_blueprint(room.blueprint)
     Worker().install(app)  # first, so that every answer knows when its request began
     for room in (database, engraving, forms, errors):
         room.install(app)
-    app.jinja_env.globals.update(picture=pictures.svg, cart_size=cart.size)
+    app.jinja_env.globals.update(picture=pictures.svg, cart_size=cart.size, in_stock=warehouse.pieces)
     app.after_request(guard)
     return app
 

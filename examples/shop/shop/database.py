@@ -61,6 +61,11 @@ CREATE TABLE IF NOT EXISTS stock (
     sync    INTEGER NOT NULL
 );
 CREATE INDEX IF NOT EXISTS stock_by_sync ON stock (sync);
+CREATE TABLE IF NOT EXISTS chat (
+    id   INTEGER PRIMARY KEY AUTOINCREMENT,
+    who  TEXT NOT NULL,
+    text TEXT NOT NULL
+);
 """
 
 
@@ -81,7 +86,7 @@ def opened(path: Path) -> sqlite3.Connection:
         place_once(path, create)
     made = connect(path)
     made.execute("PRAGMA foreign_keys = ON")
-    if made.execute("SELECT 1 FROM sqlite_master WHERE name = 'stock_by_sync'").fetchone() is None:
+    if made.execute("SELECT 1 FROM sqlite_master WHERE name = 'chat'").fetchone() is None:
         made.executescript(LATER)
     return made
 

@@ -7,11 +7,13 @@ that goes on after a kill does not begin again.
 from __future__ import annotations
 
 import hashlib
+import random
 from contextlib import closing
 
 import prefork
 
-from . import database, storage
+from . import database, live, storage
+from .catalogue import PRODUCTS
 
 ARTICLES = 10_000
 AT_ONCE = 100  # articles in one transaction: visitors who order wait for none of them
@@ -31,8 +33,27 @@ def synchronise(sync: int) -> None:
             shop.execute("BEGIN IMMEDIATE")
             shop.executemany("INSERT OR REPLACE INTO stock (article, pieces, sync) VALUES (?, ?, ?)", rows)
             shop.execute("COMMIT")
+            tell(rows)
             done = len(known) + start + len(rows)
             synchronise.progress(done, ARTICLES - done)
+
+
+@prefork.cron.every("1 minute")
+def restock() -> None:
+    """Count one product again, or those that nobody has counted: some were sold over the counter, or a box of them has come."""
+    with closing(database.opened(storage.place() / storage.DATABASE)) as shop:
+        known = {row["article"] for row in shop.execute("SELECT article FROM stock WHERE article < ?", (len(PRODUCTS),))}
+        asked = set(range(len(PRODUCTS))) - known or {random.randrange(len(PRODUCTS))}
+        rows = [(article, random.randint(1, 250), 0) for article in sorted(asked)]
+        shop.executemany("INSERT INTO stock VALUES (?, ?, ?) ON CONFLICT (article) DO UPDATE SET pieces = excluded.pieces", rows)
+    tell(rows)
+
+
+def tell(rows: list[tuple[int, int, int]]) -> None:
+    """Have open pages hear how many there are now of what we sell."""
+    for article, count, _ in rows:
+        if article < len(PRODUCTS):
+            live.tell(live.STOCK, {"product": PRODUCTS[article].slug, "pieces": count})
 
 
 def pieces(article: int, sync: int) -> int:

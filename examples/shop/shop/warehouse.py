@@ -1,4 +1,7 @@
-"""The stock of 10,000 articles, fetched by a job: a visitor asks for it and sees how far it has come. No request waits for it."""
+"""The stock of 10,000 articles, fetched by a job: a visitor asks for it and sees how far it has come. No request waits for it.
+
+The first articles are what we sell; open pages hear of their stock as soon as a job has changed it.
+"""
 
 from __future__ import annotations
 
@@ -10,6 +13,7 @@ from flask import Blueprint, abort, flash, jsonify, redirect, request, url_for
 from prefork.store.connection import Unavailable
 
 from . import jobs
+from .catalogue import PRODUCTS
 from .database import connection, transaction
 
 blueprint = Blueprint("warehouse", __name__, url_prefix="/sync")
@@ -36,6 +40,13 @@ def begin() -> Any:
         return jsonify(latest()), 202
     flash("The stock is being fetched. You need not wait for it.")
     return redirect(url_for("pages.lab"), 303)
+
+
+def pieces(slug: str) -> int | None:
+    """Return how many there are of a product; None while nobody has counted."""
+    article = next(number for number, product in enumerate(PRODUCTS) if product.slug == slug)
+    row = connection().execute("SELECT pieces FROM stock WHERE article = ?", (article,)).fetchone()
+    return row["pieces"] if row else None
 
 
 def latest() -> dict[str, Any]:

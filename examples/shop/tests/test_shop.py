@@ -23,7 +23,8 @@ sys.path.insert(0, str(HOME))
 
 from shop.catalogue import PRODUCTS  # noqa: E402
 
-from shop import create_app, jobs, report  # noqa: E402
+import prefork  # noqa: E402
+from shop import create_app, jobs, live, report  # noqa: E402
 
 PERSON = {"name": "Ada Byron", "email": "ada@example.org", "address": "12 St James's Square\nLondon"}
 
@@ -338,6 +339,62 @@ class Synchronising(ShopCase):
         self.assertIn("go on shopping", answer.json["error"])
         self.assertEqual(self.client.get("/sync").json["sync"], 0)
         self.assertEqual(self.order().status_code, 201)
+
+    def test_open_pages_hear_what_was_counted(self) -> None:
+        self.assertNotIn("in stock", self.text("/products/dinner-fork"))
+        with mock.patch.object(jobs.synchronise, "defer"):
+            self.begin()
+        with mock.patch.object(prefork.bus, "publish") as publish:
+            jobs.synchronise(1)
+            jobs.restock()
+        told = [call.args[1:] for call in publish.call_args_list]
+        self.assertEqual({channel for channel, _ in told}, {"stock"})
+        self.assertEqual([payload["product"] for _, payload in told[:-1]], [product.slug for product in PRODUCTS])
+        last = told[-1][1]
+        self.assertIn(f"{last['pieces']} in stock", self.text(f"/products/{last['product']}"))
+        self.assertIn(f"{last['pieces']} in stock", self.text("/"))
+        self.assertEqual(self.client.get("/sync").json["done"], 250, "counting one again is no synchronisation")
+
+
+class Chat(ShopCase):
+    def say(self, who: str, text: str):
+        form = {"token": self.token(), "who": who, "text": text}
+        return self.client.post("/chat", data=form, headers={"Accept": "application/json"})
+
+    def test_what_is_said_is_kept_and_heard(self) -> None:
+        self.assertIn("Nobody has said anything yet", self.text("/chat"))
+        with mock.patch.object(prefork.bus, "publish") as publish:
+            self.assertEqual(self.say("Ada", " Which  fork? ").json, {"id": 1, "who": "Ada", "text": "Which fork?"})
+        publish.assert_called_once_with(None, "chat", {"id": 1, "who": "Ada", "text": "Which fork?"})
+        page = self.text("/chat")
+        self.assertIn("<b>Ada</b> Which fork?", page)
+        self.assertIn('name="who" value="Ada"', page)
+
+    def test_without_a_bus_it_is_kept_all_the_same(self) -> None:
+        with mock.patch.dict(os.environ):
+            os.environ.pop("PREFORK_STORE_DSN", None)
+            self.assertEqual(self.say("Ada", "Hello?").status_code, 201)
+        self.assertEqual(self.post("/chat", who="Ada", text="Again").headers["Location"], "/chat")
+        self.assertEqual([line["text"] for line in self.client.get("/chat/lines").json], ["Hello?", "Again"])
+
+    def test_a_page_that_was_away_asks_for_what_it_missed(self) -> None:
+        for number in range(3):
+            self.say("Ada", f"line {number}")
+        self.assertEqual([line["id"] for line in self.client.get("/chat/lines?after=1").json], [2, 3])
+        self.assertEqual(len(self.client.get("/chat/lines?after=none").json), 3)
+
+    def test_what_visitors_say_is_text(self) -> None:
+        self.say("<i>Ada</i>", "<script>alert(1)</script>")
+        self.assertIn("<b>&lt;i&gt;Ada&lt;/i&gt;</b> &lt;script&gt;", self.text("/chat"))
+
+    def test_nothing_and_too_much_are_refused_with_a_sentence(self) -> None:
+        for who, text in (("", "x"), ("Ada", " "), ("Ada", "x" * 501), ("x" * 41, "x"), ("Ada", "a\x00b")):
+            answer = self.say(who, text)
+            self.assertEqual(answer.status_code, 400)
+            self.assertIn("a line of up to 500 characters", answer.json["error"])
+
+    def test_pages_may_listen_to_the_shop_alone(self) -> None:
+        self.assertEqual(live.authorize({}, frozenset({"chat", "orders", "stock"})), {"chat", "stock"})
 
 
 class Loading(ShopCase):

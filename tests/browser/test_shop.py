@@ -1,0 +1,52 @@
+"""Two visitors of the example shop in a real browser: what one says the other reads, also across a reload, and stock is live."""
+
+from pathlib import Path
+
+import pytest
+from browsing import NARROW, WIDE
+from click.testing import CliRunner
+from playwright.sync_api import Browser, Page, expect
+from tests.conftest import ROOT
+
+from prefork.cli import main
+from prefork.testing import Server
+
+SHOP = ROOT / "examples" / "shop"
+
+
+def arrive(page: Page, server: Server, target: str) -> Page:
+    """Open a page and wait until it listens."""
+    page.goto(server.url + target)
+    listens(page)
+    return page
+
+
+def listens(page: Page) -> None:
+    page.wait_for_selector("html[data-live=open]", state="attached", timeout=30_000)
+
+
+def say(page: Page, who: str, text: str) -> None:
+    page.get_by_label("Your name").fill(who)
+    page.get_by_label("What you want to say").fill(text)
+    page.get_by_role("button", name="Say").click()
+
+
+@pytest.mark.timeout(120)
+def test_visitors_talk_across_a_reload_and_see_the_stock_change(browser: Browser, tmp_path: Path) -> None:
+    live = {"websocket_workers": 1, "websocket_authorize": "shop.live:authorize", "websocket_farewell": "1s", "jobs": "shop.jobs"}
+    python, env = SHOP / ".venv/bin/python", {"SHOP_DATA": str(tmp_path)}
+    server = Server("shop:create_app()", app_dir=SHOP, python=python, env=env, **live)
+    with server, browser.new_context(viewport=WIDE) as one, browser.new_context(viewport=NARROW) as other:
+        ada, tine = (arrive(context.new_page(), server, "/chat") for context in (one, other))
+        fork = arrive(one.new_page(), server, "/products/cake-fork")
+        say(ada, "Ada", "Which fork for <b>cheesecake</b>?")
+        expect(tine.get_by_text("Which fork for <b>cheesecake</b>?")).to_be_visible()
+        server.reload()
+        say(tine, "Tine", "The cake fork.")
+        expect(ada.get_by_text("The cake fork.")).to_be_visible()
+        for page in (ada, tine):
+            listens(page)
+            expect(page.locator("[data-line]")).to_have_count(2)
+        shelf = fork.locator("[data-stock=cake-fork]").first
+        assert CliRunner().invoke(main, ["jobs", "run", "shop.jobs.restock", "-c", server.configuration]).exit_code == 0
+        expect(shelf).to_contain_text("in stock")
