@@ -9,7 +9,7 @@ from __future__ import annotations
 import click
 
 from prefork import __version__
-from prefork.cli import application, around, importing, console, incidents, jobs, running, sizing, usage
+from prefork.cli import application, around, console, importing, incidents, jobs, running, sizing, usage
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
