@@ -14,7 +14,7 @@ SECURE = frozenset(("https", "wss"))
 
 
 def http(request: Request, state: dict[str, Any], extensions: tuple[str, ...] = ()) -> Scope:
-    """The scope of a request. Frameworks watch for the client's end by themselves up to 2.3; later on they wait to be told by `send`."""
+    """The scope of a request. Up to 2.3 frameworks watch for the client to leave, later only `send` would tell them."""
     return {"type": "http", "method": request.method, "scheme": request.scheme, **of_both(request, state, "2.3", extensions)}
 
 
