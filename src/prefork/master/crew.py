@@ -206,6 +206,7 @@ class Crew:
         if report["kind"] == "ready" and worker.state is State.BOOTING:
             now = time.monotonic()
             worker.to(State.READY, now)
+            worker.speaks = report["speaks"]
             self.journal.emit(WorkerReady(worker.name, worker.pid, worker.generation, now - worker.born))
             self.introduce(worker)
         elif report["kind"] == "boot_failed" and worker.state is State.BOOTING:
@@ -226,9 +227,8 @@ class Crew:
             if self.dispatcher and worker.pool.fed and slot in self.ends:
                 with self.ends.pop(slot) as end:
                     descriptors = [end.fileno(), self.pidfds[worker.slot], *self.fuses.counters(worker.pid)]
-                    self.dispatcher.send(
-                        "add", descriptors, slot=slot, pool=worker.pool.name, name=worker.pool.place_name(slot), pid=worker.pid
-                    )
+                    named = {"pool": worker.pool.name, "name": worker.pool.place_name(slot), "speaks": worker.speaks}
+                    self.dispatcher.send("add", descriptors, slot=slot, pid=worker.pid, **named)
                 self.unreleased.add(slot)
                 worker.reachable.add(slot)
 

@@ -58,6 +58,7 @@ class Worker:
     worn: bool = False  # it has asked to be replaced
     busy: bool = False  # it is at work, as far as the scoreboard said at the last look
     threads: int = 0  # in threaded mode
+    speaks: bool = False  # a websocket worker in which the application itself speaks with clients
     reachable: set[int] = field(default_factory=set)
     pool: Pool = HTTP
 

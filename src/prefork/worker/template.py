@@ -24,6 +24,7 @@ from prefork.orders import take_orders
 from prefork.scoreboard import Scoreboard
 from prefork.worker import census
 from prefork.worker.app import Refused
+from prefork.worker.asgi.detect import ASGI, interface
 from prefork.worker.cron import Cron, Identity, Wire
 from prefork.worker.hooks import Hooks, Worker
 from prefork.worker.hosts.odoo.host import Odoo
@@ -40,6 +41,7 @@ if TYPE_CHECKING:
     from prefork.messages import Channel
     from prefork.scoreboard import Slot
     from prefork.worker.app import Host
+    from prefork.worker.asgi.lifespan import App
     from prefork.worker.cron import Source
 
     Places = list[tuple[socket.socket, Slot]]
@@ -106,6 +108,11 @@ class Template:
             self.source = function(f"job_source = {name}", name)
         elif self.host:
             self.source = self.host.source()
+
+    def speaker(self) -> App | None:
+        """The application where it is one of ASGI, and can speak with clients by itself; it must have been loaded."""
+        application: App | None = getattr(self.host, "application", None)
+        return application if application and interface(application) == ASGI else None
 
     def means(self) -> Means:
         """What answers are made with; the application must have been loaded."""
@@ -177,7 +184,7 @@ class Template:
         # The standard library has reseeded `random` in the fork; the jitter is drawn after it.
         limit = self.orders["limit_request"] + random.randint(0, self.orders["limit_request_jitter"])  # noqa: S311
         places = [(socket.socket(fileno=pair), self.scoreboard.slot(first + n)) for n, pair in enumerate(pairs)]
-        report(self.reports, "ready", slot=first)
+        report(self.reports, "ready", slot=first, speaks=pool is POOLS["websocket"] and self.speaker() is not None)
         if status := body(places, limit):
             return status
         self.hooks.leave(worker)
@@ -234,7 +241,7 @@ def websocket(template: Template, order: dict[str, Any]) -> Body:  # noqa: ARG00
     from prefork.worker.live.serve import prepare
 
     assert given.tell
-    return prepare(template.orders["websocket"], template.authorize, template.output, given.tell)
+    return prepare(template.orders["websocket"], template.authorize, template.output, given.tell, template.speaker())
 
 
 class Pool(NamedTuple):

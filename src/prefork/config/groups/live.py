@@ -19,6 +19,11 @@ class Live:
         "The paths of WebSockets; a request for one that does not ask for the upgrade is the application's",
     )
     longpolling_paths: tuple[str, ...] = option(kinds.URLS, ("/longpolling/poll",), "The paths of long polls")
+    websocket_routes: tuple[str, ...] = option(
+        kinds.PATTERNS,
+        (),
+        "Routes of an ASGI application whose answers last, such as streams of events (`/events/*`): websocket workers serve them",
+    )
     websocket_origins: tuple[str, ...] = option(
         kinds.NAMES,
         (),
