@@ -28,6 +28,7 @@ from prefork.messages import (
     ENDING,
     EXTENT,
     FILE,
+    FREE,
     ONE_RIGHT,
     REST,
     SPOOLED,
@@ -37,7 +38,7 @@ from prefork.messages import (
     receive,
     unpack_ending,
     unpack_extent,
-    unpack_taken,
+    unpack_number,
 )
 from prefork.scoreboard import CONNECTIONS, DISPATCHER, TURNED_AT
 
@@ -48,6 +49,7 @@ if TYPE_CHECKING:
     from prefork.scoreboard import Scoreboard
 
 TICK = 0.25  # seconds between two looks at what has waited too long
+LOOP_TICK = 0.01  # seconds between two looks at event loops while a request waits for one of them to turn
 LOG_BLOCK = 16384  # bytes of access log that are worth a write before the next tick
 UNFINISHED = frozenset((State.BODY, State.QUEUED, State.HANDED, State.SERVED, State.FLUSHING))  # what a drain waits for
 
@@ -93,11 +95,13 @@ class Dispatcher:
 
     def turn(self) -> None:
         """Wait for events and look after each; then whatever is due."""
-        self.poller.poll(0.0 if self.unfinished_reads else TICK)
+        self.poller.poll(0.0 if self.unfinished_reads else LOOP_TICK if self.traffic.held_up() else TICK)
         waiting, self.unfinished_reads = self.unfinished_reads, []
         for connection in waiting:
             if connection.state is not State.CLOSED:
                 self.poller.guard(connection.ready, select.EPOLLIN)
+        if self.traffic.held_up():
+            self.traffic.serve()
         now = time.monotonic()
         if now >= self.next_tick:
             self.next_tick = now + TICK
@@ -167,9 +171,11 @@ class Dispatcher:
             message[0] == TAKEN
             and not descriptors
             and isinstance(worker, Keeper)
-            and worker.is_given(number := unpack_taken(message))
+            and worker.is_given(number := unpack_number(message))
         ):
             self.traffic.live.taken(worker, number)
+        elif message[0] == FREE and not descriptors and worker.finishing and worker.finishing == unpack_number(message):
+            self.traffic.finished(worker)
         else:
             # Something else in the worker writes to its pair: whatever it says now cannot be trusted.
             for descriptor in descriptors:
@@ -259,6 +265,8 @@ class Dispatcher:
         worker = kind(order["slot"], order["name"], order["pid"], slot, socket.socket(fileno=wire), pidfd, *counters)
         if isinstance(worker, Keeper):
             worker.speaks = order["speaks"]
+        if order["first"] is not None:
+            worker.loop = self.scoreboard.slot(order["first"])
         self.poller.watch(wire, partial(self.listen, worker), select.EPOLLIN)
         self.poller.watch(pidfd, partial(self.lost, worker), select.EPOLLIN)
         worker.log_to(2)  # it may have been forked before a rotation and be introduced after it

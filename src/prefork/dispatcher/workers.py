@@ -6,8 +6,8 @@ import os
 from typing import TYPE_CHECKING, NamedTuple
 
 from prefork import cgroups
-from prefork.messages import DONTWAIT, LOG, send
-from prefork.scoreboard import BEGUN
+from prefork.messages import DONTWAIT, GONE, LOG, send
+from prefork.scoreboard import BEGUN, TURNED
 
 if TYPE_CHECKING:
     import socket
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from prefork.messages import Ending
     from prefork.scoreboard import Slot
 
+TURNS_WITHIN = 100_000_000  # nanoseconds since its last turn after which a loop counts as held up
 BEGIN_WITHIN = 1.0  # seconds from the hand-over to the application's start
 
 
@@ -28,15 +29,19 @@ class Sentence(NamedTuple):
 
 
 class Worker:
-    """One HTTP worker. `retiring`: it gets no further request, and its pair is closed as soon as it has none.
+    """One HTTP worker, or one of the places of a worker with an event loop, whose first slot is `loop`.
 
-    `counters` is what the kernel counts of its control group (`cgroups.open_counters`), None where it has none.
+    `retiring`: it gets no further request, and its pair is closed as soon as it has none. `counters` is what the kernel counts of
+    its control group (`cgroups.open_counters`), None where it has none.
     """
 
     __slots__ = (
         "condemned",
         "counters",
         "exchange",
+        "fate",
+        "finishing",
+        "loop",
         "name",
         "number",
         "paused",
@@ -59,6 +64,9 @@ class Worker:
         self.pidfd = pidfd
         self.counters = counters
         self.exchange: Exchange | None = None
+        self.loop: Slot | None = None
+        self.finishing = 0  # the number of a request that it has answered and still works for
+        self.fate: Sentence | None = None  # another one of its loop is condemned, or has died: it dies with that
         self.retiring = False
         self.worn = False  # it has asked to be replaced, and the master knows
         self.condemned: Sentence | None = None
@@ -67,6 +75,17 @@ class Worker:
     def give(self, message: bytes, descriptors: list[int]) -> None:
         """Send it a request. Raises OSError when it is gone."""
         send(self.wire, message, descriptors, DONTWAIT)
+
+    def turns(self, now: int) -> bool:
+        """Whether its event loop takes what it is given (`now` in monotonic nanoseconds)."""
+        return self.loop is not None and now - self.loop.words[TURNED] < TURNS_WITHIN
+
+    def tell_gone(self) -> None:
+        """Have an application hear that its client has left. Only those with a loop can."""
+        try:
+            send(self.wire, GONE, (), DONTWAIT)
+        except OSError:
+            pass  # it is dead, or far too much waits for it
 
     def log_to(self, descriptor: int) -> None:
         """Have it write to this log, after the request that it has. One that is gone, or takes nothing, is left alone."""

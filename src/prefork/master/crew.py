@@ -21,6 +21,7 @@ from prefork.events import (
     JobDeactivated,
     JobsReachable,
     JobsUnreachable,
+    RequestCancelled,
     RunLost,
     RunSuperseded,
     SessionStoreReachable,
@@ -56,7 +57,7 @@ if TYPE_CHECKING:
 JOBS_NEWS = (JobsUnreachable, JobsReachable, RunLost, RunSuperseded, JobDeactivated)
 STORE_NEWS = (SessionStoreUnreachable, SessionStoreReachable, BusUnreachable, BusReachable)
 # Workers tell it by name.
-NEWS = {each.name(): each for each in (*JOBS_NEWS, *STORE_NEWS, WebsocketEnded, WebsocketsMissing)}
+NEWS = {each.name(): each for each in (*JOBS_NEWS, *STORE_NEWS, RequestCancelled, WebsocketEnded, WebsocketsMissing)}
 LONGEST_STACKS = 1 << 18  # bytes
 MOST_FATAL = 32  # jobs
 OWN_FRAME = f'File "{Path(__file__).parent.parent}{os.sep}'
@@ -148,12 +149,15 @@ class Crew:
 
     def fork(self, pool: Pool, generation: Generation, now: float) -> None:
         """Order a worker for a pool from a generation's template."""
-        threads = generation.threads if pool is HTTP else 0
-        first = self._room(pool, max(1, threads))
+        concurrency = generation.concurrency if pool is HTTP else 0
+        threads = generation.threads if pool is HTTP and not concurrency else 0
+        first = self._room(pool, max(1, threads, concurrency), concurrency or 1)
         if generation.template is None or first is None:
             return
         self.unfinished.discard(first)
-        worker = self.workers[first] = Worker(first, generation.number, now, since=now, threads=threads, pool=pool)
+        worker = self.workers[first] = Worker(
+            first, generation.number, now, since=now, threads=threads, concurrency=concurrency, pool=pool
+        )
         self.stacks[first] = os.memfd_create("prefork-stacks", os.MFD_CLOEXEC)
         theirs = []
         for slot in worker.slots:
@@ -162,15 +166,22 @@ class Crew:
             theirs.append(end)
         descriptors = [self.stacks[first], *(end.fileno() for end in theirs)]
         number = first - pool.first + 1
-        told = {"slot": first, "pool": pool.name, "number": number, "name": worker.name, "fatal": self.fatal}
+        told = {
+            "slot": first,
+            "pool": pool.name,
+            "number": number,
+            "name": worker.name,
+            "fatal": self.fatal,
+            "looped": worker.looped,
+        }
         generation.template.channel.send("fork", descriptors, **told)
         for end in theirs:
             end.close()
 
-    def _room(self, pool: Pool, places: int) -> int | None:
-        """The first of so many free places in a row; before all others one where a worker has left a job behind."""
+    def _room(self, pool: Pool, places: int, step: int = 1) -> int | None:
+        """The first of so many free places in a row, looked for in steps; before all others one where a job was left behind."""
         taken = self.unreleased.union(*(worker.slots for worker in self.workers.values()))
-        firsts = [*sorted(self.unfinished.intersection(pool.places)), *pool.places[: len(pool.places) - places + 1]]
+        firsts = [*sorted(self.unfinished.intersection(pool.places)), *pool.places[: len(pool.places) - places + 1 : step]]
         return next((n for n in firsts if taken.isdisjoint(range(n, n + places))), None)
 
     def forked(self, slot: int, pid: int, now: float) -> None:
@@ -227,8 +238,9 @@ class Crew:
             if self.dispatcher and worker.pool.fed and slot in self.ends:
                 with self.ends.pop(slot) as end:
                     descriptors = [end.fileno(), self.pidfds[worker.slot], *self.fuses.counters(worker.pid)]
-                    named = {"pool": worker.pool.name, "name": worker.pool.place_name(slot), "speaks": worker.speaks}
-                    self.dispatcher.send("add", descriptors, slot=slot, pid=worker.pid, **named)
+                    told = {"slot": slot, "pool": worker.pool.name, "name": worker.place_name(slot), "pid": worker.pid}
+                    first = worker.slot if worker.looped else None
+                    self.dispatcher.send("add", descriptors, first=first, speaks=worker.speaks, **told)
                 self.unreleased.add(slot)
                 worker.reachable.add(slot)
 

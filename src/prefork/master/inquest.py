@@ -52,12 +52,16 @@ UNAIDED = frozenset(("crash", "exit", "boot"))
 
 @dataclass
 class Case:
-    """An incident that waits for the dispatcher's words about the worker's `places`. `request` is what is known before."""
+    """An incident that waits for the dispatcher's words about the worker's `places`. `request` is what is known before.
+
+    `looped`: all that it was doing is of one incident.
+    """
 
     incident: Incident
     places: set[int]
     until: float
     request: dict[str, Any] | None = None
+    looped: bool = False
     told: list[dict[str, Any]] = field(default_factory=list)
 
 
@@ -97,7 +101,7 @@ class Inquest:
             stacks=remains.stacks or remains.said or "",
         )
         known = condemned.request if condemned else None
-        case = Case(incident, self.master.crew.unreleased.intersection(worker.slots), now + WORD, known)
+        case = Case(incident, self.master.crew.unreleased.intersection(worker.slots), now + WORD, known, worker.looped)
         self.cases.append(case)
         for place in worker.slots:
             if word := self.words.pop((place, worker.pid), None):
@@ -155,6 +159,9 @@ class Inquest:
     def _close(self, case: Case) -> None:
         """Keep it: once, or in threaded mode for each request that ended with the process."""
         self.cases.remove(case)
+        if case.looped:
+            self._keep(self._of_loop(case))
+            return
         for said in case.told or [{}]:
             incident = replace(
                 case.incident,
@@ -163,6 +170,16 @@ class Inquest:
                 status=said.get("status") or None,
             )
             self._keep(incident)
+
+    def _of_loop(self, case: Case) -> Incident:
+        """One for all requests that were on a loop. The first is the one that it died for, where that is known."""
+        told = [said for said in case.told if said.get("request")]
+        requests = [{**said["request"], "status": said["status"] or None} for said in told]
+        guilty = (case.request or {}).get("id")
+        requests.sort(key=lambda request: request["id"] != guilty)
+        first = requests[0] if guilty and requests else None
+        identity = next((said["incident"] for said in told), case.incident.id)
+        return replace(case.incident, id=identity, request=first, status=first["status"] if first else None, requests=requests)
 
     def _add(self, incident: Incident) -> None:
         self.count += 1
@@ -227,6 +244,14 @@ def doing(incident: Incident) -> str:
     if incident.job:
         return f"job {incident.job['name']}, run {incident.job['run']}"
     request = incident.request
+    if request is None and incident.requests:
+        return f"{len(incident.requests)} requests at a time, {target_of(incident.requests[0])} among them"
     if request is None:
         return "what its connections wanted" if incident.pool == LIVE.name else "nothing"
-    return f"{request['method']} {request['target']} of {request['client']} ({request['id']})"
+    others = f", and {len(incident.requests) - 1} others" if len(incident.requests) > 1 else ""
+    return f"{target_of(request)} of {request['client']} ({request['id']}){others}"
+
+
+def target_of(request: dict[str, Any]) -> str:
+    """Method and target."""
+    return f"{request['method']} {request['target']}"

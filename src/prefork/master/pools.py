@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from prefork.config import Settings
 
-MOST_WORKERS = PLACES // 2  # during a reload there may be one more of each
+MOST_WORKERS = 512  # during a reload there may be one more of each
 
 
 @dataclass(frozen=True)

@@ -24,11 +24,10 @@ from prefork.orders import take_orders
 from prefork.scoreboard import Scoreboard
 from prefork.worker import census
 from prefork.worker.app import Refused
-from prefork.worker.asgi.detect import ASGI, interface
 from prefork.worker.cron import Cron, Identity, Wire
 from prefork.worker.hooks import Hooks, Worker
+from prefork.worker.hosts.named import Named
 from prefork.worker.hosts.odoo.host import Odoo
-from prefork.worker.hosts.wsgi import Wsgi
 from prefork.worker.http import Means, serve
 from prefork.worker.life import leave_keys_to_master, live, report, settle
 from prefork.worker.names import function, imported
@@ -67,6 +66,7 @@ class Template:
         self.authorize: Callable[..., Any] | None = None
         self.loaded = False
         self.spool = spool
+        self.stacks = -1
         self.own = {channel.wire.fileno(), scoreboard, reports}
         provide(orders["given"], *kept)
 
@@ -75,7 +75,9 @@ class Template:
         threaded = orders["threads"] > 0
         if orders["odoo"]:
             return Odoo(**orders["odoo"], threaded=threaded, reload=lambda: report(self.reports, "reload"))
-        return Wsgi(orders["app"], threaded) if orders["app"] else None
+        if not orders["app"]:
+            return None
+        return Named(orders["app"], threaded, orders["interface"], orders["concurrency"])
 
     def prepare(self) -> bool:
         """Import the application (unless each worker is to do that) and tell the master. False: it cannot be imported."""
@@ -92,7 +94,10 @@ class Template:
         gc.collect()
         gc.freeze()
         seconds = time.monotonic() - started
-        self.channel.send("loaded", seconds=seconds, preloaded=self.loaded, threads=found.threads, sockets=found.sockets)
+        looped = self.host is not None and self.host.looped
+        self.channel.send(
+            "loaded", seconds=seconds, preloaded=self.loaded, threads=found.threads, sockets=found.sockets, looped=looped
+        )
         return True
 
     def load(self) -> None:
@@ -111,8 +116,7 @@ class Template:
 
     def speaker(self) -> App | None:
         """The application where it is one of ASGI, and can speak with clients by itself; it must have been loaded."""
-        application: App | None = getattr(self.host, "application", None)
-        return application if application and interface(application) == ASGI else None
+        return self.host.application if isinstance(self.host, Named) and self.host.looped else None
 
     def means(self) -> Means:
         """What answers are made with; the application must have been loaded."""
@@ -165,6 +169,7 @@ class Template:
     def work(self, order: dict[str, Any], stacks: int, pairs: tuple[int, ...], intermediate: int) -> int:
         """Be a worker; returns the exit status."""
         settle(self.orders["master"], intermediate, stacks, self.orders["at_terminal"])
+        self.stacks = stacks
         self.channel.wire.close()
         set_title(self.title(order))
         first = order["slot"]
@@ -210,6 +215,8 @@ def http(template: Template, order: dict[str, Any]) -> Body:
     """The body of an HTTP worker."""
     host, means = template.host, template.means()
     assert host
+    if host.looped:
+        return loop_body(template, order)
 
     def body(places: Places, limit: int) -> int:
         if template.orders["threads"]:
@@ -218,6 +225,21 @@ def http(template: Template, order: dict[str, Any]) -> Body:
         return 0
 
     return body
+
+
+def loop_body(template: Template, order: dict[str, Any]) -> Body:
+    """The body of one whose application is of ASGI. What only it needs is imported here."""
+    from prefork.worker.asgi.serve import prepare
+
+    host, orders = template.host, template.orders
+    assert isinstance(host, Named)
+    assert host.application
+    assert given.tell
+    if not order["looped"]:
+        raise Refused(
+            f"{host.app} is an ASGI application, which shows only after its import: with preload = false set interface = asgi"
+        )
+    return prepare(host.application, template.means(), template.stacks, orders["limit_time_real"], given.tell)
 
 
 def cron(template: Template, order: dict[str, Any]) -> Body:

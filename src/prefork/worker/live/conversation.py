@@ -9,15 +9,16 @@ import asyncio
 import codecs
 from typing import TYPE_CHECKING, Any
 
-from prefork.http.pages import page
-from prefork.worker.asgi.scope import websocket
-from prefork.worker.live.answer import Answer
-from prefork.worker.live.hosted import Gone
+from prefork.worker.asgi.call import ClientGone
+from prefork.worker.asgi.scope import websocket_scope
+from prefork.worker.live import direct
 from prefork.worker.live.websocket import ABNORMAL, FAULT, NORMAL, NOT_UTF8, WebSocket
 from prefork.worker.reply import VALUE, known
+from prefork.worker.sorry import give_up
 
 if TYPE_CHECKING:
     from prefork.messages import Request
+    from prefork.worker.asgi.call import Call
     from prefork.worker.asgi.lifespan import Message
     from prefork.worker.live.keeper import Keeper
 
@@ -28,16 +29,16 @@ UTF8 = codecs.getincrementaldecoder("utf-8")
 
 
 class Conversation(WebSocket):
-    """`response` is the library's answer to the handshake, `answer` what the application says instead."""
+    """`response` is the library's answer to the handshake, `denial` what the application says instead."""
 
-    __slots__ = ("accepted", "answer", "asked", "decoder", "early", "events", "parts", "paused", "request", "response", "unread")
+    __slots__ = ("accepted", "asked", "decoder", "denial", "early", "events", "parts", "paused", "request", "response", "unread")
 
     def __init__(self, keeper: Keeper, descriptor: int, request: Request) -> None:
         super().__init__(keeper, descriptor, request)
         self.request = request
         self.response: Any = None
         self.asked = self.accepted = False  # whether the application is to answer the handshake, and whether it has accepted it
-        self.answer: Answer | None = None
+        self.denial: Call | None = None
         self.early = b""
         self.events: asyncio.Queue[Message] = asyncio.Queue()
         self.unread = 0  # bytes of messages that wait for the application
@@ -62,8 +63,7 @@ class Conversation(WebSocket):
         self.events.put_nowait({"type": "websocket.connect"})
         hosted = self.keeper.hosted
         assert hosted
-        scope = websocket(request, hosted.state, (DENIAL,))
-        hosted.serve(self, scope, self.keeper.guarded(self, self.finished))
+        hosted.serve(self, websocket_scope(request, hosted.state), self.keeper.guarded(self, self.finished))
 
     # The client.
 
@@ -119,7 +119,7 @@ class Conversation(WebSocket):
         return event
 
     async def obey(self, event: Message) -> None:
-        """Accept, deny, speak or hang up. Raises Gone, RuntimeError, or what the library says of a code that does not exist."""
+        """Accept, deny, speak or hang up. Raises ClientGone, RuntimeError, or what the library says of a wrong code."""
         kind = event["type"]
         if kind == "websocket.send" and not self.asked:
             await self.speak(event)
@@ -127,15 +127,15 @@ class Conversation(WebSocket):
             self.hang_up(event)
         elif kind == "websocket.accept" and self.asked:
             self.welcome(event)
-        elif kind.startswith(DENIAL) and (self.asked or self.answer):
-            await self.deny(kind, event)
+        elif kind.startswith(DENIAL) and (self.asked or self.denial):
+            await self.deny(event)
         else:
             raise RuntimeError(f"the application sent {kind} " + ("before websocket.accept" if self.asked else "too late"))
 
     def welcome(self, event: Message) -> None:
         """The handshake is accepted, with the application's headers."""
         if self.ending:
-            raise Gone("the client has left")
+            raise ClientGone
         headers = self.response.headers
         if (subprotocol := event.get("subprotocol")) is not None:
             headers["Sec-WebSocket-Protocol"] = checked("subprotocol", subprotocol.encode("latin-1"))
@@ -154,7 +154,7 @@ class Conversation(WebSocket):
     async def speak(self, event: Message) -> None:
         """Send a message, and wait while the client leaves too much unread."""
         if not self.open:
-            raise Gone("the client has left")
+            raise ClientGone
         text = event.get("text")
         if text is None:
             self.protocol.send_binary(event["bytes"])
@@ -171,37 +171,33 @@ class Conversation(WebSocket):
             code = event.get("code")
             self.end(NORMAL if code is None else code, event.get("reason") or "", "")
 
-    async def deny(self, kind: str, event: Message) -> None:
+    async def deny(self, event: Message) -> None:
         """Answer the handshake as any request."""
-        if self.answer is None:
-            self.answer = Answer(self.request, self.wire)
-        if kind == DENIAL + ".start":
-            self.answer.start(event)
-            return
-        self.asked = False
-        self.answer.write(event)
-        await self.wire.taken(self.keeper.terms.send_queue)
-        if self.answer.whole:
-            self.denied()
+        await self._denial().send({**event, "type": event["type"].replace(DENIAL, "http.response", 1)})
+        self.asked = not self._denial().reply.begun
+
+    def _denial(self) -> Call:
+        if self.denial is None:
+            self.denial = direct.call(self.request, -1, self.wire, self.keeper.terms.send_queue, self.denied)
+        return self.denial
 
     def refuse_with(self, status: int) -> None:
         """Answer the handshake in the application's place."""
         self.asked = False
-        self.answer = Answer(self.request, self.wire)
-        accept = next((value for name, value in self.request.headers if name == b"accept"), b"")
-        self.answer.give(status, *page(status, self.request.request_id, accept))
+        give_up(self._denial().reply, status)
+        self._denial().close()
         self.denied()
 
     def denied(self) -> None:
-        """The answer to the handshake was another one than 101, and is whole or cannot become so."""
-        assert self.answer
-        reply = self.answer.reply
+        """The answer to the handshake is another one than 101, and is whole or will never be."""
+        assert self.denial
+        reply = self.denial.reply
         self.keeper.ended(self.request.number, reply.code, reply.sent)
-        if self.answer.complete:
+        if reply.failed:
+            self.cut()
+        else:
             self.wire.end()
             self.closing()
-        else:
-            self.cut()
 
     def finished(self, failed: bool) -> None:
         """The application has returned, or has failed."""
@@ -209,7 +205,7 @@ class Conversation(WebSocket):
             if not failed:
                 self.keeper.complain_of(*self.client, 500, "the application returned without an answer to the handshake")
             self.refuse_with(500)
-        elif self.answer and not self.answer.whole:
+        elif self.denial and not self.denial.complete:
             self.cut()
         elif failed:
             self.end(FAULT, "the application failed", "the application failed")

@@ -9,6 +9,7 @@ import asyncio
 import os
 from typing import TYPE_CHECKING, Any, Protocol
 
+from prefork.worker.asgi.call import ClientGone
 from prefork.worker.asgi.lifespan import Lifespan, LifespanFailed
 from prefork.worker.output import complain
 from prefork.worker.traces import trace
@@ -21,10 +22,6 @@ if TYPE_CHECKING:
 END_WITHIN = 2.0  # seconds that tasks have to end when their clients have gone, and then the application as a whole
 
 
-class Gone(OSError):
-    """The client has left: nothing can be sent to it any more."""
-
-
 class Guest(Protocol):
     """A connection that the application speaks with."""
 
@@ -34,7 +31,7 @@ class Guest(Protocol):
         """What has happened: the application's `receive`."""
 
     async def obey(self, event: Message) -> None:
-        """Do what the application wishes: its `send`. Raises Gone; RuntimeError where that cannot be wished now."""
+        """Do what the application wishes: its `send`. Raises ClientGone; RuntimeError where that cannot be wished now."""
 
     def finished(self, failed: bool) -> None:
         """The application has returned, or has `failed`."""
@@ -69,7 +66,7 @@ class Hosted:
         try:
             await self.app(scope, guest.next_event, guest.obey)
             failed = False
-        except (Gone, asyncio.CancelledError):
+        except (ClientGone, asyncio.CancelledError):
             pass
         except BaseException as error:  # noqa: BLE001 - SystemExit in a view must not end the worker either
             path = ascii(scope["path"])[1:-1]

@@ -188,14 +188,14 @@ class Keeper:
             self.unsaid.popleft()
         self.loop.remove_writer(self.pair.fileno())
 
-    def take(self, message: bytes, descriptor: int, body: int | None = None) -> None:
+    def take(self, message: bytes, descriptor: int, body: int = -1) -> None:
         """A connection is ours. A large `body` of its request has a descriptor."""
         request, kind, early = unpack_handover(message)
         self.taken += 1
         self.say(pack_taken(request.number))
         why = self.obstacle(kind)
         if why:
-            if body is not None:
+            if body >= 0:
                 os.close(body)
             self.turn_away(request, descriptor, why)
         elif kind == POLL:

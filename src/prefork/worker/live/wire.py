@@ -34,14 +34,19 @@ class Wire:
         self.eased: asyncio.Future[None] | None = None  # when the socket has taken some of it, for those who wait for that
         self.ended = False  # nothing is sent behind what waits
 
+    @property
+    def closed(self) -> bool:
+        """Whether it has been let go of."""
+        return self.socket.fileno() < 0
+
     def listen(self) -> None:
         """Read from now on, unless it is closed."""
-        if self.socket.fileno() >= 0:
+        if not self.closed:
             self.loop.add_reader(self.descriptor, self._read)
 
     def pause(self) -> None:
         """Read nothing for the time being: the client has to wait."""
-        if self.socket.fileno() >= 0:
+        if not self.closed:
             self.loop.remove_reader(self.descriptor)
 
     def _read(self) -> None:
@@ -78,7 +83,7 @@ class Wire:
 
     def close(self) -> None:
         """Let go of the socket at once. The application's own forks may hold copies."""
-        if self.socket.fileno() < 0:
+        if self.closed:
             return  # its number may be another connection's by now
         self.loop.remove_reader(self.descriptor)
         self.loop.remove_writer(self.descriptor)
