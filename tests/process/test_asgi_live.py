@@ -4,7 +4,7 @@ import http.client
 import json
 import os
 import signal
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 from socket import SHUT_RDWR
@@ -17,7 +17,7 @@ from websockets.sync.client import ClientConnection, connect
 from prefork.testing import Server
 
 from .conftest import APPS, Echo
-from .wire import Wire, until
+from .wire import Gate, Wire, until
 
 RAISED = "as it is asked to"
 OWN = {"websocket_routes": "/events/*", "faults": (RAISED,)}
@@ -201,3 +201,21 @@ def test_an_application_that_cannot_start_gets_no_worker() -> None:
         assert server.wait_for("boot_failed")["reason"] == "lifespan.startup.failed: no database"
     finally:
         server.close()
+
+
+def test_a_loop_that_is_held_up_is_found_and_others_go_on(echo: Echo, gates: Callable[[], Gate]) -> None:
+    with echo("speaker:app", workers=1, websocket_workers=2, websocket_stall=2, **OWN) as server:
+        gate = gates()
+        with joined(server, f"/blocks?gate={gate.path}") as held:
+            gate.await_entry()
+            for _ in range(3):
+                with joined(server, "/echo") as socket:
+                    socket.send("not to the one that is held up")
+                    assert socket.recv(15)
+            with pytest.raises(ConnectionClosed):
+                held.recv(30)
+        incident = server.wait_for("incident_recorded", cause="websocket_stall")
+        assert "websocket_stall allows 2 s" in incident["reason"]
+        (kept,) = map(json.loads, Path(server.data_dir, "incidents.jsonl").read_text().splitlines())
+        assert (kept["id"], kept["cause"]) == (incident["incident"], "websocket_stall")
+        assert "in blocks" in kept["stacks"]

@@ -28,7 +28,6 @@ if TYPE_CHECKING:
 
 UNDER_WAY = 32  # connections on their way to one worker: what its pair surely has room for
 MOST_EARLY = 16384  # bytes that a client may send before its handshake is answered
-UNRESPONSIVE = 0.1  # seconds after which a worker that has not acknowledged a connection gets the next one only if all are like it
 MOST_DELIVERIES = 2  # after so many deaths a connection is no accident any more
 
 
@@ -59,13 +58,16 @@ class Keeper(Worker):
         """Whether it has the request that it says it has answered."""
         return ending.number in self.kept
 
-    def waits(self, seconds: float, now: float) -> bool:
-        """Whether it has not acknowledged a connection for so long: its loop does not turn."""
-        return any(now - exchange.assigned > seconds for exchange in self.given.values())
-
     def stuck(self, now: float) -> bool:
         """Whether it has not acknowledged a connection in time. An application may hold the loop up to a limit of its own."""
-        return not self.speaks and self.waits(BEGIN_WITHIN, now)
+        return not self.speaks and any(now - exchange.assigned > BEGIN_WITHIN for exchange in self.given.values())
+
+    def tell_gone(self) -> None:
+        """It looks after its connections by itself."""
+
+    def held_up(self) -> bool:
+        """Whether an application holds its loop now."""
+        return self.speaks and not self.turns(time.monotonic_ns())
 
 
 class Live:
@@ -165,10 +167,9 @@ class Live:
                 self.waiting.appendleft(exchange)
 
     def _idlest(self) -> Keeper | None:
-        """Who has the fewest connections of those that can be given one; one whose loop seems to be held up is the last."""
-        now = time.monotonic()
+        """Who has the fewest connections of those that can be given one; one whose loop is held up comes last."""
         able = [each for each in self.keepers.values() if self._able(each)]
-        return min(able, key=lambda keeper: (keeper.waits(UNRESPONSIVE, now), keeper.load), default=None)
+        return min(able, key=lambda keeper: (keeper.held_up(), keeper.load), default=None)
 
     def _able(self, keeper: Keeper) -> bool:
         free = not (keeper.retiring or keeper.condemned) and len(keeper.given) < UNDER_WAY

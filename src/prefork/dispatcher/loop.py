@@ -265,6 +265,7 @@ class Dispatcher:
         worker = kind(order["slot"], order["name"], order["pid"], slot, socket.socket(fileno=wire), pidfd, *counters)
         if isinstance(worker, Keeper):
             worker.speaks = order["speaks"]
+            worker.loop = slot if worker.speaks else None
         if order["first"] is not None:
             worker.loop = self.scoreboard.slot(order["first"])
         self.poller.watch(wire, partial(self.listen, worker), select.EPOLLIN)

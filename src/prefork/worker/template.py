@@ -263,7 +263,8 @@ def websocket(template: Template, order: dict[str, Any]) -> Body:  # noqa: ARG00
     from prefork.worker.live.serve import prepare
 
     assert given.tell
-    return prepare(template.orders["websocket"], template.authorize, template.output, given.tell, template.speaker())
+    orders, app = template.orders["websocket"], template.speaker()
+    return prepare(orders, template.authorize, template.output, given.tell, app, template.stacks)
 
 
 class Pool(NamedTuple):

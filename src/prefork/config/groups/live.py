@@ -62,6 +62,14 @@ class Live:
         minimum=1,
         maximum=LONGEST,
     )
+    websocket_stall: float = option(
+        kinds.TIME,
+        30.0,
+        "A worker in which an ASGI application holds the event loop of its WebSockets for this time is killed, with the stack of "
+        "what holds it; 0 means no limit",
+        minimum=0,
+        maximum=LONGEST,
+    )
     websocket_farewell: float = option(
         kinds.TIME,
         10.0,

@@ -31,6 +31,7 @@ from prefork.messages import (
     unpack_handover,
 )
 from prefork.scoreboard import DONE, OPEN, RECEIVED, REQUEST, REQUESTS, pack_progress
+from prefork.worker.asgi.pulse import Pulse
 from prefork.worker.live.conversation import Conversation
 from prefork.worker.live.limits import PAUSE, wave
 from prefork.worker.live.poll import Poll
@@ -119,6 +120,9 @@ class Keeper:
         """Look after connections until the dispatcher closes the pair and all have left."""
         tasks = [self.loop.create_task(self._listen_to_hub()), self.loop.create_task(self._look())]
         self.loop.add_reader(self.pair.fileno(), self.hear)
+        pulse = Pulse(self.loop, self.slot, lambda _: None) if self.hosted else None
+        if pulse:
+            pulse.beat()
         await self.left
         await self.farewell()
         for task in tasks:
@@ -126,6 +130,8 @@ class Keeper:
         await asyncio.gather(*tasks, return_exceptions=True)
         if self.hosted:
             await self.hosted.stop()
+        if pulse:
+            pulse.stop()
 
     async def _listen_to_hub(self) -> None:
         while True:

@@ -10,6 +10,7 @@ from prefork import given
 from prefork.bus.hub import Hub as Bus
 from prefork.store.address import address
 from prefork.store.bus import Kept
+from prefork.worker.asgi.tasks import write_with_stacks
 from prefork.worker.live.authority import Authority
 from prefork.worker.live.hosted import Hosted
 from prefork.worker.live.hub import OFF, Silent
@@ -29,10 +30,16 @@ RESERVE = 128  # descriptors for what is no client's connection
 
 
 def prepare(
-    orders: dict[str, Any], authorize: Callable[..., Any] | None, output: Output, tell: Callable[..., Any], app: App | None
+    orders: dict[str, Any],
+    authorize: Callable[..., Any] | None,
+    output: Output,
+    tell: Callable[..., Any],
+    app: App | None,
+    stacks: int,
 ) -> Callable[[list[tuple[socket.socket, Slot]], int], int]:
     """What to do with the pair and the slot; `app` is the application where it speaks with clients itself, and starts now.
 
+    `stacks` is the file for stacks, in which those of its tasks are then.
     A library that is missing is told of once: long polls go on without it. Raises LifespanFailed.
     """
     try:
@@ -47,6 +54,7 @@ def prepare(
     hosted = Hosted(loop, app) if app else None
     if hosted:
         hosted.start()
+        write_with_stacks(loop, stacks)
 
     def body(places: list[tuple[socket.socket, Slot]], limit: int) -> int:  # noqa: ARG001 - connections are not counted
         ((pair, slot),) = places
