@@ -69,23 +69,28 @@ def unpack_request(message: bytes) -> Request:
     return Request._make(marshal.loads(message))  # noqa: S302 - it comes from the dispatcher, never from a client or worker
 
 
+# What a connection that changes owner is: a WebSocket or a long poll of the bus, or a WebSocket or a lasting request of the
+# application.
+SUBSCRIPTION, POLL, CONVERSATION, STREAM = range(4)
+
+
 class Handover(NamedTuple):
-    """A request whose connection changes owner, whether it is a long poll, and the bytes that were read behind it."""
+    """A request whose connection changes owner, what it is then, and the bytes that were read behind it."""
 
     request: Request
-    poll: bool
+    kind: int
     early: bytes
 
 
-def pack_handover(request: Request, poll: bool, early: bytes) -> bytes:
+def pack_handover(request: Request, kind: int, early: bytes) -> bytes:
     """A handover as one message."""
-    return marshal.dumps((tuple(request), poll, early), 2)
+    return marshal.dumps((tuple(request), kind, early), 2)
 
 
 def unpack_handover(message: bytes) -> Handover:
     """What is in a message of `pack_handover`."""
-    request, poll, early = marshal.loads(message)  # noqa: S302 - as in `unpack_request`
-    return Handover(Request._make(request), poll, early)
+    request, kind, early = marshal.loads(message)  # noqa: S302 - as in `unpack_request`
+    return Handover(Request._make(request), kind, early)
 
 
 # In a request's place; no request begins with one of these letters.

@@ -52,5 +52,5 @@ async def running(*hubs: Hub) -> AsyncIterator[None]:
 async def fact(true: Callable[[], bool]) -> None:
     """Wait until something is so."""
     async with asyncio.timeout(LONG):
-        while not true():
+        while not true():  # noqa: ASYNC110 - what is waited for knows of no loop
             await asyncio.sleep(0.01)

@@ -300,6 +300,8 @@ class Dispatcher:
         slot = self.scoreboard.slot(order["slot"])
         kind = Keeper if order["pool"] == "websocket" else Worker
         worker = kind(order["slot"], order["name"], order["pid"], slot, socket.socket(fileno=wire), pidfd, *counters)
+        if isinstance(worker, Keeper):
+            worker.speaks = order["speaks"]
         self.poller.watch(wire, partial(self.listen, worker), select.EPOLLIN)
         self.poller.watch(pidfd, partial(self.lost, worker), select.EPOLLIN)
         worker.log_to(2)  # it may have been forked before a rotation and be introduced after it

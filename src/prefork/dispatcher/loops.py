@@ -15,6 +15,11 @@ STUCK_AFTER = 1_000_000_000  # nanoseconds
 TURNS_WITHIN = 100_000_000  # nanoseconds since its last turn after which a loop counts as held up
 
 
+def turns(words: memoryview, now: int) -> bool:
+    """Whether the event loop of the worker with these words in its slot takes what it is given (`now` in monotonic nanoseconds)."""
+    return now - words[TURNED] < TURNS_WITHIN
+
+
 class EventLoop:
     """`slot` is that of its first place, `number` its number, `size` how many places there were; `places` are those still here.
 
@@ -34,7 +39,7 @@ class EventLoop:
 
     def turns(self, now: int) -> bool:
         """Whether it takes what it is given (`now` in monotonic nanoseconds)."""
-        return now - self.words[TURNED] < TURNS_WITHIN
+        return turns(self.words, now)
 
     def stuck(self, now: int) -> bool:
         """Whether it has not turned for so long that its process may have been stopped."""

@@ -82,7 +82,7 @@ class Traffic:
         self.answers = Answers(options, journal, self.counters)
         self.shelf = Shelf(options, disks.files, self.answers, self.dispatch)
         self.estates = Estates(self.queue, self.answers, journal, self.counters)
-        self.live = Live(loop, options, self.answers)
+        self.live = Live(loop, options, self.answers, self.route)
         self.workers: dict[int, Worker] = {}
         self.numbered = 0
         self.draining = False  # not ready for new clients, but serving them
@@ -125,11 +125,14 @@ class Traffic:
             return
         if self.live.wants(exchange):
             self.live.hand_over(exchange)
-            return
+        else:
+            self.route(exchange)
+
+    def route(self, exchange: Exchange) -> None:
+        """Have a request answered that is none of a websocket worker's business."""
         if self.live.alone(exchange):
             self.answers.fail(exchange, 404, "", worker="-")
-            return
-        if not (self.shelf.any and self.shelf.serve(exchange)):
+        elif not (self.shelf.any and self.shelf.serve(exchange)):
             self.dispatch(exchange)
 
     def dispatch(self, exchange: Exchange) -> None:

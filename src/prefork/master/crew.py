@@ -217,6 +217,7 @@ class Crew:
         if report["kind"] == "ready" and worker.state is State.BOOTING:
             now = time.monotonic()
             worker.to(State.READY, now)
+            worker.speaks = report["speaks"]
             self.journal.emit(WorkerReady(worker.name, worker.pid, worker.generation, now - worker.born))
             self.introduce(worker)
         elif report["kind"] == "boot_failed" and worker.state is State.BOOTING:
@@ -241,7 +242,7 @@ class Crew:
                 with self.ends.pop(slot) as end:
                     descriptors = [end.fileno(), self.pidfds[worker.slot], *self.fuses.counters(worker.pid)]
                     told = {"slot": slot, "pool": worker.pool.name, "name": worker.pool.place_name(slot), "pid": worker.pid}
-                    self.dispatcher.send("add", descriptors, places=0, **told)
+                    self.dispatcher.send("add", descriptors, places=0, speaks=worker.speaks, **told)
                 self.unreleased.add(slot)
                 worker.reachable.add(slot)
 

@@ -59,6 +59,7 @@ class Worker:
     busy: bool = False  # it is at work, as far as the scoreboard said at the last look
     threads: int = 0  # in threaded mode
     concurrency: int = 0  # requests at a time, of a worker with an event loop
+    speaks: bool = False  # a websocket worker in which the application itself speaks with clients
     reachable: set[int] = field(default_factory=set)
     pool: Pool = HTTP
 

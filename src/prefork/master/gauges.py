@@ -213,6 +213,10 @@ class Gauges:
     def _usage(self, worker: Worker, gauge: Gauge, task: Task | None, limits: Limits, now: float) -> Usage:
         if worker.looped:
             return self._usage_of_loop(worker, gauge, task, limits, now)
+        if worker.speaks:
+            turned = self.scoreboard.slot(worker.slot)[TURNED]
+            held = now - turned / 1e9 if turned else 0.0
+            return Usage(gauge.read(limits), held, 0.0, now - worker.born)
         elapsed = now - task.begun if task else 0.0
         # In less time than this its processors cannot have given it so much of theirs.
         spent = gauge.meter.processor() - task.cpu if task and limits.time_cpu and elapsed * CPUS > limits.time_cpu else 0.0

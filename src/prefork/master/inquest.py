@@ -35,6 +35,7 @@ ADVICE = {
     "limit_time_real": "The stacks show what it waits for. If it may take longer, give its path a time in limit_time_real_routes.",
     "limit_time_real_cron": "The stacks show what it waits for. Have the job work in pieces; or raise limit_time_real_cron.",
     "limit_time_cpu": "The stacks show the loop it is in. Work of this size belongs into a scheduled job; or raise limit_time_cpu.",
+    "websocket_stall": "The stacks show the call that does not return. Have it made in a thread (asyncio.to_thread), or await it.",
     "oom": "The machine had probably no memory left. Lower limit_memory_hard or workers, so that all workers at their limits fit.",
     "fuse": "It, or what it started, took memory faster than can be looked at. Have it work in smaller batches, or raise "
     "limit_memory_hard.",

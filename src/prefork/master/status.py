@@ -159,17 +159,16 @@ def rows(worker: Worker, crew: Crew, memory: int | None, now: float) -> Iterator
             "busy_for": round(max(0.0, now - task.begun), 3) if task else None,
             "job": job["name"] if (job := job_of(worker, slot, task)) else None,
             "memory": memory,
-            "in_flight": None,
-            "lag": None,
+            "in_flight": slot[OPEN] if worker.speaks else None,
+            "lag": lag(slot, now) if worker.speaks else None,
         }
 
 
 def row_of_loop(worker: Worker, crew: Crew, memory: int | None, now: float) -> dict[str, Any]:
-    """A worker with an event loop. `lag` is the longest that this was late lately, or is held up now."""
+    """A worker with an event loop."""
     slots = [crew.scoreboard.slot(place) for place in worker.slots]
     tasks = [task for slot in slots if (task := task_of(slot))]
     first, states = slots[0], [doing(worker, slot) for slot in slots]
-    held = max(0.0, now - first[TURNED] / 1e9) if first[TURNED] else 0.0
     return {
         "name": worker.name,
         "pool": worker.pool.name,
@@ -182,8 +181,14 @@ def row_of_loop(worker: Worker, crew: Crew, memory: int | None, now: float) -> d
         "job": None,
         "memory": memory,
         "in_flight": sum(is_busy(slot) for slot in slots),
-        "lag": round(max(held, first[LAG] / 1e9), 4),
+        "lag": lag(first, now),
     }
+
+
+def lag(slot: Slot, now: float) -> float:
+    """The longest that an event loop was late lately, or is held up now."""
+    held = max(0.0, now - slot[TURNED] / 1e9) if slot[TURNED] else 0.0
+    return round(max(held, slot[LAG] / 1e9), 4)
 
 
 def doing(worker: Worker, slot: Slot) -> str:

@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from prefork.messages import Channel
     from prefork.scoreboard import Slot
     from prefork.worker.app import Host
+    from prefork.worker.asgi.lifespan import App
     from prefork.worker.cron import Source
 
     Places = list[tuple[socket.socket, Slot]]
@@ -113,6 +114,10 @@ class Template:
         elif self.host:
             self.source = self.host.source()
 
+    def speaker(self) -> App | None:
+        """The application where it is one of ASGI, and can speak with clients by itself; it must have been loaded."""
+        return self.host.application if isinstance(self.host, Named) and self.host.looped else None
+
     def means(self) -> Means:
         """What answers are made with; the application must have been loaded."""
         roots = (*self.orders["sendfile_roots"], *(self.host.sendfile_roots() if self.host else ()))
@@ -184,7 +189,7 @@ class Template:
         # The standard library has reseeded `random` in the fork; the jitter is drawn after it.
         limit = self.orders["limit_request"] + random.randint(0, self.orders["limit_request_jitter"])  # noqa: S311
         places = [(socket.socket(fileno=pair), self.scoreboard.slot(first + n)) for n, pair in enumerate(pairs)]
-        report(self.reports, "ready", slot=first)
+        report(self.reports, "ready", slot=first, speaks=pool is POOLS["websocket"] and self.speaker() is not None)
         if status := body(places, limit):
             return status
         self.hooks.leave(worker)
@@ -258,7 +263,8 @@ def websocket(template: Template, order: dict[str, Any]) -> Body:  # noqa: ARG00
     from prefork.worker.live.serve import prepare
 
     assert given.tell
-    return prepare(template.orders["websocket"], template.authorize, template.output, given.tell)
+    orders, app = template.orders["websocket"], template.speaker()
+    return prepare(orders, template.authorize, template.output, given.tell, app, template.stacks)
 
 
 class Pool(NamedTuple):

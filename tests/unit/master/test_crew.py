@@ -61,7 +61,7 @@ class Bench:
         self.crew.fork(pool, generation, 0.0)
         (slot,) = set(self.crew.workers) - before
         self.crew.forked(slot, self.pid, 0.0)
-        self.crew.hear({"slot": slot, "pid": self.pid, "kind": "ready"})
+        self.crew.hear({"slot": slot, "pid": self.pid, "kind": "ready", "speaks": False})
         return self.crew.workers[slot]
 
     def heard(self, channel: Channel) -> tuple[dict[str, Any], int]:

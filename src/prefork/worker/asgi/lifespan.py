@@ -10,6 +10,7 @@ import asyncio
 import os
 from typing import TYPE_CHECKING, Any
 
+from prefork.worker.app import Refused
 from prefork.worker.output import complain
 from prefork.worker.traces import trace
 
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 STARTUP, SHUTDOWN = "startup", "shutdown"
 
 
-class LifespanFailed(Exception):
+class LifespanFailed(Refused):
     """The application has said that it cannot start, or end; the sentence quotes it."""
 
 

@@ -40,3 +40,15 @@ def http_scope(request: Request, state: dict[str, Any], tag: Callable[[str], Non
         "prefork.attempt": request.attempt,
         "prefork.tag": tag,
     }
+
+
+def websocket_scope(request: Request, state: dict[str, Any]) -> dict[str, Any]:
+    """The scope of one handshake."""
+    offered = b",".join(value for name, value in request.headers if name == b"sec-websocket-protocol").decode("latin-1")
+    return {
+        "type": "websocket",
+        **connection_scope(request, state),
+        "scheme": "wss" if request.scheme == "https" else "ws",
+        "subprotocols": [each.strip() for each in offered.split(",") if each.strip()],
+        "extensions": {"websocket.http.response": {}},
+    }
