@@ -51,10 +51,11 @@ class Incident:
     curve: list[tuple[float, int]] = field(default_factory=list)
     children: list[dict[str, Any]] = field(default_factory=list)
     stacks: str = ""
+    requests: list[dict[str, Any]] = field(default_factory=list)
 
     def names(self) -> set[str]:
         """What people may know it by: its id, and that of its request."""
-        return {self.id, (self.request or {}).get("id", self.id)}
+        return {self.id, *(request["id"] for request in (*self.requests, self.request) if request)}
 
     def as_json(self) -> str:
         """On one line."""

@@ -19,7 +19,7 @@ from typing import Any, NamedTuple
 
 LIMIT = 200_000  # bytes in one message: a pair takes 212,960 with the kernel's default buffer
 INLINE = 1 << 16  # a body up to this size travels in the message, a larger one as a descriptor; a rest in pieces of this size
-DESCRIPTORS = 64  # the most that one message carries; the kernel allows 253
+DESCRIPTORS = 250  # the most that one message carries; the kernel allows 253
 RIGHTS_SPACE = socket.CMSG_SPACE(DESCRIPTORS * 4)
 ONE_RIGHT = socket.CMSG_LEN(4)  # CMSG_SPACE would have room for two
 # Plain numbers: the enumeration's `|` costs as much as a small system call.
@@ -69,33 +69,40 @@ def unpack_request(message: bytes) -> Request:
     return Request._make(marshal.loads(message))  # noqa: S302 - it comes from the dispatcher, never from a client or worker
 
 
+# What a connection that changes owner is: a WebSocket or a long poll of the bus, or a WebSocket or a lasting request of the
+# application.
+SUBSCRIPTION, POLL, CONVERSATION, STREAM = range(4)
+
+
 class Handover(NamedTuple):
-    """A request whose connection changes owner, whether it is a long poll, and the bytes that were read behind it."""
+    """A request whose connection changes owner, what it is then, and the bytes that were read behind it."""
 
     request: Request
-    poll: bool
+    kind: int
     early: bytes
 
 
-def pack_handover(request: Request, poll: bool, early: bytes) -> bytes:
+def pack_handover(request: Request, kind: int, early: bytes) -> bytes:
     """A handover as one message."""
-    return marshal.dumps((tuple(request), poll, early), 2)
+    return marshal.dumps((tuple(request), kind, early), 2)
 
 
 def unpack_handover(message: bytes) -> Handover:
     """What is in a message of `pack_handover`."""
-    request, poll, early = marshal.loads(message)  # noqa: S302 - as in `unpack_request`
-    return Handover(Request._make(request), poll, early)
+    request, kind, early = marshal.loads(message)  # noqa: S302 - as in `unpack_request`
+    return Handover(Request._make(request), kind, early)
 
 
-LOG = b"log"  # in a request's place: a worker's log is another file, whose descriptor comes with it. No request begins with an l
+# In a request's place; no request begins with one of these letters.
+LOG = b"log"  # a worker's log is another file, whose descriptor comes with it
+GONE = b"gone"  # the client of the request that a worker with an event loop has, or had, has left
 
-END, REST, FILE, SPOOLED, TAKEN = 1, 2, 3, 4, 5
+END, REST, FILE, SPOOLED, TAKEN, FREE = 1, 2, 3, 4, 5, 6
 ENDING = struct.Struct("<BBHQQQIQ")
 EXTENT = struct.Struct("<BQQ")
 ACKNOWLEDGEMENT = struct.Struct("<BQ")
 LONGEST_TAG = 256  # bytes behind an ending
-KEEP, WORN, BROKEN = 1, 2, 4  # flags of an ending
+KEEP, WORN, BROKEN, BUSY = 1, 2, 4, 8  # flags of an ending
 
 
 class Ending(NamedTuple):
@@ -104,7 +111,7 @@ class Ending(NamedTuple):
     `sent` counts the bytes of the answer, `cpu` is in nanoseconds of the whole worker process, in threaded mode of the thread.
     `worn`: the worker asks to be replaced, and goes on until it is. `broken`: the answer ends in its middle, and its client must
     not take it for whole. `queries` and the nanoseconds they took in `sql` are those of a host that counts them, `tag` is what the
-    application has said that the request is about.
+    application has said that the request is about. `busy`: the worker still works for it, and will say when it is idle.
     """
 
     number: int
@@ -117,12 +124,13 @@ class Ending(NamedTuple):
     queries: int
     sql: int
     tag: str
+    busy: bool = False
 
 
 def pack_ending(
     number: int, status: int, sent: int, cpu: int, flags: int, queries: int = 0, sql: int = 0, tag: bytes = b""
 ) -> bytes:
-    """An ending as one message; `flags` from KEEP, WORN and BROKEN."""
+    """An ending as one message; `flags` from KEEP, WORN, BROKEN and BUSY."""
     return ENDING.pack(END, flags, status, number, sent, cpu, queries, sql) + tag
 
 
@@ -132,7 +140,8 @@ def unpack_ending(message: bytes) -> Ending:
         raise struct.error("more than a tag follows")
     _, flags, status, number, sent, cpu, queries, sql = ENDING.unpack_from(message)
     tag = message[ENDING.size :].decode(errors="replace")
-    return Ending(number, status, sent, cpu, bool(flags & KEEP), bool(flags & WORN), bool(flags & BROKEN), queries, sql, tag)
+    keep, worn, broken, busy = (bool(flags & flag) for flag in (KEEP, WORN, BROKEN, BUSY))
+    return Ending(number, status, sent, cpu, keep, worn, broken, queries, sql, tag, busy)
 
 
 def pack_rest(data: bytes) -> bytes:
@@ -159,8 +168,13 @@ def pack_taken(number: int) -> bytes:
     return ACKNOWLEDGEMENT.pack(TAKEN, number)
 
 
-def unpack_taken(message: bytes) -> int:
-    """The number in an acknowledgement. Raises struct.error when it is none."""
+def pack_free(number: int) -> bytes:
+    """The worker has done what it still had to do for a request that it has answered."""
+    return ACKNOWLEDGEMENT.pack(FREE, number)
+
+
+def unpack_number(message: bytes) -> int:
+    """The number in an acknowledgement, or in what a worker says that is free. Raises struct.error when there is none."""
     number: int = ACKNOWLEDGEMENT.unpack(message)[1]
     return number
 

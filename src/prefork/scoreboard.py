@@ -13,7 +13,7 @@ import mmap
 import os
 from typing import NamedTuple
 
-PLACES = 1024  # for the workers of one pool: twice as many as there can be, since a reload has old ones and new ones
+PLACES = 4096  # for the workers of one pool: twice as many as there can be, since a reload has old ones and new ones
 SLOTS = 3 * PLACES  # of all pools
 WORDS = 16  # 8-byte words in a slot: 128 bytes, two cache lines
 DISPATCHER = SLOTS  # the block behind the last slot
@@ -24,7 +24,9 @@ FOREVER = (1 << 63) - 1  # nanoseconds: what ALLOWED says of a route without a l
 # CPU_AT is its processor time when the request began (nanoseconds), RESIDENT_AT the bytes it had in memory then, or at most
 # two milliseconds before (0: nobody knows). ALLOWED is the dispatcher's word: how long its route may take, 0 where the limit of
 # all counts. OPEN is how many connections a websocket worker has.
-REQUEST, BEGUN_AT, REQUESTS, SIZE, WAITING_SINCE, CPU_AT, ALLOWED, RESIDENT_AT, OPEN = range(9)
+# TURNED, LAG and TURNED_CPU are in the first slot of a worker with an event loop: when that last turned (monotonic nanoseconds),
+# the longest that it was late lately (nanoseconds), and the processor time of the process at that turn (nanoseconds).
+REQUEST, BEGUN_AT, REQUESTS, SIZE, WAITING_SINCE, CPU_AT, ALLOWED, RESIDENT_AT, OPEN, TURNED, LAG, TURNED_CPU = range(12)
 # The dispatcher's words: how long the queue is and since when its head waits; totals since the server's start; when its
 # loop last turned (monotonic nanoseconds); how many requests their clients have left before any worker had them. SPENT is how many
 # nanoseconds all workers together have had requests by SHOWN_AT (monotonic nanoseconds, 0 while the two change). CLASSES is the
@@ -145,6 +147,7 @@ class Scoreboard:
         self.memory = mmap.mmap(descriptor, size)
         self.words = memoryview(self.memory)[:TAGS_AT].cast("Q")
         self.tags = memoryview(self.memory)[TAGS_AT:]
+        self.slots: dict[int, Slot] = {}  # those that somebody has asked for
 
     @classmethod
     def create(cls) -> Scoreboard:
@@ -153,7 +156,11 @@ class Scoreboard:
 
     def slot(self, index: int) -> Slot:
         """The slot of worker number `index`, or the dispatcher's (`DISPATCHER`)."""
-        return Slot(self.words[index * WORDS : (index + 1) * WORDS], self.tags[index * TAG : (index + 1) * TAG])
+        found = self.slots.get(index)
+        if found is None:
+            words, room = self.words[index * WORDS : (index + 1) * WORDS], self.tags[index * TAG : (index + 1) * TAG]
+            found = self.slots[index] = Slot(words, room)
+        return found
 
     def lane(self, index: int) -> Block:
         """The words of lane number `index`."""

@@ -105,7 +105,7 @@ def test_an_import_that_takes_too_long_ends_the_server_with_3(tmp_path: Path) ->
 
 @pytest.mark.parametrize(
     ("spec", "sentence"),
-    [("changing:nothing", "has no attribute 'nothing'"), ("changing:os", "is not a WSGI application")],
+    [("changing:nothing", "has no attribute 'nothing'"), ("changing:os", "is not an application")],
 )
 def test_a_wrong_name_is_said_in_a_sentence(code, spec: str, sentence: str) -> None:
     code.write("one", before="import os")

@@ -28,6 +28,7 @@ STATUS: dict[str, Any] = {
     "app": "shop:app",
     "addresses": ["http://127.0.0.1:8069"],
     "threads": None,
+    "concurrency": 0,
     "wanted": 2,
     "ready": 2,
     "cron": {"wanted": 0, "ready": 0},
@@ -62,6 +63,8 @@ STATUS: dict[str, Any] = {
             "busy_for": 1.26,
             "job": None,
             "memory": 75 << 20,
+            "in_flight": None,
+            "lag": None,
         },
         {
             "name": "http.2",
@@ -73,6 +76,8 @@ STATUS: dict[str, Any] = {
             "busy_for": None,
             "job": None,
             "memory": None,
+            "in_flight": None,
+            "lag": None,
         },
     ],
     "incidents": 0,
@@ -472,7 +477,14 @@ def measured(monkeypatch: pytest.MonkeyPatch) -> None:
     def ask(path: Path, request: dict[str, object], timeout: float) -> dict[str, Any]:
         at = time.monotonic() + 1.0
         rows = [{"pid": os.getpid(), "pool": "http"}, {"pid": os.getpid(), "pool": "cron"}]
-        return {"ok": True, "wanted": 4, "threads": None, "workers": rows, "occupied": {"workers": 4, "seconds": 4 * at, "at": at}}
+        return {
+            "ok": True,
+            "wanted": 4,
+            "threads": None,
+            "concurrency": 0,
+            "workers": rows,
+            "occupied": {"workers": 4, "seconds": 4 * at, "at": at},
+        }
 
     monkeypatch.setattr(prefork.cli.running, "ask", ask)
     monkeypatch.setattr("prefork.usage.report.WINDOW", 0.0)

@@ -54,7 +54,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     },
     "console.__main__": {"console", "instances", "journal", "kernel", "orders"},
     "fanout": set(),
-    "sessions": {"sessions", "fanout", "given", "store", "worker.output"},
+    "sessions": {"sessions", "fanout", "given", "store", "worker.asgi.detect", "worker.output"},
     "filestore": {"fanout", "files", "given", "http.conditions", "http.framing"},
     "http": {"http"},
     "http.conditions": set(),

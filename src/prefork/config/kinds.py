@@ -321,6 +321,7 @@ PRELOAD = choice(
     synonyms={"yes": "true", "on": "true", "1": "true", "no": "false", "off": "false", "0": "false"},
     unset=frozenset({"", "none"}),
 )
+INTERFACE = choice("auto", "wsgi", "asgi")
 PLAN = choice(*PLANS)
 FORMAT = choice("text", "json")
 ACCESS = choice("prefork", "odoo", "combined", "json")

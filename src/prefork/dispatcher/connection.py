@@ -117,6 +117,8 @@ class Connection:
             self.unread = True
             if self.ended and self.state is S.QUEUED:
                 self.abandon()
+            elif self.ended and self.state is S.SERVED and self.exchange:
+                self.traffic.left(self.exchange)
 
     def overdue(self) -> None:
         """The deadline has passed."""
@@ -395,6 +397,8 @@ class Connection:
             self.traffic.abandoned()
         self.to(S.CLOSED)
         self.shut(socket.SHUT_RDWR)
+        if self.exchange:
+            self.traffic.left(self.exchange)
         self.inbound.take()
         self.traffic.relieved(self)
         self.loop.forget(self)

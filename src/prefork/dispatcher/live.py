@@ -11,13 +11,16 @@ import time
 from collections import deque
 from typing import TYPE_CHECKING, Any
 
+from prefork.dispatcher.loops import turns
 from prefork.dispatcher.paths import Paths
 from prefork.dispatcher.states import State
 from prefork.dispatcher.workers import BEGIN_WITHIN, Sentence, Worker
-from prefork.messages import pack_handover
+from prefork.messages import CONVERSATION, POLL, STREAM, SUBSCRIPTION, pack_handover
 from prefork.scoreboard import OPEN
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from prefork.dispatcher.answers import Answers
     from prefork.dispatcher.exchange import Exchange
     from prefork.dispatcher.options import Options
@@ -30,14 +33,18 @@ MOST_DELIVERIES = 2  # after so many deaths a connection is no accident any more
 
 
 class Keeper(Worker):
-    """A websocket worker. `given` are the requests on their way to it, `kept` those that it has and has not answered yet."""
+    """A websocket worker. `given` are the requests on their way to it, `kept` those that it has and has not answered yet.
 
-    __slots__ = ("given", "kept")
+    `speaks`: the application itself speaks with clients in it.
+    """
+
+    __slots__ = ("given", "kept", "speaks")
 
     def __init__(self, *place: Any) -> None:
         super().__init__(*place)
         self.given: dict[int, Exchange] = {}
         self.kept: dict[int, Exchange] = {}
+        self.speaks = False
 
     @property
     def load(self) -> int:
@@ -53,16 +60,29 @@ class Keeper(Worker):
         return ending.number in self.kept
 
     def stuck(self, now: float) -> bool:
-        """Whether it has not acknowledged a connection in time."""
-        return any(now - exchange.assigned > BEGIN_WITHIN for exchange in self.given.values())
+        """Whether it has not acknowledged a connection in time. An application may hold the loop up to a limit of its own."""
+        return not self.speaks and any(now - exchange.assigned > BEGIN_WITHIN for exchange in self.given.values())
+
+    def tell_gone(self) -> None:
+        """It looks after its connections by itself."""
+
+    def held_up(self) -> bool:
+        """Whether an application holds its loop now."""
+        return self.speaks and not turns(self.slot.words, time.monotonic_ns())
 
 
 class Live:
-    """`keepers` by slot; `waiting` are connections that none of them can be given now."""
+    """`keepers` by slot; `waiting` are connections that none of them can be given now.
 
-    def __init__(self, loop: Loop, options: Options, answers: Answers) -> None:
+    `speaks`: the application itself speaks with clients; None until a worker has said so. `pass_on` takes what turns out not to be
+    for these workers.
+    """
+
+    def __init__(self, loop: Loop, options: Options, answers: Answers, pass_on: Callable[[Exchange], None]) -> None:
         self.loop = loop
         self.answers = answers
+        self.pass_on = pass_on
+        self.speaks: bool | None = None
         self.keepers: dict[int, Keeper] = {}
         self.waiting: deque[Exchange] = deque()
         self.ending = ""  # why no connection will be given to a worker any more
@@ -71,18 +91,36 @@ class Live:
     def apply(self, options: Options) -> None:
         """Use these settings from now on."""
         self.options = options
-        on = options.websocket_workers > 0
-        self.sockets = Paths([options.websocket_paths] if on and options.websocket_paths else [])
-        self.polls = Paths([options.longpolling_paths] if on and options.longpolling_paths else [])
+        self.on = options.websocket_workers > 0
+        self.sockets, self.polls, self.routes = (
+            Paths([paths] if self.on and paths else [])
+            for paths in (options.websocket_paths, options.longpolling_paths, options.websocket_routes)
+        )
 
     # Which connections.
 
     def wants(self, exchange: Exchange) -> bool:
-        """Whether a request is for a websocket worker. At its own port that is also who has forgotten to ask for the upgrade."""
+        """Whether a request is for a websocket worker."""
+        return self.kind(exchange) is not None
+
+    def kind(self, exchange: Exchange) -> int | None:
+        """What a request's connection is for a websocket worker, None where it is nothing.
+
+        Where the application itself speaks with clients, it has every handshake but those for the bus. At a port of its own, what
+        has a WebSocket's path is one that has forgotten to ask for the upgrade.
+        """
         target = exchange.head.target
-        if self.polls.find(target) is not None:
-            return True
-        return self.sockets.find(target) is not None and (upgrades(exchange) or self.alone(exchange))
+        asks = upgrades(exchange)
+        if self.options.bus or not self.speaks:
+            if self.polls.find(target) is not None:
+                return POLL
+            if self.sockets.find(target) is not None and (asks or self.alone(exchange)):
+                return SUBSCRIPTION
+        if not self.on or self.speaks is False:
+            return None
+        if asks:
+            return CONVERSATION
+        return STREAM if self.routes.find(target) is not None else None
 
     def alone(self, exchange: Exchange) -> bool:
         """Whether nothing else is served where a request has come in."""
@@ -92,7 +130,8 @@ class Live:
 
     def hand_over(self, exchange: Exchange) -> None:
         """Give a connection to a worker, or have it wait for one."""
-        if not isinstance(exchange.body, bytes) or len(exchange.connection.inbound.buffer) > MOST_EARLY:
+        large = not isinstance(exchange.body, bytes) and self.kind(exchange) != STREAM
+        if large or len(exchange.connection.inbound.buffer) > MOST_EARLY:
             self.answers.fail(exchange, 413, "", worker="-")
         elif self.ending or len(self.waiting) >= self.options.queue_size:
             self.answers.fail(exchange, 503, self.ending or "too many connections wait for a websocket worker", worker="-")
@@ -106,22 +145,39 @@ class Live:
     def add(self, keeper: Keeper) -> None:
         """A worker is ready."""
         self.keepers[keeper.number] = keeper
+        self._look_again()
         self._serve()
+
+    def _look_again(self) -> None:
+        """See what the youngest worker says of the application; without any, what the last one said counts."""
+        staying = [keeper for keeper in self.keepers.values() if not keeper.retiring]
+        if staying:
+            self.speaks = staying[-1].speaks
 
     def _serve(self) -> None:
         while self.waiting and (keeper := self._idlest()):
             exchange = self.waiting.popleft()
-            if exchange.connection.state is State.HANDED and not self._give(exchange, keeper):
+            if exchange.connection.state is not State.HANDED:
+                exchange.discard()
+                continue
+            kind = self.kind(exchange)
+            if kind is None:
+                self.pass_on(exchange)
+                exchange.connection.proceed()
+            elif not self._give(exchange, kind, keeper):
                 self.waiting.appendleft(exchange)
 
     def _idlest(self) -> Keeper | None:
-        """Who has the fewest connections of those that can be given one."""
-        able = [each for each in self.keepers.values() if not (each.retiring or each.condemned) and len(each.given) < UNDER_WAY]
-        return min(able, key=lambda keeper: keeper.load, default=None)
+        """Who has the fewest connections of those that can be given one; one whose loop is held up comes last."""
+        able = [each for each in self.keepers.values() if self._able(each)]
+        return min(able, key=lambda keeper: (keeper.held_up(), keeper.load), default=None)
 
-    def _give(self, exchange: Exchange, keeper: Keeper) -> bool:
-        poll = self.polls.find(exchange.head.target) is not None
-        message = pack_handover(exchange.request(keep=False), poll, exchange.connection.inbound.buffer)
+    def _able(self, keeper: Keeper) -> bool:
+        free = not (keeper.retiring or keeper.condemned) and len(keeper.given) < UNDER_WAY
+        return free and keeper.speaks is self.speaks
+
+    def _give(self, exchange: Exchange, kind: int, keeper: Keeper) -> bool:
+        message = pack_handover(exchange.request(keep=False), kind, exchange.connection.inbound.buffer)
         try:
             keeper.give(message, exchange.descriptors())
         except OSError as error:
@@ -140,6 +196,7 @@ class Live:
         exchange = keeper.kept[number] = keeper.given.pop(number)
         if exchange.connection.state is State.HANDED:
             exchange.connection.hand_off()
+        exchange.discard()
         self._part_if_done(keeper)
         self._serve()
 
@@ -152,6 +209,7 @@ class Live:
     def retire(self, keeper: Keeper) -> None:
         """Give a worker no further connection, and let it go when those on their way have arrived."""
         keeper.retiring = True
+        self._look_again()
         self._part_if_done(keeper)
         if keeper.number in self.keepers:
             self.loop.tell_master("withdrawn", keeper)
@@ -175,10 +233,12 @@ class Live:
     def bury(self, keeper: Keeper) -> dict[str, Any]:
         """A worker is dead, and with it its connections. Those that it has not acknowledged go to another one."""
         self.keepers.pop(keeper.number, None)
+        self._look_again()
         for exchange in keeper.kept.values():
             self.answers.account(exchange, 502, 0, keeper.name)
         for exchange in reversed(keeper.given.values()):
             if exchange.connection.state is not State.HANDED:
+                exchange.discard()
                 continue
             if exchange.deliveries < MOST_DELIVERIES:
                 self.waiting.appendleft(exchange)
@@ -208,6 +268,8 @@ class Live:
         if exchange.connection.state is State.HANDED:
             self.answers.fail(exchange, 503, reason, worker="-")
             exchange.connection.proceed()
+        else:
+            exchange.discard()
 
 
 def upgrades(exchange: Exchange) -> bool:

@@ -27,6 +27,8 @@ class Options:
     websocket_port: int
     websocket_paths: tuple[str, ...]
     longpolling_paths: tuple[str, ...]
+    websocket_routes: tuple[str, ...]
+    bus: bool
     queue_size: int
     queue_timeout: float
     lanes: tuple[Lane, ...]

@@ -11,6 +11,8 @@ import sys
 from collections import deque
 from typing import TYPE_CHECKING, Generic, NamedTuple, Protocol, TypeVar
 
+from prefork.dispatcher.idle import Idle
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
@@ -91,15 +93,15 @@ def place(entry: tuple[int, J]) -> int:
 class Queue(Generic[J, W]):
     """First come, first served within a lane; of several lanes, the oldest request that may be served.
 
-    The worker that was idle last works first, so that its caches are warm and the others can rest. A lane has its reserved workers
+    Which of the idle workers works next is theirs to say (`idle.py`). A lane has its reserved workers
     at once, beyond them it gets a spare one, never more than its limit. There is never an idle worker while a request waits that
     may be served. `size` bounds the waiting requests of each lane, `timeout` (seconds) their wait.
     """
 
-    def __init__(self, size: int, timeout: float, shares: Sequence[Share] = (Share(),)) -> None:
+    def __init__(self, size: int, timeout: float, shares: Sequence[Share] = (Share(),), idle: Idle[W] | None = None) -> None:
         self.size = size
         self.timeout = timeout
-        self.idle: list[W] = []
+        self.idle: Idle[W] = Idle() if idle is None else idle
         self.working: dict[W, J] = {}
         self.leaving: dict[W, J] = {}  # workers that are retired and have yet to finish
         self.lines: list[Line[J]] = [Line(share) for share in shares]
@@ -147,8 +149,8 @@ class Queue(Generic[J, W]):
                 first, oldest = line, head[0]
         if first is None:
             return None
-        job = first.pop()
-        return job, self._take(first, job)
+        worker = self._take(first, first.jobs[0][1])
+        return (first.pop(), worker) if worker is not None else None
 
     def expired(self, now: float) -> Iterator[J]:
         """Take out the requests that have waited longer than `timeout`."""
@@ -175,7 +177,7 @@ class Queue(Generic[J, W]):
     def release(self, worker: W) -> None:
         """A worker is new, or has finished its request: it is idle."""
         job = self.working.pop(worker, None)
-        self.idle.append(worker)
+        self.idle.add(worker)
         if job is None:
             self._share_out()
             return
@@ -230,8 +232,11 @@ class Queue(Generic[J, W]):
             return False
         return self.spare > 0 or line.working < line.reserved
 
-    def _take(self, line: Line[J], job: J) -> W:
-        worker = self.idle.pop()
+    def _take(self, line: Line[J], job: J) -> W | None:
+        """The next idle worker, which has the job now. None: all of them are held up by what else they do."""
+        worker = self.idle.take()
+        if worker is None:
+            return None
         self.working[worker] = job
         if line.working >= line.reserved:
             self.spare -= 1

@@ -14,6 +14,7 @@ from prefork.dispatcher.answers import Answers
 from prefork.dispatcher.estate import Estates
 from prefork.dispatcher.exchange import UNIX
 from prefork.dispatcher.identity import Identity
+from prefork.dispatcher.idle import Idle
 from prefork.dispatcher.lanes import Lanes
 from prefork.dispatcher.ledger import Ledger
 from prefork.dispatcher.live import Keeper, Live
@@ -76,11 +77,12 @@ class Traffic:
         self.ledger = Ledger(scoreboard)
         self.reader = Reader()
         self.identity = Identity()
-        self.queue: Queue[Exchange, Worker] = Queue(options.queue_size, options.queue_timeout)
+        idle: Idle[Worker] = Idle(lambda each: each.loop, lambda loop: loop.turns(time.monotonic_ns()))
+        self.queue: Queue[Exchange, Worker] = Queue(options.queue_size, options.queue_timeout, idle=idle)
         self.answers = Answers(options, journal, self.counters)
         self.shelf = Shelf(options, disks.files, self.answers, self.dispatch)
         self.estates = Estates(self.queue, self.answers, journal, self.counters)
-        self.live = Live(loop, options, self.answers)
+        self.live = Live(loop, options, self.answers, self.route)
         self.workers: dict[int, Worker] = {}
         self.numbered = 0
         self.draining = False  # not ready for new clients, but serving them
@@ -102,7 +104,7 @@ class Traffic:
         self.lanes = Lanes(options.lanes)
         self.ledger.arrange(self.lanes.names)
         self.queue.arrange(self.lanes.shares, lambda exchange: self.lanes.of(exchange.head.target))
-        self._serve()
+        self.serve()
 
     # From connections.
 
@@ -123,11 +125,14 @@ class Traffic:
             return
         if self.live.wants(exchange):
             self.live.hand_over(exchange)
-            return
+        else:
+            self.route(exchange)
+
+    def route(self, exchange: Exchange) -> None:
+        """Have a request answered that is none of a websocket worker's business."""
         if self.live.alone(exchange):
             self.answers.fail(exchange, 404, "", worker="-")
-            return
-        if not (self.shelf.any and self.shelf.serve(exchange)):
+        elif not (self.shelf.any and self.shelf.serve(exchange)):
             self.dispatch(exchange)
 
     def dispatch(self, exchange: Exchange) -> None:
@@ -232,6 +237,15 @@ class Traffic:
         exchange.connection.to(State.SERVED)
         return True
 
+    def left(self, exchange: Exchange) -> None:
+        """The client of a request has closed its side while it is served."""
+        if exchange.worker and exchange.worker.loop:
+            exchange.worker.tell_gone()
+
+    def held_up(self) -> bool:
+        """Whether requests wait beside idle places of event loops, which may turn again at any moment."""
+        return self.queue.length > 0 and bool(self.queue.idle.loops)
+
     def _allowed(self, exchange: Exchange) -> int:
         """The nanoseconds that the request's route may take, 0 where the limit of all counts."""
         route = self.routes.find(exchange.head.target)
@@ -241,16 +255,16 @@ class Traffic:
 
     def free(self, worker: Worker) -> None:
         """A worker has no request: it gets the next one, or is idle, or leaves."""
-        if worker.condemned:
+        if worker.condemned or (worker.fate and not worker.retiring):
             self.queue.forget(worker)
         elif worker.retiring:
             self.queue.forget(worker)
             self.loop.part(worker)
         else:
             self.queue.release(worker)
-        self._serve()
+        self.serve()
 
-    def _serve(self) -> None:
+    def serve(self) -> None:
         """Give the requests that wait to idle workers, as far as their lanes allow it."""
         while (turn := self.queue.next()) is not None:
             exchange, worker = turn
@@ -284,28 +298,38 @@ class Traffic:
         assert exchange
         exchange.worker = None
         service = time.monotonic() - exchange.assigned
-        if ending.worn and not worker.worn:
-            worker.worn = True
+        process = worker.loop or worker
+        if ending.worn and not process.worn:
+            process.worn = True
             self.loop.tell_master("worn", worker)
-        self.free(worker)
+        if ending.busy:
+            worker.finishing = exchange.number
+        else:
+            self.free(worker)
         self.ledger.served(exchange.lane, service)
         self.answers.account(exchange, ending.status, ending.sent, worker.name, ending)
         exchange.discard()
         exchange.connection.answered(ending.sent, keep=ending.keep, broken=ending.broken)
         exchange.connection.proceed()
 
+    def finished(self, worker: Worker) -> None:
+        """A worker has done what it still had to do for a request that it has answered."""
+        worker.finishing = 0
+        self.free(worker)
+
     def retire(self, worker: Worker) -> None:
         """Give a worker no further request, and let it go when it has none."""
         if isinstance(worker, Keeper):
             self.live.retire(worker)
             return
-        worker.retiring = True
-        self.queue.retire(worker)
-        if worker.exchange is None:
-            self.loop.part(worker)
-        else:
+        for each in list(worker.loop.places) if worker.loop else [worker]:
+            each.retiring = True
+            self.queue.retire(each)
+            if each.exchange is None and not each.finishing:
+                self.loop.part(each)
+        if worker.loop.places if worker.loop else worker.exchange:
             self.loop.tell_master("withdrawn", worker)
-        self._serve()  # what it was kept for may be another worker's now
+        self.serve()  # what it was kept for may be another worker's now
 
     def condemn(self, worker: Worker, number: int, sentence: Sentence) -> bool:
         """A worker is to be killed while it has its request `number` (0: none): it gets nothing more.
@@ -314,19 +338,32 @@ class Traffic:
         """
         if isinstance(worker, Keeper):
             return self.live.condemn(worker, sentence)
-        has = worker.exchange.number if worker.exchange else 0
-        if number != has or (has and worker.slot.progress().state == DONE):
+        has = worker.exchange.number if worker.exchange else worker.finishing
+        if worker.loop and not number:
+            sentence_of_all = sentence  # whose fault it is, nobody knows
+        elif number != has or (has and worker.slot.progress().state == DONE):
             return False
-        worker.condemned = sentence
+        else:
+            worker.condemned = sentence
+            sentence_of_all = Sentence(502, f"its worker was killed for another request: {sentence.reason}", sentence.incident)
         self.queue.retire(worker)
-        self._serve()
+        self._doom(worker, sentence_of_all)
+        self.serve()
         return True
 
     def die_with(self, worker: Worker) -> None:
-        """Give nothing more to the other threads of a dead process, before their own deaths are noticed."""
+        """Give nothing more to the other places of a dead process, before their own deaths are noticed."""
         for other in self.workers.values():
             if other.pid == worker.pid:
                 self.queue.forget(other)
+        self._doom(worker, Sentence(502, "the worker died", secrets.token_hex(4)))
+
+    def _doom(self, worker: Worker, sentence: Sentence) -> None:
+        """Those who share its loop die with a worker: all of them of one cause, which one incident tells of."""
+        for other in worker.loop.places if worker.loop else ():
+            if not other.fate:
+                other.fate = sentence
+                self.queue.retire(other)
 
     def bury(self, worker: Worker) -> dict[str, Any]:
         """A worker is dead and has said all it said: decide about its request. Returns what the master may want to know of it."""
@@ -341,12 +378,12 @@ class Traffic:
             self.ledger.served(exchange.lane, time.monotonic() - exchange.assigned)
             if worker.condemned is None and worker.starved():  # a limit that the kernel enforces: not to be broken once more
                 worker.condemned = Sentence(503, "the kernel killed the worker for want of memory", secrets.token_hex(4))
-            sentence = worker.condemned or Sentence(502, "the worker died", secrets.token_hex(4))
+            sentence = worker.condemned or worker.fate or Sentence(502, "the worker died", secrets.token_hex(4))
             known = {"incident": sentence.incident, "request": exchange.described(worker.slot)}
             known["status"] = self.estates.settle(exchange, worker, sentence, self.ending)
         elif worker.condemned:
             known = {"status": worker.slot.progress().status}  # it has answered meanwhile
-        self._serve()  # its lane may have another worker now; that of a retry first
+        self.serve()  # its lane may have another worker now; that of a retry first
         return known
 
     # In between.
@@ -360,6 +397,8 @@ class Traffic:
         for worker in self.workers.values():
             if worker.stuck(now):
                 self.loop.tell_master("stuck", worker)
+            elif worker.loop and worker is worker.loop.places[0] and worker.loop.stuck(time.monotonic_ns()):
+                self.loop.tell_master("deaf", worker)
         self.live.tick(now)
         self._show(now)
 

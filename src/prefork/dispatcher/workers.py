@@ -6,13 +6,14 @@ import os
 from typing import TYPE_CHECKING, NamedTuple
 
 from prefork import cgroups
-from prefork.messages import DONTWAIT, LOG, send
+from prefork.messages import DONTWAIT, GONE, LOG, send
 from prefork.scoreboard import BEGUN
 
 if TYPE_CHECKING:
     import socket
 
     from prefork.dispatcher.exchange import Exchange
+    from prefork.dispatcher.loops import EventLoop
     from prefork.messages import Ending
     from prefork.scoreboard import Slot
 
@@ -28,15 +29,19 @@ class Sentence(NamedTuple):
 
 
 class Worker:
-    """One HTTP worker. `retiring`: it gets no further request, and its pair is closed as soon as it has none.
+    """One HTTP worker, or one of the places of a worker with an event loop, which has the process.
 
-    `counters` is what the kernel counts of its control group (`cgroups.open_counters`), None where it has none.
+    `retiring`: it gets no further request, and its pair is closed as soon as it has none. `counters` is what the kernel counts of
+    its control group (`cgroups.open_counters`), None where it has none.
     """
 
     __slots__ = (
         "condemned",
         "counters",
         "exchange",
+        "fate",
+        "finishing",
+        "loop",
         "name",
         "number",
         "paused",
@@ -59,6 +64,9 @@ class Worker:
         self.pidfd = pidfd
         self.counters = counters
         self.exchange: Exchange | None = None
+        self.loop: EventLoop | None = None
+        self.finishing = 0  # the number of a request that it has answered and still works for
+        self.fate: Sentence | None = None  # another one of its loop is condemned, or has died: it dies with that
         self.retiring = False
         self.worn = False  # it has asked to be replaced, and the master knows
         self.condemned: Sentence | None = None
@@ -67,6 +75,13 @@ class Worker:
     def give(self, message: bytes, descriptors: list[int]) -> None:
         """Send it a request. Raises OSError when it is gone."""
         send(self.wire, message, descriptors, DONTWAIT)
+
+    def tell_gone(self) -> None:
+        """Have an application hear that its client has left. Only those with a loop can."""
+        try:
+            send(self.wire, GONE, (), DONTWAIT)
+        except OSError:
+            pass  # it is dead, or far too much waits for it
 
     def log_to(self, descriptor: int) -> None:
         """Have it write to this log, after the request that it has. One that is gone, or takes nothing, is left alone."""
@@ -94,6 +109,8 @@ class Worker:
     def close(self) -> None:
         """Let go of its descriptors; the worker sees the end of its pair and leaves."""
         self.wire.close()
+        if self.loop:
+            return
         os.close(self.pidfd)
         if self.counters is not None:
             os.close(self.counters)

@@ -92,6 +92,21 @@ class RequestRetried(Event):
 
 
 @dataclass(frozen=True, slots=True)
+class RequestCancelled(Event):
+    """A request on an event loop has taken longer than it may: its task was told to end. The traceback is where it stood."""
+
+    worker: str
+    pid: int
+    method: str
+    target: str
+    seconds: float
+    request_id: str
+    traceback: str
+    level = "warning"
+    wording = "{method} {target} ({request_id}) is cancelled in worker {worker} (pid {pid}) after {seconds} s (limit_time_real)"
+
+
+@dataclass(frozen=True, slots=True)
 class RequestFailed(Event):
     """A request got no answer from the application."""
 

@@ -21,6 +21,7 @@ from prefork.events import (
     JobDeactivated,
     JobsReachable,
     JobsUnreachable,
+    RequestCancelled,
     RunLost,
     RunSuperseded,
     SessionStoreReachable,
@@ -56,7 +57,7 @@ if TYPE_CHECKING:
 JOBS_NEWS = (JobsUnreachable, JobsReachable, RunLost, RunSuperseded, JobDeactivated)
 STORE_NEWS = (SessionStoreUnreachable, SessionStoreReachable, BusUnreachable, BusReachable)
 # Workers tell it by name.
-NEWS = {each.name(): each for each in (*JOBS_NEWS, *STORE_NEWS, WebsocketEnded, WebsocketsMissing)}
+NEWS = {each.name(): each for each in (*JOBS_NEWS, *STORE_NEWS, RequestCancelled, WebsocketEnded, WebsocketsMissing)}
 LONGEST_STACKS = 1 << 18  # bytes
 MOST_FATAL = 32  # jobs
 OWN_FRAME = f'File "{Path(__file__).parent.parent}{os.sep}'
@@ -148,12 +149,15 @@ class Crew:
 
     def fork(self, pool: Pool, generation: Generation, now: float) -> None:
         """Order a worker for a pool from a generation's template."""
-        threads = generation.threads if pool is HTTP else 0
-        first = self._room(pool, max(1, threads))
+        concurrency = generation.concurrency if pool is HTTP else 0
+        threads = generation.threads if pool is HTTP and not concurrency else 0
+        first = self._room(pool, max(1, threads, concurrency), concurrency or 1)
         if generation.template is None or first is None:
             return
         self.unfinished.discard(first)
-        worker = self.workers[first] = Worker(first, generation.number, now, since=now, threads=threads, pool=pool)
+        worker = self.workers[first] = Worker(
+            first, generation.number, now, since=now, threads=threads, concurrency=concurrency, pool=pool
+        )
         self.stacks[first] = os.memfd_create("prefork-stacks", os.MFD_CLOEXEC)
         theirs = []
         for slot in worker.slots:
@@ -162,15 +166,22 @@ class Crew:
             theirs.append(end)
         descriptors = [self.stacks[first], *(end.fileno() for end in theirs)]
         number = first - pool.first + 1
-        told = {"slot": first, "pool": pool.name, "number": number, "name": worker.name, "fatal": self.fatal}
+        told = {
+            "slot": first,
+            "pool": pool.name,
+            "number": number,
+            "name": worker.name,
+            "fatal": self.fatal,
+            "looped": worker.looped,
+        }
         generation.template.channel.send("fork", descriptors, **told)
         for end in theirs:
             end.close()
 
-    def _room(self, pool: Pool, places: int) -> int | None:
-        """The first of so many free places in a row; before all others one where a worker has left a job behind."""
+    def _room(self, pool: Pool, places: int, step: int = 1) -> int | None:
+        """The first of so many free places in a row, looked for in steps; before all others one where a job was left behind."""
         taken = self.unreleased.union(*(worker.slots for worker in self.workers.values()))
-        firsts = [*sorted(self.unfinished.intersection(pool.places)), *pool.places[: len(pool.places) - places + 1]]
+        firsts = [*sorted(self.unfinished.intersection(pool.places)), *pool.places[: len(pool.places) - places + 1 : step]]
         return next((n for n in firsts if taken.isdisjoint(range(n, n + places))), None)
 
     def forked(self, slot: int, pid: int, now: float) -> None:
@@ -206,6 +217,7 @@ class Crew:
         if report["kind"] == "ready" and worker.state is State.BOOTING:
             now = time.monotonic()
             worker.to(State.READY, now)
+            worker.speaks = report["speaks"]
             self.journal.emit(WorkerReady(worker.name, worker.pid, worker.generation, now - worker.born))
             self.introduce(worker)
         elif report["kind"] == "boot_failed" and worker.state is State.BOOTING:
@@ -222,15 +234,30 @@ class Crew:
 
     def introduce(self, worker: Worker) -> None:
         """Give the dispatcher its ends of the pairs, if it feeds the worker: from now on that gets requests."""
+        if worker.looped:
+            self._introduce_loop(worker)
+            return
         for slot in worker.slots:
             if self.dispatcher and worker.pool.fed and slot in self.ends:
                 with self.ends.pop(slot) as end:
                     descriptors = [end.fileno(), self.pidfds[worker.slot], *self.fuses.counters(worker.pid)]
-                    self.dispatcher.send(
-                        "add", descriptors, slot=slot, pool=worker.pool.name, name=worker.pool.place_name(slot), pid=worker.pid
-                    )
+                    told = {"slot": slot, "pool": worker.pool.name, "name": worker.pool.place_name(slot), "pid": worker.pid}
+                    self.dispatcher.send("add", descriptors, places=0, speaks=worker.speaks, **told)
                 self.unreleased.add(slot)
                 worker.reachable.add(slot)
+
+    def _introduce_loop(self, worker: Worker) -> None:
+        """All places of a worker with an event loop come and go at once, in one message."""
+        if not self.dispatcher or worker.slot not in self.ends:
+            return
+        ends = [self.ends.pop(slot) for slot in worker.slots]
+        descriptors = [*(end.fileno() for end in ends), self.pidfds[worker.slot], *self.fuses.counters(worker.pid)]
+        told = {"slot": worker.slot, "pool": worker.pool.name, "name": worker.name, "pid": worker.pid}
+        self.dispatcher.send("add", descriptors, places=len(ends), **told)
+        for end in ends:
+            end.close()
+        self.unreleased.update(worker.slots)
+        worker.reachable.add(worker.slot)
 
     def ask_for_stacks(self, worker: Worker) -> None:
         """Have a worker write what its threads do; a stopped one does not, until it goes on."""
@@ -278,13 +305,13 @@ class Crew:
         self.journal.emit(WorkerRetiring(worker.name, worker.pid, reason))
         worker.to(State.RETIRING, now)
         if self.dispatcher:
-            for slot in self.unreleased.intersection(worker.slots):
+            for slot in self.unreleased.intersection([worker.slot] if worker.looped else worker.slots):
                 self.dispatcher.send("retire", slot=slot)
         self._let_go(worker, now)
 
-    def released(self, slot: int, pid: int, now: float) -> None:
-        """The dispatcher has closed a pair and will not read its slot again."""
-        self.unreleased.discard(slot)
+    def released(self, slot: int, pid: int, now: float, places: int = 1) -> None:
+        """The dispatcher has closed a pair, or so many in a row, and will not read their slots again."""
+        self.unreleased.difference_update(range(slot, slot + places))
         worker = self.find(slot, pid)
         if worker:
             worker.reachable.discard(slot)

@@ -44,9 +44,9 @@ SAY_AGAIN = 60.0  # seconds between two complaints about that
 class Condemned:
     """A worker on its last way, why, and the incident that will tell of it.
 
-    `number` is the request that it is condemned for (0: none, None: it dies whatever it is doing), `request` what the dispatcher
-    says of it, `job` what its slot says; `stacks_since` when they were asked for (0: not yet), `written` how many bytes of them
-    there are since `written_at`; `halted`: it has been stopped, so that a spy can read them.
+    `number` is the request that it is condemned for (0: none, None: it dies whatever it is doing), in which `place`; `request` is
+    what the dispatcher says of it, `job` what its slot says; `stacks_since` when they were asked for (0: not yet), `written` how
+    many bytes of them there are since `written_at`; `halted`: it has been stopped, so that a spy can read them.
     """
 
     worker: Worker
@@ -55,6 +55,7 @@ class Condemned:
     incident: str
     since: float
     number: int | None = None
+    place: int = -1
     request: dict[str, Any] | None = None
     job: dict[str, Any] | None = None
     stacks_since: float = 0.0
@@ -108,7 +109,7 @@ class Enforcer:
             for finding in self.gauges.look([each for each in watched if each.pid not in self.condemned], self.limits(), now):
                 if self._is_inherited(finding):
                     self._spare(finding)
-                elif finding.verdict.deadly:
+                elif self._is_deadly(finding):
                     self._condemn(finding, now)
                 elif finding.worker.state is State.READY and not finding.worker.worn:
                     self._wear(finding, now)
@@ -131,12 +132,12 @@ class Enforcer:
                 self.master.journal.emit(FreshTooLarge(worker.name, worker.pid, gauge.fresh, limits.words.option(limit), allowed))
 
     def _announce(self, finding: Finding) -> None:
-        worker, verdict, _ = finding
+        worker, verdict = finding.worker, finding.verdict
         self.master.journal.emit(LimitReached(verdict.in_odoos_words(worker.pid), worker.name, worker.pid, verdict.reason))
 
     def _wear(self, finding: Finding, now: float) -> None:
         """Have a worker replaced."""
-        worker, verdict, _ = finding
+        worker, verdict = finding.worker, finding.verdict
         worker.worn = True
         self._announce(finding)
         if verdict.limit is not Limit.MEMORY_SOFT:
@@ -146,10 +147,14 @@ class Enforcer:
             self.silent_until = now + SAY_AGAIN
             self.master.journal.emit(LimitTooLow(verdict.option, self.young, OFTEN, int(verdict.allowed)))
 
+    def _is_deadly(self, finding: Finding) -> bool:
+        """Whether a worker is killed. What holds a loop up computes for one request, and the others can still be answered."""
+        return finding.verdict.deadly and not (finding.worker.looped and finding.verdict.limit is Limit.TIME_CPU)
+
     def _is_inherited(self, finding: Finding) -> bool:
         """Whether a request was above the hard limit when it began: nobody has looked since the one that took the memory."""
-        worker, verdict, task = finding
-        if verdict.limit is not Limit.MEMORY_HARD or task is None:
+        worker, verdict, task, _ = finding
+        if verdict.limit is not Limit.MEMORY_HARD or task is None or worker.looped:
             return False
         return self.gauges.gauges[worker.pid].inherited(task) > verdict.allowed
 
@@ -166,17 +171,18 @@ class Enforcer:
 
     def _condemn(self, finding: Finding, now: float) -> None:
         """The first step: tell the dispatcher."""
-        worker, verdict, task = finding
+        worker, verdict, task, place = finding
         self._announce(finding)
-        number = task.number if task else 0
-        condemned = Condemned(worker, verdict.option, verdict.reason, new_id(), now, number)
+        of_all = worker.looped and verdict.limit is Limit.MEMORY_HARD  # nobody knows which of its requests took it
+        number = task.number if task and not of_all else 0
+        condemned = Condemned(worker, verdict.option, verdict.reason, new_id(), now, None if of_all else number, place=place)
         self.condemned[worker.pid] = condemned
         if not worker.pool.fed:
             self._cut_off(condemned, task, now)
             return
         self.master.front.tell(
             "condemn",
-            slot=worker.slot,
+            slot=place,
             pid=worker.pid,
             number=number,
             status=STATUS[verdict.limit],
@@ -229,14 +235,17 @@ class Enforcer:
             self.master.crew.let_go_on(worker)
         if condemned.stacks_since:
             self.master.crew.clear_stacks(worker)
+        worker.worn = worker.worn or worker.looped  # the dispatcher may have taken all its places for lost
         gauge = self.gauges.gauges.get(worker.pid)
         if gauge and condemned.cause == Limit.MEMORY_HARD.value:
             self._forgive(worker, gauge.memory)
 
     def _has_another(self, condemned: Condemned) -> bool:
         """Whether a worker is in a request that began after it was condemned."""
-        task = task_of(self.master.scoreboard.slot(condemned.worker.slot))
-        return condemned.number is not None and task is not None and task.number != condemned.number
+        if condemned.number is None:
+            return False
+        task = task_of(self.master.scoreboard.slot(condemned.place))
+        return task is not None and task.number != condemned.number
 
     def _ask_for_stacks(self, condemned: Condemned, now: float) -> None:
         if not condemned.stacks_since:

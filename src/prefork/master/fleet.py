@@ -43,7 +43,7 @@ TRANSITIONS: dict[State, frozenset[State]] = {
 
 @dataclass(eq=False)
 class Worker:
-    """A worker's process as the master knows it: one place (slot, pair), or in threaded mode as many as it has threads.
+    """A worker's process as the master knows it: one place (slot, pair), or as many as it has threads or serves requests on a loop.
 
     `since` is when its state began, `born` when it was ordered (monotonic seconds). `slot` is its first place and its identity,
     `reachable` are the places that the dispatcher may give requests to.
@@ -58,17 +58,26 @@ class Worker:
     worn: bool = False  # it has asked to be replaced
     busy: bool = False  # it is at work, as far as the scoreboard said at the last look
     threads: int = 0  # in threaded mode
+    concurrency: int = 0  # requests at a time, of a worker with an event loop
+    speaks: bool = False  # a websocket worker in which the application itself speaks with clients
     reachable: set[int] = field(default_factory=set)
     pool: Pool = HTTP
 
     @property
     def slots(self) -> range:
         """Its places."""
-        return range(self.slot, self.slot + max(1, self.threads))
+        return range(self.slot, self.slot + max(1, self.threads, self.concurrency))
+
+    @property
+    def looped(self) -> bool:
+        """Whether its requests share an event loop."""
+        return self.concurrency > 0
 
     @property
     def name(self) -> str:
         """What logs and process titles call it: `http.3`, or `http.1-8` for eight threads."""
+        if self.looped:
+            return f"{self.pool.name}.{(self.slot - self.pool.first) // self.concurrency + 1}"
         name = self.pool.place_name(self.slot)
         return f"{name}-{self.slots[-1] - self.pool.first + 1}" if len(self.slots) > 1 else name
 

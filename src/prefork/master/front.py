@@ -11,6 +11,7 @@ from prefork.dispatcher.options import Options
 from prefork.events import DispatcherDied, DispatcherStuck, WorkerStuck
 from prefork.master.backoff import SETTLED, Backoff
 from prefork.master.fleet import State
+from prefork.master.gauges import task_of
 from prefork.master.spawn import kill_group, start_dispatcher, state_of
 from prefork.scoreboard import DISPATCHER, TURNED_AT
 
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 
 STUCK_AFTER = 10.0  # seconds; it turns four times a second, and nothing it does takes longer than a fraction of one
 LATELY = 2.0  # seconds within which a loop that is well has turned
+STOPPED = frozenset("Tt")  # states of a process, proc_pid_stat(5)
 HOPELESS = 3  # failed starts in a row after which a server that was never ready gives up
 
 
@@ -94,7 +96,7 @@ class Front:
             if self.master.stopping:
                 self.master.stopping.dispatcher_drained(self.master, said["unfinished"])
         elif said["kind"] == "released":
-            self.master.crew.released(said["slot"], said["pid"], time.monotonic())
+            self.master.crew.released(said["slot"], said["pid"], time.monotonic(), said.get("places", 1))
             self.master.inquest.hear(said["slot"], said["pid"], said)
         elif said["kind"] in {"condemned", "acquitted"}:
             self.master.enforcer.answered(said["pid"], said)
@@ -111,11 +113,24 @@ class Front:
             worker.reachable.discard(said["slot"])
         elif said["kind"] == "faulty":
             self.master.enforcer.end(worker, "faulty", "it wrote to its pair what no worker writes", now)
-        # "stuck". One that runs has only not got the processor yet, a thread waits for the interpreter that another one holds.
-        elif not worker.threads and state_of(worker.pid) != "R":
+        elif self._is_stopped(worker) if said["kind"] == "deaf" else self._is_stuck(worker):
             reason = f"it did not begin its request within {said['seconds']:g} s"
             if self.master.enforcer.end(worker, "stuck", reason, now):
                 self.master.journal.emit(WorkerStuck(worker.name, worker.pid, said["seconds"]))
+
+    def _is_stuck(self, worker: Worker) -> bool:
+        """Whether one that has not begun a request never will.
+
+        One that runs has only not got the processor yet, a thread waits for the interpreter that another one holds, and a loop may
+        be held up by another request, whose limits count.
+        """
+        if worker.looped and any(task_of(self.master.scoreboard.slot(slot)) for slot in worker.slots):
+            return self._is_stopped(worker)
+        return not worker.threads and state_of(worker.pid) != "R"
+
+    def _is_stopped(self, worker: Worker) -> bool:
+        """Whether one whose event loop does not turn has been stopped; it may only be in one long step of the application's."""
+        return state_of(worker.pid) in STOPPED
 
     def died(self, process: Helper, death: Death) -> None:
         """It is dead: its workers finish and leave, and both are started again."""

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from prefork.limits import CPUS, Limits, Usage, Verdict, judge, next_look
 from prefork.meters import Gone, Meter
-from prefork.scoreboard import ALLOWED, BEGUN, BEGUN_AT, CPU_AT, RESIDENT_AT, WRITING
+from prefork.scoreboard import ALLOWED, BEGUN, BEGUN_AT, CPU_AT, RESIDENT_AT, TURNED, TURNED_CPU, WRITING
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -28,6 +28,7 @@ PAUSE = 20  # a dear reading is followed by so many times the processor time it 
 CALM = 200  # the same, where only the cheap reading is above a limit
 NEAR = 15 / 16  # of the hard limit: from here on the rest may be what it shared with one that has died
 BUSY, IDLE = 0.05, 0.1  # seconds between two looks while somebody works, and while nobody does
+GRACE = 1.0  # seconds in which a worker with an event loop cancels a request by itself
 SHORTEST = 0.005  # seconds between two looks, when a limit is about to be reached
 CURVE = 40  # readings that are kept
 CURVE_EVERY = 0.25  # seconds between two of them
@@ -144,11 +145,12 @@ def task_of(slot: Slot) -> Task | None:
 
 
 class Finding(NamedTuple):
-    """A worker that has reached a limit, and the request it was in then."""
+    """A worker that has reached a limit, and the request it was in then: which of its places (slots) has that."""
 
     worker: Worker
     verdict: Verdict
     task: Task | None
+    place: int
 
 
 class Gauges:
@@ -184,20 +186,46 @@ class Gauges:
             gauge = self.gauges.get(worker.pid)
             if gauge is None:
                 continue
-            task = task_of(self.scoreboard.slot(worker.slot)) if not worker.threads else None
+            place, task = self._work(worker, limits[worker.pool.name])
             own = gauge.limits(limits[worker.pool.name], task)
             try:
                 usage = self._usage(worker, gauge, task, own, now)
             except Gone:
                 continue
             if verdict := judge(usage, own):
-                found.append(Finding(worker, verdict, task))
+                found.append(Finding(worker, verdict, task, place))
             soonest = min(soonest, BUSY if task else IDLE, next_look(usage, own))
         self.next_look = now + max(soonest, SHORTEST)
         return found
 
+    def _work(self, worker: Worker, limits: Limits) -> tuple[int, Task | None]:
+        """What a worker is in, and in which place: of several requests on a loop, the one whose time is over first.
+
+        In threaded mode nothing: its limits are not enforced.
+        """
+        if not worker.looped:
+            return worker.slot, None if worker.threads else task_of(self.scoreboard.slot(worker.slot))
+        tasks = ((place, task) for place in worker.slots if (task := task_of(self.scoreboard.slot(place))))
+        ends = ((task.begun + (task.allowed or limits.time_real or float("inf")), place, task) for place, task in tasks)
+        _, place, first = min(ends, default=(0.0, worker.slot, None))
+        return place, first
+
     def _usage(self, worker: Worker, gauge: Gauge, task: Task | None, limits: Limits, now: float) -> Usage:
+        if worker.looped:
+            return self._usage_of_loop(worker, gauge, task, limits, now)
+        if worker.speaks:
+            turned = self.scoreboard.slot(worker.slot)[TURNED]
+            held = now - turned / 1e9 if turned else 0.0
+            return Usage(gauge.read(limits), held, 0.0, now - worker.born)
         elapsed = now - task.begun if task else 0.0
         # In less time than this its processors cannot have given it so much of theirs.
         spent = gauge.meter.processor() - task.cpu if task and limits.time_cpu and elapsed * CPUS > limits.time_cpu else 0.0
+        return Usage(gauge.read(limits), elapsed, spent, now - worker.born)
+
+    def _usage_of_loop(self, worker: Worker, gauge: Gauge, task: Task | None, limits: Limits, now: float) -> Usage:
+        """Whose processor time is told of what the loop has been in since its last turn: of one request nobody knows it."""
+        elapsed = max(0.0, now - task.begun - GRACE) if task else 0.0
+        slot = self.scoreboard.slot(worker.slot)
+        held, turned = now - slot[TURNED] / 1e9, slot[TURNED_CPU] / 1e9
+        spent = gauge.meter.processor() - turned if turned and limits.time_cpu and held * CPUS > limits.time_cpu else 0.0
         return Usage(gauge.read(limits), elapsed, spent, now - worker.born)

@@ -19,13 +19,15 @@ if TYPE_CHECKING:
 TERMS = ("connections", "origins", "message_max", "send_queue", "rate", "ping", "farewell")
 HOOKS = ("after_fork", "worker_ready", "worker_exit")
 FIRST_START = 10.0  # seconds that the server's own database may take to be made; it is started beside the template
+USUAL = 64  # requests on a loop
 NEVER = 2**62  # requests: a worker's limit when there is none
 
 
 class Generation:
     """`template` is the process while there is one, `loaded` whether it can fork, `preload` what it is told to do.
 
-    `threads` is how many each of its workers runs, 0 outside of threaded mode.
+    `threads` is how many each of its workers runs, 0 outside of threaded mode. `looped`: its application is of ASGI, as far as is
+    known, and `concurrency` how many requests at a time a worker has on its loop then, 0 otherwise.
     """
 
     def __init__(self, number: int, settings: Settings) -> None:
@@ -33,9 +35,15 @@ class Generation:
         self.settings = settings
         self.preload = settings.preload
         self.threads = settings.threads if settings.threaded else 0
+        self.looped = settings.interface == "asgi"
         self.template: Helper | None = None
         self.loaded = False
         self.started = 0.0
+
+    @property
+    def concurrency(self) -> int:
+        """Requests that a worker has at a time on its loop; 0 where it has none."""
+        return (self.settings.concurrency or USUAL) if self.looped else 0
 
     def start(self, owner: Owner, log: int, descriptors: list[int], *, at_terminal: bool) -> Helper:
         """Start the template and tell it what to load; `descriptors` are those of scoreboard, reports and spool directory,
@@ -57,6 +65,8 @@ class Generation:
             "master": os.getpid(),
             "generation": self.number,
             "app": settings.app,
+            "interface": "asgi" if self.looped else "" if settings.interface == "auto" else settings.interface,
+            "concurrency": settings.concurrency or 0,
             "subject": settings.subject,
             "node": f"{platform.node()}:{settings.data_dir}",
             "job_source": settings.job_source,
@@ -71,6 +81,7 @@ class Generation:
             "accel_redirects": settings.accel_redirects,
             "given": given(settings),
             "limit_request": settings.limit_request or NEVER,
+            "limit_time_real": 0 if settings.threaded else settings.limit_time_real,
             "limit_request_jitter": settings.limit_request_jitter,
             "jobs": settings.jobs,
             "websocket_authorize": settings.websocket_authorize,

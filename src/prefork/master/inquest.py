@@ -35,6 +35,7 @@ ADVICE = {
     "limit_time_real": "The stacks show what it waits for. If it may take longer, give its path a time in limit_time_real_routes.",
     "limit_time_real_cron": "The stacks show what it waits for. Have the job work in pieces; or raise limit_time_real_cron.",
     "limit_time_cpu": "The stacks show the loop it is in. Work of this size belongs into a scheduled job; or raise limit_time_cpu.",
+    "websocket_stall": "The stacks show the call that does not return. Have it made in a thread (asyncio.to_thread), or await it.",
     "oom": "The machine had probably no memory left. Lower limit_memory_hard or workers, so that all workers at their limits fit.",
     "fuse": "It, or what it started, took memory faster than can be looked at. Have it work in smaller batches, or raise "
     "limit_memory_hard.",
@@ -52,12 +53,16 @@ UNAIDED = frozenset(("crash", "exit", "boot"))
 
 @dataclass
 class Case:
-    """An incident that waits for the dispatcher's words about the worker's `places`. `request` is what is known before."""
+    """An incident that waits for the dispatcher's words about the worker's `places`. `request` is what is known before.
+
+    `looped`: all that it was doing is of one incident.
+    """
 
     incident: Incident
     places: set[int]
     until: float
     request: dict[str, Any] | None = None
+    looped: bool = False
     told: list[dict[str, Any]] = field(default_factory=list)
 
 
@@ -97,7 +102,7 @@ class Inquest:
             stacks=remains.stacks or remains.said or "",
         )
         known = condemned.request if condemned else None
-        case = Case(incident, self.master.crew.unreleased.intersection(worker.slots), now + WORD, known)
+        case = Case(incident, self.master.crew.unreleased.intersection(worker.slots), now + WORD, known, worker.looped)
         self.cases.append(case)
         for place in worker.slots:
             if word := self.words.pop((place, worker.pid), None):
@@ -128,7 +133,7 @@ class Inquest:
         if case:
             self._note(case, slot, said)
             self._close_if_told(case)
-        elif "status" in said and self.master.crew.find(slot, pid):
+        elif ("status" in said or "told" in said) and self.master.crew.find(slot, pid):
             self.words[slot, pid] = said
 
     def forget(self, worker: Worker) -> None:
@@ -144,9 +149,8 @@ class Inquest:
             self.kills, self.counted_at = kernel_kills(), now
 
     def _note(self, case: Case, place: int, said: dict[str, Any]) -> None:
-        case.places.discard(place)
-        if "status" in said:
-            case.told.append(said)
+        case.places.difference_update(range(place, place + said.get("places", 1)))
+        case.told += (each for each in said.get("told", [said]) if "status" in each)
 
     def _close_if_told(self, case: Case) -> None:
         if not case.places:
@@ -155,6 +159,9 @@ class Inquest:
     def _close(self, case: Case) -> None:
         """Keep it: once, or in threaded mode for each request that ended with the process."""
         self.cases.remove(case)
+        if case.looped:
+            self._keep(self._of_loop(case))
+            return
         for said in case.told or [{}]:
             incident = replace(
                 case.incident,
@@ -163,6 +170,16 @@ class Inquest:
                 status=said.get("status") or None,
             )
             self._keep(incident)
+
+    def _of_loop(self, case: Case) -> Incident:
+        """One for all requests that were on a loop. The first is the one that it died for, where that is known."""
+        told = [said for said in case.told if said.get("request")]
+        requests = [{**said["request"], "status": said["status"] or None} for said in told]
+        guilty = (case.request or {}).get("id")
+        requests.sort(key=lambda request: request["id"] != guilty)
+        first = requests[0] if guilty and requests else None
+        identity = next((said["incident"] for said in told), case.incident.id)
+        return replace(case.incident, id=identity, request=first, status=first["status"] if first else None, requests=requests)
 
     def _add(self, incident: Incident) -> None:
         self.count += 1
@@ -227,6 +244,14 @@ def doing(incident: Incident) -> str:
     if incident.job:
         return f"job {incident.job['name']}, run {incident.job['run']}"
     request = incident.request
+    if request is None and incident.requests:
+        return f"{len(incident.requests)} requests at a time, {target_of(incident.requests[0])} among them"
     if request is None:
         return "what its connections wanted" if incident.pool == LIVE.name else "nothing"
-    return f"{request['method']} {request['target']} of {request['client']} ({request['id']})"
+    others = f", and {len(incident.requests) - 1} others" if len(incident.requests) > 1 else ""
+    return f"{target_of(request)} of {request['client']} ({request['id']}){others}"
+
+
+def target_of(request: dict[str, Any]) -> str:
+    """Method and target."""
+    return f"{request['method']} {request['target']}"

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from prefork.config import Settings
 
-MOST_WORKERS = PLACES // 2  # during a reload there may be one more of each
+MOST_WORKERS = 512  # during a reload there may be one more of each
 
 
 @dataclass(frozen=True)
@@ -94,7 +94,7 @@ HTTP = Pool("http", 0, True, 1, lambda settings: settings.processes, http_limits
 
 
 def live_limits(settings: Settings) -> Limits:
-    """What a websocket worker may take: its connections last, so there is no limit of their time."""
+    """What a websocket worker may take: its connections last, so only the time in which it does nothing for them is limited."""
     soft, hard = settings.limit_memory_soft_gevent, settings.limit_memory_hard_gevent
     own = {
         limit: f"{limit.value}_gevent"
@@ -104,8 +104,9 @@ def live_limits(settings: Settings) -> Limits:
     return Limits(
         settings.limit_memory_soft if soft is None else soft,
         settings.limit_memory_hard if hard is None else hard,
+        time_real=settings.websocket_stall,
         age=settings.limit_time_worker,
-        words=Words("connection", "WorkerWebSocket", own),
+        words=Words("turn of the loop", "WorkerWebSocket", {**own, Limit.TIME_REAL: "websocket_stall"}),
     )
 
 

@@ -20,6 +20,7 @@ from prefork.scoreboard import (
     CONNECTIONS,
     DISPATCHER,
     FAILED,
+    LAG,
     OLDEST,
     OPEN,
     QUEUED,
@@ -28,6 +29,7 @@ from prefork.scoreboard import (
     RETRIED,
     SHOWN_AT,
     SPENT,
+    TURNED,
     WAITING_SINCE,
 )
 
@@ -58,7 +60,8 @@ def snapshot(master: Master) -> dict[str, Any]:
         "app": master.settings.subject,
         "plan": master.settings.plan,
         "addresses": master.addresses,
-        "threads": master.settings.threads if master.settings.threaded else None,
+        "threads": threads_of(master),
+        "concurrency": concurrency(master),
         **places(master, HTTP),
         "cron": places(master, CRON),
         "websocket": {**places(master, LIVE), "connections": open_connections(master)},
@@ -121,15 +124,29 @@ def open_connections(master: Master) -> int:
 def places(master: Master, pool: Pool) -> dict[str, int]:
     """How many of a pool's workers are wanted and ready; in threaded mode, how many of its threads."""
     supply = master.supplies[pool.name]
-    threads = master.settings.threads if pool is HTTP and master.settings.threaded else 1
+    threads = (threads_of(master) if pool is HTTP else None) or 1
     return {
         "wanted": supply.count * threads,
-        "ready": sum(len(worker.slots) for worker in supply.of(master.crew.ready())),
+        "ready": sum(max(1, worker.threads) for worker in supply.of(master.crew.ready())),
     }
+
+
+def concurrency(master: Master) -> int:
+    """How many requests a worker of the generation that serves has at a time on its loop; 0 where it has none."""
+    generation = master.templates.generations.get(master.generation)
+    return generation.concurrency if generation else 0
+
+
+def threads_of(master: Master) -> int | None:
+    """How many threads the one worker has in threaded mode, None outside of it. A loop needs none."""
+    return master.settings.threads if master.settings.threaded and not concurrency(master) else None
 
 
 def rows(worker: Worker, crew: Crew, memory: int | None, now: float) -> Iterator[dict[str, Any]]:
     """One worker: a row for each place that the dispatcher has, or one for all while it has none."""
+    if worker.looped:
+        yield row_of_loop(worker, crew, memory, now)
+        return
     introduced = sorted(crew.unreleased.intersection(worker.slots))
     for place, name in [(place, worker.pool.place_name(place)) for place in introduced] or [(worker.slot, worker.name)]:
         slot = crew.scoreboard.slot(place)
@@ -145,7 +162,36 @@ def rows(worker: Worker, crew: Crew, memory: int | None, now: float) -> Iterator
             "busy_for": round(max(0.0, now - task.begun), 3) if task else None,
             "job": job["name"] if (job := job_of(worker, slot, task)) else None,
             "memory": memory,
+            "in_flight": slot[OPEN] if worker.speaks else None,
+            "lag": lag(slot, now) if worker.speaks else None,
         }
+
+
+def row_of_loop(worker: Worker, crew: Crew, memory: int | None, now: float) -> dict[str, Any]:
+    """A worker with an event loop."""
+    slots = [crew.scoreboard.slot(place) for place in worker.slots]
+    tasks = [task for slot in slots if (task := task_of(slot))]
+    first, states = slots[0], [doing(worker, slot) for slot in slots]
+    return {
+        "name": worker.name,
+        "pool": worker.pool.name,
+        "pid": worker.pid,
+        "generation": worker.generation,
+        "state": next((state for state in ("busy", "waiting") if state in states), states[0]),
+        "requests": sum(slot[REQUESTS] for slot in slots),
+        "age": round(now - worker.born, 3),
+        "busy_for": round(max(0.0, now - min(task.begun for task in tasks)), 3) if tasks else None,
+        "job": None,
+        "memory": memory,
+        "in_flight": sum(is_busy(slot) for slot in slots),
+        "lag": lag(first, now),
+    }
+
+
+def lag(slot: Slot, now: float) -> float:
+    """The longest that an event loop was late lately, or is held up now."""
+    held = max(0.0, now - slot[TURNED] / 1e9) if slot[TURNED] else 0.0
+    return round(max(held, slot[LAG] / 1e9), 4)
 
 
 def doing(worker: Worker, slot: Slot) -> str:

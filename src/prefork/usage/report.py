@@ -53,10 +53,10 @@ def of_server(
     pids = dict.fromkeys(row["pid"] for row in first["workers"] if row["pool"] == "http")
     used = spent(pids, WINDOW, wait)
     last = fresh(ask, wait, clock)
-    configured = last["wanted"]
+    configured = last["wanted"] * max(1, last["concurrency"])
     before, after = (Flight.of(status["occupied"]) for status in (first, last))
     flight = in_flight(before, after, configured) if after.at > before.at > 0 else None
-    processes = 1 if last["threads"] else configured
+    processes = 1 if last["threads"] else last["wanted"]
     notes = (BLIND,) if flight else (BLIND, SILENT)
     return Report(configured, flight, by_processor(used.values(), processes, WINDOW), used, notes)
 

@@ -63,6 +63,12 @@ def detail(incident: Incident) -> Iterator[RenderableType]:
     for name, text in facts(incident):
         table.add_row(name, Text(plain(text)))
     yield table
+    if others := [request for request in incident.requests if request["id"] != (incident.request or {}).get("id")]:
+        yield ""
+        yield Text("Other requests on its loop" if incident.request else "Requests on its loop", style="bold")
+        for request in others:
+            outcome = request["status"] or "by another worker, or not at all"
+            yield Text(plain(f"  {request['method']} {request['target']}  {request['id']}  answered: {outcome}"))
     if incident.children:
         yield ""
         yield Text("Processes below it", style="bold")
@@ -110,6 +116,8 @@ def subject(incident: Incident) -> str:
     """What the worker was doing, on one line."""
     if incident.job:
         return plain(incident.job["name"])
+    if incident.request is None and incident.requests:
+        return f"{len(incident.requests)} requests"
     return plain(f"{incident.request['method']} {incident.request['target']}") if incident.request else "-"
 
 

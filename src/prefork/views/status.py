@@ -67,7 +67,7 @@ def figures(status: Mapping[str, Any]) -> Table:
     if status["threads"]:
         table.add_row("Threads", ready(status).append(", in one process"))
     else:
-        table.add_row("Workers", ready(status))
+        table.add_row("Workers", ready(status).append(f", {status['concurrency']} requests each" if status["concurrency"] else ""))
     if status["cron"]["wanted"]:
         table.add_row("For jobs", ready(status["cron"]))
     if status["websocket"]["wanted"]:
@@ -145,13 +145,17 @@ def columns(*names: str) -> Table:
 def workers(rows: list[Mapping[str, Any]]) -> Table:
     """One line per worker; what a worker for jobs counts as requests are its jobs."""
     job = ("JOB",) if any(row["job"] for row in rows) else ()
-    table = columns("WORKER", "STATE", "PID", "GEN", "REQUESTS", "MEMORY", "AGE", "BUSY FOR", *job)
+    loop = ("NOW", "LAG") if any(row["lag"] is not None for row in rows) else ()
+    table = columns("WORKER", "STATE", "PID", "GEN", "REQUESTS", "MEMORY", "AGE", "BUSY" if loop else "BUSY FOR", *loop, *job)
     for row in rows:
         state = Text(row["state"], style=COLOURS.get(row["state"], ""))
         busy = "" if row["busy_for"] is None else rough(row["busy_for"])
         memory = "" if row["memory"] is None else mebibytes(row["memory"])
         counts = [str(row["pid"]), str(row["generation"]), f"{row['requests']:,}"]
-        table.add_row(row["name"], state, *counts, memory, rough(row["age"]), busy, *(row["job"] or "" for _ in job))
+        turning = ("", "") if row["lag"] is None else (str(row["in_flight"]), fine(row["lag"]))
+        table.add_row(
+            row["name"], state, *counts, memory, rough(row["age"]), busy, *turning[: len(loop)], *(row["job"] or "" for _ in job)
+        )
     return table
 
 

@@ -19,6 +19,10 @@ class Refused(Exception):
 class Host(Protocol):
     """An application of one kind (WSGI, …) in this process."""
 
+    @property
+    def looped(self) -> bool:
+        """Whether it is called on an event loop (`worker/asgi/`), and not by `respond`. Known once it is loaded, if not before."""
+
     def load(self) -> None:
         """Import the application: in the template, or in each worker where it does not survive a fork. Raises what it raises."""
 

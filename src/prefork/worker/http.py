@@ -12,14 +12,13 @@ import socket
 import time
 from typing import TYPE_CHECKING, NamedTuple
 
-from prefork.http.framing import reason
-from prefork.http.pages import page
 from prefork.messages import BROKEN, KEEP, LOG, WORN, inbox, pack_ending, receive, send, unpack_request
 from prefork.scoreboard import RECEIVED, REQUEST, REQUESTS, pack_progress
 from prefork.worker.offload import Offloading
 from prefork.worker.output import Output, complain
 from prefork.worker.reply import Reply
 from prefork.worker.rest import Rest
+from prefork.worker.sorry import give_up
 from prefork.worker.stamps import Stamps
 from prefork.worker.traces import trace
 
@@ -112,11 +111,4 @@ def answer(host: Host, request: Request, body: BinaryIO, reply: Reply) -> None:
     except BaseException as error:  # noqa: BLE001 - SystemExit in a view must not end the worker either
         target = ascii(request.target.decode("latin-1"))[1:-1]
         complain(f"prefork: {request.method} {target} ({request.request_id}) raised in worker {os.getpid()}:\n{trace(error)}")
-        if reply.begun:
-            reply.fail()
-        else:
-            accept = next((value for name, value in request.headers if name == b"accept"), b"")
-            kind, text = page(500, request.request_id, accept)
-            reply.begin(f"500 {reason(500)}", [("Content-Type", kind.decode())], len(text))
-            reply.write(text)
-            reply.finish()
+        give_up(reply, 500)

@@ -130,6 +130,18 @@ class Reply:
             lines.append((b"X-Request-ID", self.request.request_id.encode()))
         return announced, lines
 
+    def hint(self, links: list[bytes]) -> None:
+        """Send these Link headers ahead of the answer (RFC 8297), where the client can know what that is.
+
+        Raises ValueError for what may not be in a head.
+        """
+        for link in links:
+            if not VALUE.match(link):
+                raise ValueError(f"the link {link!r} has characters that would end or forge a header")
+        if links and not self.begun and self.request.version == "1.1":
+            self.slot.words[REQUEST] = pack_progress(self.request.number, WRITING)
+            self._send(head(b"103 Early Hints", [(b"Link", link) for link in links]))
+
     def write(self, data: bytes) -> None:
         """Send a part of the body, with the head before the first one. More than was announced is cut off."""
         if self.left is not None:
@@ -164,7 +176,7 @@ class Reply:
         """Say that the head and what comes with it, `size` bytes in all, are about to be sent."""
         self.begun = True  # not before: whoever gives us no bytes gets an error page
         whole = self.left == 0 and not self.chunked
-        self.slot.words[SIZE] = size
+        self.slot.words[SIZE] = self.sent + size
         self.slot.words[REQUEST] = pack_progress(self.request.number, WRITING, self.code, self.keep, whole)
 
     def finish(self) -> None:

@@ -49,7 +49,11 @@ class Rest:
 
     def hand_on_file(self, descriptor: int, offset: int, count: int) -> None:
         """Give a part of a file to the dispatcher."""
-        send(self.pair, pack_extent(FILE, offset, count), [descriptor])
+        self.tell(pack_extent(FILE, offset, count), (descriptor,))
+
+    def tell(self, message: bytes, descriptors: tuple[int, ...] = ()) -> None:
+        """Send the dispatcher a message, in the order of all. Raises OSError when it has gone."""
+        send(self.pair, message, descriptors)
 
     def close(self) -> None:
         """The answer is complete: the next one begins anew."""
@@ -61,7 +65,7 @@ class Rest:
 
     def _say(self, data: memoryview) -> None:
         for start in range(0, len(data), INLINE):
-            send(self.pair, pack_rest(bytes(data[start : start + INLINE])))
+            self.tell(pack_rest(bytes(data[start : start + INLINE])))
 
     def _spool(self, data: memoryview) -> bool:
         """Write bytes to the spool and tell the dispatcher; False when there is no room for them."""
@@ -76,6 +80,6 @@ class Rest:
         except OSError:
             self.full = True  # what this answer has written so far is overwritten by nobody, and told to nobody
             return False
-        send(self.pair, pack_extent(SPOOLED, self.spooled, len(data)), [self.descriptor])
+        self.tell(pack_extent(SPOOLED, self.spooled, len(data)), (self.descriptor,))
         self.spooled += len(data)
         return True

@@ -26,8 +26,8 @@ from prefork.worker import census
 from prefork.worker.app import Refused
 from prefork.worker.cron import Cron, Identity, Wire
 from prefork.worker.hooks import Hooks, Worker
+from prefork.worker.hosts.named import Named
 from prefork.worker.hosts.odoo.host import Odoo
-from prefork.worker.hosts.wsgi import Wsgi
 from prefork.worker.http import Means, serve
 from prefork.worker.life import leave_keys_to_master, live, report, settle
 from prefork.worker.names import function, imported
@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from prefork.messages import Channel
     from prefork.scoreboard import Slot
     from prefork.worker.app import Host
+    from prefork.worker.asgi.lifespan import App
     from prefork.worker.cron import Source
 
     Places = list[tuple[socket.socket, Slot]]
@@ -65,6 +66,7 @@ class Template:
         self.authorize: Callable[..., Any] | None = None
         self.loaded = False
         self.spool = spool
+        self.stacks = -1
         self.own = {channel.wire.fileno(), scoreboard, reports}
         provide(orders["given"], *kept)
 
@@ -73,7 +75,9 @@ class Template:
         threaded = orders["threads"] > 0
         if orders["odoo"]:
             return Odoo(**orders["odoo"], threaded=threaded, reload=lambda: report(self.reports, "reload"))
-        return Wsgi(orders["app"], threaded) if orders["app"] else None
+        if not orders["app"]:
+            return None
+        return Named(orders["app"], threaded, orders["interface"], orders["concurrency"])
 
     def prepare(self) -> bool:
         """Import the application (unless each worker is to do that) and tell the master. False: it cannot be imported."""
@@ -90,7 +94,10 @@ class Template:
         gc.collect()
         gc.freeze()
         seconds = time.monotonic() - started
-        self.channel.send("loaded", seconds=seconds, preloaded=self.loaded, threads=found.threads, sockets=found.sockets)
+        looped = self.host is not None and self.host.looped
+        self.channel.send(
+            "loaded", seconds=seconds, preloaded=self.loaded, threads=found.threads, sockets=found.sockets, looped=looped
+        )
         return True
 
     def load(self) -> None:
@@ -106,6 +113,10 @@ class Template:
             self.source = function(f"job_source = {name}", name)
         elif self.host:
             self.source = self.host.source()
+
+    def speaker(self) -> App | None:
+        """The application where it is one of ASGI, and can speak with clients by itself; it must have been loaded."""
+        return self.host.application if isinstance(self.host, Named) and self.host.looped else None
 
     def means(self) -> Means:
         """What answers are made with; the application must have been loaded."""
@@ -158,6 +169,7 @@ class Template:
     def work(self, order: dict[str, Any], stacks: int, pairs: tuple[int, ...], intermediate: int) -> int:
         """Be a worker; returns the exit status."""
         settle(self.orders["master"], intermediate, stacks, self.orders["at_terminal"])
+        self.stacks = stacks
         self.channel.wire.close()
         set_title(self.title(order))
         first = order["slot"]
@@ -177,7 +189,7 @@ class Template:
         # The standard library has reseeded `random` in the fork; the jitter is drawn after it.
         limit = self.orders["limit_request"] + random.randint(0, self.orders["limit_request_jitter"])  # noqa: S311
         places = [(socket.socket(fileno=pair), self.scoreboard.slot(first + n)) for n, pair in enumerate(pairs)]
-        report(self.reports, "ready", slot=first)
+        report(self.reports, "ready", slot=first, speaks=pool is POOLS["websocket"] and self.speaker() is not None)
         if status := body(places, limit):
             return status
         self.hooks.leave(worker)
@@ -203,6 +215,8 @@ def http(template: Template, order: dict[str, Any]) -> Body:
     """The body of an HTTP worker."""
     host, means = template.host, template.means()
     assert host
+    if host.looped:
+        return loop_body(template, order)
 
     def body(places: Places, limit: int) -> int:
         if template.orders["threads"]:
@@ -211,6 +225,21 @@ def http(template: Template, order: dict[str, Any]) -> Body:
         return 0
 
     return body
+
+
+def loop_body(template: Template, order: dict[str, Any]) -> Body:
+    """The body of one whose application is of ASGI. What only it needs is imported here."""
+    from prefork.worker.asgi.serve import prepare
+
+    host, orders = template.host, template.orders
+    assert isinstance(host, Named)
+    assert host.application
+    assert given.tell
+    if not order["looped"]:
+        raise Refused(
+            f"{host.app} is an ASGI application, which shows only after its import: with preload = false set interface = asgi"
+        )
+    return prepare(host.application, template.means(), template.stacks, orders["limit_time_real"], given.tell)
 
 
 def cron(template: Template, order: dict[str, Any]) -> Body:
@@ -234,7 +263,8 @@ def websocket(template: Template, order: dict[str, Any]) -> Body:  # noqa: ARG00
     from prefork.worker.live.serve import prepare
 
     assert given.tell
-    return prepare(template.orders["websocket"], template.authorize, template.output, given.tell)
+    orders, app = template.orders["websocket"], template.speaker()
+    return prepare(orders, template.authorize, template.output, given.tell, app, template.stacks)
 
 
 class Pool(NamedTuple):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -10,9 +11,10 @@ import pytest
 
 from prefork.dispatcher.live import MOST_EARLY, UNDER_WAY, Keeper
 from prefork.dispatcher.states import State
+from prefork.dispatcher.workers import BEGIN_WITHIN
 from prefork.events import Access
-from prefork.messages import pack_ending, receive, unpack_ending, unpack_handover
-from prefork.scoreboard import OPEN
+from prefork.messages import CONVERSATION, POLL, STREAM, SUBSCRIPTION, pack_ending, receive, unpack_ending, unpack_handover
+from prefork.scoreboard import OPEN, TURNED
 
 from .conftest import OPTIONS, Hand
 
@@ -22,16 +24,17 @@ if TYPE_CHECKING:
     from .conftest import Client, Desk
 
 UPGRADE = b"GET /websocket HTTP/1.1\r\nHost: h\r\nUpgrade: h2c, WebSocket\r\n\r\n"
-POLL = b"POST /longpolling/poll HTTP/1.1\r\nHost: h\r\nContent-Length: 2\r\n\r\n{}"
+ASK = b"POST /longpolling/poll HTTP/1.1\r\nHost: h\r\nContent-Length: 2\r\n\r\n{}"
 
 
 class Station(Hand):
     """A websocket worker's end of a pair."""
 
-    def __init__(self, desk: Desk) -> None:
+    def __init__(self, desk: Desk, *, speaks: bool = False) -> None:
         super().__init__(desk, len(desk.hands))
         plain = self.worker
         self.worker = self.keeper = Keeper(plain.number, f"websocket.{plain.number + 1}", 1, plain.slot, plain.wire, plain.pidfd)
+        self.keeper.speaks = speaks
         desk.hands.append(self)
         desk.traffic.add(self.keeper)
 
@@ -64,8 +67,8 @@ def sent(desk: Desk, data: bytes) -> Client:
 def test_a_connection_has_another_owner_when_that_has_said_so(desk: Desk) -> None:
     station = Station(desk)
     client = sent(desk, UPGRADE + b"early")
-    request, poll, early = station.take()
-    assert (request.target, poll, early) == (b"/websocket", False, b"early")
+    request, kind, early = station.take()
+    assert (request.target, kind, early) == (b"/websocket", SUBSCRIPTION, b"early")
     assert client.state is State.HANDED
     station.acknowledge(request.number)
     assert client.state is State.CLOSED
@@ -77,9 +80,9 @@ def test_a_connection_has_another_owner_when_that_has_said_so(desk: Desk) -> Non
 
 def test_a_poll_comes_with_its_body(desk: Desk) -> None:
     station = Station(desk)
-    sent(desk, POLL)
-    request, poll, _ = station.take()
-    assert (request.body, poll) == (b"{}", True)
+    sent(desk, ASK)
+    request, kind, _ = station.take()
+    assert (request.body, kind) == (b"{}", POLL)
 
 
 @pytest.mark.parametrize(
@@ -99,10 +102,84 @@ def test_everything_else_is_the_applications(desk: Desk, data: bytes) -> None:
     assert not station.has_message()
 
 
+OTHER = UPGRADE.replace(b"/websocket", b"/chat")
+EVENTS = b"GET /events/all HTTP/1.1\r\nHost: h\r\n\r\n"
+
+
+@pytest.mark.parametrize(("data", "kind"), [(OTHER, CONVERSATION), (UPGRADE, CONVERSATION), (EVENTS, STREAM)])
+def test_an_application_that_speaks_has_every_handshake_and_its_routes(desk: Desk, data: bytes, kind: int) -> None:
+    station, hand = Station(desk, speaks=True), desk.hire()
+    sent(desk, data)
+    assert station.take().kind == kind
+    sent(desk, ASK)
+    assert hand.request().target == b"/longpolling/poll", "where the bus is off its paths are the application's"
+
+
+def test_the_bus_keeps_its_own_paths(desk: Desk) -> None:
+    desk.traffic.apply(replace(OPTIONS, bus=True))
+    station = Station(desk, speaks=True)
+    for data, kind in ((UPGRADE, SUBSCRIPTION), (ASK, POLL), (OTHER, CONVERSATION)):
+        sent(desk, data)
+        assert station.take().kind == kind
+
+
+@pytest.mark.parametrize("data", [OTHER, EVENTS])
+@pytest.mark.parametrize("speaks", [True, False])
+def test_before_a_worker_has_said_whose_it_is_it_waits(desk: Desk, data: bytes, speaks: bool) -> None:
+    hand, client = desk.hire(), sent(desk, data)
+    assert client.state is State.HANDED
+    station = Station(desk, speaks=speaks)
+    if speaks:
+        assert station.take().kind in {CONVERSATION, STREAM}
+    else:
+        assert hand.request().target in data
+        assert client.state is State.SERVED
+        assert not station.has_message()
+
+
+def test_what_a_worker_has_said_counts_when_it_is_dead(desk: Desk) -> None:
+    station, hand = Station(desk, speaks=True), desk.hire()
+    desk.traffic.bury(station.keeper)
+    sent(desk, OTHER)
+    assert not hand.has_message()
+    assert Station(desk, speaks=True).take().kind == CONVERSATION
+
+
+def test_an_application_that_has_changed_its_mind_is_believed(desk: Desk) -> None:
+    old = Station(desk, speaks=True)
+    new, hand = Station(desk), desk.hire()
+    desk.traffic.retire(old.keeper)
+    sent(desk, OTHER)
+    assert hand.request().target == b"/chat"
+    sent(desk, UPGRADE)
+    assert new.take().kind == SUBSCRIPTION
+
+
+def test_a_large_body_of_a_lasting_request_comes_as_a_file(desk: Desk) -> None:
+    station = Station(desk, speaks=True)
+    sent(desk, b"POST /events/all HTTP/1.1\r\nHost: h\r\nContent-Length: 70000\r\n\r\n" + bytes(70_000))
+    desk.settle()
+    message, descriptors = receive(station.wire, station.buffer)
+    request = unpack_handover(message).request
+    assert request.length == os.fstat(descriptors[1]).st_size == 70_000
+    for descriptor in descriptors:
+        os.close(descriptor)
+    station.acknowledge(request.number)  # and nobody has a copy left
+
+
+def test_a_worker_whose_loop_is_held_up_is_the_last_choice(desk: Desk) -> None:
+    first, second = Station(desk, speaks=True), Station(desk, speaks=True)
+    second.slot[OPEN] = 9
+    second.slot[TURNED] = time.monotonic_ns() + 60_000_000_000
+    sent(desk, OTHER)
+    assert (len(first.keeper.given), len(second.keeper.given)) == (0, 1)
+    assert not second.keeper.stuck(time.monotonic() + 2 * BEGIN_WITHIN), "an application may hold its loop up to a limit of its own"
+
+
 def test_without_such_workers_all_is_the_applications(desk: Desk) -> None:
     desk.traffic.apply(replace(OPTIONS, websocket_workers=0))
     hand = desk.hire()
-    sent(desk, POLL)
+    sent(desk, ASK)
     assert hand.request().target == b"/longpolling/poll"
 
 
@@ -192,7 +269,7 @@ def test_one_that_retires_gets_nothing_more_and_is_let_go_when_all_has_arrived(d
 def test_its_polls_are_in_the_access_log_however_it_ends(desk: Desk) -> None:
     for end in (lambda keeper: desk.traffic.forget(keeper), lambda keeper: desk.traffic.bury(keeper)):
         station = Station(desk)
-        sent(desk, POLL)
+        sent(desk, ASK)
         station.acknowledge(station.take().request.number)
         end(station.keeper)
     assert statuses(desk) == [(200, "websocket.1"), (502, "websocket.2")]

@@ -223,7 +223,7 @@ class Model(RuleBasedStateMachine):
         if not hasattr(self, "queue"):
             return
         assert [job for job in self.waiting if self.may_be_served(job.lane)] == [], "an idle worker while it may serve a request"
-        assert self.queue.idle == self.idle
+        assert list(self.queue.idle) == self.idle
         assert (self.queue.working, self.queue.leaving) == (self.busy, self.leaving)
         assert self.queue.length == len(self.waiting)
         assert self.queue.waiting() == self.waiting

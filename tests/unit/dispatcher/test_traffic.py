@@ -73,7 +73,7 @@ def test_first_come_first_served(desk: Desk) -> None:
     assert hand.answer(OK).target == b"/0"
     assert hand.answer(OK).target == b"/1"
     assert not hand.has_message()
-    assert desk.traffic.queue.idle == [hand.worker]
+    assert list(desk.traffic.queue.idle) == [hand.worker]
 
 
 def test_a_full_queue_says_so_at_once_and_keeps_the_connection(desk: Desk) -> None:

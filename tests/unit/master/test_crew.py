@@ -51,14 +51,17 @@ class Bench:
         self.process = subprocess.Popen(["sleep", "60"], process_group=0)
         self.pid = self.process.pid
 
-    def fork(self, threads: int, pool: Pool = HTTP) -> Worker:
+    def fork(self, threads: int = 0, pool: Pool = HTTP, concurrency: int = 0) -> Worker:
         """A worker that is ready."""
-        generation = cast("Generation", SimpleNamespace(number=1, threads=threads, template=SimpleNamespace(channel=self.template)))
+        generation = cast(
+            "Generation",
+            SimpleNamespace(number=1, threads=threads, concurrency=concurrency, template=SimpleNamespace(channel=self.template)),
+        )
         before = set(self.crew.workers)
         self.crew.fork(pool, generation, 0.0)
         (slot,) = set(self.crew.workers) - before
         self.crew.forked(slot, self.pid, 0.0)
-        self.crew.hear({"slot": slot, "pid": self.pid, "kind": "ready"})
+        self.crew.hear({"slot": slot, "pid": self.pid, "kind": "ready", "speaks": False})
         return self.crew.workers[slot]
 
     def heard(self, channel: Channel) -> tuple[dict[str, Any], int]:

@@ -53,7 +53,14 @@ class Asked:
 
     def __call__(self) -> dict[str, Any]:
         at, seconds = self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
-        return {"wanted": 4, "threads": None, "workers": [], "occupied": {"workers": 2, "seconds": seconds, "at": at}, **self.more}
+        return {
+            "wanted": 4,
+            "threads": None,
+            "concurrency": 0,
+            "workers": [],
+            "occupied": {"workers": 2, "seconds": seconds, "at": at},
+            **self.more,
+        }
 
     def wait(self, seconds: float) -> None:
         self.now += seconds

@@ -15,7 +15,7 @@ from tests.unit.descriptors import held, opened_since
 
 from prefork.messages import CLOEXEC_DONTWAIT, FILE, REST, SPOOLED, Request, inbox, pair, receive, unpack_extent
 from prefork.scoreboard import BEGUN, REQUEST, Scoreboard, pack_progress
-from prefork.worker.hosts.wsgi import Wsgi
+from prefork.worker.hosts.named import Named
 from prefork.worker.http import Means, answer
 from prefork.worker.offload import Offload, Offloading
 from prefork.worker.output import Output
@@ -29,8 +29,8 @@ SCOREBOARD = Scoreboard.create()
 Application = Callable[[dict[str, Any], Callable[..., Any]], Any]
 
 
-def hosted(application: Application) -> Wsgi:
-    host = Wsgi("here:application")
+def hosted(application: Application) -> Named:
+    host = Named("here:application")
     host.application = application
     return host
 

@@ -16,7 +16,7 @@ from .conftest import hosted, request
 if TYPE_CHECKING:
     import pytest
 
-    from prefork.worker.hosts.wsgi import Wsgi
+    from prefork.worker.hosts.named import Named
 
 NUMBER = 3
 NOTHING = Means(spool=-1, spool_max=0, output=Output())  # the clients of these tests read what they get
@@ -25,7 +25,7 @@ NOTHING = Means(spool=-1, spool_max=0, output=Output())  # the clients of these 
 class Threads:
     """`serve_in_threads` in a thread of its own; `ends` are the dispatcher's."""
 
-    def __init__(self, host: Wsgi, limit: int = 1000) -> None:
+    def __init__(self, host: Named, limit: int = 1000) -> None:
         scoreboard = Scoreboard.create()
         wires = [pair() for _ in range(NUMBER)]
         self.ends = [ours for ours, _ in wires]

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from prefork.worker.hosts.wsgi import Wsgi
+from prefork.worker.hosts.named import Named
 from prefork.worker.traces import trace
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ def told(folder: Path, code: str, monkeypatch: pytest.MonkeyPatch) -> list[str]:
     monkeypatch.syspath_prepend(folder)
     monkeypatch.delitem(sys.modules, name, raising=False)
     with pytest.raises(Exception) as caught:
-        Wsgi(f"{name}:app").load()
+        Named(f"{name}:app").load()
     own = caught.value.__traceback__
     assert own
     caught.value.__traceback__ = own.tb_next  # without the frame of this test, which is nobody's in a template

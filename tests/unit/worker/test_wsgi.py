@@ -10,7 +10,8 @@ from wsgiref.validate import validator
 import pytest
 
 from prefork.scoreboard import BEGUN, DONE, WRITING
-from prefork.worker.hosts.wsgi import Wsgi, environ
+from prefork.worker.hosts.named import Named
+from prefork.worker.hosts.wsgi import environ
 
 from .conftest import request
 
@@ -587,7 +588,7 @@ def module(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
     [("", "application"), (":application", "application"), (":make()", "application"), (":site.wsgi", "wsgi")],
 )
 def test_loading(module: str, attribute: str, found: str) -> None:
-    host = Wsgi(module + attribute)
+    host = Named(module + attribute)
     host.load()
     assert host.application is not None
     assert host.application.__name__ == found
@@ -598,15 +599,15 @@ def test_loading(module: str, attribute: str, found: str) -> None:
     [
         (":nothing", AttributeError, "has no attribute 'nothing'"),
         (":site.nothing", AttributeError, "has no attribute 'nothing'"),
-        (":number", TypeError, "int is not a WSGI application"),
+        (":number", TypeError, "int is not an application"),
         (":number()", TypeError, "not callable"),
     ],
 )
 def test_loading_what_is_no_application(module: str, attribute: str, error: type[Exception], sentence: str) -> None:
     with pytest.raises(error, match=sentence):
-        Wsgi(module + attribute).load()
+        Named(module + attribute).load()
 
 
 def test_loading_what_is_not_there() -> None:
     with pytest.raises(ModuleNotFoundError):
-        Wsgi("no_such_module_of_anybody:app").load()
+        Named("no_such_module_of_anybody:app").load()

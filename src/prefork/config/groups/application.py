@@ -25,6 +25,11 @@ class Application:
     app: str | None = option(
         kinds.APP, None, "The application, or a factory that is called once to get it; `prefork serve APP` says the same"
     )
+    interface: str = option(
+        kinds.INTERFACE,
+        "auto",
+        "How the application is called; auto looks at what it can be called with, once it is imported",
+    )
     odoo: Path | None = option(
         kinds.PATH,
         Derived(lambda values, _: odoo_in(values["app"]), "the path in `app = odoo:/path`"),

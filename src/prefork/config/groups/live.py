@@ -19,6 +19,11 @@ class Live:
         "The paths of WebSockets; a request for one that does not ask for the upgrade is the application's",
     )
     longpolling_paths: tuple[str, ...] = option(kinds.URLS, ("/longpolling/poll",), "The paths of long polls")
+    websocket_routes: tuple[str, ...] = option(
+        kinds.PATTERNS,
+        (),
+        "Routes of an ASGI application whose answers last, such as streams of events (`/events/*`): websocket workers serve them",
+    )
     websocket_origins: tuple[str, ...] = option(
         kinds.NAMES,
         (),
@@ -55,6 +60,14 @@ class Live:
         30.0,
         "A client that has been silent for this time is asked whether it is there, and let go after as long without an answer",
         minimum=1,
+        maximum=LONGEST,
+    )
+    websocket_stall: float = option(
+        kinds.TIME,
+        30.0,
+        "A worker in which an ASGI application holds the event loop of its WebSockets for this time is killed, with the stack of "
+        "what holds it; 0 means no limit",
+        minimum=0,
         maximum=LONGEST,
     )
     websocket_farewell: float = option(

@@ -24,12 +24,21 @@ class Workers:
     workers: int = option(
         kinds.NUMBER,
         Derived(lambda values, _: min(USUAL, PLANS[values["plan"] or "pro"] or USUAL), "2, or what `plan` allows"),
-        "HTTP workers, each serving one request at a time; 0 is threaded mode, for development: one process with `threads`",
+        "HTTP workers, each serving one request at a time, or `concurrency` of them where the application is of ASGI; "
+        "0 is threaded mode, for development: one process with `threads`",
         minimum=0,
         maximum=512,
     )
     # A browser opens six connections; one message hands the pairs of all threads to their process.
     threads: int = option(kinds.NUMBER, 8, "Requests served at a time in threaded mode (`workers = 0`)", minimum=1, maximum=32)
+    # One message hands the pairs of all places to their process: the kernel takes 253 descriptors.
+    concurrency: int | None = option(
+        kinds.NUMBER,
+        None,
+        "Requests that a worker of an ASGI application serves at a time, on one event loop; not set means 64. For WSGI it is one",
+        minimum=1,
+        maximum=240,
+    )
     max_cron_threads: int = option(
         kinds.NUMBER,
         1,

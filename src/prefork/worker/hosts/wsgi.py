@@ -1,8 +1,7 @@
-"""Hosts a WSGI application (PEP 3333)."""
+"""Calls a WSGI application (PEP 3333)."""
 
 from __future__ import annotations
 
-import importlib
 import io
 import os
 import stat
@@ -11,58 +10,15 @@ from tempfile import _TemporaryFileWrapper
 from typing import TYPE_CHECKING, Any, Callable
 from urllib.parse import unquote_to_bytes
 
-from prefork.worker import names
-
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from typing import BinaryIO
 
     from prefork.messages import Request
-    from prefork.worker.cron import Identity, Source
     from prefork.worker.reply import Reply
 
 KEYS: dict[bytes, str] = {}  # header name -> environ key
 KNOWN_KEYS = 1000  # clients choose header names: the cache must not grow with them
-
-
-class Wsgi:
-    """An application named `module:attribute` or `module:factory()`; the attribute defaults to `application` or `app`.
-
-    `threaded`: several threads of this process, the only one, call it at the same time.
-    """
-
-    def __init__(self, app: str, threaded: bool = False) -> None:
-        self.app = app
-        self.threaded = threaded
-        self.application: Callable[..., Any] | None = None
-
-    def load(self) -> None:
-        """Import the application. Raises ImportError, AttributeError, TypeError with a sentence, or what its code raises."""
-        name, _, attribute = self.app.partition(":")
-        module = importlib.import_module(name)
-        calls = attribute.endswith("()")
-        if calls:
-            attribute = attribute[:-2]
-        found = names.attribute(module, attribute or default(module), f"app = {self.app}")
-        found = found() if calls else found
-        if not callable(found):
-            raise TypeError(f"app = {self.app}: {type(found).__name__} is not a WSGI application, it cannot be called")
-        self.application = found
-
-    def sendfile_roots(self) -> tuple[str, ...]:
-        """None: which there are is for the configuration to say."""
-        return ()
-
-    def source(self) -> Callable[[Identity], Source] | None:
-        """None: jobs are declared with the option `jobs`."""
-        return None
-
-    def respond(self, request: Request, body: BinaryIO, reply: Reply) -> None:
-        """Call the application and send what it returns."""
-        assert self.application is not None
-        surroundings = environ(request, body, self.threaded)
-        surroundings["prefork.tag"] = reply.tag
-        call(self.application, surroundings, reply)
 
 
 def call(application: Callable[..., Any], surroundings: dict[str, Any], reply: Reply) -> None:
@@ -156,11 +112,6 @@ class FileWrapper:
         # Files below /proc have contents and no size.
         left = status.st_size - file.tell()
         return (file.fileno(), file.tell(), left) if left > 0 else None
-
-
-def default(module: Any) -> str:
-    """The attribute that is meant when none is named."""
-    return "application" if hasattr(module, "application") else "app"
 
 
 def environ(request: Request, body: BinaryIO, threaded: bool = False) -> dict[str, Any]:

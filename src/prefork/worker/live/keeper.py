@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import os
 import random
+import socket
 from collections import deque
 from typing import TYPE_CHECKING, Any, NamedTuple, Union
 
@@ -16,9 +17,12 @@ from prefork.http.framing import answer
 from prefork.http.pages import page
 from prefork.messages import (
     CLOEXEC_DONTWAIT,
+    CONVERSATION,
     DONTWAIT,
     LOG,
-    ONE_RIGHT,
+    POLL,
+    STREAM,
+    SUBSCRIPTION,
     inbox,
     pack_ending,
     pack_taken,
@@ -27,30 +31,35 @@ from prefork.messages import (
     unpack_handover,
 )
 from prefork.scoreboard import DONE, OPEN, RECEIVED, REQUEST, REQUESTS, pack_progress
+from prefork.worker.asgi.pulse import Pulse
+from prefork.worker.live.conversation import Conversation
 from prefork.worker.live.limits import PAUSE, wave
 from prefork.worker.live.poll import Poll
+from prefork.worker.live.stream import Stream
+from prefork.worker.live.subscription import Subscription
 from prefork.worker.live.websocket import INNOCENT, WebSocket
 from prefork.worker.live.wire import Wire
 from prefork.worker.output import complain
 from prefork.worker.traces import trace
 
 if TYPE_CHECKING:
-    import socket
     from collections.abc import Sequence
     from typing import Callable
 
     from prefork.messages import Request
     from prefork.scoreboard import Slot
     from prefork.worker.live.authority import Authority
+    from prefork.worker.live.hosted import Hosted
     from prefork.worker.live.hub import Hub
     from prefork.worker.live.lent import Framing
     from prefork.worker.output import Output
 
-Guest = Union[WebSocket, Poll]
+Guest = Union[WebSocket, Poll, Stream]
 
 TAKES = 16  # connections taken over before others have their turn
 LOOK_EVERY = 1.0  # seconds
 SOONEST, LATEST = 0.5, 3.0  # seconds after which a client is told to come back, at random
+TWO_RIGHTS = socket.CMSG_LEN(8)  # the client's socket, and the file of a large body
 TOLD_AT_ONCE = 20  # endings that are told of in a second; the others are counted
 AGAIN = 1.0  # seconds after which a hub that failed is started again
 
@@ -68,9 +77,8 @@ class Terms(NamedTuple):
 
 
 class Keeper:
-    """`off` is why nobody can subscribe, empty where anybody can; `tell(kind, **fields)` reports to the master.
-
-    `framing` is None, and `lacking` says why, where there is no library for WebSockets; long polls do without it.
+    """`off` is why nobody can subscribe, empty where anybody can; `tell(kind, **fields)` reports to the master. `framing` is None
+    where there is no library for WebSockets; long polls do without it. `hosted` is the application where it speaks for itself.
     """
 
     def __init__(
@@ -85,6 +93,7 @@ class Keeper:
         hub: Hub,
         off: str,
         tell: Callable[..., Any],
+        hosted: Hosted | None = None,
     ) -> None:
         self.loop = loop
         self.pair = pair
@@ -96,6 +105,7 @@ class Keeper:
         self.hub = hub
         self.off = off
         self.tell = tell
+        self.hosted = hosted
         self.buffer = inbox()
         self.unsaid: deque[bytes] = deque()  # what the pair has not taken yet
         self.guests: dict[Guest, int] = {}  # and when it is looked at: a place in `turns`
@@ -110,11 +120,18 @@ class Keeper:
         """Look after connections until the dispatcher closes the pair and all have left."""
         tasks = [self.loop.create_task(self._listen_to_hub()), self.loop.create_task(self._look())]
         self.loop.add_reader(self.pair.fileno(), self.hear)
+        pulse = Pulse(self.loop, self.slot, lambda _: None) if self.hosted else None
+        if pulse:
+            pulse.beat()
         await self.left
         await self.farewell()
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+        if self.hosted:
+            await self.hosted.stop()
+        if pulse:
+            pulse.stop()
 
     async def _listen_to_hub(self) -> None:
         while True:
@@ -145,7 +162,7 @@ class Keeper:
         """The dispatcher hands connections over, or closes the pair."""
         for _ in range(TAKES):
             try:
-                message, descriptors = receive(self.pair, self.buffer, CLOEXEC_DONTWAIT, ONE_RIGHT)
+                message, descriptors = receive(self.pair, self.buffer, CLOEXEC_DONTWAIT, TWO_RIGHTS)
             except BlockingIOError:
                 return
             except ConnectionError:
@@ -157,7 +174,7 @@ class Keeper:
             if message == LOG:
                 self.output.switch(descriptors[0])
             else:
-                self.take(message, descriptors[0])
+                self.take(message, *descriptors)
 
     def say(self, message: bytes) -> None:
         """Tell the dispatcher something."""
@@ -177,20 +194,33 @@ class Keeper:
             self.unsaid.popleft()
         self.loop.remove_writer(self.pair.fileno())
 
-    def take(self, message: bytes, descriptor: int) -> None:
-        """A connection is ours."""
-        request, poll, early = unpack_handover(message)
+    def take(self, message: bytes, descriptor: int, body: int = -1) -> None:
+        """A connection is ours. A large `body` of its request has a descriptor."""
+        request, kind, early = unpack_handover(message)
         self.taken += 1
         self.say(pack_taken(request.number))
-        if len(self.guests) >= self.terms.connections:
-            self.turn_away(request, descriptor, "it has as many connections as it may (websocket_connections)")
-        elif poll:
-            self.admit(Poll(self, descriptor, request, message)).open(request)
-        elif self.framing is None:
-            self.turn_away(request, descriptor, "it lacks a library for WebSockets")
+        why = self.obstacle(kind)
+        if why:
+            if body >= 0:
+                os.close(body)
+            self.turn_away(request, descriptor, why)
+        elif kind == POLL:
+            self.admit(Poll(self, descriptor, request, message)).begin(request)
+        elif kind == STREAM:
+            self.admit(Stream(self, descriptor, request, body)).begin()
+        elif kind == CONVERSATION:
+            self.admit(Conversation(self, descriptor, request)).begin(request, early)
         else:
-            status = self.admit(WebSocket(self, descriptor, request, message)).open(request, early)
+            status = self.admit(Subscription(self, descriptor, request, message)).begin(request, early)
             self.ended(request.number, status, 0)
+
+    def obstacle(self, kind: int) -> str:
+        """Why a connection cannot be taken."""
+        if len(self.guests) >= self.terms.connections:
+            return "it has as many connections as it may (websocket_connections)"
+        if kind in {SUBSCRIPTION, CONVERSATION} and self.framing is None:
+            return "it lacks a library for WebSockets"
+        return ""
 
     def admit(self, guest: Any) -> Any:
         """Look after a connection from now on."""

@@ -41,7 +41,7 @@ class Poll:
         self.timer: asyncio.TimerHandle | None = None
         self.wire = Wire(keeper.loop, descriptor, keeper.guarded(self, self.receive))
 
-    def open(self, request: Request) -> None:
+    def begin(self, request: Request) -> None:
         """Look at what the client wishes, and ask the application whether it may."""
         self.wire.listen()
         if request.method != "POST":

@@ -10,7 +10,9 @@ from prefork import given
 from prefork.bus.hub import Hub as Bus
 from prefork.store.address import address
 from prefork.store.bus import Kept
+from prefork.worker.asgi.tasks import write_with_stacks
 from prefork.worker.live.authority import Authority
+from prefork.worker.live.hosted import Hosted
 from prefork.worker.live.hub import OFF, Silent
 from prefork.worker.live.keeper import Keeper, Terms
 from prefork.worker.live.lent import Missing, event_loop, framing
@@ -20,6 +22,7 @@ if TYPE_CHECKING:
     from typing import Callable
 
     from prefork.scoreboard import Slot
+    from prefork.worker.asgi.lifespan import App
     from prefork.worker.live.hub import Hub
     from prefork.worker.output import Output
 
@@ -27,9 +30,18 @@ RESERVE = 128  # descriptors for what is no client's connection
 
 
 def prepare(
-    orders: dict[str, Any], authorize: Callable[..., Any] | None, output: Output, tell: Callable[..., Any]
+    orders: dict[str, Any],
+    authorize: Callable[..., Any] | None,
+    output: Output,
+    tell: Callable[..., Any],
+    app: App | None,
+    stacks: int,
 ) -> Callable[[list[tuple[socket.socket, Slot]], int], int]:
-    """What to do with the pair and the slot. A library that is missing is told of once: long polls go on without it."""
+    """What to do with the pair and the slot; `app` is the application where it speaks with clients itself, and starts now.
+
+    `stacks` is the file for stacks, in which those of its tasks are then.
+    A library that is missing is told of once: long polls go on without it. Raises LifespanFailed.
+    """
     try:
         library = framing(orders["lent"])
     except Missing as error:
@@ -37,13 +49,17 @@ def prepare(
         tell("websockets_missing", reason=str(error))
     terms = Terms(**orders["terms"])
     terms = terms._replace(connections=min(terms.connections, room()))
+    loop = event_loop()
+    asyncio.set_event_loop(loop)
+    hosted = Hosted(loop, app) if app else None
+    if hosted:
+        hosted.start()
+        write_with_stacks(loop, stacks)
 
     def body(places: list[tuple[socket.socket, Slot]], limit: int) -> int:  # noqa: ARG001 - connections are not counted
         ((pair, slot),) = places
-        loop = event_loop()
-        asyncio.set_event_loop(loop)
         hub, off = listening(tell)
-        keeper = Keeper(loop, pair, slot, output, terms, library, Authority(loop, authorize), hub, off, tell)
+        keeper = Keeper(loop, pair, slot, output, terms, library, Authority(loop, authorize), hub, off, tell, hosted)
         loop.run_until_complete(keeper.run())
         return 0
 

@@ -6,13 +6,13 @@ has arrived there are two owners, and the flag would be the other's, too.
 
 from __future__ import annotations
 
+import asyncio
 import socket
 from typing import TYPE_CHECKING
 
 from prefork.messages import DONTWAIT
 
 if TYPE_CHECKING:
-    import asyncio
     from typing import Callable
 
 BLOCK = 16384  # bytes read at once: what one client can have looked at before others have their turn
@@ -21,7 +21,7 @@ BLOCK = 16384  # bytes read at once: what one client can have looked at before o
 class Wire:
     """`heard(data)` is called with what arrives, empty bytes at the end. `waiting` is what the socket has not taken yet."""
 
-    __slots__ = ("descriptor", "ended", "heard", "loop", "socket", "waiting")
+    __slots__ = ("descriptor", "eased", "ended", "heard", "loop", "socket", "waiting")
 
     def __init__(self, loop: asyncio.AbstractEventLoop, descriptor: int, heard: Callable[[bytes], None]) -> None:
         self.loop = loop
@@ -30,16 +30,24 @@ class Wire:
         if self.socket.gettimeout() is not None:
             self.socket.settimeout(None)  # an application's socket.setdefaulttimeout() is not meant for us
         self.heard = heard
-        self.waiting = b""
+        self.waiting: bytes | bytearray = b""
+        self.eased: asyncio.Future[None] | None = None  # when the socket has taken some of it, for those who wait for that
         self.ended = False  # nothing is sent behind what waits
 
+    @property
+    def closed(self) -> bool:
+        """Whether it has been let go of."""
+        return self.socket.fileno() < 0
+
     def listen(self) -> None:
-        """Read from now on."""
-        self.loop.add_reader(self.descriptor, self._read)
+        """Read from now on, unless it is closed."""
+        if not self.closed:
+            self.loop.add_reader(self.descriptor, self._read)
 
     def pause(self) -> None:
         """Read nothing for the time being: the client has to wait."""
-        self.loop.remove_reader(self.descriptor)
+        if not self.closed:
+            self.loop.remove_reader(self.descriptor)
 
     def _read(self) -> None:
         try:
@@ -57,8 +65,15 @@ class Wire:
             return
         sent = self._sent(data)
         if sent < len(data):
-            self.waiting = data[sent:]
+            self.waiting = bytearray(data[sent:])
             self.loop.add_writer(self.descriptor, self._flush)
+
+    async def taken(self, most: int) -> None:
+        """Wait until no more than so many bytes wait, or the connection is closed."""
+        while len(self.waiting) > most:
+            if self.eased is None:
+                self.eased = self.loop.create_future()
+            await asyncio.wait((self.eased,))  # several may wait: none of them may cancel it
 
     def end(self) -> None:
         """Send nothing more: the client sees the end behind what waits."""
@@ -68,20 +83,31 @@ class Wire:
 
     def close(self) -> None:
         """Let go of the socket at once. The application's own forks may hold copies."""
+        if self.closed:
+            return  # its number may be another connection's by now
         self.loop.remove_reader(self.descriptor)
         self.loop.remove_writer(self.descriptor)
         self.waiting = b""
+        self._ease()
         self._shut(socket.SHUT_RDWR)
         self.socket.close()
 
     def _flush(self) -> None:
-        self.waiting = self.waiting[self._sent(self.waiting) :]
+        assert isinstance(self.waiting, bytearray)
+        del self.waiting[: self._sent(self.waiting)]
+        self._ease()
         if not self.waiting:
+            self.waiting = b""
             self.loop.remove_writer(self.descriptor)
             if self.ended:
                 self._shut(socket.SHUT_WR)
 
-    def _sent(self, data: bytes) -> int:
+    def _ease(self) -> None:
+        if self.eased:
+            self.eased.set_result(None)
+            self.eased = None
+
+    def _sent(self, data: bytes | bytearray) -> int:
         try:
             return self.socket.send(data, DONTWAIT)
         except BlockingIOError:

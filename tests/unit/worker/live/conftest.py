@@ -13,7 +13,7 @@ import websockets
 from websockets.sync.client import ClientConnection, connect
 
 from prefork.http.head import Reader
-from prefork.messages import Request, pack_handover, pair, send
+from prefork.messages import POLL, SUBSCRIPTION, Request, pack_handover, pair, send
 from prefork.scoreboard import Scoreboard
 from prefork.worker.live.authority import Authority
 from prefork.worker.live.keeper import Keeper, Terms
@@ -81,9 +81,9 @@ class Station:
     def tell(self, kind: str, **fields: Any) -> None:
         self.told.append({"kind": kind, **fields})
 
-    def hand_over(self, request: Request, client: socket.socket, poll: bool = False) -> None:
+    def hand_over(self, request: Request, client: socket.socket, kind: int = SUBSCRIPTION) -> None:
         """As the dispatcher does."""
-        send(self.ours, pack_handover(request, poll, b""), [client.fileno()])
+        send(self.ours, pack_handover(request, kind, b""), [client.fileno()])
         client.close()
 
     def request(self, method: str, target: str, headers: list[tuple[bytes, bytes]], body: bytes = b"") -> Request:
@@ -122,7 +122,7 @@ class Station:
         """A client's long poll."""
         mine, its = socket.socketpair()
         mine.settimeout(WITHIN)
-        self.hand_over(self.request(method, "/longpolling/poll", [(b"host", b"shop.example")], body), its, poll=True)
+        self.hand_over(self.request(method, "/longpolling/poll", [(b"host", b"shop.example")], body), its, POLL)
         return mine
 
     def call(self, function: Callable[..., Any], *arguments: Any) -> None:

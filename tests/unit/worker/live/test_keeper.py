@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from websockets.exceptions import ConnectionClosedError
 
-from prefork.messages import inbox, receive, unpack_ending, unpack_taken
+from prefork.messages import inbox, receive, unpack_ending, unpack_number
 from prefork.scoreboard import OPEN, RECEIVED
 
 from .conftest import WITHIN, Station
@@ -119,7 +119,7 @@ def test_a_poll_waits_for_a_message(station: Make) -> None:
     worker.bus.await_attached(1)
     worker.publish((8, "a", b"1"))
     assert answer(client) == (200, {"messages": [{"position": 8, "channel": "a", "payload": 1}], "position": 8})
-    assert unpack_taken(receive(worker.ours, inbox())[0]) == 1
+    assert unpack_number(receive(worker.ours, inbox())[0]) == 1
     ending = unpack_ending(receive(worker.ours, inbox())[0])
     assert (ending.number, ending.status, ending.sent > 100) == (1, 200, True)
 

@@ -58,6 +58,11 @@ class Odoo:
         self.reload = reload
         self.application: Callable[..., Any] | None = None
 
+    @property
+    def looped(self) -> bool:
+        """It is of WSGI."""
+        return False
+
     def load(self) -> None:
         """Import Odoo and load what it serves. Raises Refused, or what Odoo's code raises."""
         sys.path.insert(0, self.tree)

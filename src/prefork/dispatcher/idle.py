@@ -1,0 +1,67 @@
+"""Which idle worker works next. Pure.
+
+A worker alone: the one that was idle last, so that its caches are warm and the others can rest. Places of one process with an event
+loop: those of the loop that has the most of them left, among loops that turn.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+W = TypeVar("W")
+
+
+class Idle(Generic[W]):
+    """`loop_of` tells the loop that a worker shares with others, None where it is alone; `turns` whether that loop does."""
+
+    def __init__(self, loop_of: Callable[[W], Any] = lambda _: None, turns: Callable[[Any], bool] = lambda _: True) -> None:
+        self.loop_of = loop_of
+        self.turns = turns
+        self.alone: list[W] = []
+        self.loops: dict[Any, list[W]] = {}
+
+    def __len__(self) -> int:
+        return len(self.alone) + sum(map(len, self.loops.values())) if self.loops else len(self.alone)
+
+    def __iter__(self) -> Iterator[W]:
+        yield from self.alone
+        for places in self.loops.values():
+            yield from places
+
+    def add(self, worker: W) -> None:
+        """A worker has nothing to do."""
+        loop = self.loop_of(worker)
+        if loop is None:
+            self.alone.append(worker)
+        else:
+            self.loops.setdefault(loop, []).append(worker)
+
+    def remove(self, worker: W) -> None:
+        """A worker is gone that was idle."""
+        loop = self.loop_of(worker)
+        if loop is None:
+            self.alone.remove(worker)
+        else:
+            self.loops[loop].remove(worker)
+            self._tidy(loop)
+
+    def take(self) -> W | None:
+        """The worker for the next request, no longer idle. None: no loop turns."""
+        if self.alone:
+            return self.alone.pop()
+        found, most = None, 0
+        for loop, places in self.loops.items():
+            if len(places) > most and self.turns(loop):
+                found, most = loop, len(places)
+        if found is None:
+            return None
+        worker = self.loops[found].pop()
+        self._tidy(found)
+        return worker
+
+    def _tidy(self, loop: Any) -> None:
+        if not self.loops[loop]:
+            del self.loops[loop]

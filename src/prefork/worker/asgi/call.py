@@ -1,0 +1,159 @@
+"""One call of an ASGI application for one request: what its `receive` and `send` do (ASGI's HTTP protocol 2.4).
+
+Writing waits where the client does not read, never the loop. It ends with the answer: what the application does afterwards is its
+place's to know.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+import os
+from typing import TYPE_CHECKING, Any, Callable
+
+from prefork.http.framing import reason
+
+if TYPE_CHECKING:
+    from prefork.messages import Request
+    from prefork.worker.asgi.backlog import Backlog
+    from prefork.worker.reply import Reply
+
+    Event = dict[str, Any]
+
+BLOCK = 1 << 16  # bytes of a large body that the application gets at a time
+
+
+class ClientGone(OSError):
+    """The client has left: what is sent, nobody gets."""
+
+    def __init__(self) -> None:
+        super().__init__("the client has left before it had the whole answer")
+
+
+class Call:
+    """`file` is a descriptor of a body that did not come with the request (-1: none); it is closed with the call.
+
+    `answered` is called when the application has sent the last of its answer.
+    """
+
+    __slots__ = (
+        "answered", "closed", "complete", "expired", "file", "given", "left", "offset", "over", "reply", "request", "rest",
+        "started",
+    )  # fmt: skip
+
+    def __init__(self, request: Request, file: int, reply: Reply, rest: Backlog, answered: Callable[[], None]) -> None:
+        self.request = request
+        self.file = file
+        self.reply = reply
+        self.rest = rest
+        self.answered = answered
+        self.started: tuple[str, list[tuple[str, str]]] | None = None
+        self.complete = False  # the application has sent its whole answer
+        self.closed = False  # its client has been let go
+        self.left = False  # the client has closed its side, so that it probably reads no more
+        self.expired = False  # it has taken too long and has been told to end
+        self.offset = 0
+        self.given = False  # the application has got the whole body
+        self.over: asyncio.Event | None = None  # somebody waits for the end
+
+    # What the application is told.
+
+    async def receive(self) -> Event:
+        """The next part of the body; behind its last one, that the client has left or has its answer."""
+        if not self.left and not self.given:
+            return self._body()
+        if not self.left and not self.complete:
+            self.over = self.over or asyncio.Event()
+            await self.over.wait()
+        return {"type": "http.disconnect"}
+
+    def _body(self) -> Event:
+        if self.file < 0:
+            self.given = True
+            return {"type": "http.request", "body": self.request.body or b"", "more_body": False}
+        part = os.pread(self.file, BLOCK, self.offset)  # by offset: another worker may have read from it and died
+        self.offset += len(part)
+        self.given = not part or self.offset >= self.request.length
+        return {"type": "http.request", "body": part, "more_body": not self.given}
+
+    def leave(self) -> None:
+        """The client has left."""
+        self.left = True
+        self._tell_end()
+
+    def _tell_end(self) -> None:
+        if self.over:
+            self.over.set()
+
+    # What the application says.
+
+    async def send(self, event: Event) -> None:
+        """Take one event. Raises RuntimeError for one out of turn, ValueError for what may not be sent, ClientGone."""
+        kind = event["type"]
+        if self.complete:
+            raise RuntimeError(f"the application sent {kind} after the end of its answer")
+        if kind == "http.response.start":
+            self._start(event)
+        elif kind == "http.response.body":
+            await self._write(event.get("body", b""), bool(event.get("more_body", False)))
+        elif kind == "http.response.pathsend":
+            await self._write_file(event["path"])
+        elif kind == "http.response.early_hint":
+            self.reply.hint([bytes(link) for link in event.get("links", ())])
+        else:
+            raise RuntimeError(f"the application sent {kind}, which is no event of an answer")
+
+    def _start(self, event: Event) -> None:
+        if self.started:
+            raise RuntimeError("the application sent http.response.start twice")
+        if event.get("trailers"):
+            raise RuntimeError("trailers are not supported: there is no http.response.trailers in this scope's extensions")
+        status = int(event["status"])
+        headers = [(name.decode("latin-1"), value.decode("latin-1")) for name, value in event.get("headers", ())]
+        self.started = f"{status} {reason(status)}", headers
+
+    def _begin(self, length: int | None) -> None:
+        """Have status and headers go with the first part of the body."""
+        if not self.started:
+            raise RuntimeError("the application sent a body before http.response.start")
+        if not self.reply.begun:
+            self.reply.begin(*self.started, length)
+
+    async def _write(self, data: bytes, more: bool) -> None:
+        self._begin(None if more else len(data))
+        self.rest.whole = not more
+        self.reply.write(data)
+        await self._written(more)
+
+    async def _write_file(self, path: str) -> None:
+        """Send a file as the whole body. Where its disk hangs, only this request waits."""
+        loop = asyncio.get_running_loop()
+        descriptor = await loop.run_in_executor(None, functools.partial(os.open, path, os.O_RDONLY | os.O_CLOEXEC))
+        try:
+            size = os.fstat(descriptor).st_size
+            self._begin(size)
+            self.reply.write_file(descriptor, 0, size)
+        finally:
+            os.close(descriptor)
+        await self._written(more=False)
+
+    async def _written(self, more: bool) -> None:
+        if not more:
+            self.reply.finish()
+            self.complete = True
+            self.answered()
+            self._tell_end()
+        elif self.rest.unsaid:
+            await self.rest.drained()
+        if self.reply.gone:
+            self.leave()
+            raise ClientGone
+
+    def close(self) -> None:
+        """The answer has ended, whatever the application still does."""
+        self.closed = self.complete = True
+        self._tell_end()
+        if self.file >= 0:
+            os.close(self.file)
+            self.file = -1
+            self.given = True

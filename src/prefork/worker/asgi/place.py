@@ -1,0 +1,206 @@
+"""One place of a worker: its pair with the dispatcher, its slot, and the request that it has.
+
+The steps of a request are those of `worker/http.py`, in the same words of the slot; only that others go on meanwhile. An answer
+ends when the application has sent it; where that goes on working, its client need not wait, and the place is not free yet.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import socket
+import time
+from typing import TYPE_CHECKING, Any, Callable
+
+from prefork.messages import (
+    BROKEN,
+    BUSY,
+    CLOEXEC_DONTWAIT,
+    GONE,
+    KEEP,
+    LOG,
+    WORN,
+    pack_ending,
+    pack_free,
+    receive,
+    unpack_request,
+)
+from prefork.scoreboard import ALLOWED, DONE, RECEIVED, REQUEST, REQUESTS, WRITING, pack_progress
+from prefork.worker.asgi.backlog import Backlog
+from prefork.worker.asgi.call import Call, ClientGone
+from prefork.worker.asgi.scope import http_scope
+from prefork.worker.http import TWO_RIGHTS
+from prefork.worker.offload import Offloading
+from prefork.worker.output import complain
+from prefork.worker.reply import Reply
+from prefork.worker.sorry import give_up
+from prefork.worker.stamps import Stamps
+from prefork.worker.traces import trace
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from prefork.messages import Request
+    from prefork.scoreboard import Slot
+    from prefork.worker.asgi.lifespan import App
+    from prefork.worker.http import Means
+
+
+class Shared:
+    """What the places of a worker have in common.
+
+    `limit` is how many requests the worker serves before it asks for a replacement, `counted` numbers them from 1; `allowed` is
+    how long one may take (nanoseconds, 0: no limit). `expired(request, seconds, tasks)` tells of one that has taken longer.
+    """
+
+    def __init__(
+        self,
+        loop: asyncio.AbstractEventLoop,
+        app: App,
+        state: dict[str, Any],
+        means: Means,
+        buffer: bytearray,
+        limit: int,
+        counted: Iterator[int],
+        allowed: int,
+        expired: Callable[[Request, float, asyncio.Task[None]], None],
+    ) -> None:
+        self.loop = loop
+        self.app = app
+        self.state = state
+        self.means = means
+        self.buffer = buffer
+        self.limit = limit
+        self.counted = counted
+        self.allowed = allowed
+        self.expired = expired
+
+
+class Place:
+    """`left` is called when the dispatcher has closed the pair and nothing is left to do."""
+
+    def __init__(self, shared: Shared, pair: socket.socket, slot: Slot, left: Callable[[], None]) -> None:
+        self.shared = shared
+        self.pair = pair
+        self.slot = slot
+        self.left = left
+        self.rest = Backlog(shared.loop, pair, slot, shared.means.spool, shared.means.spool_max)
+        self.stamps = Stamps(slot)
+        self.served = 0
+        self.begun_at = 0  # monotonic nanoseconds
+        self.call: Call | None = None  # whose task has not ended
+        self.client: socket.SocketType | None = None
+        self.task: asyncio.Task[None] | None = None
+        self.hears = True
+        shared.loop.add_reader(pair.fileno(), self.hear)
+
+    def hear(self) -> None:
+        """The dispatcher has something for this place, or has closed the pair."""
+        try:
+            message, descriptors = receive(self.pair, self.shared.buffer, CLOEXEC_DONTWAIT, TWO_RIGHTS)
+        except BlockingIOError:
+            return
+        except ConnectionError:
+            message, descriptors = b"", []
+        if not message:
+            self._deafen()
+        elif message == LOG:
+            self.shared.means.output.switch(descriptors[0])
+        elif message == GONE:
+            if self.call:
+                self.call.leave()
+        else:
+            self._begin(unpack_request(message), descriptors)
+
+    def _deafen(self) -> None:
+        self.shared.loop.remove_reader(self.pair.fileno())
+        self.hears = False
+        if self.task is None:
+            self.left()
+
+    def _begin(self, request: Request, descriptors: list[int]) -> None:
+        self.slot.words[REQUEST] = pack_progress(request.number, RECEIVED)
+        # As in `worker/http.py`.
+        self.client = client = socket.SocketType(socket.AF_INET, socket.SOCK_STREAM, 0, descriptors[0])
+        if client.gettimeout() is not None:
+            client.settimeout(None)
+        offload = self.shared.means.offload
+        made = (request, client, self.rest, self.slot)
+        reply = Offloading(*made, offload) if offload else Reply(*made)
+        self.call = Call(request, descriptors[1] if request.body is None else -1, reply, self.rest, self._answered)
+        self.begun_at = time.monotonic_ns()
+        self.stamps.begin(request.number)
+        self.task = self.shared.loop.create_task(self._run(self.call))
+        self.task.set_name(f"{request.method} {request.target.decode('latin-1')} ({request.request_id})")
+
+    async def _run(self, call: Call) -> None:
+        """Have the application answer; whatever it raises ends with its request."""
+        try:
+            await self._call(call)
+        except BaseException as error:  # noqa: BLE001 - SystemExit in a view must not end the worker either
+            self._fail(call, error)
+        finally:
+            self._end(call)
+
+    async def _call(self, call: Call) -> None:
+        await self.shared.app(http_scope(call.request, self.shared.state, call.reply.tag), call.receive, call.send)
+        if not call.complete and not call.left:
+            raise RuntimeError("the application returned before the end of its answer")
+
+    def _fail(self, call: Call, error: BaseException) -> None:
+        target = ascii(call.request.target.decode("latin-1"))[1:-1]
+        if not call.expired and not isinstance(error, (ClientGone, asyncio.CancelledError)):
+            about = f"{call.request.method} {target} ({call.request.request_id})"
+            complain(f"prefork: {about} raised in worker {os.getpid()}:\n{trace(error)}")
+        if not call.complete:
+            give_up(call.reply, 504 if call.expired else 500)
+
+    def _answered(self) -> None:
+        """The application has sent its whole answer. Most return then, and one message says all."""
+        assert self.call
+        self.shared.loop.call_soon(self._let_client_go, self.call)
+
+    def _let_client_go(self, call: Call) -> None:
+        if not call.closed:
+            self._close(call, BUSY)
+            # Only now: until its ending is on its way, what the slot says decides about the client's request.
+            self.slot.words[REQUEST] = pack_progress(call.request.number, WRITING, call.reply.code, call.reply.keep)
+
+    def _end(self, call: Call) -> None:
+        self.task = self.call = None
+        if not call.closed:
+            self._close(call, 0)
+        else:
+            self.slot.words[REQUEST] = pack_progress(call.request.number, DONE, call.reply.code, call.reply.keep)
+            self._tell(pack_free(call.request.number))
+        if not self.hears:
+            self.left()
+
+    def _close(self, call: Call, flags: int) -> None:
+        """The answer has ended: let go of the client, and tell the dispatcher."""
+        reply = call.reply
+        call.close()
+        self.served += 1
+        self.slot.words[REQUESTS] = self.served
+        reply.close()
+        self.rest.close()
+        assert self.client
+        self.client.close()
+        worn = WORN if next(self.shared.counted) >= self.shared.limit else 0
+        flags |= (KEEP if reply.keep else 0) | worn | (BROKEN if reply.failed else 0)
+        # Processor time cannot be told apart among the requests of one loop.
+        self._tell(pack_ending(call.request.number, reply.code, reply.sent, 0, flags, reply.queries, reply.sql, reply.words))
+
+    def _tell(self, message: bytes) -> None:
+        try:
+            self.rest.tell(message)
+        except OSError:
+            pass  # the dispatcher has gone, its end of the pair will say so
+
+    def look(self, now: int) -> None:
+        """Cancel what has taken too long; a worker whose application does not heed that is killed for it."""
+        allowed = self.slot.words[ALLOWED] or self.shared.allowed
+        if self.task and self.call and not self.call.expired and 0 < allowed < now - self.begun_at:
+            self.call.expired = True
+            self.shared.expired(self.call.request, (now - self.begun_at) / 1e9, self.task)
+            self.task.cancel()
