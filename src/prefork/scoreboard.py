@@ -146,6 +146,7 @@ class Scoreboard:
         self.memory = mmap.mmap(descriptor, size)
         self.words = memoryview(self.memory)[:TAGS_AT].cast("Q")
         self.tags = memoryview(self.memory)[TAGS_AT:]
+        self.slots: dict[int, Slot] = {}  # those that somebody has asked for
 
     @classmethod
     def create(cls) -> Scoreboard:
@@ -154,7 +155,11 @@ class Scoreboard:
 
     def slot(self, index: int) -> Slot:
         """The slot of worker number `index`, or the dispatcher's (`DISPATCHER`)."""
-        return Slot(self.words[index * WORDS : (index + 1) * WORDS], self.tags[index * TAG : (index + 1) * TAG])
+        found = self.slots.get(index)
+        if found is None:
+            words, room = self.words[index * WORDS : (index + 1) * WORDS], self.tags[index * TAG : (index + 1) * TAG]
+            found = self.slots[index] = Slot(words, room)
+        return found
 
     def lane(self, index: int) -> Block:
         """The words of lane number `index`."""

@@ -36,6 +36,18 @@ def app(environ, start_response):
     start_response("200 OK", [("Content-Type", "text/plain"), ("Content-Length", "{len(version)}")])
     return [b"{version}"]
 """
+        self._exchange(text)
+
+    def write_looped(self, version: str) -> None:
+        """The same as an ASGI application."""
+        self._exchange(f"""
+async def app(scope, receive, send):
+    assert scope["type"] == "http"
+    await send({{"type": "http.response.start", "status": 200, "headers": []}})
+    await send({{"type": "http.response.body", "body": b"{version}"}})
+""")
+
+    def _exchange(self, text: str) -> None:
         new = self.directory / "changing.new"
         new.write_text(text)
         new.rename(self.directory / "changing.py")

@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Callable
+from pathlib import Path
 
 from prefork.testing import Server
 
@@ -15,3 +16,14 @@ def await_fact(fact: Callable[[], bool], what: str, server: Server) -> None:
             return
         threading.Event().wait(PAUSE)
     raise AssertionError(f"there were never {what}; status {server.status()}\n{server.log.text()}")
+
+
+def footprint(server: Server) -> dict[str, int]:
+    """Descriptors, threads and memory of the processes that live through reloads."""
+    pids = {"master": server.pid, "dispatcher": server.status()["dispatcher"]["pid"]}
+    found = {f"{name} fds": len(list(Path(f"/proc/{pid}/fd").iterdir())) for name, pid in pids.items()}
+    found["threads"] = sum(len(list(Path(f"/proc/{pid}/task").iterdir())) for pid in pids.values())
+    for name, pid in pids.items():
+        lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()
+        found[f"{name} KiB"] = next(int(line.split()[1]) for line in lines if line.startswith("Pss:"))
+    return found

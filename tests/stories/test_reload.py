@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from facts import await_fact
+from facts import await_fact, footprint
 
 from prefork.testing import Load, Request, Server
 from prefork.testing.client import Connection
@@ -123,9 +123,12 @@ def test_reloads_that_come_during_a_reload_get_one_of_their_own(changing: Changi
         assert version(server) == "two"
 
 
-def test_fifty_reloads_leave_nothing_behind(changing: Changing) -> None:
+@pytest.mark.parametrize("interface", ["wsgi", "asgi"])
+def test_fifty_reloads_leave_nothing_behind(changing: Changing, code, interface: str) -> None:
     """Fifty reloads: no descriptor, process, thread or memory beyond the stated bound."""
-    with changing(workers=2) as server:
+    if interface == "asgi":
+        code.write_looped("one")
+    with changing(workers=2, interface=interface) as server:
         server.reload()
         with Connection("127.0.0.1", server.port) as connection:
             connection.exchange(Request("/"))
@@ -141,14 +144,3 @@ def test_fifty_reloads_leave_nothing_behind(changing: Changing) -> None:
         assert after["threads"] == before["threads"] == 2
         assert after["master KiB"] - before["master KiB"] < 2048
         assert after["dispatcher KiB"] - before["dispatcher KiB"] < 2048
-
-
-def footprint(server: Server) -> dict[str, int]:
-    """Descriptors, threads and memory of the processes that live through reloads."""
-    pids = {"master": server.pid, "dispatcher": server.status()["dispatcher"]["pid"]}
-    found = {f"{name} fds": len(list(Path(f"/proc/{pid}/fd").iterdir())) for name, pid in pids.items()}
-    found["threads"] = sum(len(list(Path(f"/proc/{pid}/task").iterdir())) for pid in pids.values())
-    for name, pid in pids.items():
-        lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()
-        found[f"{name} KiB"] = next(int(line.split()[1]) for line in lines if line.startswith("Pss:"))
-    return found

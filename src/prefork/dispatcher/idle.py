@@ -6,10 +6,10 @@ loop: those of the loop that has the most of them left, among loops that turn.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Hashable, Iterator
+    from collections.abc import Callable, Iterator
 
 W = TypeVar("W")
 
@@ -17,13 +17,11 @@ W = TypeVar("W")
 class Idle(Generic[W]):
     """`loop_of` tells the loop that a worker shares with others, None where it is alone; `turns` whether that loop does."""
 
-    def __init__(
-        self, loop_of: Callable[[W], Hashable | None] = lambda _: None, turns: Callable[[W], bool] = lambda _: True
-    ) -> None:
+    def __init__(self, loop_of: Callable[[W], Any] = lambda _: None, turns: Callable[[Any], bool] = lambda _: True) -> None:
         self.loop_of = loop_of
         self.turns = turns
         self.alone: list[W] = []
-        self.loops: dict[Hashable, list[W]] = {}
+        self.loops: dict[Any, list[W]] = {}
 
     def __len__(self) -> int:
         return len(self.alone) + sum(map(len, self.loops.values())) if self.loops else len(self.alone)
@@ -56,7 +54,7 @@ class Idle(Generic[W]):
             return self.alone.pop()
         found, most = None, 0
         for loop, places in self.loops.items():
-            if len(places) > most and self.turns(places[-1]):
+            if len(places) > most and self.turns(loop):
                 found, most = loop, len(places)
         if found is None:
             return None
@@ -64,6 +62,6 @@ class Idle(Generic[W]):
         self._tidy(found)
         return worker
 
-    def _tidy(self, loop: Hashable) -> None:
+    def _tidy(self, loop: Any) -> None:
         if not self.loops[loop]:
             del self.loops[loop]

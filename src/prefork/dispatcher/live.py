@@ -11,6 +11,7 @@ import time
 from collections import deque
 from typing import TYPE_CHECKING, Any
 
+from prefork.dispatcher.loops import turns
 from prefork.dispatcher.paths import Paths
 from prefork.dispatcher.states import State
 from prefork.dispatcher.workers import BEGIN_WITHIN, Sentence, Worker
@@ -67,7 +68,7 @@ class Keeper(Worker):
 
     def held_up(self) -> bool:
         """Whether an application holds its loop now."""
-        return self.speaks and not self.turns(time.monotonic_ns())
+        return self.speaks and not turns(self.slot.words, time.monotonic_ns())
 
 
 class Live:

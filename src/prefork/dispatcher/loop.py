@@ -16,6 +16,7 @@ from prefork.dispatcher.connection import WATCHED, Connection
 from prefork.dispatcher.disk import Disk, Disks, Spool
 from prefork.dispatcher.door import Door
 from prefork.dispatcher.live import Keeper
+from prefork.dispatcher.loops import EventLoop
 from prefork.dispatcher.options import Options
 from prefork.dispatcher.outbox import Extent
 from prefork.dispatcher.poller import Poller
@@ -77,7 +78,7 @@ class Dispatcher:
         self.traffic = Traffic(self, options, journal, scoreboard, self.disks)
         self.connections: dict[int, Connection] = {}
         self.unfinished_reads: list[Connection] = []
-        self.closed: list[socket.socket | Worker] = []  # their descriptors must not be used again within the same turn
+        self.closed: list[socket.socket | Worker | EventLoop] = []  # their descriptors must not be used again within the same turn
         self.finished = False
         self.close_at = self.drained_at = float("inf")
         self.next_tick = 0.0
@@ -187,32 +188,61 @@ class Dispatcher:
         """A worker is dead. Hear why, if the master has said it, and what it still said itself; then decide about its request."""
         while has_more(self.channel.wire):
             self.poller.guard(self.hear, select.EPOLLIN)
-        while self.poller.watches(worker.wire.fileno()):
-            self.poller.guard(partial(self.listen, worker), select.EPOLLIN)
-            if not has_more(worker.wire):
-                break
+        self._hear_out(worker)
         if not self.poller.watches(worker.pidfd):
             return  # it was retiring, and its last word has let it go
         self.traffic.die_with(worker)
         self._release(worker)
         self.tell_master("released", worker, **self.traffic.bury(worker))
 
+    def lost_loop(self, loop: EventLoop, mask: int) -> None:  # noqa: ARG002 - every callback gets the mask
+        """The same for a worker with an event loop, and each of its requests."""
+        while has_more(self.channel.wire):
+            self.poller.guard(self.hear, select.EPOLLIN)
+        for worker in list(loop.places):
+            self._hear_out(worker)
+        left = list(loop.places)
+        if not left:
+            return  # it was retiring, and its last words have let it go
+        self.traffic.die_with(left[0])
+        for worker in left:
+            self._release(worker)
+            loop.told += filter(None, [self.traffic.bury(worker)])
+        self.tell_master("released", left[0], places=loop.size, told=loop.told)
+
+    def _hear_out(self, worker: Worker) -> None:
+        """Hear what a dead worker has still said."""
+        while self.poller.watches(worker.wire.fileno()):
+            self.poller.guard(partial(self.listen, worker), select.EPOLLIN)
+            if not has_more(worker.wire):
+                break
+
     def part(self, worker: Worker) -> None:
         """Let a retiring worker go: closing its pair is what tells it to leave."""
         self.traffic.forget(worker)
         self._release(worker)
-        self.tell_master("released", worker)
+        if worker.loop is None:
+            self.tell_master("released", worker)
+        elif not worker.loop.places:
+            self.tell_master("released", worker, places=worker.loop.size)
 
     def _release(self, worker: Worker) -> None:
         self.poller.unwatch(worker.wire.fileno())
-        self.poller.unwatch(worker.pidfd)
         self.closed.append(worker)
+        if worker.loop is None:
+            self.poller.unwatch(worker.pidfd)
+            return
+        worker.loop.places.remove(worker)
+        if not worker.loop.places:
+            self.poller.unwatch(worker.loop.pidfd)
+            self.closed.append(worker.loop)
 
     # The master.
 
     def tell_master(self, kind: str, worker: Worker, **more: Any) -> None:
-        """Say something about a worker."""
-        self.channel.send(kind, slot=worker.number, pid=worker.pid, seconds=BEGIN_WITHIN, **more)
+        """Say something about a worker; of one with an event loop, by its first place."""
+        slot = worker.loop.number if worker.loop else worker.number
+        self.channel.send(kind, slot=slot, pid=worker.pid, seconds=BEGIN_WITHIN, **more)
 
     def hear(self, mask: int) -> None:  # noqa: ARG002 - every callback gets the mask
         """The master says something; when it is gone, so is the dispatcher."""
@@ -234,9 +264,7 @@ class Dispatcher:
         elif kind == "options":
             self.traffic.apply(Options.received(order["options"]))
         elif kind == "log":
-            self.journal.sink.replace(descriptors[0])  # which makes it our standard error
-            for worker in self.traffic.everybody():
-                worker.log_to(2)
+            self._switch_log(descriptors[0])
         elif kind == "give up":
             self.traffic.give_up(order["reason"])
         elif kind == "drain":
@@ -245,6 +273,12 @@ class Dispatcher:
             self.close_at = now + order["delay"]
             self.drained_at = self.close_at + order["timeout"]
             self.next_tick = now
+
+    def _switch_log(self, log: int) -> None:
+        self.journal.sink.replace(log)  # which makes it our standard error
+        for worker in self.traffic.everybody():
+            if worker.loop is None or worker is worker.loop.places[0]:
+                worker.log_to(2)
 
     def _condemn(self, order: dict[str, Any]) -> None:
         worker = self.traffic.worker(order["slot"])
@@ -259,19 +293,35 @@ class Dispatcher:
 
     def add(self, order: dict[str, Any], descriptors: list[int]) -> None:
         """A worker is ready: the end of its pair, its pidfd, and the counters of its control group where it has one."""
+        if order["places"]:
+            self._add_loop(order, descriptors)
+            return
         wire, pidfd, *counters = descriptors
         slot = self.scoreboard.slot(order["slot"])
         kind = Keeper if order["pool"] == "websocket" else Worker
         worker = kind(order["slot"], order["name"], order["pid"], slot, socket.socket(fileno=wire), pidfd, *counters)
         if isinstance(worker, Keeper):
             worker.speaks = order["speaks"]
-            worker.loop = slot if worker.speaks else None
-        if order["first"] is not None:
-            worker.loop = self.scoreboard.slot(order["first"])
         self.poller.watch(wire, partial(self.listen, worker), select.EPOLLIN)
         self.poller.watch(pidfd, partial(self.lost, worker), select.EPOLLIN)
         worker.log_to(2)  # it may have been forked before a rotation and be introduced after it
         self.traffic.add(worker)
+
+    def _add_loop(self, order: dict[str, Any], descriptors: list[int]) -> None:
+        """One with an event loop, and the ends of all its pairs."""
+        first, size = order["slot"], order["places"]
+        wires, (pidfd, *counters) = descriptors[:size], descriptors[size:]
+        loop = EventLoop(first, size, order["pid"], self.scoreboard.slot(first), pidfd, counters[0] if counters else None)
+        self.poller.watch(pidfd, partial(self.lost_loop, loop), select.EPOLLIN)
+        for number, wire in enumerate(wires, first):
+            slot = self.scoreboard.slot(number)
+            worker = Worker(number, order["name"], order["pid"], slot, socket.socket(fileno=wire), pidfd, *counters)
+            worker.loop = loop
+            loop.places.append(worker)
+            self.poller.watch(wire, partial(self.listen, worker), select.EPOLLIN)
+        loop.places[0].log_to(2)
+        for worker in list(loop.places):
+            self.traffic.add(worker)
 
     # Time.
 

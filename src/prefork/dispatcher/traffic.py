@@ -77,7 +77,7 @@ class Traffic:
         self.ledger = Ledger(scoreboard)
         self.reader = Reader()
         self.identity = Identity()
-        idle: Idle[Worker] = Idle(lambda each: each.pid if each.loop else None, lambda each: each.turns(time.monotonic_ns()))
+        idle: Idle[Worker] = Idle(lambda each: each.loop, lambda loop: loop.turns(time.monotonic_ns()))
         self.queue: Queue[Exchange, Worker] = Queue(options.queue_size, options.queue_timeout, idle=idle)
         self.answers = Answers(options, journal, self.counters)
         self.shelf = Shelf(options, disks.files, self.answers, self.dispatch)
@@ -300,8 +300,9 @@ class Traffic:
         assert exchange
         exchange.worker = None
         service = time.monotonic() - exchange.assigned
-        if ending.worn and not worker.worn:
-            worker.worn = True
+        process = worker.loop or worker
+        if ending.worn and not process.worn:
+            process.worn = True
             self.loop.tell_master("worn", worker)
         if ending.busy:
             worker.finishing = exchange.number
@@ -323,11 +324,12 @@ class Traffic:
         if isinstance(worker, Keeper):
             self.live.retire(worker)
             return
-        worker.retiring = True
-        self.queue.retire(worker)
-        if worker.exchange is None and not worker.finishing:
-            self.loop.part(worker)
-        else:
+        for each in list(worker.loop.places) if worker.loop else [worker]:
+            each.retiring = True
+            self.queue.retire(each)
+            if each.exchange is None and not each.finishing:
+                self.loop.part(each)
+        if worker.loop.places if worker.loop else worker.exchange:
             self.loop.tell_master("withdrawn", worker)
         self.serve()  # what it was kept for may be another worker's now
 
@@ -360,11 +362,10 @@ class Traffic:
 
     def _doom(self, worker: Worker, sentence: Sentence) -> None:
         """Those who share its loop die with a worker: all of them of one cause, which one incident tells of."""
-        if worker.loop:
-            for other in self.workers.values():
-                if other.pid == worker.pid and not other.fate:
-                    other.fate = sentence
-                    self.queue.retire(other)
+        for other in worker.loop.places if worker.loop else ():
+            if not other.fate:
+                other.fate = sentence
+                self.queue.retire(other)
 
     def bury(self, worker: Worker) -> dict[str, Any]:
         """A worker is dead and has said all it said: decide about its request. Returns what the master may want to know of it."""
@@ -398,6 +399,8 @@ class Traffic:
         for worker in self.workers.values():
             if worker.stuck(now):
                 self.loop.tell_master("stuck", worker)
+            elif worker.loop and worker is worker.loop.places[0] and worker.loop.stuck(time.monotonic_ns()):
+                self.loop.tell_master("deaf", worker)
         self.live.tick(now)
         self._show(now)
 

@@ -7,16 +7,16 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from prefork import cgroups
 from prefork.messages import DONTWAIT, GONE, LOG, send
-from prefork.scoreboard import BEGUN, TURNED
+from prefork.scoreboard import BEGUN
 
 if TYPE_CHECKING:
     import socket
 
     from prefork.dispatcher.exchange import Exchange
+    from prefork.dispatcher.loops import EventLoop
     from prefork.messages import Ending
     from prefork.scoreboard import Slot
 
-TURNS_WITHIN = 100_000_000  # nanoseconds since its last turn after which a loop counts as held up
 BEGIN_WITHIN = 1.0  # seconds from the hand-over to the application's start
 
 
@@ -29,7 +29,7 @@ class Sentence(NamedTuple):
 
 
 class Worker:
-    """One HTTP worker, or one of the places of a worker with an event loop, whose first slot is `loop`.
+    """One HTTP worker, or one of the places of a worker with an event loop, which has the process.
 
     `retiring`: it gets no further request, and its pair is closed as soon as it has none. `counters` is what the kernel counts of
     its control group (`cgroups.open_counters`), None where it has none.
@@ -64,7 +64,7 @@ class Worker:
         self.pidfd = pidfd
         self.counters = counters
         self.exchange: Exchange | None = None
-        self.loop: Slot | None = None
+        self.loop: EventLoop | None = None
         self.finishing = 0  # the number of a request that it has answered and still works for
         self.fate: Sentence | None = None  # another one of its loop is condemned, or has died: it dies with that
         self.retiring = False
@@ -75,10 +75,6 @@ class Worker:
     def give(self, message: bytes, descriptors: list[int]) -> None:
         """Send it a request. Raises OSError when it is gone."""
         send(self.wire, message, descriptors, DONTWAIT)
-
-    def turns(self, now: int) -> bool:
-        """Whether its event loop takes what it is given (`now` in monotonic nanoseconds)."""
-        return self.loop is not None and now - self.loop.words[TURNED] < TURNS_WITHIN
 
     def tell_gone(self) -> None:
         """Have an application hear that its client has left. Only those with a loop can."""
@@ -113,6 +109,8 @@ class Worker:
     def close(self) -> None:
         """Let go of its descriptors; the worker sees the end of its pair and leaves."""
         self.wire.close()
+        if self.loop:
+            return
         os.close(self.pidfd)
         if self.counters is not None:
             os.close(self.counters)

@@ -234,15 +234,30 @@ class Crew:
 
     def introduce(self, worker: Worker) -> None:
         """Give the dispatcher its ends of the pairs, if it feeds the worker: from now on that gets requests."""
+        if worker.looped:
+            self._introduce_loop(worker)
+            return
         for slot in worker.slots:
             if self.dispatcher and worker.pool.fed and slot in self.ends:
                 with self.ends.pop(slot) as end:
                     descriptors = [end.fileno(), self.pidfds[worker.slot], *self.fuses.counters(worker.pid)]
-                    told = {"slot": slot, "pool": worker.pool.name, "name": worker.place_name(slot), "pid": worker.pid}
-                    first = worker.slot if worker.looped else None
-                    self.dispatcher.send("add", descriptors, first=first, speaks=worker.speaks, **told)
+                    told = {"slot": slot, "pool": worker.pool.name, "name": worker.pool.place_name(slot), "pid": worker.pid}
+                    self.dispatcher.send("add", descriptors, places=0, speaks=worker.speaks, **told)
                 self.unreleased.add(slot)
                 worker.reachable.add(slot)
+
+    def _introduce_loop(self, worker: Worker) -> None:
+        """All places of a worker with an event loop come and go at once, in one message."""
+        if not self.dispatcher or worker.slot not in self.ends:
+            return
+        ends = [self.ends.pop(slot) for slot in worker.slots]
+        descriptors = [*(end.fileno() for end in ends), self.pidfds[worker.slot], *self.fuses.counters(worker.pid)]
+        told = {"slot": worker.slot, "pool": worker.pool.name, "name": worker.name, "pid": worker.pid}
+        self.dispatcher.send("add", descriptors, places=len(ends), **told)
+        for end in ends:
+            end.close()
+        self.unreleased.update(worker.slots)
+        worker.reachable.add(worker.slot)
 
     def ask_for_stacks(self, worker: Worker) -> None:
         """Have a worker write what its threads do; a stopped one does not, until it goes on."""
@@ -290,13 +305,13 @@ class Crew:
         self.journal.emit(WorkerRetiring(worker.name, worker.pid, reason))
         worker.to(State.RETIRING, now)
         if self.dispatcher:
-            for slot in self.unreleased.intersection(worker.slots):
+            for slot in self.unreleased.intersection([worker.slot] if worker.looped else worker.slots):
                 self.dispatcher.send("retire", slot=slot)
         self._let_go(worker, now)
 
-    def released(self, slot: int, pid: int, now: float) -> None:
-        """The dispatcher has closed a pair and will not read its slot again."""
-        self.unreleased.discard(slot)
+    def released(self, slot: int, pid: int, now: float, places: int = 1) -> None:
+        """The dispatcher has closed a pair, or so many in a row, and will not read their slots again."""
+        self.unreleased.difference_update(range(slot, slot + places))
         worker = self.find(slot, pid)
         if worker:
             worker.reachable.discard(slot)

@@ -73,10 +73,6 @@ class Worker:
         """Whether its requests share an event loop."""
         return self.concurrency > 0
 
-    def place_name(self, slot: int) -> str:
-        """What logs call one of its places: those of a loop are one worker."""
-        return self.name if self.looped else self.pool.place_name(slot)
-
     @property
     def name(self) -> str:
         """What logs and process titles call it: `http.3`, or `http.1-8` for eight threads."""

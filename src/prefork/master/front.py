@@ -96,7 +96,7 @@ class Front:
             if self.master.stopping:
                 self.master.stopping.dispatcher_drained(self.master, said["unfinished"])
         elif said["kind"] == "released":
-            self.master.crew.released(said["slot"], said["pid"], time.monotonic())
+            self.master.crew.released(said["slot"], said["pid"], time.monotonic(), said.get("places", 1))
             self.master.inquest.hear(said["slot"], said["pid"], said)
         elif said["kind"] in {"condemned", "acquitted"}:
             self.master.enforcer.answered(said["pid"], said)
@@ -113,7 +113,7 @@ class Front:
             worker.reachable.discard(said["slot"])
         elif said["kind"] == "faulty":
             self.master.enforcer.end(worker, "faulty", "it wrote to its pair what no worker writes", now)
-        elif self._is_stuck(worker):
+        elif self._is_stopped(worker) if said["kind"] == "deaf" else self._is_stuck(worker):
             reason = f"it did not begin its request within {said['seconds']:g} s"
             if self.master.enforcer.end(worker, "stuck", reason, now):
                 self.master.journal.emit(WorkerStuck(worker.name, worker.pid, said["seconds"]))
@@ -124,10 +124,13 @@ class Front:
         One that runs has only not got the processor yet, a thread waits for the interpreter that another one holds, and a loop may
         be held up by another request, whose limits count.
         """
-        state = state_of(worker.pid)
         if worker.looped and any(task_of(self.master.scoreboard.slot(slot)) for slot in worker.slots):
-            return state in STOPPED
-        return not worker.threads and state != "R"
+            return self._is_stopped(worker)
+        return not worker.threads and state_of(worker.pid) != "R"
+
+    def _is_stopped(self, worker: Worker) -> bool:
+        """Whether one whose event loop does not turn has been stopped; it may only be in one long step of the application's."""
+        return state_of(worker.pid) in STOPPED
 
     def died(self, process: Helper, death: Death) -> None:
         """It is dead: its workers finish and leave, and both are started again."""

@@ -133,7 +133,7 @@ class Inquest:
         if case:
             self._note(case, slot, said)
             self._close_if_told(case)
-        elif "status" in said and self.master.crew.find(slot, pid):
+        elif ("status" in said or "told" in said) and self.master.crew.find(slot, pid):
             self.words[slot, pid] = said
 
     def forget(self, worker: Worker) -> None:
@@ -149,9 +149,8 @@ class Inquest:
             self.kills, self.counted_at = kernel_kills(), now
 
     def _note(self, case: Case, place: int, said: dict[str, Any]) -> None:
-        case.places.discard(place)
-        if "status" in said:
-            case.told.append(said)
+        case.places.difference_update(range(place, place + said.get("places", 1)))
+        case.told += (each for each in said.get("told", [said]) if "status" in each)
 
     def _close_if_told(self, case: Case) -> None:
         if not case.places:

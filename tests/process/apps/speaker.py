@@ -122,7 +122,7 @@ async def pours(scope: Scope, receive: Receive, send: Send) -> None:
 async def blocks(scope: Scope, receive: Receive, send: Send) -> None:
     """Holds the whole loop."""
     await accepted(receive, send)
-    Path(parse_qs(scope["query_string"].decode())["gate"][0]).read_bytes()  # noqa: ASYNC240 - what is tried
+    Path(parse_qs(scope["query_string"].decode())["gate"][0]).read_bytes()
     await send({"type": "websocket.send", "text": "on"})
     await receive()
 

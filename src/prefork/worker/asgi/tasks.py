@@ -12,6 +12,7 @@ import signal
 from typing import TYPE_CHECKING, Any
 
 from prefork.kernel import STACKS
+from prefork.worker.traces import OURS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -36,10 +37,11 @@ def write(descriptor: int, tasks: Iterable[asyncio.Task[Any]]) -> None:
 
 
 def frames(awaited: Any) -> Iterator[str]:
-    """The lines in which a coroutine and all that it awaits stand, the outermost first."""
+    """The lines in which a coroutine and all that it awaits stand, the outermost first, without our own."""
     for _ in range(MOST_FRAMES):
         frame, following = next(((getattr(awaited, f), getattr(awaited, a)) for f, a in CHAIN if hasattr(awaited, f)), (None, None))
         if frame is None:
             return
-        yield f'  File "{frame.f_code.co_filename}", line {frame.f_lineno} in {frame.f_code.co_name}'
+        if not frame.f_code.co_filename.startswith(OURS):
+            yield f'  File "{frame.f_code.co_filename}", line {frame.f_lineno} in {frame.f_code.co_name}'
         awaited = following

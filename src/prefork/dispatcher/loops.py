@@ -1,0 +1,52 @@
+"""A worker process with an event loop, seen from here: its places are workers like others, and come, go and die together."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, Any
+
+from prefork.scoreboard import TURNED
+
+if TYPE_CHECKING:
+    from prefork.dispatcher.workers import Worker
+    from prefork.scoreboard import Slot
+
+STUCK_AFTER = 1_000_000_000  # nanoseconds
+TURNS_WITHIN = 100_000_000  # nanoseconds since its last turn after which a loop counts as held up
+
+
+def turns(words: memoryview, now: int) -> bool:
+    """Whether the event loop of the worker with these words in its slot takes what it is given (`now` in monotonic nanoseconds)."""
+    return now - words[TURNED] < TURNS_WITHIN
+
+
+class EventLoop:
+    """`slot` is that of its first place, `number` its number, `size` how many places there were; `places` are those still here.
+
+    `told` is what the deaths of places have come to.
+    """
+
+    def __init__(self, number: int, size: int, pid: int, slot: Slot, pidfd: int, counters: int | None) -> None:
+        self.number = number
+        self.size = size
+        self.pid = pid
+        self.words = slot.words
+        self.pidfd = pidfd
+        self.counters = counters
+        self.places: list[Worker] = []
+        self.told: list[dict[str, Any]] = []
+        self.worn = False  # one of them has asked for a replacement, and the master knows
+
+    def turns(self, now: int) -> bool:
+        """Whether it takes what it is given (`now` in monotonic nanoseconds)."""
+        return turns(self.words, now)
+
+    def stuck(self, now: int) -> bool:
+        """Whether it has not turned for so long that its process may have been stopped."""
+        return now - self.words[TURNED] > STUCK_AFTER
+
+    def close(self) -> None:
+        """Let go of the process; its pairs are those of the places."""
+        os.close(self.pidfd)
+        if self.counters is not None:
+            os.close(self.counters)
