@@ -18,6 +18,8 @@ from prefork.testing import Server
 
 from .environments import HERE
 
+pytestmark = pytest.mark.timeout(300)  # the environment is made on first use
+
 FRAMEWORKS = HERE / "frameworks"
 
 
