@@ -56,6 +56,7 @@ def snapshot(master: Master) -> dict[str, Any]:
         "uptime": round(now - master.started, 3),
         "generation": master.generation,
         "app": master.settings.subject,
+        "plan": master.settings.plan,
         "addresses": master.addresses,
         "threads": master.settings.threads if master.settings.threaded else None,
         **places(master, HTTP),

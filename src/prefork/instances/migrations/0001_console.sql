@@ -56,14 +56,13 @@ CREATE TABLE audit (
 ) STRICT;
 CREATE INDEX audit_of_instance ON audit (instance_id, id);
 
--- Each saving of settings: what it changed (JSON: option, then old and new text), and how it went.
+-- Each saving of settings: what it changed (JSON: by option, old and new text; null where the file does not have it), how it went.
 CREATE TABLE changes (
     id          INTEGER PRIMARY KEY,
     instance_id TEXT NOT NULL REFERENCES instances ON DELETE CASCADE,
     at          REAL NOT NULL,
     who         TEXT NOT NULL,
     options     TEXT NOT NULL,
-    manner      TEXT NOT NULL CHECK (manner IN ('reload', 'restart')),
     state       TEXT NOT NULL CHECK (state IN ('running', 'done', 'rolled back', 'failed')),
     message     TEXT NOT NULL DEFAULT '',
     ended_at    REAL,
