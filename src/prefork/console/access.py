@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import base64
 import hmac
+import math
 from typing import TYPE_CHECKING, Annotated
 
 from fastapi import Depends, Request
@@ -58,7 +59,7 @@ def keep_pace(request: Request, desk: Desk, who: str) -> None:
     """Raises ProblemError where somebody asks too often."""
     wait = desk.pace.take(f"{who}@{client_of(request)}")
     if wait:
-        headers = {"Retry-After": str(int(wait) + 1)}
+        headers = {"Retry-After": str(math.ceil(wait))}
         raise ProblemError(429, "too many requests; 20 a second are answered", "rate-limit", headers)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Annotated
 from urllib.parse import urlsplit
 
@@ -47,8 +48,9 @@ def enter(desk: AtDesk, client: str, name: str, password: str) -> users.User:
     keys = (f"{name.lower()}@{client}", client)
     wait = desk.attempts.wait(*keys)
     if wait:
-        headers = {"Retry-After": str(int(wait) + 1)}
-        raise ProblemError(429, f"too many wrong passwords; try again in {int(wait) + 1} s", "back-off", headers)
+        seconds = math.ceil(wait)
+        said = f"too many wrong passwords; try again in {seconds} s"
+        raise ProblemError(429, said, "back-off", {"Retry-After": str(seconds)})
     found = users.recognise(desk.db, name, password)
     if found is None:
         desk.attempts.failed(*keys)

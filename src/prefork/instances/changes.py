@@ -114,17 +114,18 @@ def imagined(reading: Reading, changes: Mapping[str, str | None]) -> Settings:
     try:
         return reading.settings(flags)
     except ConfigurationError as error:
-        sentences: dict[str, str] = {}
-        for problem in error.problems:
-            name = next(
-                (name for name in OPTIONS if problem.place in {name, OPTIONS[name].flag, OPTIONS[name].spelled("False")}), ""
-            )
-            sentences[name or problem.place] = problem.sentence
+        sentences = {option_at(problem.place): problem.sentence for problem in error.problems}
         settings = error.settings
         most = PLANS[settings.plan] if settings.plan else None
         if most is not None and settings.workers > most and "workers" in sentences and "workers" not in error.broken:
             raise BeyondPlan(sentences) from None
         raise Invalid(sentences) from None
+
+
+def option_at(place: str) -> str:
+    """The option that a problem is about: its place is a flag, or ends in the option's name."""
+    last = place.rpartition(": ")[2]
+    return next((name for name, each in OPTIONS.items() if last in {name, each.flag}), last)
 
 
 def begin(db: Database, server: Local, instance: str, who: str, intent: Intent, undoes: int | None = None) -> Change:

@@ -22,13 +22,14 @@ if TYPE_CHECKING:
 router = APIRouter(tags=["usage"])
 MOST_STREAMS = 64
 EVENT_STREAM = "text/event-stream"
+SCHEMA = {"type": "object", "properties": {"event": {"enum": ["status", "unreachable"]}, "data": {"type": "string"}}}
 
 
 @router.get(
     "/instances/{instance_id}/events",
     response_class=StreamingResponse,
     responses={
-        200: {"content": {EVENT_STREAM: {"schema": {"type": "string"}}}, "description": "`status` events, or `unreachable`."}
+        200: {"content": {EVENT_STREAM: {"itemSchema": SCHEMA}}, "description": "`status` or `unreachable`, JSON in `data`."}
     },
 )
 async def follow(
