@@ -2,8 +2,14 @@
 
 import json
 import math
+import os
+import pty
+import select
+import signal
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from prometheus_client.parser import text_string_to_metric_families as parsed
@@ -66,3 +72,56 @@ def test_metrics_and_routes_of_a_server(echo: Echo) -> None:
         said = prefork(server, "routes")
         assert "GET /orders/{id}/echo" in said
         assert max(map(len, said.splitlines())) <= 120
+
+
+def test_top_says_a_line_of_json_each_time(echo: Echo) -> None:
+    with echo(workers=2) as server, Wire(server) as wire:
+        command = [sys.executable, "-m", "prefork", "top", "--interval", "0.3", "--data-dir", server.data_dir]
+        with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as top:
+            assert top.stdout
+            while not (said := json.loads(top.stdout.readline()))["routes"]:
+                assert (said["state"], said["wanted"]) == ("running", 2)
+                assert wire.get().status == 200
+            assert said["routes"][0]["path"] == "/echo"
+            assert said["requests"] > 0
+            top.send_signal(signal.SIGINT)
+        assert top.returncode == 0
+
+
+def test_top_is_a_screen_that_keys_steer(echo: Echo) -> None:
+    with echo(workers=2) as server, terminal() as (ours, theirs):
+        command = [sys.executable, "-m", "prefork", "top", "--data-dir", server.data_dir]
+        size = {"TERM": "xterm", "COLUMNS": "80", "LINES": "24"}
+        with subprocess.Popen(command, stdin=theirs, stdout=theirs, stderr=theirs, env={**os.environ, **size}) as top:
+            seen = Seen(ours)
+            seen.until(b"q quit  w workers")
+            os.write(ours, b"w")
+            seen.until(b"http.2")
+            os.write(ours, b"p")
+            seen.until(b"go on")
+            os.write(ours, b"q")
+            seen.until(b"\x1b[?1049l")  # the screen that was there before
+        assert top.returncode == 0
+
+
+@contextmanager
+def terminal() -> Iterator[tuple[int, int]]:
+    """Both ends of one."""
+    ends = pty.openpty()
+    yield ends
+    for end in ends:
+        os.close(end)
+
+
+class Seen:
+    """What a terminal has shown."""
+
+    def __init__(self, terminal: int) -> None:
+        self.terminal = terminal
+        self.text = b""
+
+    def until(self, part: bytes) -> None:
+        while part not in self.text:
+            assert select.select([self.terminal], [], [], 30)[0], self.text
+            self.text += os.read(self.terminal, 65536)
+        self.text = self.text.partition(part)[2]
