@@ -90,7 +90,7 @@ def prefork(log_level: str, **limits: float | str) -> Callable[[Launch], list[st
             options |= {"max-body-size": "2G", "static": f"/files={launch.files}"}
         options |= {name.replace("_", "-"): value for name, value in limits.items()}
         flags = [text for name, value in options.items() for text in (f"--{name}", str(value))]
-        return [str(PREFORK / "prefork"), "serve", f"{launch.module}:app", *flags]
+        return [str(PREFORK / "prefork"), "serve", f"{launch.module}:app", "--no-console", *flags]
 
     return command
 

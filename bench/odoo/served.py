@@ -42,7 +42,7 @@ def own(installation: Installation, configuration: Path) -> list[str]:
 def prefork(installation: Installation, configuration: Path) -> list[str]:
     """Prefork."""
     which = ["--odoo", str(installation.tree), "--python", str(installation.python)]
-    return [str(PREFORK / "prefork"), "serve", "-c", str(configuration), *which]
+    return [str(PREFORK / "prefork"), "serve", "-c", str(configuration), "--no-console", *which]
 
 
 SERVERS: dict[str, Callable[[Installation, Path], list[str]]] = {"Odoo's own": own, "Prefork": prefork}

@@ -60,7 +60,7 @@ def prefork(directory: Path, _address: str) -> list[list[str]]:
         "max-cron-threads": WORKERS, "data-dir": directory / "data", "http-port": free_port(),
     }  # fmt: skip
     flags = [text for name, value in options.items() for text in (f"--{name}", str(value))]
-    return [[str(PREFORK / "prefork"), "serve", "hello:app", "--no-http-enable", *flags]]
+    return [[str(PREFORK / "prefork"), "serve", "hello:app", "--no-http-enable", "--no-console", *flags]]
 
 
 def procrastinate(_directory: Path, _address: str) -> list[list[str]]:

@@ -100,6 +100,11 @@ def states(told: Told) -> Iterator[Sample]:
     yield from (({"state": state}, state == told["state"]) for state in SERVER_STATES)
 
 
+def classes(told: Told) -> Iterator[Sample]:
+    """Answers by the first digit of their status."""
+    yield from (({"class": name}, count) for name, count in told["dispatcher"]["classes"].items())
+
+
 def places(key: str) -> Callable[[Told], Iterable[Sample]]:
     """`wanted` or `ready` of each pool."""
     return lambda told: (({"pool": pool}, told[key] if pool == "http" else told[pool][key]) for pool in POOLS)
@@ -164,6 +169,7 @@ FAMILIES = (
     Family("prefork_connections", GAUGE, "Connections of clients that the dispatcher has.", one("dispatcher", "connections")),
     Family("prefork_websocket_connections", GAUGE, "Connections of the websocket workers.", one("websocket", "connections")),
     Family("prefork_requests_total", COUNTER, "Requests that were answered.", one("dispatcher", "requests")),
+    Family("prefork_answers_total", COUNTER, "Answers by the class of their status.", classes),
     Family("prefork_requests_retried_total", COUNTER, "Requests that went to another worker.", one("dispatcher", "retried")),
     Family("prefork_requests_failed_total", COUNTER, "Requests that no worker answered.", one("dispatcher", "failed")),
     Family("prefork_requests_refused_total", COUNTER, "Requests that could not be read.", one("dispatcher", "refused")),

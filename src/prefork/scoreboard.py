@@ -27,8 +27,9 @@ FOREVER = (1 << 63) - 1  # nanoseconds: what ALLOWED says of a route without a l
 REQUEST, BEGUN_AT, REQUESTS, SIZE, WAITING_SINCE, CPU_AT, ALLOWED, RESIDENT_AT, OPEN = range(9)
 # The dispatcher's words: how long the queue is and since when its head waits; totals since the server's start; when its
 # loop last turned (monotonic nanoseconds); how many requests their clients have left before any worker had them. SPENT is how many
-# nanoseconds all workers together have had requests by SHOWN_AT (monotonic nanoseconds, 0 while the two change).
-QUEUED, OLDEST, CONNECTIONS, ANSWERED, RETRIED, FAILED, REFUSED, BUSY, TURNED_AT, ABANDONED, SPENT, SHOWN_AT = range(12)
+# nanoseconds all workers together have had requests by SHOWN_AT (monotonic nanoseconds, 0 while the two change). CLASSES is the
+# first of four: answers of the status 2xx, 3xx, 4xx and 5xx since the server's start.
+QUEUED, OLDEST, CONNECTIONS, ANSWERED, RETRIED, FAILED, REFUSED, BUSY, TURNED_AT, ABANDONED, SPENT, SHOWN_AT, CLASSES = range(13)
 
 LANES = 16  # the declared ones in their order, and behind them that of all other requests
 BUCKETS = 104  # of a histogram; histogram.py knows which durations each one counts

@@ -37,7 +37,7 @@ class Server:
 
     def start(self) -> None:
         self.log.unlink(missing_ok=True)
-        self.process = subprocess.Popen(prefork("serve", "-c", "/payload/prefork.conf", *self.flags))
+        self.process = subprocess.Popen(prefork("serve", "-c", "/payload/prefork.conf", "--no-console", *self.flags))
         await_fact(lambda: self.process.poll() is not None or self.events("server_ready"), "an end of the start")
         assert self.process.poll() is None, "it did not start"
 
@@ -193,7 +193,7 @@ LITTLE = """[Service]
 MemoryHigh=304M
 MemoryMax=320M
 ExecStart=
-ExecStart=/usr/bin/python3 -m prefork serve -c /payload/prefork.conf --limit-memory-soft 0 --limit-memory-hard 0
+ExecStart=/usr/bin/python3 -m prefork serve -c /payload/prefork.conf --no-console --limit-memory-soft 0 --limit-memory-hard 0
 """
 
 

@@ -3,13 +3,13 @@
 This room imports no other. It reads one file and looks at this machine; it never starts, creates or prints anything.
 """
 
-from prefork.config.checks import for_development, in_vain, unservable, warnings
+from prefork.config.checks import for_development, in_vain, is_loopback, unservable, warnings
 from prefork.config.kinds import UNIX
 from prefork.config.layers import load, locate
 from prefork.config.machine import Machine, read_machine
 from prefork.config.option import Option
 from prefork.config.problems import ConfigurationError, Problem, Source
-from prefork.config.settings import CONTROL_SOCKET, OPTIONS, Settings, restart_needed
+from prefork.config.settings import CONTROL_SOCKET, OPTIONS, Origin, Settings, restart_needed
 
 __all__ = [
     "CONTROL_SOCKET",
@@ -18,11 +18,13 @@ __all__ = [
     "ConfigurationError",
     "Machine",
     "Option",
+    "Origin",
     "Problem",
     "Settings",
     "Source",
     "for_development",
     "in_vain",
+    "is_loopback",
     "load",
     "locate",
     "read_machine",

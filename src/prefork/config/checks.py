@@ -145,6 +145,22 @@ def bus_in_file(settings: Settings) -> Iterator[str]:
         yield "it needs PostgreSQL, and the store is a SQLite file here; name a database in store_dsn, or leave the bus off"
 
 
+def exposed(settings: Settings) -> Iterator[str]:
+    """Who logs in over an open network gives the password to all who listen."""
+    protected = settings.console_certificate or settings.console_proxies or settings.console_insecure
+    if settings.console and not protected and not is_loopback(settings.console_interface):
+        means = "set console_certificate, name the proxy that brings TLS in console_proxies, or say console_insecure = True"
+        yield f"{settings.console_interface} can be reached by others, and passwords would travel unencrypted; {means}"
+
+
+def is_loopback(interface: str) -> bool:
+    """Whether only this machine reaches an address."""
+    try:
+        return ipaddress.ip_address(interface).is_loopback
+    except ValueError:
+        return interface == "localhost"
+
+
 def covered(settings: Settings) -> Iterator[str]:
     """The kernel refuses an address beside the one that stands for all of its kind."""
     for every, version in (("0.0.0.0", 4), ("::", 6)):  # noqa: S104 - compared, not bound
@@ -248,6 +264,7 @@ CONTRADICTIONS: tuple[tuple[tuple[str, ...], Callable[[Settings], Iterator[str]]
     (("workers", "plan", "http_enable"), above_plan),
     (("lanes", "workers"), crowded),
     (("http_interface",), covered),
+    (("console_interface", "console", "console_certificate", "console_proxies", "console_insecure"), exposed),
     (("session_store", "workers"), unshared),
     (("store_dsn", "workers"), many_writers),
     (("session_store", "store_dsn"), sessions_in_file),

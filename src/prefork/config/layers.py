@@ -21,7 +21,7 @@ from prefork.config.option import Surroundings
 from prefork.config.problems import ConfigurationError, Problem, Source
 from prefork.config.reader import OPTIONS as OPTIONS_SECTION
 from prefork.config.reader import Reading, read_file
-from prefork.config.settings import NAMES, OPTIONS, Settings
+from prefork.config.settings import NAMES, OPTIONS, Origin, Settings
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -71,6 +71,7 @@ def load(file: Path | None, flags: Mapping[str, str], environ: Mapping[str, str]
         host_told=draft.host_told,
         sources=draft.sources,
         remarks=tuple(draft.remarks),
+        origin=Origin(file, dict(flags), cwd),
         surroundings=Surroundings(cwd, environ),
     )
     draft.problems += contradictions(settings, draft.broken)

@@ -8,11 +8,24 @@ from __future__ import annotations
 import os
 from dataclasses import InitVar, dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from prefork.config.dsn import SQLITE
 from prefork.config.embedded import address_in
-from prefork.config.groups import GROUPS, HTTP, Application, Limits, Live, Logging, Process, Sessions, Store, Timeouts, Workers
+from prefork.config.groups import (
+    GROUPS,
+    HTTP,
+    Application,
+    Console,
+    Limits,
+    Live,
+    Logging,
+    Process,
+    Sessions,
+    Store,
+    Timeouts,
+    Workers,
+)
 from prefork.config.option import Derived, Option, Surroundings, declared
 from prefork.config.problems import DEFAULT, Problem, Source
 
@@ -26,14 +39,22 @@ OPTIONS: dict[str, Option] = {each.name: each for group in GROUPS for each in de
 NAMES: dict[str, str] = {name: each.name for each in OPTIONS.values() for name in (each.name, *each.aliases)}
 
 
+class Origin(NamedTuple):
+    """What settings were read from, so that they can be read again: as it was given on the command line."""
+
+    file: Path | None
+    flags: Mapping[str, str]
+    cwd: Path
+
+
 @dataclass(frozen=True, kw_only=True)
-class Settings(Sessions, Process, Logging, Store, Timeouts, Limits, Live, HTTP, Workers, Application):
+class Settings(Console, Sessions, Process, Logging, Store, Timeouts, Limits, Live, HTTP, Workers, Application):
     """One attribute per option; times are seconds (float), sizes bytes (int).
 
     `file` is the one that was read. `host_options` and `host_sections` are the application's own keys and sections, as written;
     `host_told` are those that the application does not find in the file, because they come from elsewhere, or not as they are
     meant, because a comment is behind them.
-    `remarks` are warnings that came up while reading.
+    `remarks` are warnings that came up while reading, `origin` is what they were read from.
     """
 
     host_options: Mapping[str, str] = field(default_factory=dict, repr=False)
@@ -42,6 +63,7 @@ class Settings(Sessions, Process, Logging, Store, Timeouts, Limits, Live, HTTP, 
     file: Path | None = field(default=None, repr=False, compare=False)
     sources: Mapping[str, Source] = field(default_factory=dict, repr=False, compare=False)
     remarks: tuple[Problem, ...] = field(default=(), repr=False, compare=False)
+    origin: Origin | None = field(default=None, repr=False, compare=False)
     surroundings: InitVar[Surroundings | None] = None
 
     def __post_init__(self, surroundings: Surroundings | None) -> None:

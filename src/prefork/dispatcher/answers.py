@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from prefork.dispatcher.paths import Paths
 from prefork.dispatcher.replies import failure
 from prefork.events import RequestFailed
-from prefork.scoreboard import ANSWERED, FAILED
+from prefork.scoreboard import ANSWERED, CLASSES, FAILED
 
 if TYPE_CHECKING:
     from prefork.dispatcher.exchange import Exchange
@@ -59,6 +59,8 @@ class Answers:
     def account(self, exchange: Exchange, status: int, sent: int, worker: str, ending: Ending | None = None) -> None:
         """Enter a whole answer. `sent` is in bytes; an `ending` tells what a worker spent on it."""
         self.counters.words[ANSWERED] += 1
+        if 200 <= status < 600:
+            self.counters.words[CLASSES - 2 + status // 100] += 1
         # A health check that fails is worth its line.
         if self.options.access_log and (status >= 400 or self.unlogged.find(exchange.head.target) is None):
             self.journal.note(exchange.entry(status, sent, worker, ending))

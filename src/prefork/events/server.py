@@ -57,6 +57,43 @@ class ControlUnavailable(Event):
 
 
 @dataclass(frozen=True, slots=True)
+class ConsoleUnavailable(Event):
+    """The console does not run, and is not tried again; the server runs without it."""
+
+    reason: str
+    level = "warning"
+    wording = "There is no console: {reason}"
+
+
+@dataclass(frozen=True, slots=True)
+class ConsoleReady(Event):
+    """The console answers."""
+
+    address: str
+    wording = "The console is at {address}"
+
+
+@dataclass(frozen=True, slots=True)
+class ConsoleDied(Event):
+    """The console's process has ended, and is started again; nothing else notices."""
+
+    reason: str
+    delay: float
+    level = "warning"
+    wording = "The console has ended, it is tried again in {delay} s: {reason}"
+
+
+@dataclass(frozen=True, slots=True)
+class AdministratorMade(Event):
+    """The console has made its first account. The password is said here, once, and kept nowhere."""
+
+    user: str
+    password: str
+    level = "warning"
+    wording = "The console's first account is {user} with the password {password}; log in and choose another"
+
+
+@dataclass(frozen=True, slots=True)
 class ServerReady(Event):
     """All wanted workers were ready for the first time."""
 

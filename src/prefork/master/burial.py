@@ -48,6 +48,8 @@ class Burial:
                 master.templates.buried(death)
             elif master.watch.owns(death.pid):
                 master.watch.died(death)
+            elif master.console.owns(death.pid):
+                master.console.died(death)
             elif death.pid in master.spies.pids():
                 master.spies.died(death)
             elif master.database.owns(death.pid):
@@ -79,13 +81,14 @@ class Burial:
         helpers = [
             *master.templates.running(),
             *master.templates.leaving.values(),
-            *filter(None, [master.front.process, master.watch.process]),
+            *filter(None, [master.front.process, master.watch.process, master.console.process]),
         ]
         database = [master.database.process.pid] if master.database.process else []
         return {
             *(worker.pid for worker in master.crew.all()),
             *(helper.pid for helper in helpers),
             *master.watch.leaving,
+            *master.console.leaving,
             *master.spies.pids(),
             *database,
         }

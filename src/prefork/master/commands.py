@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
 
     Answer = Callable[[dict[str, Any]], None]
 
+PREFIX = "PREFORK_"
+PLACES = ("HOME", "ODOO_RC", "XDG_DATA_HOME")  # what defaults depend on
 POOLS_BY_NAME = {pool.name: pool for pool in POOLS}
 
 
@@ -35,13 +38,18 @@ def command(master: Master, request: dict[str, Any], answer: Answer) -> None:
         master.reload_code(answer)
     elif name == "scale":
         scale(master, request.get("pool", HTTP.name), request.get("workers"), answer)
+    elif name == "retire":
+        replace(master, request.get("pid"), answer)
+    elif name == "origin":
+        answer({"ok": True, **origin(master)})
     elif name == "stacks":
         master.inquiry.begin(answer)
     elif name == "stop":
         master.stop("stop command")
         answer({"ok": True})
     else:
-        answer({"ok": False, "error": f"there is no command {name!r}: use status, routes, metrics, reload, scale, stacks or stop"})
+        known = "status, routes, metrics, reload, scale, retire, stacks, origin or stop"
+        answer({"ok": False, "error": f"there is no command {name!r}: use {known}"})
 
 
 def scale(master: Master, name: object, workers: object, answer: Answer) -> None:
@@ -56,6 +64,26 @@ def scale(master: Master, name: object, workers: object, answer: Answer) -> None
     else:
         master.scale(pool.name, workers)
         answer({"ok": True, "pool": pool.name, "workers": workers})
+
+
+def replace(master: Master, pid: object, answer: Answer) -> None:
+    """Have a worker replaced: it finishes what it does, and leaves when another one is ready in its place."""
+    worker = next((worker for worker in master.crew.ready() if worker.pid == pid), None)
+    if worker is None:
+        answer({"ok": False, "error": f"no worker with the pid {pid!r} is ready; it may have left just now"})
+    else:
+        worker.worn = True
+        answer({"ok": True, "worker": worker.name, "pid": worker.pid})
+
+
+def origin(master: Master) -> dict[str, Any]:
+    """What the settings were read from, for those who read them again; the socket is for our own account only."""
+    found = master.settings.origin
+    environ = {name: text for name, text in os.environ.items() if name.startswith(PREFIX) or name in PLACES}
+    if found is None:
+        return {"file": None, "flags": {}, "cwd": "/", "environ": environ}
+    file = None if found.file is None else str(found.file)
+    return {"file": file, "flags": dict(found.flags), "cwd": str(found.cwd), "environ": environ}
 
 
 def excess(master: Master, pool: Pool, workers: int) -> str:

@@ -17,12 +17,15 @@ SHARES = {"p50": 0.5, "p95": 0.95, "p99": 0.99}
 
 
 def lanes(declared: tuple[Lane, ...], scoreboard: Scoreboard, now: float) -> dict[str, Any]:
-    """Times in seconds; those of all lanes together are `wait` and `service`."""
+    """Times in seconds; those of all lanes together are `wait` and `service`, and their counts by bucket `histograms`."""
     everything = (*declared, Lane(REST, ("*",), 0, None))
     words = [figures(scoreboard, number, lane.name) for number, lane in enumerate(everything)]
+    waits = added(each[WAITS : WAITS + BUCKETS] for each in words)
+    services = added(each[SERVICES : SERVICES + BUCKETS] for each in words)
     return {
-        "wait": spread(added(each[WAITS : WAITS + BUCKETS] for each in words)),
-        "service": spread(added(each[SERVICES : SERVICES + BUCKETS] for each in words)),
+        "wait": spread(waits),
+        "service": spread(services),
+        "histograms": {"wait": waits, "service": services},
         "lanes": [row(lane, each, now) for lane, each in zip(everything, words, strict=True)],
     }
 

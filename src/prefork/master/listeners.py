@@ -73,6 +73,11 @@ def live_listeners(settings: Settings) -> Iterator[Listener]:
             )
 
 
+def console_listener(settings: Settings) -> Listener:
+    """The socket of the console. Raises CannotListen."""
+    return listen(settings.console_interface, settings.console_port, settings.backlog, option="console_port")
+
+
 def access(settings: Settings) -> Access:
     """Who may connect to unix sockets: the account that the workers run as, and the group that is named for it."""
     user, group = owner_of(settings.user, settings.group)
@@ -109,14 +114,19 @@ def listen_at(path: str, access: Access, backlog: int) -> Listener:
 def sentence(interface: str, port: int, error: OSError, option: str = "http_port") -> str:
     """Why an address could not be bound, and what to do."""
     if isinstance(error, socket.gaierror):
-        return f"cannot listen on {interface}: {str(error.strerror).lower()}; correct the name in http_interface"
+        return f"cannot listen on {interface}: {str(error.strerror).lower()}; correct the name in {interfaces(option)}"
     place = f"[{interface}]:{port}" if ":" in interface else f"{interface}:{port}"
     where = f"cannot listen on {place}: {os.strerror(error.errno or 0).lower()}"
     if error.errno == errno.EADDRNOTAVAIL:
-        return f"{where}; this machine has no such address, choose another http_interface"
+        return f"{where}; this machine has no such address, choose another {interfaces(option)}"
     if isinstance(error, PermissionError):
         return f"{where}; ports below 1024 need root or CAP_NET_BIND_SERVICE, choose another {option}"
-    return f"{where}; stop what uses it (ss -ltnp 'sport = :{port}'), or choose another {option} or http_interface"
+    return f"{where}; stop what uses it (ss -ltnp 'sport = :{port}'), or choose another {option} or {interfaces(option)}"
+
+
+def interfaces(option: str) -> str:
+    """The option with the address that goes with a port."""
+    return "console_interface" if option == "console_port" else "http_interface"
 
 
 def address(wire: socket.socket) -> str:

@@ -36,6 +36,7 @@ from prefork.events import (
 from prefork.master import owner, terminal
 from prefork.master.burial import Burial
 from prefork.master.commands import command, obey, unheard
+from prefork.master.console import Console
 from prefork.master.crew import Crew
 from prefork.master.database import Database
 from prefork.master.enforce import Enforcer
@@ -83,6 +84,7 @@ class Master:
         kept: list[int],
         log: int,
         journal: Journal,
+        console: Listener | None = None,
     ) -> None:
         self.settings = settings
         self.reread = reread
@@ -107,6 +109,7 @@ class Master:
         self.templates = Templates(self)
         self.front = Front(self)
         self.watch = Watch(self)
+        self.console = Console(self, console)
         self.database = Database(self)
         self.complete = False  # all wanted workers have been ready once
         self.enforcer = Enforcer(self)
@@ -167,6 +170,7 @@ class Master:
             self.front.step(now)
             self.templates.step(now)
             self.watch.step(now)
+            self.console.step(now)
         self.spies.step(now)
         self.inquiry.step(now)
         self.enforcer.step(now)

@@ -12,6 +12,7 @@ from prefork.events import PortUnheard
 from prefork.journal import Journal, Sink
 from prefork.kernel import adopt_orphans, set_title
 from prefork.master import owner
+from prefork.master.console import open_console
 from prefork.master.listeners import CannotListen, listeners, live_listeners
 from prefork.master.loop import Master
 
@@ -58,7 +59,8 @@ def serve(settings: Settings, reread: Callable[[], Settings]) -> int:
         journal = Journal(Sink(log), level=settings.log_level, as_json=settings.log_format == "json", logger="prefork.master")
         if unheard:
             journal.emit(PortUnheard(unheard))
-        return Master(settings, reread, opened, spool, [*places, secret], log, journal).run()
+        console = open_console(settings, journal)
+        return Master(settings, reread, opened, spool, [*places, secret], log, journal, console).run()
 
 
 def open_live(settings: Settings, opened: list[Listener]) -> str:

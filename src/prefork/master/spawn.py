@@ -48,6 +48,11 @@ def start_dispatcher(owner: Owner, log: int) -> Helper:
     return execute([sys.executable, "-P", "-m", "prefork.dispatcher"], owner, log)
 
 
+def start_console(owner: Owner, log: int) -> Helper:
+    """Start a console in our own interpreter."""
+    return execute([sys.executable, "-P", "-m", "prefork.console"], owner, log)
+
+
 def start_watcher(owner: Owner, log: int) -> Helper:
     """Start a watcher in our own interpreter."""
     return execute([sys.executable, "-P", "-m", "prefork.watcher"], owner, log)

@@ -41,6 +41,7 @@ class Stop:
             listener.close()  # the dispatcher's copies go on until the drain delay is over
         master.listeners.clear()
         master.watch.dismiss()
+        master.console.dismiss()
         master.notifier.stopping(f"stopping: {said.cause}")
         master.front.tell("drain", delay=settings.drain_delay, timeout=settings.graceful_timeout)
         self.drained = master.front.process is None

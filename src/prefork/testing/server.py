@@ -24,7 +24,7 @@ from prefork.testing import processes
 from prefork.testing.log import Event, Log
 from prefork.testing.ports import free_port
 
-DEFAULTS: dict[str, object] = {"workers": 2, "websocket_workers": 0, "http_interface": "127.0.0.1"}
+DEFAULTS: dict[str, object] = {"workers": 2, "websocket_workers": 0, "http_interface": "127.0.0.1", "console": False}
 SERVING = frozenset({"idle", "busy", "waiting"})
 GRACE = 2.0  # seconds that processes may take to follow their master
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from contextlib import ExitStack
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from prefork.meters import Gone, Meter
@@ -14,22 +14,35 @@ if TYPE_CHECKING:
 WINDOW = 0.5  # seconds
 
 
+class Window:
+    """Open from now on until it is closed. Who has ended by then is left out."""
+
+    def __init__(self, pids: Iterable[int]) -> None:
+        self.began: dict[Meter, float] = {}
+        for pid in pids:
+            with suppress(Gone):
+                meter = Meter(pid)
+                try:
+                    self.began[meter] = meter.processor()
+                except Gone:
+                    meter.close()
+
+    def close(self) -> dict[int, float]:
+        """Seconds of processor time that each process has used meanwhile."""
+        found = {}
+        for meter, then in self.began.items():
+            with suppress(Gone):
+                found[meter.pid] = meter.processor() - then
+            meter.close()
+        self.began.clear()
+        return found
+
+
 def spent(pids: Iterable[int], seconds: float = WINDOW, wait: Callable[[float], None] = time.sleep) -> dict[int, float]:
     """Seconds of processor time that each process has used in the next `seconds`. Who ends meanwhile is left out."""
-    with ExitStack() as stack:
-        before = {}
-        for pid in pids:
-            try:
-                meter = Meter(pid)
-                stack.callback(meter.close)
-                before[meter] = meter.processor()
-            except Gone:
-                continue
+    window = Window(pids)
+    try:
         wait(seconds)
-        found = {}
-        for meter, then in before.items():
-            try:
-                found[meter.pid] = meter.processor() - then
-            except Gone:
-                continue
-        return found
+    finally:
+        used = window.close()
+    return used

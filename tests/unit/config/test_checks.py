@@ -86,10 +86,6 @@ def test_memory_that_cannot_fit_shows_its_numbers(configure: Configure) -> None:
             "trusted_proxies = ::/0\nproxy_mode = True",
             "odoo.conf:2: trusted_proxies: every client is trusted and can forge its address; list your proxies only",
         ),
-        (
-            "console_port = 8071\nconsole = None",
-            "no effect yet: console_port; these are accepted, but this version does not use them",
-        ),
     ],
 )
 def test_doubts(configure: Configure, text: str, sentence: str) -> None:

@@ -60,6 +60,7 @@ def test_what_the_master_says_of_it(scoreboard: Scoreboard, ledger: Ledger) -> N
     assert said["wait"]["p95"] == pytest.approx(0.1, rel=0.2)
     assert 0 <= rest["wait"]["p99"] < 50e-6
     assert said["service"]["p50"] == pytest.approx(2.0, rel=0.2)
+    assert {name: sum(counts) for name, counts in said["histograms"].items()} == {"wait": 11, "service": 1}
 
 
 def arrivals(scoreboard: Scoreboard, *declared: Lane) -> dict[str, int]:

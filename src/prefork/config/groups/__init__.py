@@ -5,6 +5,7 @@ needs a restart is held by an open socket or file, or by a process that outlives
 """
 
 from prefork.config.groups.application import Application
+from prefork.config.groups.console import Console
 from prefork.config.groups.http import HTTP
 from prefork.config.groups.limits import Limits
 from prefork.config.groups.live import Live
@@ -15,6 +16,19 @@ from prefork.config.groups.store import Store
 from prefork.config.groups.timeouts import Timeouts
 from prefork.config.groups.workers import Workers
 
-__all__ = ["GROUPS", "HTTP", "Application", "Limits", "Live", "Logging", "Process", "Sessions", "Store", "Timeouts", "Workers"]
+__all__ = [
+    "GROUPS",
+    "HTTP",
+    "Application",
+    "Console",
+    "Limits",
+    "Live",
+    "Logging",
+    "Process",
+    "Sessions",
+    "Store",
+    "Timeouts",
+    "Workers",
+]
 
-GROUPS: tuple[type, ...] = (Application, Workers, HTTP, Live, Limits, Timeouts, Store, Logging, Process, Sessions)
+GROUPS: tuple[type, ...] = (Application, Workers, HTTP, Live, Limits, Timeouts, Store, Logging, Process, Sessions, Console)

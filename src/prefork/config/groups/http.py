@@ -138,7 +138,3 @@ class HTTP:
         "An answer of the application with an X-Accel-Redirect header below one of these prefixes is a file of its directory; "
         "not set means that the header passes, for a proxy",
     )
-    console: bool = option(kinds.SWITCH, False, "Whether the web console runs", applies="restart", inert=True)
-    console_port: int = option(
-        kinds.PORT, 8071, "The port of the web console", applies="restart", minimum=1, maximum=65535, inert=True
-    )

@@ -1,0 +1,36 @@
+"""Where the console's process begins as a master's child: one inherited descriptor, whose first message says the rest."""
+
+from __future__ import annotations
+
+import gc
+import socket
+import sys
+from pathlib import Path
+
+from prefork.console.serving import Manner, opened, run
+from prefork.instances.database import Unusable
+from prefork.journal import Journal, Sink
+from prefork.kernel import set_title
+from prefork.orders import take_orders
+
+
+def main() -> None:
+    """Run the console until the master ends it."""
+    channel, orders, descriptors = take_orders(int(sys.argv[1]))
+    set_title("prefork: console")
+    as_json = orders["log_format"] == "json"
+    journal = Journal(Sink(2), level=orders["log_level"], as_json=as_json, logger="prefork.console")
+    try:
+        db = opened(Path(orders["data_dir"]), journal, orders["name"])
+    except Unusable as error:
+        channel.send("unavailable", reason=str(error))
+        return
+    gc.freeze()
+    manner = Manner(orders["console_certificate"], orders["console_key"], tuple(orders["console_proxies"]))
+    scheme = "https" if manner.certificate else "http"
+    address = orders["address"].replace("http", scheme, 1)
+    run(db, socket.socket(fileno=descriptors[0]), manner, lambda: channel.send("ready", address=address))
+
+
+if __name__ == "__main__":
+    main()

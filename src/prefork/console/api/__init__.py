@@ -1,0 +1,10 @@
+"""The REST API, a module for each subject. Pages call the same functions; every one of them says which role it takes."""
+
+from fastapi import APIRouter
+
+from prefork.console.api import incidents, instances, jobs, live, people, plans, settings, usage, workers
+from prefork.console.api.paging import ERRORS
+
+router = APIRouter(responses=ERRORS)
+for room in (instances, usage, settings, workers, incidents, jobs, live, plans, people):
+    router.include_router(room.router)

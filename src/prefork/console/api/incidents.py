@@ -1,0 +1,44 @@
+"""What is kept of workers that were lost."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import Annotated
+
+from fastapi import APIRouter, Path, Query
+
+from prefork.console.access import AsViewer
+from prefork.console.api.paging import Cursor, InstanceId, Limit
+from prefork.console.desk import AtDesk
+from prefork.console.models import Incident, Page
+from prefork.console.problems import ProblemError
+
+router = APIRouter(tags=["incidents"])
+LONG = ("stacks", "curve", "children")  # left out of lists
+
+
+@router.get("/instances/{instance_id}/incidents")
+def list_incidents(
+    desk: AtDesk,
+    _visitor: AsViewer,
+    instance_id: InstanceId,
+    limit: Limit = 50,
+    cursor: Cursor = None,
+    cause: Annotated[str | None, Query(max_length=100, description="Only those with this cause.")] = None,
+) -> Page[Incident]:
+    """The latest first, without what is long about them."""
+    found = [each for each in desk.server(instance_id).incidents() if cause is None or each.cause == cause]
+    first = cursor or 0
+    short = [{name: value for name, value in asdict(each).items() if name not in LONG} for each in found[first : first + limit]]
+    return Page(items=[Incident(**each) for each in short], next=first + limit if len(found) > first + limit else None)
+
+
+@router.get("/instances/{instance_id}/incidents/{incident_id}")
+def get_incident(
+    desk: AtDesk, _visitor: AsViewer, instance_id: InstanceId, incident_id: Annotated[str, Path(max_length=200)]
+) -> Incident:
+    """Everything about one, by its id or its request's."""
+    found = next((each for each in desk.server(instance_id).incidents() if incident_id in each.names()), None)
+    if found is None:
+        raise ProblemError(404, f"there is no incident {incident_id} of {instance_id}")
+    return Incident(**asdict(found))

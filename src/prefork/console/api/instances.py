@@ -1,0 +1,120 @@
+"""Instances: which there are, how they are, known and forgotten; reloads."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+from fastapi import APIRouter, Request, Response
+
+from prefork import usage
+from prefork.console.access import AnyVisitor, AsAdministrator, AsOperator, AsViewer, client_of
+from prefork.console.api.paging import Cursor, InstanceId, Limit
+from prefork.console.desk import AtDesk
+from prefork.console.models import Health, Instance, NewInstance, Page, Reloaded, Renaming
+from prefork.instances import audit, registry
+from prefork.instances.local import RELOAD_LIMIT, Denied, Local, Unreachable
+from prefork.instances.roles import VIEWER, Visitor
+from prefork.usage.health import read_health
+
+router = APIRouter(tags=["instances"])
+
+
+@router.get("/instances")
+def list_instances(desk: AtDesk, visitor: AnyVisitor, limit: Limit = 100, cursor: Cursor = None) -> Page[Instance]:
+    """All instances that one may see, with how they are."""
+    seen = [each for each in registry.listed(desk.db) if visitor.may(VIEWER, each.id)]
+    first = cursor or 0
+    items = [described(each, visitor) for each in seen[first : first + limit]]
+    return Page(items=items, next=first + limit if len(seen) > first + limit else None)
+
+
+@router.post("/instances", status_code=201)
+def add_instance(request: Request, desk: AtDesk, visitor: AsAdministrator, new: NewInstance) -> Instance:
+    """Know another server on this machine, by its data directory."""
+    made = registry.add_local(desk.db, new.id, new.name, Path(new.data_dir))
+    audit.note(desk.db, visitor.name, client_of(request), "instance added", made.id, data_dir=new.data_dir)
+    return described(made, visitor)
+
+
+@router.get("/instances/{instance_id}")
+def get_instance(desk: AtDesk, visitor: AsViewer, instance_id: InstanceId) -> Instance:
+    """One instance and how it is."""
+    return described(desk.instance(instance_id), visitor)
+
+
+@router.patch("/instances/{instance_id}")
+def rename_instance(request: Request, desk: AtDesk, visitor: AsAdministrator, instance_id: InstanceId, new: Renaming) -> Instance:
+    """Call an instance something else."""
+    desk.instance(instance_id)
+    registry.rename(desk.db, instance_id, new.name)
+    audit.note(desk.db, visitor.name, client_of(request), "instance renamed", instance_id, name=new.name)
+    return described(desk.instance(instance_id), visitor)
+
+
+@router.delete("/instances/{instance_id}", status_code=204)
+def forget_instance(request: Request, desk: AtDesk, visitor: AsAdministrator, instance_id: InstanceId) -> Response:
+    """Know an instance no more. The server goes on."""
+    desk.instance(instance_id)
+    registry.remove(desk.db, instance_id)
+    audit.note(desk.db, visitor.name, client_of(request), "instance forgotten", instance_id)
+    return Response(status_code=204)
+
+
+@router.get("/instances/{instance_id}/health")
+def get_health(desk: AtDesk, _visitor: AsViewer, instance_id: InstanceId) -> Health:
+    """Whether the server serves, and how its machine is."""
+    server = desk.server(instance_id)
+    before = usage.read_clock()
+    reasons, status = [], "ok"
+    try:
+        reasons = complaints(server.status())
+        status = "degraded" if reasons else "ok"
+    except (Unreachable, Denied) as error:
+        reasons, status = [str(error)], "unreachable"
+    return Health.model_validate({"status": status, "reasons": reasons, "machine": read_health(before, server.directory).told()})
+
+
+@router.post("/instances/{instance_id}/reload")
+def reload_instance(request: Request, desk: AtDesk, visitor: AsOperator, instance_id: InstanceId) -> Reloaded:
+    """Load the application's code and settings anew, without dropping a request; answers at the end."""
+    audit.note(desk.db, visitor.name, client_of(request), "reload", instance_id)
+    said = desk.server(instance_id).ask("reload", RELOAD_LIMIT)
+    return Reloaded(generation=said["generation"], seconds=said["seconds"], restart_needed=said["restart_needed"])
+
+
+def described(instance: registry.Instance, visitor: Visitor) -> Instance:
+    """An instance with how it is now."""
+    known: dict[str, Any] = {"id": instance.id, "name": instance.name, "kind": instance.kind, "role": visitor.role_for(instance.id)}
+    if instance.directory is None:
+        return Instance(**known, state="unknown", error=f"it is on another machine: {instance.url}")
+    try:
+        status = Local(instance.directory).status()
+    except (Unreachable, Denied) as error:
+        return Instance(**known, state="unreachable", node=os.uname().nodename, error=str(error))
+    return Instance(
+        **known,
+        state=status["state"],
+        application=status["app"],
+        version=status["version"],
+        plan=status["plan"],
+        node=os.uname().nodename,
+        uptime=status["uptime"],
+        generation=status["generation"],
+        workers={"wanted": status["wanted"], "ready": status["ready"]},
+    )
+
+
+def complaints(status: dict[str, Any]) -> list[str]:
+    """What is wrong with a server that answers."""
+    found = []
+    if status["state"] not in {"running", "reloading"}:
+        found.append(f"the server is {status['state']}")
+    if status["ready"] < status["wanted"]:
+        found.append(f"{status['ready']} of {status['wanted']} workers are ready")
+    if loop := status["crash_loop"]:
+        found.append(f"workers failed at their start {loop['failures']} times in a row")
+    if status["queue"]["length"] >= status["queue"]["size"]:
+        found.append(f"the queue is full with {status['queue']['length']} requests")
+    return found

@@ -1,0 +1,34 @@
+"""What the calls have in common: cursors, and the errors that each of them may answer."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from fastapi import Path, Query
+
+from prefork.console.models import LARGEST, Problem
+from prefork.console.problems import MEDIA_TYPE
+
+SAID = {
+    400: "The request cannot be read.",
+    401: "Nobody knows who asks.",
+    403: "It takes another role.",
+    404: "There is no such thing, or it is not yours to see.",
+    405: "It cannot be done with this.",
+    409: "It cannot be done now, or not here.",
+    411: "A body comes with its length.",
+    413: "The body is too large.",
+    422: "It is not valid; `errors` says what is wrong with each member.",
+    429: "Too many requests; Retry-After says when to come again.",
+    501: "The instance is on another machine.",
+    503: "The server does not answer.",
+}
+SCHEMA = {"schema": {"$ref": "#/components/schemas/Problem"}}
+ERRORS: dict[int | str, dict[str, Any]] = {
+    status: {"model": Problem, "description": said, "content": {MEDIA_TYPE: SCHEMA}} for status, said in SAID.items()
+}
+
+Limit = Annotated[int, Query(ge=1, le=500, description="The most items.")]
+Cursor = Annotated[int | None, Query(ge=0, le=LARGEST, description="`next` of the part before.")]
+Number = Annotated[int, Path(ge=1, le=LARGEST)]
+InstanceId = Annotated[str, Path(description="An instance; `default` is the server that has started the console.", max_length=63)]

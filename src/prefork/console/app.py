@@ -1,0 +1,38 @@
+"""The console's application: its routes behind the gate, over one desk."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from fastapi import FastAPI
+
+from prefork import __version__
+from prefork.console import api, login, problems
+from prefork.console.desk import Desk
+from prefork.console.gate import Gate
+from prefork.instances import changes
+
+if TYPE_CHECKING:
+    from prefork.instances.database import Database
+
+API = "/api/v1"
+ABOUT = (
+    "Every call takes a token (`Authorization: Bearer …`) or the cookie of a login. Errors are `application/problem+json` "
+    "(RFC 9457), lists have `items` and the cursor `next`, 20 requests a second are answered."
+)
+
+
+def create(db: Database) -> FastAPI:
+    """The application over what a database has. Changes that an earlier console has begun are nobody's any more."""
+    changes.abandon(db)
+    desk = Desk(db)
+    # Its own pages about the API would load scripts from elsewhere.
+    app = FastAPI(
+        title="Prefork", version=__version__, description=ABOUT, openapi_url=f"{API}/openapi.json", docs_url=None, redoc_url=None
+    )
+    app.state.desk = desk
+    problems.install(app)
+    app.include_router(login.router)
+    app.include_router(api.router, prefix=API)
+    app.add_middleware(Gate, desk=desk)
+    return app

@@ -1,0 +1,50 @@
+"""What every request is answered with: the console's database, how it is reached, who has tried to log in."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Annotated
+
+from fastapi import Depends, Request
+
+from prefork.console.pace import Backoff, Pace
+from prefork.console.problems import ProblemError
+from prefork.instances import registry
+from prefork.instances.local import Local
+
+if TYPE_CHECKING:
+    from prefork.instances.database import Database
+    from prefork.instances.registry import Instance
+
+
+@dataclass
+class Desk:
+    """One for each console."""
+
+    db: Database
+    attempts: Backoff = field(default_factory=Backoff)
+    pace: Pace = field(default_factory=Pace)
+    streams: int = 0  # event streams that are open
+
+    def instance(self, instance: str) -> Instance:
+        """An instance by its id. Raises ProblemError."""
+        found = registry.find(self.db, instance)
+        if found is None:
+            raise ProblemError(404, f"there is no instance {instance}, or it is not yours to see")
+        return found
+
+    def server(self, instance: str) -> Local:
+        """The server of an instance on this machine. Raises ProblemError."""
+        found = self.instance(instance)
+        if found.directory is None:
+            raise ProblemError(501, f"{instance} is on another machine; ask the console there, at {found.url}")
+        return Local(found.directory)
+
+
+def desk(request: Request) -> Desk:
+    """That of the application."""
+    found: Desk = request.app.state.desk
+    return found
+
+
+AtDesk = Annotated[Desk, Depends(desk)]

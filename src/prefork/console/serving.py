@@ -1,0 +1,90 @@
+"""Runs the application under uvicorn, on a socket that somebody else has opened."""
+
+from __future__ import annotations
+
+import logging
+import socket
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import uvicorn
+from anyio import to_thread
+
+from prefork.console.app import create
+from prefork.events import AdministratorMade, ConsoleReady
+from prefork.instances import registry, users
+from prefork.instances.database import NAME, Database
+from prefork.journal import Journal, Sink
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+
+THREADS = 8  # that answer requests: each may wait for a server
+
+
+@dataclass(frozen=True)
+class Manner:
+    """How clients are spoken to: TLS with these files, and whose word about them counts."""
+
+    certificate: str | None = None
+    key: str | None = None
+    proxies: tuple[str, ...] = ()
+
+
+def opened(data_dir: Path, journal: Journal, own: str | None) -> Database:
+    """The console's database in a data directory, with the first account and its own server in it. Raises Unusable."""
+    db = Database(data_dir / NAME)
+    if own is not None:
+        registry.keep_own(db, own, data_dir)
+    password = users.make_first(db)
+    if password is not None:
+        journal.emit(AdministratorMade(users.FIRST, password))
+        journal.flush()
+    return db
+
+
+def standing(data_dir: Path, interface: str, port: int, manner: Manner) -> None:
+    """Run by itself. Raises Unusable, OSError."""
+    journal = Journal(Sink(2), level="info", as_json=False, logger="prefork.console")
+    with opened(data_dir, journal, None) as db, socket.create_server((interface, port), family=family(interface)) as listener:
+        host = f"[{interface}]" if ":" in interface else interface
+        address = f"{'https' if manner.certificate else 'http'}://{host}:{port}"
+
+        def ready() -> None:
+            journal.emit(ConsoleReady(address))
+            journal.flush()
+
+        run(db, listener, manner, ready)
+
+
+def family(interface: str) -> socket.AddressFamily:
+    """That of an address."""
+    return socket.AF_INET6 if ":" in interface else socket.AF_INET
+
+
+def run(db: Database, listener: socket.socket, manner: Manner, ready: Callable[[], None]) -> None:
+    """Answer until a signal ends it; `ready` is called when it begins."""
+    logging.getLogger("uvicorn").setLevel(logging.CRITICAL)
+    app = create(db)
+    configuration = uvicorn.Config(
+        app,
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        proxy_headers=bool(manner.proxies),
+        forwarded_allow_ips=list(manner.proxies),
+        ssl_certfile=manner.certificate,
+        ssl_keyfile=manner.key or manner.certificate,
+        timeout_graceful_shutdown=2,
+        h11_max_incomplete_event_size=32 << 10,
+    )
+
+    class Server(uvicorn.Server):
+        async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+            to_thread.current_default_thread_limiter().total_tokens = THREADS
+            await super().startup(sockets)
+            ready()
+
+    Server(configuration).run(sockets=[listener])

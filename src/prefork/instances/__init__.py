@@ -1,0 +1,1 @@
+"""What the console keeps: instances, people, tokens, what was done. One SQLite file, no HTTP."""

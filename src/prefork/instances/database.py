@@ -1,0 +1,154 @@
+"""The console's one SQLite file: opened by its owner alone, brought up to date by numbered files, each applied once.
+
+Any thread may use it, one at a time. Times are seconds since 1970. A newer schema than ours is used as it is: migrations only add.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import sqlite3
+import threading
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple, Self
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from types import TracebackType
+
+NAME = "console.sqlite"
+MIGRATIONS = Path(__file__).parent / "migrations"
+PATIENCE = 10.0  # seconds for another process to end its transaction
+BEGINNING = """
+CREATE TABLE IF NOT EXISTS migrations (version INTEGER PRIMARY KEY, name TEXT NOT NULL, checksum TEXT NOT NULL)
+"""
+
+
+class Unusable(Exception):
+    """The file cannot be used; the sentence says why."""
+
+
+class Migration(NamedTuple):
+    """One file: its number, its name and what is in it."""
+
+    version: int
+    name: str
+    text: str
+
+    @property
+    def checksum(self) -> str:
+        """What tells an edited file from the one that was applied."""
+        return hashlib.sha256(self.text.encode()).hexdigest()[:16]
+
+
+def migrations(place: Path = MIGRATIONS) -> list[Migration]:
+    """All that this release knows, in order."""
+    files = sorted(place.glob("[0-9]*.sql"))
+    return [Migration(int(file.stem[:4]), file.stem[5:], file.read_text(encoding="utf-8")) for file in files]
+
+
+class Database:
+    """The file at `path`, made where there is none. Raises Unusable."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._lock = threading.RLock()
+        try:
+            os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))  # SQLite would follow the umask
+            self._connection = sqlite3.connect(path, timeout=PATIENCE, isolation_level=None, check_same_thread=False)
+        except (OSError, sqlite3.Error) as error:
+            raise Unusable(f"{path} cannot be opened: {reason(error)}") from None
+        self._connection.row_factory = sqlite3.Row
+        try:
+            self._prepare()
+        except sqlite3.Error as error:
+            self.close()
+            raise Unusable(f"{path} cannot be used: {reason(error)}") from None
+        except Unusable:
+            self.close()
+            raise
+
+    def _prepare(self) -> None:
+        for pragma in ("journal_mode = WAL", "synchronous = NORMAL", "foreign_keys = ON"):
+            self._connection.execute(f"PRAGMA {pragma}")
+        with self.transaction():
+            self._connection.execute(BEGINNING)
+            had = {row["version"]: row["checksum"] for row in self.rows("SELECT version, checksum FROM migrations")}
+            for each in migrations():
+                if each.version not in had:
+                    self._apply(each)
+                elif had[each.version] != each.checksum:
+                    raise Unusable(
+                        f"{self.path} had migration {each.version} ({each.name}) with another content; reinstall Prefork"
+                    )
+
+    def _apply(self, migration: Migration) -> None:
+        for statement in apart(migration.text):
+            self._connection.execute(statement)
+        self.change(
+            "INSERT INTO migrations (version, name, checksum) VALUES (?, ?, ?)",
+            migration.version,
+            migration.name,
+            migration.checksum,
+        )
+
+    def rows(self, statement: str, *values: Any) -> list[sqlite3.Row]:
+        """What a query finds."""
+        with self._lock:
+            return self._connection.execute(statement, values).fetchall()
+
+    def row(self, statement: str, *values: Any) -> sqlite3.Row | None:
+        """The first row that a query finds."""
+        with self._lock:
+            found: sqlite3.Row | None = self._connection.execute(statement, values).fetchone()
+            return found
+
+    def change(self, statement: str, *values: Any) -> sqlite3.Cursor:
+        """Change something; the cursor has `rowcount` and `lastrowid`."""
+        with self._lock:
+            return self._connection.execute(statement, values)
+
+    @contextmanager
+    def transaction(self) -> Iterator[None]:
+        """Have all statements of this block count, or none; another block inside it is a part of it."""
+        with self._lock:
+            if self._connection.in_transaction:
+                yield
+                return
+            self._connection.execute("BEGIN IMMEDIATE")
+            try:
+                yield
+            except BaseException:
+                self._connection.execute("ROLLBACK")
+                raise
+            self._connection.execute("COMMIT")
+
+    def close(self) -> None:
+        """End it."""
+        with self._lock:
+            self._connection.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self.close()
+
+
+def apart(text: str) -> list[str]:
+    """The statements of a file, each ended by a semicolon at the end of a line where SQLite sees one as whole."""
+    found, statement = [], ""
+    for line in text.splitlines(keepends=True):
+        statement += line
+        if sqlite3.complete_statement(statement):
+            found.append(statement)
+            statement = ""
+    return found
+
+
+def reason(error: Exception) -> str:
+    """What is wrong, in the system's words."""
+    if isinstance(error, OSError):
+        return (error.strerror or str(error)).lower()
+    return str(error)

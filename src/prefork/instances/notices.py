@@ -1,0 +1,99 @@
+"""What people are to be told of alerts, until they have been: in order on each way, again and again when it does not get through.
+
+A notice is kept before it is sent and gone after it has been: a console that dies between tells it twice, rather than not at all.
+"""
+
+from __future__ import annotations
+
+import json
+import platform
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping
+
+    from prefork.instances.alerts import Alert
+    from prefork.instances.database import Database
+
+    Content = dict[str, Any]
+
+FIRST, LONGEST = 10.0, 3600.0  # seconds until the second attempt, and at the most until the next one
+PATIENCE = 86_400.0  # seconds after which nobody wants to know any more
+
+
+class Undeliverable(Exception):
+    """It did not get through this time; the sentence says why."""
+
+
+class Failure(NamedTuple):
+    """An attempt that failed; `final` when there will be no other."""
+
+    way: str
+    title: str
+    reason: str
+    final: bool
+
+
+def content(alert: Alert, name: str) -> Content:
+    """What is told of an alert that is raised, or over, of the instance of this name. Times are seconds since 1970."""
+    return {
+        "alert": alert.id,
+        "event": "raised" if alert.over is None else "over",
+        "instance": alert.instance,
+        "name": name,
+        "node": platform.node(),
+        "rule": alert.rule,
+        "subject": alert.subject,
+        "level": alert.level,
+        "title": alert.title,
+        "text": alert.text,
+        "began": alert.began,
+        "raised": alert.raised,
+        "over": alert.over,
+    }
+
+
+def queue(db: Database, ways: Iterable[str], told: Content, now: float) -> None:
+    """Have it told on each way."""
+    for way in ways:
+        db.change("INSERT INTO notices (way, content, created_at, due_at) VALUES (?, ?, ?, ?)", way, json.dumps(told), now, now)
+
+
+def deliver(db: Database, senders: Mapping[str, Callable[[int, Content], None]], now: float) -> list[Failure]:
+    """Send what is due. A sender gets a notice's number and content, and raises Undeliverable. Ways that are no longer wanted are
+    forgotten.
+    """
+    failures = []
+    for row in db.rows("SELECT DISTINCT way FROM notices"):
+        sender = senders.get(row["way"])
+        if sender:
+            failures += deliver_on(db, row["way"], sender, now)
+        else:
+            db.change("DELETE FROM notices WHERE way = ?", row["way"])
+    return failures
+
+
+def deliver_on(db: Database, way: str, sender: Callable[[int, Content], None], now: float) -> list[Failure]:
+    """Send what is due on one way, up to the first that does not get through: nobody hears of an end before its beginning."""
+    for row in db.rows("SELECT * FROM notices WHERE way = ? ORDER BY id", way):
+        if row["due_at"] > now:
+            break
+        told = json.loads(row["content"])
+        try:
+            sender(row["id"], told)
+        except Undeliverable as error:
+            final = now - row["created_at"] >= PATIENCE
+            if final:
+                db.change("DELETE FROM notices WHERE id = ?", row["id"])
+            else:
+                pause = wait(row["attempts"] + 1)
+                values = (row["attempts"] + 1, now + pause, str(error), row["id"])
+                db.change("UPDATE notices SET attempts = ?, due_at = ?, error = ? WHERE id = ?", *values)
+            return [Failure(way, told["title"], str(error), final)]
+        db.change("DELETE FROM notices WHERE id = ?", row["id"])
+    return []
+
+
+def wait(attempts: int) -> float:
+    """Seconds until the next attempt after so many."""
+    return min(LONGEST, FIRST * 2.0 ** min(attempts - 1, 20))

@@ -1,0 +1,64 @@
+"""Tokens for programs: a scope, an end, and only a hash of what they come with."""
+
+from __future__ import annotations
+
+import hmac
+import secrets
+import time
+from typing import TYPE_CHECKING, NamedTuple
+
+from prefork.instances import users
+from prefork.instances.logins import digest
+
+if TYPE_CHECKING:
+    from prefork.instances.database import Database
+    from prefork.instances.roles import Visitor
+
+PREFIX = "prefork_"  # by which scanners of source code know it
+STEP = 60.0  # seconds between two notes of when it was last used
+
+
+class Token(NamedTuple):
+    """One of somebody's tokens; times in seconds since 1970."""
+
+    id: int
+    name: str
+    scope: str
+    user_id: int
+    created_at: float
+    expires_at: float | None
+    used_at: float | None
+
+
+def make(db: Database, user: int, name: str, scope: str, lifetime: float | None, now: float | None = None) -> tuple[int, str]:
+    """A new one for somebody, valid for so many seconds: its number, and what to come with, which is told once."""
+    now = time.time() if now is None else now
+    secret = PREFIX + secrets.token_urlsafe(32)
+    row = (name, digest(secret), scope, user, now, now + lifetime if lifetime is not None else None)
+    made = db.change("INSERT INTO tokens (name, hash, scope, user_id, created_at, expires_at) VALUES (?, ?, ?, ?, ?, ?)", *row)
+    assert made.lastrowid is not None
+    return made.lastrowid, secret
+
+
+def recognise(db: Database, secret: str, now: float | None = None) -> Visitor | None:
+    """Whose token this is, while it is valid: they, with no more rights than its scope."""
+    now = time.time() if now is None else now
+    hashed = digest(secret)
+    row = db.row("SELECT id, hash, scope, user_id, expires_at, used_at FROM tokens WHERE hash = ?", hashed)
+    if row is None or not hmac.compare_digest(row["hash"], hashed) or (row["expires_at"] is not None and now >= row["expires_at"]):
+        return None
+    if row["used_at"] is None or now - row["used_at"] > STEP:
+        db.change("UPDATE tokens SET used_at = ? WHERE id = ?", now, row["id"])
+    user = users.find(db, row["user_id"])
+    return user.visitor(ceiling=row["scope"]) if user else None
+
+
+def listed(db: Database, user: int | None = None) -> list[Token]:
+    """Somebody's, or all."""
+    columns = "id, name, scope, user_id, created_at, expires_at, used_at"
+    return [Token(*row) for row in db.rows(f"SELECT {columns} FROM tokens WHERE ? IS NULL OR user_id = ? ORDER BY id", user, user)]  # noqa: S608 - the columns above
+
+
+def remove(db: Database, token: int, user: int | None = None) -> bool:
+    """Have it count no more; with `user` only one of theirs. Whether there was one."""
+    return db.change("DELETE FROM tokens WHERE id = ? AND (? IS NULL OR user_id = ?)", token, user, user).rowcount > 0

@@ -1,0 +1,138 @@
+"""The console's process as the master sees it: started beside the workers, and started again when it dies.
+
+Nothing depends on it. What keeps it from running is one warning; its death is one more, and never anybody else's.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import time
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from prefork.events import ConsoleDied, ConsoleReady, ConsoleUnavailable
+from prefork.master.backoff import Backoff
+from prefork.master.listeners import CannotListen, console_listener
+from prefork.master.spawn import kill_group, start_console
+
+if TYPE_CHECKING:
+    from prefork.config import Settings
+    from prefork.journal import Journal
+    from prefork.master.listeners import Listener
+    from prefork.master.loop import Master
+    from prefork.master.spawn import Death, Helper
+
+LIBRARIES = ("argon2", "fastapi", "python_multipart", "uvicorn")
+PATIENCE = 5.0  # seconds for the server to become ready, undisturbed by the console's imports
+ORDERS = ("console_certificate", "console_key", "console_proxies", "log_format", "log_level")
+
+
+def open_console(settings: Settings, journal: Journal) -> Listener | None:
+    """The console's socket, where there is to be one; the log says what is in the way."""
+    if not settings.console:
+        return None
+    missing = [name for name in LIBRARIES if importlib.util.find_spec(name) is None]
+    if missing:
+        advice = "install prefork[console], or set console = False"
+        journal.emit(ConsoleUnavailable(f"{', '.join(missing)} cannot be imported by Prefork's Python; {advice}"))
+        return None
+    try:
+        return console_listener(settings)
+    except CannotListen as error:
+        journal.emit(ConsoleUnavailable(str(error)))
+        return None
+
+
+class Console:
+    """`process` is the console while there is one, `listener` its socket, None where there is to be none."""
+
+    def __init__(self, master: Master, listener: Listener | None) -> None:
+        self.master = master
+        self.listener = listener
+        self.process: Helper | None = None
+        self.leaving: dict[int, Helper] = {}
+        self.backoff = Backoff()
+        self.started = 0.0
+        self.answers = False
+
+    def step(self, now: float) -> None:
+        """Have a console, once the workers have had their turn."""
+        if self.process:
+            if self.answers:  # its imports alone take longer than what counts as a life elsewhere
+                self.backoff.lives(self.started, self.started, now)
+        elif self.listener and now >= self.backoff.not_before and (self.master.complete or now - self.master.started > PATIENCE):
+            self._start(self.listener, now)
+
+    def _start(self, listener: Listener, now: float) -> None:
+        self.started, self.answers = now, False
+        try:
+            self.process = start_console(self.master.owner, self.master.log)
+        except OSError as error:
+            self._failed(f"cannot execute {error.filename}: {error.strerror}")
+            return
+        self.master.hear(self.process.channel.wire, partial(self._hear, self.process))
+        options = told(self.master.settings)
+        self.process.channel.send("serve", [listener.wire.fileno()], master=os.getpid(), address=listener.address, **options)
+
+    def _hear(self, process: Helper) -> None:
+        said, _ = process.channel.receive()
+        if said is None:
+            self.master.unhear(process.channel.wire)
+        elif said["kind"] == "ready":
+            self.answers = True
+            self.master.journal.emit(ConsoleReady(said["address"]))
+        else:
+            self.master.journal.emit(ConsoleUnavailable(said["reason"]))
+            self._close()
+
+    def dismiss(self) -> None:
+        """Have no console any more. What it keeps is whole at any moment, so it is simply killed."""
+        self._close()
+        if self.process:
+            process, self.process = self.process, None
+            self.master.unhear(process.channel.wire)
+            process.channel.close()
+            kill_group(process.pid)
+            self.leaving[process.pid] = process
+
+    def _close(self) -> None:
+        if self.listener:
+            self.listener.close()
+            self.listener = None
+
+    def owns(self, pid: int) -> bool:
+        """Whether a process is the console, or was."""
+        return pid in self.leaving or (self.process is not None and self.process.pid == pid)
+
+    def died(self, death: Death) -> None:
+        """A console is dead."""
+        if death.pid in self.leaving:
+            self.leaving.pop(death.pid).buried(death.code)
+            return
+        assert self.process
+        kill_group(death.pid)
+        self.process.buried(death.code)
+        self.master.unhear(self.process.channel.wire)
+        self.process.channel.close()
+        self.process = None
+        if self.listener:
+            self._failed(death.how())
+
+    def _failed(self, reason: str) -> None:
+        delay = self.backoff.failed(time.monotonic())
+        self.master.journal.emit(ConsoleDied(reason, delay))
+
+
+def told(settings: Settings) -> dict[str, Any]:
+    """What the console has to know of the settings from its beginning; all else it asks for."""
+    options = {name: settings.value(name) for name in ORDERS}
+    files = {name: str(value) for name, value in options.items() if name in {"console_certificate", "console_key"} and value}
+    return {
+        **options,
+        "console_certificate": None,
+        "console_key": None,
+        **files,
+        "data_dir": str(settings.data_dir),
+        "name": settings.subject,
+    }

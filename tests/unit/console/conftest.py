@@ -1,0 +1,137 @@
+"""The console's application over a database of its own, and a server that answers what it is told to."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+from fastapi.testclient import TestClient
+
+from prefork.console.app import create
+from prefork.console.desk import Desk
+from prefork.instances import logins, registry, tokens, users
+from prefork.instances.database import Database
+from prefork.instances.local import Denied, Local
+from prefork.instances.users import passwords
+
+ROW = {
+    "name": "http.1",
+    "pool": "http",
+    "pid": 4711,
+    "generation": 1,
+    "state": "idle",
+    "requests": 3,
+    "age": 1.5,
+    "busy_for": None,
+    "job": None,
+    "memory": 1 << 20,
+}
+STATUS = {
+    "ok": True,
+    "version": "0.1.0",
+    "state": "running",
+    "uptime": 60.0,
+    "generation": 1,
+    "app": "shop:app",
+    "plan": "base",
+    "threads": None,
+    "wanted": 1,
+    "ready": 1,
+    "queue": {"length": 0, "size": 100, "oldest": 0},
+    "occupied": {"workers": 0, "seconds": 1.0, "at": 5.0},
+    "workers": [ROW],
+    "crash_loop": None,
+}
+PASSWORD = "correct horse battery"
+
+
+@dataclass
+class Stand:
+    """What stands in for a server: its file, its answers, what it was asked. A reload answers `reload`, or is denied with it."""
+
+    file: Path
+    asked: list[str] = field(default_factory=list)
+    reload: dict[str, Any] | Denied = field(
+        default_factory=lambda: {"ok": True, "generation": 2, "seconds": 0.1, "restart_needed": []}
+    )
+    flags: dict[str, str] = field(default_factory=dict)
+
+    def ask(self, _server: Local, command: str, timeout: float = 0, **fields: Any) -> dict[str, Any]:
+        self.asked.append(command)
+        if command == "reload":
+            if isinstance(self.reload, Denied):
+                raise self.reload
+            return self.reload
+        if command == "retire" and fields["pid"] != ROW["pid"]:
+            raise Denied(f"no worker with the pid {fields['pid']} is ready; it may have left just now")
+        environ = {"HOME": str(self.file.parent)}
+        answers: dict[str, dict[str, Any]] = {
+            "status": STATUS,
+            "origin": {"file": str(self.file), "flags": self.flags, "cwd": str(self.file.parent), "environ": environ},
+            "stacks": {"workers": [{"worker": "http.1", "pid": 4711, "state": "idle", "stacks": "File x"}]},
+            "retire": {"worker": "http.1", "pid": 4711},
+        }
+        return answers[command]
+
+
+@pytest.fixture
+def stand(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Stand:
+    """A server of the plan base."""
+    file = tmp_path / "prefork.conf"
+    file.write_text("; the shop\n[options]\napp = shop:app\nplan = base\nworkers = 1 ; for now\n")
+    made = Stand(file)
+    monkeypatch.setattr(Local, "ask", lambda server, command, timeout=0, **fields: made.ask(server, command, timeout, **fields))
+    return made
+
+
+@pytest.fixture
+def argon2() -> None:
+    """Ask for the real hashes of passwords."""
+
+
+@pytest.fixture(autouse=True)
+def quick(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Hashes are slow by design: only those who ask for `argon2` get them."""
+    if "argon2" not in request.fixturenames:
+        monkeypatch.setattr(passwords, "hash", lambda password: f"kept:{password[::-1]}")
+        monkeypatch.setattr(passwords, "fits", lambda kept, password: kept == f"kept:{password[::-1]}")
+
+
+@pytest.fixture
+def db(tmp_path: Path) -> Iterator[Database]:
+    """A console's database that knows one server."""
+    with Database(tmp_path / "console.sqlite") as made:
+        registry.keep_own(made, "shop", tmp_path)
+        yield made
+
+
+@pytest.fixture
+def desk(client: TestClient) -> Desk:
+    """What the application answers with."""
+    found: Desk = client.app.state.desk  # type: ignore[attr-defined]
+    return found
+
+
+@pytest.fixture
+def client(db: Database, stand: Stand) -> TestClient:
+    """A client that nobody knows, and that follows nobody."""
+    return TestClient(create(db), base_url="http://127.0.0.1:8071", follow_redirects=False, raise_server_exceptions=True)
+
+
+def somebody(db: Database, role: str, name: str | None = None, grants: dict[str, str] | None = None) -> int:
+    """A user with a role."""
+    number = users.add(db, name or role, PASSWORD, role)
+    users.set_grants(db, number, grants or {})
+    return number
+
+
+def bearing(db: Database, user: int, scope: str = "administrator") -> dict[str, str]:
+    """The header of a token of somebody's."""
+    return {"Authorization": f"Bearer {tokens.make(db, user, 'test', scope, 60.0)[1]}"}
+
+
+def logged_in(db: Database, user: int) -> tuple[dict[str, str], str]:
+    """The header with the cookie of somebody's login, and its token for changes."""
+    login = logins.begin(db, user)
+    return {"Cookie": f"prefork_console={login.secret}"}, login.csrf

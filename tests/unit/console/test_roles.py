@@ -1,0 +1,146 @@
+"""Who may do what: every call of the API as every role and as nobody. A call that is missing from the table fails the last test."""
+
+from typing import Any
+
+import pytest
+from fastapi.testclient import TestClient
+from tests.unit.console.conftest import Stand, bearing, somebody
+
+from prefork.instances import users
+from prefork.instances.database import Database
+
+API = "/api/v1"
+NOBODY, METRICS, NONE, VIEWER, OPERATOR, ADMINISTRATOR = "nobody", "metrics", "none", "viewer", "operator", "administrator"
+WHO = (NOBODY, METRICS, NONE, VIEWER, OPERATOR, ADMINISTRATOR)
+ALL = {METRICS, NONE, VIEWER, OPERATOR, ADMINISTRATOR}
+PEOPLE = ALL - {METRICS}
+SEEING = {VIEWER, OPERATOR, ADMINISTRATOR}
+STEERING = {OPERATOR, ADMINISTRATOR}
+RULING = {ADMINISTRATOR}
+ONE = "/instances/{instance_id}"
+# The call, what it takes along, who may. 404 and 409 about a thing mean that one may: there are no jobs and incidents here.
+CALLS: list[tuple[str, str, dict[str, Any] | None, set[str]]] = [
+    ("GET", "/instances", None, ALL),
+    ("POST", "/instances", {"id": "other", "name": "other", "data_dir": "/nowhere"}, RULING),
+    ("GET", ONE, None, SEEING),
+    ("PATCH", ONE, {"name": "shop"}, RULING),
+    ("DELETE", ONE, None, RULING),
+    ("GET", ONE + "/health", None, SEEING),
+    ("POST", ONE + "/reload", None, STEERING),
+    ("GET", ONE + "/worker-usage", None, SEEING),
+    ("GET", ONE + "/settings", None, SEEING),
+    ("PATCH", ONE + "/settings", {"settings": {"workers": 2}}, STEERING),
+    ("PATCH", ONE + "/settings", {"settings": {"plan": "pro"}}, RULING),
+    ("GET", ONE + "/settings/changes", None, SEEING),
+    ("GET", ONE + "/settings/changes/{number}", None, SEEING),
+    ("POST", ONE + "/settings/changes/{number}/undo", None, STEERING),
+    ("GET", ONE + "/workers", None, SEEING),
+    ("POST", ONE + "/workers/stacks", None, STEERING),
+    ("POST", ONE + "/workers/{pid}/retire", None, STEERING),
+    ("GET", ONE + "/incidents", None, SEEING),
+    ("GET", ONE + "/incidents/{incident_id}", None, SEEING),
+    ("GET", ONE + "/jobs", None, SEEING),
+    ("GET", ONE + "/jobs/{job}", None, SEEING),
+    ("POST", ONE + "/jobs/{job}/run", None, STEERING),
+    ("POST", ONE + "/jobs/{job}/pause", None, STEERING),
+    ("POST", ONE + "/jobs/{job}/resume", None, STEERING),
+    ("GET", ONE + "/events", None, SEEING),
+    ("GET", "/plans", None, ALL),
+    ("GET", "/me", None, ALL),
+    ("POST", "/me/password", {"old": "wrong", "new": "another long one"}, PEOPLE),
+    ("GET", "/tokens", None, PEOPLE),
+    ("POST", "/tokens", {"name": "t", "scope": "metrics", "lifetime": 60}, PEOPLE),
+    ("DELETE", "/tokens/{number}", None, PEOPLE),
+    ("GET", "/users", None, RULING),
+    ("POST", "/users", {"name": "new", "password": "correct horse battery", "role": "none"}, RULING),
+    ("PATCH", "/users/{number}", {"role": "viewer"}, RULING),
+    ("DELETE", "/users/{number}", None, RULING),
+    ("GET", "/audit", None, RULING),
+]
+PLACES = {"instance_id": "default", "number": "999", "pid": "4711", "incident_id": "nothing", "job": "shop.jobs.mail"}
+
+
+@pytest.fixture
+def people(db: Database) -> dict[str, dict[str, str]]:
+    """The headers of everybody."""
+    found: dict[str, dict[str, str]] = {NOBODY: {}}
+    for role in (NONE, VIEWER, OPERATOR, ADMINISTRATOR):
+        found[role] = bearing(db, somebody(db, role))
+    found[METRICS] = bearing(db, users.named(db, ADMINISTRATOR).id, "metrics")  # type: ignore[union-attr]
+    return found
+
+
+def test_every_call_as_everybody(
+    client: TestClient, people: dict[str, dict[str, str]], stand: Stand, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("prefork.usage.report.WINDOW", 0.0)
+    wrong = []
+    for method, path, body, allowed in CALLS:
+        for who in WHO:
+            place = API + path.format(**PLACES) + ("?count=1" if path.endswith("/events") else "")
+            headers = {**people[who], "If-Match": "*"}
+            answer = client.request(method, place, json=body, headers=headers)
+            let_in = answer.status_code < 400 or answer.status_code in {404, 409} or says(answer, "wrong-password")
+            if who == NOBODY:
+                right = answer.status_code == 401 and says(answer, "unauthorized")
+            elif who in allowed:
+                right = let_in and not says_hidden(answer)
+            else:
+                right = answer.status_code == 403 or says_hidden(answer)
+            if not right:
+                wrong.append((method, path, who, answer.status_code, answer.text[:150]))
+    assert wrong == []
+    assert "reload" in stand.asked
+
+
+def says(answer: Any, kind: str) -> bool:
+    return answer.headers["Content-Type"] == "application/problem+json" and answer.json()["type"].endswith(kind)
+
+
+def says_hidden(answer: Any) -> bool:
+    """Whether an instance is said not to be there, to somebody who may not see it."""
+    return answer.status_code == 404 and "not yours to see" in answer.json()["detail"] and "instance" in answer.json()["detail"]
+
+
+def test_the_table_has_every_call(client: TestClient) -> None:
+    described = client.app.openapi()["paths"]  # type: ignore[attr-defined]
+    calls = {(method.upper(), path.removeprefix(API)) for path, methods in described.items() for method in methods}
+    assert calls == {(method, path) for method, path, _, _ in CALLS}
+
+
+def test_a_grant_opens_one_instance_and_no_other(client: TestClient, db: Database) -> None:
+    db.change("INSERT INTO instances (id, name, kind, directory, created_at) VALUES ('other', 'other', 'local', '/nowhere', 0)")
+    headers = bearing(db, somebody(db, NONE, grants={"default": "operator"}))
+    assert [each["id"] for each in client.get(f"{API}/instances", headers=headers).json()["items"]] == ["default"]
+    assert client.post(f"{API}/instances/default/reload", headers=headers).status_code == 200
+    assert client.get(f"{API}/instances/other", headers=headers).status_code == 404
+    assert client.post(f"{API}/instances/other/reload", headers=headers).status_code == 404
+    assert client.get(f"{API}/users", headers=headers).status_code == 403
+
+
+def test_a_token_has_no_more_rights_than_its_scope_and_its_owner(client: TestClient, db: Database) -> None:
+    ruler, viewer = somebody(db, ADMINISTRATOR), somebody(db, VIEWER)
+    assert client.post(f"{API}/instances/default/reload", headers=bearing(db, ruler, "viewer")).status_code == 403
+    assert client.post(f"{API}/instances/default/reload", headers=bearing(db, viewer, "administrator")).status_code == 403
+    small = bearing(db, ruler, "viewer")
+    answer = client.post(f"{API}/tokens", json={"name": "more", "scope": "administrator"}, headers=small)
+    assert answer.status_code == 403
+    users.set_role(db, viewer, "administrator")
+    users.set_role(db, ruler, "none")
+    assert client.get(f"{API}/users", headers=bearing(db, ruler)).status_code == 403
+
+
+@pytest.mark.parametrize("path", ["/", "/instances/default", "/settings", "/nothing"])
+def test_pages_lead_nobody_to_the_login(client: TestClient, path: str) -> None:
+    answer = client.get(path)
+    assert answer.status_code == 303
+    assert answer.headers["Location"].split("?")[0] == "/login"
+
+
+@pytest.mark.parametrize("path", ["/api/v1/instances", "/api/v1/nothing", "/api/", "/metrics", "/api/v1/openapi.json"])
+@pytest.mark.parametrize("method", ["GET", "POST", "PATCH", "DELETE"])
+def test_machines_are_told_that_nobody_knows_them(client: TestClient, method: str, path: str) -> None:
+    answer = client.request(method, path, content=b"{ no json", headers={"Content-Type": "application/json"})
+    assert answer.status_code == 401
+    assert answer.headers["Content-Type"] == "application/problem+json"
+    assert answer.headers["WWW-Authenticate"].startswith("Bearer")

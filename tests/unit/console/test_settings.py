@@ -1,0 +1,195 @@
+"""Settings: judged, written, applied, taken back, undone."""
+
+import json
+import threading
+from pathlib import Path
+from typing import Any
+
+import pytest
+from fastapi.testclient import TestClient
+from tests.unit.console.conftest import Stand, bearing, somebody
+
+from prefork.config.editing import Unusable
+from prefork.instances import changes
+from prefork.instances.database import Database
+from prefork.instances.local import Denied
+
+PLACE = "/api/v1/instances/default/settings"
+
+
+@pytest.fixture
+def headers(db: Database) -> dict[str, str]:
+    return {**bearing(db, somebody(db, "operator")), "If-Match": "*"}
+
+
+def patch(client: TestClient, headers: dict[str, str], query: str = "", **settings: Any) -> Any:
+    return client.patch(PLACE + query, json={"settings": settings}, headers=headers)
+
+
+def ended(client: TestClient, headers: dict[str, str], answer: Any) -> dict[str, Any]:
+    """A change when it has ended."""
+    assert answer.status_code == 202, answer.text
+    for thread in threading.enumerate():
+        if thread.name == "change":
+            thread.join(20)
+    change: dict[str, Any] = client.get(answer.headers["Location"], headers=headers).json()
+    assert change["state"] != "running"
+    return change
+
+
+def test_the_settings_say_where_they_come_from(client: TestClient, headers: dict[str, str], stand: Stand) -> None:
+    stand.flags["limit_request"] = "10"
+    answer = client.get(PLACE, headers=headers)
+    said = answer.json()
+    assert answer.headers["ETag"].startswith('"')
+    assert (said["plan"], said["most_workers"]) == ("base", 2)
+    assert list(said["settings"]) == list(changes.PERFORMANCE)
+    assert {name: said["settings"]["workers"][name] for name in ("value", "text", "fixed")} == {
+        "value": "1",
+        "text": "1",
+        "fixed": False,
+    }
+    assert said["settings"]["limit_request"]["fixed"]
+    assert said["settings"]["limit_time_cpu"]["text"] is None
+
+
+def test_a_change_is_written_and_the_rest_of_the_file_stays(client: TestClient, headers: dict[str, str], stand: Stand) -> None:
+    change = ended(client, headers, patch(client, headers, workers=2, limit_memory_soft="1G"))
+    assert (
+        stand.file.read_text()
+        == "; the shop\n[options]\napp = shop:app\nplan = base\nworkers = 2 ; for now\nlimit_memory_soft = 1G\n"
+    )
+    assert stand.asked.count("reload") == 1
+    assert (change["state"], change["who"]) == ("done", "operator")
+    assert change["options"] == {"workers": ["1", "2"], "limit_memory_soft": [None, "1G"]}
+
+
+def test_the_plans_limit_holds_in_the_api(client: TestClient, headers: dict[str, str], stand: Stand) -> None:
+    before = stand.file.read_text()
+    answer = patch(client, headers, workers=3)
+    assert answer.status_code == 422
+    assert answer.json()["type"] == "urn:prefork:problem:plan-limit"
+    assert "the plan base allows 2 HTTP workers, not 3" in answer.json()["detail"]
+    assert patch(client, headers, "?dry_run=true", workers=3).status_code == 422
+    assert patch(client, headers, plan="pro").status_code == 403, "it is what a customer has paid for"
+    assert patch(client, headers, plan="pro", workers=3).status_code == 403
+    assert (stand.file.read_text(), stand.asked.count("reload")) == (before, 0)
+    assert ended(client, headers, patch(client, headers, workers=2))["state"] == "done"
+
+
+def test_an_administrator_sets_the_plan(client: TestClient, db: Database, stand: Stand) -> None:
+    headers = {**bearing(db, somebody(db, "administrator")), "If-Match": "*"}
+    assert ended(client, headers, patch(client, headers, plan="pro", workers=3))["state"] == "done"
+    assert patch(client, headers, plan="free").json()["type"] == "urn:prefork:problem:plan-limit"
+
+
+@pytest.mark.parametrize(
+    ("settings", "said"),
+    [
+        ({"workers": "many"}, "workers"),
+        ({"workers": 513}, "above the highest value"),
+        ({"workers": -1}, "below the lowest value"),
+        ({"workers": 0}, "threaded mode"),
+        ({"workers": "2\nhttp_port = 1"}, "workers"),
+        ({"limit_memory_soft": "4G"}, "above limit_memory_hard"),
+        ({"limit_time_cpu": "[options]"}, "limit_time_cpu"),
+        ({"app": "evil:app"}, "app is not one of the settings"),
+        ({"http_port": 80}, "http_port is not one of the settings"),
+        ({"python": "/tmp/evil"}, "python is not one of the settings"),
+    ],
+)
+def test_what_cannot_be_is_refused_with_its_reason(
+    client: TestClient, headers: dict[str, str], stand: Stand, settings: dict[str, Any], said: str
+) -> None:
+    before = stand.file.read_text()
+    answer = patch(client, headers, **settings)
+    assert answer.status_code == 422
+    assert said in answer.json()["detail"] or said in str(answer.json()["errors"])
+    assert stand.file.read_text() == before
+
+
+def test_what_a_flag_sets_cannot_be_changed_in_the_file(client: TestClient, headers: dict[str, str], stand: Stand) -> None:
+    stand.flags["workers"] = "1"
+    answer = patch(client, headers, workers=2)
+    assert answer.status_code == 409
+    assert "--workers" in answer.json()["detail"]
+
+
+def test_who_has_not_seen_the_settings_of_now_changes_nothing(client: TestClient, headers: dict[str, str], stand: Stand) -> None:
+    tag = client.get(PLACE, headers=headers).headers["ETag"]
+    del headers["If-Match"]
+    assert patch(client, headers, workers=2).status_code == 428
+    assert ended(client, headers, patch(client, {**headers, "If-Match": tag}, workers=2))["state"] == "done"
+    assert patch(client, {**headers, "If-Match": tag}, workers=1).status_code == 412
+    assert stand.asked.count("reload") == 1
+
+
+def test_a_dry_run_says_what_it_would_mean_and_does_nothing(client: TestClient, headers: dict[str, str], stand: Stand) -> None:
+    before = stand.file.read_text()
+    answer = patch(client, headers, "?dry_run=true", workers=2, limit_memory_soft="1G")
+    said = answer.json()
+    assert answer.status_code == 200
+    assert said["changes"] == {"workers": ["1", "2"], "limit_memory_soft": ["2 GiB", "1 GiB"]}
+    assert said["memory_needed"] == 2 << 30
+    assert said["processes"] == 3, "a websocket worker is one, too"
+    assert said["connections_needed"] <= said["connections_allowed"]
+    assert (stand.file.read_text(), stand.asked.count("reload")) == (before, 0)
+
+
+def test_settings_that_do_not_get_ready_are_taken_back(client: TestClient, headers: dict[str, str], stand: Stand) -> None:
+    before = stand.file.read_bytes()
+    stand.reload = Denied("worker http.2 of generation 2 could not get ready", "Traceback: no memory")
+    change = ended(client, headers, patch(client, headers, workers=2))
+    assert change["state"] == "rolled back"
+    assert "could not get ready" in change["message"]
+    assert "no memory" in change["message"]
+    assert stand.file.read_bytes() == before
+    assert client.get(PLACE, headers=headers).json()["settings"]["workers"]["value"] == "1"
+
+
+def test_a_change_is_undone_by_another_one(client: TestClient, headers: dict[str, str], stand: Stand) -> None:
+    first = ended(client, headers, patch(client, headers, workers=2, limit_request=5))
+    second = ended(client, headers, client.post(f"{PLACE}/changes/{first['id']}/undo", headers=headers))
+    assert second["undoes"] == first["id"]
+    said = client.get(PLACE, headers=headers).json()["settings"]
+    assert (said["workers"]["value"], said["limit_request"]["value"]) == ("1", "65536")
+    listed = client.get(f"{PLACE}/changes", headers=headers).json()["items"]
+    assert [each["id"] for each in listed] == [second["id"], first["id"]]
+
+
+def test_what_a_console_left_unfinished_is_nobodys(db: Database, client: TestClient, headers: dict[str, str]) -> None:
+    row = ("default", 0.0, "kim", json.dumps({"workers": ["1", "2"]}), "running")
+    db.change("INSERT INTO changes (instance_id, at, who, options, state) VALUES (?, ?, ?, ?, ?)", *row)
+    answer = patch(client, headers, workers=2)
+    assert answer.status_code == 409
+    assert "another change" in answer.json()["detail"]
+    changes.abandon(db)
+    assert client.get(f"{PLACE}/changes/1", headers=headers).json()["state"] == "failed"
+    assert ended(client, headers, patch(client, headers, workers=2))["state"] == "done"
+
+
+def refuse(path: Path, _values: object) -> None:
+    raise Unusable(f"{path} cannot be written by this account; run the command as its owner")
+
+
+def test_a_file_that_cannot_be_written_is_left_as_it_is(
+    client: TestClient, headers: dict[str, str], stand: Stand, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = stand.file.read_text()
+    monkeypatch.setattr(changes, "rewrite", refuse)
+    change = ended(client, headers, patch(client, headers, workers=2))
+    assert change["state"] == "failed"
+    assert "cannot be written by this account" in change["message"]
+    assert (stand.file.read_text(), stand.asked.count("reload")) == (before, 0)
+
+
+def test_without_a_file_nothing_can_be_saved(
+    client: TestClient, headers: dict[str, str], stand: Stand, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    place = tmp_path / "elsewhere"
+    place.mkdir()
+    origin = {"file": None, "flags": {"app": "shop:app"}, "cwd": str(place), "environ": {"HOME": str(tmp_path)}}
+    monkeypatch.setattr(stand, "ask", lambda *_args, **_fields: origin)
+    answer = patch(client, headers, workers=2)
+    assert answer.status_code == 409
+    assert "without a configuration file" in answer.json()["detail"]

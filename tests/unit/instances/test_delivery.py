@@ -1,0 +1,271 @@
+"""Alerts reach a real mail server and a real receiver of webhooks, and what does not get through says why."""
+
+import asyncio
+import hashlib
+import hmac
+import json
+import ssl
+import subprocess
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from email import message_from_bytes, policy
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from aiosmtpd.smtp import SMTP, AuthResult, Envelope, Session
+
+from prefork.instances import mail, webhook
+from prefork.instances.mail import Mailbox
+from prefork.instances.notices import Undeliverable
+from prefork.instances.webhook import Hook
+
+if TYPE_CHECKING:
+    from email.message import EmailMessage
+
+TOLD: dict[str, Any] = {
+    "alert": 5,
+    "event": "raised",
+    "instance": "default",
+    "name": "shop",
+    "node": "web1",
+    "rule": "shedding",
+    "subject": "",
+    "level": "critical",
+    "title": "requests are refused",
+    "text": "7 requests were refused in the last minute",
+    "began": 1_790_035_200.0,
+    "raised": 1_790_035_210.0,
+    "over": None,
+}
+OVER = TOLD | {"event": "over", "over": 1_790_035_900.0}
+
+
+class Inbox:
+    """What a mail server does with what it is handed in."""
+
+    def __init__(self) -> None:
+        self.messages: list[EmailMessage] = []
+        self.recipients: list[str] = []
+        self.encrypted: list[bool] = []
+        self.answer = "250 OK"
+
+    async def handle_DATA(self, _server: Any, session: Session, envelope: Envelope) -> str:  # noqa: N802 - aiosmtpd's name
+        if self.answer.startswith("250"):
+            assert isinstance(envelope.content, bytes)
+            self.messages.append(message_from_bytes(envelope.content, policy=policy.default))
+            self.recipients += envelope.rcpt_tos
+            self.encrypted.append(session.ssl is not None)
+        return self.answer
+
+
+def authenticate(_server: Any, _session: Any, _envelope: Any, _mechanism: str, data: Any) -> AuthResult:
+    known = (data.login, data.password) == (b"alerts", b"open sesame")
+    return AuthResult(success=known, handled=known)
+
+
+@pytest.fixture(scope="module")
+def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """For localhost, signed by itself; the key is in the same file."""
+    path = tmp_path_factory.mktemp("tls") / "localhost.pem"
+    subject = ["-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost", "-days", "2"]
+    key = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"]
+    subprocess.run(
+        ["openssl", "req", "-x509", *key, "-keyout", path, "-out", f"{path}.crt", *subject], check=True, capture_output=True
+    )
+    path.write_bytes(path.read_bytes() + Path(f"{path}.crt").read_bytes())
+    return path
+
+
+def trusting(certificate: Path) -> ssl.SSLContext:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate)
+    return context
+
+
+@contextmanager
+def listening(inbox: Inbox, certificate: ssl.SSLContext | None, options: dict[str, Any]) -> Iterator[int]:
+    """A mail server's port. aiosmtpd's own controller gives up when a machine is busy for a second."""
+    loop = asyncio.new_event_loop()
+    thread = threading.Thread(target=loop.run_forever)
+    thread.start()
+
+    async def begin() -> asyncio.Server:
+        return await loop.create_server(lambda: SMTP(inbox, loop=loop, **options), "127.0.0.1", 0, ssl=certificate)
+
+    async def end() -> None:
+        server.close()
+        conversations = asyncio.all_tasks() - {asyncio.current_task()}
+        for each in conversations:
+            each.cancel()
+        await asyncio.gather(*conversations, return_exceptions=True)
+
+    server = asyncio.run_coroutine_threadsafe(begin(), loop).result()
+    try:
+        yield server.sockets[0].getsockname()[1]
+    finally:
+        asyncio.run_coroutine_threadsafe(end(), loop).result()
+        loop.call_soon_threadsafe(loop.stop)
+        thread.join()
+        loop.close()
+
+
+@pytest.fixture
+def postbox() -> Iterator[Callable[..., tuple[Inbox, Mailbox]]]:
+    """Starts a mail server, and says how to reach it."""
+    with ExitStack() as stack:
+
+        def start(
+            security: str = "off", user: str | None = None, tls: ssl.SSLContext | None = None, **more: Any
+        ) -> tuple[Inbox, Mailbox]:
+            inbox = Inbox()
+            port = stack.enter_context(listening(inbox, tls, more))
+            recipients = ("a@example.com", "b@example.com")
+            return inbox, Mailbox("localhost", port, security, user, lambda: "open sesame", "prefork@example.com", recipients)
+
+        yield start
+
+
+def test_a_mail_says_what_is_the_matter(postbox: Callable[..., tuple[Inbox, Mailbox]]) -> None:
+    inbox, mailbox = postbox()
+    mail.send(mailbox, 1, TOLD)
+    mail.send(mailbox, 2, OVER)
+    first, second = inbox.messages
+    assert first["Subject"] == "Critical: requests are refused (shop)"
+    assert (first["From"], first["To"]) == ("prefork@example.com", "a@example.com, b@example.com")
+    assert inbox.recipients == ["a@example.com", "b@example.com"] * 2
+    assert first.get_content().splitlines() == [
+        "7 requests were refused in the last minute.",
+        "",
+        "Instance: shop (default) on web1",
+        "Rule:     shedding (critical)",
+        "Began:    2026-09-22 00:00:00 UTC",
+    ]
+    assert second["Subject"] == "Over: requests are refused (shop)"
+    assert second["In-Reply-To"] == first["Message-ID"]
+    assert second.get_content().splitlines()[-1] == "Over:     2026-09-22 00:11:40 UTC"
+
+
+def test_what_somebody_has_named_cannot_write_headers(postbox: Callable[..., tuple[Inbox, Mailbox]]) -> None:
+    inbox, mailbox = postbox()
+    mail.send(mailbox, 1, TOLD | {"name": "shop\r\nBcc: c@example.com", "text": "a\n.\nb\x1b[2J"})
+    (found,) = inbox.messages
+    assert found["Bcc"] is None
+    assert found["Subject"] == "Critical: requests are refused (shop Bcc: c@example.com)"
+    assert found.get_content().startswith("A . b [2J.\r\n")
+
+
+def test_the_password_is_said_behind_starttls_only(
+    postbox: Callable[..., tuple[Inbox, Mailbox]], certificate: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    context = trusting(certificate)
+    inbox, mailbox = postbox(
+        "starttls", "alerts", tls_context=context, require_starttls=True, authenticator=authenticate, auth_required=True
+    )
+    with pytest.raises(Undeliverable, match="certificate verify failed"):
+        mail.send(mailbox, 1, TOLD)
+    monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
+    mail.send(mailbox, 1, TOLD)
+    assert inbox.encrypted == [True]
+    with pytest.raises(Undeliverable, match="535"):
+        mail.send(mailbox._replace(password=lambda: "open barley"), 1, TOLD)
+
+
+def test_a_server_that_offers_no_encryption_gets_nothing(postbox: Callable[..., tuple[Inbox, Mailbox]]) -> None:
+    inbox, mailbox = postbox("starttls", "alerts")
+    with pytest.raises(Undeliverable, match="STARTTLS"):
+        mail.send(mailbox, 1, TOLD)
+    assert inbox.messages == []
+
+
+def test_tls_from_the_first_byte(
+    postbox: Callable[..., tuple[Inbox, Mailbox]], certificate: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
+    inbox, mailbox = postbox("tls", tls=trusting(certificate))
+    mail.send(mailbox, 1, TOLD)
+    assert len(inbox.messages) == 1
+
+
+def test_why_a_mail_did_not_get_through(postbox: Callable[..., tuple[Inbox, Mailbox]]) -> None:
+    inbox, mailbox = postbox()
+    inbox.answer = "452 4.3.1 mailbox full"
+    with pytest.raises(Undeliverable, match=r"localhost:\d+ did not take it: 452 4.3.1 mailbox full"):
+        mail.send(mailbox, 1, TOLD)
+    with pytest.raises(Undeliverable, match="localhost:1 did not take it: Connection refused"):
+        mail.send(mailbox._replace(port=1), 1, TOLD)
+
+    def unreadable() -> str:
+        raise PermissionError(13, "Permission denied", "/etc/shadow")
+
+    with pytest.raises(Undeliverable, match="Permission denied"):
+        mail.send(mailbox._replace(user="alerts", password=unreadable), 1, TOLD)
+
+
+class Receiver(BaseHTTPRequestHandler):
+    """Notes what it gets, and answers as it is told to."""
+
+    got: list[tuple[dict[str, str], bytes]]
+    status: int
+
+    def do_POST(self) -> None:
+        body = self.rfile.read(int(self.headers["Content-Length"]))
+        self.got.append(({name.lower(): value for name, value in self.headers.items()}, body))
+        self.send_response(self.status)
+        self.send_header("Location", "/elsewhere")
+        self.send_header("Content-Length", "0")
+        self.end_headers()
+
+    def log_message(self, *_: Any) -> None:
+        pass
+
+
+@pytest.fixture
+def receiver() -> Iterator[tuple[type[Receiver], str]]:
+    class Fresh(Receiver):
+        status = 204
+
+    Fresh.got = []
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Fresh)
+    thread = threading.Thread(target=server.serve_forever, args=(0.02,))
+    thread.start()
+    yield Fresh, f"http://127.0.0.1:{server.server_port}/alerts/t0ken"
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
+def test_a_webhook_is_signed_json(receiver: tuple[type[Receiver], str]) -> None:
+    handler, url = receiver
+    webhook.send(Hook(url, lambda: "open sesame"), 7, TOLD, lambda: 1_790_035_300.9)
+    ((headers, body),) = handler.got
+    assert json.loads(body) == {"id": 7, **TOLD}
+    assert (headers["content-type"], headers["x-prefork-delivery"]) == ("application/json", "7")
+    signed = headers["x-prefork-timestamp"].encode() + b"." + body
+    assert headers["x-prefork-timestamp"] == "1790035300"
+    assert headers["x-prefork-signature"] == "sha256=" + hmac.new(b"open sesame", signed, hashlib.sha256).hexdigest()
+
+
+def test_without_a_secret_it_is_not_signed(receiver: tuple[type[Receiver], str]) -> None:
+    handler, url = receiver
+    webhook.send(Hook(url, lambda: None), 7, TOLD)
+    assert "x-prefork-signature" not in handler.got[0][0]
+
+
+@pytest.mark.parametrize("status", [302, 307, 404, 503])
+def test_a_receiver_that_does_not_take_it_is_named_without_the_secrets_of_its_url(
+    receiver: tuple[type[Receiver], str], status: int
+) -> None:
+    handler, url = receiver
+    handler.status = status
+    with pytest.raises(Undeliverable) as caught:
+        webhook.send(Hook(url, lambda: None), 7, TOLD)
+    assert str(caught.value) == f"127.0.0.1 answered {status}"
+    assert len(handler.got) == 1, "nobody is asked who was not named"
+
+
+def test_a_receiver_that_is_not_there() -> None:
+    with pytest.raises(Undeliverable, match=r"127\.0\.0\.1 cannot be reached: .*Connection refused"):
+        webhook.send(Hook("http://127.0.0.1:1/t0ken", lambda: None), 7, TOLD)

@@ -1,0 +1,87 @@
+"""The console's file: private, migrated once, whole transactions only."""
+
+import os
+import sqlite3
+import stat
+import threading
+from pathlib import Path
+
+import pytest
+
+from prefork.instances import database
+from prefork.instances.database import Database, Unusable, apart
+
+
+def test_it_belongs_to_its_owner_alone(tmp_path: Path) -> None:
+    before = os.umask(0)
+    try:
+        with Database(tmp_path / database.NAME) as db:
+            db.change("INSERT INTO instances (id, name, kind, created_at) VALUES ('default', 'shop', 'own', 0)")
+            modes = {path.name: stat.S_IMODE(path.stat().st_mode) for path in tmp_path.iterdir()}
+    finally:
+        os.umask(before)
+    assert modes == dict.fromkeys(("console.sqlite", "console.sqlite-wal", "console.sqlite-shm"), 0o600)
+
+
+def test_what_was_applied_is_not_applied_again(tmp_path: Path) -> None:
+    with Database(tmp_path / "a") as db:
+        applied = [row["version"] for row in db.rows("SELECT version FROM migrations ORDER BY version")]
+    with Database(tmp_path / "a") as db:
+        assert [row["version"] for row in db.rows("SELECT version FROM migrations ORDER BY version")] == applied
+    assert applied == [each.version for each in database.migrations()]
+
+
+def test_a_migration_that_was_edited_is_refused(tmp_path: Path) -> None:
+    with Database(tmp_path / "a") as db:
+        db.change("UPDATE migrations SET checksum = 'another' WHERE version = 1")
+    with pytest.raises(Unusable, match="migration 1 "):
+        Database(tmp_path / "a")
+
+
+def test_what_is_no_database_is_refused_in_a_sentence(tmp_path: Path) -> None:
+    (tmp_path / "a").write_text("no database at all, but long enough to have a header" * 10)
+    with pytest.raises(Unusable, match="file is not a database"):
+        Database(tmp_path / "a")
+    with pytest.raises(Unusable, match="no such file or directory"):
+        Database(tmp_path / "nowhere" / "a")
+
+
+INSERT = "INSERT INTO instances (id, name, kind, created_at) VALUES (?, 'shop', 'own', 0)"
+
+
+def add_both(db: Database) -> None:
+    with db.transaction():
+        with db.transaction():
+            db.change(INSERT, "a")
+        db.change(INSERT, "b")
+
+
+def test_a_transaction_counts_as_a_whole(tmp_path: Path) -> None:
+    with Database(tmp_path / "a") as db:
+        db.change(INSERT, "b")
+        with pytest.raises(sqlite3.IntegrityError):
+            add_both(db)
+        assert [row["id"] for row in db.rows("SELECT id FROM instances")] == ["b"]
+
+
+def test_threads_take_turns(tmp_path: Path) -> None:
+    with Database(tmp_path / "a") as db:
+
+        def add(number: int) -> None:
+            for each in range(20):
+                with db.transaction():
+                    db.change("INSERT INTO instances (id, name, kind, created_at) VALUES (?, '', 'own', 0)", f"{number}-{each}")
+
+        threads = [threading.Thread(target=add, args=(number,)) for number in range(4)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        found = db.row("SELECT count(*) AS count FROM instances")
+        assert found
+        assert found["count"] == 80
+
+
+def test_statements_are_told_apart_as_sqlite_does() -> None:
+    trigger = "CREATE TRIGGER t AFTER INSERT ON a BEGIN\n  DELETE FROM b;\nEND;\n"
+    assert apart(f"CREATE TABLE a (b TEXT DEFAULT ';\n');\n{trigger}") == ["CREATE TABLE a (b TEXT DEFAULT ';\n');\n", trigger]
