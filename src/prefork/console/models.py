@@ -193,6 +193,18 @@ class Worker(BaseModel):
     memory: int | None
 
 
+class Route(BaseModel):
+    """What a route's requests have come to since the server's start; `share` is of all the time that workers had requests."""
+
+    model_config = ConfigDict(extra="allow")
+
+    method: str
+    path: str
+    requests: int
+    share: float
+    tips: list[str]
+
+
 class Stacks(Model):
     """What each thread of each worker is doing."""
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from fastapi.testclient import TestClient
+from tests.unit.test_metrics import TOLD
 
 from prefork.console.app import create
 from prefork.console.desk import Desk
@@ -70,6 +71,8 @@ class Stand:
             "status": STATUS,
             "origin": {"file": str(self.file), "flags": self.flags, "cwd": str(self.file.parent), "environ": environ},
             "stacks": {"workers": [{"worker": "http.1", "pid": 4711, "state": "idle", "stacks": "File x"}]},
+            "routes": {"routes": []},
+            "metrics": TOLD,
             "retire": {"worker": "http.1", "pid": 4711},
         }
         return answers[command]
