@@ -154,7 +154,7 @@ def test_a_form_from_elsewhere_changes_nothing(browser: Browser, show: Show, inv
         assert "open the page again" in answer.text().lower()
         assert invented.retired == []
         page.goto(shown.url + "/instances/default/workers")
-        page.get_by_role("button", name="Retire http 1").click()
+        page.get_by_role("button", name="Retire http.1").click()
         expect(page.get_by_role("status")).to_contain_text("another one takes its place")
         assert invented.retired == [4101]
 
