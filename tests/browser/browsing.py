@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import uvicorn
 from invented import Invented, console
-from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, sync_playwright
 
 from prefork.testing import free_port
 
@@ -49,6 +49,19 @@ def log_in(page: Page, url: str, password: str) -> None:
     page.get_by_label("Password").fill(password)
     page.get_by_role("button", name="Log in").click()
     page.wait_for_url(lambda address: "/login" not in address)
+
+
+def complaints_of(page: Page) -> list[str]:
+    """What the browser holds against a page from now on; that the server refused something is none of it."""
+    found: list[str] = []
+
+    def note(message: ConsoleMessage) -> None:
+        if message.type in {"error", "warning"} and not message.text.startswith("Failed to load resource"):
+            found.append(message.text)
+
+    page.on("console", note)
+    page.on("pageerror", lambda error: found.append(str(error)))
+    return found
 
 
 @contextmanager

@@ -124,18 +124,18 @@ class Invented:
         states = ["busy", "busy", "idle", "busy"]
         workers = [
             {
-                "name": f"http {place}", "pool": "http", "pid": 4100 + place, "generation": 3, "state": state,
+                "name": f"http.{place}", "pool": "http", "pid": 4100 + place, "generation": 3, "state": state,
                 "requests": 12_000 + 311 * place, "age": 5400.0 + 60 * place, "busy_for": 0.02 * place if state == "busy" else None,
                 "job": None, "memory": (88 + 9 * place) * MIB + wave.randrange(MIB),
             }
             for place, state in enumerate(states, 1)
         ]  # fmt: skip
         workers.append(
-            {"name": "cron 1", "pool": "cron", "pid": 4120, "generation": 3, "state": "busy", "requests": 214, "age": 5400.0, "busy_for": 31.5,
+            {"name": "cron.1", "pool": "cron", "pid": 4120, "generation": 3, "state": "busy", "requests": 214, "age": 5400.0, "busy_for": 31.5,
              "job": "shop.tasks:reindex", "memory": 121 * MIB}
         )  # fmt: skip
         workers.append(
-            {"name": "websocket 1", "pool": "websocket", "pid": 4130, "generation": 3, "state": "idle", "requests": 88, "age": 5400.0,
+            {"name": "websocket.1", "pool": "websocket", "pid": 4130, "generation": 3, "state": "idle", "requests": 88, "age": 5400.0,
              "busy_for": None, "job": None, "memory": 64 * MIB}
         )  # fmt: skip
         loop = {"failures": 5, "next_try": 16.0, "traceback": "ModuleNotFoundError: No module named 'chat.rooms'"}
@@ -175,7 +175,7 @@ class Invented:
         load = min(1.0, max(0.02, 0.35 + 0.4 * day + 0.12 * math.sin(at / 410) + dice.gauss(0, 0.05)))
         wait = 0.0005 + max(0.0, load - 0.62) ** 2 * 0.9 * dice.uniform(0.7, 1.3)
         served = int(step * 55 * load)
-        memory = {f"http {place}": int((84 + 10 * place + (at / 60 + 31 * place) % 90) * MIB) for place in range(1, 5)}
+        memory = {f"http.{place}": int((84 + 10 * place + (at / 60 + 31 * place) % 90) * MIB) for place in range(1, 5)}
         return {
             "at": at, "seconds": step, "in_flight": round(100 * load, 1), "cpu": round(72 * load * dice.uniform(0.85, 1.1), 1),
             "wait": {"p50": wait / 9, "p95": wait, "p99": wait * 3}, "service": {"p50": 0.02, "p95": 0.06 + 0.2 * load, "p99": 0.2 + 0.7 * load},
@@ -203,7 +203,7 @@ class Invented:
         return {"soft limit": 256 * MIB, "hard limit": 320 * MIB}
 
     def stacks(self, identity: str, worker: str) -> Any:
-        return {"worker": worker, "pid": 4101, "state": "busy", "stacks": STACKS if worker != "http 3" else IDLE}
+        return {"worker": worker, "pid": 4101, "state": "busy", "stacks": STACKS if worker != "http.3" else IDLE}
 
     def retire(self, identity: str, pid: int) -> None:
         self.retired.append(pid)
@@ -222,7 +222,7 @@ class Invented:
         }
         base: dict[str, Any] = {
             "node": "web-1",
-            "worker": "http 2",
+            "worker": "http.2",
             "pool": "http",
             "pid": 3977,
             "generation": 3,
@@ -282,12 +282,12 @@ class Invented:
             raise ProblemError(404, f"there is no job {name}")
         now = datetime.fromtimestamp(self.now, UTC)
         running = [
-            {"run": 9412, "worker": "cron 1", "pid": 4120, "claimed_at": now - timedelta(seconds=31), "done": 812, "remaining": 240}
+            {"run": 9412, "worker": "cron.1", "pid": 4120, "claimed_at": now - timedelta(seconds=31), "done": 812, "remaining": 240}
         ]
         error = 'Traceback (most recent call last):\n  File "/srv/shop/stock.py", line 41, in sync_warehouse\n    answer.raise_for_status()\nHTTPError: 502'
         history = [
             {"run": 9300 - number, "attempt": 1 + (number == 3), "job": name, "ended_at": now - timedelta(minutes=15 * number + 6),
-             "outcome": "failed" if number in {1, 3} else "done", "seconds": 42.0 + number, "cpu": 12.5, "memory": 131 * MIB, "worker": "cron 1",
+             "outcome": "failed" if number in {1, 3} else "done", "seconds": 42.0 + number, "cpu": 12.5, "memory": 131 * MIB, "worker": "cron.1",
              "error": error if number in {1, 3} else None}
             for number in range(8)
         ]  # fmt: skip
@@ -302,10 +302,10 @@ class Invented:
         lines = [
             ("info", "the server is ready: 4 workers at http://127.0.0.1:8069"),
             ("info", "generation 3 serves; it took 2.1 s, and no request waited for it"),
-            ("info", '203.0.113.4 "GET /catalogue?page=7" 200 18231 in 24 ms, waited 0 ms, http 1'),
-            ("warning", "http 2 (pid 3977) has 261 MiB, more than limit_memory_soft (256 MiB); it is replaced"),
-            ("error", "http 2 (pid 3977) was killed: 331 MiB, more than limit_memory_hard (320 MiB); incident 9ac1f07e"),
-            ("info", "http 2 (pid 4102) is ready"),
+            ("info", '203.0.113.4 "GET /catalogue?page=7" 200 18231 in 24 ms, waited 0 ms, http.1'),
+            ("warning", "http.2 (pid 3977) has 261 MiB, more than limit_memory_soft (256 MiB); it is replaced"),
+            ("error", "http.2 (pid 3977) was killed: 331 MiB, more than limit_memory_hard (320 MiB); incident 9ac1f07e"),
+            ("info", "http.2 (pid 4102) is ready"),
             ("info", "shop.tasks:reindex, run 9411, done in 42 s"),
             ("warning", "the queue is full: 3 requests were refused in the last second"),
         ]

@@ -3,7 +3,7 @@
 import re
 from pathlib import Path
 
-from browsing import PATIENCE, log_in
+from browsing import PATIENCE, complaints_of, log_in
 from playwright.sync_api import Browser, Page, expect
 
 from prefork.testing import Load, Request, Server, free_port
@@ -21,9 +21,7 @@ def test_the_tour(browser: Browser) -> None:
         context = browser.new_context()
         context.set_default_timeout(PATIENCE)
         page = context.new_page()
-        complaints: list[str] = []
-        page.on("console", lambda message: complaints.append(message.text) if message.type == "error" else None)
-        page.on("pageerror", lambda error: complaints.append(str(error)))
+        complaints = complaints_of(page)
 
         log_in(page, f"http://127.0.0.1:{port}", password)
         expect(page).to_have_url(re.compile("/instances/default$"))

@@ -122,6 +122,6 @@ def coloured(chart: Chart, met: AbstractSet[str]) -> dict[str, str]:
 
 
 def natural(name: str) -> tuple[str, int]:
-    """`http 2` stands before `http 10`."""
-    head, _, tail = name.rpartition(" ")
-    return (head, int(tail)) if tail.isdigit() else (name, 0)
+    """`http.2` stands before `http.10`."""
+    head = name.rstrip("0123456789")
+    return (head, int(name[len(head) :] or 0))

@@ -102,8 +102,10 @@ class Own:
                 await run_in_threadpool(sampler.open)
                 await asyncio.sleep(WINDOW)
                 sample = await run_in_threadpool(sampler.close)
-                while sampler.marks:
-                    yield "mark", sampler.marks.popleft()._asdict()
+                for mark in sampler.marks if sample else ():
+                    yield "mark", mark._asdict()
+                if sample and sample.incidents:
+                    yield "mark", {"at": sample.at, "kind": "incident", "text": f"incidents: {sample.incidents}"}
                 yield ("sample", sample.told()) if sample else ("", {})
                 await asyncio.sleep(PACE - WINDOW)
         finally:

@@ -69,12 +69,12 @@ def meaning(visit: Visit) -> Response:
 def considered(visit: Visit, values: Mapping[str, str]) -> Mapping[str, Any]:
     """What other values would mean, or why they cannot be."""
     if not values:
-        return {"changes": {}}
+        return {"problem": "", "changes": {}}
     try:
         found: Mapping[str, Any] = visit.source.consider(visit.identity, values)
     except EXPECTED as error:
         return {"problem": Refusal.of(error).text}
-    return found
+    return {"problem": "", **found}
 
 
 def undo(visit: Visit) -> Response:

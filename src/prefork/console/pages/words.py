@@ -43,15 +43,16 @@ LOOKS = {
     "offline": "bad",
     "unreachable": "bad",
     "critical": "bad",
+    "active": "bad",
     "failed": "bad",
     "error": "bad",
 }
 
 
 def look(word: str | None) -> str:
-    """The class of a state."""
-    first = (word or "unknown").split(":")[0]
-    return LOOKS.get(first) or LOOKS.get(first.split(" ")[0], "off")
+    """The class of a state, which may be a word among figures: `failed 3 times`, `paused: it failed too often`."""
+    whole = (word or "unknown").split(":")[0]
+    return LOOKS.get(whole) or next((LOOKS[part] for part in whole.split() if part in LOOKS), "off")
 
 
 def duration(seconds: float | None) -> str:
