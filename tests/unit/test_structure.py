@@ -39,7 +39,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "files": {"http.conditions"},
     "given": set(),
     "instances": {"instances", "prefork", "config", "control.client", "incidents", "sizing.plans", "store", "usage"},
-    "console": {"console", "prefork", "config", "events", "instances", "journal", "sizing", "store.board", "usage"},
+    "console": {"console", "prefork", "config", "events", "instances", "journal", "metrics", "sizing", "store.board", "usage"},
     "console.__main__": {"console", "instances", "journal", "kernel", "orders"},
     "fanout": set(),
     "sessions": {"sessions", "fanout", "given", "store", "worker.output"},
