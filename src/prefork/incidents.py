@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 NAME = "incidents.jsonl"
 LARGEST = 8 << 20  # bytes of a file before another one is begun
 KEPT = 4  # older files
+LATEST = 512 << 10  # bytes at the end of the file that are looked at to see what is new
 
 
 @dataclass(frozen=True)
@@ -99,6 +100,20 @@ class Ledger:
                 for line in lines:
                     with contextlib.suppress(ValueError, TypeError):
                         yield Incident(**json.loads(line))
+
+    def latest(self, after: float) -> list[Incident]:
+        """Those since a time (seconds since 1970), the oldest first, as far as they stand at the end of the file."""
+        try:
+            with open(self.path, "rb") as file:
+                file.seek(max(0, os.fstat(file.fileno()).st_size - LATEST))
+                lines = file.read().splitlines()
+        except OSError:
+            return []
+        found = []
+        for line in lines:
+            with contextlib.suppress(ValueError, TypeError):
+                found.append(Incident(**json.loads(line)))
+        return [incident for incident in found if incident.time > after]
 
     def _rotate(self) -> None:
         for number in range(KEPT, 0, -1):

@@ -153,6 +153,21 @@ def exposed(settings: Settings) -> Iterator[str]:
         yield f"{settings.console_interface} can be reached by others, and passwords would travel unencrypted; {means}"
 
 
+def overheard(settings: Settings) -> Iterator[str]:
+    """A password that travels over a network is for those who listen there, too."""
+    if settings.alert_email and settings.smtp_user and settings.smtp_ssl == "off" and not is_loopback(settings.smtp_server):
+        given = f"smtp_ssl is off ({settings.source('smtp_ssl')})"
+        yield f"the password of smtp_user would travel unencrypted to {settings.smtp_server}, as {given}; set it to starttls or tls"
+
+
+def unwatched(settings: Settings, _machine: Machine) -> Iterator[str]:
+    """It is the console that tells."""
+    if not settings.console:
+        for name in ("alert_email", "alert_webhook"):
+            if settings.value(name):
+                yield f"False leaves nobody who watches, and {name} is set ({settings.source(name)}); set this to True"
+
+
 def is_loopback(interface: str) -> bool:
     """Whether only this machine reaches an address."""
     try:
@@ -265,6 +280,7 @@ CONTRADICTIONS: tuple[tuple[tuple[str, ...], Callable[[Settings], Iterator[str]]
     (("lanes", "workers"), crowded),
     (("http_interface",), covered),
     (("console_interface", "console", "console_certificate", "console_proxies", "console_insecure"), exposed),
+    (("alert_email", "smtp_user", "smtp_ssl", "smtp_server"), overheard),
     (("session_store", "workers"), unshared),
     (("store_dsn", "workers"), many_writers),
     (("session_store", "store_dsn"), sessions_in_file),
@@ -272,6 +288,7 @@ CONTRADICTIONS: tuple[tuple[tuple[str, ...], Callable[[Settings], Iterator[str]]
 )
 DOUBTS: tuple[tuple[tuple[str, ...], Callable[[Settings, Machine], Iterator[str]]], ...] = (
     (("odoo",), without_odoo),
+    (("console", "alert_email", "alert_webhook"), unwatched),
     (("workers",), too_few),
     (("workers",), too_many),
     (("limit_memory_soft", "limit_memory_hard"), share_of_hard),

@@ -13,6 +13,7 @@ import shutil
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 from prefork.config import quantities
 from prefork.config.dsn import dsn, without_password
@@ -144,6 +145,22 @@ def urls(text: str) -> tuple[str, ...]:
         if not part.startswith("/") or "*" in part or "?" in part:
             raise ValueError(f'"{part}" is not the path of one page; begin it with / and leave out * and ?')
     return names(text)
+
+
+def emails(text: str) -> tuple[str, ...]:
+    """A list of mail addresses."""
+    for part in names(text):
+        if not re.fullmatch(r"[^\s@<>,]+@[^\s@<>,]+", part):
+            raise ValueError(f'"{part}" is no mail address; write name@example.com')
+    return names(text)
+
+
+def url(text: str) -> str:
+    """An address of the web. What is wrong is not repeated: it may hold a secret."""
+    parts = urlsplit(text)
+    if parts.scheme not in {"http", "https"} or not parts.hostname or not text.isascii() or not text.isprintable():
+        raise ValueError("it is no address of http or https; write one such as https://example.com/alerts")
+    return text
 
 
 def networks(text: str) -> tuple[str, ...]:
@@ -279,6 +296,8 @@ NAMES = plain("NAMES", "names separated by commas", names, listed)
 WORDS = plain("WORDS", "words as in a shell", words, shlex.join)
 PATTERNS = plain("PATHS", "paths separated by commas; `*` stands for anything", patterns, listed)
 URLS = plain("PATHS", "paths separated by commas; empty for none", urls, listed, OR_EMPTY)
+EMAILS = plain("ADDRESSES", "mail addresses separated by commas", emails, listed)
+URL = plain("URL", "an address of http or https", url, lambda _text: "(not shown)")
 NETWORKS = plain("NETWORKS", "IP addresses and networks separated by commas", networks, listed)
 ROUTE_TIMES = plain("ROUTES", "`/pattern:time`, separated by commas", route_times, route_times_words)
 LANES = plain("LANES", "`name:pattern:count`, separated by commas; empty for none", lanes, listed, OR_EMPTY)
@@ -322,5 +341,12 @@ PRELOAD = choice(
     unset=frozenset({"", "none"}),
 )
 PLAN = choice(*PLANS)
+ENCRYPTION = choice(
+    "off",
+    "starttls",
+    "tls",
+    synonyms={"false": "off", "no": "off", "0": "off", "true": "starttls", "yes": "starttls", "on": "starttls", "1": "starttls"},
+    unset=frozenset({"", "none"}),
+)
 FORMAT = choice("text", "json")
 ACCESS = choice("prefork", "odoo", "combined", "json")

@@ -15,6 +15,7 @@ from prefork.config.embedded import address_in
 from prefork.config.groups import (
     GROUPS,
     HTTP,
+    Alerts,
     Application,
     Console,
     Limits,
@@ -48,7 +49,7 @@ class Origin(NamedTuple):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Settings(Console, Sessions, Process, Logging, Store, Timeouts, Limits, Live, HTTP, Workers, Application):
+class Settings(Alerts, Console, Sessions, Process, Logging, Store, Timeouts, Limits, Live, HTTP, Workers, Application):
     """One attribute per option; times are seconds (float), sizes bytes (int).
 
     `file` is the one that was read. `host_options` and `host_sections` are the application's own keys and sections, as written;

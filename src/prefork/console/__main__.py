@@ -29,7 +29,7 @@ def main() -> None:
     manner = Manner(orders["console_certificate"], orders["console_key"], tuple(orders["console_proxies"]))
     scheme = "https" if manner.certificate else "http"
     address = orders["address"].replace("http", scheme, 1)
-    run(db, socket.socket(fileno=descriptors[0]), manner, lambda: channel.send("ready", address=address))
+    run(db, socket.socket(fileno=descriptors[0]), manner, journal, lambda: channel.send("ready", address=address))
 
 
 if __name__ == "__main__":

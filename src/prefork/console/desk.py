@@ -11,6 +11,7 @@ from prefork.console.pace import Backoff, Pace
 from prefork.console.problems import ProblemError
 from prefork.instances import registry
 from prefork.instances.local import Local
+from prefork.instances.monitor import Monitor
 
 if TYPE_CHECKING:
     from prefork.instances.database import Database
@@ -25,6 +26,10 @@ class Desk:
     attempts: Backoff = field(default_factory=Backoff)
     pace: Pace = field(default_factory=Pace)
     streams: int = 0  # event streams that are open
+
+    def __post_init__(self) -> None:
+        """What it says of the past is empty until it is started."""
+        self.monitor = Monitor(self.db)
 
     def instance(self, instance: str) -> Instance:
         """An instance by its id. Raises ProblemError."""

@@ -122,8 +122,26 @@ HALF: dict[str, JsonValue] = {
 }
 
 
+class Mark(Model):
+    """Something that a chart shows on its axis."""
+
+    at: float
+    kind: Literal["start", "reload", "scaling", "incident"]
+    text: str
+
+
+class History(Model):
+    """What was measured in a range of time: a point for each multiple of `resolution` seconds of which anything is known."""
+
+    start: float
+    end: float
+    resolution: float
+    points: list[dict[str, Any]]
+    marks: list[Mark]
+
+
 class WorkerUsage(Model):
-    """How busy the workers are by both measures: by processor time, and by requests in flight where the server knows them."""
+    """How busy the workers are and were, by processor time, and by requests in flight where the server knows them."""
 
     model_config = ConfigDict(
         json_schema_extra={
@@ -136,6 +154,7 @@ class WorkerUsage(Model):
                     "recommendation": "no action needed",
                     "workers": [{"pid": 4711, "cpu": 0.31, "busy": True}],
                     "notes": [],
+                    "history": {"start": 1795240000.0, "end": 1795326400.0, "resolution": 300.0, "points": [], "marks": []},
                 }
             ]
         }
@@ -148,6 +167,7 @@ class WorkerUsage(Model):
     recommendation: str
     workers: list[WorkerShare]
     notes: list[str]
+    history: History
 
 
 class Health(Model):

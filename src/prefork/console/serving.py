@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
+    from prefork.instances.monitor import Monitor
 
 THREADS = 8  # that answer requests: each may wait for a server
 
@@ -56,7 +57,7 @@ def standing(data_dir: Path, interface: str, port: int, manner: Manner) -> None:
             journal.emit(ConsoleReady(address))
             journal.flush()
 
-        run(db, listener, manner, ready)
+        run(db, listener, manner, journal, ready)
 
 
 def family(interface: str) -> socket.AddressFamily:
@@ -64,8 +65,8 @@ def family(interface: str) -> socket.AddressFamily:
     return socket.AF_INET6 if ":" in interface else socket.AF_INET
 
 
-def run(db: Database, listener: socket.socket, manner: Manner, ready: Callable[[], None]) -> None:
-    """Answer until a signal ends it; `ready` is called when it begins."""
+def run(db: Database, listener: socket.socket, manner: Manner, journal: Journal, ready: Callable[[], None]) -> None:
+    """Watch the instances and answer until a signal ends it; `ready` is called when it begins."""
     logging.getLogger("uvicorn").setLevel(logging.CRITICAL)
     app = create(db)
     configuration = uvicorn.Config(
@@ -87,4 +88,9 @@ def run(db: Database, listener: socket.socket, manner: Manner, ready: Callable[[
             await super().startup(sockets)
             ready()
 
-    Server(configuration).run(sockets=[listener])
+    monitor: Monitor = app.state.desk.monitor
+    monitor.start(journal)
+    try:
+        Server(configuration).run(sockets=[listener])
+    finally:
+        monitor.stop()

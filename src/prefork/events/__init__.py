@@ -6,8 +6,9 @@ read the same declarations. This room imports no other and writes no log.
 
 from types import ModuleType
 
-from prefork.events import application, jobs, limits, server, store, traffic, workers
-from prefork.events.application import *  # noqa: F403 - an event is declared and named once, in its module
+from prefork.events import alerts, application, jobs, limits, server, store, traffic, workers
+from prefork.events.alerts import *  # noqa: F403 - an event is declared and named once, in its module
+from prefork.events.application import *  # noqa: F403
 from prefork.events.event import LEVELS as LEVELS
 from prefork.events.event import Event as Event
 from prefork.events.jobs import *  # noqa: F403
@@ -17,7 +18,16 @@ from prefork.events.store import *  # noqa: F403
 from prefork.events.traffic import *  # noqa: F403
 from prefork.events.workers import *  # noqa: F403
 
-ROOMS: tuple[ModuleType, ...] = (server, application, workers, jobs, store, limits, traffic)  # in the order of docs/events.md
+ROOMS: tuple[ModuleType, ...] = (
+    server,
+    application,
+    workers,
+    jobs,
+    store,
+    limits,
+    traffic,
+    alerts,
+)  # in the order of docs/events.md
 
 
 def declared(room: ModuleType) -> tuple[type[Event], ...]:

@@ -21,6 +21,7 @@ DAY = 86_400.0
 HOUR = 3600
 LATE = HOUR  # a sample is recorded at its end, which is no later than this after its beginning
 MEASURED = 0  # the grain of what was measured
+DEFAULT_SPAN = 300.0  # seconds of what was measured, where the server has not said another length
 MEASURED_FOR = 14 * DAY
 HOURS_FOR = 180 * DAY
 

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from prefork.instances.database import Database
 
     Content = dict[str, Any]
+    Sender = Callable[[int, Content], None]  # gets a notice's number and content; raises Undeliverable
 
 FIRST, LONGEST = 10.0, 3600.0  # seconds until the second attempt, and at the most until the next one
 PATIENCE = 86_400.0  # seconds after which nobody wants to know any more
@@ -26,12 +27,11 @@ class Undeliverable(Exception):
 
 
 class Failure(NamedTuple):
-    """An attempt that failed; `final` when there will be no other."""
+    """An attempt that failed."""
 
     way: str
     title: str
     reason: str
-    final: bool
 
 
 def content(alert: Alert, name: str) -> Content:
@@ -53,29 +53,28 @@ def content(alert: Alert, name: str) -> Content:
     }
 
 
-def queue(db: Database, ways: Iterable[str], told: Content, now: float) -> None:
+def queue(db: Database, instance: str, ways: Iterable[str], told: Content, now: float) -> None:
     """Have it told on each way."""
     for way in ways:
-        db.change("INSERT INTO notices (way, content, created_at, due_at) VALUES (?, ?, ?, ?)", way, json.dumps(told), now, now)
+        values = (instance, way, json.dumps(told), now, now)
+        db.change("INSERT INTO notices (instance_id, way, content, created_at, due_at) VALUES (?, ?, ?, ?, ?)", *values)
 
 
-def deliver(db: Database, senders: Mapping[str, Callable[[int, Content], None]], now: float) -> list[Failure]:
-    """Send what is due. A sender gets a notice's number and content, and raises Undeliverable. Ways that are no longer wanted are
-    forgotten.
-    """
+def deliver(db: Database, instance: str, senders: Mapping[str, Sender], now: float) -> list[Failure]:
+    """Send what is due of an instance. Ways that are no longer wanted are forgotten."""
     failures = []
-    for row in db.rows("SELECT DISTINCT way FROM notices"):
+    for row in db.rows("SELECT DISTINCT way FROM notices WHERE instance_id = ?", instance):
         sender = senders.get(row["way"])
         if sender:
-            failures += deliver_on(db, row["way"], sender, now)
+            failures += deliver_on(db, instance, row["way"], sender, now)
         else:
-            db.change("DELETE FROM notices WHERE way = ?", row["way"])
+            db.change("DELETE FROM notices WHERE instance_id = ? AND way = ?", instance, row["way"])
     return failures
 
 
-def deliver_on(db: Database, way: str, sender: Callable[[int, Content], None], now: float) -> list[Failure]:
+def deliver_on(db: Database, instance: str, way: str, sender: Sender, now: float) -> list[Failure]:
     """Send what is due on one way, up to the first that does not get through: nobody hears of an end before its beginning."""
-    for row in db.rows("SELECT * FROM notices WHERE way = ? ORDER BY id", way):
+    for row in db.rows("SELECT * FROM notices WHERE instance_id = ? AND way = ? ORDER BY id", instance, way):
         if row["due_at"] > now:
             break
         told = json.loads(row["content"])
@@ -83,15 +82,19 @@ def deliver_on(db: Database, way: str, sender: Callable[[int, Content], None], n
             sender(row["id"], told)
         except Undeliverable as error:
             final = now - row["created_at"] >= PATIENCE
-            if final:
-                db.change("DELETE FROM notices WHERE id = ?", row["id"])
-            else:
-                pause = wait(row["attempts"] + 1)
-                values = (row["attempts"] + 1, now + pause, str(error), row["id"])
-                db.change("UPDATE notices SET attempts = ?, due_at = ?, error = ? WHERE id = ?", *values)
-            return [Failure(way, told["title"], str(error), final)]
+            put_off(db, row["id"], row["attempts"] + 1, str(error), now, final=final)
+            return [Failure(way, told["title"], f"{error}; it is given up after a day" if final else str(error))]
         db.change("DELETE FROM notices WHERE id = ?", row["id"])
     return []
+
+
+def put_off(db: Database, number: int, attempts: int, error: str, now: float, *, final: bool) -> None:
+    """Try one again later, or, when that was the final attempt, never."""
+    if final:
+        db.change("DELETE FROM notices WHERE id = ?", number)
+    else:
+        values = (attempts, now + wait(attempts), error, number)
+        db.change("UPDATE notices SET attempts = ?, due_at = ?, error = ? WHERE id = ?", *values)
 
 
 def wait(attempts: int) -> float:

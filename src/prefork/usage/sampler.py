@@ -31,7 +31,7 @@ class Sampler:
     """One server: `ask` gets its status, or raises an Exception whose text is a sentence; `disk` is where it keeps its data.
 
     `database` is what is known of its database's connections, as `store.census` tells it. `reading` is the latest one, `live` the
-    samples of the last hour, `marks` what has been done to it in that time, and `silent` why it cannot be read now.
+    samples of the last hour, `marks` what was done to it before the latest one, and `silent` why it cannot be read now.
     """
 
     def __init__(
@@ -45,7 +45,7 @@ class Sampler:
         self.database: Mapping[str, Any] | None = None
         self.reading: Reading | None = None
         self.live: deque[Sample] = deque(maxlen=round(LIVE / PACE))
-        self.marks: deque[Mark] = deque(maxlen=1000)
+        self.marks: list[Mark] = []
         self.silent = ""
         self._ticks: Clock = read_clock()
         self._opened: tuple[float, float, Status, Window] | None = None
@@ -62,6 +62,7 @@ class Sampler:
 
     def close(self) -> Sample | None:
         """What it has done since the last reading; None where that is not known."""
+        self.marks = []
         if self._opened is None:
             return None
         (at, clock, status, window), self._opened = self._opened, None
@@ -73,7 +74,7 @@ class Sampler:
         return self._note(before, self.reading) if before else None
 
     def _note(self, before: Reading, after: Reading) -> Sample | None:
-        self.marks.extend(changes(before, after))
+        self.marks = list(changes(before, after))
         sample = between(before, after)
         if sample:
             self.live.append(sample)

@@ -16,6 +16,7 @@ def test_every_option_is_a_field_and_every_name_is_unique() -> None:
     assert len(names) == len(set(names)) == len(NAMES)
     assert set(OPTIONS) <= set(Settings.__dataclass_fields__)
     shared = {"db_host", "db_port", "db_user", "db_password", "db_name", "db_sslmode"}
+    shared |= {"email_from", "smtp_server", "smtp_port", "smtp_ssl", "smtp_user", "smtp_password"}
     assert NAMES.keys() & ODOO_KEYS == shared, "ours and the host's"
 
 

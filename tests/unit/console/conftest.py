@@ -118,9 +118,10 @@ def desk(client: TestClient) -> Desk:
 
 
 @pytest.fixture
-def client(db: Database, stand: Stand) -> TestClient:
+def client(db: Database, stand: Stand) -> Iterator[TestClient]:
     """A client that nobody knows, and that follows nobody."""
-    return TestClient(create(db), base_url="http://127.0.0.1:8071", follow_redirects=False, raise_server_exceptions=True)
+    with TestClient(create(db), base_url="http://127.0.0.1:8071", follow_redirects=False) as made:  # one loop for all requests
+        yield made
 
 
 def somebody(db: Database, role: str, name: str | None = None, grants: dict[str, str] | None = None) -> int:

@@ -77,15 +77,16 @@ def test_who_works_is_measured_where_the_pid_is_that_of_a_process(status: Status
 
 def test_a_server_that_was_started_again_has_no_past(status: Status) -> None:
     server = Server(status(), status(pid=4343), status(pid=4343))
-    assert [server.sample() is None for _ in range(3)] == [True, True, False]
+    assert [server.sample() is None for _ in range(2)] == [True, True]
     assert [(mark.kind, mark.text) for mark in server.sampler.marks] == [("start", "started, Prefork 1.0")]
+    assert server.sample()
+    assert server.sampler.marks == []
 
 
 def test_reloads_and_scalings_are_marked(status: Status) -> None:
     server = Server(status(), status(generation=2), status(generation=2, wanted=6, cron={"wanted": 2}))
-    for _ in range(3):
-        server.sample()
-    assert [(mark.kind, mark.text) for mark in server.sampler.marks] == [
+    marks = [(mark.kind, mark.text) for _ in range(3) for mark in (server.sample(), server.sampler.marks)[1]]
+    assert marks == [
         ("reload", "generation 2"),
         ("scaling", "workers: 4 to 6"),
         ("scaling", "workers for jobs: 1 to 2"),

@@ -4,6 +4,7 @@ A declaration's help says in one sentence what the value means; its kind and ran
 needs a restart is held by an open socket or file, or by a process that outlives reloads.
 """
 
+from prefork.config.groups.alerts import Alerts
 from prefork.config.groups.application import Application
 from prefork.config.groups.console import Console
 from prefork.config.groups.http import HTTP
@@ -19,6 +20,7 @@ from prefork.config.groups.workers import Workers
 __all__ = [
     "GROUPS",
     "HTTP",
+    "Alerts",
     "Application",
     "Console",
     "Limits",
@@ -31,4 +33,4 @@ __all__ = [
     "Workers",
 ]
 
-GROUPS: tuple[type, ...] = (Application, Workers, HTTP, Live, Limits, Timeouts, Store, Logging, Process, Sessions, Console)
+GROUPS: tuple[type, ...] = (Application, Workers, HTTP, Live, Limits, Timeouts, Store, Logging, Process, Sessions, Console, Alerts)

@@ -17,12 +17,13 @@ CREATE INDEX alerts_of_instance ON alerts (instance_id, id);
 
 -- What is still to be delivered of them, on which way: a row is gone once it has been, or once nobody wants to know any more.
 CREATE TABLE notices (
-    id         INTEGER PRIMARY KEY AUTOINCREMENT, -- the receiver tells by it what it has had already
-    way        TEXT NOT NULL CHECK (way IN ('email', 'webhook')),
-    content    TEXT NOT NULL, -- JSON
-    created_at REAL NOT NULL,
-    attempts   INTEGER NOT NULL DEFAULT 0,
-    due_at     REAL NOT NULL,
-    error      TEXT
+    id          INTEGER PRIMARY KEY AUTOINCREMENT, -- the receiver tells by it what it has had already
+    instance_id TEXT NOT NULL REFERENCES instances ON DELETE CASCADE,
+    way         TEXT NOT NULL CHECK (way IN ('email', 'webhook')),
+    content     TEXT NOT NULL, -- JSON
+    created_at  REAL NOT NULL,
+    attempts    INTEGER NOT NULL DEFAULT 0,
+    due_at      REAL NOT NULL,
+    error       TEXT
 ) STRICT;
-CREATE INDEX notices_in_order ON notices (way, id);
+CREATE INDEX notices_in_order ON notices (instance_id, way, id);

@@ -1,0 +1,139 @@
+"""Watches all instances on this machine, in two threads of the console: one samples, one judges, tells and tidies up.
+
+Samples are taken of all servers in the same half second, so that their number costs no time. A fault in one watch is logged and
+ends nothing.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+import traceback
+from contextlib import suppress
+from functools import partial
+from queue import Empty, SimpleQueue
+from typing import TYPE_CHECKING
+
+from prefork.events import WatchFailed
+from prefork.instances import alerts, history, registry
+from prefork.instances.watch import Watch
+from prefork.usage.sampler import PACE
+from prefork.usage.window import WINDOW
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from prefork.events import Event
+    from prefork.instances.database import Database
+    from prefork.journal import Journal
+    from prefork.usage.reading import Mark
+    from prefork.usage.sample import Sample
+
+INQUIRY = 60.0  # seconds from one question to a database to the next
+TIDYING = 600.0  # seconds from one condensing of the history to the next
+
+
+class Monitor:
+    """`watches` are those of the instances that the database knows, by id. It does nothing before `start`."""
+
+    def __init__(self, db: Database) -> None:
+        self.db = db
+        self.watches: dict[str, Watch] = {}
+        self._end = threading.Event()
+        self._threads: list[threading.Thread] = []
+        self._said: SimpleQueue[Event] = SimpleQueue()
+        self._faults: set[tuple[str, str]] = set()
+        self._inquired = self._tidied = float("-inf")
+
+    def start(self, journal: Journal) -> None:
+        """Begin to watch. The journal is written from one thread only."""
+        turns = (self.measure, partial(self._attend, journal))
+        self._threads = [threading.Thread(target=self._repeat, args=(turn,), daemon=True) for turn in turns]
+        for thread in self._threads:
+            thread.start()
+
+    def stop(self) -> None:
+        """Watch no longer."""
+        self._end.set()
+        for thread in self._threads:
+            thread.join()
+
+    def _repeat(self, turn: Callable[[], None]) -> None:
+        due = time.monotonic()
+        while not self._end.wait(max(0.0, due - time.monotonic())):
+            due = time.monotonic() + PACE
+            self._guard("all instances", turn)
+
+    def _attend(self, journal: Journal) -> None:
+        self._guard("all instances", partial(self.attend, time.monotonic()))
+        with suppress(Empty):
+            while True:
+                journal.emit(self._said.get_nowait())
+
+    def _guard(self, name: str, act: Callable[[], Iterable[Event] | None]) -> None:
+        """Do something of which a fault ends nothing; it is said once."""
+        try:
+            for event in act() or ():
+                self._said.put(event)
+        except Exception as error:  # noqa: BLE001 - whatever it is, the other instances are watched on
+            reason = f"{type(error).__name__}: {error}"
+            if (name, reason) not in self._faults:
+                self._faults.add((name, reason))
+                self._said.put(WatchFailed(name, reason, traceback.format_exc()))
+
+    # One turn of each thread.
+
+    def measure(self) -> None:
+        """Take a sample of every instance. Takes half a second."""
+        self.enlist()
+        watches = list(self.watches.values())
+        for watch in watches:
+            self._guard(watch.instance, watch.open)
+        self._end.wait(WINDOW)
+        for watch in watches:
+            self._guard(watch.instance, watch.close)
+
+    def attend(self, now: float) -> None:
+        """Judge every instance, deliver what waits, tidy up; `now` is in monotonic seconds."""
+        inquire = now - self._inquired >= INQUIRY
+        if inquire:
+            self._inquired = now
+        for watch in list(self.watches.values()):
+            if inquire or watch.settings is None:
+                self._guard(watch.instance, watch.inquire)
+            self._guard(watch.instance, watch.judge)
+            self._guard(watch.instance, watch.deliver)
+        if now - self._tidied >= TIDYING:
+            self._tidied = now
+            history.condense(self.db, time.time())
+            alerts.forget(self.db, time.time())
+
+    def enlist(self) -> None:
+        """Watch the instances that there are now."""
+        known = {each.id: each for each in registry.listed(self.db) if each.directory}
+        for gone in self.watches.keys() - known.keys():
+            del self.watches[gone]
+        for instance in known.values():
+            watch = self.watches.get(instance.id)
+            if watch is None or watch.local.directory != instance.directory:
+                assert instance.directory
+                self.watches[instance.id] = Watch(self.db, instance.id, instance.name, instance.directory)
+            else:
+                watch.name = instance.name
+
+    # What pages and the API ask.
+
+    def live(self, instance: str) -> list[Sample]:
+        """The samples of the last hour, ten seconds each."""
+        watch = self.watches.get(instance)
+        return list(watch.sampler.live) if watch else []
+
+    def chart(self, instance: str, span: str) -> tuple[list[Sample], list[Mark], float]:
+        """Points and marks of one of `history.RANGES`, and how far points are apart in seconds; the last hour in full detail."""
+        end = time.time()
+        back, resolution = history.RANGES[span]
+        marks = history.marks(self.db, instance, end - back, end)
+        if span == "1h" and (live := self.live(instance)):
+            older = history.series(self.db, instance, end - back, live[0].at, resolution)
+            return [*older, *live], marks, PACE
+        return history.series(self.db, instance, end - back, end, resolution), marks, resolution

@@ -1,0 +1,137 @@
+"""A watched instance: its samples become history, its troubles become alerts, and people hear of them."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tests.unit.usage.conftest import saying
+
+from prefork.config import Settings
+from prefork.control.client import Unreachable
+from prefork.incidents import Incident, Ledger
+from prefork.instances import alerts, history
+from prefork.instances.alerts import CALM
+from prefork.instances.database import Database
+from prefork.instances.watch import Watch, secret
+from prefork.usage.sampler import PACE
+
+NOON = 1_790_078_400.0
+
+
+class Instance:
+    """An instance that says what it is told to say, watched every ten seconds."""
+
+    def __init__(self, db: Database, directory: Path) -> None:
+        self.now = NOON
+        self.said: dict[str, Any] | None = saying()
+        self.watch = Watch(db, "default", "shop", directory, lambda: self.now)
+        self.watch.sampler.ask = self.status
+        self.watch.sampler.clock = lambda: self.now
+        self.watch.settings = Settings(alert_webhook="http://127.0.0.1:1/", alert_incidents=2)
+        self.events: list[str] = []
+
+    def status(self) -> dict[str, Any]:
+        if self.said is None:
+            raise Unreachable("no server runs there")
+        return self.said
+
+    def turn(self, times: int = 1) -> None:
+        for _ in range(times):
+            self.watch.open()
+            self.watch.close()
+            self.events += [event.name() for event in self.watch.judge()]
+            self.now += PACE
+
+
+@pytest.fixture
+def instance(db: Database, tmp_path: Path) -> Instance:
+    return Instance(db, tmp_path)
+
+
+def test_spans_of_five_minutes_become_history(db: Database, instance: Instance) -> None:
+    instance.turn(1 + 2 * 30)
+    found = history.series(db, "default", NOON, instance.now, 1)
+    assert [(sample.at - NOON, sample.seconds) for sample in found] == [(0.0, 300.0), (300.0, 300.0)]
+
+
+def test_the_option_says_how_long_a_span_is(db: Database, instance: Instance) -> None:
+    instance.watch.settings = Settings(usage_interval=60.0)
+    instance.turn(1 + 18)
+    assert len(history.series(db, "default", NOON, instance.now, 1)) == 3
+
+
+def test_reloads_and_incidents_are_marked(db: Database, instance: Instance, tmp_path: Path) -> None:
+    instance.turn(2)
+    Ledger(tmp_path).add(incident("1a2b", NOON + 15))
+    instance.said = saying(generation=2, incidents=1)
+    instance.turn(2)
+    assert [(mark.at - NOON, mark.kind, mark.text) for mark in history.marks(db, "default", NOON, instance.now)] == [
+        (15.0, "incident", "1a2b: crash"),
+        (20.0, "reload", "generation 2"),
+    ]
+
+
+def incident(name: str, at: float) -> Incident:
+    return Incident(name, at, "n", "http.1", "http", 7, 1, "crash", "it died by signal 11", "")
+
+
+def test_what_is_wrong_is_raised_once_and_waits_to_be_told(db: Database, instance: Instance, tmp_path: Path) -> None:
+    for name in ("1a2b", "3c4d"):
+        Ledger(tmp_path).add(incident(name, NOON))
+    instance.turn(5)
+    assert instance.events == ["alert_raised"]
+    (row,) = db.rows("SELECT * FROM notices")
+    told = json.loads(row["content"])
+    assert (row["way"], told["event"], told["rule"], told["name"]) == ("webhook", "raised", "incidents", "shop")
+    (failed,) = instance.watch.deliver()
+    assert failed.sentence().startswith(
+        "Nobody could be told by webhook about default (many incidents): 127.0.0.1 cannot be reached"
+    )
+    instance.turn(60 + round(CALM / PACE) + 1)
+    assert instance.events == ["alert_raised", "alert_over"]
+    assert [json.loads(row["content"])["event"] for row in db.rows("SELECT * FROM notices ORDER BY id")] == ["raised", "over"]
+    assert instance.watch.alerts == []
+
+
+def test_a_console_that_is_started_again_knows_what_it_has_said(db: Database, instance: Instance, tmp_path: Path) -> None:
+    instance.said = saying(crash_loop={"failures": 3, "traceback": None})
+    instance.turn(2)
+    again = Instance(db, tmp_path)
+    again.said = instance.said
+    again.turn(2)
+    assert (instance.events, again.events) == (["alert_raised"], [])
+    again.said = saying()
+    again.turn(round(CALM / PACE) + 2)
+    assert again.events == ["alert_over"]
+
+
+def test_who_does_not_answer_for_a_minute_is_an_alert(instance: Instance) -> None:
+    instance.turn()
+    instance.said = None
+    instance.turn(6)
+    assert instance.events == []
+    instance.turn()
+    assert instance.events == ["alert_raised"]
+    assert [alert.text for alert in instance.watch.alerts] == ["no server runs there"]
+
+
+def test_nothing_is_half_kept(db: Database, instance: Instance, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: Any) -> None:
+        raise OSError(28, "No space left on device")
+
+    instance.said = saying(crash_loop={"failures": 3, "traceback": None})
+    with monkeypatch.context() as patch:
+        patch.setattr("prefork.instances.notices.queue", full)
+        with pytest.raises(OSError, match="No space"):
+            instance.turn()
+    assert (alerts.current(db, "default"), instance.watch.alerts) == ([], [])
+    instance.turn()
+    assert instance.events == ["alert_raised"]
+
+
+@pytest.mark.parametrize(("text", "said"), [("open sesame\nmore\n", "open sesame"), ("", "")])
+def test_a_secret_is_the_first_line_of_its_file(tmp_path: Path, text: str, said: str) -> None:
+    (tmp_path / "secret").write_text(text)
+    assert secret(tmp_path / "secret", "other") == said
+    assert secret(None, "other") == "other"
