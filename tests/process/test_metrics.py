@@ -1,5 +1,6 @@
 """What monitors read of a real server: every series Prometheus accepts, and routes that add up to what clients have asked for."""
 
+import http.client
 import json
 import math
 import os
@@ -15,7 +16,7 @@ from typing import Any
 from prometheus_client.parser import text_string_to_metric_families as parsed
 from tests.render.checkers import program
 
-from prefork.testing import Server
+from prefork.testing import Server, free_port
 
 from .conftest import Echo
 from .wire import Wire, until
@@ -125,3 +126,32 @@ class Seen:
             assert select.select([self.terminal], [], [], 30)[0], self.text
             self.text += os.read(self.terminal, 65536)
         self.text = self.text.partition(part)[2]
+
+
+def test_the_exporter_answers_while_the_server_is_there_and_says_when_it_is_not(echo: Echo) -> None:
+    port = free_port()
+    with echo(workers=1) as server:
+        command = [sys.executable, "-m", "prefork", "metrics", "--listen", f"127.0.0.1:{port}", "--data-dir", server.data_dir]
+        with subprocess.Popen(command) as exporter:
+            try:
+                until(lambda: scraped(port)[0] == 200, "the exporter to answer")
+                assert samples(scraped(port)[1])["prefork_workers_ready", (("pool", "http"),)] == 1
+                assert scraped(port, "/other")[0] == 404
+                server.stop()
+                status, said = scraped(port)
+                assert (status, "no server runs at" in said) == (503, True)
+            finally:
+                exporter.terminate()
+
+
+def scraped(port: int, path: str = "/metrics") -> tuple[int, str]:
+    """Status and text; 0 where nobody listens."""
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
+    try:
+        connection.request("GET", path)
+        answer = connection.getresponse()
+        return answer.status, answer.read().decode()
+    except ConnectionRefusedError:
+        return 0, ""
+    finally:
+        connection.close()

@@ -90,7 +90,7 @@ def test_keepalived_accepts_both_pairs(settings: Settings, local: Make, tmp_path
         assert not [line for line in said if re.search(r"unknown|invalid|missing|unable|error", line, re.IGNORECASE)], said
 
 
-@pytest.mark.parametrize("unit", ["", "-simple"])
+@pytest.mark.parametrize("unit", ["", "-simple", "-metrics"])
 def test_systemd_has_nothing_to_say_about_the_units(name: str, unit: str, local: Make, settings: Settings, tmp_path: Path) -> None:
     topology = local(name)
     for found in sorted(written(topology, settings, tmp_path).glob(f"*/etc/systemd/system/{topology.site.name}{unit}.service")):

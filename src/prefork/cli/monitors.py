@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import click
 
+from prefork import config
 from prefork.cli.running import told
 from prefork.cli.settings import Meant, aimed, as_lines
 from prefork.cli.terminal import console
@@ -32,8 +33,14 @@ def routes(meant: Meant, everything: bool, as_json: bool) -> None:
 
 @click.command()
 @aimed
-def metrics(meant: Meant) -> None:
+@click.option("--listen", metavar="HOST:PORT", help="Answer with them at /metrics on this address until ended.")
+def metrics(meant: Meant, listen: str | None) -> None:
     """Print a server's metrics for Prometheus."""
+    if listen:
+        from prefork.cli.exporter import export
+
+        export(listen, meant.data_dir / config.CONTROL_SOCKET)
+        return
     from prefork.metrics import exposition
 
     click.echo(exposition(told(meant, {"command": "metrics"})), nl=False)

@@ -193,16 +193,31 @@ class Worker(BaseModel):
     memory: int | None
 
 
-class Route(BaseModel):
-    """What a route's requests have come to since the server's start; `share` is of all the time that workers had requests."""
+class Spread(BaseModel):
+    """Seconds that half of the requests did not exceed, 95 and 99 %; null where there was none."""
 
-    model_config = ConfigDict(extra="allow")
+    p50: float | None
+    p95: float | None
+    p99: float | None
+
+
+class Route(BaseModel):
+    """What the requests of a route have cost since the server's start: seconds, bytes, and its share of all time of workers."""
 
     method: str
     path: str
     requests: int
+    errors: int
+    seconds: float
+    cpu: float
+    bytes: int
+    queries: int
+    sql: float
+    growth: int
     share: float
     tips: list[str]
+    wait: Spread
+    service: Spread
 
 
 class Stacks(Model):

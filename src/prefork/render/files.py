@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from prefork.config import Settings
     from prefork.render.topology import Node, Topology
 
+METRICS_PORT = 8073  # beside those of the console and of WebSockets
 Rendered = dict[str, dict[str, str]]  # the text of each path of each node
 
 
@@ -45,6 +46,11 @@ def serves(_: Topology, node: Node) -> bool:
     return node.serves
 
 
+def watched(topology: Topology, node: Node) -> bool:
+    """Wanted where a Prefork runs that Prometheus asks."""
+    return node.serves and bool(topology.having("monitor"))
+
+
 def shares(topology: Topology, node: Node) -> bool:
     """Wanted where an address is shared with other nodes."""
     return any(each in topology.shared for each in node.roles)
@@ -68,6 +74,7 @@ FILES = (
     File("nodes/prefork.conf", "etc/{site}/{conf}", serves),
     File("service/prefork.service", "etc/systemd/system/{site}.service", serves),
     File("service/simple.service", "etc/systemd/system/{site}-simple.service", serves),
+    File("service/metrics.service", "etc/systemd/system/{site}-metrics.service", watched),
     File("service/logrotate", "etc/logrotate.d/{site}", serves),
     File("pooler/pgbouncer.ini", "etc/pgbouncer/pgbouncer.ini", role("pooler")),
     File("pooler/haproxy.cfg", "etc/haproxy/haproxy.cfg", role("pooler")),
@@ -76,6 +83,8 @@ FILES = (
     File("database/patroni.yml", "etc/patroni/config.yml", replicated),
     File("database/etcd", "etc/default/etcd", role("consensus")),
     File("database/pgbackrest.conf", "etc/pgbackrest/pgbackrest.conf", role("database")),
+    File("monitor/prometheus.yml", "etc/prometheus/prometheus.yml", role("monitor")),
+    File("monitor/rules.yml", "etc/prometheus/rules/{site}.yml", role("monitor")),
     File("database/setup.sql", "etc/{site}/setup.sql", role("database")),
 )
 
@@ -144,8 +153,16 @@ def derived(topology: Topology, node: Node, settings: Settings) -> dict[str, obj
         "clients": clients,
         "postgres": tuning.postgres(node.cpus, node.memory, pooled=bool(topology.having("pooler"))),
         "parameters": environment().get_template("database/parameters").render(site=topology.site).splitlines(),
+        "exporter": exporter(topology, node),
+        "exporters": {each.name: exporter(topology, each) for each in topology.nodes},
         "addons": [*topology.site.addons, f"{topology.site.tree}/addons", f"{topology.site.tree}/odoo/addons"],
     }
+
+
+def exporter(topology: Topology, node: Node) -> str:
+    """Where Prometheus asks a node; only there where both are one machine."""
+    host = node.address if topology.having("monitor") != (node,) else "127.0.0.1"
+    return f"{f'[{host}]' if ':' in host else host}:{METRICS_PORT}"
 
 
 def workload(node: Node) -> Iterator[str]:

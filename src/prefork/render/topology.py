@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
 SHIPPED = ("single", "two-node", "enterprise")
-ROLES = ("edge", "app", "cron", "websocket", "pooler", "database", "consensus")
+ROLES = ("edge", "app", "cron", "websocket", "pooler", "database", "consensus", "monitor")
 SERVERS = frozenset({"app", "cron", "websocket"})  # the roles that a Prefork fulfils
 PROXIES = ("nginx", "haproxy", "apache")
 POOLING = ("session", "transaction")

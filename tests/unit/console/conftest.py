@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from fastapi.testclient import TestClient
 from tests.unit.test_metrics import TOLD
+from tests.unit.usage.test_tips import ROUTE
 
 from prefork.console.app import create
 from prefork.console.desk import Desk
@@ -70,9 +71,9 @@ class Stand:
         answers: dict[str, dict[str, Any]] = {
             "status": STATUS,
             "origin": {"file": str(self.file), "flags": self.flags, "cwd": str(self.file.parent), "environ": environ},
-            "stacks": {"workers": [{"worker": "http.1", "pid": 4711, "state": "idle", "stacks": "File x"}]},
-            "routes": {"routes": []},
+            "routes": {"uptime": 60.0, "routes": [ROUTE]},
             "metrics": TOLD,
+            "stacks": {"workers": [{"worker": "http.1", "pid": 4711, "state": "idle", "stacks": "File x"}]},
             "retire": {"worker": "http.1", "pid": 4711},
         }
         return answers[command]

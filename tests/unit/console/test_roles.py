@@ -28,6 +28,7 @@ CALLS: list[tuple[str, str, dict[str, Any] | None, set[str]]] = [
     ("GET", ONE + "/health", None, SEEING),
     ("POST", ONE + "/reload", None, STEERING),
     ("GET", ONE + "/worker-usage", None, SEEING),
+    ("GET", ONE + "/routes", None, SEEING),
     ("GET", ONE + "/settings", None, SEEING),
     ("PATCH", ONE + "/settings", {"settings": {"workers": 2}}, STEERING),
     ("PATCH", ONE + "/settings", {"settings": {"plan": "pro"}}, RULING),

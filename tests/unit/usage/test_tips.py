@@ -87,3 +87,11 @@ def test_without_a_server_the_commands_say_so(tmp_path: Any) -> None:
     for verb in ("routes", "metrics"):
         result = CliRunner().invoke(main, [verb, "--data-dir", str(tmp_path)])
         assert (result.exit_code, "no server runs at" in result.output) == (4, True)
+
+
+@pytest.mark.parametrize("address", ["8073", ":8073", "localhost:", "localhost:http", "localhost:0", "localhost:70000"])
+def test_an_address_that_is_none_is_said(address: str, tmp_path: Any) -> None:
+    from prefork.cli import main
+
+    result = CliRunner().invoke(main, ["metrics", "--listen", address, "--data-dir", str(tmp_path)])
+    assert (result.exit_code, "is no address; write one such as 127.0.0.1:8073" in result.output) == (2, True)
