@@ -123,12 +123,12 @@ def upgraded(place: Place, trust: ssl.SSLContext) -> str | None:
     address = f"{origin.replace('http', 'ws', 1)}/websocket"
     secured = trust if place.scheme == "https" else None
     try:
-        connect(address, ssl=secured, origin=Origin(origin), open_timeout=PATIENCE, close_timeout=1, proxy=None).close()
+        with connect(address, ssl=secured, origin=Origin(origin), open_timeout=PATIENCE, close_timeout=1, proxy=None):
+            return None
     except InvalidStatus as refusal:
         return f"{refusal.response.status_code} {refusal.response.reason_phrase}".rstrip()
     except (WebSocketException, OSError, TimeoutError) as error:
         return str(error) or type(error).__name__
-    return None
 
 
 def polled(place: Place, trust: ssl.SSLContext) -> str | None:
