@@ -20,7 +20,7 @@ OPENING = {
     "site": ("site-answers", "site", "This is what users see", "curl -sv -o /dev/null {}"),
     "database": ("database-answers", "database", "Without its database the application serves nothing", "pg_isready -d '{}'"),
 }
-SOURCE = "002, issues: workers not appearing in ps; 001, action items: check logs"
+SOURCE = "Multi-processing, issues: workers not appearing in ps; Quick answer, action items: check logs"
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,8 @@ HIGH, FULL = 0.8, 0.95
 @check(
     "connection-budget",
     why="Under load some worker is refused a connection, and its users see an error",
-    source="000, tune db_maxconn; 002, db_maxconn: connections per worker; 004, layer 5: connection pooling",
+    source="Performance, tune db_maxconn; Multi-processing, db_maxconn: connections per worker; "
+    "Enterprise, layer 5: connection pooling",
 )
 def within(conf: Conf, database: Database) -> Finding:
     """What all processes may open against what the database lets in."""
@@ -39,7 +40,7 @@ def within(conf: Conf, database: Database) -> Finding:
 @check(
     "connections-free",
     why="The next worker that wants one is refused: too many clients already",
-    source="004, PgBouncer: lifesaver of the database; 000, tune db_maxconn",
+    source="Enterprise, PgBouncer: lifesaver of the database; Performance, tune db_maxconn",
 )
 def free(database: Database) -> Finding:
     """How many are in use now."""
@@ -54,7 +55,7 @@ def free(database: Database) -> Finding:
 @check(
     "pool-not-exhausted",
     why="A worker found its pool of connections empty, or was refused one: its request failed",
-    source="000, tune db_maxconn",
+    source="Performance, tune db_maxconn",
 )
 def pool(log: Log) -> Finding:
     """What the log says of it."""
@@ -68,7 +69,7 @@ def pool(log: Log) -> Finding:
 @check(
     "pooling-by-session",
     why="Between two transactions the session is somebody else's: notices of the bus do not arrive, and settings leak",
-    source="004, layer 5: session pooling represents the safest default",
+    source="Enterprise, layer 5: session pooling represents the safest default",
 )
 def pooling(database: Database) -> Finding:
     """PgBouncer's mode, as it behaves: a session that was lent another process of the server."""

@@ -44,7 +44,7 @@ def longer(url: str, conf: Conf | None) -> str:
 @check(
     "no-time-kills",
     why="Somebody waited for the whole limit and got an error; the same request will do it again",
-    source="001, troubleshooting 2: Worker (pid: 12345) killed",
+    source="Quick answer, troubleshooting 2: Worker (pid: 12345) killed",
 )
 def time_kills(live: Live, conf: Conf | None = None) -> Finding:
     """Requests and jobs that a time limit has ended, by incident."""
@@ -58,7 +58,7 @@ def time_kills(live: Live, conf: Conf | None = None) -> Finding:
 @check(
     "no-memory-kills",
     why="A request or job took so much memory that its worker had to be killed",
-    source="001, troubleshooting 3: MemoryError; 001, FAQ: limit_memory_hard",
+    source="Quick answer, troubleshooting 3: MemoryError; Quick answer, FAQ: limit_memory_hard",
 )
 def memory_kills(live: Live) -> Finding:
     """The same of memory."""
@@ -70,7 +70,7 @@ def memory_kills(live: Live) -> Finding:
 @check(
     "no-crashes",
     why="A module with native code, or the system, ends workers in the middle of requests",
-    source="002, if a worker crashes repeatedly the crash reason is surfaced",
+    source="Multi-processing, if a worker crashes repeatedly the crash reason is surfaced",
 )
 def crashes(live: Live) -> Finding:
     """Workers that died by themselves."""
@@ -83,7 +83,7 @@ def crashes(live: Live) -> Finding:
 @check(
     "no-kills-logged",
     why="Somebody waited for the whole limit and got an error; the same request will do it again",
-    source="001, troubleshooting 2: a user tried to print a PDF of 5,000 sales orders",
+    source="Quick answer, troubleshooting 2: a user tried to print a PDF of 5,000 sales orders",
 )
 def logged_kills(log: Log, conf: Conf | None = None) -> Finding:
     """Workers that a time limit has killed, by the logs, with the URLs that nginx or Prefork names."""
@@ -96,7 +96,7 @@ def logged_kills(log: Log, conf: Conf | None = None) -> Finding:
 @check(
     "no-memory-errors",
     why="A process asked for memory and there was none",
-    source='001, troubleshooting 3: "MemoryError" or system OOM',
+    source='Quick answer, troubleshooting 3: "MemoryError" or system OOM',
 )
 def memory_errors(log: Log, conf: Conf | None = None) -> Finding:
     """MemoryError in the log."""
@@ -109,7 +109,7 @@ def memory_errors(log: Log, conf: Conf | None = None) -> Finding:
 @check(
     "no-constant-recycling",
     why="A worker that is replaced all the time starts more often than it serves: its limit is too low, or a module leaks",
-    source="001, FAQ: if workers are constantly restarting, limits are too low",
+    source="Quick answer, FAQ: if workers are constantly restarting, limits are too low",
 )
 def recycling(log: Log, conf: Conf | None = None) -> Finding:
     """Workers that were replaced because of their memory."""
@@ -124,7 +124,7 @@ def recycling(log: Log, conf: Conf | None = None) -> Finding:
 @check(
     "live-bound",
     why="Browsers open their WebSocket at a worker for pages: nginx does not send it to the live port",
-    source="001, troubleshooting 1; 002, issues: missing longpolling nginx block; 003, pro tip",
+    source="Quick answer, troubleshooting 1; Multi-processing, issues: missing longpolling nginx block; Service, pro tip",
 )
 def bound(log: Log) -> Finding:
     """What Odoo says when a live connection arrives at the wrong port."""
@@ -137,7 +137,7 @@ def bound(log: Log) -> Finding:
 @check(
     "batches",
     why="A request with hundreds of queries writes or reads one record at a time",
-    source="000, application-level: batch operations, use write on recordsets",
+    source="Performance, application-level: batch operations, use write on recordsets",
 )
 def batches(log: Log) -> Finding:
     """Requests with very many queries."""
@@ -152,7 +152,7 @@ def batches(log: Log) -> Finding:
 @check(
     "computed-in-database",
     why="Python adds up what the database could group, and the worker serves nobody else meanwhile",
-    source="000, application-level: read_group for reporting, minimize custom module complexity in compute fields",
+    source="Performance, application-level: read_group for reporting, minimize custom module complexity in compute fields",
 )
 def computed(log: Log) -> Finding:
     """Requests that are mostly Python."""

@@ -20,7 +20,7 @@ CRON_BEAT = 70.0  # seconds between two looks of Odoo's idle cron worker, which 
 @check(
     "limits-of-memory",
     why="Without limits a worker that leaks grows until the kernel kills something, and not always that worker",
-    source="001, why memory limits matter; 003, section 4: resource limits; 002, threaded mode",
+    source="Quick answer, why memory limits matter; Service, section 4: resource limits; Multi-processing, threaded mode",
 )
 def memory_set(conf: Conf, machine: Machine) -> Finding:
     """Both limits of memory."""
@@ -35,7 +35,7 @@ def memory_set(conf: Conf, machine: Machine) -> Finding:
 @check(
     "hard-limit-fits",
     why="The kernel runs out of memory before the limit is reached, and kills what it likes: MemoryError, system OOM",
-    source="001, troubleshooting 3: MemoryError or system OOM",
+    source="Quick answer, troubleshooting 3: MemoryError or system OOM",
 )
 def hard_fits(conf: Conf, machine: Machine) -> Finding:
     """One worker may not take more than there is."""
@@ -50,7 +50,7 @@ def hard_fits(conf: Conf, machine: Machine) -> Finding:
 @check(
     "soft-limit-range",
     why="Between the limits a request must have room to end, and the hard limit must still mean something",
-    source="001, FAQ: set the soft limit to 70-80 % of the hard limit",
+    source="Quick answer, FAQ: set the soft limit to 70-80 % of the hard limit",
 )
 def soft_range(conf: Conf) -> Finding:
     """80 % is advised. What documentation prints is no alarm."""
@@ -70,7 +70,7 @@ def soft_range(conf: Conf) -> Finding:
 @check(
     "soft-limit-room",
     why="A worker that is above its soft limit when it has just started is replaced after every request",
-    source="001, FAQ: if workers are constantly restarting, limits are too low",
+    source="Quick answer, FAQ: if workers are constantly restarting, limits are too low",
 )
 def soft_room(conf: Conf) -> Finding:
     """What a worker usually takes must be below the limit."""
@@ -85,7 +85,7 @@ def soft_room(conf: Conf) -> Finding:
 @check(
     "limits-of-time",
     why="A worker that is stuck on a bad piece of code stays stuck, and the next one joins it",
-    source="003, section 4: resource limits; 001, time limits",
+    source="Service, section 4: resource limits; Quick answer, time limits",
 )
 def time_set(conf: Conf) -> Finding:
     """Both limits of time."""
@@ -99,7 +99,7 @@ def time_set(conf: Conf) -> Finding:
 @check(
     "time-limits-ordered",
     why="A request cannot use more processor time than it has time, so the higher limit never counts",
-    source="001, configuring odoo.conf; 000, memory limits",
+    source="Quick answer, configuring odoo.conf; Performance, memory limits",
 )
 def ordered(conf: Conf) -> Finding:
     """Processor time below real time."""
@@ -114,7 +114,7 @@ def ordered(conf: Conf) -> Finding:
 @check(
     "cron-limit-beat",
     why="Odoo's idle cron worker looks up once a minute: a shorter limit kills it for ever, and no job is ever done",
-    source="001, the cron worker dilemma",
+    source="Quick answer, the cron worker dilemma",
 )
 def beat(conf: Conf) -> Finding:
     """The limit of Odoo's own cron workers."""

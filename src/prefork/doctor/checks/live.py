@@ -59,8 +59,8 @@ def shared(place: Place | None, proxy: Proxy, live: Live | None) -> bool:
 @check(
     "live-route-present",
     why="Live chat, Discuss and notifications are broken: a worker for pages cannot hold a WebSocket",
-    source="001, troubleshooting 1: longpolling/livechat is broken; 002, issues: live chat broken after enabling multi-processing; "
-    "004, layer 2: websocket nodes",
+    source="Quick answer, troubleshooting 1: longpolling/livechat is broken; Multi-processing, issues: live chat broken; "
+    "Enterprise, layer 2: websocket nodes",
 )
 def present(proxy: Proxy, conf: Conf | None = None, version: int | None = None, live: Live | None = None) -> Finding:
     """A location for the live route of this version."""
@@ -83,7 +83,8 @@ def dedicated(server: Place, path: str) -> bool:
 @check(
     "live-route-port",
     why="Workers for pages answer a WebSocket with an error: it must go to the evented process",
-    source="001, FAQ: nginx must proxy to port 8072; 000, longpolling; 002, FAQ: the gevent worker; 004, principle 1",
+    source="Quick answer, FAQ: nginx must proxy to port 8072; Performance, longpolling; "
+    "Multi-processing, FAQ: the gevent worker; Enterprise, principle 1",
 )
 def right_port(proxy: Proxy, conf: Conf, version: int | None = None, live: Live | None = None) -> Finding:
     """The live route leads to the live port."""
@@ -100,7 +101,7 @@ def right_port(proxy: Proxy, conf: Conf, version: int | None = None, live: Live 
 @check(
     "live-route-headers",
     why="nginx does not pass these two headers on by itself, and without them no WebSocket is opened",
-    source="001, troubleshooting 1: fix; 002, configuring nginx for multi-processing",
+    source="Quick answer, troubleshooting 1: fix; Multi-processing, configuring nginx for multi-processing",
 )
 def headers(proxy: Proxy, version: int | None = None) -> Finding:
     """Upgrade and Connection."""
@@ -117,7 +118,7 @@ def headers(proxy: Proxy, version: int | None = None) -> Finding:
 @check(
     "live-route-patience",
     why="nginx cuts connections that are silent for longer, and every browser connects again at once",
-    source="002, configuring nginx: proxy_read_timeout 86400s",
+    source="Multi-processing, configuring nginx: proxy_read_timeout 86400s",
 )
 def patience(proxy: Proxy, version: int | None = None) -> Finding:
     """Live connections are silent most of the time."""
@@ -132,7 +133,8 @@ def patience(proxy: Proxy, version: int | None = None) -> Finding:
 @check(
     "live-connects",
     why="This is what a browser does: whatever the files say, chat and notifications are broken",
-    source="001, FAQ: test live chat, browser console should not show WebSocket errors; 002, issues: live chat broken",
+    source="Quick answer, FAQ: test live chat, browser console should not show WebSocket errors; "
+    "Multi-processing, issues: live chat broken",
 )
 def connects(site: Site, conf: Conf | None = None, version: int | None = None) -> Finding:
     """A WebSocket, or a long poll up to 15, that was really opened through everything before the server."""

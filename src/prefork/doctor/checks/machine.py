@@ -18,7 +18,7 @@ SCARCE = 0.05
 @check(
     "no-swap",
     why="A worker whose memory is on a disk is a thousand times slower, and so is everyone who waits for it",
-    source="000, server-level: under-provisioned RAM leads to swap usage",
+    source="Performance, server-level: under-provisioned RAM leads to swap usage",
 )
 def swap(machine: Machine) -> Finding:
     """Swap that is in use."""
@@ -30,7 +30,7 @@ def swap(machine: Machine) -> Finding:
 @check(
     "memory-left",
     why="The next allocation makes the kernel kill a process",
-    source="001, troubleshooting 3; 002, issues: OOM-kills workers; 000, adequate RAM",
+    source="Quick answer, troubleshooting 3; Multi-processing, issues: OOM-kills workers; Performance, adequate RAM",
 )
 def left(machine: Machine) -> Finding:
     """What could be allocated now."""
@@ -43,7 +43,7 @@ def left(machine: Machine) -> Finding:
 @check(
     "no-oom-kills",
     why="The kernel has killed a process because no memory was left; it may have been a worker, or the database",
-    source="001, troubleshooting 3: the OS killed Odoo to save the kernel",
+    source="Quick answer, troubleshooting 3: the OS killed Odoo to save the kernel",
 )
 def oom(machine: Machine) -> Finding:
     """The kernel's own count."""
@@ -55,7 +55,7 @@ def oom(machine: Machine) -> Finding:
 @check(
     "disk-solid",
     why="The database reads and writes in small pieces: a rotating disk makes some hundred of them a second, an SSD thousands",
-    source="000, server-level: use SSDs",
+    source="Performance, server-level: use SSDs",
 )
 def disk(machine: Machine) -> Finding:
     """What the data is on."""
@@ -67,7 +67,7 @@ def disk(machine: Machine) -> Finding:
 @check(
     "core-quick",
     why="A request is computed by one processor, so how fast one is counts more than how many there are",
-    source="000, server-level: fast CPU, single-thread performance matters more than core count",
+    source="Performance, server-level: fast CPU, single-thread performance matters more than core count",
 )
 def core(machine: Machine) -> Finding:
     """A fixed piece of Python."""

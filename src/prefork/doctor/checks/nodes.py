@@ -17,7 +17,7 @@ ALONE = {"ssd", "rotating", "virtual", "memory"}  # kinds of disks that no other
 @check(
     "sessions-outlive-workers",
     why="A session in one worker's memory is lost at every click that another worker answers",
-    source="002, issues: session lost between requests",
+    source="Multi-processing, issues: session lost between requests",
 )
 def in_memory(conf: Conf) -> Finding:
     """Where sessions are kept."""
@@ -29,7 +29,7 @@ def in_memory(conf: Conf) -> Finding:
 @check(
     "sessions-shared",
     why="A visitor whose next request goes to another node is logged out",
-    source="002, issues: ensure session_store uses file or Redis; 004, layer 3",
+    source="Multi-processing, issues: ensure session_store uses file or Redis; Enterprise, layer 3",
 )
 def sessions(conf: Conf, proxy: Proxy, machine: Machine) -> Finding:
     """Sessions in files, on a disk that other nodes do not see."""
@@ -44,7 +44,7 @@ def sessions(conf: Conf, proxy: Proxy, machine: Machine) -> Finding:
 @check(
     "filestore-shared",
     why="An attachment that was put in on one node is missing on all others",
-    source="004, layer 3: all Odoo nodes must mount the exact same filestore",
+    source="Enterprise, layer 3: all Odoo nodes must mount the exact same filestore",
 )
 def filestore(conf: Conf, proxy: Proxy, machine: Machine) -> Finding:
     """The data directory of several nodes."""

@@ -36,7 +36,7 @@ def fronts(proxy: Proxy) -> Iterator[tuple[Place, Place]]:
 @check(
     "nginx-directives",
     why="nginx refuses the whole file, and goes on with the old one until it is restarted",
-    source="002, configuring nginx",
+    source="Multi-processing, configuring nginx",
 )
 def spelled(proxy: Proxy) -> Finding:
     """Directives that look like others."""
@@ -49,7 +49,7 @@ def spelled(proxy: Proxy) -> Finding:
 @check(
     "tls-at-the-edge",
     why="Passwords and sessions cross the network in clear text",
-    source="004, layer 1: HTTPS termination, authentication in cleartext unless encrypted; 003, pro tip: reverse proxy",
+    source="Enterprise, layer 1: HTTPS termination, authentication in cleartext unless encrypted; Service, pro tip: reverse proxy",
 )
 def tls(proxy: Proxy) -> Finding:
     """A server that passes requests on without TLS."""
@@ -66,7 +66,7 @@ def tls(proxy: Proxy) -> Finding:
 @check(
     "tls-versions",
     why="What these versions encrypt can be read by those who try",
-    source="004, layer 1: HTTPS termination",
+    source="Enterprise, layer 1: HTTPS termination",
 )
 def versions(proxy: Proxy) -> Finding:
     """Versions of TLS that are given up."""
@@ -80,7 +80,7 @@ def versions(proxy: Proxy) -> Finding:
 @check(
     "forwarded-headers",
     why="With proxy_mode the application believes these headers; without them its links, redirects and addresses are wrong",
-    source="000, enable proxy mode; 003, pro tip: workers require a reverse proxy and proxy_mode",
+    source="Performance, enable proxy mode; Service, pro tip: workers require a reverse proxy and proxy_mode",
 )
 def forwarded(proxy: Proxy, conf: Conf) -> Finding:
     """What proxy_mode needs. Odoo ignores them all where X-Forwarded-Host is missing."""
@@ -97,7 +97,7 @@ def forwarded(proxy: Proxy, conf: Conf) -> Finding:
 @check(
     "proxy-mode",
     why="Behind a proxy every client seems to be the proxy itself, and links lead to http://",
-    source="003, pro tip: add proxy_mode = True; 000, enable proxy mode; 002, other recommended settings",
+    source="Service, pro tip: add proxy_mode = True; Performance, enable proxy mode; Multi-processing, other recommended settings",
 )
 def proxy_mode(proxy: Proxy, conf: Conf) -> Finding:
     """A proxy before a server that does not know of it."""
@@ -110,7 +110,7 @@ def proxy_mode(proxy: Proxy, conf: Conf) -> Finding:
 @check(
     "upstream-right",
     why="nginx answers 502 to everything that it sends where nobody listens",
-    source="002, configuring nginx; 004, the 2-node recipe",
+    source="Multi-processing, configuring nginx; Enterprise, the 2-node recipe",
 )
 def upstream(proxy: Proxy, conf: Conf) -> Finding:
     """The port of the site is that of the configuration."""
@@ -125,7 +125,7 @@ def upstream(proxy: Proxy, conf: Conf) -> Finding:
 @check(
     "jobs-node-hidden",
     why="A node for jobs rejects HTTP: every request that is sent there fails",
-    source="004, the 2-node recipe: the cron node is not registered in the load balancer",
+    source="Enterprise, the 2-node recipe: the cron node is not registered in the load balancer",
 )
 def hidden(proxy: Proxy, conf: Conf) -> Finding:
     """A node without HTTP is in no upstream."""
@@ -141,7 +141,7 @@ def hidden(proxy: Proxy, conf: Conf) -> Finding:
 @check(
     "timeouts-ordered",
     why="nginx answers 504 while the worker goes on for nobody, and users press the button again",
-    source="001, configuring odoo.conf: time limits; 001, troubleshooting 2",
+    source="Quick answer, configuring odoo.conf: time limits; Quick answer, troubleshooting 2",
 )
 def timeouts(proxy: Proxy, conf: Conf) -> Finding:
     """nginx waits longer than a request may take."""
@@ -157,7 +157,7 @@ def timeouts(proxy: Proxy, conf: Conf) -> Finding:
 @check(
     "nothing-done-twice",
     why="nginx sends an order to a second node when the first one dies, though it may have been booked",
-    source="004, principle 2: consistency supersedes all else",
+    source="Enterprise, principle 2: consistency supersedes all else",
 )
 def once(proxy: Proxy) -> Finding:
     """Requests that are not safe are not repeated."""
@@ -173,7 +173,7 @@ def once(proxy: Proxy) -> Finding:
 @check(
     "statics-offloaded",
     why="A worker that sends images and scripts serves no user meanwhile; nginx sends them from the disk",
-    source="004, principle 3: never let Odoo continuously serve statics; 004, layer 3: static assets served by nginx",
+    source="Enterprise, principle 3: never let Odoo continuously serve statics; Enterprise, layer 3: static assets served by nginx",
 )
 def statics(proxy: Proxy, conf: Conf, live: Live | None = None) -> Finding:
     """Static files of Odoo's modules. Prefork's dispatcher sends them without a worker."""
@@ -191,7 +191,7 @@ def statics(proxy: Proxy, conf: Conf, live: Live | None = None) -> Finding:
 @check(
     "attachments-offloaded",
     why="A large download keeps a worker busy for as long as the client's network takes, or arrives empty",
-    source="004, layer 3: X-Sendfile / X-Accel; 004, principle 3: attachments",
+    source="Enterprise, layer 3: X-Sendfile / X-Accel; Enterprise, principle 3: attachments",
 )
 def attachments(proxy: Proxy, conf: Conf, live: Live | None = None) -> Finding:
     """`x_sendfile` and its location go together."""

@@ -18,7 +18,7 @@ WEEK = 8 * 86_400.0
 @check(
     "log-archived",
     why="Without an archive of the log there is no way back to the minute before a mistake, only to the last dump",
-    source="004, layer 4: WAL archive + continuous PITR backup",
+    source="Enterprise, layer 4: WAL archive + continuous PITR backup",
 )
 def archived(database: Database) -> Finding:
     """Whether PostgreSQL archives its log, and whether that works."""
@@ -41,7 +41,7 @@ def archived(database: Database) -> Finding:
 @check(
     "backup-recent",
     why="Everything since the last backup has to be replayed, if it can be at all",
-    source="004, layer 4: continuous PITR backup",
+    source="Enterprise, layer 4: continuous PITR backup",
 )
 def backup(database: Database) -> Finding:
     """The end of the last base backup, as the server remembers it."""
@@ -58,7 +58,7 @@ def backup(database: Database) -> Finding:
 @check(
     "standbys-follow",
     why="What a standby has not got is lost when it takes over",
-    source="004, layer 4: synchronous and asynchronous replication",
+    source="Enterprise, layer 4: synchronous and asynchronous replication",
 )
 def follow(database: Database) -> Finding:
     """How far behind each follower is."""
@@ -76,7 +76,7 @@ def follow(database: Database) -> Finding:
 @check(
     "slots-used",
     why="The log is kept for a follower that does not come, until the disk is full and the database stops",
-    source="004, layer 4: streams the log to the standby",
+    source="Enterprise, layer 4: streams the log to the standby",
 )
 def slots(database: Database) -> Finding:
     """Replication slots that nobody reads."""
@@ -90,7 +90,7 @@ def slots(database: Database) -> Finding:
 @check(
     "one-writer",
     why="Two databases that take each other's writes disagree one day, and nobody knows which one is right",
-    source="004, principle 2: database write must remain a single source",
+    source="Enterprise, principle 2: database write must remain a single source",
 )
 def writer(database: Database) -> Finding:
     """Logical replication both ways."""

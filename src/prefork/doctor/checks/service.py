@@ -15,7 +15,7 @@ STARTED = 120.0  # seconds after which a server should be through with it
 @check(
     "unit-enabled",
     why="After a power cut the server stays off until somebody logs in and starts it",
-    source="003, section 1: creating the Odoo service, systemctl enable",
+    source="Service, section 1: creating the Odoo service, systemctl enable",
 )
 def enabled(server: Server) -> Finding:
     """A unit of systemd that starts with the machine."""
@@ -32,7 +32,7 @@ def enabled(server: Server) -> Finding:
 @check(
     "http-listening",
     why="What nobody listens on nobody can be sent to",
-    source="002, applying the configuration: ss -tlnp; 001, action items: check logs",
+    source="Multi-processing, applying the configuration: ss -tlnp; Quick answer, action items: check logs",
 )
 def http_port(conf: Conf, server: Server) -> Finding:
     """The port for requests."""
@@ -49,7 +49,8 @@ def http_port(conf: Conf, server: Server) -> Finding:
 @check(
     "live-listening",
     why="Live chat and notifications have a port of their own once there are workers; without it they do not arrive",
-    source='002, confirm the longpolling port; 001, FAQ: verify "Listening on 0.0.0.0:8072"; 000, longpolling',
+    source="Multi-processing, confirm the longpolling port; "
+    'Quick answer, FAQ: verify "Listening on 0.0.0.0:8072"; Performance, longpolling',
 )
 def live_port(conf: Conf, server: Server) -> Finding:
     """Port 8072, or whichever is set."""
@@ -63,7 +64,7 @@ def live_port(conf: Conf, server: Server) -> Finding:
 @check(
     "workers-ready",
     why="Workers that do not get ready serve nobody; their first traceback says why",
-    source="002, issues: workers not appearing in ps; 002, if a worker crashes repeatedly",
+    source="Multi-processing, issues: workers not appearing in ps; Multi-processing, if a worker crashes repeatedly",
 )
 def ready(live: Live) -> Finding:
     """What the server itself says of its pools."""

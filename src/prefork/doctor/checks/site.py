@@ -16,7 +16,7 @@ SOON = 14.0  # days
 @check(
     "site-healthy",
     why="This is what users see",
-    source="001, the worker configuration problem: the site is timing out",
+    source="Quick answer, the worker configuration problem: the site is timing out",
 )
 def healthy(site: Site) -> Finding:
     """Its first page is no error."""
@@ -30,7 +30,7 @@ def healthy(site: Site) -> Finding:
 @check(
     "https-only",
     why="Passwords and sessions cross the network in clear text",
-    source="004, layer 1: secure deployments must enforce HTTPS",
+    source="Enterprise, layer 1: secure deployments must enforce HTTPS",
 )
 def https(site: Site) -> Finding:
     """No page without TLS."""
@@ -48,7 +48,7 @@ def https(site: Site) -> Finding:
 @check(
     "certificate-trusted",
     why="Browsers warn people away, and programs do not connect at all",
-    source="004, layer 1: HTTPS termination",
+    source="Enterprise, layer 1: HTTPS termination",
 )
 def certificate(site: Site) -> Finding:
     """A certificate that clients accept, and will next week."""
@@ -62,7 +62,7 @@ def certificate(site: Site) -> Finding:
 @check(
     "redirects-stay",
     why="The application does not know its own address: links in mails and redirects lead out of TLS or to an inner name",
-    source="000, enable proxy mode; 003, pro tip: add proxy_mode = True",
+    source="Performance, enable proxy mode; Service, pro tip: add proxy_mode = True",
 )
 def redirects(site: Site, conf: Conf | None = None) -> Finding:
     """Where the first page leads to, if it does: the same scheme and host."""

@@ -21,7 +21,7 @@ OLD = 1_000_000_000  # transactions, half way to the end
 @check(
     "autovacuum-on",
     why="Dead rows are never taken away: tables grow, statistics age, and one day the database refuses to write",
-    source="004, principle 5: autovacuum is NEVER optional; 000, vacuum regularly",
+    source="Enterprise, principle 5: autovacuum is NEVER optional; Performance, vacuum regularly",
 )
 def autovacuum(database: Database) -> Finding:
     """For the server and for each table."""
@@ -42,7 +42,7 @@ def autovacuum(database: Database) -> Finding:
 @check(
     "autovacuum-keeps-up",
     why="Every query reads the dead rows, too, and the table grows for as long as they stay",
-    source="000, large databases benefit from manual vacuum; 004, principle 5",
+    source="Performance, large databases benefit from manual vacuum; Enterprise, principle 5",
 )
 def keeps_up(database: Database) -> Finding:
     """Tables with many dead rows."""
@@ -58,7 +58,7 @@ def keeps_up(database: Database) -> Finding:
 @check(
     "no-wraparound",
     why="At two thousand million transactions the database stops taking any",
-    source="004, principle 5: transaction collapse",
+    source="Enterprise, principle 5: transaction collapse",
 )
 def wraparound(database: Database) -> Finding:
     """The age of the oldest row."""
@@ -69,7 +69,7 @@ def wraparound(database: Database) -> Finding:
 @check(
     "no-bloat",
     why="The same rows take more pages, so that every scan and the cache pay for empty space",
-    source="004, principle 5: table bloat; 000, manual vacuum during maintenance windows",
+    source="Enterprise, principle 5: table bloat; Performance, manual vacuum during maintenance windows",
 )
 def bloat(database: Database) -> Finding:
     """An estimate: the size of a table against what its rows need."""
@@ -83,7 +83,7 @@ def bloat(database: Database) -> Finding:
 @check(
     "foreign-keys-indexed",
     why="Each delete on the other side, and each list of what belongs to something, reads the whole table",
-    source="000, index custom fields",
+    source="Performance, index custom fields",
 )
 def foreign_keys(database: Database) -> Finding:
     """Foreign keys of large tables."""
@@ -93,7 +93,7 @@ def foreign_keys(database: Database) -> Finding:
 @check(
     "custom-fields-indexed",
     why="A table that is searched by a field without an index is read from end to end each time",
-    source="000, if you query custom fields frequently, add database indexes",
+    source="Performance, if you query custom fields frequently, add database indexes",
 )
 def custom_fields(database: Database) -> Finding:
     """Fields named x_… of large tables that are scanned all the time."""
@@ -111,7 +111,7 @@ def indexes(missing: tuple[tuple[str, str, int], ...], what: str) -> Finding:
 @check(
     "old-records-archived",
     why="Backups, vacuum and every scan take longer with each year that is kept in the same table",
-    source="000, move old sales orders, leads, and logs to archive",
+    source="Performance, move old sales orders, leads, and logs to archive",
 )
 def archive(database: Database) -> Finding:
     """One table that is most of a large database."""
@@ -126,7 +126,7 @@ def archive(database: Database) -> Finding:
 @check(
     "transactions-short",
     why="Nothing that is deleted meanwhile can be taken away, and whoever needs its rows waits",
-    source="004, principle 5; 000, vacuum regularly",
+    source="Enterprise, principle 5; Performance, vacuum regularly",
 )
 def short(database: Database) -> Finding:
     """Transactions that are open for long."""
@@ -142,7 +142,7 @@ def short(database: Database) -> Finding:
 @check(
     "statements-counted",
     why="Nobody can say which query costs the most",
-    source="004, principle 4: relying on pg_stat_statements is mandatory",
+    source="Enterprise, principle 4: relying on pg_stat_statements is mandatory",
 )
 def statements(database: Database) -> Finding:
     """pg_stat_statements."""
@@ -155,7 +155,7 @@ def statements(database: Database) -> Finding:
 @check(
     "log-for-programs",
     why="Programs that collect logs cannot tell where a statement of several lines ends",
-    source="004, principle 4: activating csvlog or jsonlog",
+    source="Enterprise, principle 4: activating csvlog or jsonlog",
 )
 def logs(database: Database) -> Finding:
     """csvlog or jsonlog."""

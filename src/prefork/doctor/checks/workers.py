@@ -26,7 +26,7 @@ def fitting(machine: Machine) -> int:
 @check(
     "configuration-valid",
     why="A value that cannot be used is not in force, or keeps the server from starting",
-    source="002, issues: workers not appearing in ps",
+    source="Multi-processing, issues: workers not appearing in ps",
 )
 def valid(conf: Conf) -> Finding:
     """Values that cannot be read or contradict each other."""
@@ -39,7 +39,7 @@ def valid(conf: Conf) -> Finding:
 @check(
     "keys-known",
     why="A key that nobody reads sets nothing, and what was meant keeps its default",
-    source="002, issues: workers not appearing in ps",
+    source="Multi-processing, issues: workers not appearing in ps",
 )
 def known(conf: Conf) -> Finding:
     """Misspelt keys. Those of add-ons resemble no known one."""
@@ -52,7 +52,7 @@ def known(conf: Conf) -> Finding:
 @check(
     "threaded-mode",
     why="One process uses one processor for everything: the site times out while the machine is idle",
-    source="001, the worker configuration problem; 002, threaded mode; 003, section 2",
+    source="Quick answer, the worker configuration problem; Multi-processing, threaded mode; Service, section 2",
 )
 def threaded(conf: Conf, machine: Machine, server: Server | None = None) -> Finding:
     """No workers at all."""
@@ -65,7 +65,7 @@ def threaded(conf: Conf, machine: Machine, server: Server | None = None) -> Find
 @check(
     "guessed-workers",
     why="Workers beyond CPUs × 2 + 1 only wait for each other, and their memory brings the machine down",
-    source="001, FAQ: optimal number of workers; 003, section 3: do not just guess; 004, 1 worker ≈ 6 users",
+    source="Quick answer, FAQ: optimal number of workers; Service, section 3: do not just guess; Enterprise, 1 worker ≈ 6 users",
 )
 def guessed(conf: Conf, machine: Machine) -> Finding:
     """Many more than the formula allows."""
@@ -78,7 +78,7 @@ def guessed(conf: Conf, machine: Machine) -> Finding:
 @check(
     "one-worker-left",
     why="A single slow request holds up everybody else; production wants two workers and one for jobs",
-    source="001, the cron worker dilemma; 002, FAQ: minimum number of workers; 000, 1 worker",
+    source="Quick answer, the cron worker dilemma; Multi-processing, FAQ: minimum number of workers; Performance, 1 worker",
 )
 def lonely(conf: Conf, machine: Machine) -> Finding:
     """One worker for all users beside that for jobs."""
@@ -91,7 +91,7 @@ def lonely(conf: Conf, machine: Machine) -> Finding:
 @check(
     "memory-fits",
     why="When all workers are in use the machine has no memory left, and the kernel kills one of them",
-    source="001, the memory limit check; 002, issues: OOM-kills workers; 003, section 4: RAM consumption",
+    source="Quick answer, the memory limit check; Multi-processing, issues: OOM-kills workers; Service, section 4: RAM consumption",
 )
 def fits(conf: Conf, machine: Machine, server: Server | None = None) -> Finding:
     """What workers usually take, or take here, for all of them."""
@@ -108,7 +108,7 @@ def fits(conf: Conf, machine: Machine, server: Server | None = None) -> Finding:
 @check(
     "workers-appear",
     why="The file that was saved is not the one in force, or workers die at their start",
-    source="002, issues: workers not appearing in ps; 002, verifying; 001, action items",
+    source="Multi-processing, issues: workers not appearing in ps; Multi-processing, verifying; Quick answer, action items",
 )
 def appear(conf: Conf, server: Server) -> Finding:
     """Fewer processes than configured."""
@@ -121,7 +121,7 @@ def appear(conf: Conf, server: Server) -> Finding:
 @check(
     "workers-busy",
     why="From 80 % on requests wait for each other at every peak",
-    source="000, scaling recommendations",
+    source="Performance, scaling recommendations",
 )
 def busy(server: Server) -> Finding:
     """The share of workers that were busy while this was measured."""
@@ -134,7 +134,7 @@ def busy(server: Server) -> Finding:
 @check(
     "queue-short",
     why="Requests that wait find no idle worker: there are too few, or each takes too long",
-    source="001, the worker configuration problem: the site times out",
+    source="Quick answer, the worker configuration problem: the site times out",
 )
 def queue(live: Live) -> Finding:
     """How long the oldest request has waited."""
@@ -147,7 +147,7 @@ def queue(live: Live) -> Finding:
 @check(
     "modules-needed",
     why="What is loaded server-wide is loaded for every database and in every process, used or not",
-    source="000, Odoo configuration: use --load=base,web",
+    source="Performance, Odoo configuration: use --load=base,web",
 )
 def modules(conf: Conf) -> Finding:
     """Server-wide modules that need not be."""
