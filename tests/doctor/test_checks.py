@@ -96,7 +96,7 @@ class Row(NamedTuple):
 
 ROWS = {
     "configuration-valid": Row("fail", "is not a", "prefork check -c", conf={"workers": "many"}),
-    "keys-known": Row("warn", "did you mean limit_time_cpu", "sed -n", conf={"limit_time_cqu": "1"}),
+    "keys-known": Row("warn", "did you mean limit_time_cpu", "sed -i", conf={"limit_time_cqu": "1"}),
     "threaded-mode": Row("fail", "3 of 4 CPUs idle", "workers = 9", conf={"workers": "0"}, server={"http": 0}),
     "guessed-workers": Row("fail", "workers = 100", "workers = 9", conf={"workers": "100"}),
     "one-worker-left": Row("warn", "one worker is left for all users beside 1 for jobs", "workers = 9", conf={"workers": "1"}),

@@ -59,7 +59,8 @@ def doctor(
 
         console = Console(highlight=False, width=None if sys.stdout.isatty() else 80)
         about = {each.check.name: each.check.about for each in report.verdicts}
-        console.print(*screen(told, about, [missing for _, missing in report.unrun], every=every), sep="\n")
+        lines = screen(told, about, [missing for _, missing in report.unrun], console.width, every=every)
+        console.print(*lines, sep="\n", soft_wrap=True)
     if report.blind:
         click.echo("prefork: nothing could be looked at; name a file, a site, a database or a process (--help)", err=True)
         sys.exit(BLIND)

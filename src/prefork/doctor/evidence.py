@@ -6,13 +6,13 @@ Secrets stay behind: no password of a file or an address is in any of these.
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from prefork.config.hosted import printable
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from pathlib import Path
 
     from prefork.config import Problem, Settings
     from prefork.doctor.routing import Proxy
@@ -49,6 +49,12 @@ class Conf:
     def processes(self) -> int:
         """All that have a worker's memory: for requests, for jobs, for live connections."""
         return (self.workers + 1 if self.settings.http_enable else 0) + self.cron
+
+    @property
+    def data_dir(self) -> Path:
+        """Where attachments and sessions are. Odoo's own default is another."""
+        usual = self.odoo and "data_dir" not in self.settings.sources
+        return Path("~/.local/share/Odoo").expanduser() if usual else self.settings.data_dir
 
     def says(self, name: str) -> str:
         """A line of the file, or the default, with its place."""

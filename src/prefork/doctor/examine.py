@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from prefork.doctor.checks import CHECKS
+from prefork.doctor.checks import CHECKS, ORDER
 from prefork.doctor.verdict import Check, Finding, failed
 
 if TYPE_CHECKING:
@@ -60,6 +60,7 @@ def examine(evidence: Evidence, places: dict[str, str] | None = None) -> Report:
             unrun.append((each, missing))
         else:
             verdicts.append(Verdict(each, each.on(seen)))
+    verdicts.sort(key=lambda each: ORDER.index(each.check.about))  # what cannot be had stands first in its group
     looked = [name for name in seen if name not in {"machine", "version"}]
     return Report(tuple(verdicts), tuple(unrun), blind=not looked)
 

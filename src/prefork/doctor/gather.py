@@ -74,7 +74,7 @@ def gather(asked: Asked) -> Evidence:
 
 def home(file: Conf | Unseen | None) -> Path:
     """A path on the disk that matters."""
-    return file.settings.data_dir if isinstance(file, Conf) else DISK
+    return file.data_dir if isinstance(file, Conf) else DISK
 
 
 def version_of(file: Conf | Unseen | None, pid: int | None) -> int | None:

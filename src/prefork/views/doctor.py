@@ -5,15 +5,13 @@ Readable in 80 columns. What files, sites and databases have said is shown as te
 
 from __future__ import annotations
 
+import textwrap
 from typing import TYPE_CHECKING, Any
 
-from rich.padding import Padding
 from rich.text import Text
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
-
-    from rich.console import RenderableType
 
 MARKS = {"fail": ("✗", "red"), "warn": ("!", "yellow"), "pass": ("✓", "green")}
 EVIDENCE = {
@@ -29,39 +27,39 @@ EVIDENCE = {
 
 
 def screen(
-    verdicts: Sequence[dict[str, str]], about: dict[str, str], unrun: Sequence[tuple[str, ...]], *, every: bool
-) -> Iterator[RenderableType]:
-    """What to print. `about` has the group of each check, `unrun` what each check that was not run lacks."""
+    verdicts: Sequence[dict[str, str]], about: dict[str, str], unrun: Sequence[tuple[str, ...]], width: int, *, every: bool
+) -> Iterator[Text]:
+    """What to print, line by line. `about` has the group of each check, `unrun` what each check that was not run lacks."""
     for level in ("fail", "warn", *(("pass",) if every else ())):
         group = ""
         for each in (one for one in verdicts if one["verdict"] == level):
             if about[each["check"]] != group:
                 group = about[each["check"]]
                 yield Text(group.upper(), style="dim")
-            yield from told(each)
+            yield from told(each, width)
         if group:
-            yield ""
+            yield Text()
     yield summary(verdicts, len(unrun))
     if unrun:
-        yield Text(lacking(unrun), style="dim")
+        yield Text(textwrap.fill(lacking(unrun), width), style="dim")
 
 
-def told(verdict: dict[str, str]) -> Iterator[RenderableType]:
-    """One verdict."""
+def told(verdict: dict[str, str], width: int) -> Iterator[Text]:
+    """One verdict. The lines of its fix are not broken, so that they can be pasted."""
     mark, colour = MARKS[verdict["verdict"]]
     if verdict["verdict"] == "pass":
         yield Text.assemble((f"{mark} {verdict['check']}", colour), (f"  {plain(verdict['seen'])}", "dim"))
-    else:
-        yield Text.assemble((f"{mark} {verdict['check']}", f"bold {colour}"))
-        yield indented(Text(plain(verdict["seen"])))
-        yield indented(Text(verdict["why"], style="dim"))
-        for line in plain(verdict["fix"]).splitlines():
-            yield Text(f"    {line}", style="cyan", no_wrap=True, overflow="ignore")  # pasted: never broken
+        return
+    yield Text.assemble((f"{mark} {verdict['check']}", f"bold {colour}"))
+    yield Text(indented(plain(verdict["seen"]), width))
+    yield Text(indented(verdict["why"], width), style="dim")
+    for line in plain(verdict["fix"]).splitlines():
+        yield Text(f"    {line}", style="cyan")
 
 
-def indented(text: Text) -> Padding:
+def indented(text: str, width: int) -> str:
     """A paragraph below its heading."""
-    return Padding(text, (0, 0, 0, 2), expand=False)
+    return textwrap.fill(text, width, initial_indent="  ", subsequent_indent="  ", break_on_hyphens=False)
 
 
 def summary(verdicts: Sequence[dict[str, Any]], unrun: int) -> Text:

@@ -37,7 +37,7 @@ def sessions(conf: Conf, proxy: Proxy, machine: Machine) -> Finding:
     stored = conf.settings.session_store == "file" and (hosted(conf) or "session_store" in conf.settings.sources)
     if len(nodes) > 1 and stored and machine.disk in ALONE and not sticky(proxy):
         fix = "ip_hash;" if conf.odoo else "session_store = redis://redis.example/0"
-        return failed(f"{len(nodes)} nodes, and {conf.settings.data_dir} is on a disk of this one", fix)
+        return failed(f"{len(nodes)} nodes, and {conf.data_dir} is on a disk of this one", fix)
     return passed("one node" if len(nodes) < 2 else "sessions are shared, or visitors stay on a node")
 
 
@@ -51,9 +51,9 @@ def filestore(conf: Conf, proxy: Proxy, machine: Machine) -> Finding:
     nodes = hosts(proxy)
     if len(nodes) > 1 and machine.disk in ALONE and hosted(conf):
         named = ", ".join(sorted(nodes))
-        seen = f"{len(nodes)} nodes ({named}), and {conf.settings.data_dir} is on a disk of this one: {machine.disk}"
-        return failed(seen, f"mount -t nfs4 storage:/odoo {conf.settings.data_dir}    # and a line in /etc/fstab, on every node")
-    return passed("one node" if len(nodes) < 2 else f"{conf.settings.data_dir} is on a disk of the kind: {machine.disk}")
+        seen = f"{len(nodes)} nodes ({named}), and {conf.data_dir} is on a disk of this one: {machine.disk}"
+        return failed(seen, f"mount -t nfs4 storage:/odoo {conf.data_dir}    # and a line in /etc/fstab, on every node")
+    return passed("one node" if len(nodes) < 2 else f"{conf.data_dir} is on a disk of the kind: {machine.disk}")
 
 
 def hosted(conf: Conf) -> bool:

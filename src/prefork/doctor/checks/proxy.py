@@ -201,7 +201,7 @@ def attachments(proxy: Proxy, conf: Conf, live: Live | None = None) -> Finding:
     for server, _ in fronts(proxy):
         place = route(server, ATTACHMENT)
         internal = place is not None and bool(place.own("internal"))
-        store = f"location /web/filestore {{ internal; alias {conf.settings.data_dir}/filestore; }}"
+        store = f"location /web/filestore {{ internal; alias {conf.data_dir}/filestore; }}"
         if given and not internal:
             return failed(
                 f"{conf.says_host('x_sendfile')}, and {server.at} has no internal /web/filestore: downloads are empty", store

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 from prefork.config.quantities import about
@@ -43,9 +44,10 @@ def valid(conf: Conf) -> Finding:
 )
 def known(conf: Conf) -> Finding:
     """Misspelt keys. Those of add-ons resemble no known one."""
-    close = [each for each in conf.unknown if "did you mean" in each.sentence]
-    if close:
-        return warned(str(close[0]), f"sed -n {close[0].line}p {conf.file}    # and correct the key")
+    for each in conf.unknown:
+        if meant := re.search(r"did you mean (\w+)\?", each.sentence):
+            key = each.place.rpartition(": ")[2]
+            return warned(str(each), f"sed -i 's/^{key}\\b/{meant[1]}/' {conf.file}")
     return passed("every key is known, or an add-on's")
 
 
