@@ -99,9 +99,10 @@ def fits(conf: Conf, machine: Machine, server: Server | None = None) -> Finding:
     """What workers usually take, or take here, for all of them."""
     processes = conf.processes
     measured = server.memory if server and server.memory else ()
-    each = max(measured) if measured else WORKER_MEMORY
+    own = server is not None and server.own  # other people's grow from what they have at first
+    each = max(measured) if measured and own else max((*measured, WORKER_MEMORY))
     needed = processes * each
-    how = f"{processes} processes × {about(each)} {'(the largest here)' if measured else '(usual)'} = {about(needed)}"
+    how = f"{processes} processes × {about(each)} {'(the largest here)' if each in measured else '(usual)'} = {about(needed)}"
     if machine.memory and needed > machine.memory:
         return failed(f"{how} do not fit {about(machine.memory)}", f"workers = {max(1, machine.memory // each - conf.cron - 1)}")
     return passed(f"{how} of {about(machine.memory)}")
