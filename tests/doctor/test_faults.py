@@ -9,7 +9,6 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing, contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 
 import psycopg
@@ -24,115 +23,10 @@ from prefork.doctor.checks import CHECKS, upkeep
 from prefork.doctor.probes import machine, server
 
 from .bed import Bed, Files, Verdicts, alarms, verdicts
+from .faults import CUTS, SLIPS, Cut, Slip, fault
 
-
-@dataclass(frozen=True)
-class Slip:
-    """An option that is set to something else. The fix is pasted into the file."""
-
-    name: str
-    check: str
-    level: str
-    options: dict[str, str]
-
-
-@dataclass(frozen=True)
-class Cut:
-    """A text of nginx's file that is another one. The fix stands in its place or `before` something, or `heal` undoes it."""
-
-    name: str
-    check: str
-    level: str
-    old: str
-    new: str
-    heal: str = ""
-    before: str = ""
-
-
-ASIDE = "location @site {"
-SLIPS = [
-    Slip("threaded mode", "threaded-mode", "fail", {"workers": "0"}),
-    Slip("a guessed number of workers", "guessed-workers", "fail", {"workers": "400"}),
-    Slip("more workers than memory", "memory-fits", "fail", {"workers": "500"}),
-    Slip("one worker left", "one-worker-left", "warn", {"workers": "1"}),
-    Slip("a hard limit above the memory", "hard-limit-fits", "fail", {"limit_memory_hard": str(1 << 44)}),
-    Slip("a soft limit at the hard one", "soft-limit-range", "warn", {"limit_memory_soft": "800000000"}),
-    Slip("a soft limit above the hard one", "soft-limit-range", "fail", {"limit_memory_soft": "900000000"}),
-    Slip("a soft limit below a worker", "soft-limit-room", "warn", {"limit_memory_soft": "100M", "limit_memory_hard": "125M"}),
-    Slip("no limit of memory", "limits-of-memory", "warn", {"limit_memory_soft": "0"}),
-    Slip("no limit of time", "limits-of-time", "warn", {"limit_time_real": "0"}),
-    Slip("time limits the wrong way round", "time-limits-ordered", "warn", {"limit_time_cpu": "600"}),
-    Slip("a limit that kills idle cron workers", "cron-limit-beat", "warn", {"limit_time_real_cron": "30"}),
-    Slip("proxy_mode off", "proxy-mode", "fail", {"proxy_mode": "False"}),
-    Slip("needless modules for all", "modules-needed", "warn", {"server_wide_modules": "base,web,account,stock"}),
-    Slip("sessions in memory", "sessions-outlive-workers", "fail", {"session_store": "memory"}),
-    Slip("attachments by Python", "attachments-offloaded", "warn", {"x_sendfile": "False"}),
-]
-CUTS = [
-    Cut("no live route", "live-route-present", "fail", "websocket {", "unused {", before=ASIDE),
-    Cut("the live route of another version", "live-route-present", "fail", "websocket {", "longpolling {", before=ASIDE),
-    Cut(
-        "the live route to the wrong port",
-        "live-route-port",
-        "fail",
-        "proxy_pass http://site_live;",
-        "proxy_pass http://site_http;",
-    ),
-    Cut("no Upgrade on the live route", "live-route-headers", "fail", "proxy_set_header Upgrade           $http_upgrade;", "#u"),
-    Cut("an impatient live route", "live-route-patience", "warn", "proxy_read_timeout 1h;", "proxy_read_timeout 20s;"),
-    Cut("no X-Forwarded-Host", "forwarded-headers", "fail", "X-Forwarded-Host  $host", "X-Lost $host", "X-Forwarded-Host $host"),
-    Cut("nginx gives up first", "timeouts-ordered", "warn", "proxy_read_timeout        160s;", "proxy_read_timeout 30s;"),
-    Cut("orders sent twice", "nothing-done-twice", "fail", "error timeout;", "error timeout non_idempotent;", "error timeout;"),
-    Cut("statics by Python", "statics-offloaded", "warn", "~ ^/[A-Za-z0-9_]+/static/", "/elsewhere", before=ASIDE),
-    Cut("downloads that are empty", "attachments-offloaded", "fail", "/web/filestore {", "/web/elsewhere {", before=ASIDE),
-    Cut("HTTP without TLS", "tls-at-the-edge", "fail", "ssl http2;", "default_server;", "ssl http2;"),
-    Cut("old versions of TLS", "tls-versions", "warn", "ssl_protocols       TLSv1.2 TLSv1.3;", "ssl_protocols TLSv1 TLSv1.2;"),
-    Cut("a misspelt directive", "nginx-directives", "fail", "proxy_redirect off;", "proxy_redirct off;"),
-    Cut("a file that nginx refuses", "nginx-reads", "fail", "gzip on;", "gzip on; }", "gzip on;"),
-]
 MACHINES = {name for name, each in CHECKS.items() if each.about == "machine"} | {"unit-enabled", "workers-busy"}
 HEALED = {"verdict": "pass"}  # what is only said when something cannot be read
-MORE = {
-    "a key that nobody knows": "keys-known",
-    "a value that cannot be read": "configuration-valid",
-    "a file that is not there": "configuration-reads",
-    "a port that nobody listens on": "upstream-right, http-listening",
-    "no live port": "live-listening",
-    "a node for jobs in the upstream": "jobs-node-hidden",
-    "a second node without a shared filestore": "filestore-shared, sessions-shared",
-    "more connections than the database has": "connection-budget",
-    "a WebSocket that does not come through": "live-connects",
-    "a dead upstream": "site-healthy",
-    "nobody at the site": "site-answers",
-    "a certificate that nobody trusts": "certificate-trusted",
-    "fewer workers than configured": "workers-appear",
-    "a database that does not answer": "database-answers",
-    "autovacuum off": "autovacuum-on",
-    "a table without autovacuum": "autovacuum-on",
-    "autovacuum behind": "autovacuum-keeps-up",
-    "a bloated table": "no-bloat",
-    "a foreign key without an index": "foreign-keys-indexed",
-    "a custom field without an index": "custom-fields-indexed",
-    "a long transaction": "transactions-short",
-    "no archive of the log": "log-archived",
-    "an archive that fails": "log-archived",
-    "no base backup": "backup-recent",
-    "a follower that is behind": "standbys-follow",
-    "an abandoned slot": "slots-used",
-    "transaction pooling": "pooling-by-session",
-    "hardly a connection left": "connections-free",
-    "no pg_stat_statements": "statements-counted",
-    "a log for people only": "log-for-programs",
-    "requests killed by time": "no-kills-logged",
-    "constant recycling": "no-constant-recycling",
-    "MemoryError": "no-memory-errors",
-    "live connections at a worker": "live-bound",
-    "an exhausted pool": "pool-not-exhausted",
-    "hundreds of queries in a request": "batches",
-    "a report in Python": "computed-in-database",
-    "a unit that is not enabled": "unit-enabled",
-    "memory on a rotating disk": "no-swap, disk-solid",
-}
 
 
 def looked(files: Files) -> Verdicts:
@@ -184,21 +78,25 @@ def test_a_slip_in_nginx_is_found_and_its_fix_heals_it(cut: Cut, files: Files) -
 
 
 class TestFiles:
+    @fault("a key that nobody knows", "keys-known")
     def test_a_key_that_nobody_knows(self, files: Files) -> None:
         with files.restored():
             files.replace(files.conf, "limit_time_cpu = 60", "limit_time_cqu = 60")
             subprocess.run(["sh", "-c", found(looked(files), "keys-known", "warn")], check=True)
             assert looked(files)["keys-known"]["verdict"] == "pass"
 
+    @fault("a value that cannot be read", "configuration-valid")
     def test_a_value_that_cannot_be_read(self, files: Files) -> None:
         with files.restored():
             files.paste("workers = many")
             found(looked(files), "configuration-valid", "fail")
         assert looked(files)["configuration-valid"]["verdict"] == "pass"
 
+    @fault("a file that is not there", "configuration-reads")
     def test_a_file_that_is_not_there(self, files: Files, tmp_path: Path) -> None:
         found(verdicts(Asked(file=tmp_path / "odoo.conf")), "configuration-reads", "fail")
 
+    @fault("a port that nobody listens on", "upstream-right")
     def test_a_port_that_nobody_listens_on(self, files: Files) -> None:
         with files.restored():
             files.replace(files.site, f"127.0.0.1:{port(files, 'http_port')}", "127.0.0.1:1")
@@ -206,6 +104,7 @@ class TestFiles:
             files.replace(files.site, "server 127.0.0.1:1 max_fails=2 fail_timeout=5s;", fix)
             assert looked(files)["upstream-right"]["verdict"] == "pass"
 
+    @fault("a node for jobs in the upstream", "jobs-node-hidden")
     def test_a_node_for_jobs_in_the_upstream(self, files: Files) -> None:
         with files.restored():
             files.paste("http_enable = False")
@@ -213,6 +112,7 @@ class TestFiles:
             files.replace(files.site, "http://site_http", "http://site_live")
             assert looked(files)["jobs-node-hidden"]["verdict"] == "pass"
 
+    @fault("a second node without a shared filestore", "filestore-shared, sessions-shared")
     def test_a_second_node_without_a_shared_filestore(self, files: Files) -> None:
         with files.restored():
             files.replace(files.site, "least_conn;\n    server", "least_conn;\n    server 10.9.9.9:8069;\n    server")
@@ -228,6 +128,13 @@ def port(files: Files, name: str) -> str:
 
 
 class TestLogs:
+    @fault("requests killed by time", "no-kills-logged")
+    @fault("constant recycling", "no-constant-recycling")
+    @fault("MemoryError", "no-memory-errors")
+    @fault("live connections at a worker", "live-bound")
+    @fault("an exhausted pool", "pool-not-exhausted")
+    @fault("hundreds of queries in a request", "batches")
+    @fault("a report in Python", "computed-in-database")
     @pytest.mark.parametrize(
         ("check", "line", "times", "level"),
         [
@@ -275,6 +182,7 @@ class TestLogs:
 
 
 class TestProcesses:
+    @fault("no live port", "live-listening, http-listening")
     def test_no_live_port(self, bed: Bed) -> None:
         with bed.files.restored():
             bed.files.paste("gevent_port = 1072\nhttp_port = 1069\nwebsocket_workers = 1")
@@ -282,11 +190,13 @@ class TestProcesses:
             found(seen, "live-listening", "fail")
             found(seen, "http-listening", "fail")
 
+    @fault("fewer workers than configured", "workers-appear")
     def test_fewer_workers_than_configured(self, bed: Bed) -> None:
         with bed.files.restored():
             bed.files.paste("workers = 3")
             found(verdicts(Asked(file=bed.files.conf, pid=bed.server.pid)), "workers-appear", "fail")
 
+    @fault("a unit that is not enabled", "unit-enabled")
     def test_a_unit_that_is_not_enabled(self, tmp_path: Path) -> None:
         units = tmp_path / "etc/systemd/system"
         units.mkdir(parents=True)
@@ -295,6 +205,7 @@ class TestProcesses:
         subprocess.run(["systemctl", f"--root={tmp_path}", "enable", "odoo.service"], check=True, capture_output=True)
         assert server.enabled("odoo.service", tmp_path) is True
 
+    @fault("swap in use, on a rotating disk", "no-swap, memory-left, disk-solid")
     def test_memory_on_a_rotating_disk(self, tmp_path: Path) -> None:
         device = tmp_path.stat().st_dev
         disk = tmp_path / "sys/dev/block" / f"{device >> 8 & 0xFFF}:{device & 0xFF}" / "queue"
@@ -310,6 +221,7 @@ class TestProcesses:
 
 
 class TestSite:
+    @fault("a WebSocket that does not come through", "live-connects")
     def test_a_websocket_that_does_not_come_through(self, bed: Bed) -> None:
         cut = next(each for each in CUTS if each.name == "no Upgrade on the live route")
 
@@ -324,12 +236,15 @@ class TestSite:
         bed.nginx.reload()
         settled(seen, "live-connects", "pass")
 
+    @fault("a certificate that nobody trusts", "certificate-trusted")
     def test_a_certificate_that_nobody_trusts(self, bed: Bed, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.delenv("SSL_CERT_FILE")
         seen = verdicts(Asked(url=bed.nginx.url))
         found(seen, "certificate-trusted", "fail")
         assert "self-signed" in seen["certificate-trusted"]["seen"]
 
+    @fault("nobody at the site", "site-answers")
+    @fault("a dead upstream", "site-healthy")
     def test_nobody_at_the_site_and_a_dead_upstream(self, bed: Bed, tmp_path: Path) -> None:
         class Behind:
             port = 1
@@ -345,6 +260,11 @@ class TestDatabase:
     def seen(self, bed: Bed) -> Callable[[], Verdicts]:
         return lambda: verdicts(Asked(dsn=bed.dsn))
 
+    @fault("autovacuum off", "autovacuum-on")
+    @fault("a table without autovacuum", "autovacuum-on")
+    @fault("a log for people only", "log-for-programs")
+    @fault("no pg_stat_statements", "statements-counted")
+    @fault("an abandoned slot", "slots-used")
     @pytest.mark.parametrize(
         ("check", "harm", "level"),
         [
@@ -363,6 +283,8 @@ class TestDatabase:
         bed.sql(found(seen(), check, level).replace("ALTER SYSTEM SET shared", "-- "))
         settled(seen, check, "pass")
 
+    @fault("no archive of the log", "log-archived")
+    @fault("an archive that fails", "log-archived")
     def test_no_archive_and_one_that_fails(self, bed: Bed, seen: Callable[[], Verdicts]) -> None:
         bed.sql("ALTER SYSTEM SET archive_command = ''; SELECT pg_reload_conf()")
         settled(seen, "log-archived", "warn")
@@ -371,6 +293,7 @@ class TestDatabase:
         bed.sql("ALTER SYSTEM RESET archive_command; SELECT pg_reload_conf(); SELECT pg_switch_wal()")
         settled(seen, "log-archived", "pass")
 
+    @fault("no base backup", "backup-recent")
     def test_no_base_backup(self, bed: Bed, seen: Callable[[], Verdicts]) -> None:
         for history in (bed.postgres.data / "pg_wal").glob("*.backup"):
             history.unlink()
@@ -380,6 +303,7 @@ class TestDatabase:
             connection.execute("SELECT pg_backup_stop(false)")
         assert seen()["backup-recent"]["verdict"] == "pass"
 
+    @fault("a follower that is behind", "standbys-follow")
     def test_a_follower_that_is_behind(self, bed: Bed, tmp_path: Path, seen: Callable[[], Verdicts]) -> None:
         with follower(bed.postgres, tmp_path) as process:
             until(lambda: "1 followers" in seen()["standbys-follow"]["seen"], "the follower to follow")
@@ -389,6 +313,8 @@ class TestDatabase:
             process.send_signal(signal.SIGCONT)
             settled(seen, "standbys-follow", "pass")
 
+    @fault("autovacuum behind", "autovacuum-keeps-up")
+    @fault("a bloated table", "no-bloat")
     def test_autovacuum_behind_and_then_a_bloated_table(self, bed: Bed, seen: Callable[[], Verdicts]) -> None:
         bed.sql("CREATE TABLE big AS SELECT i AS id, repeat('x', 200) AS x FROM generate_series(1, 300000) i; ANALYZE big")
         assert seen()["no-bloat"]["verdict"] == "pass"
@@ -400,6 +326,8 @@ class TestDatabase:
         assert seen()["no-bloat"]["verdict"] == "pass"
         bed.sql("DROP TABLE big")
 
+    @fault("a foreign key without an index", "foreign-keys-indexed")
+    @fault("a custom field without an index", "custom-fields-indexed")
     def test_keys_and_fields_without_an_index(self, bed: Bed, seen: Callable[[], Verdicts]) -> None:
         bed.sql("CREATE TABLE orders (id int PRIMARY KEY); INSERT INTO orders SELECT generate_series(1, 100)")
         bed.sql("CREATE TABLE line (id int, order_id int REFERENCES orders, x_code text)")
@@ -413,6 +341,7 @@ class TestDatabase:
             assert seen()[check]["verdict"] == "pass"
         bed.sql("DROP TABLE line; DROP TABLE orders")
 
+    @fault("a long transaction", "transactions-short")
     def test_a_long_transaction(self, bed: Bed, seen: Callable[[], Verdicts], monkeypatch: pytest.MonkeyPatch) -> None:
         assert seen()["transactions-short"]["verdict"] == "pass"
         monkeypatch.setattr(upkeep, "IDLE", 0.0)
@@ -421,6 +350,7 @@ class TestDatabase:
             bed.sql(found(seen(), "transactions-short", "warn"))
             settled(seen, "transactions-short", "pass")
 
+    @fault("hardly a connection left", "connections-free")
     def test_hardly_a_connection_left(self, bed: Bed, seen: Callable[[], Verdicts]) -> None:
         with ExitStack() as stack:
             for _ in range(33):
@@ -428,6 +358,7 @@ class TestDatabase:
             found(seen(), "connections-free", "warn")
         settled(seen, "connections-free", "pass")
 
+    @fault("more connections than the database has", "connection-budget")
     def test_more_connections_than_the_database_has(self, bed: Bed) -> None:
         asked = Asked(file=bed.files.conf, dsn=bed.dsn)
         with bed.files.restored():
@@ -435,6 +366,7 @@ class TestDatabase:
             bed.files.paste(found(verdicts(asked), "connection-budget", "warn"))
             assert verdicts(asked)["connection-budget"]["verdict"] == "pass"
 
+    @fault("transaction pooling", "pooling-by-session")
     def test_transaction_pooling(self, bed: Bed, tmp_path: Path) -> None:
         said = {}
         for mode in ("transaction", "session"):
@@ -446,6 +378,7 @@ class TestDatabase:
         assert (said["transaction"]["verdict"], said["transaction"]["fix"]) == ("fail", "pool_mode = session")
         assert (said["session"]["verdict"], said["session"]["seen"]) == ("pass", "a pooler lends connections for a session")
 
+    @fault("a database that does not answer", "database-answers")
     def test_a_database_that_does_not_answer_keeps_its_password(self) -> None:
         seen = verdicts(Asked(dsn="postgresql://odoo:very-secret@127.0.0.1:1/shop"))
         found(seen, "database-answers", "fail")

@@ -18,7 +18,7 @@ OPENING = {
     "live": ("server-answers", "service", "What does not run serves nobody", "systemctl status prefork"),
     "proxy": ("nginx-reads", "proxy", "nginx keeps its old configuration, or does not start", "nginx -t"),
     "site": ("site-answers", "site", "This is what users see", "curl -sv -o /dev/null {}"),
-    "database": ("database-answers", "database", "Without its database the application serves nothing", "pg_isready -d '{}'"),
+    "database": ("database-answers", "connections", "Without its database the application serves nothing", "pg_isready -d '{}'"),
 }
 SOURCE = "Multi-processing, issues: workers not appearing in ps; Quick answer, action items: check logs"
 
