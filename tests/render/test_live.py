@@ -98,7 +98,7 @@ def test_the_server_knows_the_client_and_not_what_it_claims(site: Site) -> None:
     ]
     said = json.loads(site.curl("/echo", *claims))
     assert (said["REMOTE_ADDR"], said["wsgi.url_scheme"]) == ("127.0.0.1", "https")
-    assert said["HTTP_HOST"] == "127.0.0.1"
+    assert said["HTTP_HOST"] == f"127.0.0.1:{site.nginx.port}"
     assert said["HTTP_X_REQUEST_ID"]
 
 

@@ -1,0 +1,71 @@
+"""`prefork doctor`: what is wrong with a server and what stands around it."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import click
+
+from prefork.cli.settings import FAILED, as_lines
+
+BLIND = 2  # the exit code where nothing could be looked at
+
+
+@click.command()
+@click.option("--url", metavar="URL", help="The site as users reach it, through its proxy.")
+@click.option(
+    "-c",
+    "--config",
+    "file",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="The server's file: odoo.conf, or Prefork's own.",
+)
+@click.option("--nginx", type=click.Path(path_type=Path), metavar="FILE", help="nginx.conf, or one site of it.")
+@click.option("--dsn", metavar="DSN", help="The database, through its pooler if there is one.")
+@click.option("--pid", type=click.IntRange(1), metavar="MASTER", help="The master of a running server: Odoo's own, or any.")
+@click.option("--data-dir", type=click.Path(path_type=Path), metavar="PATH", help="The data directory of a running Prefork.")
+@click.option("--all", "every", is_flag=True, help="Show what has passed, too.")
+@as_lines
+def doctor(
+    url: str | None,
+    file: Path | None,
+    nginx: Path | None,
+    dsn: str | None,
+    pid: int | None,
+    data_dir: Path | None,
+    every: bool,
+    as_json: bool,
+) -> None:
+    """Find what is wrong with a server and what stands around it, with the fix for each.
+
+    Works on a running Prefork and on Odoo's own server with its files. Nothing is changed. The exit status is 0 where nothing
+    failed, 1 where something did, 2 where nothing could be looked at.
+    """
+    from prefork.doctor import Asked, examine, gather
+
+    asked = Asked(file, url, nginx, dsn, pid, data_dir)
+    report = examine(gather(asked), asked.places())
+    told = [each.told() for each in report.verdicts]
+    if as_json:
+        import json
+
+        click.echo(json.dumps(told, indent=2))
+    else:
+        from rich.console import Console
+
+        from prefork.views.doctor import screen
+
+        console = Console(highlight=False, width=None if sys.stdout.isatty() else 80)
+        about = {each.check.name: each.check.about for each in report.verdicts}
+        lines = screen(told, about, [missing for _, missing in report.unrun], console.width, every=every)
+        console.print(*lines, sep="\n", soft_wrap=True)
+    if report.blind:
+        click.echo("prefork: nothing could be looked at; name a file, a site, a database or a process (--help)", err=True)
+        sys.exit(BLIND)
+    if report.count("fail"):
+        sys.exit(FAILED)
+
+
+VERBS = (doctor,)
