@@ -18,7 +18,7 @@ MODULES = {str(path.relative_to(SOURCE)): ast.parse(path.read_text()) for path i
 # module counts. `prefork` is the version.
 MAY_IMPORT: dict[str, set[str]] = {
     "": {"jobs.declaration"},
-    "config": {"config", "sizing.plans"},
+    "config": {"config", "sizing.database", "sizing.plans"},
     "catalogue": {"events"},
     "events": {"events"},
     "journal": {"events", "kernel", "lines"},
@@ -31,6 +31,10 @@ MAY_IMPORT: dict[str, set[str]] = {
     "spool": set(),
     "limits": set(),
     "sizing": {"sizing"},
+    "sizing.recording": {"trace"},
+    # The dispatcher's own queue, which is pure: so requests wait in a simulation as they do there.
+    "sizing.simulate": {"sizing", "dispatcher.queue"},
+    "trace": set(),
     "usage": {"usage", "config.machine", "meters"},
     "meters": set(),
     "cgroups": set(),
@@ -61,6 +65,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         "orders",
         "scoreboard",
         "spool",
+        "trace",
     },
     "master": {
         "master",
@@ -78,7 +83,9 @@ MAY_IMPORT: dict[str, set[str]] = {
         "messages",
         "meters",
         "scoreboard",
+        "sizing.bounds",
         "sizing.plans",
+        "trace",
     },
     "worker": {
         "worker",
@@ -108,6 +115,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         "cgroups",
         "config",
         "control",
+        "dispatcher.queue",
         "incidents",
         "master.rehearsal",
         "master.serve",

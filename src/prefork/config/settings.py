@@ -13,8 +13,11 @@ from typing import TYPE_CHECKING, Any
 from prefork.config.dsn import SQLITE
 from prefork.config.embedded import address_in
 from prefork.config.groups import GROUPS, HTTP, Application, Limits, Live, Logging, Process, Sessions, Store, Timeouts, Workers
+from prefork.config.kinds import AUTO
 from prefork.config.option import Derived, Option, Surroundings, declared
 from prefork.config.problems import DEFAULT, Problem, Source
+from prefork.sizing.database import LEAST
+from prefork.sizing.database import USUAL as POOL
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -71,7 +74,29 @@ class Settings(Sessions, Process, Logging, Store, Timeouts, Limits, Live, HTTP, 
     @property
     def processes(self) -> int:
         """The HTTP worker processes to start."""
-        return max(1, self.workers) if self.http_enable else 0
+        return max(1, self.fewest_workers) if self.http_enable else 0
+
+    @property
+    def automatic(self) -> bool:
+        """Whether the server finds the number of HTTP workers."""
+        return self.workers == AUTO
+
+    @property
+    def fewest_workers(self) -> int:
+        """The HTTP workers there are at the least: where the server does not find their number, as many as are set."""
+        return self.workers if isinstance(self.workers, int) else self.workers_min
+
+    @property
+    def most_workers(self) -> int:
+        """And at the most."""
+        return self.workers if isinstance(self.workers, int) else self.workers_max or self.workers_min
+
+    @property
+    def connections_each(self) -> int:
+        """The database connections that a worker may open."""
+        given = self.host_options.get("db_maxconn", "").strip()
+        usual = POOL if self.odoo else LEAST
+        return max(1, int(given)) if given.isdecimal() and len(given) < 10 else usual
 
     @property
     def listens(self) -> bool:

@@ -46,6 +46,7 @@ if TYPE_CHECKING:
     from prefork.journal import Journal
     from prefork.messages import Channel
     from prefork.scoreboard import Scoreboard
+    from prefork.trace import Trace
 
 TICK = 0.25  # seconds between two looks at what has waited too long
 LOG_BLOCK = 16384  # bytes of access log that are worth a write before the next tick
@@ -60,6 +61,7 @@ class Dispatcher:
         channel: Channel,
         listeners: list[socket.socket],
         scoreboard: Scoreboard,
+        trace: Trace,
         spool: int,
         options: Options,
         journal: Journal,
@@ -72,7 +74,7 @@ class Dispatcher:
         self.poller = Poller(journal)
         self.door = Door(listeners, self.poller, journal, self.counters, self.admit)
         self.disks = Disks(Disk(self.poller.guard), Spool(self.poller.guard, spool))
-        self.traffic = Traffic(self, options, journal, scoreboard, self.disks)
+        self.traffic = Traffic(self, options, journal, scoreboard, trace, self.disks)
         self.connections: dict[int, Connection] = {}
         self.unfinished_reads: list[Connection] = []
         self.closed: list[socket.socket | Worker] = []  # their descriptors must not be used again within the same turn

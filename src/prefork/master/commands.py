@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from prefork.events import ScaleRefused
 from prefork.master.pools import HTTP, MOST_WORKERS, POOLS
+from prefork.master.recorded import recorded
 from prefork.master.status import snapshot
 from prefork.sizing.plans import beyond
 
@@ -32,11 +33,13 @@ def command(master: Master, request: dict[str, Any], answer: Answer) -> None:
         scale(master, request.get("pool", HTTP.name), request.get("workers"), answer)
     elif name == "stacks":
         master.inquiry.begin(answer)
+    elif name == "trace":
+        answer({"ok": True, **recorded(master)})
     elif name == "stop":
         master.stop("stop command")
         answer({"ok": True})
     else:
-        answer({"ok": False, "error": f"there is no command {name!r}: use status, reload, scale, stacks or stop"})
+        answer({"ok": False, "error": f"there is no command {name!r}: use status, trace, reload, scale, stacks or stop"})
 
 
 def scale(master: Master, name: object, workers: object, answer: Answer) -> None:

@@ -55,6 +55,7 @@ from prefork.master.supply import supplies
 from prefork.master.templates import Templates
 from prefork.master.watch import Watch
 from prefork.scoreboard import Scoreboard
+from prefork.trace import Trace
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -98,6 +99,7 @@ class Master:
         self.selector = selectors.DefaultSelector()
         self.signals = Signals()
         self.scoreboard = Scoreboard.create()
+        self.trace = Trace.create(settings.trace_requests if settings.listens else 0)
         # All workers of all generations write to one socket: a datagram arrives whole or not at all.
         self.reports, self.reporting = socket.socketpair(socket.AF_UNIX, socket.SOCK_DGRAM)
         self.fuses = Fuses(settings.cgroup, journal)
