@@ -83,6 +83,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         "messages",
         "meters",
         "scoreboard",
+        "sizing.autoscale",
         "sizing.bounds",
         "sizing.plans",
         "trace",

@@ -106,7 +106,7 @@ def refuse(missing: str, recorded: Recording, *, as_json: bool) -> None:
 @click.option("--cpus", type=click.FloatRange(0, 4096, min_open=True), metavar="N", help="Other processors than the server has.")
 @as_lines
 def replay(workers: tuple[int, ...], arrivals: float, cpus: float | None, as_json: bool, meant: Meant) -> None:
-    """Replay the recorded requests of a server with another number of workers."""
+    """Replay the last requests with other numbers of workers."""
     from dataclasses import replace
 
     from prefork.views import advice as view

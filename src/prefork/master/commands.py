@@ -5,6 +5,7 @@ from __future__ import annotations
 import signal
 from typing import TYPE_CHECKING, Any
 
+from prefork.config.kinds import AUTO
 from prefork.events import ScaleRefused
 from prefork.master.pools import HTTP, MOST_WORKERS, POOLS
 from prefork.master.recorded import recorded
@@ -47,6 +48,8 @@ def scale(master: Master, name: object, workers: object, answer: Answer) -> None
     pool = POOLS_BY_NAME.get(str(name))
     if pool is None:
         answer({"ok": False, "error": f"there is no pool {name!r}: use one of {', '.join(POOLS_BY_NAME)}"})
+    elif workers == AUTO and pool is HTTP:
+        scale_itself(master, answer)
     elif not isinstance(workers, int) or isinstance(workers, bool) or not pool.least <= workers <= MOST_WORKERS:
         answer({"ok": False, "error": f"workers must be a whole number from {pool.least} to {MOST_WORKERS}, not {workers!r}"})
     elif obstacle := pool.fixed(master.settings) or excess(master, pool, workers):
@@ -54,6 +57,15 @@ def scale(master: Master, name: object, workers: object, answer: Answer) -> None
     else:
         master.scale(pool.name, workers)
         answer({"ok": True, "pool": pool.name, "workers": workers})
+
+
+def scale_itself(master: Master, answer: Answer) -> None:
+    """Have the server find the number of HTTP workers again, after somebody has set one."""
+    if not master.settings.automatic:
+        answer({"ok": False, "error": "the number of workers is set in the configuration; set workers = auto there and reload"})
+        return
+    master.autoscaler.let_go()
+    answer({"ok": True, "pool": HTTP.name, "workers": AUTO})
 
 
 def excess(master: Master, pool: Pool, workers: int) -> str:

@@ -34,6 +34,7 @@ from prefork.events import (
     ThreadedMode,
 )
 from prefork.master import owner, terminal
+from prefork.master.autoscaler import Autoscaler
 from prefork.master.burial import Burial
 from prefork.master.commands import command, obey, unheard
 from prefork.master.crew import Crew
@@ -45,6 +46,7 @@ from prefork.master.fuse import Fuses
 from prefork.master.guard import Guard
 from prefork.master.inquest import Inquest
 from prefork.master.notify import Notifier
+from prefork.master.pools import HTTP
 from prefork.master.reload import Reload
 from prefork.master.signals import Signals
 from prefork.master.spies import Spies
@@ -113,6 +115,7 @@ class Master:
         self.complete = False  # all wanted workers have been ready once
         self.enforcer = Enforcer(self)
         self.guard = Guard(self)
+        self.autoscaler = Autoscaler(self)
         self.spies = Spies(self)
         self.inquest = Inquest(self)
         self.burial = Burial(self)
@@ -176,6 +179,7 @@ class Master:
         self.inquest.step(now)
         self.crew.look(now)
         self.guard.step(now)
+        self.autoscaler.step(now)
         for supply in self.supplies.values():
             self._keep_up(supply, now)
         self._note_completeness(now)
@@ -250,6 +254,8 @@ class Master:
     def scale(self, pool: str, workers: int) -> None:
         """Want another number of a pool's workers."""
         self.supplies[pool].count = workers
+        if pool == HTTP.name:
+            self.autoscaler.hold()
         self.journal.emit(Scaled(pool, workers))
 
     def reload_code(self, answer: Callable[[dict[str, Any]], None]) -> None:

@@ -75,6 +75,7 @@ def snapshot(master: Master) -> dict[str, Any]:
             "abandoned": counters[ABANDONED],
         },
         "occupied": occupied(counters),
+        "autoscale": master.autoscaler.told(now),
         **lanes(master.settings.lanes, master.scoreboard, now),
         "workers": [row for worker in master.crew.all() for row in rows(worker, master.crew, master.enforcer.memory(worker), now)],
         "incidents": master.inquest.count,

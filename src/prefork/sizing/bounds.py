@@ -74,7 +74,7 @@ def connections(allowed: int | None, each: int, others: int) -> Cap:
 
 def most(workers: int | None) -> Cap:
     """What somebody has set."""
-    return Cap("most", workers, "workers_max" if workers else "none set")
+    return Cap("most", workers, f"workers_max is {workers}" if workers else "none set")
 
 
 def tightest(caps: Sequence[Cap]) -> Iterator[Cap]:

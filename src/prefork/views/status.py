@@ -68,6 +68,8 @@ def figures(status: Mapping[str, Any]) -> Table:
         table.add_row("Threads", ready(status).append(", in one process"))
     else:
         table.add_row("Workers", ready(status))
+    if status["autoscale"]:
+        table.add_row("Scaling", scaling(status["autoscale"]))
     if status["cron"]["wanted"]:
         table.add_row("For jobs", ready(status["cron"]))
     if status["websocket"]["wanted"]:
@@ -87,6 +89,18 @@ def figures(status: Mapping[str, Any]) -> Table:
         said = f"{status['incidents']:,} since the start; `prefork incidents` shows them"
         table.add_row("Incidents", Text(said, style="red"))
     return table
+
+
+def scaling(told: Mapping[str, Any]) -> Text:
+    """Between which bounds the server finds the number of its workers, what binds now, and the last change."""
+    if told["held"]:
+        return Text("held by hand; `prefork scale auto` lets it go", style="yellow")
+    line, bound, last = Text(f"from {told['min']} to {told['max']}"), told["bound"], told["last"]
+    if bound["what"] != "most" and bound["workers"] is not None:
+        line.append(f", {bound['what']} allows {bound['workers']} now")
+    if last:
+        line.append(f"; {last['before']} → {last['workers']} {rough(last['age'])} ago: {last['reason']}", style="dim")
+    return line
 
 
 def fuse(told: Mapping[str, Any]) -> Text:
