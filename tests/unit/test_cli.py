@@ -83,6 +83,7 @@ STATUS: dict[str, Any] = {
         },
     ],
     "incidents": 0,
+    "autoscale": None,
     "fuse": {"path": "/sys/fs/cgroup/system.slice/mysite.service", "version": 2, "reason": None},
     "crash_loop": None,
 }
@@ -328,6 +329,24 @@ def test_status_as_json(asked: list[tuple[Path, dict[str, object]]]) -> None:
     assert json.loads(run("status", "--json").stdout).items() >= STATUS.items()
 
 
+@pytest.mark.parametrize(
+    ("change", "line"),
+    [
+        ({}, "Scaling    from 2 to 9"),
+        ({"held": True}, "Scaling    held by hand; `prefork scale auto` lets it go"),
+        ({"bound": {"what": "memory", "workers": 4, "why": "little"}}, "Scaling    from 2 to 9, memory allows 4 now"),
+        (
+            {"last": {"before": 2, "workers": 4, "reason": "3 requests waited too long", "age": 75.0}},
+            "Scaling    from 2 to 9; 2 → 4 1 min 15 s ago: 3 requests waited too long",
+        ),
+    ],
+)
+def test_status_of_a_number_that_the_server_finds(monkeypatch: pytest.MonkeyPatch, change: dict[str, Any], line: str) -> None:
+    scaling = {"min": 2, "max": 9, "held": False, "bound": {"what": "most", "workers": 9, "why": ""}, "last": None}
+    answering(monkeypatch, STATUS | {"autoscale": scaling | change})
+    assert run("status").stdout.splitlines()[5].rstrip() == line
+
+
 def test_status_of_a_crash_loop(monkeypatch: pytest.MonkeyPatch) -> None:
     loop = {"failures": 4, "next_try": 7.5, "traceback": "Traceback:\n  [bold]x[/] ImportError\n"}
     answering(monkeypatch, STATUS | {"ready": 0, "workers": [], "addresses": [], "app": "[red]:x", "crash_loop": loop})
@@ -351,6 +370,8 @@ def test_commands(asked: list[tuple[Path, dict[str, object]]]) -> None:
         {"command": "stop"},
     ]
     assert run("scale", "-1").exit_code == 2
+    assert run("scale", "AUTO").output == "The server finds the number of its workers again.\n"
+    assert asked[-1][1]["workers"] == "auto"
     assert run("scale").exit_code == 2
 
 

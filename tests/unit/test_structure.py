@@ -18,7 +18,7 @@ MODULES = {str(path.relative_to(SOURCE)): ast.parse(path.read_text()) for path i
 # module counts. `prefork` is the version.
 MAY_IMPORT: dict[str, set[str]] = {
     "": {"jobs.declaration"},
-    "config": {"config", "sizing.plans"},
+    "config": {"config", "sizing.database", "sizing.plans"},
     "catalogue": {"events"},
     "events": {"events"},
     "journal": {"events", "kernel", "lines"},
@@ -32,6 +32,10 @@ MAY_IMPORT: dict[str, set[str]] = {
     "limits": set(),
     "sizing": {"sizing"},
     "usage": {"usage", "config.machine", "histogram", "meters", "scoreboard"},
+    "sizing.recording": {"trace"},
+    # The dispatcher's own queue, which is pure: so requests wait in a simulation as they do there.
+    "sizing.simulate": {"sizing", "dispatcher.queue"},
+    "trace": set(),
     "meters": set(),
     "metrics": set(),
     "cgroups": set(),
@@ -101,6 +105,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         "orders",
         "scoreboard",
         "spool",
+        "trace",
     },
     "master": {
         "master",
@@ -118,7 +123,10 @@ MAY_IMPORT: dict[str, set[str]] = {
         "messages",
         "meters",
         "scoreboard",
+        "sizing.autoscale",
+        "sizing.bounds",
         "sizing.plans",
+        "trace",
     },
     "worker": {
         "worker",
@@ -151,6 +159,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         "control",
         "doctor",
         "importers",
+        "dispatcher.queue",
         "incidents",
         "instances",
         "master.rehearsal",

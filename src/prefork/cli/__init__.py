@@ -10,6 +10,7 @@ import click
 
 from prefork import __version__
 from prefork.cli import (
+    advice,
     application,
     around,
     console,
@@ -31,6 +32,6 @@ def main() -> None:
     """Serve Python web applications with supervised worker processes that lose no request when one dies."""
 
 
-for room in (application, running, top, monitors, usage, incidents, jobs, sizing, around, importing, doctor, console):
+for room in (application, running, top, monitors, usage, advice, incidents, jobs, sizing, around, importing, doctor, console):
     for verb in room.VERBS:
         main.add_command(verb)

@@ -9,6 +9,7 @@ import click
 
 from prefork import config
 from prefork.cli.settings import FAILED, Meant, aimed
+from prefork.config.kinds import AUTO
 from prefork.control.client import Unreachable, ask
 
 if TYPE_CHECKING:
@@ -17,6 +18,14 @@ if TYPE_CHECKING:
 UNREACHABLE = 4  # the exit code where no server answers
 MOMENT = 10.0  # seconds a server may take to answer a question
 RELOAD_LIMIT = 3600.0  # seconds a reload may take: the server's own time limits decide long before
+
+
+class Workers(click.IntRange):
+    """A number of workers, or `auto`."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """A number or that word."""
+        return AUTO if str(value).lower() == AUTO else super().convert(value, param, ctx)
 
 
 @click.command()
@@ -64,12 +73,18 @@ def stacks(meant: Meant) -> None:
 
 
 @click.command()
-@click.argument("workers", type=click.IntRange(0, 512), metavar="N")
+@click.argument("workers", type=Workers(0, 512), metavar="N|auto")
 @click.option("--pool", default="http", metavar="NAME", help="Which workers: http, cron for those that run jobs, or websocket.")
 @aimed
-def scale(workers: int, pool: str, meant: Meant) -> None:
-    """Set the number of workers until the next reload or restart."""
+def scale(workers: int | str, pool: str, meant: Meant) -> None:
+    """Set the number of workers until the next reload or restart.
+
+    Where the file says `workers = auto`, `auto` has the server find it again.
+    """
     told(meant, {"command": "scale", "pool": pool, "workers": workers})
+    if workers == AUTO:
+        click.echo("The server finds the number of its workers again.")
+        return
     where = "" if pool == "http" else f" in pool {pool}"
     click.echo(f"The server will have {workers} worker{'' if workers == 1 else 's'}{where}.")
 

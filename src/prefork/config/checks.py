@@ -96,8 +96,14 @@ def crowded(settings: Settings) -> Iterator[str]:
 
 def above_plan(settings: Settings) -> Iterator[str]:
     """What a plan does not include."""
-    if settings.http_enable and (excess := beyond(settings.plan, settings.workers)):
+    if settings.http_enable and (excess := beyond(settings.plan, settings.fewest_workers)):
         yield f"{excess} ({settings.source('plan')}); lower workers, or change the plan"
+
+
+def upside_down(settings: Settings) -> Iterator[str]:
+    """The fewest are not more than the most."""
+    if settings.automatic and settings.fewest_workers > settings.most_workers:
+        yield f"{both(settings, 'workers_min', 'workers_max')}; lower it, or raise the other"
 
 
 def loose(settings: Settings, _machine: Machine) -> Iterator[str]:
@@ -115,7 +121,7 @@ def loose(settings: Settings, _machine: Machine) -> Iterator[str]:
 
 def served_at_once(settings: Settings) -> int:
     """How many requests can be served at once."""
-    return settings.threads if settings.threaded else settings.workers
+    return settings.threads if settings.threaded else settings.fewest_workers
 
 
 def unshared(settings: Settings) -> Iterator[str]:
@@ -202,7 +208,7 @@ def share_of_hard(settings: Settings, _machine: Machine) -> Iterator[str]:
 
 def memory_fit(settings: Settings, machine: Machine) -> Iterator[str]:
     """All workers may be at their soft limit at once."""
-    http, cron = settings.workers if settings.http_enable else 0, settings.cron_processes
+    http, cron = settings.fewest_workers if settings.http_enable else 0, settings.cron_processes
     needed = (http + cron) * settings.limit_memory_soft
     if machine.memory is not None and needed > machine.memory:
         count = f"({http} workers + {cron} for scheduled jobs)" if cron else f"{http} workers"
@@ -225,9 +231,9 @@ def too_few(settings: Settings, _machine: Machine) -> Iterator[str]:
 
 def too_many(settings: Settings, machine: Machine) -> Iterator[str]:
     """Workers that wait for a processor serve nobody sooner."""
-    if settings.workers > max(2, 4 * machine.cpus + 1):
+    if settings.most_workers > max(2, 4 * machine.cpus + 1):
         advice = f"start from 2 × CPUs + 1 = {round(2 * machine.cpus) + 1}"
-        yield f"{settings.workers} are more than {machine.cpus:g} CPUs keep running; {advice}"
+        yield f"{settings.most_workers} are more than {machine.cpus:g} CPUs keep running; {advice}"
 
 
 def unreached(settings: Settings, _machine: Machine) -> Iterator[str]:
@@ -277,6 +283,7 @@ CONTRADICTIONS: tuple[tuple[tuple[str, ...], Callable[[Settings], Iterator[str]]
     (("limit_memory_soft", "limit_memory_hard"), soft_above_hard),
     (("app", "odoo"), two_applications),
     (("workers", "plan", "http_enable"), above_plan),
+    (("workers_min", "workers_max", "workers"), upside_down),
     (("lanes", "workers"), crowded),
     (("http_interface",), covered),
     (("console_interface", "console", "console_certificate", "console_proxies", "console_insecure"), exposed),

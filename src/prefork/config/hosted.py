@@ -61,7 +61,7 @@ def told(settings: Settings) -> dict[str, str]:
     return {
         **settings.host_told,
         **{name: odoos(settings.value(name)) for name in given},
-        "workers": str(settings.workers),  # its own default is another
+        "workers": str(settings.most_workers),  # its own default is another
     }
 
 

@@ -27,6 +27,7 @@ UNSET = frozenset({"", "none", "false"})  # what odoo.conf writes where a value 
 OR_EMPTY = UNSET - {""}  # of a list that may be empty although its default is not
 APPLICATION = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*:[^\W\d]\w*(\.[^\W\d]\w*)*(\(\))?")
 ODOO = "odoo:"  # begins the name of an application that is Odoo
+AUTO = "auto"  # in the place of a number: as many as are needed
 UNIX = "unix:"  # begins an address that is a path
 LONGEST_SOCKET = 107  # bytes of a socket's path: unix(7)
 FUNCTION = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*:[^\W\d]\w*(\.[^\W\d]\w*)*")
@@ -50,6 +51,11 @@ def whole_number(text: str) -> int:
     if not re.fullmatch(r"-?\d{1,18}", text, re.ASCII):
         raise ValueError(f'"{text}" is not a whole number')
     return int(text)
+
+
+def number_or_auto(text: str) -> int | str:
+    """A whole number, or that the server finds it."""
+    return AUTO if text.lower() == AUTO else whole_number(text)
 
 
 def truth(text: str) -> bool:
@@ -277,6 +283,7 @@ def listed(items: tuple[object, ...]) -> str:
 
 APP = Kind("MODULE:ATTRIBUTE", "`module:attribute`, `module:factory()` or `odoo:/path`", application)
 HOOK = plain("MODULE:FUNCTION", "`module:function`", function)
+COUNT = plain("NUMBER|auto", "a whole number", number_or_auto)
 NUMBER = plain("NUMBER", "a whole number", whole_number)
 PORT = plain("PORT", "a port", whole_number)
 OLD_PORT = plain("PORT", "a port", whole_number, unset=UNSET | {"0"})  # Odoo 17 saves `longpolling_port = 0`

@@ -68,6 +68,8 @@ class Option:
     def parse(self, text: str, base: Path) -> Any:
         """The value of `text`, which is not one of the words for unset. Raises ValueError with a sentence."""
         value = self.kind.parse(text, base)
+        if isinstance(value, str):  # a word in the place of a number
+            return value
         if self.minimum is not None and value < self.minimum:
             raise ValueError(f"{self.shown(value)} is below the lowest value, {self.shown(self.minimum)}")
         if self.maximum is not None and value > self.maximum:

@@ -27,8 +27,11 @@ from prefork.config.groups import (
     Timeouts,
     Workers,
 )
+from prefork.config.kinds import AUTO
 from prefork.config.option import Derived, Option, Surroundings, declared
 from prefork.config.problems import DEFAULT, Problem, Source
+from prefork.sizing.database import LEAST
+from prefork.sizing.database import USUAL as POOL
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -94,7 +97,29 @@ class Settings(Alerts, Console, Sessions, Process, Logging, Store, Timeouts, Lim
     @property
     def processes(self) -> int:
         """The HTTP worker processes to start."""
-        return max(1, self.workers) if self.http_enable else 0
+        return max(1, self.fewest_workers) if self.http_enable else 0
+
+    @property
+    def automatic(self) -> bool:
+        """Whether the server finds the number of HTTP workers."""
+        return self.workers == AUTO
+
+    @property
+    def fewest_workers(self) -> int:
+        """The HTTP workers there are at the least: where the server does not find their number, as many as are set."""
+        return self.workers if isinstance(self.workers, int) else self.workers_min
+
+    @property
+    def most_workers(self) -> int:
+        """And at the most."""
+        return self.workers if isinstance(self.workers, int) else self.workers_max or self.workers_min
+
+    @property
+    def connections_each(self) -> int:
+        """The database connections that a worker may open."""
+        given = self.host_options.get("db_maxconn", "").strip()
+        usual = POOL if self.odoo else LEAST
+        return max(1, int(given)) if given.isdecimal() and len(given) < 10 else usual
 
     @property
     def listens(self) -> bool:

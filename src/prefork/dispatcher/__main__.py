@@ -13,6 +13,7 @@ from prefork.journal import Journal, Sink
 from prefork.kernel import set_title, take_short_turns
 from prefork.orders import take_orders
 from prefork.scoreboard import Scoreboard
+from prefork.trace import Trace
 
 
 def main() -> None:
@@ -24,8 +25,8 @@ def main() -> None:
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
     scoreboard = Scoreboard(descriptors[0])
-    spool = descriptors[1]
-    listeners = [socket.socket(fileno=descriptor) for descriptor in descriptors[2:]]
+    spool, trace = descriptors[1], Trace(descriptors[2])
+    listeners = [socket.socket(fileno=descriptor) for descriptor in descriptors[3:]]
     for listener in listeners:
         listener.setblocking(False)
     options = Options.received(orders["options"])
@@ -35,7 +36,7 @@ def main() -> None:
     )
     # What exists now lives as long as the process: keep it out of every collection.
     gc.freeze()
-    Dispatcher(channel, listeners, scoreboard, spool, options, journal).run()
+    Dispatcher(channel, listeners, scoreboard, trace, spool, options, journal).run()
 
 
 if __name__ == "__main__":

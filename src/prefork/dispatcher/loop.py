@@ -48,6 +48,7 @@ if TYPE_CHECKING:
     from prefork.journal import Journal
     from prefork.messages import Channel
     from prefork.scoreboard import Scoreboard
+    from prefork.trace import Trace
 
 TICK = 0.25  # seconds between two looks at what has waited too long
 LOOP_TICK = 0.01  # seconds between two looks at event loops while a request waits for one of them to turn
@@ -63,6 +64,7 @@ class Dispatcher:
         channel: Channel,
         listeners: list[socket.socket],
         scoreboard: Scoreboard,
+        trace: Trace,
         spool: int,
         options: Options,
         journal: Journal,
@@ -75,7 +77,7 @@ class Dispatcher:
         self.poller = Poller(journal)
         self.door = Door(listeners, self.poller, journal, self.counters, self.admit)
         self.disks = Disks(Disk(self.poller.guard), Spool(self.poller.guard, spool))
-        self.traffic = Traffic(self, options, journal, scoreboard, self.disks)
+        self.traffic = Traffic(self, options, journal, scoreboard, trace, self.disks)
         self.connections: dict[int, Connection] = {}
         self.unfinished_reads: list[Connection] = []
         self.closed: list[socket.socket | Worker | EventLoop] = []  # their descriptors must not be used again within the same turn

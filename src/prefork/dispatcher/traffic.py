@@ -49,6 +49,7 @@ if TYPE_CHECKING:
     from prefork.journal import Journal
     from prefork.messages import Ending
     from prefork.scoreboard import Scoreboard
+    from prefork.trace import Trace
 
 MOST_HELD = 1 << 18  # bytes that a client may leave unread in our memory before its worker has to wait
 SAY_AGAIN = 60.0  # seconds between two complaints about the same
@@ -70,13 +71,14 @@ class Loop(Protocol):
 class Traffic:
     """All requests that are complete and not answered."""
 
-    def __init__(self, loop: Loop, options: Options, journal: Journal, scoreboard: Scoreboard, disks: Disks) -> None:
+    def __init__(self, loop: Loop, options: Options, journal: Journal, scoreboard: Scoreboard, trace: Trace, disks: Disks) -> None:
         self.loop = loop
         self.disks = disks
         self.journal = journal
         self.counters = scoreboard.slot(DISPATCHER)
         self.ledger = Ledger(scoreboard)
         self.bills = Bills(scoreboard)
+        self.trace = trace
         self.reader = Reader()
         self.identity = Identity()
         idle: Idle[Worker] = Idle(lambda each: each.loop, lambda loop: loop.turns(time.monotonic_ns()))
@@ -91,6 +93,7 @@ class Traffic:
         self.said_full: dict[str, float] = {}  # when, for each lane
         self.said_no_room = float("-inf")
         self.ending = ""  # why no request will be given to a worker any more
+        self.lanes = Lanes(options.lanes)
         self.apply(options)
 
     def apply(self, options: Options) -> None:
@@ -103,7 +106,9 @@ class Traffic:
         self.health_paths = frozenset(path.encode() for path in options.health_paths)
         self.routes = Paths([(pattern,) for pattern, _ in options.limit_time_real_routes])
         self.queue.size, self.queue.timeout = options.queue_size, options.queue_timeout
-        self.lanes = Lanes(options.lanes)
+        before, self.lanes = self.lanes, Lanes(options.lanes)
+        if self.lanes.declared != before.declared:
+            self.trace.forget()
         self.ledger.arrange(self.lanes.names)
         self.queue.arrange(self.lanes.shares, lambda exchange: self.lanes.of(exchange.head.target))
         self.serve()
@@ -155,6 +160,7 @@ class Traffic:
         if self.queue.full(exchange.lane):
             self._say_full(exchange.lane)
             self.bills.shed(exchange, 0.0)
+            self._note(exchange, 0.0, None)
             self.answers.fail(exchange, 503, "", worker="-")  # the event has said why, once for all of them
             return
         exchange.connection.to(State.QUEUED)
@@ -313,6 +319,7 @@ class Traffic:
             self.free(worker)
         self.ledger.served(exchange.lane, service)
         self.bills.ended(exchange, worker, ending, service)
+        self._note(exchange, exchange.assigned - exchange.arrived, service, ending.cpu)
         self.answers.account(exchange, ending.status, ending.sent, worker.name, ending)
         exchange.discard()
         exchange.connection.answered(ending.sent, keep=ending.keep, broken=ending.broken)
@@ -322,6 +329,9 @@ class Traffic:
         """A worker has done what it still had to do for a request that it has answered."""
         worker.finishing = 0
         self.free(worker)
+
+    def _note(self, exchange: Exchange, wait: float, service: float | None, cpu: int = 0) -> None:
+        self.trace.note(exchange.arrived, wait, service, cpu, exchange.lane, len(self.workers))
 
     def retire(self, worker: Worker) -> None:
         """Give a worker no further request, and let it go when it has none."""
@@ -384,6 +394,7 @@ class Traffic:
             service = time.monotonic() - exchange.assigned
             self.ledger.served(exchange.lane, service)
             self.bills.lost(exchange, service)
+            self._note(exchange, exchange.assigned - exchange.arrived, service)
             if worker.condemned is None and worker.starved():  # a limit that the kernel enforces: not to be broken once more
                 worker.condemned = Sentence(503, "the kernel killed the worker for want of memory", secrets.token_hex(4))
             sentence = worker.condemned or worker.fate or Sentence(502, "the worker died", secrets.token_hex(4))
@@ -401,6 +412,7 @@ class Traffic:
         for exchange in self.queue.expired(now):
             self.ledger.waited(exchange.lane, now - exchange.arrived)
             self.bills.shed(exchange, now - exchange.arrived)
+            self._note(exchange, now - exchange.arrived, None)
             self.answers.fail(exchange, 503, "it waited too long for a worker (queue_timeout)", worker="-")
             exchange.connection.proceed()
         for worker in self.workers.values():

@@ -28,6 +28,29 @@ class ScaleRefused(Event):
 
 
 @dataclass(frozen=True, slots=True)
+class Autoscaled(Event):
+    """With `workers = auto` another number of workers is wanted."""
+
+    pool: str
+    before: int
+    workers: int
+    reason: str
+    wording = "Workers wanted in pool {pool}: {workers}, before {before}, because {reason}"
+
+
+@dataclass(frozen=True, slots=True)
+class AutoscaleBound(Event):
+    """With `workers = auto` requests wait, and there may be no more workers; said once a minute."""
+
+    pool: str
+    workers: int
+    bound: str
+    reason: str
+    level = "warning"
+    wording = "Requests wait, and pool {pool} may have no more than its {workers} workers: {reason}"
+
+
+@dataclass(frozen=True, slots=True)
 class WorkerReady(Event):
     """A worker can take requests, or look for jobs."""
 

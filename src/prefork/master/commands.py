@@ -6,8 +6,10 @@ import os
 import signal
 from typing import TYPE_CHECKING, Any
 
+from prefork.config.kinds import AUTO
 from prefork.events import ScaleRefused
 from prefork.master.pools import HTTP, MOST_WORKERS, POOLS
+from prefork.master.recorded import recorded
 from prefork.master.routes import routes
 from prefork.master.status import distributions, snapshot, uptime
 from prefork.sizing.plans import beyond
@@ -44,11 +46,13 @@ def command(master: Master, request: dict[str, Any], answer: Answer) -> None:
         answer({"ok": True, **origin(master)})
     elif name == "stacks":
         master.inquiry.begin(answer)
+    elif name == "trace":
+        answer({"ok": True, **recorded(master)})
     elif name == "stop":
         master.stop("stop command")
         answer({"ok": True})
     else:
-        known = "status, routes, metrics, reload, scale, retire, stacks, origin or stop"
+        known = "status, routes, metrics, trace, reload, scale, retire, stacks, origin or stop"
         answer({"ok": False, "error": f"there is no command {name!r}: use {known}"})
 
 
@@ -57,6 +61,8 @@ def scale(master: Master, name: object, workers: object, answer: Answer) -> None
     pool = POOLS_BY_NAME.get(str(name))
     if pool is None:
         answer({"ok": False, "error": f"there is no pool {name!r}: use one of {', '.join(POOLS_BY_NAME)}"})
+    elif workers == AUTO and pool is HTTP:
+        scale_itself(master, answer)
     elif not isinstance(workers, int) or isinstance(workers, bool) or not pool.least <= workers <= MOST_WORKERS:
         answer({"ok": False, "error": f"workers must be a whole number from {pool.least} to {MOST_WORKERS}, not {workers!r}"})
     elif obstacle := pool.fixed(master.settings) or excess(master, pool, workers):
@@ -84,6 +90,15 @@ def origin(master: Master) -> dict[str, Any]:
         return {"file": None, "flags": {}, "cwd": "/", "environ": environ}
     file = None if found.file is None else str(found.file)
     return {"file": file, "flags": dict(found.flags), "cwd": str(found.cwd), "environ": environ}
+
+
+def scale_itself(master: Master, answer: Answer) -> None:
+    """Have the server find the number of HTTP workers again, after somebody has set one."""
+    if not master.settings.automatic:
+        answer({"ok": False, "error": "the number of workers is set in the configuration; set workers = auto there and reload"})
+        return
+    master.autoscaler.let_go()
+    answer({"ok": True, "pool": HTTP.name, "workers": AUTO})
 
 
 def excess(master: Master, pool: Pool, workers: int) -> str:

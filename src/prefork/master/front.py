@@ -80,7 +80,8 @@ class Front:
             self._failed(now, f"cannot execute {error.filename} as user {master.settings.user}: {error.strerror}")
             return
         master.hear(self.process.channel.wire, partial(self._hear, self.process))
-        descriptors = [master.scoreboard.descriptor, master.spool, *(listener.wire.fileno() for listener in master.listeners)]
+        own = (master.scoreboard.descriptor, master.spool, master.trace.descriptor)
+        descriptors = [*own, *(listener.wire.fileno() for listener in master.listeners)]
         options = Options.of(master.settings).sent()
         self.tell("serve", descriptors, master=os.getpid(), log_format=master.settings.log_format, options=options)
         master.crew.dispatcher = self.process.channel

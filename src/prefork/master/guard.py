@@ -57,12 +57,13 @@ def fattest(weights: Sequence[Weight]) -> Weight | None:
 
 
 class Guard:
-    """`cramped`: at the last look there was no room for one worker more."""
+    """`cramped`: at the last look, of which `headroom` is, there was no room for one worker more."""
 
     def __init__(self, master: Master, read: Callable[[], Headroom] = read_headroom) -> None:
         self.master = master
         self.read = read
         self.cramped = False
+        self.headroom = Headroom(None, None)
         self.next_look = 0.0
         self.next_turn = 0.0
         self.silent_until = 0.0
@@ -73,7 +74,8 @@ class Guard:
             return
         self.next_look = now + LOOK
         weights = self.weights()
-        headroom, fresh = self.read(), max((weight.fresh for weight in weights), default=0)
+        headroom = self.headroom = self.read()
+        fresh = max((weight.fresh for weight in weights), default=0)
         self.cramped = is_cramped(headroom, fresh)
         chosen = fattest(weights) if now >= self.next_turn and is_short(headroom, fresh) else None
         if chosen:

@@ -34,6 +34,7 @@ from prefork.events import (
     ThreadedMode,
 )
 from prefork.master import owner, terminal
+from prefork.master.autoscaler import Autoscaler
 from prefork.master.burial import Burial
 from prefork.master.commands import command, obey, unheard
 from prefork.master.console import Console
@@ -46,6 +47,7 @@ from prefork.master.fuse import Fuses
 from prefork.master.guard import Guard
 from prefork.master.inquest import Inquest
 from prefork.master.notify import Notifier
+from prefork.master.pools import HTTP
 from prefork.master.reload import Reload
 from prefork.master.signals import Signals
 from prefork.master.spies import Spies
@@ -56,6 +58,7 @@ from prefork.master.supply import supplies
 from prefork.master.templates import Templates
 from prefork.master.watch import Watch
 from prefork.scoreboard import Scoreboard
+from prefork.trace import Trace
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -100,6 +103,7 @@ class Master:
         self.selector = selectors.DefaultSelector()
         self.signals = Signals()
         self.scoreboard = Scoreboard.create()
+        self.trace = Trace.create(settings.trace_requests if settings.listens else 0)
         # All workers of all generations write to one socket: a datagram arrives whole or not at all.
         self.reports, self.reporting = socket.socketpair(socket.AF_UNIX, socket.SOCK_DGRAM)
         self.fuses = Fuses(settings.cgroup, journal)
@@ -114,6 +118,7 @@ class Master:
         self.complete = False  # all wanted workers have been ready once
         self.enforcer = Enforcer(self)
         self.guard = Guard(self)
+        self.autoscaler = Autoscaler(self)
         self.spies = Spies(self)
         self.inquest = Inquest(self)
         self.burial = Burial(self)
@@ -178,6 +183,7 @@ class Master:
         self.inquest.step(now)
         self.crew.look(now)
         self.guard.step(now)
+        self.autoscaler.step(now)
         for supply in self.supplies.values():
             self._keep_up(supply, now)
         self._note_completeness(now)
@@ -252,6 +258,8 @@ class Master:
     def scale(self, pool: str, workers: int) -> None:
         """Want another number of a pool's workers."""
         self.supplies[pool].count = workers
+        if pool == HTTP.name:
+            self.autoscaler.hold()
         self.journal.emit(Scaled(pool, workers))
 
     def reload_code(self, answer: Callable[[dict[str, Any]], None]) -> None:

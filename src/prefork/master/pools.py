@@ -13,9 +13,10 @@ from prefork.limits import Limit, Limits, Words
 from prefork.scoreboard import PLACES
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
     from prefork.config import Settings
+    from prefork.master.fleet import Worker
 
 MOST_WORKERS = 512  # during a reload there may be one more of each
 
@@ -41,6 +42,10 @@ class Pool:
     def places(self) -> range:
         """Its part of the scoreboard."""
         return range(self.first, self.first + PLACES)
+
+    def of(self, workers: Iterable[Worker]) -> list[Worker]:
+        """Those that belong to it."""
+        return [worker for worker in workers if worker.pool is self]
 
     def place_name(self, slot: int) -> str:
         """What logs and `status` call one place."""

@@ -10,6 +10,7 @@ from prefork.config import ConfigurationError, restart_needed
 from prefork.dispatcher.options import Options
 from prefork.events import ReloadDone, ReloadFailed, ReloadStarted, RestartNeeded
 from prefork.master.backoff import Backoff
+from prefork.master.pools import HTTP
 from prefork.master.status import line
 from prefork.master.supply import counts, sizes
 
@@ -80,12 +81,15 @@ class Reload:
         self.switched = True
         for supply in master.supplies.values():
             supply.backoff = Backoff()  # how the old code fared says nothing about the new
-        apply(master, self.new.settings, sizes(self.new.settings), self.new.number)
+        wanted = sizes(self.new.settings)
+        wanted[HTTP.name] = master.autoscaler.kept(self.new.settings, wanted[HTTP.name])
+        apply(master, self.new.settings, wanted, self.new.number)
 
     def done(self, master: Master, now: float) -> None:
         """Every worker that gets requests is of the new generation."""
         assert self.new
         master.templates.forget(self.old_number)
+        master.autoscaler.let_go()
         seconds = now - self.started
         master.journal.emit(ReloadDone(self.new.number, seconds))
         said = {"ok": True, "generation": self.new.number, "seconds": round(seconds, 3), "restart_needed": list(self.restart)}

@@ -83,6 +83,7 @@ def snapshot(master: Master) -> dict[str, Any]:
             "classes": {f"{first + 2}xx": counters[CLASSES + first] for first in range(4)},
         },
         "occupied": occupied(counters),
+        "autoscale": master.autoscaler.told(now),
         **lanes(master.settings.lanes, master.scoreboard, now),
         "workers": [row for worker in master.crew.all() for row in rows(worker, master.crew, master.enforcer.memory(worker), now)],
         "incidents": master.inquest.count,

@@ -26,7 +26,7 @@ class Supply:
 
     def of(self, workers: Sequence[Worker]) -> list[Worker]:
         """Those that belong to the pool."""
-        return [worker for worker in workers if worker.pool is self.pool]
+        return self.pool.of(workers)
 
     def wanted(self, generation: int, boot_timeout: float, *, leaving: bool, cramped: bool) -> Wanted:
         """What `fleet.plan` compares with."""

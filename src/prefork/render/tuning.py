@@ -18,12 +18,17 @@ def processes(node: Node) -> int:
     """The processes of a node that open connections of their own."""
     if not node.serves:
         return 0
-    default = node.cpus * 2 + 1 if "app" in node.roles else 0
     return (
-        int(node.options.get("workers", default) if "app" in node.roles else 0)
+        (http_workers(node) if "app" in node.roles else 0)
         + int(node.options.get("max_cron_threads", 1) if "cron" in node.roles else 0)
         + int(node.options.get("websocket_workers", 1) if "websocket" in node.roles else 0)
     )
+
+
+def http_workers(node: Node) -> int:
+    """Those for requests; where the server finds their number, the most that there can be."""
+    given = node.options.get("workers", node.cpus * 2 + 1)
+    return int(node.options.get("workers_max", node.cpus * 4 + 1) if given == "auto" else given)
 
 
 def connections_each(topology: Topology) -> int:

@@ -13,6 +13,8 @@ from prefork.sizing.rules import boundary
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
+KEPT = 0.1  # of all memory stays free for the kernel, its cache and everything else
+
 
 class Cap(NamedTuple):
     """The most HTTP workers that something allows, None where it sets no bound, and why."""
@@ -51,6 +53,28 @@ def database(told: Database, nodes: int, others: int) -> Cap:
     shared = most == told.open // (LEAST * nodes)
     connections = f"{told.open}{on} ÷ {LEAST} for each" if shared else f"{told.pool} sessions of PgBouncer{on}"
     return Cap("database", max(0, most - others), f"{connections} = {most}, {others} for others")
+
+
+def room(available: int | None, total: int | None, each: int, workers: int) -> Cap:
+    """What is free holds so many more than the `workers` that there are, where one takes `each` bytes; some stays free."""
+    if available is None or total is None or not each:
+        return Cap("memory", None, "nobody knows what is free")
+    kept = int(total * KEPT)
+    why = f"{gigabytes(available)} free, {gigabytes(kept)} kept, {gigabytes(each)} for each"
+    return Cap("memory", max(0, workers + (available - kept) // each), why)
+
+
+def connections(allowed: int | None, each: int, others: int) -> Cap:
+    """A server's own share of the database's connections, of which `others` of its processes have as many as its workers."""
+    if allowed is None:
+        return Cap("database", None, "database_connections is not set")
+    why = f"{allowed} connections ÷ {each} for each = {allowed // each}, {others} for others"
+    return Cap("database", max(0, allowed // each - others), why)
+
+
+def most(workers: int | None) -> Cap:
+    """What somebody has set."""
+    return Cap("most", workers, f"workers_max is {workers}" if workers else "none set")
 
 
 def tightest(caps: Sequence[Cap]) -> Iterator[Cap]:

@@ -68,7 +68,9 @@ def figures(status: Mapping[str, Any]) -> Table:
     if status["threads"]:
         table.add_row("Threads", ready(status).append(", in one process"))
     else:
-        table.add_row("Workers", ready(status).append(f", {status['concurrency']} requests each" if status["concurrency"] else "").append(busy(status["workers"])))
+        table.add_row("Workers", ready(status).append(each(status["concurrency"])).append(busy(status["workers"])))
+    if status["autoscale"]:
+        table.add_row("Scaling", scaling(status["autoscale"]))
     if status["cron"]["wanted"]:
         table.add_row("For jobs", ready(status["cron"]))
     if status["websocket"]["wanted"]:
@@ -90,6 +92,18 @@ def figures(status: Mapping[str, Any]) -> Table:
     return table
 
 
+def scaling(told: Mapping[str, Any]) -> Text:
+    """Between which bounds the server finds the number of its workers, what binds now, and the last change."""
+    if told["held"]:
+        return Text("held by hand; `prefork scale auto` lets it go", style="yellow")
+    line, bound, last = Text(f"from {told['min']} to {told['max']}"), told["bound"], told["last"]
+    if bound["what"] != "most" and bound["workers"] is not None:
+        line.append(f", {bound['what']} allows {bound['workers']} now")
+    if last:
+        line.append(f"; {last['before']} → {last['workers']} {rough(last['age'])} ago: {last['reason']}", style="dim")
+    return line
+
+
 def fuse(told: Mapping[str, Any]) -> Text:
     """Where the kernel bounds the memory of each worker, or why it does not."""
     if told["path"] is None:
@@ -100,6 +114,11 @@ def fuse(told: Mapping[str, Any]) -> Text:
 def ready(pool: Mapping[str, Any]) -> Text:
     """How many of the wanted workers are ready."""
     return Text(f"{pool['ready']} of {pool['wanted']} ready", style="yellow" if pool["ready"] < pool["wanted"] else "")
+
+
+def each(concurrency: int | None) -> str:
+    """How many requests a worker serves at a time, where that is more than one."""
+    return f", {concurrency} requests each" if concurrency else ""
 
 
 def busy(rows: list[Mapping[str, Any]]) -> str:

@@ -20,6 +20,7 @@ from prefork.dispatcher.workers import Worker
 from prefork.journal import Journal, Sink
 from prefork.messages import KEEP, WORN, Request, inbox, pack_ending, pair, receive, unpack_ending, unpack_request
 from prefork.scoreboard import BEGUN, DISPATCHER, REQUEST, SIZE, Scoreboard, pack_progress
+from prefork.trace import Trace
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
 
 WITHIN = 5.0  # seconds a fact may take that is on its way through the loopback interface
 SCOREBOARD = Scoreboard.create()
+TRACE = Trace.create(8)
 OPTIONS = Options(
     proxy_mode=False,
     trusted_proxies=("127.0.0.1",),
@@ -305,7 +307,7 @@ class Desk:
         self.counters = SCOREBOARD.slot(DISPATCHER)
         self.counters.clear()
         Ledger(SCOREBOARD).arrange([])
-        self.traffic = Traffic(self.loop, OPTIONS, self.journal, SCOREBOARD, self.loop.disks)
+        self.traffic = Traffic(self.loop, OPTIONS, self.journal, SCOREBOARD, TRACE, self.loop.disks)
         self.hands: list[Hand] = []
         self.clients: list[Client] = []
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from prefork.config import kinds
 from prefork.config.lanes import Lane
@@ -11,7 +11,14 @@ from prefork.config.option import Derived, option
 from prefork.config.quantities import LONGEST
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
+
+
+def most_workers(values: Mapping[str, Any]) -> int:
+    """The HTTP workers there are at the most."""
+    most = values["workers_max"] if values["workers"] == kinds.AUTO else values["workers"]
+    return int(most)
 
 
 def reports_of_odoo(workers: int) -> tuple[Lane, ...]:
@@ -97,6 +104,14 @@ class HTTP:
         minimum=1,
         maximum=1_000_000,
     )
+    trace_requests: int = option(
+        kinds.NUMBER,
+        50_000,
+        "The last requests that are kept for `prefork advise` and `prefork simulate`, 24 bytes each: ten minutes of 83 a second",
+        applies="restart",
+        minimum=0,
+        maximum=500_000,
+    )
     health_paths: tuple[str, ...] = option(
         kinds.URLS,
         Derived(lambda values, _: ("/web/health",) if values["odoo"] else (), "`/web/health` for Odoo, else none"),
@@ -106,7 +121,7 @@ class HTTP:
     lanes: tuple[Lane, ...] = option(
         kinds.LANES,
         Derived(
-            lambda values, _: reports_of_odoo(values["workers"]) if values["odoo"] else (),
+            lambda values, _: reports_of_odoo(most_workers(values)) if values["odoo"] else (),
             "none; for Odoo `reports:/report/pdf/*|/report/download:0-N`, one less than `workers`",
         ),
         "Classes of routes with workers of their own: `2` reserves two workers for the paths that fit the pattern, `0-3` allows "

@@ -30,6 +30,14 @@ class Timeouts:
         minimum=0,
         maximum=LONGEST,
     )
+    wait_target: float = option(
+        kinds.TIME,
+        0.05,
+        "How long 95 % of the requests may wait for a worker: what `prefork advise` finds workers for. With `workers = auto` a "
+        "request that waits longer brings one more",
+        minimum=SHORTEST,
+        maximum=LONGEST,
+    )
     queue_timeout: float = option(
         kinds.TIME,
         30.0,

@@ -5,11 +5,24 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from prefork.config import kinds
+from prefork.config.kinds import AUTO
+from prefork.config.machine import read_machine
 from prefork.config.option import Derived, option
 from prefork.config.quantities import LONGEST, SHORTEST
 from prefork.sizing.plans import PLANS
 
 USUAL = 2  # HTTP workers
+MOST = 512  # of a pool
+
+
+def usual(plan: str | None) -> int:
+    """The HTTP workers that a server has where nobody says how many."""
+    return min(USUAL, PLANS[plan or "pro"] or USUAL)
+
+
+def most_that_run(plan: str | None) -> int:
+    """More HTTP workers than this wait for processors, or are not included."""
+    return min(MOST, round(4 * read_machine().cpus) + 1, PLANS[plan or "pro"] or MOST)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -21,13 +34,39 @@ class Workers:
         None,
         "The plan that the server is run under, and so the most HTTP workers: free 1, base 2, pro and agency any number",
     )
-    workers: int = option(
-        kinds.NUMBER,
-        Derived(lambda values, _: min(USUAL, PLANS[values["plan"] or "pro"] or USUAL), "2, or what `plan` allows"),
+    workers: int | str = option(
+        kinds.COUNT,
+        Derived(lambda values, _: usual(values["plan"]), "2, or what `plan` allows"),
         "HTTP workers, each serving one request at a time, or `concurrency` of them where the application is of ASGI; "
-        "0 is threaded mode, for development: one process with `threads`",
+        "0 is threaded mode, for development: one process with `threads`; "
+        "`auto`: from `workers_min` to `workers_max`, as many as requests need",
         minimum=0,
-        maximum=512,
+        maximum=MOST,
+    )
+    workers_min: int = option(
+        kinds.NUMBER,
+        Derived(lambda values, _: min(usual(values["plan"]), values["workers_max"] or USUAL), "2, or what `plan` allows"),
+        "With `workers = auto`: the fewest HTTP workers",
+        minimum=1,
+        maximum=MOST,
+    )
+    workers_max: int | None = option(
+        kinds.NUMBER,
+        Derived(
+            lambda values, _: most_that_run(values["plan"]) if values["workers"] == AUTO else None,
+            "with `auto` CPUs × 4 + 1, or what `plan` allows",
+        ),
+        "With `workers = auto`: the most HTTP workers; memory, `plan` and `database_connections` may allow fewer",
+        minimum=1,
+        maximum=MOST,
+    )
+    database_connections: int | None = option(
+        kinds.NUMBER,
+        None,
+        "Connections to the database that this server may open in all. `workers = auto` and `prefork advise` stay within them; "
+        "each worker counts with `db_maxconn`, or with 2 where that is not set",
+        minimum=1,
+        maximum=1_000_000,
     )
     # A browser opens six connections; one message hands the pairs of all threads to their process.
     threads: int = option(kinds.NUMBER, 8, "Requests served at a time in threaded mode (`workers = 0`)", minimum=1, maximum=32)
@@ -44,7 +83,7 @@ class Workers:
         1,
         "Workers for scheduled jobs, each running one at a time, where there are jobs; they come on top of `workers`",
         minimum=0,
-        maximum=512,
+        maximum=MOST,
     )
     websocket_workers: int = option(
         kinds.NUMBER,
@@ -52,7 +91,7 @@ class Workers:
         "Workers for WebSocket and long-polling connections, each with thousands of them; they come on top of `workers`, and a "
         "node may have nothing else",
         minimum=0,
-        maximum=512,
+        maximum=MOST,
     )
     boot_timeout: float = option(
         kinds.TIME, 120.0, "A worker that is not ready after this time counts as failed", minimum=SHORTEST, maximum=LONGEST

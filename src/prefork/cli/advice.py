@@ -1,0 +1,144 @@
+"""`prefork advise` and `prefork simulate`: what the recorded requests of a running server say about the number of its workers."""
+
+from __future__ import annotations
+
+import binascii
+import struct
+import sys
+from base64 import b64decode
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from prefork.cli.running import told
+from prefork.cli.settings import FAILED, Meant, aimed, as_lines
+from prefork.cli.terminal import console
+from prefork.config import quantities
+from prefork.dispatcher.queue import UNLIMITED, Share
+from prefork.sizing import advice
+from prefork.sizing.bounds import Cap
+from prefork.sizing.recording import Recording, recording
+from prefork.sizing.simulate import Place, simulate
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+MOST = 512  # workers
+
+
+class Duration(click.ParamType[float]):
+    """A time as the file has it."""
+
+    name = "TIME"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        """Seconds."""
+        try:
+            seconds = quantities.time(str(value).strip())
+        except ValueError as error:
+            self.fail(str(error), param, ctx)
+        return seconds
+
+
+class Times(click.ParamType[float]):
+    """How many times as much: 2, x2 or ×2."""
+
+    name = "×N"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        """The factor."""
+        try:
+            times = float(str(value).strip().lstrip("x×").strip())
+        except ValueError:
+            times = 0.0
+        if not 0.01 <= times <= 100:
+            self.fail(f"{value} is not from 0.01 to 100; write 2 or x2 for twice as many requests", param, ctx)
+        return times
+
+
+@click.command()
+@aimed
+@click.option("--target", type=Duration(), help="How long 95 % of the requests may wait for a worker; default: wait_target.")
+@as_lines
+def advise(target: float | None, as_json: bool, meant: Meant) -> None:
+    """Say how many workers the traffic of a server needs.
+
+    From its last requests: when they came, how long they took, how much processor time they used. It takes 1,000 requests and ten
+    minutes. How it is found is in docs/advice.md.
+    """
+    from prefork.views import advice as view
+
+    answer = told(meant, {"command": "trace"})
+    recorded = unpacked(answer)
+    if missing := advice.lacking(recorded, answer["kept"]):
+        refuse(missing, recorded, as_json=as_json)
+    caps = [Cap(each["what"], each["workers"], each["why"]) for each in answer["bounds"]]
+    wanted = answer["wait_target"] if target is None else target
+    question = advice.Question(recorded, place(answer), caps, answer["memory"], wanted)
+    given = advice.advise(question)
+    if as_json:
+        import json
+
+        click.echo(json.dumps(view.answer(given, question), indent=2))
+    else:
+        console().print(*view.screen(given, question), sep="\n")
+
+
+def refuse(missing: str, recorded: Recording, *, as_json: bool) -> None:
+    """End the program without advice, and say what is missing for it."""
+    if as_json:
+        import json
+
+        have = {"requests": len(recorded.work), "seconds": round(recorded.seconds, 1)}
+        need = {"requests": advice.LEAST_REQUESTS, "seconds": advice.LEAST_SECONDS}
+        click.echo(json.dumps({"refused": missing, "recorded": have, "needed": need}, indent=2))
+    else:
+        click.echo(f"prefork: no advice: {missing}", err=True)
+    sys.exit(FAILED)
+
+
+@click.command("simulate")
+@aimed
+@click.option(
+    "--workers", type=click.IntRange(1, MOST), multiple=True, required=True, metavar="N", help="How many; may be given again."
+)
+@click.option("--arrivals", type=Times(), default=1.0, metavar="×N", help="So many times as many requests in the same time.")
+@click.option("--cpus", type=click.FloatRange(0, 4096, min_open=True), metavar="N", help="Other processors than the server has.")
+@as_lines
+def replay(workers: tuple[int, ...], arrivals: float, cpus: float | None, as_json: bool, meant: Meant) -> None:
+    """Replay the last requests with other numbers of workers."""
+    from dataclasses import replace
+
+    from prefork.views import advice as view
+
+    answer = told(meant, {"command": "trace"})
+    recorded = unpacked(answer).faster(arrivals)
+    if not recorded.work:
+        refuse("no request is recorded yet", recorded, as_json=as_json)
+    where = place(answer)
+    where = replace(where, cpus=cpus or where.cpus)
+    outcomes = [simulate(recorded.work, replace(where, workers=count)) for count in sorted(set(workers))]
+    if as_json:
+        import json
+
+        click.echo(json.dumps(view.replayed(outcomes, recorded, where, arrivals), indent=2))
+    else:
+        console().print(*view.replay(outcomes, recorded, where, arrivals), sep="\n")
+
+
+def unpacked(answer: Mapping[str, Any]) -> Recording:
+    """The requests in the answer of the `trace` command, or the end of the program."""
+    try:
+        return recording(b64decode(answer["records"]), place(answer).cpus)
+    except (binascii.Error, struct.error, KeyError):
+        raise click.ClickException("the server's recording cannot be read; has it another version than this command?") from None
+
+
+def place(answer: Mapping[str, Any]) -> Place:
+    """Where the requests were served. Threads share one interpreter, and so one processor."""
+    shares = tuple(Share(lane["reserved"], lane["limit"] or UNLIMITED) for lane in answer["lanes"])
+    cpus = min(1.0, answer["cpus"]) if answer["threads"] else answer["cpus"]
+    return Place(answer["workers"], cpus, shares, answer["queue_size"], answer["queue_timeout"])
+
+
+VERBS = (advise, replay)
