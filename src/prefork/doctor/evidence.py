@@ -38,7 +38,7 @@ class Conf:
     @property
     def workers(self) -> int:
         """HTTP workers. Odoo's own default is none."""
-        return 0 if self.odoo and "workers" not in self.settings.sources else self.settings.workers
+        return 0 if self.odoo and "workers" not in self.settings.sources else self.settings.fewest_workers
 
     @property
     def cron(self) -> int:

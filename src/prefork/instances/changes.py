@@ -117,7 +117,7 @@ def imagined(reading: Reading, changes: Mapping[str, str | None]) -> Settings:
         sentences = {option_at(problem.place): problem.sentence for problem in error.problems}
         settings = error.settings
         most = PLANS[settings.plan] if settings.plan else None
-        if most is not None and settings.workers > most and "workers" in sentences and "workers" not in error.broken:
+        if most is not None and settings.most_workers > most and "workers" in sentences and "workers" not in error.broken:
             raise BeyondPlan(sentences) from None
         raise Invalid(sentences) from None
 

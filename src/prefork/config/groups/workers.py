@@ -13,6 +13,7 @@ from prefork.sizing.plans import PLANS
 
 USUAL = 2  # HTTP workers
 MOST = 512  # of a pool
+USUAL_CONCURRENCY = 64  # requests on an event loop
 
 
 def usual(plan: str | None) -> int:
