@@ -38,7 +38,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "files": {"http.conditions"},
     "given": set(),
     "fanout": set(),
-    "sessions": {"sessions", "fanout", "given", "store", "worker.output"},
+    "sessions": {"sessions", "fanout", "given", "store", "worker.asgi.detect", "worker.output"},
     "filestore": {"fanout", "files", "given", "http.conditions", "http.framing"},
     "http": {"http"},
     "http.conditions": set(),

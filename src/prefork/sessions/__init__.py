@@ -1,4 +1,4 @@
-"""Sessions for the application: `app = prefork.sessions.middleware(app)`, then `environ["prefork.session"]`.
+"""Sessions for the application: `app = prefork.sessions.middleware(app)`, then `environ["prefork.session"]`, or that of the scope.
 
 Where they are kept and for how long is the server's configuration (`session_store` and its like), or named in code with
 `SessionMiddleware`. Imported by applications: standard library only, Python 3.9+; psycopg where PostgreSQL is chosen.
@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from prefork import given
+from prefork.sessions.looped import LoopedSessionMiddleware
 from prefork.sessions.middleware import SessionMiddleware
 from prefork.sessions.session import Session
 from prefork.sessions.store import Store, Unavailable
@@ -16,12 +17,14 @@ from prefork.sessions.stores.files import FileStore
 from prefork.sessions.stores.memory import MemoryStore
 from prefork.sessions.stores.postgres import PostgresStore
 from prefork.sessions.stores.redis import RedisStore
+from prefork.worker.asgi.detect import ASGI, interface
 
 if TYPE_CHECKING:
-    from prefork.sessions.middleware import Application
+    from typing import Any, Callable
 
 __all__ = [
     "FileStore",
+    "LoopedSessionMiddleware",
     "MemoryStore",
     "PostgresStore",
     "RedisStore",
@@ -36,10 +39,13 @@ __all__ = [
 INSTEAD = "name store and secret yourself: prefork.sessions.SessionMiddleware(app, FileStore(directory), secret)"
 
 
-def middleware(app: Application, *, cookie: str = "session", samesite: str = "Lax") -> SessionMiddleware:
-    """The application with sessions as the server's configuration says. Raises NotGiven outside of a server."""
+def middleware(
+    app: Callable[..., Any], *, cookie: str = "session", samesite: str = "Lax"
+) -> SessionMiddleware | LoopedSessionMiddleware:
+    """The application, of either interface, with sessions as the configuration says. Raises NotGiven outside of a server."""
     settings = given.to("sessions", INSTEAD)
-    return SessionMiddleware(
+    kind = LoopedSessionMiddleware if interface(app) == ASGI else SessionMiddleware
+    return kind(
         app,
         store(),
         settings["secrets"],

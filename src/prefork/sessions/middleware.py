@@ -52,16 +52,9 @@ class SessionMiddleware:
         idle: float = 7 * DAY,
         lifetime: float = 30 * DAY,
     ) -> None:
-        if not NAME.fullmatch(cookie):
-            raise ValueError(f"a cookie cannot be called {cookie!r}; use letters, digits, - and _")
-        if samesite not in {"Lax", "Strict", "None"}:
-            raise ValueError(f"samesite is Lax, Strict or None, not {samesite!r}")
-        if not (idle > 0 and lifetime > 0):
-            raise ValueError("idle and lifetime are seconds, and more than none")
         self.app = app
         self.store = store
-        self.cookie = Cookie(cookie, secrets_of(secret), samesite)
-        self.rules = Rules(idle, lifetime)
+        self.cookie, self.rules = agreed(secret, cookie, samesite, idle, lifetime)
 
     def __call__(self, environ: dict[str, Any], start_response: StartResponse) -> Iterable[bytes]:
         """What PEP 3333 says."""
@@ -161,6 +154,19 @@ def personal(headers: Headers, added: Headers) -> Headers:
     names = {name.lower() for name, _ in headers}
     said = [*headers, *added, ("Vary", "Cookie")]
     return [*said, ("Cache-Control", "private")] if "cache-control" not in names else said
+
+
+def agreed(
+    secret: str | bytes | Sequence[str | bytes], cookie: str, samesite: str, idle: float, lifetime: float
+) -> tuple[Cookie, Rules]:
+    """What a middleware was told, as it is used. Raises ValueError with a sentence."""
+    if not NAME.fullmatch(cookie):
+        raise ValueError(f"a cookie cannot be called {cookie!r}; use letters, digits, - and _")
+    if samesite not in {"Lax", "Strict", "None"}:
+        raise ValueError(f"samesite is Lax, Strict or None, not {samesite!r}")
+    if not (idle > 0 and lifetime > 0):
+        raise ValueError("idle and lifetime are seconds, and more than none")
+    return Cookie(cookie, secrets_of(secret), samesite), Rules(idle, lifetime)
 
 
 def secrets_of(given: str | bytes | Sequence[str | bytes]) -> tuple[bytes, ...]:

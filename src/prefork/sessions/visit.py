@@ -38,6 +38,19 @@ class Visit:
         self._record: Record | None = None
         self._ended = False  # the id that came has been changed by another request
 
+    def known(self) -> bool:
+        """Whether the request has a cookie of ours, so that there may be something to read."""
+        return self.cookie.read(self.header, self.secure) is not None
+
+    def read_ahead(self) -> None:
+        """Read now what the session would be asked for later. Where that fails, it fails again when it is asked."""
+        try:
+            data = self._fetch()
+        except Unavailable:
+            self.failed = None
+        else:
+            self.session = Session(lambda: data)
+
     def _fetch(self) -> dict[str, Any]:
         key = self.cookie.read(self.header, self.secure)
         try:

@@ -1,6 +1,8 @@
 """What both applications do outside of their framework: a stream of known bytes, and notes about what was closed."""
 
+import asyncio
 import hashlib
+import os
 
 PART = b"0123456789abcdef" * 4096
 
@@ -20,6 +22,13 @@ def parts(file, count):
             sent += 1
     finally:
         note(file, "generator closed")
+
+
+async def end(file):
+    """Wait until the test lets it end, and note it."""
+    while not os.path.exists(f"{file}.go"):  # noqa: ASYNC110, ASYNC240 - another process makes it
+        await asyncio.sleep(0.01)
+    note(file, "done")
 
 
 def torn():

@@ -35,7 +35,6 @@ class Station(Hand):
         plain = self.worker
         self.worker = self.keeper = Keeper(plain.number, f"websocket.{plain.number + 1}", 1, plain.slot, plain.wire, plain.pidfd)
         self.keeper.speaks = speaks
-        self.keeper.loop = self.slot if speaks else None
         desk.hands.append(self)
         desk.traffic.add(self.keeper)
 
