@@ -108,10 +108,9 @@ def test_an_exception_is_an_answer(server: Server) -> None:
         assert connection.getresponse().status == 500
 
 
-@pytest.mark.parametrize("framework", ["fastapi", "starlette", "litestar"])
-def test_a_background_task_is_ended_by_no_reload(serve: Serve, framework: str, tmp_path: Path) -> None:
+def test_a_background_task_is_ended_by_no_reload(serve: Serve, tmp_path: Path) -> None:
     trace = tmp_path / "trace"
-    with serve(framework, workers=1) as server, Connection("127.0.0.1", server.port) as connection:
+    with serve("fastapi", workers=1) as server, Connection("127.0.0.1", server.port) as connection:
         old = json.loads(connection.exchange(Request(f"/later?trace={trace}")).body)["pid"]
         answer = connection.exchange(Request("/waiting?seconds=0"))
         assert answer.status == 200, "the client need not wait for it"

@@ -8,6 +8,7 @@ from __future__ import annotations
 import ipaddress
 from typing import TYPE_CHECKING
 
+from prefork.config.groups.workers import USUAL_CONCURRENCY
 from prefork.config.kinds import ODOO
 from prefork.config.problems import Problem
 from prefork.config.quantities import about
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 
 ODOO_ONLY = ("odoo_args", "server_wide_modules")
 PER_REQUEST = ("limit_memory_soft", "limit_memory_hard", "limit_time_cpu", "limit_time_real", "limit_time_real_routes")
+MOST_PLACES = 2048  # requests that are served at the same time
 NGINX_KEEPALIVE = 60.0  # seconds nginx keeps an idle connection to its upstream by default
 
 
@@ -94,6 +96,20 @@ def crowded(settings: Settings) -> Iterator[str]:
         yield f"the lanes reserve {reserved} of {given}; leave at least one for the rest, or raise workers"
 
 
+def one_at_a_time(settings: Settings) -> Iterator[str]:
+    """Only a loop serves several requests."""
+    if settings.interface == "wsgi" and (settings.concurrency or 1) > 1:
+        given = f"interface is wsgi ({settings.source('interface')})"
+        yield f"{given}, of which a worker serves one request at a time; remove the option, or set interface = asgi"
+
+
+def too_many_places(settings: Settings) -> Iterator[str]:
+    """The scoreboard has room for so many places, and for as many again during a reload."""
+    places = settings.workers * (settings.concurrency or 1)
+    if places > MOST_PLACES:
+        yield f"{settings.workers} workers × {settings.concurrency} = {places} are more than {MOST_PLACES}; lower one of the two"
+
+
 def above_plan(settings: Settings) -> Iterator[str]:
     """What a plan does not include."""
     if settings.http_enable and (excess := beyond(settings.plan, settings.workers)):
@@ -114,8 +130,10 @@ def loose(settings: Settings, _machine: Machine) -> Iterator[str]:
 
 
 def served_at_once(settings: Settings) -> int:
-    """How many requests can be served at once."""
-    return settings.threads if settings.threaded else settings.workers
+    """How many requests can be served at once, as far as it is known before the application is imported."""
+    if settings.threaded and settings.interface != "asgi":
+        return settings.threads
+    return settings.processes * (settings.concurrency or (USUAL_CONCURRENCY if settings.interface == "asgi" else 1))
 
 
 def unshared(settings: Settings) -> Iterator[str]:
@@ -246,6 +264,8 @@ CONTRADICTIONS: tuple[tuple[tuple[str, ...], Callable[[Settings], Iterator[str]]
     (("limit_memory_soft", "limit_memory_hard"), soft_above_hard),
     (("app", "odoo"), two_applications),
     (("workers", "plan", "http_enable"), above_plan),
+    (("concurrency", "interface"), one_at_a_time),
+    (("concurrency", "workers"), too_many_places),
     (("lanes", "workers"), crowded),
     (("http_interface",), covered),
     (("session_store", "workers"), unshared),

@@ -9,12 +9,13 @@ from prefork.events.event import Event
 
 @dataclass(frozen=True, slots=True)
 class TemplateLoaded(Event):
-    """The template has imported the application and can fork workers."""
+    """The template has imported the application and can fork workers. `interface` is empty where nobody knows it yet."""
 
     generation: int
     seconds: float
     preloaded: bool
-    wording = "Template of generation {generation} is ready after {seconds} s (application preloaded: {preloaded})"
+    interface: str
+    wording = "Template of generation {generation} is ready after {seconds} s (preloaded: {preloaded}, interface: {interface})"
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,6 +9,7 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from prefork.config.embedded import WITHIN, directory_in
+from prefork.config.groups.workers import USUAL_CONCURRENCY
 from prefork.config.hosted import told
 from prefork.master.spawn import start_template
 
@@ -19,7 +20,6 @@ if TYPE_CHECKING:
 TERMS = ("connections", "origins", "message_max", "send_queue", "rate", "ping", "farewell")
 HOOKS = ("after_fork", "worker_ready", "worker_exit")
 FIRST_START = 10.0  # seconds that the server's own database may take to be made; it is started beside the template
-USUAL = 64  # requests on a loop
 NEVER = 2**62  # requests: a worker's limit when there is none
 
 
@@ -43,7 +43,7 @@ class Generation:
     @property
     def concurrency(self) -> int:
         """Requests that a worker has at a time on its loop; 0 where it has none."""
-        return (self.settings.concurrency or USUAL) if self.looped else 0
+        return (self.settings.concurrency or USUAL_CONCURRENCY) if self.looped else 0
 
     def start(self, owner: Owner, log: int, descriptors: list[int], *, at_terminal: bool) -> Helper:
         """Start the template and tell it what to load; `descriptors` are those of scoreboard, reports and spool directory,

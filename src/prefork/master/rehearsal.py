@@ -66,4 +66,4 @@ def load(generation: Generation, whose: Owner, log: int) -> TemplateLoaded | Tem
         return TemplateFailed(generation.number, f"it ended while loading: exit status {code}; see the lines above", None)
     if said["kind"] == "failed":
         return TemplateFailed(generation.number, said["reason"], said["traceback"])
-    return TemplateLoaded(generation.number, time.monotonic() - generation.started, said["preloaded"])
+    return TemplateLoaded(generation.number, time.monotonic() - generation.started, said["preloaded"], said["interface"])

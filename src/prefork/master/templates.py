@@ -109,7 +109,7 @@ class Templates:
 
     def _loaded(self, generation: Generation, said: dict[str, Any]) -> None:
         journal, threads, sockets = self.master.journal, tuple(said["threads"]), tuple(said["sockets"])
-        generation.looped = said["looped"] or generation.looped
+        generation.looped = said["interface"] == "asgi" or generation.looped
         if generation.preload != "false" and (threads or sockets):
             again = generation.preload == "auto"
             means = "each worker imports it by itself" if again else "workers are forked all the same"
@@ -119,7 +119,7 @@ class Templates:
                 generation.preload = "false"
                 self.load(generation)
                 return
-        journal.emit(TemplateLoaded(generation.number, said["seconds"], said["preloaded"]))
+        journal.emit(TemplateLoaded(generation.number, said["seconds"], said["preloaded"], said["interface"]))
         generation.loaded = True
         self.backoff = Backoff()
         self.master.loaded(generation)

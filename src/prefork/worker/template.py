@@ -24,6 +24,7 @@ from prefork.orders import take_orders
 from prefork.scoreboard import Scoreboard
 from prefork.worker import census
 from prefork.worker.app import Refused
+from prefork.worker.asgi.detect import ASGI, WSGI
 from prefork.worker.cron import Cron, Identity, Wire
 from prefork.worker.hooks import Hooks, Worker
 from prefork.worker.hosts.named import Named
@@ -94,10 +95,8 @@ class Template:
         gc.collect()
         gc.freeze()
         seconds = time.monotonic() - started
-        looped = self.host is not None and self.host.looped
-        self.channel.send(
-            "loaded", seconds=seconds, preloaded=self.loaded, threads=found.threads, sockets=found.sockets, looped=looped
-        )
+        told = {"threads": found.threads, "sockets": found.sockets, "interface": self.interface()}
+        self.channel.send("loaded", None, seconds=seconds, preloaded=self.loaded, **told)
         return True
 
     def load(self) -> None:
@@ -113,6 +112,12 @@ class Template:
             self.source = function(f"job_source = {name}", name)
         elif self.host:
             self.source = self.host.source()
+
+    def interface(self) -> str:
+        """That of the application, as far as it is known; empty where nobody knows, or there is none."""
+        if self.host and self.host.looped:
+            return ASGI
+        return WSGI if self.host and self.loaded else ""
 
     def speaker(self) -> App | None:
         """The application where it is one of ASGI, and can speak with clients by itself; it must have been loaded."""

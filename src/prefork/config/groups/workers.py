@@ -10,6 +10,7 @@ from prefork.config.quantities import LONGEST, SHORTEST
 from prefork.sizing.plans import PLANS
 
 USUAL = 2  # HTTP workers
+USUAL_CONCURRENCY = 64  # requests on an event loop
 
 
 @dataclass(frozen=True, kw_only=True)
