@@ -5,7 +5,8 @@ BIN    := $(VENV)/bin
 PAGES  := src/prefork/console/static/vendor/htmx.js
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test test-odoo test-machine check format bench bench-limits bench-jobs bench-odoo soak screenshots clean
+.PHONY: help setup run test test-odoo test-machine test-autobahn check format bench bench-limits bench-jobs bench-streams bench-odoo soak
+.PHONY: screenshots clean
 
 help: ## show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -37,6 +38,9 @@ test-odoo: ## test against an installed Odoo: make test-odoo ODOO=/its/tree PYTH
 test-machine: setup ## test control groups and scarce memory in a machine of QEMU's, which it makes (root, half an hour)
 	$(BIN)/python tests/machine/run.py
 
+test-autobahn: setup ## run Autobahn|Testsuite against WebSockets of an ASGI application (Python 3.11 or 3.12, two minutes)
+	$(BIN)/python tests/autobahn/run.py
+
 check: setup ## format, lint, types
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
@@ -54,6 +58,9 @@ bench-limits: setup ## run the same abuses against the other servers' limits; wr
 
 bench-jobs: setup ## measure scheduled jobs against other queues, and beside requests; writes docs/jobs-benchmarks.md
 	$(PYTHON) bench/run.py jobs-benchmarks
+
+bench-streams: setup ## measure streams of events to 1,000 clients beside other servers; writes docs/streams-benchmarks.md
+	$(PYTHON) bench/run.py streams-benchmarks
 
 bench-odoo: ## measure against Odoo's own server, with ODOO and PYTHON as for test-odoo; writes docs/odoo-benchmarks.md
 	@$(MAKE) --no-print-directory PYTHON=python3 setup

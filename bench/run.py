@@ -1,6 +1,8 @@
-"""Measure Prefork and the other servers, and write docs/benchmarks.md, docs/limits.md or docs/jobs-benchmarks.md.
+"""Measure Prefork and the other servers, and write docs/benchmarks.md, docs/limits.md, docs/jobs-benchmarks.md or
+docs/streams-benchmarks.md.
 
-    python3 bench/run.py [benchmarks|limits|jobs-benchmarks] [--quick] [--rounds 5] [--only hello,…] [--servers prefork,…]
+    python3 bench/run.py [benchmarks|limits|jobs-benchmarks|streams-benchmarks] [--quick] [--rounds 5] [--only hello,…]
+                         [--servers prefork,…]
 
 A whole run takes about twenty minutes and writes its page of docs/. A run with other rounds, scenarios or servers writes to
 bench/results/ instead, so that it never replaces a whole one. The raw rounds go there as JSON, too. No server outlives the run,
@@ -25,8 +27,8 @@ from limited import LIMITED
 from plot import drawing
 from processes import ServerFailed, adopt_orphans
 from report import Heading, Row, Section, document
-from scenarios import bus, cron, failures, hello, jobs, limits, memory, slow_clients, stall, stranding, transfer
-from servers import QUEUES, ROOT, SERVERS
+from scenarios import bus, cron, events, failures, hello, jobs, limits, memory, slow_clients, stall, stranding, transfer
+from servers import QUEUES, ROOT, SERVERS, STREAMING
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -79,6 +81,7 @@ REPORTS = {
         (jobs, *cron.SCENARIOS, bus),
         QUEUES,
     ),
+    "streams-benchmarks": Report(Heading("Streams of events beside other servers", "make bench-streams"), (events,), STREAMING),
 }
 
 

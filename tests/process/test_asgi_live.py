@@ -82,9 +82,10 @@ def test_what_is_said_comes_back(server: Server) -> None:
 
 def test_an_application_is_told_who_it_is(server: Server) -> None:
     with joined(server, "/w%C3%B6rter/about") as socket:
+        address = socket.local_address
         told = json.loads(socket.recv(15))
         assert (told["type"], told["scheme"], told["path"]) == ("websocket", "ws", "/wörter/about")
-        assert told["client"] == list(socket.local_address)
+        assert told["client"] == list(address)
         assert told["state"] == {"started": told["pid"]}, "each worker has started by itself"
         assert "websocket.http.response" in told["extensions"]
         assert ended(socket) == (4321, "said")

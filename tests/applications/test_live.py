@@ -28,7 +28,7 @@ def server(request: pytest.FixtureRequest, install: Callable[[str], Path]) -> It
     """A server of one framework's application."""
     python = install("frameworks") / "bin" / "python"
     options = {"workers": 1, "websocket_workers": 1, "websocket_routes": "/events/*"}
-    with Server(f"on_{request.param}:app", FRAMEWORKS, python, **options) as server:
+    with Server(f"live_{request.param}:app", FRAMEWORKS, python, **options) as server:
         yield server
         assert "Traceback" not in server.log.text(), server.log.text()
 
