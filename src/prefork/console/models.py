@@ -122,6 +122,106 @@ HALF: dict[str, JsonValue] = {
 }
 
 
+class Spread(Model):
+    """Seconds that half of the requests, 95 % and 99 % of them did not exceed; null where there were none."""
+
+    p50: float | None
+    p95: float | None
+    p99: float | None
+
+
+class PointMemory(Model):
+    """The memory of workers; that of each one is known for the last hour only."""
+
+    mean: float | None
+    most: int | None
+    workers: dict[str, int]
+
+
+class PointHealth(Model):
+    """The machine; `pressure` is the share of the time in which some process waited."""
+
+    cpu: float | None
+    memory: float | None
+    swap: float | None
+    disk: float | None
+    database: float | None
+    cgroup: float | None
+    pressure: dict[str, float | None]
+
+
+class Point(Model):
+    """What an instance did in a span of time. Averages are over that time, percentiles of all its requests."""
+
+    at: float
+    seconds: float = Field(description="How much of the span is known.")
+    configured: int
+    in_flight: float | None
+    in_flight_most: float | None
+    cpu: float | None
+    wait: Spread
+    service: Spread
+    requests: dict[str, int] = Field(description="Answers by class, `2xx` to `5xx`, and how others ended.")
+    queued: int
+    connections: int
+    websockets: int
+    jobs: int
+    incidents: int
+    memory: PointMemory
+    health: PointHealth
+
+
+class Mark(Model):
+    """Something that was done to an instance, or has befallen it."""
+
+    at: float
+    kind: Literal["start", "reload", "scaling", "incident"]
+    text: str
+
+
+class UsageHistory(Model):
+    """A chart: its points, `resolution` seconds apart, and the marks on its axis."""
+
+    range: str
+    resolution: float
+    points: list[Point]
+    marks: list[Mark]
+
+
+class Alert(Model):
+    """Something that is, or was, wrong with an instance; `over` is null while it is."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {
+                    "id": 7,
+                    "instance": "default",
+                    "rule": "shedding",
+                    "subject": "",
+                    "level": "critical",
+                    "title": "requests are refused",
+                    "text": "17 requests were refused in the last minute, because too many waited; 1024 waited at the end of it",
+                    "began": 1790035200.0,
+                    "raised": 1790035200.0,
+                    "over": None,
+                }
+            ]
+        }
+    )
+
+    id: int
+    instance: Id
+    rule: str
+    subject: str
+    level: str
+    title: str
+    text: str
+    began: float
+    raised: float
+    over: float | None
+
+
 class WorkerUsage(Model):
     """How busy the workers are by both measures: by processor time, and by requests in flight where the server knows them."""
 
@@ -148,6 +248,7 @@ class WorkerUsage(Model):
     recommendation: str
     workers: list[WorkerShare]
     notes: list[str]
+    history: UsageHistory | None = Field(None, description="What `range` asks for.")
 
 
 class Health(Model):
