@@ -40,6 +40,8 @@ CALLS: list[tuple[str, str, dict[str, Any] | None, set[str]]] = [
     ("GET", ONE + "/routes", None, SEEING),
     ("GET", ONE + "/incidents", None, SEEING),
     ("GET", ONE + "/incidents/{incident_id}", None, SEEING),
+    ("GET", "/alerts", None, ALL),
+    ("GET", ONE + "/alerts", None, SEEING),
     ("GET", ONE + "/jobs", None, SEEING),
     ("GET", ONE + "/jobs/{job}", None, SEEING),
     ("POST", ONE + "/jobs/{job}/run", None, STEERING),
