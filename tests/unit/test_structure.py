@@ -51,7 +51,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         "usage",
     },
     "console": {"console", "prefork", "config", "events", "instances", "journal", "metrics", "sizing", "store.board", "usage"},
-    "console.__main__": {"console", "instances", "journal", "kernel", "orders"},
+    "console.__main__": {"console", "instances", "journal", "kernel", "messages", "orders"},
     "fanout": set(),
     "sessions": {"sessions", "fanout", "given", "store", "worker.output"},
     "filestore": {"fanout", "files", "given", "http.conditions", "http.framing"},
