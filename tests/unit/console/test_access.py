@@ -3,8 +3,8 @@
 import base64
 
 import pytest
-from markupsafe import escape
 from fastapi.testclient import TestClient
+from markupsafe import escape
 from tests.unit.console.conftest import PASSWORD, Stand, bearing, logged_in, somebody
 
 from prefork.console.desk import Desk
