@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Generic, Literal, TypeVar
+from typing import Annotated, Any, Generic, Literal, Self, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, JsonValue, StringConstraints
+from pydantic import BaseModel, ConfigDict, Field, JsonValue, StringConstraints, model_validator
 
 Item = TypeVar("Item")
 Role = Literal["viewer", "operator", "administrator"]
@@ -78,13 +78,29 @@ class Instance(Model):
 
 
 class NewInstance(Model):
-    """A server on this machine that the console shall know."""
+    """A server that the console shall know: here by its `data_dir`, elsewhere by `url` and `token` of the console there."""
 
-    model_config = ConfigDict(json_schema_extra={"examples": [{"id": "shop-2", "name": "shop", "data_dir": "/var/lib/shop"}]})
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {"id": "shop-2", "name": "shop", "data_dir": "/var/lib/shop"},
+                {"id": "shop-3", "name": "shop", "url": "https://web2.example:8071", "token": "prefork_…"},
+            ]
+        }
+    )
 
     id: Id
     name: Name
-    data_dir: Annotated[str, StringConstraints(max_length=4096, pattern=r"^/[^\x00-\x1f\x7f-\x9f]*$")]
+    data_dir: Annotated[str, StringConstraints(max_length=4096, pattern=r"^/[^\x00-\x1f\x7f-\x9f]*$")] | None = None
+    url: Annotated[str, StringConstraints(max_length=300)] | None = None
+    token: Annotated[str, StringConstraints(max_length=200, pattern=r"^[\x21-\x7e]+$")] | None = None
+
+    @model_validator(mode="after")
+    def one_way(self) -> Self:
+        """There is one way to it."""
+        if (self.data_dir is None) == (self.url is None) or (self.url is None) != (self.token is None):
+            raise ValueError("give the data_dir of a server on this machine, or url and token of the console on another")
+        return self
 
 
 class Renaming(Model):
