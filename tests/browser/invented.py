@@ -266,6 +266,42 @@ class Invented:
             yield "sample", self.sample(time.time(), 30)
             await asyncio.sleep(1)
 
+    def routes(self, identity: str) -> Sequence[Any]:
+        known = [
+            (
+                "GET",
+                "/reports/monthly",
+                0.41,
+                812,
+                1.9,
+                4,
+                ["81 % of its time is in the database: look at the 212 queries that each request makes"],
+            ),
+            ("GET", "/catalogue", 0.27, 92_410, 0.024, 0, []),
+            ("POST", "/checkout", 0.18, 6312, 0.19, 31, ["its slowest requests take 2 min: do what takes long in a job"]),
+            ("GET", "/basket", 0.09, 40_122, 0.018, 0, []),
+            ("", "static", 0.003, 310_200, 0.0006, 0, []),
+        ]
+        return (
+            []
+            if self.empty
+            else [
+                {
+                    "method": method,
+                    "path": path,
+                    "share": share,
+                    "requests": requests,
+                    "tips": tips,
+                    "errors": errors,
+                    "seconds": 100.0,
+                    "cpu": 35.0,
+                    "service": {"p50": median, "p95": 3 * median, "p99": 5 * median},
+                    "wait": {"p50": 0.0003, "p95": 0.004, "p99": 0.05},
+                }
+                for method, path, share, requests, median, errors, tips in known
+            ]
+        )
+
     def limits(self, identity: str) -> Mapping[str, int]:
         return {"soft limit": 256 * MIB, "hard limit": 320 * MIB}
 

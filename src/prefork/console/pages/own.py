@@ -16,7 +16,7 @@ from starlette.concurrency import run_in_threadpool
 from prefork import usage
 from prefork.console import models
 from prefork.console.access import require
-from prefork.console.api import instances, jobs, people, settings, workers
+from prefork.console.api import instances, jobs, people, routes, settings, workers
 from prefork.console.problems import ProblemError
 from prefork.instances import alerts, rules
 from prefork.instances.local import Denied, Unreachable
@@ -129,6 +129,11 @@ class Own:
         """Have one replaced."""
         require(self.visitor, OPERATOR, identity)
         workers.retire_worker(self.request, self.desk, self.visitor, identity, pid)
+
+    def routes(self, identity: str) -> Sequence[Row]:
+        """Where the time goes."""
+        require(self.visitor, VIEWER, identity)
+        return [each.model_dump() for each in routes.list_routes(self.desk, self.visitor, identity).items]
 
     def limits(self, identity: str) -> Mapping[str, int]:
         """Of a worker's memory."""
