@@ -4,6 +4,7 @@ PAGES = {
     "instances": "/instances",
     "overview": "/instances/default",
     "workers": "/instances/default/workers",
+    "routes": "/instances/default/routes",
     "stacks": "/instances/default/stacks?worker=http.1",
     "incidents": "/instances/default/incidents",
     "incident": "/instances/default/incidents/9ac1f07e",

@@ -62,6 +62,9 @@ class Hostile(Invented):
     def jobs(self, identity: str) -> Any:
         return [row | {"schedule": MARKUP, "tz": MARKUP} for row in super().jobs(identity)]
 
+    def routes(self, identity: str) -> Any:
+        return [row | {"method": MARKUP, "path": f"/{MARKUP}", "tips": [MARKUP]} for row in super().routes(identity)]
+
     def log(self, identity: str, level: str, text: str) -> Any:
         return [line._replace(text=MARKUP) for line in super().log(identity, level, text)]
 

@@ -18,14 +18,20 @@ from prefork.cli.terminal import console
     "--pid", type=click.IntRange(1), metavar="MASTER", help="Measure any server, by its master's pid: gunicorn, uWSGI, Odoo."
 )
 @click.option("--workers", type=click.IntRange(1, 65536), metavar="N", help="With --pid: how many are configured.")
+@click.option("--range", "span", type=click.Choice(["24h", "7d", "180d"]), help="Show what the console has recorded instead.")
 @as_lines
-def usage(pid: int | None, workers: int | None, as_json: bool, meant: Meant) -> None:
+def usage(pid: int | None, workers: int | None, span: str | None, as_json: bool, meant: Meant) -> None:
     """Measure how busy the workers are, and how the machine is."""
     from prefork import usage as measure
     from prefork.views import usage as view
 
     if workers and not pid:
         raise click.UsageError("--workers belongs to --pid; a server of ours knows how many it has")
+    if span:
+        if pid:
+            raise click.UsageError("--range belongs to a server of ours; nothing is recorded of others")
+        past(meant, span, as_json)
+        return
     before = measure.read_clock()
     if pid:
         try:
@@ -44,6 +50,33 @@ def usage(pid: int | None, workers: int | None, as_json: bool, meant: Meant) -> 
         click.echo(json.dumps(answer, indent=2))
     else:
         console().print(*view.screen(answer), sep="\n")
+
+
+def past(meant: Meant, span: str, as_json: bool) -> None:
+    """Show what the console of a server has recorded of it. Neither has to run."""
+    import json
+    import time
+
+    from prefork.instances import history
+    from prefork.instances.database import NAME, Database, Unusable
+    from prefork.instances.registry import OWN
+    from prefork.views import past as view
+
+    file = meant.data_dir / NAME
+    if not file.exists():
+        raise click.ClickException(f"nothing has been recorded in {meant.data_dir}: the console does that (option console)")
+    back, resolution = history.RANGES[span]
+    now = time.time()
+    try:
+        with Database(file) as db:
+            samples = [each.told() for each in history.series(db, OWN, now - back, now, resolution)]
+            marks = [each._asdict() for each in history.marks(db, OWN, now - back, now)]
+    except Unusable as error:
+        raise click.ClickException(str(error)) from None
+    if as_json:
+        click.echo(json.dumps({"range": span, "resolution": resolution, "points": samples, "marks": marks}))
+    else:
+        console().print(*view.screen(samples, marks, now - back, now), sep="\n")
 
 
 def connections(meant: Meant) -> dict[str, Any] | None:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Generic, Literal, TypeVar
+from typing import Annotated, Any, Generic, Literal, Self, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, JsonValue, StringConstraints
+from pydantic import BaseModel, ConfigDict, Field, JsonValue, StringConstraints, model_validator
 
 Item = TypeVar("Item")
 Role = Literal["viewer", "operator", "administrator"]
@@ -78,13 +78,29 @@ class Instance(Model):
 
 
 class NewInstance(Model):
-    """A server on this machine that the console shall know."""
+    """A server that the console shall know: here by its `data_dir`, elsewhere by `url` and `token` of the console there."""
 
-    model_config = ConfigDict(json_schema_extra={"examples": [{"id": "shop-2", "name": "shop", "data_dir": "/var/lib/shop"}]})
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {"id": "shop-2", "name": "shop", "data_dir": "/var/lib/shop"},
+                {"id": "shop-3", "name": "shop", "url": "https://web2.example:8071", "token": "prefork_…"},
+            ]
+        }
+    )
 
     id: Id
     name: Name
-    data_dir: Annotated[str, StringConstraints(max_length=4096, pattern=r"^/[^\x00-\x1f\x7f-\x9f]*$")]
+    data_dir: Annotated[str, StringConstraints(max_length=4096, pattern=r"^/[^\x00-\x1f\x7f-\x9f]*$")] | None = None
+    url: Annotated[str, StringConstraints(max_length=300)] | None = None
+    token: Annotated[str, StringConstraints(max_length=200, pattern=r"^[\x21-\x7e]+$")] | None = None
+
+    @model_validator(mode="after")
+    def one_way(self) -> Self:
+        """There is one way to it."""
+        if (self.data_dir is None) == (self.url is None) or (self.url is None) != (self.token is None):
+            raise ValueError("give the data_dir of a server on this machine, or url and token of the console on another")
+        return self
 
 
 class Renaming(Model):
@@ -122,22 +138,104 @@ HALF: dict[str, JsonValue] = {
 }
 
 
+class Spread(Model):
+    """Seconds that half of the requests, 95 % and 99 % of them did not exceed; null where there were none."""
+
+    p50: float | None
+    p95: float | None
+    p99: float | None
+
+
+class PointMemory(Model):
+    """The memory of workers; that of each one is known for the last hour only."""
+
+    mean: float | None
+    most: int | None
+    workers: dict[str, int]
+
+
+class PointHealth(Model):
+    """The machine; `pressure` is the share of the time in which some process waited."""
+
+    cpu: float | None
+    memory: float | None
+    swap: float | None
+    disk: float | None
+    database: float | None
+    cgroup: float | None
+    pressure: dict[str, float | None]
+
+
+class Point(Model):
+    """What an instance did in a span of time. Averages are over that time, percentiles of all its requests."""
+
+    at: float
+    seconds: float = Field(description="How much of the span is known.")
+    configured: int
+    in_flight: float | None
+    in_flight_most: float | None
+    cpu: float | None
+    wait: Spread
+    service: Spread
+    requests: dict[str, int] = Field(description="Answers by class, `2xx` to `5xx`, and how others ended.")
+    queued: int
+    connections: int
+    websockets: int
+    jobs: int
+    incidents: int
+    memory: PointMemory
+    health: PointHealth
+
+
 class Mark(Model):
-    """Something that a chart shows on its axis."""
+    """Something that was done to an instance, or has befallen it."""
 
     at: float
     kind: Literal["start", "reload", "scaling", "incident"]
     text: str
 
 
-class History(Model):
-    """What was measured in a range of time: a point for each multiple of `resolution` seconds of which anything is known."""
+class UsageHistory(Model):
+    """A chart: its points, `resolution` seconds apart, and the marks on its axis."""
 
-    start: float
-    end: float
+    range: str
     resolution: float
-    points: list[dict[str, Any]]
+    points: list[Point]
     marks: list[Mark]
+
+
+class Alert(Model):
+    """Something that is, or was, wrong with an instance; `over` is null while it is."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {
+                    "id": 7,
+                    "instance": "default",
+                    "rule": "shedding",
+                    "subject": "",
+                    "level": "critical",
+                    "title": "requests are refused",
+                    "text": "17 requests were refused in the last minute, because too many waited; 1024 waited at the end of it",
+                    "began": 1790035200.0,
+                    "raised": 1790035200.0,
+                    "over": None,
+                }
+            ]
+        }
+    )
+
+    id: int
+    instance: Id
+    rule: str
+    subject: str
+    level: str
+    title: str
+    text: str
+    began: float
+    raised: float
+    over: float | None
 
 
 class WorkerUsage(Model):
@@ -154,7 +252,7 @@ class WorkerUsage(Model):
                     "recommendation": "no action needed",
                     "workers": [{"pid": 4711, "cpu": 0.31, "busy": True}],
                     "notes": [],
-                    "history": {"start": 1795240000.0, "end": 1795326400.0, "resolution": 300.0, "points": [], "marks": []},
+                    "history": {"range": "24h", "resolution": 300.0, "points": [], "marks": []},
                 }
             ]
         }
@@ -167,7 +265,7 @@ class WorkerUsage(Model):
     recommendation: str
     workers: list[WorkerShare]
     notes: list[str]
-    history: History
+    history: UsageHistory | None = Field(None, description="What `range` asks for.")
 
 
 class Health(Model):

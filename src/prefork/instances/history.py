@@ -1,6 +1,7 @@
-"""What instances have done: samples as they were measured for 14 days, of whole hours for 180, and the marks between them.
+"""What instances have done: samples as they were measured for 14 days, summaries of hours for 180, and the marks between them.
 
-An hour is made once all that was measured in it is there, by the rules of `Sample`. A chart's points are made the same way.
+A summary is made once all that was measured in its time is there, by the rules of `Sample`. A chart's points are made the same way.
+There are summaries of quarters of a day, too, for nothing but to have the longest chart at once.
 """
 
 from __future__ import annotations
@@ -19,14 +20,16 @@ if TYPE_CHECKING:
 
 DAY = 86_400.0
 HOUR = 3600
+QUARTER = 6 * HOUR  # of a day
+SUMMARIES = (QUARTER, HOUR)  # coarse before fine
 LATE = HOUR  # a sample is recorded at its end, which is no later than this after its beginning
 MEASURED = 0  # the grain of what was measured
 DEFAULT_SPAN = 300.0  # seconds of what was measured, where the server has not said another length
 MEASURED_FOR = 14 * DAY
-HOURS_FOR = 180 * DAY
+SUMMARIES_FOR = 180 * DAY
 
 # What charts show: how many seconds, and those of a point.
-RANGES = {"1h": (HOUR, 60), "24h": (DAY, 300), "7d": (7 * DAY, HOUR), "180d": (HOURS_FOR, 6 * HOUR)}
+RANGES = {"1h": (HOUR, 60), "24h": (DAY, 300), "7d": (7 * DAY, HOUR), "180d": (SUMMARIES_FOR, QUARTER)}
 
 INSERT = f"""
 INSERT OR REPLACE INTO samples (instance_id, grain, {", ".join(KEPT)}) VALUES (?, ?, {", ".join("?" * len(KEPT))})
@@ -63,12 +66,18 @@ def series(db: Database, instance: str, start: float, end: float, resolution: fl
     """The points of a chart from `start` to `end` (seconds since 1970): one for each multiple of `resolution` seconds of which
     anything is known, made from what was measured where that is still there, or from hours.
     """
-    if resolution >= HOUR:
-        hours = spans(db, instance, HOUR, start, end)
-        return points([*hours, *spans(db, instance, MEASURED, after_hours(db, instance, start), end)], resolution)
-    first = db.row(FIRST, instance, MEASURED, start)
-    known_from = first["at"] if first and first["at"] is not None else end
-    return points([*spans(db, instance, HOUR, start, min(end, known_from)), *spans(db, instance, MEASURED, start, end)], resolution)
+    summaries = [grain for grain in SUMMARIES if grain <= resolution]
+    if not summaries:
+        first = db.row(FIRST, instance, MEASURED, start)
+        known_from = first["at"] if first and first["at"] is not None else end
+        return points(
+            [*spans(db, instance, HOUR, start, min(end, known_from)), *spans(db, instance, MEASURED, start, end)], resolution
+        )
+    found = []
+    for grain in summaries:  # each goes on where the one before has not been made yet
+        found += spans(db, instance, grain, start, end)
+        start = after(db, instance, grain, start)
+    return points([*found, *spans(db, instance, MEASURED, start, end)], resolution)
 
 
 def points(samples: Iterable[Sample], resolution: float) -> list[Sample]:
@@ -79,22 +88,24 @@ def points(samples: Iterable[Sample], resolution: float) -> list[Sample]:
 
 
 def condense(db: Database, now: float) -> None:
-    """Make the hours that are complete, and forget what is too old."""
+    """Make the summaries that are complete, and forget what is too old."""
     for row in db.rows("SELECT id FROM instances"):
         instance = row["id"]
         with db.transaction():
-            measured = spans(db, instance, MEASURED, after_hours(db, instance, 0.0), (now - LATE) // HOUR * HOUR)
-            for hour in points(measured, HOUR):
-                record(db, instance, hour, HOUR)
+            for finer, grain in ((MEASURED, HOUR), (HOUR, QUARTER)):
+                found = spans(db, instance, finer, after(db, instance, grain, 0.0), (now - LATE) // grain * grain)
+                for summary in points(found, grain):
+                    record(db, instance, summary, grain)
             db.change(FORGET, instance, MEASURED, now - MEASURED_FOR)
-            db.change(FORGET, instance, HOUR, now - HOURS_FOR)
-            db.change("DELETE FROM marks WHERE instance_id = ? AND at < ?", instance, now - HOURS_FOR)
+            for grain in SUMMARIES:
+                db.change(FORGET, instance, grain, now - SUMMARIES_FOR)
+            db.change("DELETE FROM marks WHERE instance_id = ? AND at < ?", instance, now - SUMMARIES_FOR)
 
 
-def after_hours(db: Database, instance: str, start: float) -> float:
-    """When the time begins, at `start` or later, of which no hours have been made."""
-    last = db.row(LAST, instance, HOUR)
-    return max(start, last["at"] + HOUR) if last and last["at"] is not None else start
+def after(db: Database, instance: str, grain: int, start: float) -> float:
+    """When the time begins, at `start` or later, of which no summaries of a grain have been made."""
+    last = db.row(LAST, instance, grain)
+    return max(start, last["at"] + grain) if last and last["at"] is not None else start
 
 
 def spans(db: Database, instance: str, grain: int, start: float, end: float) -> list[Sample]:

@@ -128,12 +128,13 @@ class Monitor:
         watch = self.watches.get(instance)
         return list(watch.sampler.live) if watch else []
 
-    def chart(self, instance: str, span: str) -> tuple[list[Sample], list[Mark], float]:
+    def chart(self, instance: str, span: str, resolution: float | None = None) -> tuple[list[Sample], list[Mark], float]:
         """Points and marks of one of `history.RANGES`, and how far points are apart in seconds; the last hour in full detail."""
         end = time.time()
-        back, resolution = history.RANGES[span]
-        marks = history.marks(self.db, instance, end - back, end)
-        if span == "1h" and (live := self.live(instance)):
-            older = history.series(self.db, instance, end - back, live[0].at, resolution)
-            return [*older, *live], marks, PACE
-        return history.series(self.db, instance, end - back, end, resolution), marks, resolution
+        back, usual = history.RANGES[span]
+        begin, apart = end - back, resolution or usual
+        marks = history.marks(self.db, instance, begin, end)
+        live = self.live(instance) if span == "1h" and resolution is None else []
+        if live:
+            return [*history.series(self.db, instance, begin, live[0].at, apart), *live], marks, PACE
+        return history.series(self.db, instance, begin, end, apart), marks, apart

@@ -45,7 +45,7 @@ class Sampler:
         self.database: Mapping[str, Any] | None = None
         self.reading: Reading | None = None
         self.live: deque[Sample] = deque(maxlen=round(LIVE / PACE))
-        self.marks: list[Mark] = []
+        self.marks: deque[Mark] = deque()
         self.silent = ""
         self._ticks: Clock = read_clock()
         self._opened: tuple[float, float, Status, Window] | None = None
@@ -62,7 +62,7 @@ class Sampler:
 
     def close(self) -> Sample | None:
         """What it has done since the last reading; None where that is not known."""
-        self.marks = []
+        self.marks.clear()
         if self._opened is None:
             return None
         (at, clock, status, window), self._opened = self._opened, None
@@ -74,7 +74,7 @@ class Sampler:
         return self._note(before, self.reading) if before else None
 
     def _note(self, before: Reading, after: Reading) -> Sample | None:
-        self.marks = list(changes(before, after))
+        self.marks.extend(changes(before, after))
         sample = between(before, after)
         if sample:
             self.live.append(sample)

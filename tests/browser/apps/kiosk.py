@@ -1,12 +1,14 @@
 """An application for the tour: pages that compute a little, and a report that never ends."""
 
 import time
+from wsgiref.validate import validator
 
 
+@validator
 def app(environ, start_response):
     if environ["PATH_INFO"] == "/report":
         write_report()
-    start_response("200 OK", [("Content-Type", "text/plain"), ("Content-Length", str(len(page())))])
+    start_response("200 OK", [("Content-Type", "text/plain"), ("Content-Length", "5")])
     return [page()]
 
 

@@ -77,7 +77,7 @@ def test_measured_for_14_days_hours_for_180(db: Database) -> None:
         history.note(db, "default", [Mark(MIDNIGHT + day * DAY, "reload", "generation 2")])
     now = MIDNIGHT + 200 * DAY
     history.condense(db, now)
-    assert (count(db, 0), count(db, 3600)) == (14, 180)
+    assert (count(db, 0), count(db, 3600), count(db, 21_600)) == (14, 180, 180)
     assert len(history.marks(db, "default", 0, now)) == 180
     fine = history.series(db, "default", MIDNIGHT, now, 300)
     assert len(fine) == 180, "hours stand in for what was forgotten"
@@ -122,10 +122,26 @@ def test_no_question_reads_more_than_it_is_about(db: Database, statement: str) -
     assert "TEMP B-TREE" not in plan
 
 
-def test_half_a_year_is_720_points(db: Database) -> None:
+def test_half_a_year_is_720_points_from_as_many_summaries(db: Database, monkeypatch: pytest.MonkeyPatch) -> None:
     with db.transaction():
         for hour in range(180 * 24):
             history.record(db, "default", sample(MIDNIGHT + HOUR * hour, services={20: 5}), 3600)
     back, resolution = history.RANGES["180d"]
-    found = history.series(db, "default", MIDNIGHT, MIDNIGHT + back, resolution)
-    assert (len(found), found[0].services) == (720, {20: 30})
+    before = history.series(db, "default", MIDNIGHT, MIDNIGHT + back, resolution)
+    history.condense(db, MIDNIGHT + back)
+    assert history.series(db, "default", MIDNIGHT, MIDNIGHT + back, resolution) == before
+    assert (len(before), before[0].services) == (720, {20: 30})
+    assert (count(db, 21_600), len(history.spans(db, "default", 3600, history.after(db, "default", 21_600, 0), 1e12))) == (719, 6)
+
+
+def test_summaries_of_quarters_are_what_hours_make(db: Database) -> None:
+    for number in range(12 * 30):
+        history.record(db, "default", sample(MIDNIGHT + 300 * number, in_flight=float(number % 7), waits={number % 5: 1}))
+    by_measured = history.series(db, "default", MIDNIGHT, MIDNIGHT + 2 * DAY, 21_600)
+    history.condense(db, MIDNIGHT + 30 * HOUR)
+    assert count(db, 21_600) == 4
+    by_summaries = history.series(db, "default", MIDNIGHT, MIDNIGHT + 2 * DAY, 21_600)
+    assert [(each.at, each.seconds, each.waits) for each in by_measured] == [
+        (each.at, each.seconds, each.waits) for each in by_summaries
+    ]
+    assert [each.in_flight for each in by_summaries] == pytest.approx([each.in_flight for each in by_measured], abs=0.01)

@@ -21,7 +21,16 @@ if TYPE_CHECKING:
 
     from prefork.console.pages.visit import Visit
 
-TABS = {"": "Overview", "workers": "Workers", "incidents": "Incidents", "jobs": "Jobs", "log": "Log", "settings": "Settings"}
+TABS = {
+    "": "Overview",
+    "workers": "Workers",
+    "routes": "Routes",
+    "incidents": "Incidents",
+    "jobs": "Jobs",
+    "log": "Log",
+    "settings": "Settings",
+}
+MOST_ROUTES = 50
 LEVELS = ("debug", "info", "warning", "error")
 PANELS = [(key, chart.heading, chart.whole) for key, chart in charts.CHARTS.items()]
 
@@ -92,6 +101,12 @@ def workers(visit: Visit) -> Response:
     said = "The worker leaves as soon as its current work is done, and another one takes its place." if visit.asked("done") else ""
     status = visit.source.status(visit.identity)
     return visit.page("workers.html", **frame(visit, "workers"), status=status, steerable=visit.may(OPERATOR), said=said)
+
+
+def routes(visit: Visit) -> Response:
+    """Where the time goes, and what would help."""
+    found = visit.source.routes(visit.identity)
+    return visit.page("routes.html", **frame(visit, "routes"), routes=found[:MOST_ROUTES])
 
 
 def stacks(visit: Visit) -> Response:

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import time
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from fastapi import Request, Response
@@ -17,9 +16,10 @@ from starlette.concurrency import run_in_threadpool
 from prefork import usage
 from prefork.console import models
 from prefork.console.access import require
-from prefork.console.api import instances, jobs, people, settings, workers
+from prefork.console.api import instances, jobs, people, routes, settings, workers
 from prefork.console.problems import ProblemError
-from prefork.instances import alerts, history, registry, rules
+from prefork.instances import alerts, rules
+from prefork.instances.local import Denied, Unreachable
 from prefork.instances.logs import tail
 from prefork.instances.roles import OPERATOR, VIEWER, Visitor
 from prefork.usage.sampler import Sampler
@@ -36,7 +36,8 @@ if TYPE_CHECKING:
 Model = TypeVar("Model", bound=BaseModel)
 Row = dict[str, Any]
 DAY = 86_400.0
-PACE = 2.0  # seconds between two live samples
+PACE = 1.0  # seconds between two live samples
+MOST = 10_000  # instances
 LINES = 500  # of a log
 CHANGES = 10  # that are shown
 STEERED = {"run": jobs.run_job, "pause": jobs.pause_job, "resume": jobs.resume_job}
@@ -56,19 +57,16 @@ class Own:
 
     def instances(self) -> Sequence[Row]:
         """All that the visitor may see."""
-        seen = [each for each in registry.listed(self.desk.db) if self.visitor.may(VIEWER, each.id)]
-        return [self._described(each) for each in seen]
+        return [self._with_usage(each) for each in instances.list_instances(self.desk, self.visitor, MOST).items]
 
     def instance(self, identity: str) -> Row:
         """One of them."""
         require(self.visitor, VIEWER, identity)
-        return self._described(self.desk.instance(identity))
+        return self._with_usage(instances.get_instance(self.desk, self.visitor, identity))
 
-    def _described(self, found: registry.Instance) -> Row:
-        latest = history.series(self.desk.db, found.id, time.time() - 900, time.time(), 900)
-        share = latest[-1].in_flight if latest else None
-        level = None if share is None else usage.level(share).name
-        return {**instances.described(found, self.visitor).model_dump(), "usage": share, "level": level}
+    def _with_usage(self, found: models.Instance) -> Row:
+        share = next((sample.in_flight for sample in self.desk.monitor.live(found.id)[-1:]), None)
+        return {**found.model_dump(), "usage": share, "level": None if share is None else usage.level(share).name}
 
     def status(self, identity: str) -> Row:
         """The master's own answer."""
@@ -76,7 +74,16 @@ class Own:
 
     def usage(self, identity: str) -> Row:
         """Both measures."""
-        return usage.of_server(self._server(identity).status).told()
+        server = self._server(identity)
+        lately, watch = self.desk.monitor.live(identity), self.desk.monitor.watches.get(identity)
+        share = lately[-1].in_flight if lately else None
+        if share is None or watch is None or watch.sampler.reading is None:
+            return usage.of_server(server.status).told()
+        sample, reading = lately[-1], watch.sampler.reading
+        busy = reading.status["occupied"]["workers"]
+        flight = usage.Share(busy, sample.configured, share, round(sample.seconds, 3)).told()
+        told = {name: flight[name] for name in ("configured", "level", "recommendation")}
+        return {**told, "in_flight": flight, "cpu": reading.processor.told()}
 
     def health(self, identity: str) -> Row:
         """The server in a word, and its machine."""
@@ -86,11 +93,9 @@ class Own:
     def series(self, identity: str, span: str) -> Row:
         """What charts show of a span."""
         limits = self.limits(identity)
-        length, step = history.RANGES[span]
-        now = time.time()
-        samples = history.series(self.desk.db, identity, now - length, now, step)
-        marks = [mark._asdict() for mark in history.marks(self.desk.db, identity, now - length, now)]
-        return {"samples": [sample.told() for sample in samples], "marks": marks, "limits": limits, "step": step}
+        samples, marks, step = self.desk.monitor.chart(identity, span)
+        told = {"samples": [sample.told() for sample in samples], "marks": [mark._asdict() for mark in marks]}
+        return {**told, "limits": limits, "step": step}
 
     async def live(self, identity: str) -> AsyncIterator[tuple[str, Row]]:
         """What happens while somebody watches, measured for them."""
@@ -125,9 +130,17 @@ class Own:
         require(self.visitor, OPERATOR, identity)
         workers.retire_worker(self.request, self.desk, self.visitor, identity, pid)
 
+    def routes(self, identity: str) -> Sequence[Row]:
+        """Where the time goes."""
+        require(self.visitor, VIEWER, identity)
+        return [each.model_dump() for each in routes.list_routes(self.desk, self.visitor, identity).items]
+
     def limits(self, identity: str) -> Mapping[str, int]:
         """Of a worker's memory."""
-        found = self._server(identity).settings()
+        try:
+            found = self._server(identity).settings()
+        except (Unreachable, Denied):
+            return {}
         return {"soft limit": found.limit_memory_soft, "hard limit": found.limit_memory_hard}
 
     def log(self, identity: str, level: str, text: str) -> Sequence[Line]:

@@ -29,6 +29,7 @@ READ: Table = {
     "/instances/{id}/series": monitoring.series,
     "/instances/{id}/live": monitoring.live,
     "/instances/{id}/workers": monitoring.workers,
+    "/instances/{id}/routes": monitoring.routes,
     "/instances/{id}/stacks": monitoring.stacks,
     "/instances/{id}/log": monitoring.log,
     "/instances/{id}/incidents": incidents.listing,

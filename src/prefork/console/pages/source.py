@@ -48,6 +48,9 @@ class Source(Protocol):
     def retire(self, identity: str, pid: int) -> None:
         """Have a worker replaced after its current work."""
 
+    def routes(self, identity: str) -> Sequence[Row]:
+        """Where the time goes, as `models.Route`, the dearest first."""
+
     def limits(self, identity: str) -> Mapping[str, int]:
         """`soft limit` and `hard limit` of a worker's memory in bytes; 0 or absent where there is none."""
 

@@ -17,6 +17,7 @@ from prefork.console import problems
 from prefork.console.access import brought, genuine
 from prefork.console.pages.paper import page
 from prefork.console.problems import EXPECTED, ProblemError
+from prefork.console.relay import Elsewhere
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
@@ -99,6 +100,8 @@ def gate(show: Callable[[Visit], Response]) -> Callable[[Request], Awaitable[Res
             form = await sent(request, visitor) if request.method == "POST" else {}
             visit = Visit(request, visitor, request.app.state.source(request, visitor), form)
             return await run_in_threadpool(show, visit)
+        except Elsewhere as error:
+            return page("elsewhere.html", visitor, 501, url=f"{error.remote.url}/instances/default")
         except EXPECTED as error:
             if request.headers.get("accept", "").startswith(("application/json", "text/event-stream")):
                 return problems.answer(problems.told(error))

@@ -1,4 +1,4 @@
--- What instances have done, as usage/sample.py declares it: `grain` 0 as it was measured, 3600 for each hour. Counts by bucket are
+-- What instances have done, as usage/sample.py declares it: `grain` 0 as it was measured, else the seconds of a summary. Counts by bucket are
 -- a JSON list: first all buckets, then their counts.
 CREATE TABLE samples (
     instance_id    TEXT NOT NULL REFERENCES instances ON DELETE CASCADE,

@@ -1,0 +1,70 @@
+"""What the API says of an instance's past: charts and alerts."""
+
+import time
+
+import pytest
+from fastapi.testclient import TestClient
+from tests.unit.console.conftest import bearing, somebody
+
+from prefork.instances import alerts, history
+from prefork.instances.alerts import Alert
+from prefork.instances.database import Database
+from prefork.usage.reading import Mark
+from prefork.usage.sample import Sample
+
+ONE = "/api/v1/instances/default"
+
+
+@pytest.fixture
+def viewer(db: Database) -> dict[str, str]:
+    return bearing(db, somebody(db, "viewer"))
+
+
+def test_a_chart(client: TestClient, db: Database, viewer: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("prefork.usage.report.WINDOW", 0.0)
+    monkeypatch.setattr("prefork.usage.report.PATIENCE", 0.0)
+    hour = time.time() // 3600 * 3600 - 3600
+    for number in range(4):
+        history.record(
+            db, "default", Sample(at=hour + 300 * number, seconds=300, configured=2, in_flight=50.0, succeeded=7, waits={9: 3})
+        )
+    history.note(db, "default", [Mark(hour + 60, "reload", "generation 2")])
+    told = client.get(f"{ONE}/worker-usage?range=24h", headers=viewer).json()["history"]
+    assert (told["range"], told["resolution"], len(told["points"])) == ("24h", 300, 4)
+    assert told["points"][0]["requests"]["2xx"] == 7
+    assert told["points"][0]["wait"]["p95"] > 0
+    assert told["marks"] == [{"at": hour + 60, "kind": "reload", "text": "generation 2"}]
+    (coarse,) = client.get(f"{ONE}/worker-usage?range=24h&resolution=3600", headers=viewer).json()["history"]["points"]
+    assert (coarse["at"], coarse["seconds"], coarse["requests"]["2xx"], coarse["in_flight"]) == (hour, 1200, 28, 50.0)
+    assert client.get(f"{ONE}/worker-usage", headers=viewer).json()["history"] is None
+    assert client.get(f"{ONE}/worker-usage?range=2h", headers=viewer).status_code == 422
+
+
+def raised(db: Database, number: int, over: float | None = None) -> Alert:
+    made = Alert("default", "job_failing", f"job{number}", f"job {number} fails", "raised", 1.0, 2.0, raised=2.0)
+    kept = alerts.keep(db, made)
+    if over is not None:
+        alerts.keep(db, Alert(**{**vars(kept), "state": "clearing", "over": over}))
+    return kept
+
+
+def test_alerts_the_current_ones_first(client: TestClient, db: Database, viewer: dict[str, str]) -> None:
+    for number in range(5):
+        raised(db, number, over=9.0)
+    raised(db, 7)
+    first = client.get(f"{ONE}/alerts?limit=3", headers=viewer).json()
+    assert [(each["subject"], each["over"]) for each in first["items"]] == [
+        ("job7", None),
+        ("job4", 9.0),
+        ("job3", 9.0),
+        ("job2", 9.0),
+    ]
+    rest = client.get(f"{ONE}/alerts?limit=3&cursor={first['next']}", headers=viewer).json()
+    assert ([each["subject"] for each in rest["items"]], rest["next"]) == (["job1", "job0"], None)
+    (now,) = client.get("/api/v1/alerts", headers=viewer).json()["items"]
+    assert (now["rule"], now["level"], now["title"], now["instance"]) == ("job_failing", "warning", "a job fails", "default")
+
+
+def test_nobody_sees_the_alerts_of_what_is_not_theirs(client: TestClient, db: Database) -> None:
+    raised(db, 1)
+    assert client.get("/api/v1/alerts", headers=bearing(db, somebody(db, "none"))).json()["items"] == []
