@@ -7,6 +7,7 @@ noting one costs the same for ever, and two readings can be subtracted. Pure.
 from __future__ import annotations
 
 from bisect import bisect_right
+from itertools import accumulate
 from typing import TYPE_CHECKING
 
 from prefork.scoreboard import BUCKETS
@@ -51,3 +52,10 @@ def reached(counts: Sequence[int], wanted: float) -> float:
             return EDGES[number] + (EDGES[number + 1] - EDGES[number]) * max(0.0, wanted - passed) / count
         passed += count
     return EDGES[-1]
+
+
+def below(counts: Sequence[int], octaves: int) -> list[tuple[float, int]]:
+    """How many durations were below each mark, from 100 µs on; marks are so many doublings apart."""
+    marks = range(8, BUCKETS, 4 * octaves)
+    sums = accumulate(sum(counts[start:end]) for start, end in zip((0, *marks), marks, strict=False))
+    return [(round(EDGES[number], 7), passed) for number, passed in zip(marks, sums, strict=True)]

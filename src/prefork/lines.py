@@ -104,7 +104,7 @@ class Lines:
             f'"client": {quoted(event.client)}, "method": {quoted(event.method)}, "target": {quoted(event.target)}, '
             f'"protocol": "{event.protocol}", "status": {event.status}, "bytes": {event.bytes}, "wait": {event.wait:.6f}, '
             f'"service": {event.service:.6f}, "cpu": {event.cpu:.6f}, "worker": "{event.worker}", '
-            f'"queries": {event.queries}, "sql": {event.sql:.6f}, "tag": {quoted(event.tag)}, '
+            f'"queries": {event.queries}, "sql": {event.sql:.6f}, "tag": {quoted(event.tag)}, "trace": "{event.trace}", '
             f'"request_id": {quoted(event.request_id)}, "referer": {quoted(event.referer)}, '
             f'"user_agent": {quoted(event.user_agent)}, "message": {quoted(words_of(event))}}}'
         )
@@ -142,8 +142,10 @@ def words_of(event: Access) -> str:
 
 
 def asked(event: Access) -> str:
-    """What a host has counted and the application has said of a request, where there is anything."""
+    """What a host has counted, its client traces and the application has said of a request, where there is anything."""
     told = f" sql={event.queries}/{event.sql * 1e3:.1f}ms" if event.queries else ""
+    if event.trace:
+        told += f" trace={event.trace}"
     return f"{told} [{printable(event.tag)}]" if event.tag else told
 
 

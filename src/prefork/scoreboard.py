@@ -1,9 +1,9 @@
 """Shared memory that says what every worker is doing, and what the dispatcher has counted.
 
 In this order: a slot of 16 words for each worker, one for the dispatcher, a block of 216 words for each lane (8 figures, then the
-histograms of waits and of service times), and a tag of 128 bytes for each worker. Each 8-byte word has one writer, which stores it
-whole (one aligned store), so readers need no lock and a writer may be killed between any two stores. Runs inside the application's
-interpreter too: standard library only, Python 3.9+.
+histograms of waits and of service times), one of 224 for each route, a tag of 128 bytes for each worker, and as many for each
+route's name. Each 8-byte word has one writer, which stores it whole (one aligned store), so readers need no lock and a writer may
+be killed between any two stores. Runs inside the application's interpreter too: standard library only, Python 3.9+.
 """
 
 from __future__ import annotations
@@ -37,12 +37,24 @@ LANE_WORDS = 8 + 2 * BUCKETS
 LANES_AT = (SLOTS + 1) * WORDS  # the first word of the first one
 # A lane's words, which the dispatcher writes. NAME tells whose they are (`mark`), 0 while they change hands. ARRIVED is a total
 # since the server's start, the others are of now: SINCE is when the oldest waiting request arrived (monotonic nanoseconds, or 0).
-NAME, ARRIVED, WAITING, WORKING, SINCE = range(5)
+# WAITED and SERVED are nanoseconds, all that the histograms have counted together.
+NAME, ARRIVED, WAITING, WORKING, SINCE, WAITED, SERVED = range(7)
 WAITS = 8  # the first word of the histogram of waits
 SERVICES = WAITS + BUCKETS  # and of that of service times
 
-TAGS_AT = (LANES_AT + LANES * LANE_WORDS) * 8  # the first byte of the first slot's tag
+ROUTES = 128  # the first one is of all requests that belong to no other
+ROUTE_WORDS = 16 + 2 * BUCKETS
+ROUTES_AT = LANES_AT + LANES * LANE_WORDS
+# A route's words, totals since the server's start. ROUTE tells whose they are (`mark`), 0 while they change hands. Times are
+# nanoseconds. GROWTH is how many bytes its workers had more in memory after its requests, modulo 2**64 for they may have less.
+ROUTE, ENDED, ERRORS, ROUTE_WAITED, ROUTE_SERVED, CPU, SENT, QUERIES, SQL, GROWTH = range(10)
+ROUTE_WAITS = 16
+ROUTE_SERVICES = ROUTE_WAITS + BUCKETS
+
+TAGS_AT = (ROUTES_AT + ROUTES * ROUTE_WORDS) * 8  # the first byte of the first slot's tag
 TAG = 128  # bytes of a tag with the number of its request
+NAMES_AT = TAGS_AT + (SLOTS + 1) * TAG  # the first byte of the first route's name
+LONGEST_NAME = 128
 
 # What a worker has done about the request it was given last, in the order of events.
 NOTHING, RECEIVED, BEGUN, WRITING, DONE = range(5)
@@ -79,7 +91,7 @@ def legible(text: str) -> str:
 
 
 def mark(name: str) -> int:
-    """What the NAME word of a lane says: never 0."""
+    """What the NAME word of a lane says, and the ROUTE word of a route: never 0."""
     return binascii.crc32(name.encode()) + 1
 
 
@@ -134,17 +146,42 @@ class Slot(Block):
         self.room[:] = bytes(TAG)
 
 
+class Route(Block):
+    """The words of a route, and `room` for its name: ASCII, `LONGEST_NAME` bytes at the most."""
+
+    __slots__ = ("room",)
+
+    def __init__(self, words: memoryview, room: memoryview) -> None:
+        super().__init__(words)
+        self.room = room
+
+    def give(self, name: str, words: list[int]) -> None:
+        """Make it another route's, with these figures."""
+        self.words[ROUTE] = 0
+        self.room[:] = name.encode().ljust(LONGEST_NAME, b"\0")
+        for word in range(ROUTE + 1, ROUTE_WORDS):
+            self.words[word] = words[word]
+        self.words[ROUTE] = mark(name) if name else 0
+
+    def read(self) -> tuple[str, list[int]]:
+        """Its name and words; an empty name while it is nobody's, or changes hands."""
+        before, name = self.words[ROUTE], bytes(self.room).rstrip(b"\0").decode("ascii", "replace")
+        words = self.span(0, ROUTE_WORDS)
+        return (name if before and before == words[ROUTE] == self.words[ROUTE] == mark(name) else ""), words
+
+
 class Scoreboard:
     """The whole memory, mapped from a descriptor that all processes of the server share."""
 
     def __init__(self, descriptor: int) -> None:
         self.descriptor = descriptor
-        size = TAGS_AT + (SLOTS + 1) * TAG  # the dispatcher's is never used
+        size = NAMES_AT + ROUTES * LONGEST_NAME
         if os.fstat(descriptor).st_size < size:
             os.ftruncate(descriptor, size)
         self.memory = mmap.mmap(descriptor, size)
         self.words = memoryview(self.memory)[:TAGS_AT].cast("Q")
-        self.tags = memoryview(self.memory)[TAGS_AT:]
+        self.tags = memoryview(self.memory)[TAGS_AT:NAMES_AT]  # the dispatcher's is never used
+        self.names = memoryview(self.memory)[NAMES_AT:]
 
     @classmethod
     def create(cls) -> Scoreboard:
@@ -159,3 +196,8 @@ class Scoreboard:
         """The words of lane number `index`."""
         first = LANES_AT + index * LANE_WORDS
         return Block(self.words[first : first + LANE_WORDS])
+
+    def route(self, index: int) -> Route:
+        """The words of route number `index`."""
+        first, room = ROUTES_AT + index * ROUTE_WORDS, index * LONGEST_NAME
+        return Route(self.words[first : first + ROUTE_WORDS], self.names[room : room + LONGEST_NAME])

@@ -108,6 +108,15 @@ def test_application_client_and_log_call_a_request_by_one_name(server: Server, b
     assert server.wait_for("access", after=mark, target="/echo?named")["request_id"] == request_id
 
 
+def test_a_trace_reaches_the_application_and_the_log(server: Server) -> None:
+    mark, trace = server.mark(), "4bf92f3577b34da6a3ce929d0e0e4736"
+    with Wire(server) as wire:
+        answer = wire.get("/echo?traced", traceparent=f"00-{trace}-00f067aa0ba902b7-01", tracestate="a=1,b=2")
+    said = json.loads(answer.body)
+    assert (said["HTTP_TRACEPARENT"], said["HTTP_TRACESTATE"]) == (f"00-{trace}-00f067aa0ba902b7-01", "a=1,b=2")
+    assert server.wait_for("access", after=mark, target="/echo?traced")["trace"] == trace
+
+
 def test_a_refused_request_has_a_name_too(server: Server) -> None:
     with Wire(server) as wire:
         answer = wire.send(b"GET / HTTP/1.1\r\nHost: a b\r\n\r\n").answer()

@@ -6,7 +6,7 @@ import subprocess
 from pathlib import Path
 
 PLACES = os.pathsep.join([os.environ.get("PATH", os.defpath), "/usr/sbin", "/sbin", "/usr/local/sbin"])
-PACKAGES = {"apache2": "apache2", "systemd-analyze": "systemd"}  # others are called what their package is
+PACKAGES = {"apache2": "apache2", "promtool": "prometheus", "systemd-analyze": "systemd"}  # others are called what their package is
 
 
 def program(name: str) -> str:

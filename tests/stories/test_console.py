@@ -18,6 +18,9 @@ MOST_MEMORY = 150 << 20  # bytes
 WAIT = 30.0  # seconds for it to start, on a busy machine
 SETTINGS = "/api/v1/instances/default/settings"
 CODE = """
+from wsgiref.validate import validator
+
+@validator
 def app(environ, start_response):
     start_response("200 OK", [("Content-Type", "text/plain"), ("Content-Length", "2")])
     return [b"ok"]

@@ -54,6 +54,7 @@ STATUS: dict[str, Any] = {
     "workers": [
         {
             "name": "http.1",
+            "pool": "http",
             "pid": 4250,
             "generation": 3,
             "state": "busy",
@@ -65,6 +66,7 @@ STATUS: dict[str, Any] = {
         },
         {
             "name": "http.2",
+            "pool": "http",
             "pid": 4251,
             "generation": 3,
             "state": "idle",
@@ -254,7 +256,7 @@ def test_status_is_one_readable_screen(asked: list[tuple[Path, dict[str, object]
         f"  Prefork {__version__}, pid 4242",
         "  http://127.0.0.1:8069",
         "",
-        "Workers    2 of 2 ready",
+        "Workers    2 of 2 ready, 1 busy",
         "Queue      3 of 1,024 places taken, the oldest for 0.2 s",
         "Waited     p50 0.1 ms    p95 12.3 ms   p99 1.5 s",
         "Served in  p50 100 ms    p95 250 ms    p99 1 min 15 s",
@@ -294,18 +296,27 @@ def test_status_of_websockets(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_status_of_workers_for_jobs(monkeypatch: pytest.MonkeyPatch) -> None:
-    at_work = {"name": "cron.1", "state": "busy", "busy_for": 75.0, "job": "mail.send"}
-    waiting = {"name": "cron.2", "state": "offline", "busy_for": None}
+    at_work = {"name": "cron.1", "pool": "cron", "state": "busy", "busy_for": 75.0, "job": "mail.send"}
+    waiting = {"name": "cron.2", "pool": "cron", "state": "offline", "busy_for": None}
     worker = STATUS["workers"][0]
     answering(monkeypatch, STATUS | {"cron": {"wanted": 3, "ready": 2}, "workers": [worker, worker | at_work, worker | waiting]})
     lines = [line.rstrip() for line in run("status").stdout.splitlines()]
-    assert lines[4:6] == ["Workers    2 of 2 ready", "For jobs   2 of 3 ready"]
+    assert lines[4:6] == ["Workers    2 of 2 ready, 1 busy", "For jobs   2 of 3 ready"]
     assert lines[-4:] == [
         "WORKER  STATE     PID  GEN  REQUESTS  MEMORY  AGE    BUSY FOR  JOB",
         "http.1  busy     4250    3    12,345  75 MiB  2 h       1.3 s",
         "cron.1  busy     4250    3    12,345  75 MiB  2 h  1 min 15 s  mail.send",
         "cron.2  offline  4250    3    12,345  75 MiB  2 h",
     ]
+
+
+def test_status_of_many_workers_is_still_a_screen(monkeypatch: pytest.MonkeyPatch) -> None:
+    busy, idle = STATUS["workers"]
+    idles = [idle | {"name": f"http.{number}", "memory": number << 20} for number in range(2, 64)]
+    answering(monkeypatch, STATUS | {"workers": [busy, *idles]})
+    lines = [line.rstrip() for line in run("status").stdout.splitlines()]
+    assert lines[-2].startswith("http.1  busy")
+    assert lines[-1] == "and 62 idle, the largest has 63 MiB"
 
 
 def test_status_as_json(asked: list[tuple[Path, dict[str, object]]]) -> None:

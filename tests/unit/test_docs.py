@@ -20,6 +20,7 @@ from prefork.config.layers import gather
 from prefork.http.pages import WORDS
 from prefork.master import front, loop, serve
 from prefork.master.signals import HEARD
+from prefork.metrics import FAMILIES
 
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
@@ -188,6 +189,12 @@ def test_every_health_page_is_documented() -> None:
     }
     named = {spans(row[0])[0] for row in rows(heading(DOCS / "operate.md", "Health"))}
     assert named == pages - {"/_prefork/"}
+
+
+def test_every_metric_is_documented_as_it_is() -> None:
+    table = rows(heading(DOCS / "metrics.md", "What there is"))
+    told = [(spans(row[0])[0], row[1], row[3]) for row in table]
+    assert told == [(family.name, family.kind, family.help) for family in FAMILIES]
 
 
 # Errors.

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from prefork.histogram import EDGES, bucket, percentiles
+from prefork.histogram import EDGES, below, bucket, percentiles
 from prefork.scoreboard import BUCKETS
 
 durations = st.floats(0, 1500)
@@ -57,3 +57,11 @@ def test_percentiles_of_nothing() -> None:
 def test_what_was_counted_before_can_be_left_out(before: list[float], after: list[float]) -> None:
     shares = [0.5, 0.95, 0.99]
     assert percentiles(counted(before + after), shares, before=counted(before)) == percentiles(counted(after), shares)
+
+
+def test_marks_for_those_who_count_on() -> None:
+    counts = counted([10e-6, 99e-6, 100e-6, 0.0002, 0.0399, 3000.0])
+    found = below(counts, 2)
+    assert found[:3] == [(0.0001, 2), (0.0004, 4), (0.0016, 4)]
+    assert found[-1][1] == 5, "what lasts longer is below none"
+    assert dict(below(counts, 1))[0.0002] == 3

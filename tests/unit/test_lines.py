@@ -186,6 +186,12 @@ def test_a_target_forges_nothing(odd: str, access: str) -> None:
         assert re.search(r'" 200 1234 wait=1\.1ms service=250\.0ms cpu=4\.9ms http\.1 k7mqtw-12$', said)
 
 
+def test_a_trace_stands_behind_the_id_of_the_request() -> None:
+    traced = replace(ACCESS, trace="4bf92f3577b34da6a3ce929d0e0e4736", tag="shop order")
+    assert line(traced).endswith(" k7mqtw-12 trace=4bf92f3577b34da6a3ce929d0e0e4736 [shop order]")
+    assert json.loads(line(traced, access="json"))["trace"] == traced.trace
+
+
 @pytest.mark.parametrize("odd", ODD, ids=ascii)
 @pytest.mark.parametrize("field", ["target", "referer", "user_agent"])
 @pytest.mark.parametrize("access", ["odoo", "combined"])

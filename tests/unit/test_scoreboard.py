@@ -23,6 +23,7 @@ from prefork.scoreboard import (
     NOTHING,
     RECEIVED,
     REQUEST,
+    ROUTES,
     SERVICES,
     SINCE,
     SIZE,
@@ -146,4 +147,4 @@ def test_what_does_not_fit_is_a_fault(scoreboard: Scoreboard, value: int) -> Non
     with pytest.raises(ValueError):
         scoreboard.slot(0)[REQUEST] = value
     with pytest.raises(IndexError):
-        scoreboard.lane(LANES)[NAME] = 0
+        scoreboard.route(ROUTES)[NAME] = 0

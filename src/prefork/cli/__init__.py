@@ -9,7 +9,7 @@ from __future__ import annotations
 import click
 
 from prefork import __version__
-from prefork.cli import application, around, console, incidents, jobs, running, sizing, usage
+from prefork.cli import application, around, console, incidents, jobs, monitors, running, sizing, top, usage
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
@@ -18,6 +18,6 @@ def main() -> None:
     """Serve Python web applications with supervised worker processes that lose no request when one dies."""
 
 
-for room in (application, running, usage, incidents, jobs, sizing, around, console):
+for room in (application, running, top, monitors, usage, incidents, jobs, sizing, around, console):
     for verb in room.VERBS:
         main.add_command(verb)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from fastapi import FastAPI
 
 from prefork import __version__
-from prefork.console import api, login, problems
+from prefork.console import api, login, problems, relay, scrape
 from prefork.console.desk import Desk
 from prefork.console.gate import Gate
 from prefork.instances import changes
@@ -32,7 +32,9 @@ def create(db: Database) -> FastAPI:
     )
     app.state.desk = desk
     problems.install(app)
+    relay.install(app)
     app.include_router(login.router)
+    app.include_router(scrape.router)
     app.include_router(api.router, prefix=API)
     app.add_middleware(Gate, desk=desk)
     return app

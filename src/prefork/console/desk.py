@@ -9,6 +9,7 @@ from fastapi import Depends, Request
 
 from prefork.console.pace import Backoff, Pace
 from prefork.console.problems import ProblemError
+from prefork.console.relay import Elsewhere
 from prefork.instances import registry
 from prefork.instances.local import Local
 from prefork.instances.monitor import Monitor
@@ -39,10 +40,12 @@ class Desk:
         return found
 
     def server(self, instance: str) -> Local:
-        """The server of an instance on this machine. Raises ProblemError."""
+        """The server of an instance on this machine. Raises ProblemError, Elsewhere."""
         found = self.instance(instance)
         if found.directory is None:
-            raise ProblemError(501, f"{instance} is on another machine; ask the console there, at {found.url}")
+            remote = registry.way_to(self.db, instance)
+            assert remote
+            raise Elsewhere(instance, remote)
         return Local(found.directory)
 
 

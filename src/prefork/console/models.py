@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Generic, Literal, TypeVar
+from typing import Annotated, Any, Generic, Literal, Self, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, JsonValue, StringConstraints
+from pydantic import BaseModel, ConfigDict, Field, JsonValue, StringConstraints, model_validator
 
 Item = TypeVar("Item")
 Role = Literal["viewer", "operator", "administrator"]
@@ -78,13 +78,29 @@ class Instance(Model):
 
 
 class NewInstance(Model):
-    """A server on this machine that the console shall know."""
+    """A server that the console shall know: here by its `data_dir`, elsewhere by `url` and `token` of the console there."""
 
-    model_config = ConfigDict(json_schema_extra={"examples": [{"id": "shop-2", "name": "shop", "data_dir": "/var/lib/shop"}]})
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {"id": "shop-2", "name": "shop", "data_dir": "/var/lib/shop"},
+                {"id": "shop-3", "name": "shop", "url": "https://web2.example:8071", "token": "prefork_…"},
+            ]
+        }
+    )
 
     id: Id
     name: Name
-    data_dir: Annotated[str, StringConstraints(max_length=4096, pattern=r"^/[^\x00-\x1f\x7f-\x9f]*$")]
+    data_dir: Annotated[str, StringConstraints(max_length=4096, pattern=r"^/[^\x00-\x1f\x7f-\x9f]*$")] | None = None
+    url: Annotated[str, StringConstraints(max_length=300)] | None = None
+    token: Annotated[str, StringConstraints(max_length=200, pattern=r"^[\x21-\x7e]+$")] | None = None
+
+    @model_validator(mode="after")
+    def one_way(self) -> Self:
+        """There is one way to it."""
+        if (self.data_dir is None) == (self.url is None) or (self.url is None) != (self.token is None):
+            raise ValueError("give the data_dir of a server on this machine, or url and token of the console on another")
+        return self
 
 
 class Renaming(Model):
@@ -179,10 +195,11 @@ class Mark(Model):
     text: str
 
 
-class UsageHistory(Model):
-    """A chart: its points, `resolution` seconds apart, and the marks on its axis."""
+class History(Model):
+    """What was measured in a range of time: a point for each multiple of `resolution` seconds of which anything is known."""
 
-    range: str
+    start: float
+    end: float
     resolution: float
     points: list[Point]
     marks: list[Mark]
@@ -223,7 +240,7 @@ class Alert(Model):
 
 
 class WorkerUsage(Model):
-    """How busy the workers are by both measures: by processor time, and by requests in flight where the server knows them."""
+    """How busy the workers are and were, by processor time, and by requests in flight where the server knows them."""
 
     model_config = ConfigDict(
         json_schema_extra={
@@ -236,6 +253,7 @@ class WorkerUsage(Model):
                     "recommendation": "no action needed",
                     "workers": [{"pid": 4711, "cpu": 0.31, "busy": True}],
                     "notes": [],
+                    "history": {"start": 1795240000.0, "end": 1795326400.0, "resolution": 300.0, "points": [], "marks": []},
                 }
             ]
         }
@@ -248,7 +266,7 @@ class WorkerUsage(Model):
     recommendation: str
     workers: list[WorkerShare]
     notes: list[str]
-    history: UsageHistory | None = Field(None, description="What `range` asks for.")
+    history: History
 
 
 class Health(Model):
@@ -272,6 +290,18 @@ class Worker(BaseModel):
     busy_for: float | None
     job: str | None
     memory: int | None
+
+
+class Route(BaseModel):
+    """What a route's requests have come to since the server's start; `share` is of all the time that workers had requests."""
+
+    model_config = ConfigDict(extra="allow")
+
+    method: str
+    path: str
+    requests: int
+    share: float
+    tips: list[str]
 
 
 class Stacks(Model):

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     from prefork.instances.monitor import Monitor
 
+MOST_CONNECTIONS = 512  # at once; further ones get 503
 THREADS = 8  # that answer requests: each may wait for a server
 
 
@@ -79,6 +80,7 @@ def run(db: Database, listener: socket.socket, manner: Manner, journal: Journal,
         ssl_certfile=manner.certificate,
         ssl_keyfile=manner.key or manner.certificate,
         timeout_graceful_shutdown=2,
+        limit_concurrency=MOST_CONNECTIONS,
         h11_max_incomplete_event_size=32 << 10,
     )
 

@@ -6,6 +6,7 @@ import os
 import time
 from typing import TYPE_CHECKING, Any
 
+from prefork.dispatcher.identity import trace_of
 from prefork.events import Access
 from prefork.http.proxies import named
 from prefork.messages import Request
@@ -102,6 +103,7 @@ class Exchange:
             queries=ending.queries if ending else 0,
             sql=ending.sql / 1e9 if ending else 0.0,
             tag=ending.tag if ending else "",
+            trace=trace_of(head.headers),
         )
 
     def described(self, slot: Slot) -> dict[str, Any]:

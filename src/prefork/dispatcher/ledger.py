@@ -15,10 +15,12 @@ from prefork.scoreboard import (
     LANE_WORDS,
     LANES,
     NAME,
+    SERVED,
     SERVICES,
     SHOWN_AT,
     SINCE,
     SPENT,
+    WAITED,
     WAITING,
     WAITS,
     WORKING,
@@ -59,11 +61,15 @@ class Ledger:
 
     def waited(self, lane: int, wait: float) -> None:
         """A request waits no longer: a worker has it, or it has waited too long."""
-        self.words[lane][WAITS + bucket(wait)] += 1
+        words = self.words[lane]
+        words[WAITS + bucket(wait)] += 1
+        words[WAITED] += int(wait * 1e9)
 
     def served(self, lane: int, service: float) -> None:
         """A worker has a request no longer, whether it has answered it or is dead."""
-        self.words[lane][SERVICES + bucket(service)] += 1
+        words = self.words[lane]
+        words[SERVICES + bucket(service)] += 1
+        words[SERVED] += int(service * 1e9)
         self.spent += service
 
     def show(self, lane: int, waiting: int, working: int, oldest: float | None) -> None:

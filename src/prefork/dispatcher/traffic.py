@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from prefork.dispatcher import health
 from prefork.dispatcher.answers import Answers
+from prefork.dispatcher.bills import Bills
 from prefork.dispatcher.estate import Estates
 from prefork.dispatcher.exchange import UNIX
 from prefork.dispatcher.identity import Identity
@@ -74,6 +75,7 @@ class Traffic:
         self.journal = journal
         self.counters = scoreboard.slot(DISPATCHER)
         self.ledger = Ledger(scoreboard)
+        self.bills = Bills(scoreboard)
         self.reader = Reader()
         self.identity = Identity()
         self.queue: Queue[Exchange, Worker] = Queue(options.queue_size, options.queue_timeout)
@@ -145,6 +147,7 @@ class Traffic:
             return
         if self.queue.full(exchange.lane):
             self._say_full(exchange.lane)
+            self.bills.shed(exchange, 0.0)
             self.answers.fail(exchange, 503, "", worker="-")  # the event has said why, once for all of them
             return
         exchange.connection.to(State.QUEUED)
@@ -289,6 +292,7 @@ class Traffic:
             self.loop.tell_master("worn", worker)
         self.free(worker)
         self.ledger.served(exchange.lane, service)
+        self.bills.ended(exchange, worker, ending, service)
         self.answers.account(exchange, ending.status, ending.sent, worker.name, ending)
         exchange.discard()
         exchange.connection.answered(ending.sent, keep=ending.keep, broken=ending.broken)
@@ -338,7 +342,9 @@ class Traffic:
         known: dict[str, Any] = {}
         if exchange is not None:
             exchange.worker = None
-            self.ledger.served(exchange.lane, time.monotonic() - exchange.assigned)
+            service = time.monotonic() - exchange.assigned
+            self.ledger.served(exchange.lane, service)
+            self.bills.lost(exchange, service)
             if worker.condemned is None and worker.starved():  # a limit that the kernel enforces: not to be broken once more
                 worker.condemned = Sentence(503, "the kernel killed the worker for want of memory", secrets.token_hex(4))
             sentence = worker.condemned or Sentence(502, "the worker died", secrets.token_hex(4))
@@ -355,6 +361,7 @@ class Traffic:
         """Look at what has waited too long."""
         for exchange in self.queue.expired(now):
             self.ledger.waited(exchange.lane, now - exchange.arrived)
+            self.bills.shed(exchange, now - exchange.arrived)
             self.answers.fail(exchange, 503, "it waited too long for a worker (queue_timeout)", worker="-")
             exchange.connection.proceed()
         for worker in self.workers.values():

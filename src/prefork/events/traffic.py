@@ -107,7 +107,10 @@ class RequestFailed(Event):
 
 @dataclass(frozen=True, slots=True)
 class Access(Event):
-    """One answered request. `wait`, `service`, `cpu` and `sql` in seconds; `worker` is `-` where the dispatcher answered."""
+    """One answered request. `wait`, `service`, `cpu` and `sql` in seconds; `worker` is `-` where the dispatcher answered.
+
+    `trace` is the id in the request's `traceparent` header.
+    """
 
     client: str
     method: str
@@ -125,9 +128,10 @@ class Access(Event):
     queries: int = 0
     sql: float = 0.0
     tag: str = ""
+    trace: str = ""
     wording = (
         '{client} "{method} {target}" {status} {bytes} wait={wait} service={service} cpu={cpu} {worker} {request_id} '
-        "sql={queries}/{sql} [{tag}]"
+        "sql={queries}/{sql} trace={trace} [{tag}]"
     )
 
 

@@ -7,6 +7,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
+from prefork.instances.remote import Remote, check
 from prefork.instances.users import Declined
 
 if TYPE_CHECKING:
@@ -59,8 +60,7 @@ def keep_own(db: Database, name: str, directory: Path) -> None:
 
 def add_local(db: Database, instance: str, name: str, directory: Path) -> Instance:
     """Know a server on this machine by its data directory. Raises Declined."""
-    if not ID.fullmatch(instance):
-        raise Declined("an id has 1 to 63 lower-case letters, digits and hyphens, and begins and ends with no hyphen")
+    check_id(instance)
     if not directory.is_absolute() or ".." in directory.parts:
         raise Declined(f"{directory} is no absolute path; name the data_dir of the server from / on")
     with db.transaction():
@@ -69,6 +69,30 @@ def add_local(db: Database, instance: str, name: str, directory: Path) -> Instan
         row = (instance, name, str(directory), time.time())
         db.change("INSERT INTO instances (id, name, kind, directory, created_at) VALUES (?, ?, 'local', ?, ?)", *row)
     return Instance(instance, name, "local", directory, None, row[3])
+
+
+def add_remote(db: Database, instance: str, name: str, remote: Remote) -> Instance:
+    """Know a server on another machine by the console there. Raises Declined."""
+    check_id(instance)
+    url = check(remote.url)
+    with db.transaction():
+        if find(db, instance):
+            raise Declined(f"there is an instance {instance} already; choose another id")
+        row = (instance, name, url, remote.token, time.time())
+        db.change("INSERT INTO instances (id, name, kind, url, token, created_at) VALUES (?, ?, 'remote', ?, ?, ?)", *row)
+    return Instance(instance, name, "remote", None, url, row[4])
+
+
+def way_to(db: Database, instance: str) -> Remote | None:
+    """How to reach one that is on another machine."""
+    row = db.row("SELECT url, token FROM instances WHERE id = ? AND kind = 'remote'", instance)
+    return Remote(row["url"], row["token"]) if row else None
+
+
+def check_id(instance: str) -> None:
+    """Raises Declined for what is no id."""
+    if not ID.fullmatch(instance):
+        raise Declined("an id has 1 to 63 lower-case letters, digits and hyphens, and begins and ends with no hyphen")
 
 
 def rename(db: Database, instance: str, name: str) -> None:

@@ -5,7 +5,7 @@ Pure but for the grants that a user has.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -40,6 +40,6 @@ class Visitor:
         """Whether somebody has a role for an instance, or for the console itself."""
         return RANK[self.role_for(instance)] >= RANK[role]
 
-    def may_read_metrics(self) -> bool:
-        """Whether somebody may read /metrics, which is about the console's own instance."""
-        return self.ceiling == METRICS or self.may(VIEWER)
+    def may_read_metrics(self, instance: str) -> bool:
+        """Whether somebody may read an instance's metrics: a token for just that may, as far as who made it may see it."""
+        return replace(self, ceiling=VIEWER if self.ceiling == METRICS else self.ceiling).may(VIEWER, instance)

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from prefork.events import ScaleRefused
 from prefork.master.pools import HTTP, MOST_WORKERS, POOLS
-from prefork.master.status import snapshot
+from prefork.master.routes import routes
+from prefork.master.status import distributions, snapshot, uptime
 from prefork.sizing.plans import beyond
 
 if TYPE_CHECKING:
@@ -29,6 +30,10 @@ def command(master: Master, request: dict[str, Any], answer: Answer) -> None:
     name = request["command"]
     if name == "status":
         answer({"ok": True, **snapshot(master)})
+    elif name == "routes":
+        answer({"ok": True, "uptime": uptime(master), "routes": routes(master.scoreboard)})
+    elif name == "metrics":
+        answer({"ok": True, **snapshot(master), "distributions": distributions(master)})
     elif name == "reload":
         master.reload_code(answer)
     elif name == "scale":
@@ -43,7 +48,8 @@ def command(master: Master, request: dict[str, Any], answer: Answer) -> None:
         master.stop("stop command")
         answer({"ok": True})
     else:
-        answer({"ok": False, "error": f"there is no command {name!r}: use status, reload, scale, retire, stacks, origin or stop"})
+        known = "status, routes, metrics, reload, scale, retire, stacks, origin or stop"
+        answer({"ok": False, "error": f"there is no command {name!r}: use {known}"})
 
 
 def scale(master: Master, name: object, workers: object, answer: Answer) -> None:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from prefork.events import ConsoleDied, ConsoleReady, ConsoleUnavailable
 from prefork.master.backoff import Backoff
 from prefork.master.listeners import CannotListen, console_listener
+from prefork.master.owner import owner_of
 from prefork.master.spawn import kill_group, start_console
 
 if TYPE_CHECKING:
@@ -32,16 +33,28 @@ def open_console(settings: Settings, journal: Journal) -> Listener | None:
     """The console's socket, where there is to be one; the log says what is in the way."""
     if not settings.console:
         return None
+    said = obstacle(settings)
+    if not said:
+        try:
+            return console_listener(settings)
+        except CannotListen as error:
+            said = str(error)
+    journal.emit(ConsoleUnavailable(said))
+    return None
+
+
+def obstacle(settings: Settings) -> str:
+    """Why there can be no console, whatever its port; empty where nothing is in the way."""
+    if owner_of(settings.user, None).user not in {None, os.geteuid()}:
+        return (
+            "it runs as the account of option user, to which data_dir is closed; start the server as that account instead of root "
+            "(User= in its unit), or set console = False"
+        )
     missing = [name for name in LIBRARIES if importlib.util.find_spec(name) is None]
     if missing:
         advice = "install prefork[console], or set console = False"
-        journal.emit(ConsoleUnavailable(f"{', '.join(missing)} cannot be imported by Prefork's Python; {advice}"))
-        return None
-    try:
-        return console_listener(settings)
-    except CannotListen as error:
-        journal.emit(ConsoleUnavailable(str(error)))
-        return None
+        return f"{', '.join(missing)} cannot be imported by Prefork's Python; {advice}"
+    return ""
 
 
 class Console:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from prefork.config.lanes import REST, Lane
-from prefork.histogram import percentiles
-from prefork.scoreboard import ARRIVED, BUCKETS, LANE_WORDS, NAME, SERVICES, SINCE, WAITING, WAITS, WORKING, mark
+from prefork.histogram import below, percentiles
+from prefork.scoreboard import ARRIVED, BUCKETS, LANE_WORDS, NAME, SERVED, SERVICES, SINCE, WAITED, WAITING, WAITS, WORKING, mark
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -28,6 +28,20 @@ def lanes(declared: tuple[Lane, ...], scoreboard: Scoreboard, now: float) -> dic
         "histograms": {"wait": waits, "service": services},
         "lanes": [row(lane, each, now) for lane, each in zip(everything, words, strict=True)],
     }
+
+
+def distributions(declared: tuple[Lane, ...], scoreboard: Scoreboard) -> list[dict[str, Any]]:
+    """How long the requests of each lane waited and were served, in full."""
+    everything = (*(lane.name for lane in declared), REST)
+    words = [figures(scoreboard, number, name) for number, name in enumerate(everything)]
+    return [
+        {
+            "name": name,
+            "wait": distribution(each[WAITS : WAITS + BUCKETS], each[WAITED], 1),
+            "service": distribution(each[SERVICES : SERVICES + BUCKETS], each[SERVED], 1),
+        }
+        for name, each in zip(everything, words, strict=True)
+    ]
 
 
 def figures(scoreboard: Scoreboard, number: int, name: str) -> list[int]:
@@ -62,3 +76,8 @@ def added(histograms: Iterable[list[int]]) -> list[int]:
 def spread(counts: list[int]) -> dict[str, float | None]:
     """The percentiles of a histogram in seconds, None where nothing was counted."""
     return dict(zip(SHARES, percentiles(counts, SHARES.values()), strict=True))
+
+
+def distribution(counts: list[int], nanoseconds: int, octaves: int) -> dict[str, Any]:
+    """A histogram for those who count on: how many were below each mark, all of them, and their sum in seconds."""
+    return {"below": below(counts, octaves), "count": sum(counts), "sum": nanoseconds / 1e9}

@@ -10,8 +10,10 @@ from prefork import __version__
 from prefork.master.crew import is_busy, job_of
 from prefork.master.fleet import State
 from prefork.master.gauges import task_of
+from prefork.master.lanes import distributions as lane_distributions
 from prefork.master.lanes import lanes
 from prefork.master.pools import CRON, HTTP, LIVE
+from prefork.master.routes import distributions as route_distributions
 from prefork.scoreboard import (
     ABANDONED,
     ANSWERED,
@@ -53,7 +55,7 @@ def snapshot(master: Master) -> dict[str, Any]:
         "version": __version__,
         "pid": os.getpid(),
         "state": master.state(),
-        "uptime": round(now - master.started, 3),
+        "uptime": uptime(master),
         "generation": master.generation,
         "app": master.settings.subject,
         "plan": master.settings.plan,
@@ -84,6 +86,16 @@ def snapshot(master: Master) -> dict[str, Any]:
         "fuse": master.fuses.told(),
         "crash_loop": crash_loop(master, now),
     }
+
+
+def uptime(master: Master) -> float:
+    """Seconds since the server's start."""
+    return round(time.monotonic() - master.started, 3)
+
+
+def distributions(master: Master) -> dict[str, Any]:
+    """The histograms of lanes and routes, for monitors."""
+    return {"lanes": lane_distributions(master.settings.lanes, master.scoreboard), "routes": route_distributions(master.scoreboard)}
 
 
 def occupied(counters: Slot) -> dict[str, float]:

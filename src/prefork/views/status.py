@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from rich.console import RenderableType
 
+MANY = 24  # workers: what is left of a screen
 COLOURS = {
     "running": "green",
     "starting": "yellow",
@@ -42,7 +43,7 @@ def screen(status: Mapping[str, Any]) -> Iterator[RenderableType]:
         yield lanes(status["lanes"])
     if status["workers"]:
         yield ""
-        yield workers(status["workers"])
+        yield from crew(status["workers"])
     if status["crash_loop"] is not None:
         yield ""
         yield crash_loop(status["crash_loop"])
@@ -67,7 +68,7 @@ def figures(status: Mapping[str, Any]) -> Table:
     if status["threads"]:
         table.add_row("Threads", ready(status).append(", in one process"))
     else:
-        table.add_row("Workers", ready(status))
+        table.add_row("Workers", ready(status).append(busy(status["workers"])))
     if status["cron"]["wanted"]:
         table.add_row("For jobs", ready(status["cron"]))
     if status["websocket"]["wanted"]:
@@ -99,6 +100,11 @@ def fuse(told: Mapping[str, Any]) -> Text:
 def ready(pool: Mapping[str, Any]) -> Text:
     """How many of the wanted workers are ready."""
     return Text(f"{pool['ready']} of {pool['wanted']} ready", style="yellow" if pool["ready"] < pool["wanted"] else "")
+
+
+def busy(rows: list[Mapping[str, Any]]) -> str:
+    """How many of the HTTP workers have a request, in words."""
+    return f", {sum(row['busy_for'] is not None for row in rows if row['pool'] == 'http')} busy"
 
 
 def requests(dispatcher: Mapping[str, Any]) -> Text:
@@ -140,6 +146,17 @@ def columns(*names: str) -> Table:
     for name in names:
         table.add_column(name, justify="left" if name in {"LANE", "WORKER", "STATE", "JOB"} else "right", no_wrap=True)
     return table
+
+
+def crew(rows: list[Mapping[str, Any]]) -> Iterator[RenderableType]:
+    """A line per worker; where they are many, those that are idle share one."""
+    idle = [row for row in rows if row["state"] == "idle"] if len(rows) > MANY else []
+    if shown := [row for row in rows if row not in idle]:
+        yield workers(shown)
+    if idle:
+        largest = max((row["memory"] or 0 for row in idle), default=0)
+        memory = f", the largest has {mebibytes(largest)}" if largest else ""
+        yield Text(f"and {len(idle)} idle{memory}", style="dim")
 
 
 def workers(rows: list[Mapping[str, Any]]) -> Table:

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from fastapi.testclient import TestClient
+from tests.unit.test_metrics import TOLD
 
 from prefork.console.app import create
 from prefork.console.desk import Desk
@@ -70,6 +71,8 @@ class Stand:
             "status": STATUS,
             "origin": {"file": str(self.file), "flags": self.flags, "cwd": str(self.file.parent), "environ": environ},
             "stacks": {"workers": [{"worker": "http.1", "pid": 4711, "state": "idle", "stacks": "File x"}]},
+            "routes": {"routes": []},
+            "metrics": TOLD,
             "retire": {"worker": "http.1", "pid": 4711},
         }
         return answers[command]
@@ -114,9 +117,10 @@ def desk(client: TestClient) -> Desk:
 
 
 @pytest.fixture
-def client(db: Database, stand: Stand) -> TestClient:
+def client(db: Database, stand: Stand) -> Iterator[TestClient]:
     """A client that nobody knows, and that follows nobody."""
-    return TestClient(create(db), base_url="http://127.0.0.1:8071", follow_redirects=False, raise_server_exceptions=True)
+    with TestClient(create(db), base_url="http://127.0.0.1:8071", follow_redirects=False) as made:  # one loop for all requests
+        yield made
 
 
 def somebody(db: Database, role: str, name: str | None = None, grants: dict[str, str] | None = None) -> int:

@@ -37,6 +37,7 @@ CALLS: list[tuple[str, str, dict[str, Any] | None, set[str]]] = [
     ("GET", ONE + "/workers", None, SEEING),
     ("POST", ONE + "/workers/stacks", None, STEERING),
     ("POST", ONE + "/workers/{pid}/retire", None, STEERING),
+    ("GET", ONE + "/routes", None, SEEING),
     ("GET", ONE + "/incidents", None, SEEING),
     ("GET", ONE + "/incidents/{incident_id}", None, SEEING),
     ("GET", "/alerts", None, ALL),
@@ -130,6 +131,18 @@ def test_a_token_has_no_more_rights_than_its_scope_and_its_owner(client: TestCli
     users.set_role(db, viewer, "administrator")
     users.set_role(db, ruler, "none")
     assert client.get(f"{API}/users", headers=bearing(db, ruler)).status_code == 403
+
+
+def test_metrics_are_for_a_token_of_theirs_and_for_who_may_see_them(
+    client: TestClient, db: Database, people: dict[str, Any]
+) -> None:
+    allowed = {who for who in WHO if client.get("/metrics", headers=people[who]).status_code == 200}
+    assert allowed == {METRICS, *SEEING}
+    assert client.get("/metrics", headers=people[METRICS]).text.startswith("# HELP prefork_")
+    granted = somebody(db, NONE, "granted", {"default": "viewer"})
+    assert client.get("/metrics", headers=bearing(db, granted, "metrics")).status_code == 200
+    stranger = somebody(db, NONE, "stranger")
+    assert client.get("/metrics", headers=bearing(db, stranger, "metrics")).status_code == 403
 
 
 @pytest.mark.parametrize("path", ["/", "/instances/default", "/settings", "/nothing"])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from prefork.dispatcher.identity import NAME, SANE, Identity
+from prefork.dispatcher.identity import NAME, SANE, Identity, trace_of
 
 HOST = (b"host", b"x")
 
@@ -39,3 +39,26 @@ def test_ids_are_short_sane_and_different() -> None:
     made = [identity.of([]) for identity in (one, other) for _ in range(100)] + [one.make()]
     assert len(set(made)) == 201
     assert all(SANE.match(each.encode()) and len(each) <= 12 for each in made)
+
+
+TRACE = b"4bf92f3577b34da6a3ce929d0e0e4736"
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        ([b"00-%b-00f067aa0ba902b7-01" % TRACE], TRACE.decode()),
+        ([b"cc-%b-00f067aa0ba902b7-01-what.comes" % TRACE], TRACE.decode()),
+        ([], ""),
+        ([b"00-%b-00f067aa0ba902b7-01-more" % TRACE], ""),
+        ([b"cc-%b-00f067aa0ba902b7-01more" % TRACE], ""),
+        ([b"ff-%b-00f067aa0ba902b7-01" % TRACE], ""),
+        ([b"00-%b-00f067aa0ba902b7-01" % TRACE.upper()], ""),
+        ([b"00-%b-00f067aa0ba902b7-01" % (b"0" * 32)], ""),
+        ([b"00-%b-%b-01" % (TRACE, b"0" * 16)], ""),
+        ([b'" forged'], ""),
+        ([b"00-%b-00f067aa0ba902b7-01" % TRACE] * 2, ""),
+    ],
+)
+def test_the_trace_that_a_request_belongs_to(given: list[bytes], expected: str) -> None:
+    assert trace_of([HOST, *((b"traceparent", value) for value in given)]) == expected

@@ -11,7 +11,7 @@ from prefork.config.lanes import Lane
 from prefork.dispatcher.ledger import Ledger
 from prefork.master.lanes import lanes
 from prefork.master.status import occupied
-from prefork.scoreboard import DISPATCHER, LANES, SLOTS, Scoreboard
+from prefork.scoreboard import DISPATCHER, LANES, ROUTES_AT, SLOTS, Scoreboard
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -93,7 +93,7 @@ def test_the_last_lane_has_its_words(scoreboard: Scoreboard) -> None:
     ledger = Ledger(scoreboard)
     ledger.arrange([str(number) for number in range(LANES)])
     ledger.served(LANES - 1, 1e9)
-    assert scoreboard.words[-1] == 1
+    assert scoreboard.words[ROUTES_AT - 1] == 1
     assert not any(scoreboard.slot(SLOTS).words), "the dispatcher's own block is untouched"
 
 

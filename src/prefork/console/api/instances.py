@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -11,14 +12,17 @@ from fastapi import APIRouter, Request, Response
 from prefork import usage
 from prefork.console.access import AnyVisitor, AsAdministrator, AsOperator, AsViewer, client_of
 from prefork.console.api.paging import Cursor, InstanceId, Limit
-from prefork.console.desk import AtDesk
+from prefork.console.desk import AtDesk, Desk
 from prefork.console.models import Health, Instance, NewInstance, Page, Reloaded, Renaming
 from prefork.instances import audit, registry
 from prefork.instances.local import RELOAD_LIMIT, Denied, Local, Unreachable
+from prefork.instances.remote import Remote
 from prefork.instances.roles import VIEWER, Visitor
 from prefork.usage.health import read_health
 
 router = APIRouter(tags=["instances"])
+AT_ONCE = 8  # servers that are asked
+MOMENT = 3.0  # seconds for a server on another machine
 
 
 @router.get("/instances")
@@ -26,22 +30,26 @@ def list_instances(desk: AtDesk, visitor: AnyVisitor, limit: Limit = 100, cursor
     """All instances that one may see, with how they are."""
     seen = [each for each in registry.listed(desk.db) if visitor.may(VIEWER, each.id)]
     first = cursor or 0
-    items = [described(each, visitor) for each in seen[first : first + limit]]
+    with ThreadPoolExecutor(AT_ONCE) as pool:  # one that does not answer holds up no other
+        items = list(pool.map(lambda each: described(desk, each, visitor), seen[first : first + limit]))
     return Page(items=items, next=first + limit if len(seen) > first + limit else None)
 
 
 @router.post("/instances", status_code=201)
 def add_instance(request: Request, desk: AtDesk, visitor: AsAdministrator, new: NewInstance) -> Instance:
-    """Know another server on this machine, by its data directory."""
-    made = registry.add_local(desk.db, new.id, new.name, Path(new.data_dir))
-    audit.note(desk.db, visitor.name, client_of(request), "instance added", made.id, data_dir=new.data_dir)
-    return described(made, visitor)
+    """Know another server: on this machine by its data directory, elsewhere by the console there."""
+    if new.data_dir is not None:
+        made = registry.add_local(desk.db, new.id, new.name, Path(new.data_dir))
+    else:
+        made = registry.add_remote(desk.db, new.id, new.name, Remote(new.url or "", new.token or ""))
+    audit.note(desk.db, visitor.name, client_of(request), "instance added", made.id, data_dir=new.data_dir, url=made.url)
+    return described(desk, made, visitor)
 
 
 @router.get("/instances/{instance_id}")
 def get_instance(desk: AtDesk, visitor: AsViewer, instance_id: InstanceId) -> Instance:
     """One instance and how it is."""
-    return described(desk.instance(instance_id), visitor)
+    return described(desk, desk.instance(instance_id), visitor)
 
 
 @router.patch("/instances/{instance_id}")
@@ -50,7 +58,7 @@ def rename_instance(request: Request, desk: AtDesk, visitor: AsAdministrator, in
     desk.instance(instance_id)
     registry.rename(desk.db, instance_id, new.name)
     audit.note(desk.db, visitor.name, client_of(request), "instance renamed", instance_id, name=new.name)
-    return described(desk.instance(instance_id), visitor)
+    return described(desk, desk.instance(instance_id), visitor)
 
 
 @router.delete("/instances/{instance_id}", status_code=204)
@@ -84,26 +92,30 @@ def reload_instance(request: Request, desk: AtDesk, visitor: AsOperator, instanc
     return Reloaded(generation=said["generation"], seconds=said["seconds"], restart_needed=said["restart_needed"])
 
 
-def described(instance: registry.Instance, visitor: Visitor) -> Instance:
+def described(desk: Desk, instance: registry.Instance, visitor: Visitor) -> Instance:
     """An instance with how it is now."""
     known: dict[str, Any] = {"id": instance.id, "name": instance.name, "kind": instance.kind, "role": visitor.role_for(instance.id)}
-    if instance.directory is None:
-        return Instance(**known, state="unknown", error=f"it is on another machine: {instance.url}")
     try:
-        status = Local(instance.directory).status()
-    except (Unreachable, Denied) as error:
-        return Instance(**known, state="unreachable", node=os.uname().nodename, error=str(error))
-    return Instance(
-        **known,
-        state=status["state"],
-        application=status["app"],
-        version=status["version"],
-        plan=status["plan"],
-        node=os.uname().nodename,
-        uptime=status["uptime"],
-        generation=status["generation"],
-        workers={"wanted": status["wanted"], "ready": status["ready"]},
-    )
+        if remote := registry.way_to(desk.db, instance.id):
+            return Instance(**{**remote.described(MOMENT), **known})
+        assert instance.directory
+        return Instance(**known, **figures(Local(instance.directory).status()))
+    except (Unreachable, Denied, ValueError) as error:
+        return Instance(**known, state="unreachable", error=str(error))
+
+
+def figures(status: dict[str, Any]) -> dict[str, Any]:
+    """What an instance is told by, from its server's status."""
+    return {
+        "state": status["state"],
+        "application": status["app"],
+        "version": status["version"],
+        "plan": status["plan"],
+        "node": os.uname().nodename,
+        "uptime": status["uptime"],
+        "generation": status["generation"],
+        "workers": {"wanted": status["wanted"], "ready": status["ready"]},
+    }
 
 
 def complaints(status: dict[str, Any]) -> list[str]:

@@ -1,0 +1,95 @@
+"""What the requests of each route have cost, kept on the scoreboard: time of workers, of processors, of waiting, bytes, memory.
+
+It counts and never decides. What counting itself takes is in docs/usage.md.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from prefork.dispatcher.routes import Routes
+from prefork.histogram import bucket
+from prefork.scoreboard import (
+    CPU,
+    ENDED,
+    ERRORS,
+    GROWTH,
+    QUERIES,
+    RESIDENT_AT,
+    ROUTE_SERVED,
+    ROUTE_SERVICES,
+    ROUTE_WAITED,
+    ROUTE_WAITS,
+    SENT,
+    SQL,
+)
+
+if TYPE_CHECKING:
+    from prefork.dispatcher.exchange import Exchange
+    from prefork.dispatcher.workers import Worker
+    from prefork.messages import Ending
+    from prefork.scoreboard import Scoreboard
+
+WRAP = (1 << 64) - 1
+NOBODY = (0, 0, 0)
+
+
+class Bills:
+    """The words of all routes. Only what an application has answered can be a new route: a scanner's guesses are not."""
+
+    def __init__(self, scoreboard: Scoreboard) -> None:
+        self.routes = Routes(scoreboard)
+        self.words = [block.words for block in self.routes.blocks]
+        # For each slot the worker's pid, the route of its last request, and what it had in memory when that began.
+        self.last: dict[int, tuple[int, int, int]] = {}
+
+    def ended(self, exchange: Exchange, worker: Worker, ending: Ending, service: float) -> None:
+        """A worker has answered a request, after so many seconds."""
+        head, status = exchange.head, ending.status
+        index = self.routes.of(head.method, head.target, learn=status < 400 or status >= 500)
+        self._weigh(index, worker)
+        words = self.words[index]
+        words[CPU] += ending.cpu
+        words[SENT] += ending.sent
+        if ending.queries:
+            words[QUERIES] += ending.queries
+            words[SQL] += ending.sql
+        if status >= 500:
+            words[ERRORS] += 1
+        waited(words, exchange.assigned - exchange.arrived)
+        served(words, service)
+
+    def lost(self, exchange: Exchange, service: float) -> None:
+        """A worker has died with a request, after so many seconds."""
+        words = self.words[self.routes.of(exchange.head.method, exchange.head.target, learn=True)]
+        words[ERRORS] += 1
+        waited(words, exchange.assigned - exchange.arrived)
+        served(words, service)
+
+    def shed(self, exchange: Exchange, wait: float) -> None:
+        """A request was sent away without a worker, after so many seconds."""
+        words = self.words[self.routes.of(exchange.head.method, exchange.head.target, learn=False)]
+        words[ERRORS] += 1
+        waited(words, wait)
+
+    def _weigh(self, index: int, worker: Worker) -> None:
+        """Note what the request before this one has left in its worker's memory: at its end nobody has looked."""
+        resident = worker.slot.words[RESIDENT_AT]
+        pid, before, had = self.last.get(worker.number, NOBODY)
+        if had != resident and pid == worker.pid and resident:
+            words = self.words[before]
+            words[GROWTH] = (words[GROWTH] + resident - had) & WRAP
+        self.last[worker.number] = (worker.pid, index, resident)
+
+
+def waited(words: memoryview, seconds: float) -> None:
+    """A request of this route has come to its end, and had waited so long for its worker."""
+    words[ENDED] += 1
+    words[ROUTE_WAITED] += int(seconds * 1e9)
+    words[ROUTE_WAITS + bucket(seconds)] += 1
+
+
+def served(words: memoryview, seconds: float) -> None:
+    """A worker had it so long."""
+    words[ROUTE_SERVED] += int(seconds * 1e9)
+    words[ROUTE_SERVICES + bucket(seconds)] += 1

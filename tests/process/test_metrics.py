@@ -1,0 +1,127 @@
+"""What monitors read of a real server: every series Prometheus accepts, and routes that add up to what clients have asked for."""
+
+import json
+import math
+import os
+import pty
+import select
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from prometheus_client.parser import text_string_to_metric_families as parsed
+from tests.render.checkers import program
+
+from prefork.testing import Server
+
+from .conftest import Echo
+from .wire import Wire, until
+
+
+def prefork(server: Server, *arguments: str) -> str:
+    done = subprocess.run(
+        [sys.executable, "-m", "prefork", *arguments, "--data-dir", server.data_dir], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def samples(text: str) -> dict[tuple[str, tuple[tuple[str, str], ...]], float]:
+    return {
+        (sample.name, tuple(sorted(sample.labels.items()))): sample.value for family in parsed(text) for sample in family.samples
+    }
+
+
+def test_metrics_and_routes_of_a_server(echo: Echo) -> None:
+    with echo(workers=2, lanes="orders:/orders/*:1") as server:
+        with Wire(server) as wire:
+            for number in range(5):
+                assert wire.get(f"/orders/{number}/echo?page={number}").status == 200
+            assert wire.get("/echo").status == 200
+            assert wire.get("/nothing/here").status == 404
+        until(lambda: server.status()["occupied"]["workers"] == 0, "the dispatcher to say that nobody is at work")
+
+        text = prefork(server, "metrics")
+        judged = subprocess.run([program("promtool"), "check", "metrics"], input=text, capture_output=True, text=True)
+        assert (judged.returncode, judged.stderr) == (0, ""), judged.stdout
+        found = samples(text)
+        route = (("method", "GET"), ("route", "/orders/{id}/echo"))
+        assert found["prefork_route_requests_total", route] == 5
+        assert found["prefork_route_service_seconds_count", route] == 5
+        assert found["prefork_route_service_seconds_bucket", (("le", "+Inf"), *route)] == 5
+        assert found["prefork_lane_arrivals_total", (("lane", "orders"),)] == 5
+        assert found["prefork_wait_seconds_count", (("lane", "default"),)] == 2
+        assert found["prefork_route_requests_total", (("method", ""), ("route", "(other)"))] == 1
+        assert found["prefork_requests_total", ()] == 7
+        assert found["prefork_workers", (("pool", "http"), ("state", "idle"))] == 2
+        of_lanes = [value for (name, _), value in found.items() if name == "prefork_service_seconds_sum"]
+        of_routes = [value for (name, _), value in found.items() if name == "prefork_route_service_seconds_sum"]
+        assert math.isclose(sum(of_lanes), sum(of_routes), rel_tol=1e-6)
+        assert not [labels for _, labels in found if {"pid", "worker"} & dict(labels).keys()], "nothing outlives a worker"
+
+        told: dict[str, Any] = json.loads(prefork(server, "routes", "--json"))
+        assert sorted((each["path"], each["requests"]) for each in told["routes"]) == [
+            ("(other)", 1),
+            ("/echo", 1),
+            ("/orders/{id}/echo", 5),
+        ]
+        assert math.isclose(sum(each["share"] for each in told["routes"]), 1)
+        said = prefork(server, "routes")
+        assert "GET /orders/{id}/echo" in said
+        assert max(map(len, said.splitlines())) <= 120
+
+
+def test_top_says_a_line_of_json_each_time(echo: Echo) -> None:
+    with echo(workers=2) as server, Wire(server) as wire:
+        command = [sys.executable, "-m", "prefork", "top", "--interval", "0.3", "--data-dir", server.data_dir]
+        with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as top:
+            assert top.stdout
+            while not (said := json.loads(top.stdout.readline()))["routes"]:
+                assert (said["state"], said["wanted"]) == ("running", 2)
+                assert wire.get().status == 200
+            assert said["routes"][0]["path"] == "/echo"
+            assert said["requests"] > 0
+            top.send_signal(signal.SIGINT)
+        assert top.returncode == 0
+
+
+def test_top_is_a_screen_that_keys_steer(echo: Echo) -> None:
+    with echo(workers=2) as server, terminal() as (ours, theirs):
+        command = [sys.executable, "-m", "prefork", "top", "--data-dir", server.data_dir]
+        size = {"TERM": "xterm", "COLUMNS": "80", "LINES": "24"}
+        with subprocess.Popen(command, stdin=theirs, stdout=theirs, stderr=theirs, env={**os.environ, **size}) as top:
+            seen = Seen(ours)
+            seen.until(b"q quit  w workers")
+            os.write(ours, b"w")
+            seen.until(b"http.2")
+            os.write(ours, b"p")
+            seen.until(b"go on")
+            os.write(ours, b"q")
+            seen.until(b"\x1b[?1049l")  # the screen that was there before
+        assert top.returncode == 0
+
+
+@contextmanager
+def terminal() -> Iterator[tuple[int, int]]:
+    """Both ends of one."""
+    ends = pty.openpty()
+    yield ends
+    for end in ends:
+        os.close(end)
+
+
+class Seen:
+    """What a terminal has shown."""
+
+    def __init__(self, terminal: int) -> None:
+        self.terminal = terminal
+        self.text = b""
+
+    def until(self, part: bytes) -> None:
+        while part not in self.text:
+            assert select.select([self.terminal], [], [], 30)[0], self.text
+            self.text += os.read(self.terminal, 65536)
+        self.text = self.text.partition(part)[2]
