@@ -107,7 +107,8 @@ def too_many_places(settings: Settings) -> Iterator[str]:
     """The scoreboard has room for so many places, and for as many again during a reload."""
     places = settings.most_workers * (settings.concurrency or 1)
     if places > MOST_PLACES:
-        yield f"{settings.most_workers} workers × {settings.concurrency} = {places} are more than {MOST_PLACES}; lower one of the two"
+        asked = f"{settings.most_workers} workers × {settings.concurrency}"
+        yield f"{asked} = {places} are more than {MOST_PLACES}; lower one of the two"
 
 
 def above_plan(settings: Settings) -> Iterator[str]:

@@ -291,14 +291,6 @@ class Worker(BaseModel):
     memory: int | None
 
 
-class Spread(BaseModel):
-    """Seconds that half of the requests did not exceed, 95 and 99 %; null where there was none."""
-
-    p50: float | None
-    p95: float | None
-    p99: float | None
-
-
 class Route(BaseModel):
     """What the requests of a route have cost since the server's start: seconds, bytes, and its share of all time of workers."""
 
