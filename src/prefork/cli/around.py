@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 def render(topology: str, out: Path | None, file: Path | None, proxy: str | None, show: bool) -> None:
     """Write the configuration of everything around the server.
 
-    TOPOLOGY is single, two-node or enterprise, or a TOML file with nodes and their roles.
+    TOPOLOGY is single, two-node, enterprise or kubernetes, or a TOML file with nodes and their roles.
     """
     if show:
         click.echo(text_of(topology), nl=False)

@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from functools import cache
 from typing import TYPE_CHECKING
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
-
-from prefork.render import tuning
-from prefork.render.nodes import options
+from prefork.render import kubernetes, tuning
+from prefork.render.nodes import options, patience, workload
+from prefork.render.writing import environment, text
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
     from prefork.config import Settings
     from prefork.render.topology import Node, Topology
@@ -89,23 +87,10 @@ FILES = (
 )
 
 
-@cache
-def environment() -> Environment:
-    """Where templates come from. A name that nobody has given is an error, never an empty place in a file."""
-    found = Environment(
-        loader=PackageLoader("prefork.render"),
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-        autoescape=False,  # noqa: S701  these are no web pages; what goes in has been checked by `topology`
-    )
-    found.filters["megabytes"] = lambda count: f"{count >> 20}MB"
-    return found
-
-
 def render(topology: Topology, settings: Settings) -> Rendered:
     """Every file of every node, and what to do with them in `README.md`. `settings` gives ports, limits and times."""
+    if topology.site.kubernetes:
+        return kubernetes.render(topology, settings)
     trees: Rendered = {}
     for node in topology.nodes:
         facts = {
@@ -115,7 +100,7 @@ def render(topology: Topology, settings: Settings) -> Rendered:
             "settings": settings,
             **derived(topology, node, settings),
         }
-        trees[node.name] = {path(file, topology, node): text(file, facts) for file in FILES if file.wanted(topology, node)}
+        trees[node.name] = {path(file, topology, node): text(file.template, facts) for file in FILES if file.wanted(topology, node)}
     first = environment().get_template("README.md")
     trees[""] = {"README.md": first.render(topology=topology, site=topology.site, trees=trees)}
     return trees
@@ -132,23 +117,14 @@ def conf(topology: Topology, node: Node) -> str:
     return node.conf or ("odoo.conf" if topology.site.odoo else "prefork.conf")
 
 
-def text(file: File, facts: dict[str, object]) -> str:
-    """A file as it is written: no line ends in a space, and none is empty twice."""
-    lines = [line.rstrip() for line in environment().get_template(file.template).render(facts).splitlines()]
-    kept = [line for number, line in enumerate(lines) if line or (number and lines[number - 1])]
-    return "\n".join(kept).rstrip("\n") + "\n"
-
-
 def derived(topology: Topology, node: Node, settings: Settings) -> dict[str, object]:
     """What templates need and neither the topology nor the settings say by themselves."""
-    longest = max([settings.limit_time_real, *(seconds for _, seconds in settings.limit_time_real_routes)])
     clients = math.ceil(sum(tuning.processes(each) for each in topology.nodes))
     return {
         "conf": conf(topology, node),
         "options": options(topology, node, settings),
         "workload": list(workload(node)),
-        # A proxy gives up last: the server has answered by then, or has said why it did not.
-        "patience": math.ceil((longest or 3600) + settings.queue_timeout + 10),
+        "patience": patience(settings),
         "trusted": [each.address for each in topology.having("edge")],
         "clients": clients,
         "postgres": tuning.postgres(node.cpus, node.memory, pooled=bool(topology.having("pooler"))),
@@ -163,9 +139,3 @@ def exporter(topology: Topology, node: Node) -> str:
     """Where Prometheus asks a node; only there where both are one machine."""
     host = node.address if topology.having("monitor") != (node,) else "127.0.0.1"
     return f"{f'[{host}]' if ':' in host else host}:{METRICS_PORT}"
-
-
-def workload(node: Node) -> Iterator[str]:
-    """What a node's Prefork does, in words."""
-    words = {"app": "requests of users", "cron": "scheduled jobs", "websocket": "live connections"}
-    yield from (words[each] for each in words if each in node.roles)

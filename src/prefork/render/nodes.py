@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
 from prefork.render import tuning
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from prefork.config import Settings
     from prefork.render.topology import Node, Topology
+
+
+PRIVATE = ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "127.0.0.0/8")
 
 
 def options(topology: Topology, node: Node, settings: Settings) -> dict[str, dict[str, str]]:
@@ -37,6 +43,8 @@ def roles(node: Node) -> dict[str, str]:
 
 def reached(topology: Topology, node: Node, settings: Settings) -> dict[str, str]:
     """Its addresses. Where the proxy is on the same machine nobody else reaches it."""
+    if topology.site.kubernetes:
+        return inside(node, settings)
     edges = topology.having("edge")
     alone = {"edge"} <= set(node.roles) and len(edges) == 1
     found = {
@@ -47,6 +55,21 @@ def reached(topology: Topology, node: Node, settings: Settings) -> dict[str, str
     if "websocket" in node.roles:
         found["gevent_port" if topology.site.version >= 16 else "longpolling_port"] = str(settings.websocket_port)
     return found
+
+
+def inside(node: Node, settings: Settings) -> dict[str, str]:
+    """The same of a container: balancers and probes come from the cluster's own networks."""
+    found = {
+        "http_interface": "0.0.0.0",  # noqa: S104  a container has one network, and who may reach it is the cluster's affair
+        "http_port": str(settings.http_port),
+        "trusted_proxies": ", ".join(PRIVATE),
+    }
+    if "websocket" in node.roles:
+        found["websocket_port"] = str(settings.websocket_port)
+    each = node.memory // (tuning.processes(node) or 1)
+    found |= {"limit_memory_soft": str(each * 7 // 10), "limit_memory_hard": str(each * 9 // 10)}
+    # Balancers hear of a container's end while it ends. What a console keeps would end with its container.
+    return found | {"drain_delay": "5", "log_format": "json", "console": "False"}
 
 
 def places(topology: Topology, node: Node) -> dict[str, str]:
@@ -68,3 +91,15 @@ def places(topology: Topology, node: Node) -> dict[str, str]:
     if site.addons:
         found["addons_path"] = ",".join(site.addons)
     return found
+
+
+def patience(settings: Settings) -> int:
+    """Seconds that a proxy waits for an answer. It gives up last: the server has answered by then, or has said why it did not."""
+    longest = max([settings.limit_time_real, *(seconds for _, seconds in settings.limit_time_real_routes)])
+    return math.ceil((longest or 3600) + settings.queue_timeout + 10)
+
+
+def workload(node: Node) -> Iterator[str]:
+    """What a node's Prefork does, in words."""
+    words = {"app": "requests of users", "cron": "scheduled jobs", "websocket": "live connections"}
+    yield from (words[each] for each in words if each in node.roles)

@@ -15,20 +15,23 @@ from prefork.config.quantities import size
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-SHIPPED = ("single", "two-node", "enterprise")
+SHIPPED = ("single", "two-node", "enterprise", "kubernetes")
 ROLES = ("edge", "app", "cron", "websocket", "pooler", "database", "consensus", "monitor")
 SERVERS = frozenset({"app", "cron", "websocket"})  # the roles that a Prefork fulfils
 PROXIES = ("nginx", "haproxy", "apache")
+PLATFORMS = ("machines", "kubernetes")
 POOLING = ("session", "transaction")
 SHARED = ("edge", "pooler")  # the roles whose nodes can share an address
 NAME = re.compile(r"[a-z][a-z0-9-]{0,30}")
 ADDRESS = re.compile(r"[0-9A-Za-z.:-]+")
 DOMAIN = re.compile(r"(?:[A-Za-z0-9-]{1,63}\.)*[A-Za-z0-9-]{1,63}")
+IMAGE = re.compile(r"[a-z0-9][a-zA-Z0-9._/:@-]*")
 PATH = re.compile(r"/[^\s\"';{}]*")
 PATHS = ("tree", "python", "prefork", "data_dir", "filestore", "certificate", "certificate_key")
 ALLOWED = {
     NAME: "small letters, digits and hyphens may be in it, after a letter",
     DOMAIN: "it is a host name such as www.example.com",
+    IMAGE: "it is an image such as registry.example.com/shop:1.0",
     PATH: "it is an absolute path without spaces and quotes",
 }
 
@@ -46,6 +49,8 @@ class Site:
     """What is the same for all nodes. `odoo` is the version of Odoo, such as 18.0; empty for another application."""
 
     name: str = "site"
+    platform: str = "machines"
+    image: str = "registry.example.com/site:1.0"  # of containers
     domain: str = "www.example.com"
     odoo: str = ""
     app: str = "mysite.wsgi:application"
@@ -74,6 +79,11 @@ class Site:
         return int(self.odoo.partition(".")[0] or 0)
 
     @property
+    def kubernetes(self) -> bool:
+        """Whether nodes are no machines but Deployments."""
+        return self.platform == "kubernetes"
+
+    @property
     def live_paths(self) -> tuple[str, ...]:
         """The routes of long-lived connections, which differ between the versions of Odoo."""
         if not self.odoo:
@@ -88,7 +98,7 @@ class Site:
 
 @dataclass(frozen=True, kw_only=True)
 class Node:
-    """A machine. `options` are those of its Prefork, as the file has them; `conf` is that file's name."""
+    """A machine, or a Deployment. `options` are those of its Prefork, as the file has them; `conf` is that file's name."""
 
     name: str
     address: str
@@ -96,6 +106,7 @@ class Node:
     cpus: int = 4
     memory: int = 8 << 30  # bytes
     proxy: str = "nginx"
+    replicas: int = 2  # of a Deployment
     conf: str = ""
     options: Mapping[str, str] = field(default_factory=dict)
 
@@ -210,12 +221,15 @@ def contradictions(topology: Topology) -> Iterator[str]:
     yield from site_contradictions(topology.site)
     for node in topology.nodes:
         yield from node_contradictions(node)
-    for role in ("edge", "app"):
+    for role in ("app",) if topology.site.kubernetes else ("edge", "app"):
         if not topology.having(role):
             yield f"nodes: no node has the role {role}"
     for role in topology.shared:
         if role not in SHARED or not topology.having(role):
             yield f"shared.{role}: only {' and '.join(SHARED)} can share an address, where nodes have that role"
+    for node in topology.nodes if topology.site.kubernetes else ():
+        if others := [role for role in node.roles if role not in SERVERS]:
+            yield f"nodes.{node.name}.roles: on Kubernetes there are {', '.join(sorted(SERVERS))}, not {', '.join(others)}"
     if topology.replicated and not topology.having("consensus"):
         yield "nodes: several databases need etcd to agree on the primary; give three nodes the role consensus"
     if topology.replicated and not topology.having("pooler"):
@@ -224,7 +238,7 @@ def contradictions(topology: Topology) -> Iterator[str]:
 
 def site_contradictions(site: Site) -> Iterator[str]:
     """What is wrong with what all nodes have in common. Whatever ends up in a file between its own signs is checked here."""
-    for pattern, keys in ((NAME, ("name", "user", "database")), (DOMAIN, ("domain",)), (PATH, PATHS)):
+    for pattern, keys in ((NAME, ("name", "user", "database")), (DOMAIN, ("domain",)), (IMAGE, ("image",)), (PATH, PATHS)):
         for key in keys:
             if not pattern.fullmatch(getattr(site, key)):
                 yield f'site.{key}: "{getattr(site, key)}" cannot be used; {ALLOWED[pattern]}'
@@ -235,6 +249,8 @@ def site_contradictions(site: Site) -> Iterator[str]:
         yield f'site.login_path: "{site.login_path}" cannot be used; {ALLOWED[PATH]}'
     if site.odoo and not re.fullmatch(r"\d{2}\.\d", site.odoo):
         yield f'site.odoo: "{site.odoo}" is no version of Odoo; write one such as 18.0'
+    if site.platform not in PLATFORMS:
+        yield f'site.platform: "{site.platform}" is none of {", ".join(PLATFORMS)}'
     if site.pooling not in POOLING:
         yield f'site.pooling: "{site.pooling}" is none of {", ".join(POOLING)}'
 
@@ -246,6 +262,8 @@ def node_contradictions(node: Node) -> Iterator[str]:
         yield f"{where}: a name has small letters, digits and hyphens"
     if not ADDRESS.fullmatch(node.address):
         yield f'{where}.address: "{node.address}" is no address'
+    if node.replicas < 1:
+        yield f"{where}.replicas: there is at least 1, not {node.replicas}"
     if not node.roles:
         yield f"{where}.roles: it has none; known are {', '.join(ROLES)}"
     for role in node.roles:
