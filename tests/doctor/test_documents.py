@@ -198,6 +198,13 @@ def test_odoos_own_nginx_has_no_alarm_beside_its_own_file(version: int | None, t
     assert alarms(proxy=proxied(tmp_path / "nginx.conf", ODOOS), conf=read(tmp_path / "odoo.conf", text), version=version) == []
 
 
+def test_an_application_without_live_connections_needs_no_route_for_them(tmp_path: Path) -> None:
+    (tmp_path / "prefork.conf").write_text("[options]\napp = shop:app\nproxy_mode = True\nkeepalive_timeout = 75\n")
+    file = conf.read(tmp_path / "prefork.conf", own=False)
+    proxy = proxied(tmp_path / "nginx.conf", ODOOS.replace("location /websocket", "location /elsewhere"))
+    assert alarms(proxy=proxy, conf=file) == []
+
+
 def test_the_same_files_are_not_for_every_machine(tmp_path: Path) -> None:
     file = read(tmp_path / "odoo.conf", FILES["multi-processing on 4 cores and 8 GB"])
     small = examine(Evidence(conf=file, machine=SERVER.__class__(1, 2 * GIB, GIB, disk="ssd", loop=9.0)))

@@ -231,8 +231,8 @@ class TestSite:
         with bed.files.restored():
             bed.files.replace(bed.files.site, cut.old, cut.new)
             bed.nginx.reload()
-            settled(seen, "live-connects", "fail")  # a worker of nginx that leaves still takes some connections
-            assert "proxy_set_header Upgrade $http_upgrade;" in found(seen(), "live-connects", "fail")
+            harmed = settled(seen, "live-connects", "fail")  # a worker of nginx that leaves still takes some connections
+            assert "proxy_set_header Upgrade $http_upgrade;" in found(harmed, "live-connects", "fail")
         bed.nginx.reload()
         settled(seen, "live-connects", "pass")
 
@@ -279,8 +279,7 @@ class TestDatabase:
         self, check: str, harm: str, level: str, bed: Bed, seen: Callable[[], Verdicts]
     ) -> None:
         bed.sql(harm)
-        settled(seen, check, level)
-        bed.sql(found(seen(), check, level).replace("ALTER SYSTEM SET shared", "-- "))
+        bed.sql(found(settled(seen, check, level), check, level).replace("ALTER SYSTEM SET shared", "-- "))
         settled(seen, check, "pass")
 
     @fault("no archive of the log", "log-archived")
@@ -319,10 +318,8 @@ class TestDatabase:
         bed.sql("CREATE TABLE big AS SELECT i AS id, repeat('x', 200) AS x FROM generate_series(1, 300000) i; ANALYZE big")
         assert seen()["no-bloat"]["verdict"] == "pass"
         bed.sql("DELETE FROM big WHERE id % 20 <> 0")
-        settled(seen, "autovacuum-keeps-up", "warn")
-        bed.sql(found(seen(), "autovacuum-keeps-up", "warn"))
-        settled(seen, "autovacuum-keeps-up", "pass")
-        bed.sql(found(seen(), "no-bloat", "warn"))
+        bed.sql(found(settled(seen, "autovacuum-keeps-up", "warn"), "autovacuum-keeps-up", "warn"))
+        bed.sql(found(settled(seen, "autovacuum-keeps-up", "pass"), "no-bloat", "warn"))
         assert seen()["no-bloat"]["verdict"] == "pass"
         bed.sql("DROP TABLE big")
 
@@ -378,6 +375,14 @@ class TestDatabase:
         assert (said["transaction"]["verdict"], said["transaction"]["fix"]) == ("fail", "pool_mode = session")
         assert (said["session"]["verdict"], said["session"]["seen"]) == ("pass", "a pooler lends connections for a session")
 
+    def test_an_account_without_rights_gives_no_false_alarm(self, bed: Bed, tmp_path: Path) -> None:
+        bed.sql("CREATE ROLE plain LOGIN")
+        with follower(bed.postgres, tmp_path):
+            seen = verdicts(Asked(dsn=bed.dsn.replace("postgres@", "plain@")))
+        bed.sql("DROP ROLE plain")
+        assert alarms(seen) == {}
+        assert "backup-recent" not in seen
+
     @fault("a database that does not answer", "database-answers")
     def test_a_database_that_does_not_answer_keeps_its_password(self) -> None:
         seen = verdicts(Asked(dsn="postgresql://odoo:very-secret@127.0.0.1:1/shop"))
@@ -385,9 +390,16 @@ class TestDatabase:
         assert "very-secret" not in str(seen)
 
 
-def settled(seen: Callable[[], Verdicts], check: str, level: str) -> None:
-    """Wait until the database's own figures, and its reading of its files, are those that are expected."""
-    until(lambda: seen()[check]["verdict"] == level, f"{check} to {level}")
+def settled(seen: Callable[[], Verdicts], check: str, level: str) -> Verdicts:
+    """Wait until the database's own figures, and its reading of its files, are those that are expected; gives what was said then."""
+    said: list[Verdicts] = []
+
+    def told() -> bool:
+        said.append(seen())
+        return said[-1][check]["verdict"] == level
+
+    until(told, f"{check} to {level}")
+    return said[-1]
 
 
 @contextmanager

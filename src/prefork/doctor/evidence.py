@@ -186,7 +186,8 @@ class Database:
     """A PostgreSQL, as read in transactions that change nothing. None stands for what this account may not see.
 
     `pooled` is how a pooler between us lends its connections: `""` where there is none, else `session` or `transaction`.
-    `backup` is the age of the last base backup in seconds; `archived` tells whether the last attempt to archive has succeeded.
+    `backup` is the age of the last base backup in seconds, and `rights` whether that may be seen; `archived` tells whether the
+    last attempt to archive has succeeded.
     """
 
     settings: Mapping[str, str]
@@ -203,6 +204,7 @@ class Database:
     standby_of: float | None = None
     archived: bool | None = None
     backup: float | None = None
+    rights: bool = True
     statements: bool = False
     two_ways: bool = False
     age: int = 0

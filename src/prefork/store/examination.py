@@ -36,7 +36,8 @@ class Examination:
 
     def rows(self, name: str, values: Mapping[str, Any] | None = None) -> list[dict[str, Any]] | None:
         """What a statement gives, each row by the names of its columns. Raises Unavailable when the connection is lost."""
-        refusals = (driver().errors.InsufficientPrivilege, driver().errors.QueryCanceled, driver().errors.UndefinedFunction)
+        errors = driver().errors
+        refusals = (errors.ProgrammingError, errors.QueryCanceled, errors.LockNotAvailable)
         with translated():
             try:
                 with self.connection.transaction():

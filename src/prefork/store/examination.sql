@@ -50,7 +50,7 @@ SELECT t.oid::regclass::text AS name, quote_ident(a.attname) AS field, s.seq_sca
 -- standbys: Who follows the log of changes, and how many bytes behind.
 SELECT coalesce(nullif(application_name, ''), client_addr::text, '') AS name,
        pg_wal_lsn_diff(pg_current_wal_lsn(), coalesce(replay_lsn, flush_lsn, write_lsn, sent_lsn))::bigint AS behind
-  FROM pg_stat_replication WHERE NOT pg_is_in_recovery()
+  FROM pg_stat_replication WHERE NOT pg_is_in_recovery() AND coalesce(replay_lsn, flush_lsn, write_lsn, sent_lsn) IS NOT NULL
 
 -- slots: What is kept for followers that are not there.
 SELECT slot_name AS name, coalesce(pg_wal_lsn_diff(pg_current_wal_lsn(), restart_lsn), 0)::bigint AS behind
