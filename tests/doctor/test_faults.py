@@ -13,11 +13,13 @@ from pathlib import Path
 
 import psycopg
 import pytest
+from click.testing import CliRunner
 from tests.applications.postgres import Postgres
 from tests.process.wire import until
 from tests.proxies.nginx import Nginx, Way
 from tests.store.bouncer import bouncer
 
+from prefork import cli
 from prefork.doctor import Asked
 from prefork.doctor.checks import CHECKS, upkeep
 from prefork.doctor.probes import machine, server
@@ -375,6 +377,27 @@ class TestDatabase:
         assert (said["transaction"]["verdict"], said["transaction"]["fix"]) == ("fail", "pool_mode = session")
         assert (said["session"]["verdict"], said["session"]["seen"]) == ("pass", "a pooler lends connections for a session")
 
+    def test_a_maintenance_window(self, bed: Bed) -> None:
+        def db(*words: str) -> str:
+            said = CliRunner().invoke(cli.main, ["db", *words, "--dsn", bed.dsn])
+            assert said.exit_code == 0, said.output
+            return said.stdout
+
+        bed.sql("CREATE TABLE customer (id int PRIMARY KEY); INSERT INTO customer SELECT generate_series(1, 100)")
+        bed.sql("CREATE TABLE mail (id int, customer_id int REFERENCES customer)")
+        bed.sql("INSERT INTO mail SELECT i, i % 100 + 1 FROM generate_series(1, 40000) i; ANALYZE mail")
+        bed.sql("SELECT count(*) FROM mail WHERE customer_id = 7; DELETE FROM mail WHERE id % 3 = 0")
+        until(lambda: "VACUUM (ANALYZE) mail;    -- 13333 dead rows" in db("vacuum"), "the dead rows to be counted")
+        assert "VACUUM (ANALYZE) mail;" in db("vacuum", "--run").splitlines()
+        assert "mail" not in db("vacuum")
+        (proposed,) = (line for line in db("indexes").splitlines() if " mail " in line)
+        assert proposed.startswith("CREATE INDEX CONCURRENTLY ON mail (customer_id);    -- a foreign key of ")
+        assert "; statements with it: " in proposed
+        assert "CREATE INDEX CONCURRENTLY ON mail (customer_id);" in db("indexes", "--run").splitlines()
+        assert "mail" not in db("indexes")
+        assert db("archive") == "-- nothing to do\n"
+        bed.sql("DROP TABLE mail; DROP TABLE customer")
+
     def test_an_account_without_rights_gives_no_false_alarm(self, bed: Bed, tmp_path: Path) -> None:
         bed.sql("CREATE ROLE plain LOGIN")
         with follower(bed.postgres, tmp_path):
@@ -391,7 +414,7 @@ class TestDatabase:
 
 
 def settled(seen: Callable[[], Verdicts], check: str, level: str) -> Verdicts:
-    """Wait until the database's own figures, and its reading of its files, are those that are expected; gives what was said then."""
+    """Wait until the database's own figures, and its reading of its files, are as expected; gives what was said then."""
     said: list[Verdicts] = []
 
     def told() -> bool:

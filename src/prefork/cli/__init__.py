@@ -9,7 +9,7 @@ from __future__ import annotations
 import click
 
 from prefork import __version__
-from prefork.cli import application, around, doctor, incidents, jobs, running, sizing, usage
+from prefork.cli import application, around, database, doctor, incidents, jobs, running, sizing, usage
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
@@ -18,6 +18,6 @@ def main() -> None:
     """Serve Python web applications with supervised worker processes that lose no request when one dies."""
 
 
-for room in (application, running, usage, incidents, jobs, sizing, around, doctor):
+for room in (application, running, usage, incidents, jobs, sizing, around, doctor, database):
     for verb in room.VERBS:
         main.add_command(verb)

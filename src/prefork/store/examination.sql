@@ -70,3 +70,9 @@ SELECT EXISTS (SELECT FROM pg_extension WHERE extname = 'pg_stat_statements') AS
 
 -- backend: Which process of the server this statement is in.
 SELECT pg_backend_pid() AS pid
+
+-- uses: How often statements were called that name a table and a field, and how long that took. Only where they are counted.
+SELECT coalesce(sum(calls), 0) AS calls, coalesce(sum(total_exec_time), 0) / 1000 AS seconds
+  FROM pg_stat_statements
+ WHERE dbid = (SELECT oid FROM pg_database WHERE datname = current_database())
+   AND query ~ ('\y' || %(name)s || '\y') AND query ~ ('\y' || %(field)s || '\y')
