@@ -7,6 +7,7 @@ import json
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
@@ -23,6 +24,7 @@ from prefork import cli
 from prefork.doctor import Asked
 from prefork.doctor.checks import CHECKS, upkeep
 from prefork.doctor.probes import machine, server
+from prefork.incidents import Incident, Ledger
 
 from .bed import Bed, Files, Verdicts, alarms, verdicts
 from .faults import CUTS, SLIPS, Cut, Slip, fault
@@ -197,6 +199,20 @@ class TestProcesses:
         with bed.files.restored():
             bed.files.paste("workers = 3")
             found(verdicts(Asked(file=bed.files.conf, pid=bed.server.pid)), "workers-appear", "fail")
+
+    @fault("a request that a running Prefork has killed", "no-time-kills")
+    def test_a_request_that_a_running_prefork_has_killed(self, bed: Bed) -> None:
+        ledger = Ledger(Path(bed.server.data_dir))
+        asked = Asked(file=Path(bed.server.configuration), data_dir=Path(bed.server.data_dir))
+        about = {"method": "GET", "target": "/report/pdf?token=x", "id": "r1"}
+        ledger.add(Incident("a1", time.time(), "here", "http.1", "http", 7, 1, "limit_time_real", "too long", "", request=about))
+        try:
+            seen = verdicts(asked)
+        finally:
+            ledger.path.unlink()
+        assert found(seen, "no-time-kills", "warn").startswith("limit_time_real_routes = /report/pdf:")
+        assert seen["no-time-kills"]["seen"] == "1 in a day: /report/pdf (1)"
+        assert verdicts(asked)["no-time-kills"]["verdict"] == "pass"
 
     @fault("a unit that is not enabled", "unit-enabled")
     def test_a_unit_that_is_not_enabled(self, tmp_path: Path) -> None:

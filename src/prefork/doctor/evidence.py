@@ -85,6 +85,8 @@ class Machine:
 class Server:
     """A running server, by its processes. `own` tells that it is Prefork; `memory` is the proportional bytes of each worker.
 
+    Where processes are not `titled`, those for jobs are among the `http` workers, as nothing tells them apart.
+
     `unit` is the service that it belongs to, empty where none has started it; `enabled` is None where nobody can tell.
     """
 
@@ -95,6 +97,7 @@ class Server:
     ports: frozenset[int]
     unit: str = ""
     enabled: bool | None = None
+    titled: bool = True
     busy: float | None = None
 
 
