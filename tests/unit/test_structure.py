@@ -48,6 +48,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "views": {"views", "config", "incidents", "limits", "sizing"},
     "render": {"render", "config"},
     "doctor": {"doctor", "config", "control", "incidents", "meters", "store", "usage"},
+    "doctor.audit": {"doctor", "config.quantities", "control", "sizing"},
     "doctor.checks": {
         "doctor.checks",
         "doctor.routing",
