@@ -198,6 +198,31 @@ def test_odoos_own_nginx_has_no_alarm_beside_its_own_file(version: int | None, t
     assert alarms(proxy=proxied(tmp_path / "nginx.conf", ODOOS), conf=read(tmp_path / "odoo.conf", text), version=version) == []
 
 
+LISTEN, SCHEME = "listen 443 ssl;", "X-Forwarded-Proto $scheme;"
+ELSEWHERE = {
+    "led to TLS in the same server": {
+        LISTEN: LISTEN + "listen 80; if ($scheme != https) { return 301 https://$host$request_uri; }"
+    },
+    "TLS ends before it": {LISTEN: "listen 8080;", SCHEME: "X-Forwarded-Proto https;"},
+    "TLS ends before it, as that says": {LISTEN: "listen 8080;", SCHEME: "X-Forwarded-Proto $http_x_forwarded_proto;"},
+}
+
+
+@pytest.mark.parametrize("name", ELSEWHERE)
+def test_tls_may_begin_elsewhere(name: str, tmp_path: Path) -> None:
+    text = ODOOS
+    for old, new in ELSEWHERE[name].items():
+        text = text.replace(old, new)
+    assert alarms(proxy=proxied(tmp_path / "nginx.conf", text)) == []
+
+
+def test_an_application_without_live_connections_needs_no_route_for_them(tmp_path: Path) -> None:
+    (tmp_path / "prefork.conf").write_text("[options]\napp = shop:app\nproxy_mode = True\nkeepalive_timeout = 75\n")
+    file = conf.read(tmp_path / "prefork.conf", own=False)
+    proxy = proxied(tmp_path / "nginx.conf", ODOOS.replace("location /websocket", "location /elsewhere"))
+    assert alarms(proxy=proxy, conf=file) == []
+
+
 def test_the_same_files_are_not_for_every_machine(tmp_path: Path) -> None:
     file = read(tmp_path / "odoo.conf", FILES["multi-processing on 4 cores and 8 GB"])
     small = examine(Evidence(conf=file, machine=SERVER.__class__(1, 2 * GIB, GIB, disk="ssd", loop=9.0)))

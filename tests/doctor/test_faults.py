@@ -7,20 +7,24 @@ import json
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 
 import psycopg
 import pytest
+from click.testing import CliRunner
 from tests.applications.postgres import Postgres
 from tests.process.wire import until
 from tests.proxies.nginx import Nginx, Way
 from tests.store.bouncer import bouncer
 
+from prefork import cli
 from prefork.doctor import Asked
 from prefork.doctor.checks import CHECKS, upkeep
 from prefork.doctor.probes import machine, server
+from prefork.incidents import Incident, Ledger
 
 from .bed import Bed, Files, Verdicts, alarms, verdicts
 from .faults import CUTS, SLIPS, Cut, Slip, fault
@@ -196,6 +200,20 @@ class TestProcesses:
             bed.files.paste("workers = 3")
             found(verdicts(Asked(file=bed.files.conf, pid=bed.server.pid)), "workers-appear", "fail")
 
+    @fault("a request that a running Prefork has killed", "no-time-kills")
+    def test_a_request_that_a_running_prefork_has_killed(self, bed: Bed) -> None:
+        ledger = Ledger(Path(bed.server.data_dir))
+        asked = Asked(file=Path(bed.server.configuration), data_dir=Path(bed.server.data_dir))
+        about = {"method": "GET", "target": "/report/pdf?token=x", "id": "r1"}
+        ledger.add(Incident("a1", time.time(), "here", "http.1", "http", 7, 1, "limit_time_real", "too long", "", request=about))
+        try:
+            seen = verdicts(asked)
+        finally:
+            ledger.path.unlink()
+        assert found(seen, "no-time-kills", "warn").startswith("limit_time_real_routes = /report/pdf:")
+        assert seen["no-time-kills"]["seen"] == "1 in a day: /report/pdf (1)"
+        assert verdicts(asked)["no-time-kills"]["verdict"] == "pass"
+
     @fault("a unit that is not enabled", "unit-enabled")
     def test_a_unit_that_is_not_enabled(self, tmp_path: Path) -> None:
         units = tmp_path / "etc/systemd/system"
@@ -231,8 +249,8 @@ class TestSite:
         with bed.files.restored():
             bed.files.replace(bed.files.site, cut.old, cut.new)
             bed.nginx.reload()
-            settled(seen, "live-connects", "fail")  # a worker of nginx that leaves still takes some connections
-            assert "proxy_set_header Upgrade $http_upgrade;" in found(seen(), "live-connects", "fail")
+            harmed = settled(seen, "live-connects", "fail")  # a worker of nginx that leaves still takes some connections
+            assert "proxy_set_header Upgrade $http_upgrade;" in found(harmed, "live-connects", "fail")
         bed.nginx.reload()
         settled(seen, "live-connects", "pass")
 
@@ -279,8 +297,7 @@ class TestDatabase:
         self, check: str, harm: str, level: str, bed: Bed, seen: Callable[[], Verdicts]
     ) -> None:
         bed.sql(harm)
-        settled(seen, check, level)
-        bed.sql(found(seen(), check, level).replace("ALTER SYSTEM SET shared", "-- "))
+        bed.sql(found(settled(seen, check, level), check, level).replace("ALTER SYSTEM SET shared", "-- "))
         settled(seen, check, "pass")
 
     @fault("no archive of the log", "log-archived")
@@ -319,10 +336,8 @@ class TestDatabase:
         bed.sql("CREATE TABLE big AS SELECT i AS id, repeat('x', 200) AS x FROM generate_series(1, 300000) i; ANALYZE big")
         assert seen()["no-bloat"]["verdict"] == "pass"
         bed.sql("DELETE FROM big WHERE id % 20 <> 0")
-        settled(seen, "autovacuum-keeps-up", "warn")
-        bed.sql(found(seen(), "autovacuum-keeps-up", "warn"))
-        settled(seen, "autovacuum-keeps-up", "pass")
-        bed.sql(found(seen(), "no-bloat", "warn"))
+        bed.sql(found(settled(seen, "autovacuum-keeps-up", "warn"), "autovacuum-keeps-up", "warn"))
+        bed.sql(found(settled(seen, "autovacuum-keeps-up", "pass"), "no-bloat", "warn"))
         assert seen()["no-bloat"]["verdict"] == "pass"
         bed.sql("DROP TABLE big")
 
@@ -378,6 +393,35 @@ class TestDatabase:
         assert (said["transaction"]["verdict"], said["transaction"]["fix"]) == ("fail", "pool_mode = session")
         assert (said["session"]["verdict"], said["session"]["seen"]) == ("pass", "a pooler lends connections for a session")
 
+    def test_a_maintenance_window(self, bed: Bed) -> None:
+        def db(*words: str) -> str:
+            said = CliRunner().invoke(cli.main, ["db", *words, "--dsn", bed.dsn])
+            assert said.exit_code == 0, said.output
+            return said.stdout
+
+        bed.sql("CREATE TABLE customer (id int PRIMARY KEY); INSERT INTO customer SELECT generate_series(1, 100)")
+        bed.sql("CREATE TABLE mail (id int, customer_id int REFERENCES customer)")
+        bed.sql("INSERT INTO mail SELECT i, i % 100 + 1 FROM generate_series(1, 40000) i; ANALYZE mail")
+        bed.sql("SELECT count(*) FROM mail WHERE customer_id = 7; DELETE FROM mail WHERE id % 3 = 0")
+        until(lambda: "VACUUM (ANALYZE) mail;    -- 13333 dead rows" in db("vacuum"), "the dead rows to be counted")
+        assert "VACUUM (ANALYZE) mail;" in db("vacuum", "--run").splitlines()
+        assert "mail" not in db("vacuum")
+        (proposed,) = (line for line in db("indexes").splitlines() if " mail " in line)
+        assert proposed.startswith("CREATE INDEX CONCURRENTLY ON mail (customer_id);    -- a foreign key of ")
+        assert "; statements with it: " in proposed
+        assert "CREATE INDEX CONCURRENTLY ON mail (customer_id);" in db("indexes", "--run").splitlines()
+        assert "mail" not in db("indexes")
+        assert db("archive") == "-- nothing to do\n"
+        bed.sql("DROP TABLE mail; DROP TABLE customer")
+
+    def test_an_account_without_rights_gives_no_false_alarm(self, bed: Bed, tmp_path: Path) -> None:
+        bed.sql("CREATE ROLE plain LOGIN")
+        with follower(bed.postgres, tmp_path):
+            seen = verdicts(Asked(dsn=bed.dsn.replace("postgres@", "plain@")))
+        bed.sql("DROP ROLE plain")
+        assert alarms(seen) == {}
+        assert "backup-recent" not in seen
+
     @fault("a database that does not answer", "database-answers")
     def test_a_database_that_does_not_answer_keeps_its_password(self) -> None:
         seen = verdicts(Asked(dsn="postgresql://odoo:very-secret@127.0.0.1:1/shop"))
@@ -385,9 +429,16 @@ class TestDatabase:
         assert "very-secret" not in str(seen)
 
 
-def settled(seen: Callable[[], Verdicts], check: str, level: str) -> None:
-    """Wait until the database's own figures, and its reading of its files, are those that are expected."""
-    until(lambda: seen()[check]["verdict"] == level, f"{check} to {level}")
+def settled(seen: Callable[[], Verdicts], check: str, level: str) -> Verdicts:
+    """Wait until the database's own figures, and its reading of its files, are as expected; gives what was said then."""
+    said: list[Verdicts] = []
+
+    def told() -> bool:
+        said.append(seen())
+        return said[-1][check]["verdict"] == level
+
+    until(told, f"{check} to {level}")
+    return said[-1]
 
 
 @contextmanager

@@ -82,6 +82,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "importers": {"importers", "config"},
     "render": {"render", "config"},
     "doctor": {"doctor", "config", "control", "incidents", "meters", "store", "usage"},
+    "doctor.audit": {"doctor", "config.quantities", "control", "sizing"},
     "doctor.checks": {
         "doctor.checks",
         "doctor.routing",

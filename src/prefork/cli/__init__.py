@@ -14,6 +14,7 @@ from prefork.cli import (
     application,
     around,
     console,
+    database,
     doctor,
     importing,
     incidents,
@@ -32,6 +33,6 @@ def main() -> None:
     """Serve Python web applications with supervised worker processes that lose no request when one dies."""
 
 
-for room in (application, running, top, monitors, usage, advice, incidents, jobs, sizing, around, importing, doctor, console):
+for room in (application, running, top, monitors, usage, advice, incidents, jobs, sizing, around, importing, doctor, database, console):
     for verb in room.VERBS:
         main.add_command(verb)

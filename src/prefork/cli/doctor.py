@@ -26,6 +26,13 @@ BLIND = 2  # the exit code where nothing could be looked at
 @click.option("--dsn", metavar="DSN", help="The database, through its pooler if there is one.")
 @click.option("--pid", type=click.IntRange(1), metavar="MASTER", help="The master of a running server: Odoo's own, or any.")
 @click.option("--data-dir", type=click.Path(path_type=Path), metavar="PATH", help="The data directory of a running Prefork.")
+@click.option(
+    "--stress",
+    type=click.Path(path_type=Path, dir_okay=False),
+    metavar="REPORT",
+    help="Put load and memory on a Prefork of your own on this machine, and write an HTML report.",
+)
+@click.option("--seconds", type=click.FloatRange(0.1, 60), default=5, show_default=True, help="With --stress: of each load.")
 @click.option("--all", "every", is_flag=True, help="Show what has passed, too.")
 @as_lines
 def doctor(
@@ -35,6 +42,8 @@ def doctor(
     dsn: str | None,
     pid: int | None,
     data_dir: Path | None,
+    stress: Path | None,
+    seconds: float,
     every: bool,
     as_json: bool,
 ) -> None:
@@ -43,6 +52,9 @@ def doctor(
     Works on a running Prefork and on Odoo's own server with its files. Nothing is changed. The exit status is 0 where nothing
     failed, 1 where something did, 2 where nothing could be looked at.
     """
+    if stress:
+        strain(url, file, stress, seconds)
+        return
     from prefork.doctor import Asked, examine, gather
 
     asked = Asked(file, url, nginx, dsn, pid, data_dir)
@@ -66,6 +78,24 @@ def doctor(
         sys.exit(BLIND)
     if report.count("fail"):
         sys.exit(FAILED)
+
+
+def strain(url: str | None, file: Path | None, report: Path, seconds: float) -> None:
+    """Make the tuning audit, and write its report."""
+    import time
+
+    from prefork.doctor import audit
+
+    if url is None or file is None:
+        raise click.UsageError("--stress needs the running server's file (--config) and its address on this machine (--url)")
+    try:
+        made = audit.audit(url, file, seconds, time.sleep)
+        report.write_text(audit.report(made), encoding="utf-8")
+    except audit.Unfit as reason:
+        raise click.ClickException(str(reason)) from None
+    except OSError as error:
+        raise click.ClickException(f"{report} cannot be written: {(error.strerror or str(error)).lower()}") from None
+    click.echo(f"{report}: {made.workers} workers before, {made.sizing.workers} advised; what binds is {made.sizing.binding}.")
 
 
 VERBS = (doctor,)

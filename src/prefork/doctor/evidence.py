@@ -85,6 +85,8 @@ class Machine:
 class Server:
     """A running server, by its processes. `own` tells that it is Prefork; `memory` is the proportional bytes of each worker.
 
+    Where processes are not `titled`, those for jobs are among the `http` workers, as nothing tells them apart.
+
     `unit` is the service that it belongs to, empty where none has started it; `enabled` is None where nobody can tell.
     """
 
@@ -95,6 +97,7 @@ class Server:
     ports: frozenset[int]
     unit: str = ""
     enabled: bool | None = None
+    titled: bool = True
     busy: float | None = None
 
 
@@ -186,7 +189,8 @@ class Database:
     """A PostgreSQL, as read in transactions that change nothing. None stands for what this account may not see.
 
     `pooled` is how a pooler between us lends its connections: `""` where there is none, else `session` or `transaction`.
-    `backup` is the age of the last base backup in seconds; `archived` tells whether the last attempt to archive has succeeded.
+    `backup` is the age of the last base backup in seconds, and `rights` whether that may be seen; `archived` tells whether the
+    last attempt to archive has succeeded.
     """
 
     settings: Mapping[str, str]
@@ -203,6 +207,7 @@ class Database:
     standby_of: float | None = None
     archived: bool | None = None
     backup: float | None = None
+    rights: bool = True
     statements: bool = False
     two_ways: bool = False
     age: int = 0

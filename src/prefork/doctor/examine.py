@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -18,7 +19,7 @@ OPENING = {
     "live": ("server-answers", "service", "What does not run serves nobody", "systemctl status prefork"),
     "proxy": ("nginx-reads", "proxy", "nginx keeps its old configuration, or does not start", "nginx -t"),
     "site": ("site-answers", "site", "This is what users see", "curl -sv -o /dev/null {}"),
-    "database": ("database-answers", "connections", "Without its database the application serves nothing", "pg_isready -d '{}'"),
+    "database": ("database-answers", "connections", "Without its database the application serves nothing", "pg_isready -d {}"),
 }
 SOURCE = "Multi-processing, issues: workers not appearing in ps; Quick answer, action items: check logs"
 
@@ -56,10 +57,11 @@ def examine(evidence: Evidence, places: dict[str, str] | None = None) -> Report:
     unrun = []
     for each in CHECKS.values():
         missing = tuple(name for name in each.needs if name not in seen)
-        if missing:
-            unrun.append((each, missing))
+        finding = None if missing else each.on(seen)
+        if finding:
+            verdicts.append(Verdict(each, finding))
         else:
-            verdicts.append(Verdict(each, each.on(seen)))
+            unrun.append((each, missing or ("rights",)))
     verdicts.sort(key=lambda each: ORDER.index(each.check.about))  # what cannot be had stands first in its group
     looked = [name for name in seen if name not in {"machine", "version"}]
     return Report(tuple(verdicts), tuple(unrun), blind=not looked)
@@ -70,6 +72,6 @@ def unopened(name: str, why: str, place: str) -> Verdict:
     title, about, matters, fix = OPENING[name]
 
     def judge(**_: Any) -> Finding:
-        return failed(why, fix.format(place))
+        return failed(why, fix.format(shlex.quote(place)))
 
     return Verdict(Check(title, about, matters, SOURCE, judge, (), ()), judge())

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import inspect
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeVar
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
 Level = Literal["pass", "warn", "fail"]
+Judge = TypeVar("Judge", bound="Callable[..., Finding | None]")
 
 
 class Finding(NamedTuple):
@@ -47,22 +48,22 @@ class Check:
     about: str
     why: str
     source: str
-    judge: Callable[..., Finding]
+    judge: Callable[..., Finding | None]
     needs: tuple[str, ...]
     welcomes: tuple[str, ...]
 
-    def on(self, evidence: dict[str, Any]) -> Finding:
-        """What it says about evidence, of which it has all that it needs."""
+    def on(self, evidence: dict[str, Any]) -> Finding | None:
+        """What it says about evidence, of which it has all that it needs; None where what counts in it may not be seen."""
         return self.judge(**{name: evidence.get(name) for name in (*self.needs, *self.welcomes)})
 
 
 _registered: list[Check] = []
 
 
-def check(name: str, *, why: str, source: str) -> Callable[[Callable[..., Finding]], Callable[..., Finding]]:
+def check(name: str, *, why: str, source: str) -> Callable[[Judge], Judge]:
     """Register a check under its name."""
 
-    def register(judge: Callable[..., Finding]) -> Callable[..., Finding]:
+    def register(judge: Judge) -> Judge:
         arguments = inspect.signature(judge).parameters.values()
         needs = tuple(each.name for each in arguments if each.default is each.empty)
         welcomes = tuple(each.name for each in arguments if each.default is not each.empty)

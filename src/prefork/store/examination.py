@@ -36,7 +36,8 @@ class Examination:
 
     def rows(self, name: str, values: Mapping[str, Any] | None = None) -> list[dict[str, Any]] | None:
         """What a statement gives, each row by the names of its columns. Raises Unavailable when the connection is lost."""
-        refusals = (driver().errors.InsufficientPrivilege, driver().errors.QueryCanceled, driver().errors.UndefinedFunction)
+        errors = driver().errors
+        refusals = (errors.ProgrammingError, errors.QueryCanceled, errors.LockNotAvailable)
         with translated():
             try:
                 with self.connection.transaction():
@@ -47,9 +48,9 @@ class Examination:
             except refusals:
                 return None
 
-    def row(self, name: str) -> dict[str, Any]:
+    def row(self, name: str, values: Mapping[str, Any] | None = None) -> dict[str, Any]:
         """The one row that a statement gives; empty where this account may not see it."""
-        return next(iter(self.rows(name) or ()), {})
+        return next(iter(self.rows(name, values) or ()), {})
 
     def lends(self) -> bool:
         """Whether a session gets another process of the server with its next transaction: a pooler lends them by transaction.

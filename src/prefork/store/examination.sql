@@ -50,7 +50,7 @@ SELECT t.oid::regclass::text AS name, quote_ident(a.attname) AS field, s.seq_sca
 -- standbys: Who follows the log of changes, and how many bytes behind.
 SELECT coalesce(nullif(application_name, ''), client_addr::text, '') AS name,
        pg_wal_lsn_diff(pg_current_wal_lsn(), coalesce(replay_lsn, flush_lsn, write_lsn, sent_lsn))::bigint AS behind
-  FROM pg_stat_replication WHERE NOT pg_is_in_recovery()
+  FROM pg_stat_replication WHERE NOT pg_is_in_recovery() AND coalesce(replay_lsn, flush_lsn, write_lsn, sent_lsn) IS NOT NULL
 
 -- slots: What is kept for followers that are not there.
 SELECT slot_name AS name, coalesce(pg_wal_lsn_diff(pg_current_wal_lsn(), restart_lsn), 0)::bigint AS behind
@@ -70,3 +70,9 @@ SELECT EXISTS (SELECT FROM pg_extension WHERE extname = 'pg_stat_statements') AS
 
 -- backend: Which process of the server this statement is in.
 SELECT pg_backend_pid() AS pid
+
+-- uses: How often statements were called that name a table and a field, and how long that took. Only where they are counted.
+SELECT coalesce(sum(calls), 0) AS calls, coalesce(sum(total_exec_time), 0) / 1000 AS seconds
+  FROM pg_stat_statements
+ WHERE dbid = (SELECT oid FROM pg_database WHERE datname = current_database())
+   AND query ~ ('\y' || %(name)s || '\y') AND query ~ ('\y' || %(field)s || '\y')

@@ -23,6 +23,7 @@ EVIDENCE = {
     "live": "a running Prefork",
     "log": "a log",
     "machine": "this machine",
+    "rights": "an account in pg_monitor",
 }
 
 

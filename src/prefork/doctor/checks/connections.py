@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from prefork.doctor.checks.nodes import hosted
 from prefork.doctor.verdict import Finding, check, failed, passed, warned
 from prefork.sizing.database import LEAST, USUAL, budget
 from prefork.sizing.database import Database as Room
@@ -71,8 +72,10 @@ def pool(log: Log) -> Finding:
     why="Between two transactions the session is somebody else's: notices of the bus do not arrive, and settings leak",
     source="Enterprise, layer 5: session pooling represents the safest default",
 )
-def pooling(database: Database) -> Finding:
-    """PgBouncer's mode, as it behaves: a session that was lent another process of the server."""
+def pooling(database: Database, conf: Conf | None = None) -> Finding:
+    """PgBouncer's mode, as it behaves: a session that was lent another process of the server. With a way around it it will do."""
+    if database.pooled == "transaction" and conf is not None and not hosted(conf) and conf.settings.store_listen_dsn:
+        return passed("a pooler lends connections for a transaction only, and notices have a way around it")
     if database.pooled == "transaction":
         return failed("a pooler lends connections for a transaction only", "pool_mode = session")
     return passed("a pooler lends connections for a session" if database.pooled else "no pooler stands between")

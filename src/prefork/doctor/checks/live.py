@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from prefork.doctor.routing import Place, local, port, route
+from prefork.doctor.checks.nodes import hosted
+from prefork.doctor.routing import Place, local, locations, port, route
 from prefork.doctor.verdict import Finding, check, failed, passed, warned
 
 if TYPE_CHECKING:
@@ -51,6 +52,14 @@ def routes(proxy: Proxy, wanted: tuple[str, ...]) -> Iterator[tuple[Place, tuple
         yield server, tuple(place for place in found if place.passes and (front is None or place.at != front.at))
 
 
+def wanted(proxy: Proxy, conf: Conf | None, version: int | None) -> bool:
+    """Whether the application has live connections: Odoo has, and who publishes on the bus. Without a file its usual ports tell."""
+    if conf is not None:
+        return hosted(conf) or conf.settings.bus
+    ports = {port(each) for server in proxy.sites() for place in locations(server) for each in proxy.targets(place)}
+    return version is not None or bool(ports & {8069, 8072})
+
+
 def shared(place: Place | None, proxy: Proxy, live: Live | None) -> bool:
     """Whether the location of all pages serves live connections as well: a Prefork's does, if its headers let it."""
     return live is not None and place is not None and bool(proxy.targets(place)) and bool(place.header("Upgrade"))
@@ -64,6 +73,8 @@ def shared(place: Place | None, proxy: Proxy, live: Live | None) -> bool:
 )
 def present(proxy: Proxy, conf: Conf | None = None, version: int | None = None, live: Live | None = None) -> Finding:
     """A location for the live route of this version."""
+    if not wanted(proxy, conf, version):
+        return passed("nothing says that the application has live connections")
     if conf and not conf.workers and conf.odoo:
         return passed("without workers the main port does it all")
     for server, found in routes(proxy, paths(version)):
@@ -140,7 +151,7 @@ def connects(site: Site, conf: Conf | None = None, version: int | None = None) -
     """A WebSocket, or a long poll up to 15, that was really opened through everything before the server."""
     if site.upgrade is None:
         return passed(f"{site.live} was opened through {site.url}")
-    application = version is not None or (conf is not None and (conf.odoo or conf.settings.websocket_workers > 0))
+    application = version is not None or (conf is not None and (hosted(conf) or conf.settings.bus))
     if not application and site.upgrade.startswith(("404", "405")):
         return passed(f"there is no {site.live}: {site.upgrade}")
     return failed(f"{site.url}: {site.live} is not opened: {site.upgrade}", block(version, conf))

@@ -33,6 +33,13 @@ def fronts(proxy: Proxy) -> Iterator[tuple[Place, Place]]:
             yield server, place
 
 
+def encrypted(server: Place, front: Place) -> bool:
+    """Whether pages without TLS are led to TLS here, or whoever stands before nginx has ended it."""
+    led = any("$scheme" in each.args[0] or "$https" in each.args[0] for each in server.own("if") if each.args)
+    ended = front.header("X-Forwarded-Proto") in {"https", "$http_x_forwarded_proto"}
+    return led or ended or bool(server.own("return"))
+
+
 @check(
     "nginx-directives",
     why="nginx refuses the whole file, and goes on with the old one until it is restarted",
@@ -55,6 +62,8 @@ def tls(proxy: Proxy) -> Finding:
     """A server that passes requests on without TLS."""
     served = list(fronts(proxy))
     for server, place in served:
+        if encrypted(server, place):
+            continue
         for listen in server.own("listen"):
             if not {"ssl", "quic"} & set(listen.args):
                 return failed(f"{listen.place}: listen {' '.join(listen.args)} without TLS leads to {place.passes}", TLS_FIX)

@@ -24,8 +24,8 @@ def archived(database: Database) -> Finding:
     """Whether PostgreSQL archives its log, and whether that works."""
     if database.standby_of is not None:
         return passed("this is a standby, its primary archives")
-    command = database.settings.get("archive_command", "")
-    if database.settings.get("archive_mode", "off") == "off" or not (command or database.settings.get("archive_library")):
+    command = database.settings.get("archive_command", "(not ours to see)") or database.settings.get("archive_library")
+    if database.settings.get("archive_mode", "off") == "off" or not command:
         fix = "ALTER SYSTEM SET archive_mode = on;    -- needs a restart\n"
         return warned(
             "nothing archives the log of changes",
@@ -43,11 +43,13 @@ def archived(database: Database) -> Finding:
     why="Everything since the last backup has to be replayed, if it can be at all",
     source="Enterprise, layer 4: continuous PITR backup",
 )
-def backup(database: Database) -> Finding:
-    """The end of the last base backup, as the server remembers it."""
+def backup(database: Database) -> Finding | None:
+    """The end of the last base backup, as the server remembers it. Not every account may ask for it."""
     fix = "pgbackrest --stanza=site backup    # or: pg_basebackup -D /backup/$(date +%F) -Ft -z"
     if database.standby_of is not None:
         return passed("this is a standby, its primary knows")
+    if not database.rights:
+        return None
     if database.backup is None:
         return warned("the server remembers no base backup; dumps leave no trace in it", fix)
     if database.backup > WEEK:

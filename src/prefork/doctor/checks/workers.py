@@ -115,10 +115,11 @@ def fits(conf: Conf, machine: Machine, server: Server | None = None) -> Finding:
 )
 def appear(conf: Conf, server: Server) -> Finding:
     """Fewer processes than configured."""
-    if conf.settings.http_enable and server.http < conf.workers:
+    expected = conf.workers if server.titled else conf.workers + conf.cron
+    if conf.settings.http_enable and conf.workers and server.http < expected:
         restart = f"systemctl restart {server.unit or 'odoo'}" if not server.own else f"prefork status -c {conf.file}"
-        return failed(f"{server.http} worker processes below {server.pid}, workers = {conf.workers} in {conf.file}", restart)
-    return passed(f"{server.http} worker processes, {conf.workers} configured")
+        return failed(f"{server.http} worker processes below {server.pid}, {expected} are configured in {conf.file}", restart)
+    return passed(f"{server.http} worker processes, {expected} configured")
 
 
 @check(

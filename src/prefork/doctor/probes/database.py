@@ -29,6 +29,7 @@ def understood(seen: Examination) -> Database:
     """The answers to all questions. Raises Unavailable."""
     settings = {row["name"]: row["setting"] for row in seen.rows("settings") or ()}
     where, clients, odds = seen.row("where"), seen.row("connections"), seen.row("odds")
+    backup = seen.rows("backup")
     behind = where.get("port") not in {None, seen.dialed()}
     return Database(
         settings=settings,
@@ -44,7 +45,8 @@ def understood(seen: Examination) -> Database:
         slots=tuple(Standby(**row) for row in seen.rows("slots") or ()),
         standby_of=float(where.get("behind") or 0) if where.get("standby") else None,
         archived=seen.row("archiver").get("archived"),
-        backup=seen.row("backup").get("age"),
+        backup=backup[0]["age"] if backup else None,
+        rights=backup is not None,
         statements=odds.get("statements", False),
         two_ways=odds.get("two_ways", False),
         age=odds.get("age", 0),

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 import re
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, TypeVar
 
 from prefork.doctor.evidence import Log
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 Number = TypeVar("Number", int, float)
+DAY = timedelta(days=1)
 END = 8 << 20  # bytes
 MOST = 5  # paths of a kind
 STAMP = re.compile(r"^(\d{4})[-/](\d\d)[-/](\d\d)[ T](\d\d):(\d\d):(\d\d)")
@@ -46,9 +47,25 @@ def tail(file: Path) -> list[str] | None:
     try:
         with open(file, "rb") as log:
             log.seek(max(0, os.fstat(log.fileno()).st_size - END))
-            return log.read().decode(errors="replace").splitlines()
+            return recent(log.read().decode(errors="replace").splitlines())
     except OSError:
         return None
+
+
+def recent(lines: list[str]) -> list[str]:
+    """Those of the last day: what was wrong before may have healed long ago."""
+    stamps = [stamp(line) for line in lines]
+    last = max(filter(None, stamps), default=None)
+    if last is None:
+        return lines
+    first = next(number for number, each in enumerate(stamps) if each and last - each < DAY)
+    return lines[first:]
+
+
+def stamp(line: str) -> datetime | None:
+    """When a line was written."""
+    found = STAMP.match(line)
+    return datetime.fromisoformat("{}-{}-{}T{}:{}:{}+00:00".format(*found.groups())) if found else None
 
 
 def counted(path: str, lines: list[str]) -> Log:
@@ -83,6 +100,5 @@ def worst(of: dict[str, Number], bound: Number) -> list[tuple[str, Number]]:
 
 def covered(lines: list[str]) -> float:
     """The hours between the first and the last line that have a time; an hour at least."""
-    found = (STAMP.match(line) for line in lines)
-    stamps = [datetime.fromisoformat("{}-{}-{}T{}:{}:{}+00:00".format(*each.groups())) for each in found if each]
+    stamps = [found for line in lines if (found := stamp(line))]
     return max(1.0, (max(stamps) - min(stamps)).total_seconds() / 3600) if stamps else 1.0

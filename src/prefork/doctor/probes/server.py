@@ -12,7 +12,7 @@ from prefork.config import tree
 from prefork.doctor.evidence import Server, Unseen
 from prefork.meters import Gone, Meter, descendants
 from prefork.usage import NoSuchProcess, of_tree
-from prefork.usage.processes import crew, everybody
+from prefork.usage.processes import WORKER, crew, everybody
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -31,15 +31,16 @@ def read(pid: int) -> Server | Unseen:
     except NoSuchProcess as error:
         return Unseen(str(error))
     family = [found.master, *(each.pid for each in descendants(found.master))]
-    unit = service(pid)
+    called, unit = titles(family), service(pid)
     return Server(
         pid=pid,
-        own=any("prefork: " in each for each in titles(family)),
+        own=any("prefork: " in title for title in called),
         http=0 if found.alone else len(found.workers),
         memory=tuple(used for worker in found.workers if (used := memory(worker))),
         ports=frozenset(ports(family)),
         unit=unit,
         enabled=(enabled(unit) if unit else False) if BOOTED.is_dir() else None,
+        titled=any(WORKER.search(title) for title in called),
         busy=busy,
     )
 

@@ -1,0 +1,124 @@
+"""What probes make of what they find: files that cannot be read, logs of other days, sites that answer oddly."""
+
+import threading
+from collections.abc import Callable, Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import pytest
+
+from prefork.doctor.evidence import Conf, Site, Unseen
+from prefork.doctor.probes import conf, log, nginx, site
+
+Serve = Callable[..., str]
+
+
+@pytest.fixture
+def serve() -> Iterator[Serve]:
+    """Makes sites that give these statuses to GET and POST; a POST without one is held until the end."""
+    over = threading.Event()
+    made: list[ThreadingHTTPServer] = []
+
+    def make(page: int, poll: int | None, version: str = "") -> str:
+        class Handler(BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+
+            def do_GET(self) -> None:
+                self.answer(page if self.path == "/" else 404, b"")
+
+            def do_POST(self) -> None:
+                if self.path.endswith("version_info"):
+                    self.answer(200 if version else 404, version.encode())
+                elif poll is None:
+                    over.wait(30)
+                else:
+                    self.answer(poll, b"")
+
+            def answer(self, status: int, body: bytes) -> None:
+                self.send_response(status)
+                self.send_header("Content-Length", str(len(body)))
+                self.end_headers()
+                self.wfile.write(body)
+
+            def log_message(self, *_: object) -> None: ...
+
+        made.append(ThreadingHTTPServer(("127.0.0.1", 0), Handler))
+        threading.Thread(target=made[-1].serve_forever, daemon=True).start()
+        return f"http://127.0.0.1:{made[-1].server_port}"
+
+    yield make
+    over.set()
+    for each in made:
+        each.shutdown()
+        each.server_close()
+
+
+class TestSite:
+    def looked(self, url: str, version: int | None = None) -> Site:
+        found = site.read(url, version)
+        assert isinstance(found, Site)
+        return found
+
+    def test_a_long_poll_that_is_held_works(self, serve: Serve, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(site, "HELD", 0.2)
+        found = self.looked(serve(200, None), 15)
+        assert (found.live, found.upgrade) == ("/longpolling/poll", None)
+
+    @pytest.mark.parametrize(("status", "upgrade"), [(200, None), (404, "404"), (502, "502")])
+    def test_one_that_is_answered_at_once_is_judged_by_its_status(self, status: int, upgrade: str | None, serve: Serve) -> None:
+        assert self.looked(serve(200, status), 14).upgrade == upgrade
+
+    def test_a_websocket_that_is_refused_says_how(self, serve: Serve) -> None:
+        found = self.looked(serve(200, 404))
+        assert (found.live, found.upgrade, found.home.status, found.loopback) == ("/websocket", "404 Not Found", 200, True)
+
+    def test_the_version_that_a_site_tells_decides_the_route(self, serve: Serve) -> None:
+        told = '{"result": {"server_version_info": [15, 0, 0, "final", 0, ""]}}'
+        found = self.looked(serve(200, 200, told))
+        assert (found.version, found.live) == (15, "/longpolling/poll")
+
+    @pytest.mark.parametrize("url", ["erp.example", "ftp://erp.example", "http://", "http://[::1", "http://x:y"])
+    def test_what_is_no_url(self, url: str) -> None:
+        found = site.read(url)
+        assert isinstance(found, Unseen)
+        assert url in found.why
+
+
+class TestConf:
+    def test_odoos_own_default_is_no_worker(self, tmp_path: Path) -> None:
+        file = tmp_path / "server.conf"
+        for text, own, workers in (
+            ("addons_path = /opt\n", False, 0),
+            ("addons_path = /opt\n", True, 2),
+            ("app = a:b\n", False, 2),
+        ):
+            file.write_text(text)
+            found = conf.read(file, own=own)
+            assert isinstance(found, Conf)
+            assert found.workers == workers
+
+    @pytest.mark.parametrize(
+        ("text", "why"), [(b"workers\n", "neither"), (b"a = \xff\n", "UTF-8"), (b"workers = 1\nworkers = 2\n", "already")]
+    )
+    def test_what_cannot_be_read_says_where(self, text: bytes, why: str, tmp_path: Path) -> None:
+        (tmp_path / "odoo.conf").write_bytes(text)
+        found = conf.read(tmp_path / "odoo.conf", own=False)
+        assert isinstance(found, Unseen)
+        assert f"{tmp_path}/odoo.conf:" in found.why
+        assert why in found.why
+
+    def test_a_directory_is_no_file(self, tmp_path: Path) -> None:
+        assert isinstance(conf.read(tmp_path, own=False), Unseen)
+        assert isinstance(nginx.read(tmp_path), Unseen)
+
+
+def test_the_last_day_of_a_log_counts(tmp_path: Path) -> None:
+    killed = "7 ERROR ? odoo.service.server: WorkerHTTP (41) timeout after 120s"
+    file = tmp_path / "odoo.log"
+    file.write_text(
+        f"2026-11-01 10:00:00,000 {killed}\n" * 3 + f"2026-11-20 10:00:00,000 {killed}\n2026-11-20 14:00:00,000 7 INFO x\n"
+    )
+    found = log.read([file, tmp_path / "absent.log"])
+    assert found is not None
+    assert (found.path, found.killed, found.hours) == (str(file), 1, 4.0)
+    assert log.read([tmp_path / "absent.log"]) is None
