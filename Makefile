@@ -4,7 +4,7 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test test-odoo test-machine check format bench bench-limits bench-jobs bench-odoo soak clean
+.PHONY: help setup run test test-odoo test-machine check format bench bench-limits bench-jobs bench-odoo bench-advice soak clean
 
 help: ## show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -54,6 +54,9 @@ bench-jobs: setup ## measure scheduled jobs against other queues, and beside req
 bench-odoo: ## measure against Odoo's own server, with ODOO and PYTHON as for test-odoo; writes docs/odoo-benchmarks.md
 	@$(MAKE) --no-print-directory PYTHON=python3 setup
 	$(BIN)/python bench/run_odoo.py --odoo='$(ODOO)' --python='$(PYTHON)'
+
+bench-advice: setup ## predictions against what is measured, workers = auto beside others; writes into docs/advice.md
+	$(PYTHON) bench/run_advice.py
 
 soak: setup examples/shop/.venv/.ready ## every lifecycle story 20 times, chaos, fuzzing (40 minutes); writes docs/soak.md
 	$(BIN)/python tests/soak.py
