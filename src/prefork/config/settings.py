@@ -79,7 +79,7 @@ class Settings(Sessions, Process, Logging, Store, Timeouts, Limits, Live, HTTP, 
     @property
     def automatic(self) -> bool:
         """Whether the server finds the number of HTTP workers."""
-        return self.workers == AUTO
+        return self.workers == AUTO and self.http_enable
 
     @property
     def fewest_workers(self) -> int:
