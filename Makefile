@@ -5,7 +5,7 @@ BIN    := $(VENV)/bin
 PAGES  := src/prefork/console/static/vendor/htmx.js
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test test-odoo test-machine test-autobahn check format bench bench-limits bench-jobs bench-streams bench-odoo soak
+.PHONY: help setup run test test-odoo test-machine test-autobahn check format bench bench-limits bench-jobs bench-streams bench-odoo bench-advice soak
 .PHONY: screenshots clean
 
 help: ## show this list
@@ -65,6 +65,9 @@ bench-streams: setup ## measure streams of events to 1,000 clients beside other 
 bench-odoo: ## measure against Odoo's own server, with ODOO and PYTHON as for test-odoo; writes docs/odoo-benchmarks.md
 	@$(MAKE) --no-print-directory PYTHON=python3 setup
 	$(BIN)/python bench/run_odoo.py --odoo='$(ODOO)' --python='$(PYTHON)'
+
+bench-advice: setup ## predictions against what is measured, workers = auto beside others; writes into docs/advice.md
+	$(PYTHON) bench/run_advice.py
 
 soak: setup examples/shop/.venv/.ready ## every lifecycle story 20 times, chaos, fuzzing (40 minutes); writes docs/soak.md
 	$(BIN)/python tests/soak.py

@@ -25,20 +25,25 @@ class Missing(Exception):
     """Something the benchmark cannot do without; the message says what to do."""
 
 
-def pinned() -> list[str]:
+def pinned(file: Path = REQUIREMENTS) -> list[str]:
     """The requirements, `name==version`."""
-    lines = (line.partition("#")[0].strip() for line in REQUIREMENTS.read_text().splitlines())
+    lines = (line.partition("#")[0].strip() for line in file.read_text().splitlines())
     return [line for line in lines if line]
 
 
 def install() -> dict[str, str]:
-    """Make the peers' environment where it is not ready; packages that could not be installed, with the reason."""
+    """Have all peers in their environment; packages that could not be installed, with the reason."""
+    return prepared(REQUIREMENTS)
+
+
+def prepared(requirements: Path) -> dict[str, str]:
+    """Make the environment where there is none, and have a file's packages in it; those that could not be, with the reason."""
     if not (PEERS / "pip").exists():
         print("making .venv-bench …", flush=True)
         subprocess.run([sys.executable, "-m", "venv", str(ENVIRONMENT)], check=True)
     have = installed(PEERS)
     failures = {}
-    for requirement in pinned():
+    for requirement in pinned(requirements):
         name, _, version = requirement.partition("==")
         if have.get(canonical(name)) != version and (reason := install_one(requirement)):
             failures[name] = reason

@@ -33,6 +33,7 @@ def main() -> None:
     """Serve Python web applications with supervised worker processes that lose no request when one dies."""
 
 
-for room in (application, running, top, monitors, usage, advice, incidents, jobs, sizing, around, importing, doctor, database, console):
+ROOMS = (application, running, top, monitors, usage, advice, incidents, jobs, sizing, around, importing, doctor, database, console)
+for room in ROOMS:
     for verb in room.VERBS:
         main.add_command(verb)

@@ -102,7 +102,7 @@ class Settings(Alerts, Console, Sessions, Process, Logging, Store, Timeouts, Lim
     @property
     def automatic(self) -> bool:
         """Whether the server finds the number of HTTP workers."""
-        return self.workers == AUTO
+        return self.workers == AUTO and self.http_enable
 
     @property
     def fewest_workers(self) -> int:

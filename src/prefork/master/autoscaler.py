@@ -5,7 +5,6 @@ Whoever sets a number by hand holds it: then nothing is changed until somebody l
 
 from __future__ import annotations
 
-import time
 from typing import TYPE_CHECKING, Any
 
 from prefork.config.lanes import REST
@@ -69,7 +68,7 @@ class Autoscaler:
 
     def kept(self, settings: Settings, configured: int) -> int:
         """How many workers new settings begin with: a number that was found is kept, as far as they allow it."""
-        if not (settings.automatic and self.master.settings.automatic and settings.http_enable):
+        if not (settings.automatic and self.master.settings.automatic):
             return configured
         return max(settings.fewest_workers, min(settings.most_workers, self.master.supplies[HTTP.name].count))
 
@@ -98,7 +97,7 @@ class Autoscaler:
         supply = self.master.supplies[HTTP.name]
         ready = [worker for worker in supply.of(self.master.crew.all()) if worker.state is State.READY]
         told = occupied(self.master.scoreboard.slot(DISPATCHER))
-        late, waiting, served = (sum(column) for column in zip(*self._lanes(), strict=True))
+        late, waiting, served = (sum(column) for column in zip(*self._lanes(now), strict=True))
         service = told["seconds"] / served if served else EVERY
         return Look(
             now,
@@ -112,7 +111,7 @@ class Autoscaler:
             self.master.guard.cramped,
         )
 
-    def _lanes(self) -> Iterator[tuple[int, int, int]]:
+    def _lanes(self, now: float) -> Iterator[tuple[int, int, int]]:
         """Of each lane the requests that were late since the last look or wait for too long, all that wait, all that were served.
 
         Those of a lane that may not have all workers wait for its own, however many others there are.
@@ -125,7 +124,7 @@ class Autoscaler:
             beyond = sum(words[first : WAITS + BUCKETS])
             before, self.noted[name] = self.noted.get(name, beyond), beyond
             late, waiting, served = max(0, beyond - before), words[WAITING], sum(words[SERVICES : SERVICES + BUCKETS])
-            if words[SINCE] and time.monotonic() - words[SINCE] / 1e9 > settings.wait_target:
+            if words[SINCE] and now - words[SINCE] / 1e9 > settings.wait_target:
                 late += waiting
             apart = limit is not None and limit < self.master.supplies[HTTP.name].count
             yield (0, 0, served) if apart else (late, waiting, served)

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, NamedTuple
 
 from prefork.sizing.bounds import allowed
-from prefork.sizing.simulate import simulate
+from prefork.sizing.simulate import quantile, simulate
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -168,8 +168,7 @@ class Trial:
         fewest, most = self.question.recording.workers
         if fewest != most:
             return False, f"there were {fewest} to {most} workers meanwhile, so the replay cannot be compared"
-        measured = sorted(self.question.recording.waits)
-        real = measured[min(len(measured) - 1, int(SHARE * len(measured)))] if measured else 0.0
+        real = quantile(sorted(self.question.recording.waits), SHARE)
         found = self.outcome(most).wait(SHARE)
         said = f"replayed with the {most} of then, p95 is {found * 1000:.0f} ms; measured were {real * 1000:.0f} ms"
         return not is_right(found, real), said

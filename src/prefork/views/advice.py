@@ -13,6 +13,7 @@ from rich.text import Text
 from prefork.limits import mebibytes
 from prefork.sizing.advice import SHARE, TWO
 from prefork.sizing.bounds import allowed
+from prefork.sizing.simulate import quantile
 from prefork.views.status import rough
 
 if TYPE_CHECKING:
@@ -72,6 +73,7 @@ def about(recording: Recording) -> dict[str, Any]:
         "busy_cpus": round(recording.processors, 3),
         "workers": list(recording.workers),
         "lost": recording.lost,
+        "wait": {name: round(quantile(sorted(recording.waits), share), 6) for name, share in SHARES.items()},
     }
 
 

@@ -40,6 +40,11 @@ def test_it_has_bounds(configure: Configure, text: str, fewest: int, most: int) 
     assert settings.shown("workers") == "auto"
 
 
+def test_without_http_there_is_nothing_to_find(configure: Configure) -> None:
+    settings = configure("workers = auto\nhttp_enable = False")
+    assert (settings.automatic, settings.processes) == (False, 0)
+
+
 def test_it_comes_from_every_layer(configure: Configure) -> None:
     assert configure("", {"workers": "auto"}).automatic
     assert configure("", PREFORK_WORKERS="auto").automatic

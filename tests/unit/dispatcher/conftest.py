@@ -307,6 +307,7 @@ class Desk:
         self.counters = SCOREBOARD.slot(DISPATCHER)
         self.counters.clear()
         Ledger(SCOREBOARD).arrange([])
+        TRACE.forget()
         self.traffic = Traffic(self.loop, OPTIONS, self.journal, SCOREBOARD, TRACE, self.loop.disks)
         self.hands: list[Hand] = []
         self.clients: list[Client] = []

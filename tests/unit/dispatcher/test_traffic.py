@@ -34,8 +34,9 @@ from prefork.scoreboard import (
     RETRIED,
     WRITING,
 )
+from prefork.trace import UNSERVED, calls
 
-from .conftest import SCOREBOARD
+from .conftest import SCOREBOARD, TRACE
 
 if TYPE_CHECKING:
     from prefork.events import Event
@@ -708,6 +709,37 @@ def test_saturation_of_lanes(desk: Desk) -> None:
         "api": {"waiting": 0, "working": 0, "saturated": False, "oldest_wait": 0},
         "default": {"waiting": 0, "working": 1, "saturated": True, "oldest_wait": 0},
     }
+
+
+def test_every_request_is_recorded_whatever_became_of_it(desk: Desk) -> None:
+    with_lanes(desk, "api:/api/*:0")
+    refused = [desk.connect() for _ in range(3)]
+    for client in refused:
+        client.send(b"GET /api/ HTTP/1.1\r\nHost: h\r\n\r\n")
+    desk.traffic.tick(time.monotonic() + 31)
+    first = desk.hire()
+    client = desk.connect()
+    client.send(POST % 1)
+    first.begin()
+    first.die()
+    assert client.answer()[0] == 502
+    second = desk.hire()
+    client.send(GET % 1)
+    second.answer(OK)
+    found = calls(TRACE.read())
+    assert [(call.lane, call.service == UNSERVED) for call in found] == [(0, True), (0, True), (0, True), (1, False), (1, False)]
+    assert sorted(call.wait > 25_000_000 for call in found) == [False, False, False, True, True], "microseconds"
+    assert found[-1].workers == 1
+
+
+def test_other_lanes_begin_another_recording(desk: Desk) -> None:
+    hand, client = desk.hire(), desk.connect()
+    client.send(GET % 1)
+    hand.answer(OK)
+    with_lanes(desk, "")
+    assert len(calls(TRACE.read())) == 1, "a reload with the same lanes goes on"
+    with_lanes(desk, "api:/api/*:0")
+    assert calls(TRACE.read()) == []
 
 
 def test_what_requests_waited_and_took(desk: Desk) -> None:
