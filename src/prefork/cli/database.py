@@ -44,7 +44,7 @@ def done(function: Callable[..., None]) -> Callable[..., None]:
 
 @click.group()
 def db() -> None:
-    """Look after a PostgreSQL: vacuum, indexes, what could be archived."""
+    """Vacuum a PostgreSQL, and find indexes and rows it could do without."""
 
 
 @db.command()

@@ -47,7 +47,7 @@ def doctor(
     every: bool,
     as_json: bool,
 ) -> None:
-    """Find what is wrong with a server and what stands around it, with the fix for each.
+    """Find what is wrong with a server and around it, and the fix.
 
     Works on a running Prefork and on Odoo's own server with its files. Nothing is changed. The exit status is 0 where nothing
     failed, 1 where something did, 2 where nothing could be looked at.
