@@ -5,8 +5,8 @@ BIN    := $(VENV)/bin
 PAGES  := src/prefork/console/static/vendor/htmx.js
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test test-odoo test-machine test-autobahn check format bench bench-limits bench-jobs bench-streams bench-odoo bench-advice soak
-.PHONY: screenshots clean
+.PHONY: help setup run test test-odoo test-machine test-autobahn check format screenshots clean soak
+.PHONY: bench bench-limits bench-jobs bench-streams bench-asgi bench-odoo bench-advice
 
 help: ## show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -61,6 +61,9 @@ bench-jobs: setup ## measure scheduled jobs against other queues, and beside req
 
 bench-streams: setup ## measure streams of events to 1,000 clients beside other servers; writes docs/streams-benchmarks.md
 	$(PYTHON) bench/run.py streams-benchmarks
+
+bench-asgi: setup ## measure ASGI beside other servers; writes docs/asgi-benchmarks.md
+	$(PYTHON) bench/run.py asgi-benchmarks
 
 bench-odoo: ## measure against Odoo's own server, with ODOO and PYTHON as for test-odoo; writes docs/odoo-benchmarks.md
 	@$(MAKE) --no-print-directory PYTHON=python3 setup

@@ -44,7 +44,7 @@ def done(function: Callable[..., None]) -> Callable[..., None]:
 
 @click.group()
 def db() -> None:
-    """Vacuum a PostgreSQL, and find indexes and rows it could do without."""
+    """Vacuum a PostgreSQL, propose indexes, plan archives."""
 
 
 @db.command()
