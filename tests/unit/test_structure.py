@@ -65,7 +65,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         "views.jobs",
         "views.status",
     },
-    "console.__main__": {"console", "instances", "journal", "kernel", "orders"},
+    "console.__main__": {"console", "instances", "journal", "kernel", "messages", "orders"},
     "fanout": set(),
     "sessions": {"sessions", "fanout", "given", "store", "worker.output"},
     "filestore": {"fanout", "files", "given", "http.conditions", "http.framing"},

@@ -50,5 +50,5 @@ def page(
 ) -> HTMLResponse:
     """An answer for a browser. Without the built files it is a sentence: never a page that looks broken."""
     if not VENDOR.is_dir():
-        return HTMLResponse(UNBUILT, 503)
+        return HTMLResponse(UNBUILT, code if code >= 400 else 503, headers)
     return HTMLResponse(environment.get_template(template).render(visitor=visitor, **values), code, headers)
