@@ -17,6 +17,7 @@ from prefork import usage
 from prefork.console import models
 from prefork.console.access import require
 from prefork.console.api import alerts, instances, jobs, people, routes, settings, workers
+from prefork.console.api.live import MOST_STREAMS
 from prefork.console.problems import ProblemError
 from prefork.instances import registry, rules
 from prefork.instances.local import Denied, Unreachable
@@ -37,6 +38,7 @@ Model = TypeVar("Model", bound=BaseModel)
 Row = dict[str, Any]
 DAY = 86_400.0
 PACE = 1.0  # seconds between two live samples
+TURNS = 300  # of one stream: the browser asks for the next one, and is asked in turn whether it still may
 MOST = 10_000  # instances
 LINES = 500  # of a log
 CHANGES = 10  # that are shown
@@ -98,13 +100,17 @@ class Own:
         told = {"samples": [sample.told() for sample in samples], "marks": [mark._asdict() for mark in marks]}
         return {**told, "limits": limits, "step": step}
 
-    async def live(self, identity: str) -> AsyncIterator[tuple[str, Row]]:
+    def live(self, identity: str) -> AsyncIterator[tuple[str, Row]]:
         """What happens while somebody watches, measured for them."""
-        server = await run_in_threadpool(self._server, identity)
-        sampler = Sampler(server.status, server.directory)
+        server = self._server(identity)
+        if self.desk.streams >= MOST_STREAMS:
+            raise ProblemError(429, f"{MOST_STREAMS} people watch already; close a page", "rate-limit", {"Retry-After": "10"})
+        return self._followed(Sampler(server.status, server.directory))
+
+    async def _followed(self, sampler: Sampler) -> AsyncIterator[tuple[str, Row]]:
         self.desk.streams += 1
         try:
-            while True:
+            for _ in range(TURNS):
                 await run_in_threadpool(sampler.open)
                 await asyncio.sleep(WINDOW)
                 sample = await run_in_threadpool(sampler.close)

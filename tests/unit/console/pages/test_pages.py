@@ -50,7 +50,7 @@ def test_a_part_of_a_page_has_the_whole_of_it_renewed(client: TestClient) -> Non
 @pytest.mark.parametrize("role", ["none", "viewer", "operator"])
 def test_what_one_may_see(client: TestClient, db: Database, role: str) -> None:
     cookie, _ = logged_in(db, somebody(db, role))
-    for path in READ.keys() - {"/instances/{id}/live"}:
+    for path in READ.keys() - ({"/instances/{id}/live"} if role != "none" else set()):  # which goes on for minutes
         status = client.get(address(path), headers=cookie).status_code
         if role == "none" and OF_INSTANCE in path:
             assert status == 404, path
