@@ -15,6 +15,7 @@ from prefork.incidents import Ledger
 from prefork.instances import alerts, history, mail, notices, webhook
 from prefork.instances.local import Denied, Local, Unreachable
 from prefork.instances.mail import Mailbox
+from prefork.instances.notices import Undeliverable
 from prefork.instances.rules import PERIOD, Picture, conditions, judged
 from prefork.instances.webhook import Hook
 from prefork.store import board
@@ -152,7 +153,10 @@ def senders(settings: Settings) -> dict[str, Sender]:
 
 
 def secret(file: Path | None, otherwise: str | None = None) -> str | None:
-    """What stands in the first line of a file, or the other one where there is none. Raises OSError."""
+    """What stands in the first line of a file, or the other one where there is none. Raises Undeliverable."""
     if file is None:
         return otherwise
-    return next(iter(file.read_text(encoding="utf-8").splitlines()), "")
+    try:
+        return next(iter(file.read_text(encoding="utf-8").splitlines()), "")
+    except (OSError, UnicodeDecodeError) as error:
+        raise Undeliverable(f"{file} cannot be read: {getattr(error, 'strerror', None) or error}") from None
