@@ -20,9 +20,9 @@ STARTTLS, TLS = "starttls", "tls"
 
 
 class Mailbox(NamedTuple):
-    """Where mail is handed in, and for whom. `security` is `off`, `starttls` or `tls`; `password` reads it, or raises Undeliverable.
+    """Where mail is handed in, and for whom. `security` is `off`, `starttls` or `tls`.
 
-    The certificate has to be one that the machine trusts.
+    `password` reads that of `user`, or raises Undeliverable.
     """
 
     server: str

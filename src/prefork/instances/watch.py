@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from prefork.events import AlertOver, AlertRaised, AlertUntold
 from prefork.incidents import Ledger
 from prefork.instances import alerts, history, mail, notices, webhook
-from prefork.instances.local import Denied, Local, Unreachable
+from prefork.instances.local import Local, Unreachable
 from prefork.instances.mail import Mailbox
 from prefork.instances.notices import Undeliverable
 from prefork.instances.rules import PERIOD, Picture, conditions, judged
@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from prefork.instances.notices import Sender
 
 MINUTE = 60.0  # seconds that the rules look back
+PATIENCE = 2.0  # seconds for a server to say how it is: others wait meanwhile
 
 
 class Watch:
@@ -45,7 +46,7 @@ class Watch:
     def __init__(self, db: Database, instance: str, name: str, directory: Path, wall: Callable[[], float] = time.time) -> None:
         self.db, self.instance, self.name, self.wall = db, instance, name, wall
         self.local = Local(directory)
-        self.sampler = Sampler(self.local.status, directory, wall)
+        self.sampler = Sampler(partial(self.local.ask, "status", PATIENCE), directory, wall)
         self.settings: Settings | None = None
         self.jobs: list[dict[str, Any]] | None = None
         self.alerts: list[Alert] = alerts.current(db, instance)
@@ -80,10 +81,10 @@ class Watch:
     # The second half: what is wrong, and who hears of it.
 
     def inquire(self) -> None:
-        """Read its settings, and ask its database."""
+        """Read its settings, and ask its database. Raises Denied."""
         try:
             self.settings = settings = self.local.settings()
-        except (Unreachable, Denied):
+        except Unreachable:  # which the rules see, too
             return
         if not (settings.store_dsn or settings.stores or settings.in_file):
             self.jobs = self.sampler.database = None
