@@ -52,7 +52,7 @@ class Watch:
         self.alerts: list[Alert] = alerts.current(db, instance)
         self._ledger = Ledger(directory)
         self._span: list[Sample] = []  # not yet recorded
-        self._noted = wall()  # incidents up to then have their marks
+        self._noted = wall() - history.DAY  # incidents up to then have their marks
 
     # The first half: samples.
 
