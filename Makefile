@@ -2,17 +2,21 @@
 PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
+PAGES  := src/prefork/console/static/vendor/htmx.js
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test test-odoo test-machine check format bench bench-limits bench-jobs bench-odoo soak clean
+.PHONY: help setup run test test-odoo test-machine check format bench bench-limits bench-jobs bench-odoo soak screenshots clean
 
 help: ## show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
 
-setup: $(VENV)/.ready ## make .venv with prefork in it
+setup: $(VENV)/.ready $(PAGES) ## make .venv with prefork in it
 
 $(VENV)/.ready: pyproject.toml constraints.txt tools/setup.sh
 	@sh tools/setup.sh $(PYTHON) $(VENV) constraints.txt -e '.[dev]'
+
+$(PAGES): web/package-lock.json tools/web.sh
+	@sh tools/web.sh
 
 run: setup examples/shop/.venv/.ready ## serve the example shop on 127.0.0.1:8069 with two workers
 	@cat examples/shop/try.txt
@@ -58,5 +62,8 @@ bench-odoo: ## measure against Odoo's own server, with ODOO and PYTHON as for te
 soak: setup examples/shop/.venv/.ready ## every lifecycle story 20 times, chaos, fuzzing (40 minutes); writes docs/soak.md
 	$(BIN)/python tests/soak.py
 
+screenshots: setup ## look at every page of the console, wide and narrow, light and dark; writes docs/screenshots
+	$(BIN)/python tests/browser/screenshots.py
+
 clean: ## remove every environment and cache
-	rm -rf .venv .venv-* examples/*/.venv .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf $(dir $(PAGES)) web/node_modules .venv .venv-* examples/*/.venv .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -75,7 +75,7 @@ class House:
             change.update(self.web.get(saved.headers["Location"]).json())
             return change["state"] != "running"
 
-        await_fact(over, "an end of the change", self.server)
+        await_fact(over, "an end of the change", self.server, WAIT)
         return change
 
     def console(self) -> int:
@@ -175,3 +175,18 @@ def test_what_keeps_it_from_starting_is_one_warning() -> None:
         server.reload()
         assert server.events("console_unavailable", after=mark) == []
         assert server.events("console_died") == []
+
+
+def test_it_follows_the_log_through_a_rotation(tmp_path: Path) -> None:
+    log, old = tmp_path / "log", tmp_path / "log.1"
+    apps = Path(__file__).parent / "apps"
+    server = Server("probe:app", app_dir=apps, logfile=log, console=True, console_port=free_port()).launch()
+    try:
+        await_fact(lambda: log.exists() and "server_ready" in log.read_text(), "a start", server)
+        await_fact(lambda: "console_ready" in log.read_text(), "a console", server, WAIT)
+        pid = next(pid for pid in server.tree() if b"prefork: console" in command(pid))
+        log.rename(old)
+        server.signal(signal.SIGUSR1)
+        await_fact(lambda: os.readlink(f"/proc/{pid}/fd/2") == str(log), "a console that writes to the new file", server)
+    finally:
+        server.close()

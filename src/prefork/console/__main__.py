@@ -5,13 +5,18 @@ from __future__ import annotations
 import gc
 import socket
 import sys
+import threading
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from prefork.console.serving import Manner, opened, run
 from prefork.instances.database import Unusable
 from prefork.journal import Journal, Sink
 from prefork.kernel import set_title
 from prefork.orders import take_orders
+
+if TYPE_CHECKING:
+    from prefork.messages import Channel
 
 
 def main() -> None:
@@ -25,11 +30,21 @@ def main() -> None:
     except Unusable as error:
         channel.send("unavailable", reason=str(error))
         return
+    threading.Thread(target=follow, args=(channel, journal), name="log", daemon=True).start()
     gc.freeze()
     manner = Manner(orders["console_certificate"], orders["console_key"], tuple(orders["console_proxies"]))
     scheme = "https" if manner.certificate else "http"
     address = orders["address"].replace("http", scheme, 1)
     run(db, socket.socket(fileno=descriptors[0]), manner, journal, lambda: channel.send("ready", address=address))
+
+
+def follow(channel: Channel, journal: Journal) -> None:
+    """Write to another log whenever the master has one, which makes it our standard error."""
+    while True:
+        said, descriptors = channel.receive()
+        if said is None:
+            return
+        journal.sink.replace(descriptors[0])
 
 
 if __name__ == "__main__":

@@ -10,6 +10,8 @@ from prefork import __version__
 from prefork.console import api, login, problems, relay, scrape
 from prefork.console.desk import Desk
 from prefork.console.gate import Gate
+from prefork.console.pages.own import Own
+from prefork.console.pages.routes import routes
 from prefork.instances import changes
 
 if TYPE_CHECKING:
@@ -36,5 +38,7 @@ def create(db: Database) -> FastAPI:
     app.include_router(login.router)
     app.include_router(scrape.router)
     app.include_router(api.router, prefix=API)
+    app.state.source = lambda request, visitor: Own(request, desk, visitor)
+    app.router.routes.extend(routes())
     app.add_middleware(Gate, desk=desk)
     return app

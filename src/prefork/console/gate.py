@@ -11,13 +11,12 @@ from urllib.parse import quote
 from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import MutableHeaders
 from starlette.requests import Request
-from starlette.responses import RedirectResponse
+from starlette.responses import RedirectResponse, Response
 
 from prefork.console.access import CHALLENGE, keep_pace, recognise
 from prefork.console.problems import ProblemError, answer
 
 if TYPE_CHECKING:
-    from starlette.responses import Response
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
     from prefork.console.desk import Desk
@@ -71,6 +70,8 @@ class Gate:
         if path.startswith(MACHINES):
             said = "log in, or come with a token: Authorization: Bearer …"
             return answer(ProblemError(401, said, "unauthorized", CHALLENGE))
+        if "HX-Request" in request.headers:  # a part of a page that stands open: as a whole it leads to the login
+            return Response(status_code=401, headers={"HX-Refresh": "true"})
         wanted = f"?next={quote(path)}" if request.method == "GET" and path != "/" else ""
         return RedirectResponse(LOGIN + wanted, 303)
 

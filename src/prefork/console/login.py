@@ -7,25 +7,22 @@ from typing import Annotated
 from urllib.parse import urlsplit
 
 from fastapi import APIRouter, Form, Request
-from fastapi.responses import HTMLResponse, RedirectResponse, Response
+from fastapi.responses import RedirectResponse, Response
 
 from prefork.console.access import COOKIE, AnyVisitor, client_of
 from prefork.console.desk import AtDesk
 from prefork.console.gate import LOGIN
+from prefork.console.pages.paper import page
 from prefork.console.problems import ProblemError
 from prefork.instances import audit, logins, users
 
 router = APIRouter(include_in_schema=False)
-PAGE = """<!doctype html><html lang="en"><meta charset="utf-8"><title>Prefork: log in</title><h1>Prefork</h1>
-<form method="post"><label>Name <input name="name" autocomplete="username" required autofocus></label>
-<label>Password <input name="password" type="password" autocomplete="current-password" required></label>
-<button>Log in</button></form></html>"""
 
 
 @router.get(LOGIN)
 def show() -> Response:
     """The form."""
-    return HTMLResponse(PAGE)
+    return page("login.html", None, name="", problem="")
 
 
 @router.post(LOGIN)
@@ -33,7 +30,11 @@ def log_in(request: Request, desk: AtDesk, name: Annotated[str, Form()], passwor
     """Log somebody in, and lead them where they wanted to go."""
     if not from_here(request):
         raise ProblemError(403, "this login comes from another site; open the console's own page", "csrf")
-    visitor = enter(desk, client_of(request), name, password)
+    try:
+        visitor = enter(desk, client_of(request), name, password)
+    except ProblemError as problem:
+        said = problem.detail[:1].upper() + problem.detail[1:]
+        return page("login.html", None, problem.status, problem.headers, name=name, problem=f"{said}.")
     if old := request.cookies.get(COOKIE):
         logins.end(desk.db, old)
     login = logins.begin(desk.db, visitor.id)

@@ -195,11 +195,10 @@ class Mark(Model):
     text: str
 
 
-class History(Model):
-    """What was measured in a range of time: a point for each multiple of `resolution` seconds of which anything is known."""
+class UsageHistory(Model):
+    """A chart: its points, `resolution` seconds apart, and the marks on its axis."""
 
-    start: float
-    end: float
+    range: str
     resolution: float
     points: list[Point]
     marks: list[Mark]
@@ -253,7 +252,7 @@ class WorkerUsage(Model):
                     "recommendation": "no action needed",
                     "workers": [{"pid": 4711, "cpu": 0.31, "busy": True}],
                     "notes": [],
-                    "history": {"start": 1795240000.0, "end": 1795326400.0, "resolution": 300.0, "points": [], "marks": []},
+                    "history": {"range": "24h", "resolution": 300.0, "points": [], "marks": []},
                 }
             ]
         }
@@ -266,7 +265,7 @@ class WorkerUsage(Model):
     recommendation: str
     workers: list[WorkerShare]
     notes: list[str]
-    history: History
+    history: UsageHistory | None = Field(None, description="What `range` asks for.")
 
 
 class Health(Model):

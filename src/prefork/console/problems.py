@@ -31,11 +31,16 @@ class ProblemError(Exception):
         self.headers = headers
         self.more = more
 
+    @property
+    def phrase(self) -> str:
+        """What its status is called."""
+        return HTTPStatus(self.status).phrase
+
 
 def answer(problem: ProblemError) -> JSONResponse:
     """The object. Without a type of its own, a problem is what its status says."""
     kind = TYPES + problem.kind if problem.kind else "about:blank"
-    content = {"type": kind, "title": HTTPStatus(problem.status).phrase, "status": problem.status, "detail": problem.detail}
+    content = {"type": kind, "title": problem.phrase, "status": problem.status, "detail": problem.detail}
     return JSONResponse(content | problem.more, problem.status, problem.headers, MEDIA_TYPE)
 
 
@@ -57,11 +62,14 @@ def told(error: Exception) -> ProblemError:
     return ProblemError(409, str(error), "conflict" if isinstance(error, Conflict) else "refused")
 
 
+EXPECTED = (ProblemError, Invalid, Conflict, Declined, Denied, Unreachable, RequestValidationError, HTTPException)
+
+
 def install(app: FastAPI) -> None:
     """Have every exception that a route may raise told so."""
 
     async def explain(_request: Request, error: Exception) -> JSONResponse:
         return answer(told(error))
 
-    for kind in (ProblemError, Invalid, Conflict, Declined, Denied, Unreachable, RequestValidationError, HTTPException):
+    for kind in EXPECTED:
         app.add_exception_handler(kind, explain)

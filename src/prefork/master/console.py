@@ -99,6 +99,11 @@ class Console:
             self.master.journal.emit(ConsoleUnavailable(said["reason"]))
             self._close()
 
+    def switch_log(self, log: int) -> None:
+        """Have it write to another log."""
+        if self.process:
+            self.process.channel.send("log", [log])
+
     def dismiss(self) -> None:
         """Have no console any more. What it keeps is whole at any moment, so it is simply killed."""
         self._close()

@@ -300,6 +300,7 @@ class Master:
         for template in self.templates.running():
             template.channel.send("log", [new])
         self.front.tell("log", [new])
+        self.console.switch_log(new)
         self.crew.switch_log(new)
         old, self.log = self.log, new
         os.close(old)

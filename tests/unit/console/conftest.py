@@ -95,7 +95,9 @@ def argon2() -> None:
 
 @pytest.fixture(autouse=True)
 def quick(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Hashes are slow by design: only those who ask for `argon2` get them."""
+    """Nobody is measured, and hashes are slow by design: only those who ask for `argon2` get them."""
+    monkeypatch.setattr("prefork.usage.report.WINDOW", 0.0)
+    monkeypatch.setattr("prefork.usage.report.PATIENCE", 0.0)
     if "argon2" not in request.fixturenames:
         monkeypatch.setattr(passwords, "hash", lambda password: f"kept:{password[::-1]}")
         monkeypatch.setattr(passwords, "fits", lambda kept, password: kept == f"kept:{password[::-1]}")

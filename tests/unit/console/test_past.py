@@ -31,12 +31,14 @@ def test_a_chart(client: TestClient, db: Database, viewer: dict[str, str], monke
         )
     history.note(db, "default", [Mark(hour + 60, "reload", "generation 2")])
     told = client.get(f"{ONE}/worker-usage?range=24h", headers=viewer).json()["history"]
-    assert (told["resolution"], len(told["points"])) == (300, 4)
+    assert (told["range"], told["resolution"], len(told["points"])) == ("24h", 300, 4)
     assert told["points"][0]["requests"]["2xx"] == 7
     assert told["points"][0]["wait"]["p95"] > 0
     assert told["marks"] == [{"at": hour + 60, "kind": "reload", "text": "generation 2"}]
     (coarse,) = client.get(f"{ONE}/worker-usage?range=24h&resolution=3600", headers=viewer).json()["history"]["points"]
     assert (coarse["at"], coarse["seconds"], coarse["requests"]["2xx"], coarse["in_flight"]) == (hour, 1200, 28, 50.0)
+    assert client.get(f"{ONE}/worker-usage", headers=viewer).json()["history"] is None
+    assert client.get(f"{ONE}/worker-usage?range=2h", headers=viewer).status_code == 422
 
 
 def test_the_last_hour_is_live(client: TestClient, desk: Desk, viewer: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> None:

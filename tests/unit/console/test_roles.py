@@ -73,10 +73,7 @@ def people(db: Database) -> dict[str, dict[str, str]]:
     return found
 
 
-def test_every_call_as_everybody(
-    client: TestClient, people: dict[str, dict[str, str]], stand: Stand, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("prefork.usage.report.WINDOW", 0.0)
+def test_every_call_as_everybody(client: TestClient, people: dict[str, dict[str, str]], stand: Stand) -> None:
     wrong = []
     for method, path, body, allowed in CALLS:
         for who in WHO:

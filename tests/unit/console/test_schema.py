@@ -19,7 +19,6 @@ CHECKS = [not_a_server_error, status_code_conformance, content_type_conformance,
 
 
 def test_answers_are_those_of_the_document(client: TestClient, db: Database, desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("prefork.usage.report.WINDOW", 0.0)
     desk.pace = Pace(rate=1e6, burst=1e6)
     monkeypatch.setattr(Backoff, "wait", lambda *_: 0.0)
     headers = bearing(db, somebody(db, "administrator"))

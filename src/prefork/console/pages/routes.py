@@ -1,0 +1,76 @@
+"""Which address shows which page: the table, and the files that pages are made of."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from starlette.middleware.gzip import GZipMiddleware
+from starlette.routing import BaseRoute, Mount, Route
+from starlette.staticfiles import StaticFiles
+
+from prefork.console.pages import account, incidents, jobs, monitoring, performance
+from prefork.console.pages.paper import STATIC
+from prefork.console.pages.visit import gate
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from starlette.responses import Response
+    from starlette.types import Message, Receive, Scope, Send
+
+    from prefork.console.pages.visit import Visit
+
+    Table = dict[str, Callable[[Visit], Response]]
+
+READ: Table = {
+    "/": account.home,
+    "/instances": monitoring.instances,
+    "/instances/{id}": monitoring.overview,
+    "/instances/{id}/series": monitoring.series,
+    "/instances/{id}/live": monitoring.live,
+    "/instances/{id}/workers": monitoring.workers,
+    "/instances/{id}/routes": monitoring.routes,
+    "/instances/{id}/stacks": monitoring.stacks,
+    "/instances/{id}/log": monitoring.log,
+    "/instances/{id}/incidents": incidents.listing,
+    "/instances/{id}/incidents/{name}": incidents.detail,
+    "/instances/{id}/jobs": jobs.listing,
+    "/instances/{id}/job": jobs.detail,
+    "/instances/{id}/settings": performance.form,
+    "/alerts": account.alerts,
+    "/account": account.account,
+}
+CHANGE: Table = {
+    "/instances/{id}/retire": monitoring.retire,
+    "/instances/{id}/job": jobs.steer,
+    "/instances/{id}/settings": performance.submit,
+    "/instances/{id}/settings/meaning": performance.meaning,
+    "/instances/{id}/settings/undo": performance.undo,
+    "/account/tokens": account.make_token,
+    "/account/tokens/revoke": account.revoke_token,
+    "/account/password": account.change_password,
+}
+FOR_GOOD = b"public, max-age=31536000, immutable"  # a file's address changes with its content
+
+
+def routes() -> list[BaseRoute]:
+    """For the console's application."""
+    return [
+        Mount("/static", GZipMiddleware(Files(directory=STATIC, check_dir=False), minimum_size=1000)),
+        *(Route(path, gate(show), methods=["GET"]) for path, show in READ.items()),
+        *(Route(path, gate(show), methods=["POST"]) for path, show in CHANGE.items()),
+    ]
+
+
+class Files(StaticFiles):
+    """Files that browsers keep for good."""
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request."""
+
+        async def marked(message: Message) -> None:
+            if message["type"] == "http.response.start" and message["status"] == 200:
+                message["headers"] = [*message["headers"], (b"cache-control", FOR_GOOD)]
+            await send(message)
+
+        await super().__call__(scope, receive, marked)

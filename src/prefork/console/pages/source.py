@@ -1,0 +1,103 @@
+"""What the pages ask of the console, on behalf of one visitor: a contract without HTTP, which `own.py` fulfils, and tests do.
+
+Rows are plain mappings, those that the API answers with. Whoever fulfils it checks the visitor's role; a page only leaves out what
+would be refused. Every method raises one of `problems.EXPECTED`.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Mapping, Sequence
+
+    from prefork.incidents import Incident
+    from prefork.instances.logs import Line
+
+Row = Any  # a mapping with values of JSON's types and datetimes
+RANGES = {"1h": "1 hour", "24h": "24 hours", "7d": "7 days", "180d": "180 days"}
+
+
+class Source(Protocol):
+    """The console, for one visitor."""
+
+    def instances(self) -> Sequence[Row]:
+        """All that the visitor may see, as `models.Instance`; and their `usage` and its `level`."""
+
+    def instance(self, identity: str) -> Row:
+        """One of them."""
+
+    def status(self, identity: str) -> Row:
+        """The master's own answer."""
+
+    def usage(self, identity: str) -> Row:
+        """Both measures, level and recommendation, as `models.WorkerUsage`."""
+
+    def health(self, identity: str) -> Row:
+        """As `models.Health`."""
+
+    def series(self, identity: str, span: str) -> Row:
+        """`samples` and `marks` of a span, the `limits`, `step` in seconds between two samples."""
+
+    def live(self, identity: str) -> AsyncIterator[tuple[str, Row]]:
+        """`sample` and `mark` as they happen; an empty name from time to time, so that one who has left is noticed."""
+
+    def stacks(self, identity: str, worker: str) -> Row:
+        """worker, pid, state and stacks of one worker, now."""
+
+    def retire(self, identity: str, pid: int) -> None:
+        """Have a worker replaced after its current work."""
+
+    def routes(self, identity: str) -> Sequence[Row]:
+        """Where the time goes, as `models.Route`, the dearest first."""
+
+    def limits(self, identity: str) -> Mapping[str, int]:
+        """`soft limit` and `hard limit` of a worker's memory in bytes; 0 or absent where there is none."""
+
+    def incidents(self, identity: str) -> Sequence[Incident]:
+        """Those that are kept, the latest first."""
+
+    def incident(self, identity: str, name: str) -> Incident:
+        """One, by its id or its request's."""
+
+    def jobs(self, identity: str) -> Sequence[Row]:
+        """As `prefork jobs` lists them."""
+
+    def job(self, identity: str, name: str) -> tuple[Row, Sequence[Row], Sequence[Row]]:
+        """One, its runs under way, its ended attempts."""
+
+    def steer(self, identity: str, name: str, action: str) -> None:
+        """`run`, `pause` or `resume` a job."""
+
+    def log(self, identity: str, level: str, text: str) -> Sequence[Line]:
+        """The latest lines at or above a level that contain a text, the latest last."""
+
+    def settings(self, identity: str) -> tuple[Row, str, Sequence[Row]]:
+        """As `models.Settings`, their ETag, and the latest changes, as `models.Change`."""
+
+    def consider(self, identity: str, values: Mapping[str, str]) -> Row:
+        """What other values would mean, as `models.Meaning`."""
+
+    def save(self, identity: str, values: Mapping[str, str], etag: str) -> int:
+        """Write and apply them; returns the number of the change."""
+
+    def change(self, identity: str, number: int) -> Row:
+        """How far it is, as `models.Change`."""
+
+    def undo(self, identity: str, number: int) -> int:
+        """Put the values before a change back; returns the number of that change."""
+
+    def alerts(self) -> Row:
+        """`active` and `past` alerts, the `rules`, and whether anybody is told of them."""
+
+    def tokens(self) -> Sequence[Row]:
+        """The visitor's API tokens, as `models.Token`."""
+
+    def make_token(self, name: str, scope: str, days: int | None) -> str:
+        """A new one: what is shown once."""
+
+    def revoke_token(self, number: int) -> None:
+        """Let one be valid no longer."""
+
+    def change_password(self, old: str, new: str) -> None:
+        """Another one; every login of the visitor ends."""
