@@ -6,6 +6,7 @@ import pytest
 from fastapi.testclient import TestClient
 from tests.unit.console.conftest import bearing, somebody
 
+from prefork.console.desk import Desk
 from prefork.instances import alerts, history
 from prefork.instances.alerts import Alert
 from prefork.instances.database import Database
