@@ -24,7 +24,7 @@ class ScaleRefused(Event):
     workers: int
     reason: str
     level = "warning"
-    wording = "Pool {pool} gets no {workers} workers ({bound}): {reason}"
+    wording = "Pool {pool} gets no {workers} workers: {reason}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -116,7 +116,7 @@ def ready(pool: Mapping[str, Any]) -> Text:
     return Text(f"{pool['ready']} of {pool['wanted']} ready", style="yellow" if pool["ready"] < pool["wanted"] else "")
 
 
-def each(concurrency: int | None) -> str:
+def each(concurrency: int) -> str:
     """How many requests a worker serves at a time, where that is more than one."""
     return f", {concurrency} requests each" if concurrency else ""
 
