@@ -4,7 +4,7 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test test-odoo test-machine test-autobahn check format bench bench-limits bench-jobs bench-streams bench-odoo soak clean
+.PHONY: help setup run test test-odoo test-machine test-autobahn check format bench bench-limits bench-jobs bench-asgi bench-odoo soak clean
 
 help: ## show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -54,8 +54,8 @@ bench-limits: setup ## run the same abuses against the other servers' limits; wr
 bench-jobs: setup ## measure scheduled jobs against other queues, and beside requests; writes docs/jobs-benchmarks.md
 	$(PYTHON) bench/run.py jobs-benchmarks
 
-bench-streams: setup ## measure streams of events to 1,000 clients beside other servers; writes docs/streams-benchmarks.md
-	$(PYTHON) bench/run.py streams-benchmarks
+bench-asgi: setup ## measure ASGI beside other servers; writes docs/asgi-benchmarks.md
+	$(PYTHON) bench/run.py asgi-benchmarks
 
 bench-odoo: ## measure against Odoo's own server, with ODOO and PYTHON as for test-odoo; writes docs/odoo-benchmarks.md
 	@$(MAKE) --no-print-directory PYTHON=python3 setup

@@ -151,13 +151,14 @@ def get(port: int, path: str, timeout: float = 10.0) -> str | None:
             return None
 
 
-def wrk(port: int, connections: int, seconds: float, *, keep_alive: bool) -> dict[str, float]:
-    """Raw load on `/` with wrk, in whole seconds: `requests`, `rate` (requests/s), `errors`.
+def wrk(port: int, connections: int, seconds: float, *, keep_alive: bool, path: str = "/") -> dict[str, float]:
+    """Raw load on a path with wrk, in whole seconds: `requests`, `rate` (requests/s), `errors`.
 
     Raises ServerFailed if nothing was answered.
     """
     headers = [] if keep_alive else ["--header", "Connection: close"]
-    command = ["wrk", "-t", "1", "-c", str(connections), "-d", f"{max(1, round(seconds))}s", *headers, f"http://127.0.0.1:{port}/"]
+    target = f"http://127.0.0.1:{port}{path}"
+    command = ["wrk", "-t", "1", "-c", str(connections), "-d", f"{max(1, round(seconds))}s", *headers, target]
     result = subprocess.run(command, capture_output=True, text=True, timeout=seconds + 20, check=False)
     found = read_wrk(result.stdout)
     if not found["requests"]:

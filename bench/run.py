@@ -1,8 +1,6 @@
-"""Measure Prefork and the other servers, and write docs/benchmarks.md, docs/limits.md, docs/jobs-benchmarks.md or
-docs/streams-benchmarks.md.
+"""Measure Prefork and the other servers, and write docs/benchmarks.md or another page of the same kind.
 
-    python3 bench/run.py [benchmarks|limits|jobs-benchmarks|streams-benchmarks] [--quick] [--rounds 5] [--only hello,…]
-                         [--servers prefork,…]
+    python3 bench/run.py [benchmarks|limits|jobs-benchmarks|asgi-benchmarks] [--quick] [--rounds 5] [--only …] [--servers …]
 
 A whole run takes about twenty minutes and writes its page of docs/. A run with other rounds, scenarios or servers writes to
 bench/results/ instead, so that it never replaces a whole one. The raw rounds go there as JSON, too. No server outlives the run,
@@ -24,11 +22,12 @@ from typing import TYPE_CHECKING, Protocol
 from environment import Missing, canonical, install, machine, require_nginx, require_wrk, versions
 from lab import Lab
 from limited import LIMITED
+from looped import LOOPED
 from plot import drawing
 from processes import ServerFailed, adopt_orphans
 from report import Heading, Row, Section, document
-from scenarios import bus, cron, events, failures, hello, jobs, limits, memory, slow_clients, stall, stranding, transfer
-from servers import QUEUES, ROOT, SERVERS, STREAMING
+from scenarios import bus, cron, events, failures, hello, jobs, limits, memory, slow_clients, stall, stranding, transfer, waiting
+from servers import QUEUES, ROOT, SERVERS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -81,7 +80,9 @@ REPORTS = {
         (jobs, *cron.SCENARIOS, bus),
         QUEUES,
     ),
-    "streams-benchmarks": Report(Heading("Streams of events beside other servers", "make bench-streams"), (events,), STREAMING),
+    "asgi-benchmarks": Report(
+        Heading("ASGI beside other servers", "make bench-asgi"), (hello, waiting, stranding, failures, events), LOOPED
+    ),
 }
 
 
@@ -196,7 +197,7 @@ def main() -> None:
     known = {scenario.NAME: scenario for scenario in report.scenarios}
     scenarios = [known[name] for name in chosen(given.only, dict(known), "scenario")]
     names = chosen(given.servers, {server.name: server for server in report.servers}, "server")
-    if hello in scenarios or limits.COST in scenarios:
+    if any(scenario in scenarios for scenario in (hello, waiting, limits.COST)):
         require_wrk()
     if transfer in scenarios:
         require_nginx()

@@ -133,7 +133,7 @@ def served_at_once(settings: Settings) -> int:
     """How many requests can be served at once, as far as it is known before the application is imported."""
     if settings.threaded and settings.interface != "asgi":
         return settings.threads
-    return settings.processes * (settings.concurrency or (USUAL_CONCURRENCY if settings.interface == "asgi" else 1))
+    return max(1, settings.workers) * (settings.concurrency or (USUAL_CONCURRENCY if settings.interface == "asgi" else 1))
 
 
 def unshared(settings: Settings) -> Iterator[str]:

@@ -221,3 +221,21 @@ class TestPlan:
 
     def test_without_a_number_there_are_as_many_as_it_allows(self) -> None:
         assert [Settings(plan=plan).workers for plan in ("free", "base", "pro", None)] == [1, 2, 2, 2]
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        ("interface = wsgi\nconcurrency = 2", "interface is wsgi (odoo.conf:1), of which a worker serves one request at a time"),
+        ("workers = 100\nconcurrency = 64", "100 workers × 64 = 6400 are more than 2048"),
+    ],
+)
+def test_places_that_there_cannot_be(problems: Problems, text: str, sentence: str) -> None:
+    (problem,) = problems(text)
+    assert sentence in problem
+    assert "concurrency" in problem
+
+
+def test_lanes_of_an_event_loop_share_its_places(configure: Configure) -> None:
+    settings = configure(f"{APP}interface = asgi\nworkers = 2\nlanes = report:/report/*:3")
+    assert not any("leave at least one" in sentence for sentence in sentences(settings))

@@ -1,0 +1,70 @@
+"""The servers of the report on ASGI: the same application on the event loops of each. This module starts nothing."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import servers
+from processes import free_port
+from servers import PEERS, WORKERS, Server, direct_children, only, prefork, prefork_workers
+
+if TYPE_CHECKING:
+    from servers import Launch
+
+OWN = only("hello", "waiting", "stranding", "failures")
+ALL = OWN | only("events")
+
+
+def ours(launch: Launch) -> list[str]:
+    """Prefork's command for the application's ASGI form."""
+    return [word.replace(":app", ":asgi_app") for word in prefork("info", interface="asgi", websocket_workers=0)(launch)]
+
+
+def streaming(launch: Launch) -> list[str]:
+    """Prefork's command with a worker for streams of events."""
+    command = prefork("warning", interface="asgi", websocket_routes="/events/*", websocket_port=free_port())
+    return [word.replace(":app", ":asgi_app") for word in command(launch)]
+
+
+def granian(launch: Launch) -> list[str]:
+    """Granian's command for ASGI."""
+    *command, _ = servers.granian(launch)
+    return [*(word.replace("wsgi", "asgi") for word in command), f"{launch.module}:asgi_app"]
+
+
+def hypercorn(launch: Launch) -> list[str]:
+    """Hypercorn's command, with uvloop."""
+    address = ["--bind", f"127.0.0.1:{launch.port}", "--workers", str(WORKERS), "--worker-class", "uvloop"]
+    return [str(PEERS / "hypercorn"), *address, *launch.option("--max-requests"), f"{launch.module}:asgi_app"]
+
+
+LOOPED = (
+    Server("prefork", "prefork", ours, prefork_workers, "64 requests at a time, uvloop, access log to a file", scenarios=OWN),
+    Server(
+        "prefork-streams",
+        "prefork",
+        streaming,
+        prefork_workers,
+        "as above, and a websocket worker for the streams (`websocket_routes`)",
+        scenarios=only("events"),
+    ),
+    Server("uvicorn", "uvicorn", servers.uvicorn, direct_children, "uvloop and httptools, no access log", scenarios=ALL),
+    Server(
+        "granian",
+        "granian",
+        granian,
+        direct_children,
+        "ASGI, --respawn-failed-workers, no access log",
+        lacks=frozenset({"recycle"}),
+        scenarios=ALL,
+    ),
+    Server(
+        "hypercorn",
+        "Hypercorn",
+        hypercorn,
+        direct_children,
+        "uvloop, h11, no access log",
+        lacks=frozenset({"replace", "reload"}),
+        scenarios=ALL,
+    ),
+)

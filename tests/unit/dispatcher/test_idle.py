@@ -1,0 +1,51 @@
+"""Which idle worker works next."""
+
+from typing import NamedTuple
+
+from prefork.dispatcher.idle import Idle
+
+
+class Place(NamedTuple):
+    loop: str
+    number: int
+
+
+def loops(*places: str, held_up: str = "") -> Idle[Place]:
+    """Idle places, each with the name of its loop; those of `held_up` do not turn."""
+    idle: Idle[Place] = Idle(lambda place: place.loop, lambda loop: loop not in held_up)
+    for number, loop in enumerate(places):
+        idle.add(Place(loop, number))
+    return idle
+
+
+def test_of_those_alone_the_last_one() -> None:
+    idle: Idle[int] = Idle()
+    for worker in (1, 2, 3):
+        idle.add(worker)
+    assert [idle.take(), idle.take()] == [3, 2]
+    assert list(idle) == [1]
+
+
+def test_the_loop_with_the_most_places_left() -> None:
+    idle = loops("a", "a", "b", "b", "b")
+    taken = [place.loop for _ in range(5) if (place := idle.take())]
+    assert taken[0] == "b"
+    assert sorted(taken) == ["a", "a", "b", "b", "b"]
+    assert taken.index("a") < 3, "the load is shared"
+    assert idle.take() is None
+    assert len(idle) == 0
+    assert not idle.loops
+
+
+def test_a_loop_that_does_not_turn_is_passed_over() -> None:
+    idle = loops("a", "a", "a", "b", held_up="a")
+    assert idle.take() == Place("b", 3)
+    assert idle.take() is None
+    assert len(idle) == 3, "they are idle all the same"
+
+
+def test_who_has_gone_is_not_taken() -> None:
+    idle = loops("a", "b")
+    idle.remove(Place("a", 0))
+    assert list(idle) == [Place("b", 1)]
+    assert "a" not in idle.loops

@@ -1,0 +1,375 @@
+"""One place of a worker: what an application is told, what becomes of what it says, and what the dispatcher hears."""
+
+import asyncio
+import itertools
+import os
+import select
+import socket
+from collections.abc import Awaitable, Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tests.unit.descriptors import held, opened_since
+from tests.unit.worker.conftest import SCOREBOARD, request
+
+from prefork.messages import (
+    CLOEXEC_DONTWAIT,
+    END,
+    FREE,
+    GONE,
+    REST,
+    SPOOLED,
+    Ending,
+    Request,
+    inbox,
+    pack_request,
+    pair,
+    receive,
+    send,
+    unpack_ending,
+    unpack_number,
+)
+from prefork.scoreboard import ALLOWED, BEGUN, DONE, WAITING_SINCE, WRITING
+from prefork.worker.asgi.place import Place, Shared
+from prefork.worker.http import Means
+from prefork.worker.output import Output
+
+MIB = 1 << 20
+Event = dict[str, Any]
+Receive = Callable[[], Awaitable[Event]]
+Send = Callable[[Event], Awaitable[None]]
+START = {"type": "http.response.start", "status": 200, "headers": [(b"content-type", b"text/plain")]}
+
+
+class Desk:
+    """A place on a loop, and the other ends of what it has: the client's socket and the dispatcher's end of the pair."""
+
+    def __init__(self, directory: Path) -> None:
+        self.loop = asyncio.new_event_loop()
+        self.slot = SCOREBOARD.slot(7)
+        self.slot.clear()
+        self.spool = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
+        self.client, self.theirs = socket.socketpair()
+        self.theirs.setblocking(False)
+        self.worker, self.dispatcher = pair()
+        self.messages: list[bytes] = []
+        self.rests = b""
+        self.expired: list[str] = []
+        self.left = 0
+
+    def serve(self, app: Any, limit: int = 100) -> None:
+        self.shared = Shared(
+            self.loop, app, {"pool": 1}, Means(self.spool, MIB, Output()), inbox(), limit, itertools.count(1), 0,
+            lambda request, seconds, task: self.expired.append(request.request_id),
+        )  # fmt: skip
+        self.place = Place(self.shared, self.worker, self.slot, self.leave)
+
+    def leave(self) -> None:
+        self.left += 1
+
+    def give(self, asked: Request, *descriptors: int) -> None:
+        """Send a request as the dispatcher does. The client's socket stays open here."""
+        send(self.dispatcher, pack_request(asked), [self.client.fileno(), *descriptors])
+
+    def turn(self, until: Callable[[], object]) -> None:
+        """Have the loop turn until a fact is there, and hear meanwhile."""
+
+        async def wait() -> None:
+            async with asyncio.timeout(10):
+                while not until():
+                    await asyncio.sleep(0.001)
+                    self.hear()
+
+        self.loop.run_until_complete(wait())
+
+    def hear(self) -> None:
+        while select.select([self.dispatcher], [], [], 0)[0]:
+            message, descriptors = receive(self.dispatcher, inbox(), CLOEXEC_DONTWAIT)
+            if not message:
+                return
+            if message[0] == REST:
+                self.rests += message[1:]
+            elif message[0] == SPOOLED:
+                self.rests += os.pread(descriptors[0], 1 << 30, 0)
+            else:
+                self.messages.append(message)
+            for descriptor in descriptors:
+                os.close(descriptor)
+
+    def ending(self) -> Ending:
+        """What the dispatcher is told at the end of the answer."""
+        self.turn(lambda: any(message[0] == END for message in self.messages))
+        return unpack_ending(next(message for message in self.messages if message[0] == END))
+
+    def received(self) -> bytes:
+        """What the client has got, by either way."""
+        data = b""
+        try:
+            while block := self.theirs.recv(1 << 20):
+                data += block
+        except BlockingIOError:
+            pass
+        return data + self.rests
+
+    def ask(self, app: Any, asked: Request | None = None) -> tuple[Ending, bytes]:
+        """One request from its beginning to its end."""
+        self.serve(app)
+        self.give(asked or request())
+        return self.ending(), self.received()
+
+    def close(self) -> None:
+        self.dispatcher.shutdown(socket.SHUT_RDWR)
+        self.turn(lambda: not self.place.hears)
+        for task in asyncio.all_tasks(self.loop):
+            task.cancel()
+        self.loop.run_until_complete(asyncio.sleep(0))
+        self.loop.close()
+        for end in (self.client, self.theirs, self.worker, self.dispatcher):
+            end.close()
+        os.close(self.spool)
+
+
+@pytest.fixture
+def desk(tmp_path: Path) -> Iterator[Desk]:
+    before = held()
+    desk = Desk(tmp_path)
+    yield desk
+    desk.close()
+    assert not opened_since(before), "descriptors are left open"
+
+
+async def hello(scope: Event, receive: Receive, send: Send) -> None:
+    await send(START)
+    await send({"type": "http.response.body", "body": b"hello"})
+
+
+def test_an_answer_and_its_ending(desk: Desk) -> None:
+    ending, got = desk.ask(hello)
+    head, _, body = got.partition(b"\r\n\r\n")
+    assert head.startswith(b"HTTP/1.1 200 OK\r\n")
+    assert b"Content-Length: 5" in head
+    assert body == b"hello"
+    assert (ending.number, ending.status, ending.sent, ending.keep, ending.busy) == (9, 200, len(got), True, False)
+    assert desk.slot.progress().state == DONE
+
+
+def test_the_scope(desk: Desk) -> None:
+    seen: list[Event] = []
+
+    async def app(scope: Event, receive: Receive, send: Send) -> None:
+        seen.append(scope)
+        scope["state"]["own"] = True
+        await hello(scope, receive, send)
+
+    desk.ask(app, request("POST", b"/a%20b/%C3%A4?q=%20"))
+    (scope,) = seen
+    assert (scope["path"], scope["raw_path"], scope["query_string"]) == ("/a b/ä", b"/a%20b/%C3%A4", b"q=%20")
+    assert scope["headers"] == [(b"host", b"h:8069")]
+    assert (scope["client"], scope["server"]) == (("192.0.2.1", 4711), ("127.0.0.1", 8069))
+    assert desk.shared.state == {"pool": 1}, "each request has a state of its own"
+
+
+def test_a_body_that_came_with_the_request(desk: Desk) -> None:
+    events: list[Event] = []
+
+    async def app(scope: Event, receive: Receive, send: Send) -> None:
+        events.append(await receive())
+        await hello(scope, receive, send)
+        events.append(await receive())
+
+    desk.ask(app, request("POST", body=b"data"))
+    desk.turn(lambda: len(events) == 2)
+    assert events == [{"type": "http.request", "body": b"data", "more_body": False}, {"type": "http.disconnect"}]
+
+
+def test_a_body_that_came_as_a_file_is_given_in_parts(desk: Desk, tmp_path: Path) -> None:
+    parts: list[bytes] = []
+
+    async def app(scope: Event, receive: Receive, send: Send) -> None:
+        more = True
+        while more:
+            event = await receive()
+            parts.append(event["body"])
+            more = event["more_body"]
+        await hello(scope, receive, send)
+
+    file = tmp_path / "body"
+    file.write_bytes(b"x" * 150_000)
+    descriptor = os.open(file, os.O_RDONLY)
+    desk.serve(app)
+    desk.give(request("POST")._replace(body=None, length=150_000), descriptor)
+    os.close(descriptor)
+    assert desk.ending().status == 200
+    assert [len(part) for part in parts] == [65_536, 65_536, 18_928]
+
+
+def test_what_the_client_does_not_read_makes_the_application_wait(desk: Desk) -> None:
+    sent: list[int] = []
+
+    async def app(scope: Event, receive: Receive, send: Send) -> None:
+        await send(START)
+        for number in range(64):
+            await send({"type": "http.response.body", "body": b"#" * 65_536, "more_body": True})
+            sent.append(number)
+        await send({"type": "http.response.body"})
+
+    desk.serve(app)
+    desk.give(request())
+    desk.loop.run_until_complete(asyncio.sleep(0.05))  # nobody hears meanwhile
+    assert desk.slot[WAITING_SINCE]
+    assert 0 < len(sent) < 64
+    assert desk.ending().status == 200
+    assert desk.received().count(b"#") == 64 * 65_536
+    assert desk.slot[WAITING_SINCE] == 0
+
+
+def test_what_is_sent_last_is_spooled(desk: Desk) -> None:
+    done: list[bool] = []
+
+    async def app(scope: Event, receive: Receive, send: Send) -> None:
+        await send(START)
+        await send({"type": "http.response.body", "body": b"#" * MIB})
+        done.append(True)
+
+    desk.serve(app)
+    desk.give(request())
+    desk.loop.run_until_complete(asyncio.sleep(0.05))
+    assert done == [True]
+    assert desk.ending().status == 200
+    assert desk.received().count(b"#") == MIB
+
+
+def test_a_client_that_has_left_is_told_of(desk: Desk) -> None:
+    events: list[Event] = []
+
+    async def app(scope: Event, receive: Receive, send: Send) -> None:
+        await receive()
+        events.append(await receive())
+
+    desk.serve(app)
+    desk.give(request())
+    desk.turn(lambda: desk.slot.progress().state == BEGUN)
+    send(desk.dispatcher, GONE)
+    desk.ending()
+    assert events == [{"type": "http.disconnect"}]
+
+
+def test_sending_to_a_client_that_has_left_raises(desk: Desk, capsys: pytest.CaptureFixture[str]) -> None:
+    async def app(scope: Event, receive: Receive, send: Send) -> None:
+        await send(START)
+        for _ in range(100):
+            await send({"type": "http.response.body", "body": b"x", "more_body": True})
+        raise AssertionError("nobody said that the client has left")
+
+    desk.theirs.close()
+    desk.serve(app)
+    desk.give(request())
+    assert not desk.ending().keep
+    assert capsys.readouterr().err == ""
+
+
+def test_what_an_application_does_after_its_answer_keeps_its_place_only(desk: Desk) -> None:
+    go_on = asyncio.Event()
+
+    async def app(scope: Event, receive: Receive, send: Send) -> None:
+        await hello(scope, receive, send)
+        await go_on.wait()
+
+    ending, _ = desk.ask(app)
+    assert ending.busy
+    assert desk.slot.progress().state == WRITING, "who looks sees that it is busy"
+    assert not any(message[0] == FREE for message in desk.messages)
+    desk.loop.call_soon(go_on.set)
+    desk.turn(lambda: any(message[0] == FREE for message in desk.messages))
+    assert unpack_number(desk.messages[-1]) == 9
+    assert desk.slot.progress().state == DONE
+
+
+@pytest.mark.parametrize(
+    ("events", "problem"),
+    [
+        ([{"type": "http.response.body"}], "before http.response.start"),
+        ([START, START], "twice"),
+        ([{**START, "trailers": True}], "trailers"),
+        ([{"type": "websocket.accept"}], "no event of an answer"),
+        ([{**START, "headers": [(b"x", b"a\r\nb: c")]}, {"type": "http.response.body"}], "forge"),
+        ([{"type": "http.response.early_hint", "links": [b"</a>\r\nb: c"]}], "forge"),
+        ([], "before the end of its answer"),
+    ],
+)
+def test_what_may_not_be_said_is_a_500_with_a_traceback(
+    desk: Desk, capsys: pytest.CaptureFixture[str], events: list[Event], problem: str
+) -> None:
+    async def app(scope: Event, receive: Receive, send: Send) -> None:
+        for event in events:
+            await send(event)
+
+    ending, got = desk.ask(app)
+    assert ending.status == 500
+    assert got.startswith(b"HTTP/1.1 500 ")
+    assert problem in capsys.readouterr().err
+
+
+def test_an_event_after_the_end_is_told_of_and_changes_nothing(desk: Desk, capsys: pytest.CaptureFixture[str]) -> None:
+    async def app(scope: Event, receive: Receive, send: Send) -> None:
+        await hello(scope, receive, send)
+        await send({"type": "http.response.body", "body": b"more"})
+
+    ending, got = desk.ask(app)
+    assert (ending.status, ending.broken) == (200, False)
+    assert got.endswith(b"hello")
+    assert "after the end of its answer" in capsys.readouterr().err
+
+
+def test_a_half_answer_is_broken(desk: Desk) -> None:
+    async def app(scope: Event, receive: Receive, send: Send) -> None:
+        await send(START)
+        await send({"type": "http.response.body", "body": b"half", "more_body": True})
+        raise SystemExit(1)
+
+    ending, _ = desk.ask(app)
+    assert (ending.broken, ending.keep) == (True, False)
+
+
+def test_what_takes_too_long_is_cancelled(desk: Desk, capsys: pytest.CaptureFixture[str]) -> None:
+    async def app(scope: Event, receive: Receive, send: Send) -> None:
+        await asyncio.sleep(60)
+
+    desk.serve(app)
+    desk.slot[ALLOWED] = 1_000_000
+    desk.give(request())
+    desk.turn(lambda: desk.slot.progress().state == BEGUN)
+    desk.place.look(desk.place.begun_at + 1_000_000)
+    assert desk.expired == [], "not before its time is over"
+    desk.place.look(desk.place.begun_at + 1_000_001)
+    desk.place.look(desk.place.begun_at + 2_000_000)
+    assert desk.expired == ["abc-7"], "once"
+    assert desk.ending().status == 504
+    assert capsys.readouterr().err == ""
+
+
+def test_after_its_last_request_it_asks_for_a_replacement(desk: Desk) -> None:
+    desk.serve(hello, limit=2)
+    for expected in (False, True):
+        desk.messages.clear()
+        desk.give(request())
+        assert desk.ending().worn is expected
+
+
+def test_it_leaves_when_the_pair_is_closed_and_its_request_done(desk: Desk) -> None:
+    go_on = asyncio.Event()
+
+    async def app(scope: Event, receive: Receive, send: Send) -> None:
+        await go_on.wait()
+        await hello(scope, receive, send)
+
+    desk.serve(app)
+    desk.give(request())
+    desk.turn(lambda: desk.slot.progress().state == BEGUN)
+    desk.dispatcher.shutdown(socket.SHUT_RDWR)
+    desk.turn(lambda: not desk.place.hears)
+    assert desk.left == 0
+    desk.loop.call_soon(go_on.set)
+    desk.turn(lambda: desk.left)
+    assert desk.received().endswith(b"hello"), "the client has its answer all the same"
