@@ -4,7 +4,7 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test test-odoo test-machine check format bench bench-limits bench-jobs bench-asgi bench-odoo soak clean
+.PHONY: help setup run test test-odoo test-machine test-autobahn check format bench bench-limits bench-jobs bench-asgi bench-odoo soak clean
 
 help: ## show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -32,6 +32,9 @@ test-odoo: ## test against an installed Odoo: make test-odoo ODOO=/its/tree PYTH
 
 test-machine: setup ## test control groups and scarce memory in a machine of QEMU's, which it makes (root, half an hour)
 	$(BIN)/python tests/machine/run.py
+
+test-autobahn: setup ## run Autobahn|Testsuite against WebSockets of an ASGI application (Python 3.11 or 3.12, two minutes)
+	$(BIN)/python tests/autobahn/run.py
 
 check: setup ## format, lint, types
 	$(BIN)/ruff format --check .

@@ -26,7 +26,7 @@ from looped import LOOPED
 from plot import drawing
 from processes import ServerFailed, adopt_orphans
 from report import Heading, Row, Section, document
-from scenarios import bus, cron, failures, hello, jobs, limits, memory, slow_clients, stall, stranding, transfer, waiting
+from scenarios import bus, cron, events, failures, hello, jobs, limits, memory, slow_clients, stall, stranding, transfer, waiting
 from servers import QUEUES, ROOT, SERVERS
 
 if TYPE_CHECKING:
@@ -81,7 +81,7 @@ REPORTS = {
         QUEUES,
     ),
     "asgi-benchmarks": Report(
-        Heading("ASGI beside other servers", "make bench-asgi"), (hello, waiting, stranding, failures), LOOPED
+        Heading("ASGI beside other servers", "make bench-asgi"), (hello, waiting, stranding, failures, events), LOOPED
     ),
 }
 

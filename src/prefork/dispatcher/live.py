@@ -93,7 +93,7 @@ class Live:
         self.options = options
         self.on = options.websocket_workers > 0
         self.sockets, self.polls, self.routes = (
-            Paths([paths] if self.on and paths else [])
+            Paths([paths] if paths else [])
             for paths in (options.websocket_paths, options.longpolling_paths, options.websocket_routes)
         )
 
@@ -109,16 +109,17 @@ class Live:
         Where the application itself speaks with clients, it has every handshake but those for the bus. At a port of its own, what
         has a WebSocket's path is one that has forgotten to ask for the upgrade.
         """
+        if not self.on:
+            return None
         target = exchange.head.target
-        asks = upgrades(exchange)
         if self.options.bus or not self.speaks:
             if self.polls.find(target) is not None:
                 return POLL
-            if self.sockets.find(target) is not None and (asks or self.alone(exchange)):
+            if self.sockets.find(target) is not None and (upgrades(exchange) or self.alone(exchange)):
                 return SUBSCRIPTION
-        if not self.on or self.speaks is False:
+        if self.speaks is False:
             return None
-        if asks:
+        if upgrades(exchange):
             return CONVERSATION
         return STREAM if self.routes.find(target) is not None else None
 
@@ -275,5 +276,5 @@ class Live:
 def upgrades(exchange: Exchange) -> bool:
     """Whether a request asks for a WebSocket (RFC 6455, 4.2.1)."""
     head = exchange.head
-    asked = (head.header(b"upgrade") or b"").lower()
-    return head.method == "GET" and head.version == "1.1" and b"websocket" in [word.strip() for word in asked.split(b",")]
+    asked = head.header(b"upgrade") if head.method == "GET" and head.version == "1.1" else None
+    return asked is not None and b"websocket" in [word.strip() for word in asked.lower().split(b",")]

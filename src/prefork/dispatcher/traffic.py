@@ -17,7 +17,7 @@ from prefork.dispatcher.identity import Identity
 from prefork.dispatcher.idle import Idle
 from prefork.dispatcher.lanes import Lanes
 from prefork.dispatcher.ledger import Ledger
-from prefork.dispatcher.live import Keeper, Live
+from prefork.dispatcher.live import Keeper, Live, upgrades
 from prefork.dispatcher.outbox import Extent
 from prefork.dispatcher.paths import Paths
 from prefork.dispatcher.queue import Queue
@@ -133,6 +133,8 @@ class Traffic:
         """Have a request answered that is none of a websocket worker's business."""
         if self.live.alone(exchange):
             self.answers.fail(exchange, 404, "", worker="-")
+        elif not self.live.on and upgrades(exchange) and any(worker.loop for worker in self.workers.values()):
+            self.answers.fail(exchange, 501, "websocket_workers = 0: nobody here speaks over WebSockets", worker="-")
         elif not (self.shelf.any and self.shelf.serve(exchange)):
             self.dispatch(exchange)
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from prefork.master.fleet import Worker
     from prefork.master.loop import Master
 
-FAREWELL = 8.0  # seconds beyond websocket_farewell: what a client has to answer its close frame, and more
+FAREWELL = 15.0  # seconds beyond websocket_farewell: what clients have to answer their close frames, applications to end, and more
 PATIENCE = 2.0  # seconds beyond the agreed time before the dispatcher counts as stuck
 
 

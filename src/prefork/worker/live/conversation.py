@@ -31,13 +31,27 @@ UTF8 = codecs.getincrementaldecoder("utf-8")
 class Conversation(WebSocket):
     """`response` is the library's answer to the handshake, `denial` what the application says instead."""
 
-    __slots__ = ("accepted", "asked", "decoder", "denial", "early", "events", "parts", "paused", "request", "response", "unread")
+    __slots__ = (
+        "accepted",
+        "asked",
+        "decoder",
+        "denial",
+        "early",
+        "events",
+        "parts",
+        "paused",
+        "request",
+        "response",
+        "told",
+        "unread",
+    )
 
     def __init__(self, keeper: Keeper, descriptor: int, request: Request) -> None:
         super().__init__(keeper, descriptor, request)
         self.request = request
         self.response: Any = None
         self.asked = self.accepted = False  # whether the application is to answer the handshake, and whether it has accepted it
+        self.told = False  # the dispatcher has heard what has come of the handshake
         self.denial: Call | None = None
         self.early = b""
         self.events: asyncio.Queue[Message] = asyncio.Queue()
@@ -56,8 +70,8 @@ class Conversation(WebSocket):
         response = self.accept(request)
         self.wire.listen()
         if response.status_code != 101:
+            self.tell(response.status_code, 0)
             self.turn_down(response)
-            self.keeper.ended(request.number, response.status_code, 0)
             return
         self.response, self.asked, self.early = response, True, early
         self.events.put_nowait({"type": "websocket.connect"})
@@ -73,10 +87,10 @@ class Conversation(WebSocket):
             super().receive(data)
         elif not data:
             self.cut()
-        elif len(self.early) > MOST_EARLY:
-            self.wire.pause()
         else:
             self.early += data
+            if len(self.early) > MOST_EARLY:
+                self.wire.pause()
         if self._full() and not self.paused:
             self.paused = True
             self.wire.pause()
@@ -145,7 +159,7 @@ class Conversation(WebSocket):
             headers[key] = checked(key, bytes(value))
         self.wire.send(self.response.serialize())
         self.asked, self.accepted = False, True
-        self.keeper.ended(self.request.number, 101, 0)
+        self.tell(101, 0)
         self.wire.listen()  # it may have sent too much too early
         early, self.early = self.early, b""
         if early:
@@ -192,7 +206,7 @@ class Conversation(WebSocket):
         """The answer to the handshake is another one than 101, and is whole or will never be."""
         assert self.denial
         reply = self.denial.reply
-        self.keeper.ended(self.request.number, reply.code, reply.sent)
+        self.tell(reply.code, reply.sent)
         if reply.failed:
             self.cut()
         else:
@@ -226,8 +240,15 @@ class Conversation(WebSocket):
         else:
             super().dismiss()
 
+    def tell(self, status: int, sent: int) -> None:
+        """Tell the dispatcher, once, what has come of the handshake; 0 where the client has not waited for that."""
+        if not self.told:
+            self.told = True
+            self.keeper.ended(self.request.number, status, sent)
+
     def left(self) -> None:
-        """Tell the application."""
+        """Tell the application, and the dispatcher if that does not know yet."""
+        self.tell(0, 0)
         received, sent = self.protocol.close_rcvd, self.protocol.close_sent
         close = received or sent
         code, reason = (close.code, close.reason) if close else (ABNORMAL, "")

@@ -16,6 +16,7 @@ from prefork.http.head import Reader
 from prefork.messages import POLL, SUBSCRIPTION, Request, pack_handover, pair, send
 from prefork.scoreboard import Scoreboard
 from prefork.worker.live.authority import Authority
+from prefork.worker.live.hosted import Hosted
 from prefork.worker.live.keeper import Keeper, Terms
 from prefork.worker.live.lent import event_loop, framing
 from prefork.worker.output import Output
@@ -23,6 +24,7 @@ from prefork.worker.output import Output
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
+    from prefork.worker.asgi.lifespan import App
     from prefork.worker.live.hub import Message, Subscriber
 
 TERMS = Terms(connections=100, origins=(), message_max=1024, send_queue=4096, rate=1000.0, ping=30.0, farewell=1.0)
@@ -62,7 +64,7 @@ class Bus:
 class Station:
     """The worker. `told` is what the master heard."""
 
-    def __init__(self, terms: Terms, authorize: Callable[..., Any] | None, off: str) -> None:
+    def __init__(self, terms: Terms, authorize: Callable[..., Any] | None, off: str, app: App | None) -> None:
         self.ours, theirs = pair()
         self.theirs = theirs
         self.slot = Scoreboard.create().slot(0)
@@ -70,9 +72,11 @@ class Station:
         self.bus = Bus()
         self.loop = event_loop()
         library = framing(websockets.__path__[0])
-        self.keeper = Keeper(
-            self.loop, theirs, self.slot, Output(), terms, library, Authority(self.loop, authorize), self.bus, off, self.tell
-        )
+        hosted = Hosted(self.loop, app) if app else None
+        if hosted:
+            hosted.start()
+        authority = Authority(self.loop, authorize)
+        self.keeper = Keeper(self.loop, theirs, self.slot, Output(), terms, library, authority, self.bus, off, self.tell, hosted)
         self.number = 0
         self.helpers = ThreadPoolExecutor(1)
         self.thread = threading.Thread(target=self.loop.run_until_complete, args=(self.keeper.run(),))
@@ -158,8 +162,8 @@ def station() -> Iterator[Callable[..., Station]]:
     """Makes workers."""
     made: list[Station] = []
 
-    def make(authorize: Callable[..., Any] | None = allow, off: str = "", **terms: Any) -> Station:
-        made.append(Station(TERMS._replace(**terms), authorize, off))
+    def make(authorize: Callable[..., Any] | None = allow, off: str = "", app: App | None = None, **terms: Any) -> Station:
+        made.append(Station(TERMS._replace(**terms), authorize, off, app))
         return made[-1]
 
     yield make

@@ -18,6 +18,8 @@ from prefork.testing import Server
 
 from .environments import HERE
 
+pytestmark = pytest.mark.timeout(300)  # the environment is made on first use
+
 FRAMEWORKS = HERE / "frameworks"
 
 
@@ -26,7 +28,7 @@ def server(request: pytest.FixtureRequest, install: Callable[[str], Path]) -> It
     """A server of one framework's application."""
     python = install("frameworks") / "bin" / "python"
     options = {"workers": 1, "websocket_workers": 1, "websocket_routes": "/events/*"}
-    with Server(f"on_{request.param}:app", FRAMEWORKS, python, **options) as server:
+    with Server(f"live_{request.param}:app", FRAMEWORKS, python, **options) as server:
         yield server
         assert "Traceback" not in server.log.text(), server.log.text()
 

@@ -1,0 +1,119 @@
+"""WebSockets of an application: who comes too early, who speaks too fast, who does not wait for an answer."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import os
+import socket
+from typing import TYPE_CHECKING, Any
+
+from prefork.messages import CONVERSATION, Ending, inbox, receive, unpack_ending
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from .conftest import Station
+
+    Make = Callable[..., Station]
+    Receive = Callable[[], Awaitable[dict[str, Any]]]
+    Send = Callable[[dict[str, Any]], Awaitable[None]]
+
+
+class Application:
+    """Accepts when it may (`answer`), reads when it may (`read`), and keeps what it has heard."""
+
+    def __init__(self) -> None:
+        self.asked, self.answer, self.read, self.over = (asyncio.Event() for _ in range(4))
+        self.heard: list[Any] = []
+
+    async def __call__(self, scope: dict[str, Any], receive: Receive, send: Send) -> None:
+        if scope["type"] != "websocket":
+            return
+        await receive()
+        self.asked.set()
+        await self.answer.wait()
+        try:
+            await send({"type": "websocket.accept"})
+            await self.read.wait()
+            while (event := await receive())["type"] == "websocket.receive":
+                self.heard.append(event.get("text"))
+            self.heard.append(event["code"])
+        finally:
+            self.over.set()
+
+
+def ask(worker: Station) -> socket.socket:
+    """A client that has sent its handshake."""
+    mine, its = socket.socketpair()
+    mine.settimeout(15)
+    key = base64.b64encode(os.urandom(16))
+    wanted = [(b"upgrade", b"websocket"), (b"connection", b"Upgrade"), (b"sec-websocket-version", b"13")]
+    headers = [(b"host", b"shop.example"), *wanted, (b"sec-websocket-key", key)]
+    worker.hand_over(worker.request("GET", "/chat", headers), its, CONVERSATION)
+    return mine
+
+
+def text(said: bytes) -> bytes:
+    """A frame, masked with nothing."""
+    return bytes((0x81, 0x80 | len(said), 0, 0, 0, 0)) + said
+
+
+def wait(worker: Station, event: asyncio.Event) -> None:
+    asyncio.run_coroutine_threadsafe(event.wait(), worker.loop).result(15)
+
+
+def ending(worker: Station) -> Ending:
+    """What the dispatcher is told of the request, behind that the worker has it."""
+    buffer = inbox()
+    receive(worker.ours, buffer)
+    return unpack_ending(receive(worker.ours, buffer)[0])
+
+
+def test_a_client_that_does_not_wait_for_an_answer_is_forgotten(station: Make) -> None:
+    app = Application()
+    worker = station(app=app)
+    client = ask(worker)
+    wait(worker, app.asked)
+    client.close()
+    assert ending(worker).status == 0, "nothing for the access log, and the dispatcher lets go of it"
+    worker.call(app.answer.set)
+    wait(worker, app.over)
+    assert app.heard == [], "it could not accept"
+
+
+def test_what_comes_before_the_answer_is_heard_behind_it(station: Make) -> None:
+    app = Application()
+    worker = station(app=app)
+    with ask(worker) as client:
+        frames = [text(b"%04d" % number + b"x" * 100) for number in range(400)]
+        wait(worker, app.asked)
+        client.sendall(b"".join(frames[:300]))
+        worker.call(app.answer.set)
+        assert b" 101 " in client.recv(4096)
+        client.sendall(b"".join(frames[300:]))
+        worker.call(app.read.set)
+        client.shutdown(socket.SHUT_WR)
+        wait(worker, app.over)
+    assert [heard[:4] for heard in app.heard[:-1]] == [f"{number:04d}" for number in range(400)]
+    assert app.heard[-1] == 1006
+
+
+def test_a_client_that_speaks_faster_than_it_is_heard_has_to_wait(station: Make) -> None:
+    app = Application()
+    worker = station(app=app)
+    with ask(worker) as client:
+        worker.call(app.answer.set)
+        assert b" 101 " in client.recv(4096)
+        client.settimeout(0.3)
+        sent = 0
+        try:
+            while sent < 64 << 20:
+                sent += client.send(text(b"x" * 120) * 100)
+        except TimeoutError:
+            pass
+        assert sent < 64 << 20, "it was read from for ever"
+        worker.call(app.read.set)
+        client.close()
+        wait(worker, app.over)
+    assert len(app.heard) > 32
