@@ -381,9 +381,8 @@ class Traffic:
         if exchange is not None:
             exchange.worker = None
             self.ledger.served(exchange.lane, time.monotonic() - exchange.assigned)
-            if (
-                not (worker.condemned or worker.loop) and worker.starved()
-            ):  # a limit that the kernel enforces: not to be broken again
+            alone = worker.condemned is None and worker.loop is None
+            if alone and worker.starved():  # a limit that the kernel enforces: not to be broken once more
                 worker.condemned = Sentence(503, STARVED, secrets.token_hex(4))
             sentence = worker.condemned or worker.fate or Sentence(502, "the worker died", secrets.token_hex(4))
             known = {"incident": sentence.incident, "request": exchange.described(worker.slot)}
