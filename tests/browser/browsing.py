@@ -15,13 +15,13 @@ from prefork.testing import free_port
 
 CHROMIUM = "/usr/bin/chromium"
 WIDE, NARROW = {"width": 1440, "height": 900}, {"width": 390, "height": 844}
-PATIENCE = 15_000  # milliseconds: eight others may compute at the same time
+PATIENCE = 20_000  # milliseconds: eight others may compute at the same time
 
 
 @contextmanager
 def opened() -> Iterator[Browser]:
-    """Debian's Chromium. Its sandbox refuses to run as root."""
-    arguments = ["--no-sandbox"] if os.geteuid() == 0 else []
+    """Debian's Chromium. Its sandbox refuses to run as root, and a container's shared memory may be too small for it."""
+    arguments = ["--disable-dev-shm-usage", *(["--no-sandbox"] if os.geteuid() == 0 else [])]
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=arguments)
         yield browser

@@ -16,9 +16,10 @@ from starlette.concurrency import run_in_threadpool
 from prefork import usage
 from prefork.console import models
 from prefork.console.access import require
-from prefork.console.api import instances, jobs, people, routes, settings, workers
+from prefork.console.api import alerts, instances, jobs, people, routes, settings, workers
+from prefork.console.api.live import MOST_STREAMS
 from prefork.console.problems import ProblemError
-from prefork.instances import alerts, rules
+from prefork.instances import registry, rules
 from prefork.instances.local import Denied, Unreachable
 from prefork.instances.logs import tail
 from prefork.instances.roles import OPERATOR, VIEWER, Visitor
@@ -37,9 +38,11 @@ Model = TypeVar("Model", bound=BaseModel)
 Row = dict[str, Any]
 DAY = 86_400.0
 PACE = 1.0  # seconds between two live samples
+TURNS = 300  # of one stream: the browser asks for the next one, and is asked in turn whether it still may
 MOST = 10_000  # instances
 LINES = 500  # of a log
 CHANGES = 10  # that are shown
+PAST = 20  # alerts of an instance
 STEERED = {"run": jobs.run_job, "pause": jobs.pause_job, "resume": jobs.resume_job}
 
 
@@ -97,13 +100,17 @@ class Own:
         told = {"samples": [sample.told() for sample in samples], "marks": [mark._asdict() for mark in marks]}
         return {**told, "limits": limits, "step": step}
 
-    async def live(self, identity: str) -> AsyncIterator[tuple[str, Row]]:
+    def live(self, identity: str) -> AsyncIterator[tuple[str, Row]]:
         """What happens while somebody watches, measured for them."""
-        server = await run_in_threadpool(self._server, identity)
-        sampler = Sampler(server.status, server.directory)
+        server = self._server(identity)
+        if self.desk.streams >= MOST_STREAMS:
+            raise ProblemError(429, f"{MOST_STREAMS} people watch already; close a page", "rate-limit", {"Retry-After": "10"})
+        return self._followed(Sampler(server.status, server.directory))
+
+    async def _followed(self, sampler: Sampler) -> AsyncIterator[tuple[str, Row]]:
         self.desk.streams += 1
         try:
-            while True:
+            for _ in range(TURNS):
                 await run_in_threadpool(sampler.open)
                 await asyncio.sleep(WINDOW)
                 sample = await run_in_threadpool(sampler.close)
@@ -168,9 +175,10 @@ class Own:
 
     def alerts(self) -> Row:
         """Those of all instances that the visitor may see."""
-        seen = {each["id"]: each["name"] for each in self.instances()}
-        now = [alert for each in seen for alert in alerts.current(self.desk.db, each)]
-        past = sorted((alert for each in seen for alert in alerts.past(self.desk.db, each, 20)), key=lambda each: -each.began)
+        now = alerts.list_alerts(self.desk, self.visitor).items
+        seen = [each.id for each in registry.listed(self.desk.db) if self.visitor.may(VIEWER, each.id)]
+        both = [each for known in seen for each in alerts.list_alerts_of_instance(self.desk, self.visitor, known, PAST).items]
+        past = sorted((each for each in both if each.over is not None), key=lambda each: each.began, reverse=True)
         broken = {alert.rule for alert in now}
         return {
             "active": [alert_row(each) for each in now],
@@ -267,8 +275,6 @@ def told(answer: Response) -> Row:
     return found
 
 
-def alert_row(alert: alerts.Alert) -> Row:
+def alert_row(alert: models.Alert) -> Row:
     """One as the page shows it."""
-    seconds = None if alert.over is None else alert.over - alert.began
-    known = {name: getattr(alert, name) for name in ("instance", "title", "level", "subject", "text", "began")}
-    return {**known, "seconds": seconds}
+    return {**alert.model_dump(), "seconds": None if alert.over is None else alert.over - alert.began}

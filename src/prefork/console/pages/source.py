@@ -40,7 +40,7 @@ class Source(Protocol):
         """`samples` and `marks` of a span, the `limits`, `step` in seconds between two samples."""
 
     def live(self, identity: str) -> AsyncIterator[tuple[str, Row]]:
-        """`sample` and `mark` as they happen; an empty name from time to time, so that one who has left is noticed."""
+        """`sample` and `mark` as they happen, an empty name where nothing is known. Ends after a while."""
 
     def stacks(self, identity: str, worker: str) -> Row:
         """worker, pid, state and stacks of one worker, now."""

@@ -1,0 +1,118 @@
+"""Who may see and do what on pages: every one of them as every role and as nobody."""
+
+import time
+
+import pytest
+from fastapi.testclient import TestClient
+from invented import Invented
+from tests.unit.console.conftest import STATUS, Stand, logged_in, somebody
+
+from prefork.console.pages.routes import CHANGE, READ
+from prefork.instances.database import Database
+from prefork.instances.local import Local
+
+ANSWERS = "meaning"  # says in its own place what is wrong
+FORMS = {
+    "retire": {"pid": "4711"},
+    "job": {"name": "x", "action": "run"},
+    "settings": {"workers": "2", "etag": "*"},
+    "undo": {"number": "1"},
+    "tokens": {"name": "t", "scope": "metrics", "days": "30"},
+    "revoke": {"number": "1"},
+    "password": {"old": "wrong", "new": "another long one"},
+}
+OF_INSTANCE = "{id}"
+
+
+@pytest.fixture(autouse=True)
+def whole(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A status with all that pages show."""
+    status = {**STATUS, **Invented(time.time()).status("default")}
+    monkeypatch.setattr(Local, "status", lambda _server: status)
+
+
+def address(path: str) -> str:
+    return path.replace("{id}", "default").replace("{name}", "none")
+
+
+def test_nobody_is_led_to_the_login(client: TestClient) -> None:
+    for path in (*READ, *CHANGE):
+        answer = client.request("GET" if path in READ else "POST", address(path))
+        assert answer.status_code == 303, path
+        assert answer.headers["location"].startswith("/login"), path
+
+
+def test_a_part_of_a_page_has_the_whole_of_it_renewed(client: TestClient) -> None:
+    answer = client.get("/instances/default/workers", headers={"HX-Request": "true"})
+    assert (answer.status_code, answer.headers["hx-refresh"]) == (401, "true")
+
+
+@pytest.mark.parametrize("role", ["none", "viewer", "operator"])
+def test_what_one_may_see(client: TestClient, db: Database, role: str) -> None:
+    cookie, _ = logged_in(db, somebody(db, role))
+    for path in READ.keys() - ({"/instances/{id}/live"} if role != "none" else set()):  # which goes on for minutes
+        status = client.get(address(path), headers=cookie).status_code
+        if role == "none" and OF_INSTANCE in path:
+            assert status == 404, path
+        elif path.endswith("/stacks"):
+            assert status == (403 if role == "viewer" else 404)  # for an operator there is no worker without a name
+        elif path.endswith(("/jobs", "/job", "/log")):
+            assert status == 409, path  # this server has neither
+        else:
+            assert status == (404 if "{name}" in path else 303 if path == "/" else 200), path
+
+
+@pytest.mark.parametrize("role", ["none", "viewer", "operator"])
+def test_what_one_may_do(client: TestClient, db: Database, role: str) -> None:
+    user = somebody(db, role)
+    for path in CHANGE:
+        cookie, csrf = logged_in(db, user)
+        form = FORMS.get(path.rpartition("/")[2], {})
+        assert client.post(address(path), headers=cookie, data=form).status_code == 403, f"{path} without the login's token"
+        status = client.post(address(path), headers=cookie, data={**form, "csrf": csrf}).status_code
+        if OF_INSTANCE not in path:
+            assert status in {200, 303, 404} or path.endswith("password"), path
+        elif role == "none":
+            assert status == 404, path
+        elif role == "viewer" and not path.endswith(ANSWERS):
+            assert status == 403, path
+        else:
+            assert status not in {401, 403, 500}, path
+
+
+def test_who_only_looks_is_offered_nothing_to_do(client: TestClient, db: Database) -> None:
+    viewer, _ = logged_in(db, somebody(db, "viewer"))
+    operator, _ = logged_in(db, somebody(db, "operator"))
+    for path, offer in (("settings", ">Save<"), ("workers", "/retire"), ("workers", "/stacks")):
+        assert offer not in client.get(f"/instances/default/{path}", headers=viewer).text
+        assert offer in client.get(f"/instances/default/{path}", headers=operator).text
+
+
+def test_a_change_is_saved_as_the_form_has_it_and_no_more(client: TestClient, db: Database, stand: Stand) -> None:
+    cookie, csrf = logged_in(db, somebody(db, "operator"))
+    page = client.get("/instances/default/settings", headers=cookie).text
+    etag = page.partition('name="etag" value="')[2].partition('"')[0].replace("&#34;", '"')
+    form = {"csrf": csrf, "etag": etag, "workers": "2", "max_cron_threads": "1", "queue_timeout": "30 s"}
+    beyond = client.post("/instances/default/settings", headers=cookie, data={**form, "workers": "3"})
+    assert (beyond.status_code, "The plan base allows 2 HTTP workers, not 3" in beyond.text) == (422, True)
+    stale = client.post("/instances/default/settings", headers=cookie, data={**form, "etag": '"old"'})
+    assert (stale.status_code, "have changed since" in stale.text) == (412, True)
+    saved = client.post("/instances/default/settings", headers=cookie, data=form)
+    assert (saved.status_code, saved.headers["location"]) == (303, "/instances/default/settings?change=1")
+    assert stand.file.read_text() == "; the shop\n[options]\napp = shop:app\nplan = base\nworkers = 2 ; for now\n"
+
+
+def test_a_server_that_is_gone_still_has_its_past(client: TestClient, db: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.undo()
+    cookie, _ = logged_in(db, somebody(db, "viewer"))
+    page = client.get("/instances/default", headers=cookie)
+    assert page.status_code == 200
+    assert "The instance does not answer." in page.text
+    assert client.get("/instances/default/series", headers=cookie).json()["time"] == []
+    assert client.get("/instances/default/workers", headers=cookie).status_code == 503
+
+
+def test_without_the_built_files_pages_say_so(client: TestClient, monkeypatch: pytest.MonkeyPatch, tmp_path: object) -> None:
+    monkeypatch.setattr("prefork.console.pages.paper.VENDOR", tmp_path / "nothing")  # type: ignore[operator]
+    answer = client.get("/login")
+    assert (answer.status_code, "npm was missing" in answer.text) == (503, True)
