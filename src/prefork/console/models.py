@@ -84,7 +84,7 @@ class NewInstance(Model):
         json_schema_extra={
             "examples": [
                 {"id": "shop-2", "name": "shop", "data_dir": "/var/lib/shop"},
-                {"id": "shop-3", "name": "shop", "url": "https://web2.example:8071", "token": "prefork_…"},
+                {"id": "shop-3", "name": "shop", "url": "https://web2.example:8071", "token": "prefork_7wXq2"},
             ]
         }
     )

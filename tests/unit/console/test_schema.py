@@ -1,6 +1,5 @@
 """The API does what its OpenAPI document says, whatever it is asked: no answer that is not described, and never a 500."""
 
-import json
 from typing import Any
 
 import pytest
@@ -11,6 +10,7 @@ from schemathesis.checks import not_a_server_error
 from schemathesis.specs.openapi.checks import content_type_conformance, response_schema_conformance, status_code_conformance
 from tests.unit.console.conftest import bearing, somebody
 
+from prefork.console import models
 from prefork.console.desk import Desk
 from prefork.console.pace import Backoff, Pace
 from prefork.instances.database import Database
@@ -29,7 +29,7 @@ def test_answers_are_those_of_the_document(client: TestClient, db: Database, des
 
     def check(case: schemathesis.Case) -> None:
         if case.path.endswith("/events"):
-            case.query = {**(case.query or {}), "count": 1, "every": 0.5} if isinstance(case.query, dict) else {"count": 1}
+            case.query = {"count": 1}  # it would go on for ever
         if case.path_parameters and "instance_id" in case.path_parameters:
             case.path_parameters["instance_id"] = "default"
         response = case.call(headers={**(case.headers or {}), **headers})
@@ -49,10 +49,20 @@ def test_answers_are_those_of_the_document(client: TestClient, db: Database, des
     assert {200, 404, 422} <= called
 
 
-def test_examples_in_the_document_are_valid(client: TestClient) -> None:
-    document = json.loads(json.dumps(client.app.openapi()))  # type: ignore[attr-defined]
+def test_each_call_says_what_it_does(client: TestClient) -> None:
+    document = client.app.openapi()  # type: ignore[attr-defined]
     assert document["openapi"].startswith("3.1")
-    for path, calls in document["paths"].items():
-        for method, call in calls.items():
-            assert call.get("description"), f"{method} {path} does not say what it does"
-            assert call["tags"]
+    calls = [call for path in document["paths"].values() for call in path.values()]
+    assert [call["operationId"] for call in calls if not (call.get("description") and call["tags"])] == []
+
+
+def test_the_examples_are_valid() -> None:
+    shown = [(each, example) for each in vars(models).values() if isinstance(each, type) for example in examples(each)]
+    assert len(shown) >= 7
+    for model, example in shown:
+        model.model_validate(example)
+
+
+def examples(each: type) -> list[Any]:
+    extra = each.model_config.get("json_schema_extra") if issubclass(each, models.Model) else None
+    return extra["examples"] if isinstance(extra, dict) else []  # type: ignore[return-value]
