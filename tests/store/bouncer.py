@@ -20,14 +20,15 @@ listen_port = {port}
 unix_socket_dir =
 auth_type = any
 pool_mode = {mode}
+default_pool_size = {size}
 """
 
 
 @contextmanager
-def bouncer(postgres: Postgres, mode: str, directory: Path) -> Iterator[str]:
-    """Gives the URI without the database's name; `mode` is session or transaction. It may not be ready yet."""
+def bouncer(postgres: Postgres, mode: str, directory: Path, size: int = 20) -> Iterator[str]:
+    """Gives the URI without the database's name; `mode` is session or transaction, `size` its pool's. It may not be ready yet."""
     port, file = free_port(), directory / "pgbouncer.ini"
-    file.write_text(CONFIGURATION.format(upstream=postgres.port, port=port, mode=mode))
+    file.write_text(CONFIGURATION.format(upstream=postgres.port, port=port, mode=mode, size=size))
     unprivileged = AS_NOBODY if os.geteuid() == 0 else []
     command = [*unprivileged, "setpriv", "--pdeathsig", "KILL", PROGRAM, "--quiet", str(file)]
     process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
