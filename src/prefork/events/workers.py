@@ -47,7 +47,7 @@ class AutoscaleBound(Event):
     bound: str
     reason: str
     level = "warning"
-    wording = "Requests wait, and pool {pool} may have no more than its {workers} workers ({bound}): {reason}"
+    wording = "Requests wait, and pool {pool} may have no more than its {workers} workers, by {bound}: {reason}"
 
 
 @dataclass(frozen=True, slots=True)
