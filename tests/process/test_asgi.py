@@ -265,3 +265,14 @@ def test_an_address_that_a_unix_socket_has_not(echo: Echo, tmp_path: Path) -> No
     path = tmp_path / "http.sock"
     with echo(APP, workers=1, http_interface=f"unix:{path}") as server, Wire(server, path) as wire:
         assert "client" not in said(wire), "it is None, which this application does not tell"
+
+
+def test_without_workers_one_process_serves_as_many(echo: Echo, gates: Callable[[], Gate]) -> None:
+    gate = gates()
+    with echo(APP, workers=0, concurrency=2) as server, Wire(server) as held, Wire(server) as wire:
+        gate.hold(held)
+        assert said(wire)["method"] == "GET"
+        status = server.status()
+        assert (status["threads"], status["concurrency"], status["ready"], status["wanted"]) == (None, 2, 1, 1)
+        gate.open()
+        assert held.answer().status == 200
