@@ -1,7 +1,9 @@
 """What is to be done about a database, and that nothing is done outside of its window."""
 
 import pytest
+from click.testing import CliRunner
 
+from prefork import cli
 from prefork.config.quantities import GIB, MIB
 from prefork.doctor import plan
 from prefork.doctor.evidence import Database, Table
@@ -33,6 +35,11 @@ def test_archiving_is_a_question_about_the_largest_tables() -> None:
     (step,) = plan.archive(database(Table("mail", 9 * GIB, 10**7, 0), Table("sale", GIB // 2, 10**6, 0)))
     assert step.statement == "SELECT date_trunc('year', create_date) AS year, count(*) FROM mail GROUP BY 1"
     assert step.reason == "9 GiB of 9.5 GiB in 10000000 rows"
+
+
+def test_a_plan_for_programs_is_not_carried_out() -> None:
+    said = CliRunner().invoke(cli.main, ["db", "vacuum", "--dsn", "host=127.0.0.1 port=1", "--run", "--json"])
+    assert (said.exit_code, "give one of the two" in said.output) == (2, True)
 
 
 def test_nothing_begins_after_the_window(monkeypatch: pytest.MonkeyPatch) -> None:

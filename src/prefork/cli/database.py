@@ -78,6 +78,8 @@ def follow(dsn: str, what: str, seconds: float | None, *, as_json: bool) -> None
     from prefork.doctor import maintain
     from prefork.store.connection import Unavailable
 
+    if as_json and seconds is not None:
+        raise click.UsageError("--json prints a plan, and --run carries it out; give one of the two")
     try:
         planned = maintain.steps(dsn, what)
         if seconds is None:
