@@ -72,8 +72,8 @@ CHARTS = {
     "latency": Chart("Served in", latency, "seconds", {"p99": "series-6", "p95": "series-2", "p50": "series-1"}, least=0.001),
     "requests": Chart("Answers by status", requests, "rate", {"2xx": "good", "3xx": "quiet", "4xx": "warn", "5xx": "bad"}),
     "memory": Chart("Memory per worker", memory, "bytes", {"highest": "series-2", "mean": "series-1"}, least=16 << 20),
-    "connections": Chart("Connections", connections, "number", {"clients": "series-1", "WebSockets": "series-5"}),
-    "jobs": Chart("Job runs", jobs, "number", {"runs": "series-4"}, bars=True),
+    "connections": Chart("Connections", connections, "number", {"clients": "series-1", "WebSockets": "series-5"}, least=4),
+    "jobs": Chart("Job runs", jobs, "number", {"runs": "series-4"}, least=4, bars=True),
 }
 LIMITS = {"soft limit": "warn", "hard limit": "bad"}
 

@@ -8,6 +8,7 @@ from urllib.parse import quote
 from prefork.console.pages.monitoring import frame
 from prefork.console.pages.visit import lead_on
 from prefork.console.problems import ProblemError
+from prefork.instances.local import Denied
 from prefork.instances.roles import OPERATOR
 
 if TYPE_CHECKING:
@@ -23,8 +24,13 @@ DONE = {
 
 
 def listing(visit: Visit) -> Response:
-    """All."""
-    return visit.page("jobs.html", **frame(visit, "jobs"), jobs=visit.source.jobs(visit.identity), steerable=visit.may(OPERATOR))
+    """All, or why there are none."""
+    around = frame(visit, "jobs")
+    try:
+        jobs, problem = visit.source.jobs(visit.identity), ""
+    except Denied as error:
+        jobs, problem = [], str(error)
+    return visit.page("jobs.html", **around, jobs=jobs, problem=problem, steerable=visit.may(OPERATOR))
 
 
 def detail(visit: Visit) -> Response:

@@ -33,7 +33,7 @@ def rows(machine: Mapping[str, Any]) -> Iterator[Finding]:
     cpu, memory, swap, disk = (machine[name] for name in ("cpu", "memory", "swap", "disk"))
     if cpu["percent"] is not None:
         load = f", load {cpu['load'][0]:.1f}" if cpu["load"] else ""
-        yield found("Processors", cpu["percent"], f"of {cpu['cpus']}{load}")
+        yield found("Processors", cpu["percent"], f"of {cpu['cpus']:g}{load}")
     if memory["percent"] is not None:
         yield found("Memory", memory["percent"], f"of {about(memory['total'])}")
     if swap["percent"] is not None:

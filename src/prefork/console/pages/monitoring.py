@@ -14,6 +14,7 @@ from prefork.console.pages.source import RANGES
 from prefork.console.pages.stack import lines
 from prefork.console.pages.visit import lead_on
 from prefork.console.pages.words import look
+from prefork.instances.local import Denied
 from prefork.instances.roles import OPERATOR
 
 if TYPE_CHECKING:
@@ -122,10 +123,13 @@ def retire(visit: Visit) -> Response:
 
 
 def log(visit: Visit) -> Response:
-    """The latest lines."""
+    """The latest lines, or why there are none."""
+    around = frame(visit, "log")
     level = visit.asked("level", "info")
     level = level if level in LEVELS else "info"
     text = visit.asked("text")[:200]
-    return visit.page(
-        "log.html", **frame(visit, "log"), level=level, text=text, lines=visit.source.log(visit.identity, level, text)
-    )
+    try:
+        found, problem = visit.source.log(visit.identity, level, text), ""
+    except Denied as error:
+        found, problem = [], str(error)
+    return visit.page("log.html", **around, level=level, text=text, lines=found, problem=problem)

@@ -154,11 +154,11 @@ class Own:
         """The latest lines."""
         file = self._server(identity).settings().logfile
         if file is None:
-            raise ProblemError(409, "this server logs to standard error; read its journal there, or set the option logfile")
+            raise Denied("this server logs to standard error; read its journal there, or set the option logfile")
         try:
             return tail(file, level, text, LINES)
         except OSError as error:
-            raise ProblemError(409, f"{file} cannot be read: {(error.strerror or str(error)).lower()}") from None
+            raise Denied(f"{file} cannot be read: {(error.strerror or str(error)).lower()}") from None
 
     # What happened
 

@@ -4,7 +4,7 @@
 // [{name, colour, value}]}}}; a point that comes later is {time, charts: {key: [{name, colour, value}]}}.
 
 const uPlot = window.uPlot;
-const SPANS = { "1h": 3600, "24h": 86400, "7d": 7 * 86400, "180d": 180 * 86400 };
+const SPANS = { "1h": 3600, "24h": 86400, "7d": 604800, "180d": 15552000 }; // seconds
 const RETRY = 5000; // milliseconds before the series are asked for again
 
 const UNITS = {
@@ -44,7 +44,14 @@ function swatch(name) {
   return picture;
 }
 
-// Sizes have ticks at whole powers of two, times at what people count in.
+// No two ticks read alike: times have them at whole minutes or days, sizes at powers of two.
+const DAY = 86400;
+const TICKS = {
+  "1h": [60, 120, 300, 600, 900, 1800],
+  "24h": [300, 900, 1800, 3600, 7200, 10800, 21600],
+  "7d": [DAY, 2 * DAY],
+  "180d": [DAY, 2 * DAY, 7 * DAY, 14 * DAY, 30 * DAY, 60 * DAY],
+};
 const STEPS = { bytes: [...Array(30).keys()].map((power) => 2 ** (power + 14)) };
 
 class Chart {
@@ -78,21 +85,21 @@ class Chart {
   }
 
   options(range) {
-    const { told, board } = this;
+    const { told } = this;
     const axis = { stroke: colour("quiet"), grid: { stroke: colour("grid"), width: 1 }, ticks: { show: false }, font: "11px system-ui, sans-serif" };
     const highest = told.unit === "percent" ? () => [0, 100] : (_, low, high) => [0, Math.max(this.near(high) * 1.1, told.least)];
     return {
       width: this.place.clientWidth,
       height: this.place.clientHeight,
-      padding: [8, 8, 0, 0],
+      padding: [8, 18, 0, 0],
       legend: { show: false },
       cursor: { sync: { key: this.sync.key }, points: { size: 6 }, y: false, drag: { x: true, y: false } },
       scales: { x: { range: (_, low, high) => this.zoomed(low, high, range) }, y: { range: highest } },
       axes: [
-        { ...axis, space: 70, size: 26, values: (_, ticks) => ticks.map((tick) => moment(tick, range)) },
+        { ...axis, space: 70, size: 26, incrs: TICKS[range], values: (_, ticks) => ticks.map((tick) => moment(tick, range)) },
         { ...axis, size: 62, space: 34, incrs: STEPS[told.unit], values: (_, ticks) => ticks.map((tick) => this.format(tick)) },
       ],
-      series: [{}, ...told.lines.map((line, index) => this.line(line, index, board))],
+      series: [{}, ...told.lines.map((line, index) => this.line(line, index))],
       hooks: { draw: [(plot) => this.overlay(plot)], setCursor: [() => this.say()] },
     };
   }
@@ -102,21 +109,23 @@ class Chart {
     return this.told.limits.map((limit) => limit.value).filter((value) => value < 3 * high).reduce((most, value) => Math.max(most, value), high ?? 0);
   }
 
-  // The axis ends at the present, also where nothing has been measured yet.
+  // All of the range that is known, and at least a part of it: the first minutes of a server can be seen, too.
   zoomed(low, high, range) {
     const { time } = this.board;
     const whole = low <= time[0] && high >= time.at(-1);
-    return whole ? [time.at(-1) - SPANS[range], time.at(-1)] : [low, high];
+    if (!whole) return [low, high];
+    const [end, span] = [time.at(-1), SPANS[range]];
+    return [Math.max(end - span, Math.min(time[0], end - span / 12)), end];
   }
 
-  line(line, index, board) {
+  line(line, index) {
     return {
       label: line.name,
       stroke: colour(line.colour),
       width: 1.6,
       fill: this.told.bars ? colour(line.colour) : index === 0 && this.told.filled ? faint(line.colour) : undefined,
       paths: this.told.bars ? uPlot.paths.bars({ size: [0.7, 12], align: 1 }) : undefined,
-      points: { show: board.time.length < 3 },
+      points: { show: (plot) => plot.data[0].length < 3 },
       spanGaps: false,
     };
   }

@@ -71,8 +71,8 @@ def test_what_one_may_see(client: TestClient, db: Database, role: str) -> None:
             assert status == 404, path
         elif path.endswith("/stacks"):
             assert status == (403 if role == "viewer" else 404)  # for an operator there is no worker without a name
-        elif path.endswith(("/jobs", "/job", "/log")):
-            assert status == 409, path  # this server has neither
+        elif path.endswith("/job"):
+            assert status == 409  # this server has none
         else:
             assert status == (404 if "{name}" in path else 303 if path == "/" else 200), path
 
@@ -126,6 +126,14 @@ def test_a_server_that_is_gone_still_has_its_past(client: TestClient, db: Databa
     assert "The instance does not answer." in page.text
     assert client.get("/instances/default/series", headers=cookie).json()["time"] == []
     assert client.get("/instances/default/workers", headers=cookie).status_code == 503
+
+
+def test_what_a_server_does_not_have_is_said_among_its_pages(client: TestClient, db: Database) -> None:
+    cookie, _ = logged_in(db, somebody(db, "viewer"))
+    for path, said in (("jobs", "This server has no scheduled jobs"), ("log", "This server logs to standard error")):
+        page = client.get(f"/instances/default/{path}", headers=cookie).text
+        assert said in page
+        assert 'aria-current="page">Instances' in page
 
 
 def test_without_the_built_files_pages_say_so(client: TestClient, monkeypatch: pytest.MonkeyPatch, tmp_path: object) -> None:
