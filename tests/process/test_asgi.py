@@ -71,6 +71,13 @@ def test_an_answer_of_one_part_says_its_length(two: Server) -> None:
         assert wire.get("/whole?size=0").body == b"", "the connection is still in step"
 
 
+def test_the_head_of_a_stream_is_all_that_head_wants(one: Server) -> None:
+    with Wire(one) as wire:
+        assert wire.send(request("HEAD", "/stream?parts=1000000000&size=1000")).answer("HEAD").status == 200
+        assert said(wire)["method"] == "GET", "the connection is kept, and the loop turns"
+    until(lambda: one.status()["workers"][0]["in_flight"] == 0, "the stream to have an end")
+
+
 def test_an_answer_of_many_parts_is_streamed(two: Server) -> None:
     with Wire(two) as wire:
         answer = wire.get("/stream?parts=50&size=1000")
@@ -258,3 +265,14 @@ def test_an_address_that_a_unix_socket_has_not(echo: Echo, tmp_path: Path) -> No
     path = tmp_path / "http.sock"
     with echo(APP, workers=1, http_interface=f"unix:{path}") as server, Wire(server, path) as wire:
         assert "client" not in said(wire), "it is None, which this application does not tell"
+
+
+def test_without_workers_one_process_serves_as_many(echo: Echo, gates: Callable[[], Gate]) -> None:
+    gate = gates()
+    with echo(APP, workers=0, concurrency=2) as server, Wire(server) as held, Wire(server) as wire:
+        gate.hold(held)
+        assert said(wire)["method"] == "GET"
+        status = server.status()
+        assert (status["threads"], status["concurrency"], status["ready"], status["wanted"]) == (None, 2, 1, 1)
+        gate.open()
+        assert held.answer().status == 200

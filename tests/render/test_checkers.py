@@ -5,16 +5,14 @@ import pwd
 import re
 import subprocess
 import sys
-import tempfile
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
 import psycopg
 import pytest
 from tests.applications.postgres import Postgres
-from tests.process.wire import until
+from tests.store.pgbouncer import PgBouncer
 
 from prefork.config import Settings, load
 from prefork.render.files import render
@@ -156,59 +154,23 @@ def test_postgresql_runs_the_set_up_twice(name: str, postgres: Postgres, local: 
 
 
 @pytest.mark.parametrize("pooling", ["session", "transaction"])
-def test_pgbouncer_starts_with_its_file(pooling: str, local: Make, settings: Settings) -> None:
+def test_pgbouncer_starts_with_its_file(pooling: str, local: Make, settings: Settings, tmp_path: Path) -> None:
     text = render(local("enterprise", pooling=pooling), settings)["pooler1"]["etc/pgbouncer/pgbouncer.ini"]
-    with pgbouncer(text) as ask:
-        told = ask("SHOW CONFIG")
+    with beside_the_tests(text, tmp_path) as pgbouncer:
+        console = psycopg.connect(f"host=127.0.0.1 port={pgbouncer.port} user=pgbouncer dbname=pgbouncer", autocommit=True)
+        with console:
+            told = {row[0]: row[1] for row in psycopg.ClientCursor(console).execute("SHOW CONFIG")}
         assert (told["pool_mode"], told["max_db_connections"], told["default_pool_size"]) == (pooling, "50", "45")
 
 
-@contextmanager
-def pgbouncer(text: str) -> Iterator[Callable[[str], dict[str, str]]]:
-    """PgBouncer with a rendered file, but a port of ours, everybody let in, and nobody behind it. Gives what asks its console."""
-    port = free_port()
-    with tempfile.TemporaryDirectory(prefix="prefork-pgbouncer-") as name:
-        place = Path(name)
-        place.chmod(0o755)  # it refuses to run as root, so somebody else has to read its file
-        for key, value in {
-            "listen_port": port,
-            "listen_addr": "127.0.0.1",
-            "auth_type": "any",
-            "auth_file": f"{name}/users",
-        }.items():
-            text, found = re.subn(rf"^{key} = .*", f"{key} = {value}", text, flags=re.MULTILINE)
-            assert found == 1, key
-        (place / "users").write_text('"pgbouncer" "x"\n')
-        (place / "pgbouncer.ini").write_text(text)
-        user = "nobody" if os.geteuid() == 0 else None
-        running = subprocess.Popen(
-            ["setpriv", "--pdeathsig", "KILL", program("pgbouncer"), place / "pgbouncer.ini"],
-            user=user,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-        )
-        try:
-            until(lambda: answers(running, port), "PgBouncer to listen")
-            yield lambda question: asked(port, question)
-        finally:
-            running.kill()
-            running.communicate()
-
-
-def answers(running: subprocess.Popen[str], port: int) -> bool:
-    """Whether PgBouncer's console does."""
-    assert running.poll() is None, running.communicate()[0]
-    try:
-        return bool(asked(port, "SHOW LISTS"))
-    except psycopg.OperationalError:
-        return False
-
-
-def asked(port: int, question: str) -> dict[str, str]:
-    """A table of PgBouncer's console: its first two columns."""
-    with psycopg.connect(f"host=127.0.0.1 port={port} user=pgbouncer dbname=pgbouncer", autocommit=True) as connection:
-        return {str(row[0]): str(row[1]) for row in psycopg.ClientCursor(connection).execute(question)}
+def beside_the_tests(text: str, directory: Path) -> PgBouncer:
+    """PgBouncer with a rendered file, but a port of ours, everybody let in, and nobody behind it."""
+    port, users = free_port(), directory / "users"
+    users.write_text('"pgbouncer" "x"\n')
+    for key, value in {"listen_port": port, "listen_addr": "127.0.0.1", "auth_type": "any", "auth_file": users}.items():
+        text, found = re.subn(rf"^{key} = .*", f"{key} = {value}", text, flags=re.MULTILINE)
+        assert found == 1, key
+    return PgBouncer(text, port, directory)
 
 
 def test_patroni_accepts_its_file(local: Make, settings: Settings, tmp_path: Path) -> None:

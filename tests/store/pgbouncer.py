@@ -1,4 +1,4 @@
-"""A PgBouncer before a PostgreSQL under test: a directory, a configuration and a port of its own. It dies with the tests."""
+"""A PgBouncer of a test: a directory, a configuration and a port of its own. It dies with the tests."""
 
 import os
 import shutil
@@ -28,14 +28,20 @@ server_login_retry = 1
 
 
 class PgBouncer:
-    """PgBouncer in a mode: `session` gives each client a connection of its own, `transaction` each transaction."""
+    """PgBouncer with the given text for its file, which makes it listen on `port` of 127.0.0.1."""
 
-    def __init__(self, postgres: Postgres, directory: Path, mode: str) -> None:
-        self.port = free_port()
-        self.uri = f"postgresql://postgres@127.0.0.1:{self.port}/"
+    def __init__(self, text: str, port: int, directory: Path) -> None:
+        self.port = port
+        self.uri = f"postgresql://postgres@127.0.0.1:{port}/"
         self._configuration = directory / "pgbouncer.ini"
-        self._configuration.write_text(CONFIGURATION.format(upstream=postgres.port, port=self.port, mode=mode))
+        self._configuration.write_text(text)
         self._log = directory / "pgbouncer.log"
+
+    @classmethod
+    def before(cls, postgres: Postgres, directory: Path, mode: str) -> Self:
+        """In the mode `session` each client has a connection of its own, in `transaction` each transaction."""
+        port = free_port()
+        return cls(CONFIGURATION.format(upstream=postgres.port, port=port, mode=mode), port, directory)
 
     def __enter__(self) -> Self:
         program = shutil.which("pgbouncer", path=PLACES)

@@ -9,8 +9,8 @@ from typing import Any
 import psycopg
 import pytest
 from tests.applications.postgres import Postgres
-from tests.store.bouncer import bouncer
 from tests.store.listening import Ear, fact, running
+from tests.store.pgbouncer import PgBouncer
 
 from prefork import bus
 from prefork.bus.hub import Hub
@@ -252,8 +252,8 @@ def test_it_works_through_a_pooler(
                 await ear.hears(number + 1)
 
     monkeypatch.setattr("prefork.bus.hub.POLL", 120.0)  # no look helps
-    with bouncer(postgres, mode, tmp_path) as uri:
-        pooled = uri + dsn.rpartition("/")[2]
+    with PgBouncer.before(postgres, tmp_path, mode) as pgbouncer:
+        pooled = dsn.replace(postgres.uri, pgbouncer.uri)
         shared = mode == "transaction"
         in_loop(tell, Address(pooled, listen=dsn if shared else None, prepare=None if shared else 5, patience=10.0))
 

@@ -23,7 +23,7 @@ OFTEN = 8  # the driver prepares a statement when it is used for the sixth time
 @pytest.fixture(params=["session", "transaction"])
 def behind(request: pytest.FixtureRequest, dsn: str, postgres: Postgres, tmp_path: Path) -> Iterator[str]:
     """This process's store is behind a PgBouncer in this mode."""
-    with PgBouncer(postgres, tmp_path, request.param) as pgbouncer:
+    with PgBouncer.before(postgres, tmp_path, request.param) as pgbouncer:
         pooled = {"dsn": dsn.replace(postgres.uri, pgbouncer.uri)}
         given.settings["store"] = pooled if request.param == "session" else {**pooled, "listen": dsn, "prepare": None}
         yield request.param

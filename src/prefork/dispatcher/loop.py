@@ -16,7 +16,7 @@ from prefork.dispatcher.connection import WATCHED, Connection
 from prefork.dispatcher.disk import Disk, Disks, Spool
 from prefork.dispatcher.door import Door
 from prefork.dispatcher.live import Keeper
-from prefork.dispatcher.loops import EventLoop
+from prefork.dispatcher.loops import EventLoop, fitting
 from prefork.dispatcher.options import Options
 from prefork.dispatcher.outbox import Extent
 from prefork.dispatcher.poller import Poller
@@ -208,7 +208,7 @@ class Dispatcher:
         for worker in left:
             self._release(worker)
             loop.told += filter(None, [self.traffic.bury(worker)])
-        self.tell_master("released", left[0], places=loop.size, told=loop.told)
+        self.tell_master("released", left[0], places=loop.size, told=fitting(loop.told))
 
     def _hear_out(self, worker: Worker) -> None:
         """Hear what a dead worker has still said."""

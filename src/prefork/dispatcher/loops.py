@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import json
 import os
 from typing import TYPE_CHECKING, Any
 
+from prefork.messages import LIMIT
 from prefork.scoreboard import TURNED
 
 if TYPE_CHECKING:
     from prefork.dispatcher.workers import Worker
     from prefork.scoreboard import Slot
 
+MOST_TOLD = LIMIT // 2  # bytes of what one message tells of requests
 STUCK_AFTER = 1_000_000_000  # nanoseconds
 TURNS_WITHIN = 100_000_000  # nanoseconds since its last turn after which a loop counts as held up
 
@@ -18,6 +21,17 @@ TURNS_WITHIN = 100_000_000  # nanoseconds since its last turn after which a loop
 def turns(words: memoryview, now: int) -> bool:
     """Whether the event loop of the worker with these words in its slot takes what it is given (`now` in monotonic nanoseconds)."""
     return now - words[TURNED] < TURNS_WITHIN
+
+
+def fitting(told: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """As many of them, from the first on, as one message has room for: a client may send a long target in each of its requests."""
+    found, size = [], 0
+    for each in told:
+        size += len(json.dumps(each))
+        if size > MOST_TOLD:
+            break
+        found.append(each)
+    return found
 
 
 class EventLoop:
