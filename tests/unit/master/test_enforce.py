@@ -148,6 +148,7 @@ class Court:
             limit_time_worker_cron=0.0,
             limit_memory_soft_gevent=None,
             limit_memory_hard_gevent=None,
+            websocket_stall=0.0,
         )
         self.journal = SimpleNamespace(emit=self.events.append)
         self.front = SimpleNamespace(tell=lambda kind, **said: self.told.append({"kind": kind, **said}))
