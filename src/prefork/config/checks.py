@@ -267,6 +267,12 @@ def same_port(settings: Settings, _machine: Machine) -> Iterator[str]:
         yield f"{settings.websocket_port} is the http_port as well; give each its own"
 
 
+def unrouted(settings: Settings, _machine: Machine) -> Iterator[str]:
+    """Lasting requests are for the workers that there are."""
+    if settings.websocket_routes and not settings.websocket_workers:
+        yield "there is no websocket worker to serve them, HTTP workers will; set websocket_workers"
+
+
 def capped_backlog(settings: Settings, machine: Machine) -> Iterator[str]:
     """The kernel cuts a longer backlog without a word."""
     if machine.somaxconn is not None and settings.backlog > machine.somaxconn:
@@ -324,6 +330,7 @@ DOUBTS: tuple[tuple[tuple[str, ...], Callable[[Settings, Machine], Iterator[str]
     (("lanes", "workers"), loose),
     (("limit_time_cpu", "limit_time_real"), unreached),
     (("websocket_port", "http_port"), same_port),
+    (("websocket_routes", "websocket_workers"), unrouted),
     (("backlog",), capped_backlog),
     (("keepalive_timeout", "proxy_mode"), short_keepalive),
     (("trusted_proxies", "proxy_mode"), everybody_trusted),

@@ -391,7 +391,8 @@ class Crew:
 
     def _remains(self, worker: Worker, death: Death) -> Remains:
         slot = self.scoreboard.slot(worker.slot)
-        task = task_of(slot)
+        tasks = (task_of(self.scoreboard.slot(place)) for place in (worker.slots if worker.looped else (worker.slot,)))
+        task = next(filter(None, tasks), None)
         return Remains(worker, death, task, job_of(worker, slot, task), self.said.get(worker.slot), self.stacks_of(worker))
 
     def _forget(self, worker: Worker) -> None:

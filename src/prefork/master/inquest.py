@@ -94,7 +94,7 @@ class Inquest:
             reason=reason,
             advice=(FOR_JOBS if remains.job else {}).get(cause, ADVICE[cause]),
             job=(condemned.job if condemned else None) or remains.job,
-            elapsed=round(now - remains.task.begun, 3) if remains.task else None,
+            elapsed=round(now - remains.task.begun, 3) if remains.task and not worker.looped else None,
             cpu=spent(remains, gauge),
             memory=gauge.memory if gauge else None,
             curve=[(round(then - now, 2), size) for then, size in (*gauge.curve, (now, gauge.memory))] if gauge else [],
@@ -231,7 +231,7 @@ class Inquest:
 
 def spent(remains: Remains, gauge: Gauge | None) -> float | None:
     """Seconds of processor time that a dead worker has used for its request or job."""
-    if remains.task is None or gauge is None:
+    if remains.task is None or gauge is None or remains.worker.looped:
         return None
     try:
         return round(gauge.meter.processor() - remains.task.cpu, 3)

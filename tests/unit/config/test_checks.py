@@ -76,6 +76,10 @@ def test_memory_that_cannot_fit_shows_its_numbers(configure: Configure) -> None:
         ),
         ("http_port = 8072", "websocket_port: 8072 is the http_port as well; give each its own"),
         (
+            "websocket_routes = /events/*\nwebsocket_workers = 0",
+            "odoo.conf:2: websocket_routes: there is no websocket worker to serve them, HTTP workers will; set websocket_workers",
+        ),
+        (
             "keepalive_timeout = 60\nproxy_mode = True",
             (
                 "odoo.conf:2: keepalive_timeout: 1 min is short, "

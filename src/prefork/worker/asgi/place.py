@@ -25,7 +25,7 @@ from prefork.messages import (
     receive,
     unpack_request,
 )
-from prefork.scoreboard import ALLOWED, DONE, RECEIVED, REQUEST, REQUESTS, WRITING, pack_progress
+from prefork.scoreboard import ALLOWED, BEGUN, BEGUN_AT, DONE, RECEIVED, REQUEST, REQUESTS, WRITING, pack_progress
 from prefork.worker.asgi.backlog import Backlog
 from prefork.worker.asgi.call import Call, is_of_leaving
 from prefork.worker.asgi.scope import http_scope
@@ -34,7 +34,6 @@ from prefork.worker.offload import Offloading
 from prefork.worker.output import complain
 from prefork.worker.reply import Reply
 from prefork.worker.sorry import give_up
-from prefork.worker.stamps import Stamps
 from prefork.worker.traces import trace
 
 if TYPE_CHECKING:
@@ -85,7 +84,6 @@ class Place:
         self.slot = slot
         self.left = left
         self.rest = Backlog(shared.loop, pair, slot, shared.means.spool, shared.means.spool_max)
-        self.stamps = Stamps(slot)
         self.served = 0
         self.begun_at = 0  # monotonic nanoseconds
         self.call: Call | None = None  # whose task has not ended
@@ -128,8 +126,9 @@ class Place:
         made = (request, client, self.rest, self.slot)
         reply = Offloading(*made, offload) if offload else Reply(*made)
         self.call = Call(request, descriptors[1] if request.body is None else -1, reply, self.rest, self._answered)
-        self.begun_at = time.monotonic_ns()
-        self.stamps.begin(request.number)
+        # Without what the worker has used so far: that is of all its requests, and costs more to ask for than all other stamps.
+        self.begun_at = self.slot.words[BEGUN_AT] = time.monotonic_ns()
+        self.slot.words[REQUEST] = pack_progress(request.number, BEGUN)
         self.task = self.shared.loop.create_task(self._run(self.call))
         self.task.set_name(f"{request.method} {request.target.decode('latin-1')} ({request.request_id})")
 
