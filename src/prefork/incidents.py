@@ -105,7 +105,10 @@ class Ledger:
         """Those since a time (seconds since 1970), the oldest first, as far as they stand at the end of the file."""
         try:
             with open(self.path, "rb") as file:
-                file.seek(max(0, os.fstat(file.fileno()).st_size - LATEST))
+                status = os.fstat(file.fileno())
+                if status.st_mtime < after:
+                    return []
+                file.seek(max(0, status.st_size - LATEST))
                 lines = file.read().splitlines()
         except OSError:
             return []

@@ -115,6 +115,19 @@ class TestLedger:
         ledger.add(EXAMPLE)
         assert len(list(ledger.read())) == 1
 
+    def test_the_latest_are_those_since_a_time_as_far_as_the_file_is_looked_at(
+        self, ledger: Ledger, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        assert ledger.latest(0.0) == []
+        for number in range(10):
+            ledger.add(replace(EXAMPLE, id=str(number), time=float(number)))
+        assert [each.id for each in ledger.latest(6.0)] == ["7", "8", "9"]
+        line = len(EXAMPLE.as_json())
+        monkeypatch.setattr("prefork.incidents.LATEST", 2 * line + line // 2)
+        assert [each.id for each in ledger.latest(0.0)] == ["8", "9"], "one that is cut is passed over"
+        os.utime(ledger.path, (5.0, 5.0))
+        assert ledger.latest(6.0) == [], "nothing has been written since"
+
     def test_names_do_not_repeat(self) -> None:
         assert len({new_id() for _ in range(1000)}) == 1000
 

@@ -20,7 +20,10 @@ STARTTLS, TLS = "starttls", "tls"
 
 
 class Mailbox(NamedTuple):
-    """Where mail is handed in, and for whom. `security` is `off`, `starttls` or `tls`; `password` reads it, and raises OSError."""
+    """Where mail is handed in, and for whom. `security` is `off`, `starttls` or `tls`.
+
+    `password` reads that of `user`, or raises Undeliverable.
+    """
 
     server: str
     port: int

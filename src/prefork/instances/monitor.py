@@ -129,9 +129,11 @@ class Monitor:
         return list(watch.sampler.live) if watch else []
 
     def chart(self, instance: str, span: str, resolution: float | None = None) -> tuple[list[Sample], list[Mark], float]:
-        """Points and marks of one of `history.RANGES`, and how far points are apart in seconds; the last hour in full detail."""
-        end = time.time()
+        """Points and marks of one of `history.RANGES`, and how far points are apart in seconds; those of the last hour are the
+        live ones, unless another resolution is wanted.
+        """
         back, usual = history.RANGES[span]
+        end = time.time()
         begin, apart = end - back, resolution or usual
         marks = history.marks(self.db, instance, begin, end)
         live = self.live(instance) if span == "1h" and resolution is None else []

@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING, Any
 from prefork.events import AlertOver, AlertRaised, AlertUntold
 from prefork.incidents import Ledger
 from prefork.instances import alerts, history, mail, notices, webhook
-from prefork.instances.local import Denied, Local, Unreachable
+from prefork.instances.local import Local, Unreachable
 from prefork.instances.mail import Mailbox
+from prefork.instances.notices import Undeliverable
 from prefork.instances.rules import PERIOD, Picture, conditions, judged
 from prefork.instances.webhook import Hook
 from prefork.store import board
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
     from prefork.instances.notices import Sender
 
 MINUTE = 60.0  # seconds that the rules look back
+PATIENCE = 2.0  # seconds for a server to say how it is: others wait meanwhile
 
 
 class Watch:
@@ -44,13 +46,13 @@ class Watch:
     def __init__(self, db: Database, instance: str, name: str, directory: Path, wall: Callable[[], float] = time.time) -> None:
         self.db, self.instance, self.name, self.wall = db, instance, name, wall
         self.local = Local(directory)
-        self.sampler = Sampler(self.local.status, directory, wall)
+        self.sampler = Sampler(partial(self.local.ask, "status", PATIENCE), directory, wall)
         self.settings: Settings | None = None
         self.jobs: list[dict[str, Any]] | None = None
         self.alerts: list[Alert] = alerts.current(db, instance)
         self._ledger = Ledger(directory)
         self._span: list[Sample] = []  # not yet recorded
-        self._noted = wall()  # incidents up to then have their marks
+        self._noted = wall() - history.DAY  # incidents up to then have their marks
 
     # The first half: samples.
 
@@ -79,10 +81,10 @@ class Watch:
     # The second half: what is wrong, and who hears of it.
 
     def inquire(self) -> None:
-        """Read its settings, and ask its database."""
+        """Read its settings, and ask its database. Raises Denied."""
         try:
             self.settings = settings = self.local.settings()
-        except (Unreachable, Denied):
+        except Unreachable:  # which the rules see, too
             return
         if not (settings.store_dsn or settings.stores or settings.in_file):
             self.jobs = self.sampler.database = None
@@ -152,7 +154,10 @@ def senders(settings: Settings) -> dict[str, Sender]:
 
 
 def secret(file: Path | None, otherwise: str | None = None) -> str | None:
-    """What stands in the first line of a file, or the other one where there is none. Raises OSError."""
+    """What stands in the first line of a file, or the other one where there is none. Raises Undeliverable."""
     if file is None:
         return otherwise
-    return next(iter(file.read_text(encoding="utf-8").splitlines()), "")
+    try:
+        return next(iter(file.read_text(encoding="utf-8").splitlines()), "")
+    except (OSError, UnicodeDecodeError) as error:
+        raise Undeliverable(f"{file} cannot be read: {getattr(error, 'strerror', None) or error}") from None

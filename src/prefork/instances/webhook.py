@@ -22,7 +22,7 @@ PATIENCE = 10.0  # seconds for the receiver to answer
 
 
 class Hook(NamedTuple):
-    """Where it goes. `secret` reads what signs it, None for unsigned, and raises OSError."""
+    """Where it goes. `secret` reads what signs it, None for unsigned, and raises Undeliverable."""
 
     url: str
     secret: Callable[[], str | None]

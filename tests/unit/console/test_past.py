@@ -6,6 +6,7 @@ import pytest
 from fastapi.testclient import TestClient
 from tests.unit.console.conftest import bearing, somebody
 
+from prefork.console.desk import Desk
 from prefork.instances import alerts, history
 from prefork.instances.alerts import Alert
 from prefork.instances.database import Database
@@ -38,6 +39,21 @@ def test_a_chart(client: TestClient, db: Database, viewer: dict[str, str], monke
     assert (coarse["at"], coarse["seconds"], coarse["requests"]["2xx"], coarse["in_flight"]) == (hour, 1200, 28, 50.0)
     assert client.get(f"{ONE}/worker-usage", headers=viewer).json()["history"] is None
     assert client.get(f"{ONE}/worker-usage?range=2h", headers=viewer).status_code == 422
+
+
+def test_the_last_hour_is_live(client: TestClient, desk: Desk, viewer: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("prefork.usage.report.WINDOW", 0.0)
+    monkeypatch.setattr("prefork.usage.report.PATIENCE", 0.0)
+    now = time.time()
+    history.record(desk.db, "default", Sample(at=now - 1800, seconds=300, configured=2, succeeded=1))
+    history.record(desk.db, "default", Sample(at=now - 300, seconds=300, configured=2, succeeded=999))
+    live = [
+        Sample(at=now - 300 + 10 * number, seconds=10, configured=2, succeeded=number, workers={"http.1": 5}) for number in range(3)
+    ]
+    monkeypatch.setattr(desk.monitor, "live", lambda _instance: live)
+    told = client.get(f"{ONE}/worker-usage?range=1h", headers=viewer).json()["history"]
+    assert (told["resolution"], [point["requests"]["2xx"] for point in told["points"]]) == (10, [1, 0, 1, 2])
+    assert told["points"][-1]["memory"]["workers"] == {"http.1": 5}
 
 
 def raised(db: Database, number: int, over: float | None = None) -> Alert:

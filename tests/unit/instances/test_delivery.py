@@ -197,12 +197,6 @@ def test_why_a_mail_did_not_get_through(postbox: Callable[..., tuple[Inbox, Mail
     with pytest.raises(Undeliverable, match="localhost:1 did not take it: Connection refused"):
         mail.send(mailbox._replace(port=1), 1, TOLD)
 
-    def unreadable() -> str:
-        raise PermissionError(13, "Permission denied", "/etc/shadow")
-
-    with pytest.raises(Undeliverable, match="Permission denied"):
-        mail.send(mailbox._replace(user="alerts", password=unreadable), 1, TOLD)
-
 
 class Receiver(BaseHTTPRequestHandler):
     """Notes what it gets, and answers as it is told to."""

@@ -1,9 +1,11 @@
 """What each rule sees, and what it says about it."""
 
+import re
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from tests.conftest import ROOT
 
 from prefork.histogram import bucket
 from prefork.incidents import Incident
@@ -94,3 +96,9 @@ def test_who_does_not_answer_is_an_alert_and_nothing_else_is_known_of_it() -> No
     assert texts(silent="no server runs at /srv/a") == {"unreachable": "no server runs at /srv/a"}
     assert judged(picture) == {"unreachable", "incidents"}
     assert judged(Picture(NOW, minute=Sample(), status={"crash_loop": None}, jobs=[])) == set(RULES)
+
+
+def test_the_page_has_every_rule_with_its_level_and_its_time() -> None:
+    rows = re.findall(r"^\| `(\w+)` \| ([\w ]+) \| .+ \| ([\w ]+) \|$", (ROOT / "docs" / "alerts.md").read_text(), re.MULTILINE)
+    times = {0: "at once", 60: "1 minute", 120: "2 minutes", 600: "10 minutes"}
+    assert rows == [(name, rule.level, times[int(rule.after)]) for name, rule in RULES.items()]

@@ -1,6 +1,7 @@
 """A watched instance: its samples become history, its troubles become alerts, and people hear of them."""
 
 import json
+import time
 from pathlib import Path
 from typing import Any
 
@@ -13,10 +14,11 @@ from prefork.incidents import Incident, Ledger
 from prefork.instances import alerts, history
 from prefork.instances.alerts import CALM
 from prefork.instances.database import Database
+from prefork.instances.notices import Undeliverable
 from prefork.instances.watch import Watch, secret
 from prefork.usage.sampler import PACE
 
-NOON = 1_790_078_400.0
+NOON = float(int(time.time()))  # the files of incidents have the times of the machine
 
 
 class Instance:
@@ -135,3 +137,15 @@ def test_a_secret_is_the_first_line_of_its_file(tmp_path: Path, text: str, said:
     (tmp_path / "secret").write_text(text)
     assert secret(tmp_path / "secret", "other") == said
     assert secret(None, "other") == "other"
+
+
+def test_a_secret_that_cannot_be_read_names_its_file_and_is_tried_again(db: Database, instance: Instance, tmp_path: Path) -> None:
+    options = {"smtp_user": "alerts", "smtp_password_file": tmp_path / "none", "smtp_port": 1}
+    instance.watch.settings = Settings(alert_email=("ops@example.com",), **options)
+    with pytest.raises(Undeliverable, match=f"{tmp_path}/none cannot be read: No such file"):
+        secret(tmp_path / "none")
+    instance.said = saying(crash_loop={"failures": 3, "traceback": None})
+    instance.turn()
+    assert [event.values()["way"] for event in instance.watch.deliver()] == ["email"]
+    (row,) = db.rows("SELECT attempts, error FROM notices")
+    assert (row["attempts"], row["error"]) == (1, "localhost:1 did not take it: Connection refused")

@@ -26,7 +26,7 @@ def list_alerts_of_instance(
     desk: AtDesk, _visitor: AsViewer, instance_id: InstanceId, limit: Limit = 50, cursor: Cursor = None
 ) -> Page[Alert]:
     """What is wrong now, and behind it what was, the latest first."""
-    desk.instance(instance_id)
+    desk.server(instance_id)
     now = alerts.current(desk.db, instance_id) if cursor is None else []
     past = alerts.past(desk.db, instance_id, limit, cursor)
     return Page(items=[described(each) for each in (*now, *past)], next=past[-1].id if len(past) == limit else None)

@@ -10,14 +10,15 @@ from fastapi import APIRouter, Query, Request
 from fastapi.responses import StreamingResponse
 from starlette.concurrency import run_in_threadpool
 
-from prefork.console.access import AsViewer
+from prefork.console.access import AsViewer, recognise
 from prefork.console.api.paging import InstanceId
 from prefork.console.desk import AtDesk, Desk
 from prefork.console.problems import ProblemError
 from prefork.instances.local import Denied, Local, Unreachable
+from prefork.instances.roles import VIEWER
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Callable
 
 router = APIRouter(tags=["usage"])
 MOST_STREAMS = 64
@@ -44,16 +45,27 @@ async def follow(
     server = await run_in_threadpool(desk.server, instance_id)
     if desk.streams >= MOST_STREAMS:
         raise ProblemError(429, f"{MOST_STREAMS} event streams are open already; close one", "rate-limit", {"Retry-After": "10"})
-    return StreamingResponse(events(request, desk, server, every, count), media_type=EVENT_STREAM)
+
+    def seen() -> str | None:
+        """The next event, while the one who listens may still see it: logins and tokens end, and so do rights."""
+        found = recognise(request, desk)
+        return event(server) if found and found.may(VIEWER, instance_id) else None
+
+    return StreamingResponse(events(request, desk, seen, every, count), media_type=EVENT_STREAM)
 
 
-async def events(request: Request, desk: Desk, server: Local, every: float, count: int | None) -> AsyncIterator[str]:
+async def events(
+    request: Request, desk: Desk, seen: Callable[[], str | None], every: float, count: int | None
+) -> AsyncIterator[str]:
     """The stream."""
     desk.streams += 1
     try:
         sent = 0
         while not await request.is_disconnected():
-            yield await run_in_threadpool(event, server)
+            said = await run_in_threadpool(seen)
+            if said is None:
+                return
+            yield said
             sent += 1
             if sent == count:
                 return

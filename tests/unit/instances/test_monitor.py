@@ -1,0 +1,75 @@
+"""All instances at once: none of them disturbs another one, and the console ends when it is told to."""
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from prefork.instances import registry
+from prefork.instances.database import Database
+from prefork.instances.monitor import Monitor
+from prefork.instances.watch import Watch
+from prefork.journal import Journal, Sink
+
+
+@pytest.fixture
+def monitor(db: Database, monkeypatch: pytest.MonkeyPatch) -> Monitor:
+    """Two instances, neither of which runs, and windows of no time."""
+    monkeypatch.setattr("prefork.instances.monitor.WINDOW", 0.0)
+    db.change("DELETE FROM instances")
+    for name in ("one", "two"):
+        registry.add_local(db, name, name, Path("/nowhere") / name)
+    return Monitor(db)
+
+
+def test_it_watches_those_that_there_are(db: Database, monitor: Monitor) -> None:
+    monitor.measure()
+    assert {name: watch.sampler.silent for name, watch in monitor.watches.items()} == {
+        "one": "no server runs at /nowhere/one/prefork.sock",
+        "two": "no server runs at /nowhere/two/prefork.sock",
+    }
+    registry.remove(db, "one")
+    registry.rename(db, "two", "shop")
+    kept = monitor.watches["two"]
+    monitor.measure()
+    assert monitor.watches == {"two": kept}
+    assert kept.name == "shop"
+    assert monitor.live("one") == []
+
+
+def said(file: Path) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in file.read_text().splitlines()]
+
+
+def test_a_fault_with_one_is_said_once_and_disturbs_no_other(
+    monitor: Monitor, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    judged = []
+
+    def judge(watch: Watch) -> list[Any]:
+        if watch.instance == "one":
+            raise ZeroDivisionError("by none")
+        judged.append(watch.instance)
+        return []
+
+    monkeypatch.setattr(Watch, "judge", judge)
+    descriptor = os.open(tmp_path / "log", os.O_WRONLY | os.O_CREAT)
+    journal = Journal(Sink(descriptor), level="info", as_json=True, logger="prefork.console")
+    monitor.enlist()
+    for _ in range(3):
+        monitor._attend(journal)
+    assert judged == ["two"] * 3
+    (event,) = said(tmp_path / "log")
+    assert (event["event"], event["instance"], event["reason"]) == ("watch_failed", "one", "ZeroDivisionError: by none")
+    assert "in judge" in event["traceback"]
+    os.close(descriptor)
+
+
+def test_both_threads_end_when_it_is_told_to(monitor: Monitor, tmp_path: Path) -> None:
+    descriptor = os.open(tmp_path / "log", os.O_WRONLY | os.O_CREAT)
+    monitor.start(Journal(Sink(descriptor), level="info", as_json=True, logger="prefork.console"))
+    monitor.stop()
+    os.close(descriptor)
+    assert said(tmp_path / "log") == []
