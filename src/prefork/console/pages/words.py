@@ -6,7 +6,7 @@ import time
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from prefork.config.quantities import about, time_words
+from prefork.config.quantities import about
 from prefork.views.jobs import last, span, state
 from prefork.views.status import fine, rough
 
@@ -125,8 +125,6 @@ FILTERS: dict[str, Callable[..., Any]] = {
     "machine": machine,
     "ago": ago,
     "sentence": sentence,
-    "span": span,
-    "time_words": time_words,
     "job_state": state,
     "how_last": how_last,
 }

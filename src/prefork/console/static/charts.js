@@ -244,7 +244,9 @@ class Board {
     return this.range === "1h" ? at.toLocaleTimeString("en-GB") : at.toLocaleString("en-GB", { dateStyle: "medium", timeStyle: "short" });
   }
 
+  // A second is a point of an hour. What is longer has its own points, which are asked for again when there is another one.
   follow() {
+    if (this.range !== "1h") return void setInterval(() => this.load(), this.told.step * 1000);
     const source = new EventSource(this.place.dataset.live);
     source.addEventListener("point", (event) => this.append(JSON.parse(event.data)));
     source.addEventListener("mark", (event) => {
@@ -255,9 +257,8 @@ class Board {
   }
 
   append(point) {
-    const { time, charts, step } = this.told;
-    const last = time.at(-1) ?? 0;
-    if (point.time < last + (this.range === "1h" ? 0.5 : step)) return;
+    const { time, charts } = this.told;
+    if (point.time <= (time.at(-1) ?? 0)) return;
     const start = point.time - SPANS[this.range];
     const old = Math.max(0, time.findIndex((at) => at >= start));
     time.splice(0, old);
