@@ -6,7 +6,7 @@ PAGES  := src/prefork/console/static/vendor/htmx.js
 
 .DEFAULT_GOAL := help
 .PHONY: help setup run test test-odoo test-machine test-autobahn check format screenshots clean soak
-.PHONY: bench bench-limits bench-jobs bench-streams bench-asgi bench-odoo bench-advice
+.PHONY: bench bench-limits bench-jobs bench-asgi bench-odoo bench-advice
 
 help: ## show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -58,9 +58,6 @@ bench-limits: setup ## run the same abuses against the other servers' limits; wr
 
 bench-jobs: setup ## measure scheduled jobs against other queues, and beside requests; writes docs/jobs-benchmarks.md
 	$(PYTHON) bench/run.py jobs-benchmarks
-
-bench-streams: setup ## measure streams of events to 1,000 clients beside other servers; writes docs/streams-benchmarks.md
-	$(PYTHON) bench/run.py streams-benchmarks
 
 bench-asgi: setup ## measure ASGI beside other servers; writes docs/asgi-benchmarks.md
 	$(PYTHON) bench/run.py asgi-benchmarks

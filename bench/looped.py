@@ -5,17 +5,25 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import servers
+from processes import free_port
 from servers import PEERS, WORKERS, Server, direct_children, only, prefork, prefork_workers
 
 if TYPE_CHECKING:
     from servers import Launch
 
-ALL = only("hello", "waiting", "stranding", "failures")
+OWN = only("hello", "waiting", "stranding", "failures")
+ALL = OWN | only("events")
 
 
 def ours(launch: Launch) -> list[str]:
     """Prefork's command for the application's ASGI form."""
     return [word.replace(":app", ":asgi_app") for word in prefork("info", interface="asgi", websocket_workers=0)(launch)]
+
+
+def streaming(launch: Launch) -> list[str]:
+    """Prefork's command with a worker for streams of events."""
+    command = prefork("warning", interface="asgi", websocket_routes="/events/*", websocket_port=free_port())
+    return [word.replace(":app", ":asgi_app") for word in command(launch)]
 
 
 def granian(launch: Launch) -> list[str]:
@@ -31,7 +39,15 @@ def hypercorn(launch: Launch) -> list[str]:
 
 
 LOOPED = (
-    Server("prefork", "prefork", ours, prefork_workers, "64 requests at a time, uvloop, access log to a file", scenarios=ALL),
+    Server("prefork", "prefork", ours, prefork_workers, "64 requests at a time, uvloop, access log to a file", scenarios=OWN),
+    Server(
+        "prefork-streams",
+        "prefork",
+        streaming,
+        prefork_workers,
+        "as above, and a websocket worker for the streams (`websocket_routes`)",
+        scenarios=only("events"),
+    ),
     Server("uvicorn", "uvicorn", servers.uvicorn, direct_children, "uvloop and httptools, no access log", scenarios=ALL),
     Server(
         "granian",

@@ -1,7 +1,6 @@
 """Measure Prefork and the other servers, and write docs/benchmarks.md or another page of the same kind.
 
-    python3 bench/run.py [benchmarks|limits|jobs-benchmarks|streams-benchmarks|asgi-benchmarks] [--quick] [--rounds 5]
-                         [--only hello,…] [--servers prefork,…]
+    python3 bench/run.py [benchmarks|limits|jobs-benchmarks|asgi-benchmarks] [--quick] [--rounds 5] [--only …] [--servers …]
 
 A whole run takes about twenty minutes and writes its page of docs/. A run with other rounds, scenarios or servers writes to
 bench/results/ instead, so that it never replaces a whole one. The raw rounds go there as JSON, too. No server outlives the run,
@@ -28,7 +27,7 @@ from plot import drawing
 from processes import ServerFailed, adopt_orphans
 from report import Heading, Row, Section, document
 from scenarios import bus, cron, events, failures, hello, jobs, limits, memory, slow_clients, stall, stranding, transfer, waiting
-from servers import QUEUES, ROOT, SERVERS, STREAMING
+from servers import QUEUES, ROOT, SERVERS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -81,9 +80,8 @@ REPORTS = {
         (jobs, *cron.SCENARIOS, bus),
         QUEUES,
     ),
-    "streams-benchmarks": Report(Heading("Streams of events beside other servers", "make bench-streams"), (events,), STREAMING),
     "asgi-benchmarks": Report(
-        Heading("ASGI beside other servers", "make bench-asgi"), (hello, waiting, stranding, failures), LOOPED
+        Heading("ASGI beside other servers", "make bench-asgi"), (hello, waiting, stranding, failures, events), LOOPED
     ),
 }
 
@@ -199,7 +197,7 @@ def main() -> None:
     known = {scenario.NAME: scenario for scenario in report.scenarios}
     scenarios = [known[name] for name in chosen(given.only, dict(known), "scenario")]
     names = chosen(given.servers, {server.name: server for server in report.servers}, "server")
-    if not {hello, waiting, limits.COST}.isdisjoint(scenarios):
+    if any(scenario in scenarios for scenario in (hello, waiting, limits.COST)):
         require_wrk()
     if transfer in scenarios:
         require_nginx()

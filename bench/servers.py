@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from processes import children, command_line, free_port
+from processes import children, command_line
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -164,12 +164,6 @@ def uvicorn(launch: Launch) -> list[str]:
     return [str(PEERS / "uvicorn"), *address, *launch.option("--limit-max-requests"), f"{launch.module}:asgi_app"]
 
 
-def granian_asgi(launch: Launch) -> list[str]:
-    """Granian's command for ASGI."""
-    address = ["--interface", "asgi", "--host", "127.0.0.1", "--port", str(launch.port), "--workers", str(WORKERS)]
-    return [str(PEERS / "granian"), *address, "--respawn-failed-workers", f"{launch.module}:asgi_app"]
-
-
 def bjoern(launch: Launch) -> list[str]:
     """bjoern has no command; a launcher forks it twice."""
     return [str(PEERS / "python"), str(APPS / "bjoern_twice.py"), launch.module, str(launch.port)]
@@ -261,16 +255,4 @@ QUEUES = (
         "two workers for jobs beside those for requests, without limits of time",
         scenarios=only("cron-half", "cron-most", "cron-full"),
     ),
-)
-STREAMING = (
-    Server(
-        "prefork",
-        "prefork",
-        prefork("warning", websocket_routes="/events/*", websocket_port=free_port()),
-        prefork_workers,
-        "two HTTP workers, and one for the streams (`websocket_routes`)",
-        scenarios=only("events"),
-    ),
-    Server("uvicorn", "uvicorn", uvicorn, direct_children, "uvloop and httptools", scenarios=only("events")),
-    Server("granian", "granian", granian_asgi, direct_children, "ASGI, --respawn-failed-workers", scenarios=only("events")),
 )

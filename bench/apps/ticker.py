@@ -15,8 +15,8 @@ Receive = Callable[[], Awaitable[dict[str, Any]]]
 Send = Callable[[dict[str, Any]], Awaitable[None]]
 
 
-async def app(scope: Scope, receive: Receive, send: Send) -> None:
-    """The application, to servers that detect its interface."""
+async def asgi_app(scope: Scope, receive: Receive, send: Send) -> None:
+    """The application."""
     if scope["type"] != "http":
         raise ValueError("only http is served here")
     if scope["path"].startswith("/events/"):
@@ -41,6 +41,3 @@ async def departure(receive: Receive) -> None:
     """Until the client has left."""
     while (await receive())["type"] != "http.disconnect":
         pass
-
-
-asgi_app = app

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 NAME = "events"
 ROUNDS = 3
+REFERENCE = "prefork-streams"
 TITLE = "Streams of events"
 CLIENTS, CLIENTS_QUICK = 1000, 100
 LISTENERS = Path(__file__).parent.parent / "listeners.py"

@@ -70,6 +70,7 @@ def test_a_stream_without_end_ends_when_its_reader_leaves(server: Server, tmp_pa
         leaving.send(request("GET", f"/stream?parts=-1&trace={trace}"))
         assert leaving.socket.recv(1)
     until(lambda: in_flight(server) == 0, "the place to be free")
+    assert "Traceback" not in server.log.text(), "who leaves is no fault of the application"
 
 
 def in_flight(server: Server) -> int:

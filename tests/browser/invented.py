@@ -186,7 +186,7 @@ class Invented:
             "app": "shop.wsgi:app",
             "addresses": ["http://127.0.0.1:8069"],
             "threads": None,
-            "concurrency": None,
+            "concurrency": 0,
             "wanted": 4,
             "ready": 4,
             "cron": {"wanted": 1, "ready": 1},

@@ -18,13 +18,15 @@ from click.testing import CliRunner
 from tests.applications.postgres import Postgres
 from tests.process.wire import until
 from tests.proxies.nginx import Nginx, Way
-from tests.store.bouncer import bouncer
+from tests.store.pgbouncer import CONFIGURATION, PgBouncer
 
 from prefork import cli
 from prefork.doctor import Asked
 from prefork.doctor.checks import CHECKS, upkeep
 from prefork.doctor.probes import machine, server
 from prefork.incidents import Incident, Ledger
+from prefork.store import examination
+from prefork.testing import free_port
 
 from .bed import Bed, Files, Verdicts, alarms, verdicts
 from .faults import CUTS, SLIPS, Cut, Slip, fault
@@ -382,16 +384,19 @@ class TestDatabase:
             assert verdicts(asked)["connection-budget"]["verdict"] == "pass"
 
     @fault("transaction pooling", "pooling-by-session")
-    def test_transaction_pooling(self, bed: Bed, tmp_path: Path) -> None:
-        said = {}
-        for mode in ("transaction", "session"):
+    @pytest.mark.parametrize("size", [20, 1])
+    def test_transaction_pooling(self, size: int, bed: Bed, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        if size == 1:  # they wait for each other
+            monkeypatch.setattr(examination, "WAITING", 0.5)
+        for mode, level in (("transaction", "fail"), ("session", "pass")):
             (tmp_path / mode).mkdir()
-            with bouncer(bed.postgres, mode, tmp_path / mode) as uri:
-                asked = Asked(dsn=uri + bed.name)
-                until(lambda asked=asked: "pooling-by-session" in verdicts(asked), "PgBouncer to answer")
-                said[mode] = verdicts(asked)["pooling-by-session"]
-        assert (said["transaction"]["verdict"], said["transaction"]["fix"]) == ("fail", "pool_mode = session")
-        assert (said["session"]["verdict"], said["session"]["seen"]) == ("pass", "a pooler lends connections for a session")
+            port = free_port()
+            text = CONFIGURATION.format(upstream=bed.postgres.port, port=port, mode=mode) + f"default_pool_size = {size}\n"
+            with PgBouncer(text, port, tmp_path / mode) as pooler:
+                asked = Asked(dsn=pooler.uri + bed.name)
+                said = settled(lambda asked=asked: verdicts(asked), "pooling-by-session", level)["pooling-by-session"]
+                assert f"for a {mode}" in said["seen"]
+                assert said["fix"] == ("pool_mode = session" if mode == "transaction" else "")
 
     def test_a_maintenance_window(self, bed: Bed) -> None:
         def db(*words: str) -> str:

@@ -42,7 +42,7 @@ def test_every_request_of_a_worker_is_recorded_and_replayed(echo: Echo) -> None:
         answer = server.ask({"command": "trace"})
         assert (answer["kept"], answer["workers"], answer["wait_target"]) == (1000, 2, 0.05)
         assert [lane["name"] for lane in answer["lanes"]] == ["slow", "default"]
-        assert {bound["what"] for bound in answer["bounds"]} == {"most", "plan", "memory", "database"}
+        assert {bound["what"] for bound in answer["bounds"]} == {"workers_max", "plan", "memory", "database"}
         simulated = json.loads(run(server, "simulate", "--workers", "1", "--workers", "4", "--arrivals", "x2", "--json").stdout)
         assert simulated["recorded"]["requests"] == sent
         assert [row["workers"] for row in simulated["rows"]] == [1, 4]

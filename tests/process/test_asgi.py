@@ -71,6 +71,13 @@ def test_an_answer_of_one_part_says_its_length(two: Server) -> None:
         assert wire.get("/whole?size=0").body == b"", "the connection is still in step"
 
 
+def test_the_head_of_a_stream_is_all_that_head_wants(one: Server) -> None:
+    with Wire(one) as wire:
+        assert wire.send(request("HEAD", "/stream?parts=1000000000&size=1000")).answer("HEAD").status == 200
+        assert said(wire)["method"] == "GET", "the connection is kept, and the loop turns"
+    until(lambda: one.status()["workers"][0]["in_flight"] == 0, "the stream to have an end")
+
+
 def test_an_answer_of_many_parts_is_streamed(two: Server) -> None:
     with Wire(two) as wire:
         answer = wire.get("/stream?parts=50&size=1000")

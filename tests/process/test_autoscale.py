@@ -28,13 +28,13 @@ def test_requests_that_wait_bring_workers_as_far_as_they_may(echo: Echo, gates: 
         for gate in entries[:3]:
             gate.await_entry()
         bound = server.wait_for("autoscale_bound")
-        assert (bound["workers"], bound["bound"], bound["level"]) == (3, "most", "warning")
+        assert (bound["workers"], bound["bound"], bound["level"]) == (3, "workers_max", "warning")
         changes = server.events("autoscaled")
         assert changes[0]["before"] == 1
         assert changes[-1]["workers"] == 3
         assert all("waited too long" in change["reason"] for change in changes)
         told = server.status()["autoscale"]
-        assert (told["min"], told["max"], told["held"], told["bound"]["what"]) == (1, 3, False, "most")
+        assert (told["min"], told["max"], told["held"], told["bound"]["what"]) == (1, 3, False, "workers_max")
         assert told["last"]["workers"] == 3
         for place, (gate, wire) in enumerate(zip(entries, wires, strict=True)):
             if place == 3:

@@ -342,7 +342,7 @@ def test_status_as_json(asked: list[tuple[Path, dict[str, object]]]) -> None:
     ],
 )
 def test_status_of_a_number_that_the_server_finds(monkeypatch: pytest.MonkeyPatch, change: dict[str, Any], line: str) -> None:
-    scaling = {"min": 2, "max": 9, "held": False, "bound": {"what": "most", "workers": 9, "why": ""}, "last": None}
+    scaling = {"min": 2, "max": 9, "held": False, "bound": {"what": "workers_max", "workers": 9, "why": ""}, "last": None}
     answering(monkeypatch, STATUS | {"autoscale": scaling | change})
     assert run("status").stdout.splitlines()[5].rstrip() == line
 

@@ -46,7 +46,7 @@ def console(
         return
     if not (insecure or certificate or proxies or config.is_loopback(interface)):
         raise click.UsageError(f"{interface} can be reached by others: give --certificate or --proxies, or say --insecure")
-    run(place, interface, port, (certificate, key, proxies))
+    run(place, interface, port, (certificate, key, proxies, insecure))
 
 
 def new_password(place: Path, name: str) -> str:
@@ -68,7 +68,7 @@ def new_password(place: Path, name: str) -> str:
         raise click.ClickException(str(error)) from None
 
 
-def run(place: Path, interface: str, port: int, tls: tuple[str | None, str | None, tuple[str, ...]]) -> None:
+def run(place: Path, interface: str, port: int, manner: tuple[str | None, str | None, tuple[str, ...], bool]) -> None:
     """Answer until a signal ends it."""
     try:
         from prefork.console.serving import Manner, standing
@@ -78,7 +78,7 @@ def run(place: Path, interface: str, port: int, tls: tuple[str | None, str | Non
 
     try:
         place.mkdir(mode=0o700, parents=True, exist_ok=True)
-        standing(place, interface, port, Manner(*tls))
+        standing(place, interface, port, Manner(*manner))
     except (OSError, Unusable) as error:
         click.echo(f"prefork: {error}", err=True)
         sys.exit(FAILED)

@@ -32,7 +32,9 @@ def main() -> None:
         return
     threading.Thread(target=follow, args=(channel, journal), name="log", daemon=True).start()
     gc.freeze()
-    manner = Manner(orders["console_certificate"], orders["console_key"], tuple(orders["console_proxies"]))
+    manner = Manner(
+        orders["console_certificate"], orders["console_key"], tuple(orders["console_proxies"]), orders["console_insecure"]
+    )
     scheme = "https" if manner.certificate else "http"
     address = orders["address"].replace("http", scheme, 1)
     run(db, socket.socket(fileno=descriptors[0]), manner, journal, lambda: channel.send("ready", address=address))

@@ -24,10 +24,10 @@ ABOUT = (
 )
 
 
-def create(db: Database) -> FastAPI:
+def create(db: Database, *, insecure: bool = False) -> FastAPI:
     """The application over what a database has. Changes that an earlier console has begun are nobody's any more."""
     changes.abandon(db)
-    desk = Desk(db)
+    desk = Desk(db, insecure)
     # Its own pages about the API would load scripts from elsewhere.
     app = FastAPI(
         title="Prefork", version=__version__, description=ABOUT, openapi_url=f"{API}/openapi.json", docs_url=None, redoc_url=None

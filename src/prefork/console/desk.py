@@ -24,6 +24,7 @@ class Desk:
     """One for each console."""
 
     db: Database
+    insecure: bool = False  # passwords may travel unencrypted
     attempts: Backoff = field(default_factory=Backoff)
     pace: Pace = field(default_factory=Pace)
     streams: int = 0  # event streams that are open

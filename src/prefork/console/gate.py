@@ -5,6 +5,7 @@ Without credentials the API and /metrics answer 401, and pages lead to the login
 
 from __future__ import annotations
 
+import ipaddress
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
@@ -13,7 +14,7 @@ from starlette.datastructures import MutableHeaders
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
-from prefork.console.access import CHALLENGE, keep_pace, recognise
+from prefork.console.access import CHALLENGE, client_of, keep_pace, recognise
 from prefork.console.problems import ProblemError, answer
 
 if TYPE_CHECKING:
@@ -59,6 +60,7 @@ class Gate:
     async def _refusal(self, request: Request) -> Response | None:
         path = request.url.path
         try:
+            check_way(request, insecure=self.desk.insecure)
             check_size(request)
             found = await run_in_threadpool(recognise, request, self.desk)
             keep_pace(request, self.desk, found.name if found else "")
@@ -74,6 +76,22 @@ class Gate:
             return Response(status_code=401, headers={"HX-Refresh": "true"})
         wanted = f"?next={quote(path)}" if request.method == "GET" and path != "/" else ""
         return RedirectResponse(LOGIN + wanted, 303)
+
+
+def check_way(request: Request, *, insecure: bool) -> None:
+    """Raises ProblemError for what has come over a network that others listen to: past the proxy, or through one that hides it."""
+    if request.url.scheme == "https" or insecure or not is_far(client_of(request)):
+        return
+    said = "this came unencrypted; come through the proxy, and have it say X-Forwarded-Proto: https, or set console_insecure = True"
+    raise ProblemError(403, said, "unencrypted")
+
+
+def is_far(client: str) -> bool:
+    """Whether an address is another machine's."""
+    try:
+        return not ipaddress.ip_address(client).is_loopback
+    except ValueError:
+        return False
 
 
 def check_size(request: Request) -> None:

@@ -28,11 +28,12 @@ THREADS = 8  # that answer requests: each may wait for a server
 
 @dataclass(frozen=True)
 class Manner:
-    """How clients are spoken to: TLS with these files, and whose word about them counts."""
+    """How clients are spoken to: TLS with these files, whose word about them counts, and whether they may come without TLS."""
 
     certificate: str | None = None
     key: str | None = None
     proxies: tuple[str, ...] = ()
+    insecure: bool = False
 
 
 def opened(data_dir: Path, journal: Journal, own: str | None) -> Database:
@@ -69,7 +70,7 @@ def family(interface: str) -> socket.AddressFamily:
 def run(db: Database, listener: socket.socket, manner: Manner, journal: Journal, ready: Callable[[], None]) -> None:
     """Watch the instances and answer until a signal ends it; `ready` is called when it begins."""
     logging.getLogger("uvicorn").setLevel(logging.CRITICAL)
-    app = create(db)
+    app = create(db, insecure=manner.insecure)
     configuration = uvicorn.Config(
         app,
         log_config=None,

@@ -52,6 +52,7 @@ if TYPE_CHECKING:
     from prefork.trace import Trace
 
 MOST_HELD = 1 << 18  # bytes that a client may leave unread in our memory before its worker has to wait
+STARVED = "the kernel killed the worker for want of memory"
 SAY_AGAIN = 60.0  # seconds between two complaints about the same
 
 
@@ -372,6 +373,8 @@ class Traffic:
         for other in self.workers.values():
             if other.pid == worker.pid:
                 self.queue.forget(other)
+        if worker.loop and worker.starved():  # whose request it was, nobody knows
+            self._doom(worker, Sentence(503, STARVED, secrets.token_hex(4)))
         self._doom(worker, Sentence(502, "the worker died", secrets.token_hex(4)))
 
     def _doom(self, worker: Worker, sentence: Sentence) -> None:
@@ -395,8 +398,9 @@ class Traffic:
             self.ledger.served(exchange.lane, service)
             self.bills.lost(exchange, service)
             self._note(exchange, exchange.assigned - exchange.arrived, service)
-            if worker.condemned is None and worker.starved():  # a limit that the kernel enforces: not to be broken once more
-                worker.condemned = Sentence(503, "the kernel killed the worker for want of memory", secrets.token_hex(4))
+            alone = worker.condemned is None and worker.loop is None
+            if alone and worker.starved():  # a limit that the kernel enforces: not to be broken once more
+                worker.condemned = Sentence(503, STARVED, secrets.token_hex(4))
             sentence = worker.condemned or worker.fate or Sentence(502, "the worker died", secrets.token_hex(4))
             known = {"incident": sentence.incident, "request": exchange.described(worker.slot)}
             known["status"] = self.estates.settle(exchange, worker, sentence, self.ending)

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from prefork.doctor.stress import Round
 
 PATIENCE = 10.0  # seconds for a command
+ALIKE = 0.9  # of a rate
 WAITED = 240  # glances at a quarter of a second, for workers to get ready
 
 
@@ -64,6 +65,11 @@ class Audit:
     strain: Strain
     sizing: Sizing
     after: tuple[Round, ...]
+
+    @property
+    def better(self) -> bool:
+        """Whether the advised number of workers has answered the most clients as quickly at least, but for what chance does."""
+        return self.after[-1].rate >= ALIKE * self.before[-1].rate and not self.after[-1].failed
 
 
 def audit(url: str, file: Path, seconds: float, pause: Callable[[float], None]) -> Audit:

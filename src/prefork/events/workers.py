@@ -24,7 +24,7 @@ class ScaleRefused(Event):
     workers: int
     reason: str
     level = "warning"
-    wording = "Pool {pool} gets no {workers} workers ({bound}): {reason}"
+    wording = "Pool {pool} gets no {workers} workers: {reason}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +47,7 @@ class AutoscaleBound(Event):
     bound: str
     reason: str
     level = "warning"
-    wording = "Requests wait, and pool {pool} may have no more than its {workers} workers ({bound}): {reason}"
+    wording = "Requests wait, and pool {pool} may have no more than its {workers} workers, by {bound}: {reason}"
 
 
 @dataclass(frozen=True, slots=True)

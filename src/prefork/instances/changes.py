@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import time
 from threading import Thread
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -129,7 +130,9 @@ def option_at(place: str) -> str:
 
 
 def begin(db: Database, server: Local, instance: str, who: str, intent: Intent, undoes: int | None = None) -> Change:
-    """Write it and reload; the change that is returned goes on by itself. Raises Conflict."""
+    """Write it; the reload that follows goes on by itself. Raises Conflict, and then the file is as it was."""
+    if not os.access(intent.file, os.W_OK):
+        raise Conflict(f"{intent.file} cannot be written by the console's account; permit it, or change the file by hand")
     options = {name: (intent.old[name], intent.new[name]) for name in intent.new}
     with db.transaction():
         if db.row("SELECT 1 FROM changes WHERE instance_id = ? AND state = ?", instance, RUNNING):
@@ -139,18 +142,18 @@ def begin(db: Database, server: Local, instance: str, who: str, intent: Intent, 
     assert made.lastrowid is not None
     change = find(db, instance, made.lastrowid)
     assert change
-    Thread(target=carry_out, args=(db, server, change, intent), name="change", daemon=True).start()
-    return change
-
-
-def carry_out(db: Database, server: Local, change: Change, intent: Intent) -> None:
-    """Write, reload, and take it back where that fails."""
     try:
         old = intent.file.read_bytes()
         rewrite(intent.file, intent.texts())
     except (OSError, Unusable) as error:
         end(db, change, FAILED, str(error))
-        return
+        raise Conflict(str(error)) from None
+    Thread(target=apply, args=(db, server, change, intent, old), name="change", daemon=True).start()
+    return change
+
+
+def apply(db: Database, server: Local, change: Change, intent: Intent, old: bytes) -> None:
+    """Reload, and give the file its old text back where that fails."""
     try:
         server.ask("reload", RELOAD_LIMIT)
     except (Denied, Unreachable) as error:

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 LIBRARIES = ("argon2", "fastapi", "python_multipart", "uvicorn")
 PATIENCE = 5.0  # seconds for the server to become ready, undisturbed by the console's imports
-ORDERS = ("console_certificate", "console_key", "console_proxies", "log_format", "log_level")
+ORDERS = ("console_certificate", "console_key", "console_proxies", "console_insecure", "log_format", "log_level")
 
 
 def open_console(settings: Settings, journal: Journal) -> Listener | None:

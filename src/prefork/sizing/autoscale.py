@@ -100,7 +100,7 @@ class Controller:
         settled = self._settles(look)
         if look.workers > bounds.top:
             tightest = min(bounds.fixed, key=allowed)
-            return Decision(int(bounds.top), f"no more are allowed: {tightest.why}")
+            return Decision(int(bounds.top), f"{tightest.what} allows no more: {tightest.why}")
         if look.workers < bounds.floor:
             return Decision(bounds.floor, f"{bounds.floor} are wanted at the least")
         if not look.late:

@@ -74,7 +74,7 @@ def connections(allowed: int | None, each: int, others: int) -> Cap:
 
 def most(workers: int | None) -> Cap:
     """What somebody has set."""
-    return Cap("most", workers, f"workers_max is {workers}" if workers else "none set")
+    return Cap("workers_max", workers, f"set to {workers}" if workers else "not set")
 
 
 def tightest(caps: Sequence[Cap]) -> Iterator[Cap]:

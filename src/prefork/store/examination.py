@@ -65,9 +65,12 @@ class Examination:
         waited = threading.Timer(WAITING, other.close)
         waited.start()
         try:
-            with translated():
-                other.execute("BEGIN READ ONLY")
-                other.execute(SQL["backend"])
+            try:
+                with translated():
+                    other.execute("BEGIN READ ONLY")
+                    other.execute(SQL["backend"])
+            except Unavailable:
+                return False  # ours is the only process that the pooler has, and it stays ours
             return self.row("backend").get("pid") != before or other.closed
         finally:
             waited.cancel()

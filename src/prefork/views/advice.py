@@ -35,8 +35,10 @@ NAMES = {
     "memory": "memory",
     "plan": "the plan",
     "database": "the database",
-    "most": "workers_max",
+    "workers_max": "workers_max",
 }
+LABELS = {"memory": "Memory", "plan": "Plan", "database": "Database", "workers_max": "At most"}
+OVER = {"memory": "over memory", "plan": "over plan", "database": "over conns", "workers_max": "over max"}
 COLOURS = {"high": "green", "fair": "yellow", "low": "red"}
 
 
@@ -162,7 +164,7 @@ def note(outcome: Outcome, question: Question) -> Text:
     """What is to be known of a number of workers."""
     cap = min(question.caps, key=allowed, default=None)
     if cap is not None and outcome.workers > allowed(cap):
-        return Text(f"over {NAMES[cap.what].removeprefix('the ')}", style="dim")
+        return Text(OVER[cap.what], style="dim")
     if outcome.saturated:
         return Text("saturated", style="red")
     return Text("now" if outcome.workers == question.place.workers else "", style="dim")
@@ -176,7 +178,7 @@ def reasons(advice: Advice, question: Question) -> Table:
     table.add_row("Needed", needed(advice, question))
     for cap in question.caps:
         if cap.workers is not None:
-            table.add_row(NAMES[cap.what].removeprefix("the ").capitalize(), bound(cap))
+            table.add_row(LABELS[cap.what], bound(cap))
     level = advice.sure.level
     table.add_row("Sure", Text.assemble((level, COLOURS[level]), f": {'; '.join(advice.sure.reasons)}"))
     return table

@@ -97,7 +97,7 @@ def scaling(told: Mapping[str, Any]) -> Text:
     if told["held"]:
         return Text("held by hand; `prefork scale auto` lets it go", style="yellow")
     line, bound, last = Text(f"from {told['min']} to {told['max']}"), told["bound"], told["last"]
-    if bound["what"] != "most" and bound["workers"] is not None:
+    if bound["what"] != "workers_max" and bound["workers"] is not None:
         line.append(f", {bound['what']} allows {bound['workers']} now")
     if last:
         line.append(f"; {last['before']} → {last['workers']} {rough(last['age'])} ago: {last['reason']}", style="dim")
@@ -116,7 +116,7 @@ def ready(pool: Mapping[str, Any]) -> Text:
     return Text(f"{pool['ready']} of {pool['wanted']} ready", style="yellow" if pool["ready"] < pool["wanted"] else "")
 
 
-def each(concurrency: int | None) -> str:
+def each(concurrency: int) -> str:
     """How many requests a worker serves at a time, where that is more than one."""
     return f", {concurrency} requests each" if concurrency else ""
 

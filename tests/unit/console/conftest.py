@@ -38,7 +38,7 @@ STATUS = {
     "app": "shop:app",
     "plan": "base",
     "threads": None,
-    "concurrency": None,
+    "concurrency": 0,
     "wanted": 1,
     "ready": 1,
     "queue": {"length": 0, "size": 100, "oldest": 0},

@@ -7,6 +7,7 @@ from fastapi.testclient import TestClient
 from markupsafe import escape
 from tests.unit.console.conftest import PASSWORD, Stand, bearing, logged_in, somebody
 
+from prefork.console.app import create
 from prefork.console.desk import Desk
 from prefork.console.login import local
 from prefork.console.pace import Backoff, Pace
@@ -214,6 +215,25 @@ def test_each_answer_says_what_browsers_may_do_with_it(client: TestClient, db: D
         assert "frame-ancestors 'none'" in policy
         assert answer.headers["X-Content-Type-Options"] == "nosniff"
         assert answer.headers["Cache-Control"] == "no-store"
+
+
+@pytest.mark.parametrize(
+    ("scheme", "client", "insecure", "status"),
+    [
+        ("http", "127.0.0.1", False, 303),
+        ("http", "::1", False, 303),
+        ("http", "192.0.2.7", False, 403),
+        ("http", "2001:db8::1", False, 403),
+        ("https", "192.0.2.7", False, 303),
+        ("http", "192.0.2.7", True, 303),
+    ],
+)
+def test_nobody_logs_in_over_an_open_network(
+    db: Database, stand: Stand, scheme: str, client: str, insecure: bool, status: int
+) -> None:
+    somebody(db, "operator")
+    with TestClient(create(db, insecure=insecure), f"{scheme}://console", client=(client, 1), follow_redirects=False) as web:
+        assert log_in(web) == status
 
 
 def test_large_bodies_are_refused_before_they_are_read(client: TestClient) -> None:

@@ -168,19 +168,33 @@ def test_what_a_console_left_unfinished_is_nobodys(db: Database, client: TestCli
     assert ended(client, headers, patch(client, headers, workers=2))["state"] == "done"
 
 
-def refuse(path: Path, _values: object) -> None:
-    raise Unusable(f"{path} cannot be written by this account; run the command as its owner")
-
-
+@pytest.mark.parametrize("guarded", [True, False])
 def test_a_file_that_cannot_be_written_is_left_as_it_is(
-    client: TestClient, headers: dict[str, str], stand: Stand, monkeypatch: pytest.MonkeyPatch
+    client: TestClient, headers: dict[str, str], stand: Stand, monkeypatch: pytest.MonkeyPatch, guarded: bool
 ) -> None:
     before = stand.file.read_text()
-    monkeypatch.setattr(changes, "rewrite", refuse)
-    change = ended(client, headers, patch(client, headers, workers=2))
-    assert change["state"] == "failed"
-    assert "cannot be written by this account" in change["message"]
+    if guarded:
+        monkeypatch.setattr(changes, "os", NoRights)
+    else:
+        monkeypatch.setattr(changes, "rewrite", fill)
+    answer = patch(client, headers, workers=2)
+    assert answer.status_code == 409
+    assert ("cannot be written by the console's account" if guarded else "no space left") in answer.json()["detail"]
     assert (stand.file.read_text(), stand.asked.count("reload")) == (before, 0)
+
+
+class NoRights:
+    """What `os` says to who may not write."""
+
+    W_OK = 2
+
+    @staticmethod
+    def access(_path: Path, _mode: int) -> bool:
+        return False
+
+
+def fill(path: Path, _values: object) -> None:
+    raise Unusable(f"{path} cannot be written: no space left on device; it was left as it is")
 
 
 def test_without_a_file_nothing_can_be_saved(

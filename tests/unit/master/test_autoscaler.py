@@ -120,7 +120,7 @@ def test_what_binds_is_said_once_a_minute(desk: Desk) -> None:
         desk.ledger.waited(REST, 0.2)
         desk.look()
     assert [type(event) for event in desk.events] == [AutoscaleBound, AutoscaleBound]
-    assert desk.told()["bound"] == {"what": "most", "workers": 4, "why": "workers_max is 4"}
+    assert desk.told()["bound"] == {"what": "workers_max", "workers": 4, "why": "set to 4"}
 
 
 def test_memory_and_the_database_bind_too() -> None:

@@ -18,7 +18,7 @@ from .traffic import poisson, recorded
 
 KEPT = 50_000
 EACH = 87 << 20
-FREE = (Cap("most", None, "none set"), Cap("plan", None, "none given"), Cap("memory", 12, "3.2 GiB free"))
+FREE = (Cap("workers_max", None, "none set"), Cap("plan", None, "none given"), Cap("memory", 12, "3.2 GiB free"))
 
 
 def asked(cpu: float, io: float, rate: float = 20.0, caps: tuple[Cap, ...] = FREE, workers: int = 3) -> Question:
@@ -112,6 +112,17 @@ def test_what_is_shown_fits_eighty_columns_and_says_it_without_colours() -> None
     assert "over memory" in bound
     assert "There are 2. Try prefork scale 3" in bound
     assert "…" not in text + bound
+
+
+@pytest.mark.parametrize(
+    ("what", "note"),
+    [("memory", "over memory"), ("plan", "over plan"), ("database", "over conns"), ("workers_max", "over max")],
+)
+def test_each_bound_is_named(what: str, note: str) -> None:
+    text = shown(asked(0.01, 0.1, caps=(Cap(what, 3, "so it is"),), workers=2))
+    assert max(map(len, text.splitlines())) <= 80
+    assert text.count(note) == 4, "the four rows behind it"
+    assert "3 at the most (so it is)" in text
 
 
 def test_the_same_for_programs() -> None:

@@ -19,7 +19,7 @@ HOUR = 3600.0
 
 
 def bounded(least: int = 1, most: int | None = 16, plan: int | None = None, memory: int | None = None) -> Bounds:
-    return Bounds(least, [Cap("most", most, "workers_max"), Cap("plan", plan, "the plan")], Cap("memory", memory, "what is free"))
+    return Bounds(least, [Cap("workers_max", most, "set so"), Cap("plan", plan, "the plan")], Cap("memory", memory, "what is free"))
 
 
 @dataclass
@@ -81,7 +81,7 @@ def test_those_that_are_on_their_way_come_first() -> None:
 
 
 def test_what_binds_is_said() -> None:
-    for bounds, what in ((bounded(plan=2), "plan"), (bounded(memory=2), "memory"), (bounded(most=2), "most")):
+    for bounds, what in ((bounded(plan=2), "plan"), (bounded(memory=2), "memory"), (bounded(most=2), "workers_max")):
         decision = Server(2, bounds).look(9.0)
         assert decision.workers == 2
         assert decision.bound is not None
@@ -118,7 +118,7 @@ def test_short_memory_sends_one_away_and_does_not_wait_for_calm() -> None:
 def test_a_lower_bound_counts_at_once() -> None:
     server = Server(8)
     server.bounds = bounded(most=3)
-    assert server.look(8.0) == Decision(3, "no more are allowed: workers_max")
+    assert server.look(8.0) == Decision(3, "workers_max allows no more: set so")
     server.bounds = bounded(least=5)
     assert server.look(0.0).workers == 5
 

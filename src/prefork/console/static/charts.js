@@ -223,11 +223,16 @@ class Board {
     this.marks.replaceChildren(
       ...latest.map((mark) => {
         const item = element("li");
-        item.append(element("span", `${new Date(mark.at * 1000).toLocaleTimeString("en-GB")} ${mark.text}`));
+        item.append(element("span", `${this.when(mark.at)} ${mark.text}`));
         item.className = "state " + ({ incident: "bad", scaling: "good", reload: "busy" }[mark.kind] ?? "off");
         return item;
       }),
     );
+  }
+
+  when(seconds) {
+    const at = new Date(seconds * 1000);
+    return this.range === "1h" ? at.toLocaleTimeString("en-GB") : at.toLocaleString("en-GB", { dateStyle: "medium", timeStyle: "short" });
   }
 
   follow() {
@@ -243,7 +248,7 @@ class Board {
   append(point) {
     const { time, charts, step } = this.told;
     const last = time.at(-1) ?? 0;
-    if (point.time < last + (this.range === "1h" ? 1 : step)) return;
+    if (point.time < last + (this.range === "1h" ? 0.5 : step)) return;
     const start = point.time - SPANS[this.range];
     const old = Math.max(0, time.findIndex((at) => at >= start));
     time.splice(0, old);

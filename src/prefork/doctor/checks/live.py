@@ -44,11 +44,11 @@ def block(version: int | None, conf: Conf | None) -> str:
     )
 
 
-def routes(proxy: Proxy, wanted: tuple[str, ...]) -> Iterator[tuple[Place, tuple[Place, ...]]]:
+def routes(proxy: Proxy, among: tuple[str, ...]) -> Iterator[tuple[Place, tuple[Place, ...]]]:
     """Each site with the locations of its own that its live routes have."""
     for server in proxy.sites():
         front = route(server, "/")
-        found = (place for path in wanted if (place := route(server, path)))
+        found = (place for path in among if (place := route(server, path)))
         yield server, tuple(place for place in found if place.passes and (front is None or place.at != front.at))
 
 

@@ -21,13 +21,22 @@ if TYPE_CHECKING:
     Event = dict[str, Any]
 
 BLOCK = 1 << 16  # bytes of a large body that the application gets at a time
+TURN = 1 << 20  # bytes of a stream after which others have their turn, however fast its client reads
 
 
 class ClientGone(OSError):
-    """The client has left: what is sent, nobody gets."""
+    """What is sent, nobody gets."""
 
     def __init__(self) -> None:
         super().__init__("the client has left before it had the whole answer")
+
+
+def is_of_leaving(error: BaseException | None) -> bool:
+    """Whether an exception comes from that the client has left, whatever frameworks have made of it."""
+    if error is None or isinstance(error, ClientGone):
+        return error is not None
+    grouped: tuple[BaseException, ...] = getattr(error, "exceptions", ())  # of an ExceptionGroup, which not every Python has
+    return any(map(is_of_leaving, grouped)) or is_of_leaving(error.__cause__ or error.__context__)
 
 
 class Call:
@@ -38,7 +47,7 @@ class Call:
 
     __slots__ = (
         "answered", "closed", "complete", "expired", "file", "given", "left", "offset", "over", "reply", "request", "rest",
-        "started",
+        "started", "yielded",
     )  # fmt: skip
 
     def __init__(self, request: Request, file: int, reply: Reply, rest: Backlog, answered: Callable[[], None]) -> None:
@@ -53,6 +62,7 @@ class Call:
         self.left = False  # the client has closed its side, so that it probably reads no more
         self.expired = False  # it has taken too long and has been told to end
         self.offset = 0
+        self.yielded = 0  # bytes that were sent when others had their turn last
         self.given = False  # the application has got the whole body
         self.over: asyncio.Event | None = None  # somebody waits for the end
 
@@ -145,7 +155,11 @@ class Call:
             self._tell_end()
         elif self.rest.unsaid:
             await self.rest.drained()
-        if self.reply.gone:
+        elif self.reply.sent - self.yielded > TURN:
+            self.yielded = self.reply.sent
+            await asyncio.sleep(0)
+        # No more is wanted of an answer to HEAD, or beyond the announced length, and there may be no end to it.
+        if self.reply.gone or (more and self.reply.left == 0):
             self.leave()
             raise ClientGone
 

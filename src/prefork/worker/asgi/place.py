@@ -27,7 +27,7 @@ from prefork.messages import (
 )
 from prefork.scoreboard import ALLOWED, DONE, RECEIVED, REQUEST, REQUESTS, WRITING, pack_progress
 from prefork.worker.asgi.backlog import Backlog
-from prefork.worker.asgi.call import Call, ClientGone
+from prefork.worker.asgi.call import Call, is_of_leaving
 from prefork.worker.asgi.scope import http_scope
 from prefork.worker.http import TWO_RIGHTS
 from prefork.worker.offload import Offloading
@@ -149,7 +149,7 @@ class Place:
 
     def _fail(self, call: Call, error: BaseException) -> None:
         target = ascii(call.request.target.decode("latin-1"))[1:-1]
-        if not call.expired and not isinstance(error, (ClientGone, asyncio.CancelledError)):
+        if not call.expired and not isinstance(error, asyncio.CancelledError) and not is_of_leaving(error):
             about = f"{call.request.method} {target} ({call.request.request_id})"
             complain(f"prefork: {about} raised in worker {os.getpid()}:\n{trace(error)}")
         if not call.complete:

@@ -1,6 +1,8 @@
 """Who may see and do what on pages: every one of them as every role and as nobody."""
 
+import threading
 import time
+from collections.abc import Iterator
 
 import pytest
 from fastapi.testclient import TestClient
@@ -29,6 +31,19 @@ def whole(monkeypatch: pytest.MonkeyPatch) -> None:
     """A status with all that pages show."""
     status = {**STATUS, **Invented(time.time()).status("default")}
     monkeypatch.setattr(Local, "status", lambda _server: status)
+
+
+@pytest.fixture(autouse=True)
+def settled(client: TestClient) -> Iterator[None]:
+    """A change that a test has begun ends before its database does."""
+    yield
+    let_changes_end()
+
+
+def let_changes_end() -> None:
+    for thread in threading.enumerate():
+        if thread.name == "change":
+            thread.join(20)
 
 
 def address(path: str) -> str:
@@ -99,6 +114,7 @@ def test_a_change_is_saved_as_the_form_has_it_and_no_more(client: TestClient, db
     assert (stale.status_code, "have changed since" in stale.text) == (412, True)
     saved = client.post("/instances/default/settings", headers=cookie, data=form)
     assert (saved.status_code, saved.headers["location"]) == (303, "/instances/default/settings?change=1")
+    let_changes_end()
     assert stand.file.read_text() == "; the shop\n[options]\napp = shop:app\nplan = base\nworkers = 2 ; for now\n"
 
 
