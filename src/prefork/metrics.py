@@ -100,6 +100,11 @@ def states(told: Told) -> Iterator[Sample]:
     yield from (({"state": state}, state == told["state"]) for state in SERVER_STATES)
 
 
+def capacity(told: Told) -> Iterator[Sample]:
+    """A worker with an event loop has several requests at once."""
+    yield {}, told["ready"] * max(1, told["concurrency"] or 0)
+
+
 def classes(told: Told) -> Iterator[Sample]:
     """Answers by the first digit of their status."""
     yield from (({"class": name}, count) for name, count in told["dispatcher"]["classes"].items())
@@ -159,7 +164,8 @@ FAMILIES = (
     Family("prefork_workers", GAUGE, "Workers by what they do.", workers),
     Family("prefork_workers_memory_bytes", GAUGE, "Memory of a pool's workers together, in proportion.", memory(sum)),
     Family("prefork_worker_memory_max_bytes", GAUGE, "Memory of a pool's largest worker, in proportion.", memory(max)),
-    Family("prefork_workers_in_flight", GAUGE, "HTTP workers that have a request.", one("occupied", "workers")),
+    Family("prefork_capacity", GAUGE, "Requests that the HTTP workers that are ready can have at once.", capacity),
+    Family("prefork_workers_in_flight", GAUGE, "HTTP workers that have a request, once for each.", one("occupied", "workers")),
     Family(
         "prefork_workers_in_flight_seconds_total",
         COUNTER,

@@ -63,6 +63,7 @@ HEALTHY = [
     series("prefork_workers_wanted", "0x40", pool="cron"),
     series("prefork_workers_ready", "0x40", pool="cron"),
     READY,
+    series("prefork_capacity", "4x40"),
     series("prefork_workers_in_flight_seconds_total", "0+120x40"),
     series("prefork_crash_loop", "0x40"),
     series("prefork_queue_length", "0x40", lane="default"),

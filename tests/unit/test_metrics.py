@@ -27,6 +27,7 @@ TOLD: dict[str, Any] = {
     "state": "running",
     "uptime": 12.5,
     "generation": 2,
+    "concurrency": 0,
     "wanted": 2,
     "ready": 1,
     "cron": {"wanted": 1, "ready": 1},
@@ -98,6 +99,11 @@ def test_names_follow_the_conventions() -> None:
 )
 def test_what_is_said(name: str, labels: str, value: float) -> None:
     assert values(TOLD)[name, labels] == value
+
+
+def test_a_worker_with_a_loop_has_room_for_more() -> None:
+    assert values(TOLD)["prefork_capacity", ""] == 1
+    assert values({**TOLD, "concurrency": 64})["prefork_capacity", ""] == 64
 
 
 def test_queries_are_said_of_routes_that_have_some_only() -> None:

@@ -89,6 +89,10 @@ def test_the_order_is_chosen() -> None:
     assert first(Choice().press("w").press("s").press("s"))[0] == "http.30", "most memory first"
 
 
+def test_workers_with_loops_have_requests() -> None:
+    assert "300 requests in 1 workers" in drawn(Choice(), lines=[{**LINES[0], "concurrency": 1000, "busy": 300}])[0]
+
+
 def test_scrolling_ends_where_the_table_does() -> None:
     assert "18–30 of 30" in drawn(Choice(first=1000))[-1]
 

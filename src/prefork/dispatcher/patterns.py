@@ -24,14 +24,18 @@ DATA = re.compile(
 SIGNS = {kind: b"{%b}" % kind.encode() for kind in DATA.groupindex}
 
 
-def pattern(path: bytes) -> tuple[str, ...]:
-    """The segments of a path without its query: names as they are, data as what it is, such as `{id}` or `{date}`.
-
-    What is percent-encoded, or no ASCII, is data too: whatever a client has sent, the result can be printed and used as a label.
-    """
+def signed(path: bytes) -> bytes:
+    """A path in which data has the sign of its kind, such as `{id}` or `{date}`."""
     if b"//" in path:
         path = SLASHES.sub(b"/", path)
-    path = DATA.sub(named, path)
+    return DATA.sub(named, path)
+
+
+def segments(path: bytes) -> tuple[str, ...]:
+    """The segments of a path that is `signed`. What is percent-encoded, or no ASCII, is data too, `{text}`.
+
+    So whatever a client has sent, the result can be printed and used as a label.
+    """
     if NAMES.fullmatch(path):
         return tuple(path[1:].decode().split("/"))
     return tuple(map(segment, path.removeprefix(b"/").split(b"/")))

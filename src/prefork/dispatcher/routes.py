@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from prefork.dispatcher.patterns import ANY, pattern
+from prefork.dispatcher.patterns import ANY, segments, signed
 from prefork.scoreboard import LONGEST_NAME, ROUTE, ROUTE_SERVED, ROUTE_WORDS, ROUTES
 
 if TYPE_CHECKING:
@@ -46,11 +46,16 @@ class Routes:
         """The place of a request's route. `learn` one that is new: else it is `(other)`, 0."""
         path = target.partition(b"?")[0]
         known = self.known.get(method)
-        index = known.get(path) if known is not None else None
+        if known is None:
+            known = self.known[method] = {}
+        index = known.get(path)
+        if index is None:
+            path = signed(path)
+            index = known.get(path)
         return index if index is not None else self._look_up(method, path, learn)
 
     def _look_up(self, method: str, path: bytes, learn: bool) -> int:
-        key = (method, *pattern(path))
+        key = (method, *segments(path))
         index = self.places.get(key)
         if index is None:
             key = self._place(key)
@@ -60,7 +65,7 @@ class Routes:
             if index is None:
                 return 0
         if len(path) <= LONGEST_KNOWN:
-            known = self.known.setdefault(method, {})
+            known = self.known.setdefault(method, {})  # what was learned may have emptied it
             if len(known) >= MOST_KNOWN:
                 known.clear()
             known[path] = index

@@ -24,6 +24,7 @@ def between(before: Told, now: Told, time: float) -> dict[str, Any]:
         "state": now["state"],
         "uptime": now["uptime"],
         "generation": now["generation"],
+        "concurrency": now["concurrency"],
         "wanted": now["wanted"],
         "ready": now["ready"],
         "cron": now["cron"],
@@ -49,10 +50,15 @@ def is_later(before: Told, now: Told) -> bool:
 def in_flight(before: Told, now: Told) -> float | None:
     """The share of its HTTP workers that had a request; None where nobody has counted meanwhile."""
     seconds: float = now["occupied"]["at"] - before["occupied"]["at"]
-    if seconds <= 0 or not now["wanted"]:
+    if seconds <= 0 or not places(now):
         return None
-    share: float = (now["occupied"]["seconds"] - before["occupied"]["seconds"]) / seconds / now["wanted"]
+    share: float = (now["occupied"]["seconds"] - before["occupied"]["seconds"]) / seconds / places(now)
     return round(max(0.0, share), 4)
+
+
+def places(now: Told) -> int:
+    """How many requests the wanted HTTP workers can have at once."""
+    return int(now["wanted"] * max(1, now["concurrency"] or 0))
 
 
 def endings(before: Told, now: Told, seconds: float) -> dict[str, float]:
@@ -71,10 +77,10 @@ def times(before: Iterable[Told], now: Iterable[Told]) -> dict[str, dict[str, fl
 
 
 def routes(before: Told, now: Told, seconds: float) -> list[dict[str, Any]]:
-    """Those that had requests, by how much of the workers they took: a share of all that are wanted."""
+    """Those that had requests, by how much of the workers they took: a share of what all that are wanted can do."""
     earlier = {(row["method"], row["path"]): row for row in before["distributions"]["routes"]}
     found = [
-        route(earlier.get((row["method"], row["path"])), row, seconds, now["wanted"] or 1) for row in now["distributions"]["routes"]
+        route(earlier.get((row["method"], row["path"])), row, seconds, places(now) or 1) for row in now["distributions"]["routes"]
     ]
     return sorted((row for row in found if row["requests"] > 0), key=lambda row: row["share"], reverse=True)
 

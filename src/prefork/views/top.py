@@ -92,7 +92,7 @@ def heading(now: Line, choice: Choice, trouble: str) -> Text:
     state = now["state"]
     line = Text("● ", style=COLOURS.get(state, ""), no_wrap=True, overflow="ellipsis")
     line.append(str(now["app"]), style="bold not green")
-    line.append(f" {state} for {rough(now['uptime'])} · {now['busy']} of {now['ready']} workers busy", style="default")
+    line.append(f" {state} for {rough(now['uptime'])} · {at_work(now)}", style="default")
     if now["ready"] < now["wanted"]:
         line.append(f", {now['wanted']} wanted", style="yellow")
     for said, style in (
@@ -104,6 +104,13 @@ def heading(now: Line, choice: Choice, trouble: str) -> Text:
         if said:
             line.append(f" · {said}", style=style)
     return line
+
+
+def at_work(now: Line) -> str:
+    """How many workers are, or how many requests they have where each has several at once."""
+    if now["concurrency"]:
+        return f"{now['busy']:,} requests in {now['ready']} workers"
+    return f"{now['busy']} of {now['ready']} workers busy"
 
 
 def figures(lines: Sequence[Line], width: int) -> Table:

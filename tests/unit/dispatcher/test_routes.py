@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from prefork.dispatcher.bills import Bills
-from prefork.dispatcher.patterns import pattern
+from prefork.dispatcher.patterns import segments, signed
 from prefork.dispatcher.routes import KEPT_NAMES, MOST_NAMES, OTHER, Routes, name_of
 from prefork.master.routes import routes
 from prefork.scoreboard import ENDED, LONGEST_NAME, RESIDENT_AT, ROUTE_SERVED, ROUTES, Scoreboard
@@ -55,13 +55,13 @@ def scoreboard() -> Iterator[Scoreboard]:
     ],
 )
 def test_data_is_told_from_names(path: bytes, expected: str) -> None:
-    assert "/" + "/".join(pattern(path)) == expected
+    assert "/" + "/".join(segments(signed(path))) == expected
 
 
 @settings(deadline=None)
 @given(st.binary(max_size=400))
 def test_whatever_a_client_sends_a_pattern_can_be_printed(path: bytes) -> None:
-    name = name_of(("GET", *pattern(b"/" + path)))
+    name = name_of(("GET", *segments(signed(b"/" + path))))
     assert name.isascii()
     assert name.isprintable()
     assert not set(name) & set('"\\[]\n')

@@ -57,5 +57,11 @@ def test_another_server_begins_anew() -> None:
     assert not is_later(BEFORE, BEFORE)
 
 
+def test_a_worker_with_a_loop_is_as_busy_as_it_has_requests() -> None:
+    now = later(concurrency=5)
+    now["occupied"] = {"workers": 5, "seconds": 13.25, "at": 3.0}
+    assert between(BEFORE, now, 0.0)["in_flight"] == 0.5
+
+
 def test_where_nobody_has_counted_nothing_is_said() -> None:
     assert between(BEFORE, later(), 0.0)["in_flight"] is None
