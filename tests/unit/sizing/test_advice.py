@@ -129,6 +129,13 @@ def test_each_bound_is_named(what: str, note: str) -> None:
     assert "3 at the most (so it is)" in text
 
 
+def test_where_the_server_finds_the_number_only_its_bound_is_to_be_set() -> None:
+    text = shown(asked(0.01, 0.1, caps=(Cap("workers_max", 3, "set to 3"),), workers=2))
+    assert "The server finds the number itself, workers = auto; set workers_max = " in text
+    assert "prefork scale" not in text
+    assert "workers = auto." in shown(asked(0.01, 0.1, caps=(Cap("workers_max", 9, "set to 9"),), workers=2))
+
+
 def test_the_same_for_programs() -> None:
     question = asked(0.06, 0.01, rate=30)
     told = view.answer(advise(question), question)
