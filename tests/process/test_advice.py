@@ -60,6 +60,16 @@ def test_advice_is_refused_with_what_is_missing(echo: Echo) -> None:
         assert told["needed"] == {"requests": 1000, "seconds": 600.0}
 
 
+def test_threads_are_not_advised_about(echo: Echo) -> None:
+    with echo(workers=0) as server:
+        assert ask_once(server) == 200
+        refused = run(server, "advise")
+        assert (refused.returncode, refused.stderr) == (
+            1,
+            "prefork: no advice: threaded mode (workers = 0) is for development; advice is about worker processes\n",
+        )
+
+
 def test_other_lanes_begin_another_recording_and_the_death_of_the_dispatcher_does_not(echo: Echo) -> None:
     with echo(workers=2) as server:
         assert ask_once(server) == 200

@@ -45,7 +45,7 @@ def test_requests_that_wait_bring_workers_as_far_as_they_may(echo: Echo, gates: 
 
 
 def test_a_reload_keeps_the_number_that_was_found_within_the_new_bounds(echo: Echo, gates: Callable[[], Gate]) -> None:
-    with echo(**AUTO) as server:
+    with echo(**{**AUTO, "workers_max": 2}) as server:
         gate, other = gates(), gates()
         with Wire(server) as first, Wire(server) as second:
             first.send(hold(gate))
@@ -55,10 +55,9 @@ def test_a_reload_keeps_the_number_that_was_found_within_the_new_bounds(echo: Ec
             gate.open()
             other.open()
             assert (first.answer().status, second.answer().status) == (200, 200)
-        found = wanted(server)
-        assert found > 1
+        assert wanted(server) == 2
         server.reload()
-        assert wanted(server) == found
+        assert wanted(server) == 2
         server.configure(workers_max=1)
         server.reload()
         until(lambda: server.status()["ready"] == wanted(server) == 1, "one worker")

@@ -70,6 +70,8 @@ def advise(target: float | None, as_json: bool, meant: Meant) -> None:
 
     answer = told(meant, {"command": "trace"})
     recorded = unpacked(answer)
+    if answer["threads"]:
+        refuse("threaded mode (workers = 0) is for development; advice is about worker processes", recorded, as_json=as_json)
     if missing := advice.lacking(recorded, answer["kept"]):
         refuse(missing, recorded, as_json=as_json)
     caps = [Cap(each["what"], each["workers"], each["why"]) for each in answer["bounds"]]

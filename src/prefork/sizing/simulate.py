@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from prefork.sizing.recording import Work
 
 TICK = 0.25  # seconds between two looks of the dispatcher at what has waited too long
-FULL = 0.95  # of the workers' time: from here on the queue grows as long as the traffic lasts
+FULL = 0.95  # of the workers' time in the second half: from here on the queue grows as long as the traffic lasts
 
 
 @dataclass(frozen=True)
@@ -39,20 +39,21 @@ class Outcome:
     """What came of it. `waits` and `answers` (from arrival to end) are ascending, of the requests that were served.
 
     `busy` is the share of the workers' time in which they had a request, `computing` that of the processors', both until the last
-    request came; `lost` counts requests that no worker had.
+    request came, `behind` that of the workers in the second half; `lost` counts requests that no worker had.
     """
 
     workers: int
     waits: Sequence[float]
     answers: Sequence[float]
     busy: float
+    behind: float
     computing: float
     lost: int
 
     @property
     def saturated(self) -> bool:
         """Whether this is more than the workers can do."""
-        return self.busy > FULL or self.lost > 0
+        return self.behind > FULL or self.lost > 0
 
     def wait(self, share: float) -> float:
         """What so many requests waited at the most."""
@@ -140,13 +141,19 @@ class Simulation:
 
     def run(self, work: Sequence[Work]) -> Outcome:
         """Do all of it."""
+        middle, before = work[-1].arrived / 2 if work else 0.0, None
         for each in work:
+            if before is None and each.arrived >= middle:
+                self._until(middle)
+                before = self.occupied
             self._until(each.arrived)
             self._arrive(Job(each))
-        span = self.now or 1.0
-        busy, computing = self.occupied / span / self.place.workers, self.processors.used / span / self.place.cpus
+        workers, seconds = self.place.workers, self.now or 1.0
+        busy = self.occupied / seconds / workers
+        behind = 2 * (self.occupied - (before or 0.0)) / seconds / workers
+        computing = self.processors.used / seconds / self.place.cpus
         self._until(inf)
-        return Outcome(self.place.workers, sorted(self.waits), sorted(self.answers), busy, computing, self.lost)
+        return Outcome(workers, sorted(self.waits), sorted(self.answers), busy, behind, computing, self.lost)
 
     def _until(self, then: float) -> None:
         """Let everything happen that ends before a moment."""

@@ -202,6 +202,9 @@ def bound(cap: Cap) -> str:
 def step(advice: Advice, question: Question) -> Text:
     """What to do."""
     now = question.place.workers
+    if any(cap.what == "workers_max" and cap.workers is not None for cap in question.caps):
+        more = f"; set workers_max = {advice.need.workers}" if advice.binding == "workers_max" else ""
+        return Text(f"The server finds the number itself, workers = auto{more}.")
     if advice.workers == now:
         return Text(f"{counted(now)} are right.", style="green")
     return Text.assemble(f"There are {now}. Try ", (f"prefork scale {advice.workers}", "cyan"), ", and set ",

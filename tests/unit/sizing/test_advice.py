@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import io
 from dataclasses import replace
+from functools import cache
 
 import pytest
 from rich.console import Console
 
-from prefork.sizing.advice import Question, advise, is_right, lacking
+from prefork.sizing import advice
+from prefork.sizing.advice import Question, is_right, lacking
 from prefork.sizing.bounds import Cap
 from prefork.sizing.recording import Recording
 from prefork.sizing.simulate import Place
@@ -18,9 +20,11 @@ from .traffic import poisson, recorded
 
 KEPT = 50_000
 EACH = 87 << 20
+advise = cache(advice.advise)  # several tests look at the same
 FREE = (Cap("workers_max", None, "none set"), Cap("plan", None, "none given"), Cap("memory", 12, "3.2 GiB free"))
 
 
+@cache
 def asked(cpu: float, io: float, rate: float = 20.0, caps: tuple[Cap, ...] = FREE, workers: int = 3) -> Question:
     found = recorded(poisson(6000, rate, cpu, io), Place(workers, 2))
     return Question(found, Place(workers, 2), caps, EACH, 0.05)
@@ -123,6 +127,13 @@ def test_each_bound_is_named(what: str, note: str) -> None:
     assert max(map(len, text.splitlines())) <= 80
     assert text.count(note) == 4, "the four rows behind it"
     assert "3 at the most (so it is)" in text
+
+
+def test_where_the_server_finds_the_number_only_its_bound_is_to_be_set() -> None:
+    text = shown(asked(0.01, 0.1, caps=(Cap("workers_max", 3, "set to 3"),), workers=2))
+    assert "The server finds the number itself, workers = auto; set workers_max = " in text
+    assert "prefork scale" not in text
+    assert "workers = auto." in shown(asked(0.01, 0.1, caps=(Cap("workers_max", 9, "set to 9"),), workers=2))
 
 
 def test_the_same_for_programs() -> None:

@@ -76,6 +76,14 @@ def test_what_waits_too_long_or_finds_the_queue_full_is_lost() -> None:
     assert late.saturated
 
 
+def test_more_than_the_workers_can_do_is_saturated_also_behind_a_quiet_beginning() -> None:
+    quiet = [Work(0.0, 0.0, 0.1, 0)]
+    busy = [Work(5 + 0.1 * number, 0.0, 0.3, 0) for number in range(60)]
+    assert simulate([*quiet, *busy], Place(2, MANY)).saturated
+    assert not simulate([*quiet, *busy], Place(4, MANY)).saturated
+    assert simulate([*quiet, *busy], Place(2, MANY)).busy < 0.6
+
+
 # What a recording gives back.
 
 
