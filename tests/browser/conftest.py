@@ -11,9 +11,11 @@ from invented import Invented
 from playwright.sync_api import Browser, expect
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    """One for all tests; each has a context of its own."""
+    """One for the tests of a module; each has a context of its own. Playwright runs an event loop in this thread meanwhile, so that
+    no test of another room could run one.
+    """
     expect.set_options(timeout=PATIENCE)
     with opened() as browser:
         yield browser
