@@ -8,14 +8,13 @@ from __future__ import annotations
 import importlib.util
 import os
 import time
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from prefork.events import ConsoleDied, ConsoleReady, ConsoleUnavailable
-from prefork.master.backoff import Backoff
+from prefork.master.attendant import Attendant
 from prefork.master.listeners import CannotListen, console_listener
 from prefork.master.owner import owner_of
-from prefork.master.spawn import kill_group, start_console
+from prefork.master.spawn import start_console
 
 if TYPE_CHECKING:
     from prefork.config import Settings
@@ -57,16 +56,12 @@ def obstacle(settings: Settings) -> str:
     return ""
 
 
-class Console:
-    """`process` is the console while there is one, `listener` its socket, None where there is to be none."""
+class Console(Attendant):
+    """`listener` is its socket, None where there is to be no console; it `answers` once it has said so."""
 
     def __init__(self, master: Master, listener: Listener | None) -> None:
-        self.master = master
+        super().__init__(master)
         self.listener = listener
-        self.process: Helper | None = None
-        self.leaving: dict[int, Helper] = {}
-        self.backoff = Backoff()
-        self.started = 0.0
         self.answers = False
 
     def step(self, now: float) -> None:
@@ -78,15 +73,14 @@ class Console:
             self._start(self.listener, now)
 
     def _start(self, listener: Listener, now: float) -> None:
-        self.started, self.answers = now, False
+        self.answers = False
         try:
-            self.process = start_console(self.master.owner, self.master.log)
+            process = self.begin(start_console, self._hear, now)
         except OSError as error:
             self._failed(f"cannot execute {error.filename}: {error.strerror}")
             return
-        self.master.hear(self.process.channel.wire, partial(self._hear, self.process))
         options = told(self.master.settings)
-        self.process.channel.send("serve", [listener.wire.fileno()], master=os.getpid(), address=listener.address, **options)
+        process.channel.send("serve", [listener.wire.fileno()], master=os.getpid(), address=listener.address, **options)
 
     def _hear(self, process: Helper) -> None:
         said, _ = process.channel.receive()
@@ -105,36 +99,18 @@ class Console:
             self.process.channel.send("log", [log])
 
     def dismiss(self) -> None:
-        """Have no console any more. What it keeps is whole at any moment, so it is simply killed."""
+        """Have no console any more, and no socket of its."""
         self._close()
-        if self.process:
-            process, self.process = self.process, None
-            self.master.unhear(process.channel.wire)
-            process.channel.close()
-            kill_group(process.pid)
-            self.leaving[process.pid] = process
+        super().dismiss()
 
     def _close(self) -> None:
         if self.listener:
             self.listener.close()
             self.listener = None
 
-    def owns(self, pid: int) -> bool:
-        """Whether a process is the console, or was."""
-        return pid in self.leaving or (self.process is not None and self.process.pid == pid)
-
     def died(self, death: Death) -> None:
         """A console is dead."""
-        if death.pid in self.leaving:
-            self.leaving.pop(death.pid).buried(death.code)
-            return
-        assert self.process
-        kill_group(death.pid)
-        self.process.buried(death.code)
-        self.master.unhear(self.process.channel.wire)
-        self.process.channel.close()
-        self.process = None
-        if self.listener:
+        if self.bury(death) and self.listener:
             self._failed(death.how())
 
     def _failed(self, reason: str) -> None:

@@ -7,12 +7,11 @@ from __future__ import annotations
 
 import os
 import time
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from prefork.events import FilesChanged, WatcherFailed, Watching
-from prefork.master.backoff import Backoff
-from prefork.master.spawn import kill_group, start_watcher
+from prefork.master.attendant import Attendant
+from prefork.master.spawn import start_watcher
 
 if TYPE_CHECKING:
     from prefork.config import Settings
@@ -20,17 +19,13 @@ if TYPE_CHECKING:
     from prefork.master.spawn import Death, Helper
 
 
-class Watch:
-    """`process` is the watcher while there is one, `watched` what it was told to watch."""
+class Watch(Attendant):
+    """`watched` is what the watcher was told to watch."""
 
     def __init__(self, master: Master) -> None:
-        self.master = master
-        self.process: Helper | None = None
+        super().__init__(master)
         self.watched: dict[str, Any] | None = None
         self.reason = ""  # why it leaves, in its own words
-        self.leaving: dict[int, Helper] = {}
-        self.backoff = Backoff()
-        self.started = 0.0
 
     def step(self, now: float) -> None:
         """Have a watcher where one is wanted, and let it watch what is wanted."""
@@ -45,23 +40,12 @@ class Watch:
             self._start(now, wanted)
 
     def _start(self, now: float, wanted: dict[str, Any]) -> None:
-        self.started = now
         try:
-            self.process = start_watcher(self.master.owner, self.master.log)
+            process = self.begin(start_watcher, self._hear, now)
         except OSError as error:
             self._failed(f"cannot execute {error.filename}: {error.strerror}")
             return
-        self.master.hear(self.process.channel.wire, partial(self._hear, self.process))
-        self.process.channel.send("watch", master=os.getpid(), **wanted)
-
-    def dismiss(self) -> None:
-        """Have no watcher any more."""
-        if self.process:
-            process, self.process = self.process, None
-            self.master.unhear(process.channel.wire)
-            process.channel.close()
-            kill_group(process.pid)
-            self.leaving[process.pid] = process
+        process.channel.send("watch", master=os.getpid(), **wanted)
 
     def _hear(self, process: Helper) -> None:
         said, _ = process.channel.receive()
@@ -75,22 +59,11 @@ class Watch:
         else:
             self.reason = said["reason"]
 
-    def owns(self, pid: int) -> bool:
-        """Whether a process is the watcher, or was."""
-        return pid in self.leaving or (self.process is not None and self.process.pid == pid)
-
     def died(self, death: Death) -> None:
         """A watcher is dead."""
-        if death.pid in self.leaving:
-            self.leaving.pop(death.pid).buried(death.code)
-            return
-        assert self.process
-        self.process.buried(death.code)
-        self.master.unhear(self.process.channel.wire)
-        self.process.channel.close()
-        self.process = None
-        reason, self.reason = self.reason or f"the watcher died: {death.how()}", ""
-        self._failed(reason)
+        if self.bury(death):
+            reason, self.reason = self.reason or f"the watcher died: {death.how()}", ""
+            self._failed(reason)
 
     def _failed(self, reason: str) -> None:
         delay = self.backoff.failed(time.monotonic())

@@ -5,6 +5,7 @@ Framing is the library's.
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, Any
 
 from prefork.worker.live import speech
@@ -31,7 +32,7 @@ INNOCENT = frozenset((NORMAL, GOING_AWAY, 1005, ABNORMAL, RESTART))  # clients c
 ANSWER_WITHIN = 5.0  # seconds that a client has to answer a close frame and to read what is before it
 
 
-class WebSocket:
+class WebSocket(ABC):
     """A connection of the worker. Those who speak with the client say what follows from a frame (`take`) and from the end."""
 
     __slots__ = ("client", "closing_at", "heard", "keeper", "pinged", "protocol", "wire")
@@ -98,9 +99,9 @@ class WebSocket:
         if not data:
             self.cut()
 
+    @abstractmethod
     def take(self, frame: Any) -> None:
         """One frame. Pings have been answered."""
-        raise NotImplementedError
 
     # To the client.
 
@@ -154,9 +155,9 @@ class WebSocket:
             self.keeper.leaving[self] = None
             self.left()
 
+    @abstractmethod
     def left(self) -> None:
         """Nothing more is to be said to the client. Called once."""
-        raise NotImplementedError
 
     def cut(self) -> None:
         """Close it now."""
