@@ -341,6 +341,8 @@ def test_a_watchdog_is_fed_only_while_the_dispatcher_turns(echo: Echo, manager: 
     with echo(workers=1, env=manager.environ | {"WATCHDOG_USEC": "1000000"}) as server:
         manager.await_("WATCHDOG")
         manager.await_("WATCHDOG")
+        with Wire(server) as wire:
+            assert wire.get().status == 200, "it has turned: before that it is given the time of a start"
         pid = server.status()["dispatcher"]["pid"]
         os.kill(pid, signal.SIGSTOP)
         until(lambda: not fed(manager, 1.5), "the signs of life to end")

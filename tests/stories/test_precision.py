@@ -115,8 +115,10 @@ def test_a_worker_above_its_soft_limit_is_found_in_time(probe: Probe, tmp_path: 
         delay = RunDelay(server)
         assert ask(server, f"/swell?mib=101&seconds=0.5&file={tmp_path}/readings").status == 200
         reached = server.wait_for("limit_reached")
+        # Its replacement shares more of the template's heap with it, so that the worker may see itself below the limit again.
+        assert moment(reached) >= crossing(tmp_path / "readings", 98 * MIB) - GRAIN, "it was early"
         late = moment(reached) - crossing(tmp_path / "readings", 100 * MIB)
-        assert -GRAIN <= late <= LATE + delay.seconds()
+        assert late <= LATE + delay.seconds()
         assert "limit_memory_soft allows 100 MiB" in reached["reason"]
         record_property("late", late)
         record_property("late, less the wait for a processor", max(0.0, late - delay.seconds()))
