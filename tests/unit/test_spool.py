@@ -7,6 +7,7 @@ import os
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from tests.unit.descriptors import held, opened_since
 
 from prefork import spool
 
@@ -17,11 +18,11 @@ if TYPE_CHECKING:
 
 @pytest.fixture
 def directory(tmp_path: Path) -> Iterator[int]:
-    before = set(os.listdir("/proc/self/fd"))
+    before = held()
     descriptor = os.open(tmp_path, os.O_RDONLY | os.O_DIRECTORY)
     yield descriptor
     os.close(descriptor)
-    assert set(os.listdir("/proc/self/fd")) == before, "descriptors are left open"
+    assert not opened_since(before), "descriptors are left open"
 
 
 @pytest.fixture(params=[None, *sorted(spool.UNSUPPORTED)], ids=lambda number: errno.errorcode.get(number, "supported"))

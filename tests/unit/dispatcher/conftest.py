@@ -9,6 +9,7 @@ import struct
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from tests.unit.descriptors import held, opened_since
 
 from prefork.dispatcher.connection import WATCHED, Connection
 from prefork.dispatcher.disk import Disk, Disks, Spool
@@ -344,9 +345,8 @@ class Desk:
 
 @pytest.fixture
 def desk(tmp_path: Path) -> Iterator[Desk]:
-    before = set(os.listdir("/proc/self/fd"))
+    before = held()
     desk = Desk(tmp_path)
     yield desk
     desk.close()
-    left = set(os.listdir("/proc/self/fd")) - before
-    assert not left, f"descriptors are left open: {left}"
+    assert not opened_since(before), "descriptors are left open"
