@@ -29,7 +29,8 @@ class Incident:
 
     `time` is in seconds since 1970, `elapsed` and `cpu` are seconds of the request or job, `memory` is in bytes, `curve` holds
     (seconds relative to the end, bytes). `request` has method, target, client, id, attempt and tag, `job` name and run, `children`
-    pid, name and resident bytes of the processes that ended with the worker. `cause` is a word to count by: the name of a limit,
+    pid, name and resident bytes of the processes that ended with the worker, `requests` all that were on its loop where there were
+    several, each with its `status`. `cause` is a word to count by: the name of a limit,
     `crash`, `exit`, …
     """
 
@@ -53,6 +54,10 @@ class Incident:
     children: list[dict[str, Any]] = field(default_factory=list)
     stacks: str = ""
     requests: list[dict[str, Any]] = field(default_factory=list)
+
+    def beside(self) -> list[dict[str, Any]]:
+        """The other requests on its loop."""
+        return [request for request in self.requests if request["id"] != (self.request or {}).get("id")]
 
     def names(self) -> set[str]:
         """What people may know it by: its id, and that of its request."""

@@ -378,7 +378,7 @@ class Reloaded(Model):
 
 
 class Incident(Model):
-    """What is kept of a worker's violent end; the list leaves out stacks, memory curve and processes."""
+    """What is kept of a worker's violent end; the list leaves out stacks, memory curve, processes and the requests beside."""
 
     id: str
     time: float
@@ -399,6 +399,7 @@ class Incident(Model):
     curve: list[tuple[float, int]] | None = None
     children: list[dict[str, Any]] | None = None
     stacks: str | None = None
+    requests: list[dict[str, Any]] | None = None
 
 
 class Job(BaseModel):

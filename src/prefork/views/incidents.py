@@ -63,7 +63,7 @@ def detail(incident: Incident) -> Iterator[RenderableType]:
     for name, text in facts(incident):
         table.add_row(name, Text(plain(text)))
     yield table
-    if others := [request for request in incident.requests if request["id"] != (incident.request or {}).get("id")]:
+    if others := incident.beside():
         yield ""
         yield Text("Other requests on its loop" if incident.request else "Requests on its loop", style="bold")
         for request in others:

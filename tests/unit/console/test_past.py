@@ -1,12 +1,16 @@
 """What the API says of an instance's past: charts and alerts."""
 
 import time
+from dataclasses import asdict, fields
+from typing import Any
 
 import pytest
 from fastapi.testclient import TestClient
 from tests.unit.console.conftest import bearing, somebody
 
 from prefork.console.desk import Desk
+from prefork.console.models import Incident as Told
+from prefork.incidents import Incident, Ledger
 from prefork.instances import alerts, history
 from prefork.instances.alerts import Alert
 from prefork.instances.database import Database
@@ -84,3 +88,34 @@ def test_alerts_the_current_ones_first(client: TestClient, db: Database, viewer:
 def test_nobody_sees_the_alerts_of_what_is_not_theirs(client: TestClient, db: Database) -> None:
     raised(db, 1)
     assert client.get("/api/v1/alerts", headers=bearing(db, somebody(db, "none"))).json()["items"] == []
+
+
+REQUEST = {"method": "GET", "target": "/feed", "client": "10.0.0.9:5151", "id": "b2d4", "attempt": 1, "tag": "", "status": 502}
+
+
+def test_incidents(client: TestClient, desk: Desk, viewer: dict[str, str]) -> None:
+    base: dict[str, Any] = {
+        "node": "app1",
+        "worker": "http.1",
+        "pool": "http",
+        "pid": 4711,
+        "generation": 1,
+        "reason": "it was killed",
+    }
+    ledger = Ledger(desk.server("default").directory)
+    plain = Incident(id="51d2bb08", time=1.0, cause="crash", request=REQUEST, advice="", stacks="File x", curve=[(-1.0, 5)], **base)
+    shared = Incident(id="9ac1f07e", time=2.0, cause="exit", requests=[REQUEST, {**REQUEST, "id": "c3"}], advice="", **base)
+    for each in (plain, shared):
+        ledger.add(each)
+    listed = client.get(f"{ONE}/incidents", headers=viewer).json()["items"]
+    assert [each["id"] for each in listed] == ["9ac1f07e", "51d2bb08"], "the latest first"
+    assert {each[name] for each in listed for name in ("stacks", "curve", "requests")} == {None}, "without what is long"
+    assert [each["id"] for each in client.get(f"{ONE}/incidents?cause=crash", headers=viewer).json()["items"]] == ["51d2bb08"]
+    for each in (plain, shared):
+        told = client.get(f"{ONE}/incidents/{each.id}", headers=viewer).json()
+        assert told == {**asdict(each), "curve": [list(point) for point in each.curve]}
+    assert client.get(f"{ONE}/incidents/c3", headers=viewer).json()["id"] == "9ac1f07e", "by its request's id"
+
+
+def test_an_incident_is_told_whole() -> None:
+    assert set(Told.model_fields) == {each.name for each in fields(Incident)}

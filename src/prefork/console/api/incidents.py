@@ -14,7 +14,7 @@ from prefork.console.models import Incident, Page
 from prefork.console.problems import ProblemError
 
 router = APIRouter(tags=["incidents"])
-LONG = ("stacks", "curve", "children")  # left out of lists
+LONG = ("stacks", "curve", "children", "requests")  # left out of lists
 
 
 @router.get("/instances/{instance_id}/incidents")
