@@ -47,7 +47,7 @@ def adapt(bell: Bell) -> None:
         peek = (options or {}).get("peek")
         if not peek:
             bell.attach(watch, map(bus.hashable, named))  # before it looks: what comes in between rings
-        with odoo.registry(dbname).cursor() as cursor:
+        with odoo.modules.registry.Registry(dbname).cursor() as cursor:
             environment = odoo.api.Environment(cursor, odoo.SUPERUSER_ID, {})
             notifications = environment["bus.bus"]._poll(named, last, options or {})
         if peek:
