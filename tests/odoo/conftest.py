@@ -17,9 +17,19 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--odoo-python", default="", help="the interpreter that has Odoo's requirements")
 
 
+def named(config: pytest.Config) -> Installation:
+    return Installation(*(Path(config.getoption(name)).absolute() for name in ("--odoo", "--odoo-python")))
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """Live connections are WebSockets or long polls, by the version."""
+    other = {"test_sockets.py": range(16), "test_polls.py": range(16, 100)}.get(collection_path.name)
+    return True if other and named(config).version in other else None
+
+
 @pytest.fixture(scope="session")
 def installation(pytestconfig: pytest.Config) -> Installation:
-    return Installation(*(Path(pytestconfig.getoption(name)).absolute() for name in ("--odoo", "--odoo-python")))
+    return named(pytestconfig)
 
 
 @pytest.fixture(scope="session")

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from tests.applications.postgres import Postgres
 
-from prefork.testing import Server, free_port
+from prefork.testing import Server
 
 ADDONS = Path(__file__).parent / "addons"
 MODULES = ("base", "web", "mail", "contacts", "prefork_probe")
@@ -100,7 +100,6 @@ class OdooServer(Server):
         shutil.copytree(ADDONS, self.addons)
         for name in databases:
             estate.copy(name, Path(self.data_dir))
-        own = {"db_name": ",".join(databases), "addons_path": installation.addons_path(self.addons), "gevent_port": free_port()}
-        if installation.version < 17:
-            own["longpolling_port"] = own.pop("gevent_port")
-        self.configure(**{**estate.address(), **own, "admin_passwd": "master", **options})
+        port = "gevent_port" if installation.version > 15 else "longpolling_port"
+        own = {"db_name": ",".join(databases), "addons_path": installation.addons_path(self.addons), port: self.websocket_port}
+        self.configure(**{**estate.address(), **own, "websocket_port": None, "admin_passwd": "master", **options})

@@ -7,3 +7,7 @@ class Error(Exception):
 
 class OperationalError(Error):
     pass
+
+
+class InterfaceError(Error):
+    pass

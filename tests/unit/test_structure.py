@@ -190,10 +190,14 @@ LOOKED_FOR = {
     "jobs/schedules.py": {"cronsim"},
     "worker/live/lent.py": {"uvloop", "websockets"},
     "worker/hosts/odoo/actions.py": {"odoo", "psycopg2"},
+    "worker/hosts/odoo/bell.py": {"odoo"},
     "worker/hosts/odoo/configuration.py": {"odoo"},
     "worker/hosts/odoo/controllers.py": {"odoo"},
     "worker/hosts/odoo/host.py": {"odoo"},
+    "worker/hosts/odoo/live.py": {"odoo"},
+    "worker/hosts/odoo/polls.py": {"odoo"},
     "worker/hosts/odoo/registries.py": {"odoo"},
+    "worker/hosts/odoo/sockets.py": {"psycopg2"},
 }
 OLDEST = (3, 9)
 

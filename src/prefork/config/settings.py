@@ -127,6 +127,11 @@ class Settings(Alerts, Console, Sessions, Process, Logging, Store, Timeouts, Lim
         return self.http_enable or self.websocket_workers > 0
 
     @property
+    def open_live_port(self) -> bool:
+        """Whether `websocket_port` serves all else, too, as Odoo's does: proxies send everything below /websocket there."""
+        return self.odoo is not None
+
+    @property
     def stores(self) -> bool:
         """Whether anything here needs the store."""
         return bool(self.jobs) or self.session_store == "postgresql" or self.bus

@@ -117,6 +117,8 @@ class Live:
                 return POLL
             if self.sockets.find(target) is not None and (upgrades(exchange) or self.alone(exchange)):
                 return SUBSCRIPTION
+            if self.options.open_live_port and not self.options.http_enable:
+                return POLL  # nobody else is there to answer it
         if self.speaks is False:
             return None
         if upgrades(exchange):
@@ -127,7 +129,7 @@ class Live:
         """Whether nothing else is served where a request has come in."""
         options = self.options
         own = exchange.connection.local[1] == options.websocket_port != options.http_port
-        return not options.http_enable or (own and options.websocket_workers > 0)
+        return not options.http_enable or (own and options.websocket_workers > 0 and not options.open_live_port)
 
     def hand_over(self, exchange: Exchange) -> None:
         """Give a connection to a worker, or have it wait for one."""

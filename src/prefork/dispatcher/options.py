@@ -13,7 +13,7 @@ BROWSER = ("/_prefork/bus", str(Path(__file__).parent.parent / "bus" / "browser"
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """Settings of the same names; times in seconds, sizes in bytes."""
+    """Settings of the same names, options or what follows from them; times in seconds, sizes in bytes."""
 
     proxy_mode: bool
     trusted_proxies: tuple[str, ...]
@@ -21,6 +21,7 @@ class Options:
     http_port: int
     websocket_workers: int
     websocket_port: int
+    open_live_port: bool
     websocket_paths: tuple[str, ...]
     longpolling_paths: tuple[str, ...]
     websocket_routes: tuple[str, ...]

@@ -5,10 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
-    from typing import BinaryIO, Callable
+    from typing import Any, BinaryIO, Callable
 
     from prefork.messages import Request
     from prefork.worker.cron import Identity, Source
+    from prefork.worker.live.called import Application
     from prefork.worker.reply import Reply
 
 
@@ -31,6 +32,9 @@ class Host(Protocol):
 
     def source(self) -> Callable[[Identity], Source] | None:
         """Where its own scheduled jobs come from, for a worker; None where it has none. Known once it is loaded."""
+
+    def live(self, tell: Callable[..., Any]) -> Application | None:
+        """What speaks with the clients of a websocket worker in threads, where that is the application; it `tell`s of outages."""
 
     def respond(self, request: Request, body: BinaryIO, reply: Reply) -> None:
         """Answer one request. What it raises before the answer's head is sent becomes a 500, afterwards a cut connection."""

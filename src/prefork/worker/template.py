@@ -269,7 +269,8 @@ def websocket(template: Template, order: dict[str, Any]) -> Body:  # noqa: ARG00
 
     assert given.tell
     orders, app = template.orders["websocket"], template.speaker()
-    return prepare(orders, template.authorize, template.output, given.tell, app, template.stacks)
+    application = template.host.live(given.tell) if template.host else None
+    return prepare(orders, template.authorize, template.output, given.tell, app, application, template.stacks)
 
 
 class Pool(NamedTuple):

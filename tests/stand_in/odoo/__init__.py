@@ -5,3 +5,4 @@ from odoo.modules import registry
 from odoo.service import db, server
 
 evented = False
+SUPERUSER_ID = 1

@@ -21,10 +21,20 @@ class Session:
     uid = 7
     db = "shop"
 
+    def expired(self):
+        return os.path.exists(os.path.join(config["data_dir"], "expired"))
+
 
 class HttpRequest:
     def __init__(self, environ):
-        self.environ = environ
+        self.environ = self._HTTPRequest__environ = environ
+
+
+class Current(threading.local):
+    httprequest = None
+
+
+request = Current()
 
 
 class Request:
@@ -54,6 +64,18 @@ class Home:
     def stop(self, query):
         os.kill(os.getpid(), 9)
 
+    def publish(self, query):
+        from odoo.addons.bus.models.bus import publish
+
+        publish("news", query["text"][0])
+        return {}
+
+    def longpolling(self, query):
+        from odoo.addons.bus.models.bus import dispatch
+
+        asked = json.load(request.httprequest.environ["wsgi.input"])
+        return dispatch.poll("shop", asked["channels"], asked["last"], asked.get("options"))
+
 
 class Store:
     deleted = []
@@ -78,18 +100,35 @@ class Application:
         headers = [("Content-Type", "application/json")]
         if path == "/web/login":
             headers.append(("Set-Cookie", "session_id=abc; Path=/"))
-        request = Request(environ)
+        made = Request(environ)
+        request.httprequest = made.httprequest
+        if path == "/websocket":
+            return self.websocket(made, start_response)
         endpoint = getattr(Home(), path.strip("/").partition("/")[0] or "index", None)
         if endpoint is None:
             start_response("200 OK" if path == "/web/login" else "404 NOT FOUND", headers)
             return Answer(b"{}")
-        request._set_request_dispatcher(Rule(endpoint))
+        made._set_request_dispatcher(Rule(endpoint))
         body = json.dumps(endpoint(parse_qs(environ["QUERY_STRING"]))).encode()
         if path == "/file":
             headers += [("X-Sendfile", os.path.join(config["data_dir"], "filestore", "a")), ("Content-Length", "0")]
             body = b""
         start_response("200 OK", headers)
         return Answer(body)
+
+    def websocket(self, made, start_response):
+        from odoo.addons.bus.websocket import WebsocketConnectionHandler
+        from werkzeug.exceptions import Forbidden
+
+        try:
+            served = WebsocketConnectionHandler.open_connection(made, None)
+        except Forbidden as error:
+            start_response("403 FORBIDDEN", [("Content-Type", "text/plain")])
+            return Answer(str(error).encode())
+        start_response("101 SWITCHING PROTOCOLS", [("Upgrade", "websocket"), ("Set-Cookie", "session_id=abc")])
+        answer = Answer()
+        answer.close = served
+        return answer
 
 
 class Answer:

@@ -1,7 +1,13 @@
 import os
+from types import SimpleNamespace
 
 closed = []
-reading, writing = os.pipe()
+reading, writing = os.pipe()  # all connections of all processes
+os.set_blocking(reading, False)
+
+
+def notify(payload):
+    os.write(writing, payload.encode() + b"\n")
 
 
 def close_all():
@@ -32,7 +38,11 @@ class Connection:
         return reading
 
     def poll(self):
-        pass
+        try:
+            said = os.read(reading, 65536).decode()
+        except BlockingIOError:
+            return
+        self.notifies += [SimpleNamespace(payload=line) for line in said.splitlines()]
 
 
 class Cursor:

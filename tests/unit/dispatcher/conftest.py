@@ -39,6 +39,7 @@ OPTIONS = Options(
     http_port=8069,
     websocket_workers=1,
     websocket_port=8072,
+    open_live_port=False,
     websocket_paths=("/websocket",),
     longpolling_paths=("/longpolling/poll",),
     websocket_routes=("/events/*",),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from prefork.config import kinds
-from prefork.config.option import option
+from prefork.config.option import Derived, option
 from prefork.config.quantities import HIGHEST, KIB, LONGEST, MIB
 
 
@@ -39,7 +39,11 @@ class Live:
         kinds.NUMBER, 10_000, "Connections of one websocket worker; further ones get 503", minimum=1, maximum=1_000_000
     )
     websocket_message_max: int = option(
-        kinds.SIZE, 64 * KIB, "A client's message that is larger ends its connection with code 1009", minimum=125, maximum=64 * MIB
+        kinds.SIZE,
+        Derived(lambda values, _: MIB if values["odoo"] else 64 * KIB, "`64K`; for Odoo `1M`, as it has it"),
+        "A client's message that is larger ends its connection with code 1009",
+        minimum=125,
+        maximum=64 * MIB,
     )
     websocket_rate: int = option(
         kinds.NUMBER,

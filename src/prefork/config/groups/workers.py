@@ -88,7 +88,7 @@ class Workers:
     )
     websocket_workers: int = option(
         kinds.NUMBER,
-        Derived(lambda values, _: int(values["http_enable"] and not values["odoo"]), "1; none without HTTP, and for Odoo"),
+        Derived(lambda values, _: int(values["http_enable"]), "1; none without HTTP"),
         "Workers for WebSocket and long-polling connections, each with thousands of them; they come on top of `workers`, and a "
         "node may have nothing else",
         minimum=0,

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
     from prefork.messages import Request
     from prefork.worker.cron import Identity, Source
+    from prefork.worker.live.called import Application
     from prefork.worker.reply import Reply
 
 
@@ -64,6 +65,9 @@ class Named:
     def source(self) -> Callable[[Identity], Source] | None:
         """None: jobs are declared with the option `jobs`."""
         return None
+
+    def live(self, tell: Callable[..., Any]) -> Application | None:
+        """Nothing: it speaks with clients in the loop, or the bus does."""
 
     def respond(self, request: Request, body: BinaryIO, reply: Reply) -> None:
         """Call the application and send what it returns."""

@@ -6,12 +6,12 @@ Who does not take what is said makes the other one wait: the application in its 
 from __future__ import annotations
 
 import asyncio
-import codecs
 from typing import TYPE_CHECKING, Any
 
 from prefork.worker.asgi.call import ClientGone
 from prefork.worker.asgi.scope import websocket_scope
 from prefork.worker.live import direct
+from prefork.worker.live.assembly import Assembly
 from prefork.worker.live.websocket import ABNORMAL, FAULT, NORMAL, NOT_UTF8, WebSocket
 from prefork.worker.reply import VALUE, known
 from prefork.worker.sorry import give_up
@@ -25,7 +25,6 @@ if TYPE_CHECKING:
 DENIAL = "websocket.http.response"
 MOST_UNREAD = 32  # messages that wait for the application
 MOST_EARLY = 16384  # bytes that a client may send before its handshake is answered
-UTF8 = codecs.getincrementaldecoder("utf-8")
 
 
 class Conversation(WebSocket):
@@ -34,11 +33,10 @@ class Conversation(WebSocket):
     __slots__ = (
         "accepted",
         "asked",
-        "decoder",
+        "assembly",
         "denial",
         "early",
         "events",
-        "parts",
         "paused",
         "request",
         "response",
@@ -57,8 +55,7 @@ class Conversation(WebSocket):
         self.events: asyncio.Queue[Message] = asyncio.Queue()
         self.unread = 0  # bytes of messages that wait for the application
         self.paused = False  # nothing is read as long as there are so many of them
-        self.decoder: codecs.IncrementalDecoder | None = None  # of a text that comes in fragments
-        self.parts: list[Any] = []  # of a message that comes in fragments
+        self.assembly = Assembly(keeper.framing)
 
     @property
     def open(self) -> bool:
@@ -100,23 +97,14 @@ class Conversation(WebSocket):
 
     def take(self, frame: Any) -> None:
         """One frame."""
-        framing = self.keeper.framing
-        if frame.opcode is framing.text:
-            self.decoder = UTF8()
-        elif frame.opcode is framing.binary:
-            self.decoder = None
-        elif frame.opcode is not framing.continuation:
-            return
         try:
-            self.parts.append(self.decoder.decode(frame.data, frame.fin) if self.decoder else bytes(frame.data))
+            whole = self.assembly.add(frame)
         except UnicodeDecodeError:
             self.fail(NOT_UTF8, "a text that is not UTF-8")
             return
-        if frame.fin:
-            parts, self.parts = self.parts, []
-            whole = parts[0] if len(parts) == 1 else parts[0][:0].join(parts)
+        if whole is not None:
             self.unread += len(whole)
-            self.events.put_nowait({"type": "websocket.receive", "text" if self.decoder else "bytes": whole})
+            self.events.put_nowait({"type": "websocket.receive", "text" if isinstance(whole, str) else "bytes": whole})
 
     # The application.
 

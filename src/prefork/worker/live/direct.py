@@ -1,4 +1,4 @@
-"""An application's answer over HTTP to a connection that this worker owns alone: what a call of ASGI needs around it.
+"""An application's answer over HTTP to a connection that this worker owns alone: what a reply, or a call of ASGI, needs around it.
 
 Framing is that of every answer (`reply.py`), the events are those of every call (`asgi/call.py`). What the client does not take
 waits here, up to a bound, and not with the dispatcher; the connection ends with the answer.
@@ -67,9 +67,16 @@ class Unseen:
         return text.encode()
 
 
-def call(request: Request, file: int, wire: Wire, most: int, answered: Callable[[], None]) -> Call:
-    """A call whose answer goes to the wire, of which the client may leave `most` bytes unread; the rest is as in `Call`."""
+def reply(request: Request, wire: Wire, most: int) -> Reply:
+    """A reply that goes to the wire, of which the client may leave `most` bytes unread."""
     outlet: Any = Outlet(wire)
     slot: Any = Unseen()
     unread: Any = Unread(wire, most)
-    return Call(request, file, Reply(request, outlet, unread, slot), unread, answered)
+    return Reply(request, outlet, unread, slot)
+
+
+def call(request: Request, file: int, wire: Wire, most: int, answered: Callable[[], None]) -> Call:
+    """A call whose answer goes that way; the rest is as in `Call`."""
+    made = reply(request, wire, most)
+    unread: Any = made.rest
+    return Call(request, file, made, unread, answered)

@@ -33,10 +33,12 @@ from prefork.messages import (
 from prefork.scoreboard import DONE, OPEN, RECEIVED, REQUEST, REQUESTS, pack_progress
 from prefork.worker.asgi.pulse import Pulse
 from prefork.worker.live.conversation import Conversation
+from prefork.worker.live.inquiry import Inquiry
 from prefork.worker.live.limits import PAUSE, wave
 from prefork.worker.live.poll import Poll
 from prefork.worker.live.stream import Stream
 from prefork.worker.live.subscription import Subscription
+from prefork.worker.live.visit import Visit
 from prefork.worker.live.websocket import INNOCENT, WebSocket
 from prefork.worker.live.wire import Wire
 from prefork.worker.output import complain
@@ -49,12 +51,13 @@ if TYPE_CHECKING:
     from prefork.messages import Request
     from prefork.scoreboard import Slot
     from prefork.worker.live.authority import Authority
+    from prefork.worker.live.called import Called
     from prefork.worker.live.hosted import Hosted
     from prefork.worker.live.hub import Hub
     from prefork.worker.live.lent import Framing
     from prefork.worker.output import Output
 
-Guest = Union[WebSocket, Poll, Stream]
+Guest = Union[WebSocket, Poll, Inquiry, Stream]
 
 TAKES = 16  # connections taken over before others have their turn
 LOOK_EVERY = 1.0  # seconds
@@ -78,7 +81,8 @@ class Terms(NamedTuple):
 
 class Keeper:
     """`off` is why nobody can subscribe, empty where anybody can; `tell(kind, **fields)` reports to the master. `framing` is None
-    where there is no library for WebSockets; long polls do without it. `hosted` is the application where it speaks for itself.
+    where there is no library for WebSockets; long polls do without it. `hosted` is the application where it speaks for itself in
+    the loop, `called` where it does so in threads.
     """
 
     def __init__(
@@ -94,6 +98,7 @@ class Keeper:
         off: str,
         tell: Callable[..., Any],
         hosted: Hosted | None = None,
+        called: Called | None = None,
     ) -> None:
         self.loop = loop
         self.pair = pair
@@ -106,6 +111,7 @@ class Keeper:
         self.off = off
         self.tell = tell
         self.hosted = hosted
+        self.called = called
         self.buffer = inbox()
         self.unsaid: deque[bytes] = deque()  # what the pair has not taken yet
         self.guests: dict[Guest, int] = {}  # and when it is looked at: a place in `turns`
@@ -204,6 +210,10 @@ class Keeper:
             if body >= 0:
                 os.close(body)
             self.turn_away(request, descriptor, why)
+        elif self.called and kind == POLL:
+            self.admit(Inquiry(self, self.called, descriptor, request)).begin()
+        elif self.called:
+            self.admit(Visit(self, self.called, descriptor, request)).begin(request, early)
         elif kind == POLL:
             self.admit(Poll(self, descriptor, request, message)).begin(request)
         elif kind == STREAM:

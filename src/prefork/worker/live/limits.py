@@ -25,6 +25,12 @@ def welcome(origin: str | None, host: str, scheme: str, others: Collection[str])
     return origin.lower() in others or place(origin) == place(f"{scheme}://{host}") is not None
 
 
+def same_host(origin: str, host: str) -> bool:
+    """Whether a page is one of our own host, at whatever port: where a proxy does not say that it has the certificate."""
+    page, own = place(origin), place(f"http://{host}")
+    return page is not None and own is not None and page[0] == own[0]
+
+
 def place(url: str) -> tuple[str, int] | None:
     """Host and port of a URL; None where it has none."""
     try:

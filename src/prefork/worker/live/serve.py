@@ -12,6 +12,7 @@ from prefork.store.address import address
 from prefork.store.bus import Kept
 from prefork.worker.asgi.tasks import write_with_stacks
 from prefork.worker.live.authority import Authority
+from prefork.worker.live.called import Called
 from prefork.worker.live.hosted import Hosted
 from prefork.worker.live.hub import OFF, Silent
 from prefork.worker.live.keeper import Keeper, Terms
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 
     from prefork.scoreboard import Slot
     from prefork.worker.asgi.lifespan import App
+    from prefork.worker.live.called import Application
     from prefork.worker.live.hub import Hub
     from prefork.worker.output import Output
 
@@ -35,18 +37,21 @@ def prepare(
     output: Output,
     tell: Callable[..., Any],
     app: App | None,
+    application: Application | None,
     stacks: int,
 ) -> Callable[[list[tuple[socket.socket, Slot]], int], int]:
-    """What to do with the pair and the slot; `app` is the application where it speaks with clients itself, and starts now.
+    """What to do with the pair and the slot.
 
-    `stacks` is the file for stacks, in which those of its tasks are then.
+    The application itself speaks with clients where it is an `app` of ASGI, which starts now, or an `application` that is called in
+    threads. `stacks` is the file for stacks, in which those of an app's tasks are then.
     A library that is missing is told of once: long polls go on without it. Raises LifespanFailed.
     """
-    try:
-        library = framing(orders["lent"])
-    except Missing as error:
-        library = None
-        tell("websockets_missing", reason=str(error))
+    library = None
+    if application is None or application.sockets:
+        try:
+            library = framing(orders["lent"])
+        except Missing as error:
+            tell("websockets_missing", reason=str(error))
     terms = Terms(**orders["terms"])
     terms = terms._replace(connections=min(terms.connections, room()))
     loop = event_loop()
@@ -59,7 +64,8 @@ def prepare(
     def body(places: list[tuple[socket.socket, Slot]], limit: int) -> int:  # noqa: ARG001 - connections are not counted
         ((pair, slot),) = places
         hub, off = listening(tell)
-        keeper = Keeper(loop, pair, slot, output, terms, library, Authority(loop, authorize), hub, off, tell, hosted)
+        called = Called(loop, application) if application else None
+        keeper = Keeper(loop, pair, slot, output, terms, library, Authority(loop, authorize), hub, off, tell, hosted, called)
         loop.run_until_complete(keeper.run())
         return 0
 

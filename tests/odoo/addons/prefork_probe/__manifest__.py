@@ -4,6 +4,6 @@
     "version": "1.0",
     "category": "Hidden",
     "license": "Other OSI approved licence",
-    "depends": ["web"],
+    "depends": ["bus"],
     "installable": True,
 }

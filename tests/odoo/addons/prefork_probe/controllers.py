@@ -31,6 +31,12 @@ class Probe(Controller):
         found = {"database": request.env.cr.dbname, "user": request.env.uid, "client": asked.remote_addr, "url": asked.host_url}
         return json.dumps(found)
 
+    @route("/probe/publish", type="http", auth="public")
+    def publish(self, text):
+        """Tell all who listen to the channel `probe`."""
+        request.env["bus.bus"].sudo()._sendone("probe", "probe", {"text": text})
+        return "published"
+
     @route("/probe/sleep", type="http", auth="user")
     def sleep(self, seconds):
         time.sleep(float(seconds))

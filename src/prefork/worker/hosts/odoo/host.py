@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
     from prefork.messages import Request
     from prefork.worker.cron import Identity, Source
+    from prefork.worker.live.called import Application
     from prefork.worker.reply import Reply
 
 LARGEST_FIELD = 500 << 20  # characters of a CSV field: what odoo-bin allows, so that images can be imported
@@ -100,6 +101,13 @@ class Odoo:
     def source(self) -> Callable[[Identity], Source] | None:
         """Its scheduled actions."""
         return Actions
+
+    def live(self, tell: Callable[..., Any]) -> Application | None:
+        """Its bus. What only that needs is imported here: other workers are smaller without it."""
+        from prefork.worker.hosts.odoo.live import Live
+
+        assert self.application is not None
+        return Live(self.application, tell)
 
     def respond(self, request: Request, body: BinaryIO, reply: Reply) -> None:
         """Have Odoo answer, and count what it asked of the database."""

@@ -1,0 +1,282 @@
+"""One WebSocket of an application that is called in threads: it answers the handshake, and has a turn when something has happened.
+
+Turns of one connection never overlap. A client that says more than the application takes is not read from.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, Any
+
+from prefork.worker.live import direct, speech
+from prefork.worker.live.assembly import Assembly
+from prefork.worker.live.limits import same_host, welcome
+from prefork.worker.live.websocket import FAULT, INNOCENT, LATER, NOT_UTF8, WebSocket
+from prefork.worker.output import complain
+from prefork.worker.sorry import give_up
+from prefork.worker.traces import trace
+
+if TYPE_CHECKING:
+    import asyncio
+    from typing import Callable
+
+    from prefork.messages import Request
+    from prefork.worker.live.called import Answer, Called
+    from prefork.worker.live.keeper import Keeper
+
+MOST_UNREAD = 32  # messages that wait for the application
+MOST_EARLY = 16384  # bytes that a client may send before its handshake is answered
+AGAIN = 1.0  # seconds after which a turn that could not be taken is tried again
+HANDSHAKE = frozenset(("connection", "content-length", "content-type", "sec-websocket-accept", "upgrade"))  # the library's to say
+
+
+class Line:
+    """What the application's threads see of a visit."""
+
+    __slots__ = ("foreign", "loop", "visit")
+
+    def __init__(self, visit: Visit, foreign: str) -> None:
+        self.visit = visit
+        self.loop = visit.keeper.loop
+        self.foreign = foreign
+
+    def say(self, text: bytes) -> None:
+        """Send a text."""
+        self._later(lambda visit: visit.say(text))
+
+    def end(self, code: int, reason: str) -> None:
+        """Close the connection."""
+        told = "" if code in INNOCENT else reason or "the application has closed it"
+        self._later(lambda visit: visit.end(code, reason, told))
+
+    def cut(self) -> None:
+        """Close it without a word."""
+        self._later(Visit.drop)
+
+    def wake(self) -> None:
+        """Have a turn taken."""
+        self._later(Visit.wake)
+
+    def _later(self, act: Callable[[Visit], None]) -> None:
+        self.loop.call_soon_threadsafe(self.visit.keeper.guarded(self.visit, act), self.visit)
+
+
+class Visit(WebSocket):
+    """`asked` until the handshake is answered. `busy` while a thread is at it, `again` when it is to come back."""
+
+    __slots__ = (
+        "again", "answer", "asked", "assembly", "begun", "busy", "called", "dismissed", "early", "foreign", "gone", "paused",
+        "request", "talk", "unread", "welcomed",
+    )  # fmt: skip
+
+    def __init__(self, keeper: Keeper, called: Called, descriptor: int, request: Request) -> None:
+        super().__init__(keeper, descriptor, request)
+        self.called = called
+        self.request = request
+        self.answer: Answer | None = None  # to the handshake
+        self.asked = self.welcomed = self.begun = self.dismissed = False
+        self.busy = self.again = self.gone = self.paused = False
+        self.unread = 0  # messages that wait for the application
+        self.early = b""
+        self.assembly = Assembly(keeper.framing)
+        self.foreign = foreign(request, keeper.terms.origins)
+        self.talk = called.application.talk(request, Line(self, self.foreign))
+
+    @property
+    def open(self) -> bool:
+        """Whether messages go both ways: not before the handshake is answered."""
+        return self.welcomed and super().open
+
+    def begin(self, request: Request, early: bytes) -> None:
+        """Ask the application about the handshake, if nothing is wrong with that."""
+        response = self.accept(request)
+        self.wire.listen()
+        if response.status_code != 101:
+            self.keeper.ended(request.number, response.status_code, 0)
+            self.turn_down(response)
+            return
+        self.asked, self.early = True, early
+        self.call(self.talk.shake, self.shaken)
+
+    # The application.
+
+    def call(self, function: Callable[[], Any], done: Callable[[asyncio.Future[Any]], None]) -> None:
+        """Have a thread of the application do something; there is one at a time."""
+        self.busy = True
+
+        def returned(future: asyncio.Future[Any]) -> None:
+            self.busy = False
+            done(future)
+
+        self.called.call(function, self.keeper.guarded(self, returned))
+
+    def shaken(self, future: asyncio.Future[Answer]) -> None:
+        """The application has answered the handshake."""
+        if not self.asked:
+            return  # nobody waits for it any more
+        try:
+            self.answer = answer = future.result()
+        except Exception as error:  # noqa: BLE001 - whatever it raises ends one connection
+            self.complain(error)
+            self.refuse_with(500)
+            return
+        if answer.status.startswith("101"):
+            self.welcome(answer)
+        else:
+            self.asked = False
+            reply = direct.reply(self.request, self.wire, self.keeper.terms.send_queue)
+            reply.begin(answer.status, list(answer.headers), len(answer.body))
+            reply.write(answer.body)
+            self.denied(reply.code, reply.sent)
+            if self.foreign and reply.code == 403:
+                self.keeper.note(self, 403, f"origin {self.foreign} is not the server's own, nor in websocket_origins")
+
+    def welcome(self, answer: Answer) -> None:
+        """The client may come in."""
+        response = self.accept(self.request)
+        for name, value in answer.headers:
+            if name.lower() not in HANDSHAKE:
+                response.headers[name] = value
+        self.asked, self.welcomed = False, True
+        self.wire.send(response.serialize())
+        self.keeper.ended(self.request.number, 101, 0)
+        self.wire.listen()  # it may have sent too much too early
+        self.begun = True
+        self.call(self.talk.begin, self.turned)
+        early, self.early = self.early, b""
+        if early:
+            self.receive(early)
+
+    def wake(self) -> None:
+        """Something has happened: let the application have a turn, once it has done what it is at."""
+        if self.busy:
+            self.again = True
+        elif self.open:
+            self.again = False
+            self.unread = 0
+            self.call(self.talk.turn, self.turned)
+
+    def turned(self, future: asyncio.Future[bool | None]) -> None:
+        """A turn has ended."""
+        try:
+            later = future.result()
+        except Exception as error:  # noqa: BLE001 - as above
+            self.complain(error)
+            self.end(FAULT, "the application failed", "the application failed")
+            later = False
+        if self.gone:
+            self.leave()
+        elif self.again:
+            self.wake()
+        elif later:
+            self.keeper.loop.call_later(AGAIN, self.keeper.guarded(self, Visit.wake), self)
+        if self.paused and self.unread < MOST_UNREAD:
+            self.paused = False
+            self.heard = True  # for all that is known: nobody has listened
+            self.wire.listen()
+
+    def complain(self, error: BaseException) -> None:
+        """What the application raises is told in its log."""
+        path = ascii(self.request.target.decode("latin-1"))[1:-1]
+        complain(f"prefork: websocket {path} ({self.client[1]}) raised in worker {os.getpid()}:\n{trace(error)}")
+
+    # The client.
+
+    def receive(self, data: bytes) -> None:
+        """Something has arrived, or the end."""
+        if self.welcomed:
+            super().receive(data)
+        elif not data:
+            self.cut()
+        else:
+            self.early += data
+            if len(self.early) > MOST_EARLY:
+                self.wire.pause()
+
+    def take(self, frame: Any) -> None:
+        """One frame."""
+        try:
+            whole = self.assembly.add(frame)
+        except UnicodeDecodeError:
+            self.fail(NOT_UTF8, "a text that is not UTF-8")
+            return
+        if whole is None:
+            return
+        self.talk.hear(whole)
+        self.wake()
+        self.unread += 1
+        if self.unread >= MOST_UNREAD:
+            self.paused = True
+            self.wire.pause()
+
+    def say(self, text: bytes) -> None:
+        """Send a message. A client that has not read what came before can come back for it."""
+        if not self.open:
+            return
+        if len(self.wire.waiting) > self.keeper.terms.send_queue:
+            self.end(LATER, speech.hint(self.keeper.pause()), "it leaves too much unread (websocket_send_queue)")
+            return
+        self.protocol.send_text(text)
+        self.flush()
+
+    # The end.
+
+    def drop(self) -> None:
+        """Close it now, if it is not closed yet."""
+        if not self.wire.closed:
+            self.cut()
+
+    def refuse_with(self, status: int) -> None:
+        """Answer the handshake in the application's place."""
+        self.asked = False
+        reply = direct.reply(self.request, self.wire, self.keeper.terms.send_queue)
+        give_up(reply, status)
+        self.denied(reply.code, reply.sent)
+
+    def denied(self, status: int, sent: int) -> None:
+        """The handshake has another answer than 101."""
+        self.keeper.ended(self.request.number, status, sent)
+        self.wire.end()
+        self.closing()
+
+    def look(self) -> None:
+        """Ask whether the client is there, as long as it is listened to, and the application whether it wants a turn."""
+        if self.open and not self.paused:
+            super().look()
+        if self.open and self.begun and self.talk.worn():
+            self.wake()
+
+    def dismiss(self) -> None:
+        """The worker leaves. Its clients come back in a moment, so the application is not told that they have gone."""
+        self.dismissed = True
+        if self.asked:
+            self.refuse_with(503)
+        else:
+            super().dismiss()
+
+    def left(self) -> None:
+        """Tell the application, once it has done what it is at, and the dispatcher if that does not know yet."""
+        if self.asked:
+            self.asked = False
+            self.keeper.ended(self.request.number, 0, 0)
+        self.gone = True
+        if not self.busy:
+            self.leave()
+
+    def leave(self) -> None:
+        """The client has gone, for good."""
+        if self.begun and not self.dismissed:
+            self.begun = False
+            self.call(self.talk.leave, self.parted)
+
+    def parted(self, future: asyncio.Future[None]) -> None:
+        """The application knows."""
+        if error := future.exception():
+            self.complain(error)
+
+
+def foreign(request: Request, others: Any) -> str:
+    """The origin of the page that a handshake comes from, where it is neither of the own host nor one of the `others`."""
+    said = {name: value.decode("latin-1") for name, value in reversed(request.headers)}
+    origin, host = said.get(b"origin"), said.get(b"host", "")
+    return "" if origin is None or same_host(origin, host) or welcome(origin, host, request.scheme, others) else origin

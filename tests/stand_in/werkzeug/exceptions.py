@@ -1,0 +1,2 @@
+class Forbidden(Exception):
+    """An answer with 403."""
