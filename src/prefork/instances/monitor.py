@@ -58,6 +58,10 @@ class Monitor:
         for thread in self._threads:
             thread.join()
 
+    def say(self, event: Event) -> None:
+        """Have something written to the journal, from any thread."""
+        self._said.put(event)
+
     def _repeat(self, turn: Callable[[], None]) -> None:
         due = time.monotonic()
         while not self._end.wait(max(0.0, due - time.monotonic())):
