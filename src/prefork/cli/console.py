@@ -42,7 +42,9 @@ class Ports(click.ParamType[tuple[int, int]]):
 @click.option("--key", type=click.Path(exists=True), metavar="FILE", help="Its key, where that is in another file.")
 @click.option("--proxies", multiple=True, metavar="NETWORK", help="A proxy that brings TLS and whose word about clients counts.")
 @click.option("--insecure", is_flag=True, help="Listen beyond loopback without any of these.")
-@click.option("--systemd/--no-systemd", default=None, help="Run instances as units of systemd; where root runs it, it does.")
+@click.option(
+    "--systemd/--no-systemd", default=None, help="Whether systemd runs its servers. It does where there is one and root runs this."
+)
 @click.option(
     "--sites",
     type=click.Path(exists=True, file_okay=False, path_type=Path, resolve_path=True),
@@ -77,7 +79,7 @@ def console(
     max_connections: int,
     reset: str | None,
 ) -> None:
-    """Run the console by itself, for servers that it makes or is told of.
+    """Run the console by itself, for servers of its own and others.
 
     A server runs one of its own unless it is told not to (option console). The servers of this one go on when it ends.
     """
