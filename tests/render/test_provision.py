@@ -27,6 +27,9 @@ from prefork.testing import Load, free_port, processes
 WAIT, PAUSE = 60.0, 0.05  # seconds
 TREE = Path(__file__).parents[1] / "stand_in"
 CODE = """
+from wsgiref.validate import validator
+
+@validator
 def app(environ, start_response):
     start_response("200 OK", [("Content-Type", "text/plain"), ("Content-Length", "3")])
     return [b"{word}"]

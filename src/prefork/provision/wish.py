@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from prefork.config.reader import INLINE_COMMENT
 from prefork.instances.changes import BeyondPlan, Invalid
 from prefork.sizing.machine import gigabytes
-from prefork.sizing.plans import PLANS, RESOURCES
+from prefork.sizing.plans import PLANS, RESOURCES, beyond
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -66,12 +66,19 @@ def check(wish: Wish) -> None:
     """Raises Invalid with all that is wrong with a wish, BeyondPlan where it asks for more than comes with its plan."""
     if wrong := dict(complaints(wish)):
         raise Invalid(wrong)
+    if excess := dict(excesses(wish)):
+        raise BeyondPlan(excess)
+
+
+def excesses(wish: Wish) -> Iterator[tuple[str, str]]:
+    """What is more than comes with the plan, by the name of the member."""
     most = RESOURCES[wish.plan] if wish.plan else None
+    if wish.workers and (said := beyond(wish.plan, wish.workers)):
+        yield "workers", said
     if most and wish.memory and wish.memory > most.memory:
-        said = f"the plan {wish.plan} comes with {gigabytes(most.memory)}, not {gigabytes(wish.memory)}"
-        raise BeyondPlan({"memory": said})
+        yield "memory", f"the plan {wish.plan} comes with {gigabytes(most.memory)}, not {gigabytes(wish.memory)}"
     if most and wish.cpus and wish.cpus > most.cpus:
-        raise BeyondPlan({"cpus": f"the plan {wish.plan} comes with {most.cpus:g} CPUs, not {wish.cpus:g}"})
+        yield "cpus", f"the plan {wish.plan} comes with {most.cpus:g} CPUs, not {wish.cpus:g}"
 
 
 def complaints(wish: Wish) -> Iterator[tuple[str, str]]:

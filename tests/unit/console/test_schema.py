@@ -14,12 +14,16 @@ from prefork.console import models, provisions
 from prefork.console.desk import Desk
 from prefork.console.pace import Backoff, Pace
 from prefork.instances.database import Database
+from prefork.provision.premises import Premises
 
 CHECKS = [not_a_server_error, status_code_conformance, content_type_conformance, response_schema_conformance]
 
 
-def test_answers_are_those_of_the_document(client: TestClient, db: Database, desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_answers_are_those_of_the_document(
+    client: TestClient, db: Database, desk: Desk, premises: Premises, monkeypatch: pytest.MonkeyPatch
+) -> None:
     desk.pace = Pace(rate=1e6, burst=1e6)
+    desk.premises = premises
     monkeypatch.setattr(Backoff, "wait", lambda *_: 0.0)
     headers = bearing(db, somebody(db, "administrator"))
     app: Any = client.app

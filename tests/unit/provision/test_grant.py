@@ -53,6 +53,7 @@ def test_what_is_asked_for_counts_more_than_the_plan() -> None:
     [
         ({"memory": 3 * GIB}, "memory", "the plan base comes with 2 GiB, not 3 GiB"),
         ({"cpus": 4.0}, "cpus", "the plan base comes with 2 CPUs, not 4"),
+        ({"workers": 3}, "workers", "the plan base allows 2 HTTP workers, not 3"),
     ],
 )
 def test_more_than_the_plan_has_is_refused(asked: dict[str, object], member: str, said: str) -> None:
