@@ -20,6 +20,7 @@ from prefork.instances.changes import PERFORMANCE
 from prefork.instances.database import NAME, Database
 from prefork.instances.logs import LEVELS, Line
 from prefork.instances.rules import RULES
+from prefork.sizing.plans import PLANS, RESOURCES
 
 MIB = 1 << 20
 STEPS = {"1h": (3600, 30), "24h": (86_400, 300), "7d": (7 * 86_400, 3600), "180d": (180 * 86_400, 6 * 3600)}
@@ -72,11 +73,95 @@ def instance(identity: str, name: str, **more: Any) -> dict[str, Any]:
     }
 
 
+TRACEBACK = """it has ended before it was ready: exit status 3
+2026-11-21 20:08:25,143 2504 ERROR prefork.master: The application cannot be loaded: ModuleNotFoundError: No module named 'wiki'"""
+
+
+class InventedProvisions:
+    """The instances erp, which runs, and wiki, which does not start."""
+
+    def __init__(self, now: float) -> None:
+        self.now, self.asked = now, list[tuple[Any, ...]]()
+
+    def means(self) -> Any:
+        plans = [{"name": name, "workers": workers, "machine": RESOURCES[name]} for name, workers in PLANS.items()]
+        return {"plans": plans, "sites": True}
+
+    def given(self) -> dict[str, Any]:
+        limits = {"workers": 9, "cron": 1, "soft": 640 * MIB, "hard": 800 * MIB, "time_cpu": 60, "time_real": 120}
+        reasons = ["cpu: 9 (4 × 2 + 1 = 9)", "memory: 20 (8 GiB ÷ 375 MiB for each = 21, 1 for jobs)"]
+        others = {"memory": 8000 * MIB, "connections": 44, "db_maxconn": 4, "reasons": reasons}
+        return {"http_port": 8102, "websocket_port": 8103, **limits, **others}
+
+    def prospect(self, identity: str, name: str, run: Mapping[str, Any]) -> Any:
+        if run.get("plan") == "free" and run.get("workers") == "2":
+            raise ProblemError(422, "the plan free allows 1 HTTP worker, not 2", "plan-limit", errors={"workers": "at most 1"})
+        options = {"app": run.get("app", ""), "workers": "9", "http_port": "8102"}
+        directory = f"/var/lib/prefork/instances/{identity}"
+        return {"given": self.given(), "memory_free": 14 << 30, "directory": directory, "options": options, "warnings": []}
+
+    def make(self, identity: str, name: str, run: Mapping[str, Any]) -> None:
+        self.prospect(identity, name, run)
+        self.asked.append(("make", identity, name, run))
+
+    def find(self, identity: str) -> Any:
+        if identity not in {"erp", "wiki"}:
+            return None
+        run = dict.fromkeys(
+            ("app", "odoo", "app_dir", "python", "plan", "workers", "cpus", "memory", "domain", "certificate", "certificate_key")
+        )
+        run |= {"odoo": "/opt/odoo-18", "python": "/opt/odoo-18/.venv/bin/python", "plan": "agency", "memory": 8000 * MIB}
+        if identity == "wiki":
+            own = {"app": "wiki.wsgi:app", "app_dir": "/srv/wiki", "python": "/srv/wiki/.venv/bin/python"}
+            run |= {"odoo": None, "plan": "free", "memory": None, **own}
+        sound = identity == "erp"
+        works = [
+            self.work(3, "upgrade", "done", 4_000) if sound else self.work(3, "start", "failed", 60, TRACEBACK),
+            self.work(2, "upgrade", "rolled back", 90_000, "RegistryError: module crm cannot be loaded\nTraceback …"),
+            self.work(1, "create", "done", 900_000),
+        ]
+        return {
+            "run": {**run, "options": {"db_name": "erp"}},
+            "given": self.given(),
+            "wanted": "running" if sound else "stopped",
+            "directory": f"/var/lib/prefork/instances/{identity}",
+            "pid": 4000 if sound else None,
+            "failures": 0,
+            "ended_at": None,
+            "ended_how": "",
+            "work": works[0],
+            "works": works,
+        }
+
+    def work(self, number: int, action: str, state: str, ago: float, message: str = "") -> dict[str, Any]:
+        at = self.now - ago
+        return {
+            "id": number,
+            "at": at,
+            "who": "kim",
+            "action": action,
+            "state": state,
+            "step": "",
+            "message": message,
+            "ended_at": at + 9,
+        }
+
+    def steer(self, identity: str, action: str) -> None:
+        self.asked.append((action, identity))
+
+    def upgrade(self, identity: str, changes: Mapping[str, Any]) -> None:
+        self.asked.append(("upgrade", identity, dict(changes)))
+
+    def delete(self, identity: str, *, data: bool) -> None:
+        self.asked.append(("delete", identity, data))
+
+
 class Invented:
     """A source."""
 
     def __init__(self, now: float, empty: bool = False) -> None:
         self.now, self.empty = now, empty
+        self.provisions = InventedProvisions(now)
         self.revoked: set[int] = set()
         self.looks, self.retired = 0, list[int]()
 
@@ -103,6 +188,18 @@ class Invented:
                 usage=12.0,
                 workers={"ready": 3, "wanted": 4},
                 uptime=86_420.0,
+            ),
+            instance(
+                "wiki",
+                "Wiki",
+                application="wiki.wsgi:app",
+                plan="free",
+                state="stopped",
+                workers=None,
+                usage=None,
+                level=None,
+                version=None,
+                uptime=None,
             ),
             instance(
                 "docs",

@@ -2,6 +2,9 @@
 
 PAGES = {
     "instances": "/instances",
+    "new-instance": "/instances/new",
+    "server": "/instances/erp/server",
+    "server-failed": "/instances/wiki/server",
     "overview": "/instances/default",
     "workers": "/instances/default/workers",
     "routes": "/instances/default/routes",

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from browsing import NARROW, WIDE, Shown, complaints_of
-from invented import Invented
+from invented import Invented, InventedProvisions
 from pages import PAGES
 from playwright.sync_api import Browser, Response, expect
 
@@ -39,8 +39,25 @@ def test_no_page_gives_a_browser_anything_to_complain_about(browser: Browser, sh
         assert hosts == {shown.url.split("/")[2]}
 
 
+class HostileProvisions(InventedProvisions):
+    """The same of instances that the console runs."""
+
+    def find(self, identity: str) -> Any:
+        found = super().find(identity)
+        if found is None:
+            return None
+        work = {"message": f"{MARKUP}\n{MARKUP}", "step": MARKUP, "who": MARKUP}
+        told = {"directory": MARKUP, "ended_how": MARKUP, "failures": 1, "ended_at": self.now}
+        works = {"work": found["work"] | work, "works": [each | work for each in found["works"]]}
+        return found | told | works | {"run": found["run"] | {"app": MARKUP, "app_dir": MARKUP, "python": MARKUP}}
+
+
 class Hostile(Invented):
     """All that others have a say in contains markup."""
+
+    def __init__(self, now: float) -> None:
+        super().__init__(now)
+        self.provisions = HostileProvisions(now)
 
     def rows(self) -> list[dict[str, Any]]:
         return [row | {"name": MARKUP, "application": MARKUP, "error": MARKUP} for row in super().rows()]
@@ -145,6 +162,41 @@ def test_settings_can_be_saved_and_jobs_run_without_scripts(browser: Browser, sh
         page.get_by_label("Name").fill("prometheus")
         page.get_by_role("button", name="Make a token").click()
         expect(page.locator(".secret")).to_contain_text("prefork_")
+
+
+def test_a_new_instance_says_what_it_will_get_while_it_is_typed(browser: Browser, show: Show, invented: Invented) -> None:
+    shown = show(invented)
+    with browser.new_context(viewport=WIDE) as context:
+        page = shown.enter(context)
+        complaints = complaints_of(page)
+        page.goto(shown.url + "/instances")
+        page.get_by_role("button", name="New instance").click()
+        page.get_by_label("Name").fill("Wiki")
+        page.get_by_label("Id", exact=True).fill("wiki")
+        page.get_by_label("Application", exact=True).fill("wiki.wsgi:app")
+        expect(page.locator("#prospect")).to_contain_text("8102")
+        page.get_by_label("Plan").select_option("free")
+        page.get_by_label("HTTP workers").fill("2")
+        expect(page.locator("#prospect")).to_contain_text("The plan free allows 1 HTTP worker, not 2.")
+        assert complaints == []
+        page.get_by_label("HTTP workers").fill("")
+        page.get_by_label("Further options").fill("jobs = wiki.jobs")
+        page.get_by_role("button", name="Make and start").click()
+        expect(page).to_have_url(shown.url + "/instances/wiki/server")
+        page.get_by_role("button", name="Start").click()
+        page.get_by_label("Its directory").fill("/srv/wiki-2")
+        page.get_by_role("button", name="Upgrade").click()
+        expect(page.get_by_label("Its directory")).to_have_value("/srv/wiki")
+        page.get_by_label("Its data, too").check()
+        page.get_by_role("button", name="Delete Wiki").click()
+        expect(page).to_have_url(shown.url + "/instances")
+    run = {"app": "wiki.wsgi:app", "plan": "free", "options": {"jobs": "wiki.jobs"}}
+    assert invented.provisions.asked == [
+        ("make", "wiki", "Wiki", run),
+        ("start", "wiki"),
+        ("upgrade", "wiki", {"app_dir": "/srv/wiki-2"}),
+        ("delete", "wiki", True),
+    ]
 
 
 def test_a_form_from_elsewhere_changes_nothing(browser: Browser, show: Show, invented: Invented) -> None:

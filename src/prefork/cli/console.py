@@ -4,11 +4,28 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from prefork import config
 from prefork.cli.settings import FAILED, here
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+
+class Ports(click.ParamType[tuple[int, int]]):
+    """Two ports, such as 8100-8999."""
+
+    name = "ports"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[int, int]:
+        """The two."""
+        first, _, last = str(value).partition("-")
+        if not (first.isdecimal() and last.isdecimal() and 0 < int(first) < int(last) < 65536):
+            self.fail(f"{value} are no two ports, the lower one first, such as 8100-8999", param, ctx)
+        return int(first), int(last)
 
 
 @click.command()
@@ -25,6 +42,26 @@ from prefork.cli.settings import FAILED, here
 @click.option("--key", type=click.Path(exists=True), metavar="FILE", help="Its key, where that is in another file.")
 @click.option("--proxies", multiple=True, metavar="NETWORK", help="A proxy that brings TLS and whose word about clients counts.")
 @click.option("--insecure", is_flag=True, help="Listen beyond loopback without any of these.")
+@click.option(
+    "--systemd/--no-systemd", default=None, help="Whether systemd runs its servers. It does where there is one and root runs this."
+)
+@click.option(
+    "--sites",
+    type=click.Path(exists=True, file_okay=False, path_type=Path, resolve_path=True),
+    metavar="DIR",
+    help="The directory that nginx includes: sites of instances with a domain are written there.",
+)
+@click.option(
+    "--nginx",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path, resolve_path=True),
+    metavar="FILE",
+    help="nginx's own file, where that is not the usual one.",
+)
+@click.option("--web", type=Ports(), default="80-443", show_default=True, metavar="HTTP-HTTPS", help="The ports of nginx.")
+@click.option("--ports", type=Ports(), default="8100-8999", show_default=True, metavar="A-B", help="The ports for instances.")
+@click.option(
+    "--max-connections", type=click.IntRange(10), default=100, show_default=True, help="What PostgreSQL has; instances share them."
+)
 @click.option("--reset", metavar="NAME", help="Do not run: give this user a new password, and print it.")
 def console(
     data_dir: Path,
@@ -34,11 +71,17 @@ def console(
     key: str | None,
     proxies: tuple[str, ...],
     insecure: bool,
+    systemd: bool | None,
+    sites: Path | None,
+    nginx: Path | None,
+    web: tuple[int, int],
+    ports: tuple[int, int],
+    max_connections: int,
     reset: str | None,
 ) -> None:
-    """Run the console by itself, for servers that it is told of.
+    """Run the console by itself, for servers of its own and others.
 
-    A server runs one of its own unless it is told not to (option console).
+    A server runs one of its own unless it is told not to (option console). The servers of this one go on when it ends.
     """
     place = here() / data_dir
     if reset is not None:
@@ -46,7 +89,8 @@ def console(
         return
     if not (insecure or certificate or proxies or config.is_loopback(interface)):
         raise click.UsageError(f"{interface} can be reached by others: give --certificate or --proxies, or say --insecure")
-    run(place, interface, port, (certificate, key, proxies, insecure))
+    means = {"systemd": systemd, "sites": sites, "main": nginx, "web": web, "ports": ports, "max_connections": max_connections}
+    run(place, interface, port, (certificate, key, proxies, insecure), means)
 
 
 def new_password(place: Path, name: str) -> str:
@@ -68,17 +112,29 @@ def new_password(place: Path, name: str) -> str:
         raise click.ClickException(str(error)) from None
 
 
-def run(place: Path, interface: str, port: int, manner: tuple[str | None, str | None, tuple[str, ...], bool]) -> None:
+def run(
+    place: Path,
+    interface: str,
+    port: int,
+    manner: tuple[str | None, str | None, tuple[str, ...], bool],
+    means: Mapping[str, Any],
+) -> None:
     """Answer until a signal ends it."""
     try:
-        from prefork.console.serving import Manner, standing
+        from prefork.console.serving import Manner, Means, standing
     except ImportError as error:
         raise click.ClickException(f"{error.name} is missing; install prefork[console]") from None
     from prefork.instances.database import Unusable
+    from prefork.provision.nginx import Nginx
+    from prefork.provision.systemd import is_ours
 
+    systemd = is_ours() if means["systemd"] is None else means["systemd"]
+    nginx = Nginx(means["sites"], means["main"], means["web"]) if means["sites"] else None
+    first, last = means["ports"]
     try:
         place.mkdir(mode=0o700, parents=True, exist_ok=True)
-        standing(place, interface, port, Manner(*manner))
+        premises = Means(systemd, nginx, range(first, last + 1), means["max_connections"])
+        standing(place, interface, port, Manner(*manner), premises)
     except (OSError, Unusable) as error:
         click.echo(f"prefork: {error}", err=True)
         sys.exit(FAILED)

@@ -12,10 +12,11 @@ from prefork.console.desk import Desk
 from prefork.console.gate import Gate
 from prefork.console.pages.own import Own
 from prefork.console.pages.routes import routes
-from prefork.instances import changes
+from prefork.instances import changes, provisions
 
 if TYPE_CHECKING:
     from prefork.instances.database import Database
+    from prefork.provision.premises import Premises
 
 API = "/api/v1"
 ABOUT = (
@@ -24,10 +25,11 @@ ABOUT = (
 )
 
 
-def create(db: Database, *, insecure: bool = False) -> FastAPI:
-    """The application over what a database has. Changes that an earlier console has begun are nobody's any more."""
+def create(db: Database, *, insecure: bool = False, premises: Premises | None = None) -> FastAPI:
+    """The application over what a database has. What an earlier console has begun is nobody's any more."""
     changes.abandon(db)
-    desk = Desk(db, insecure)
+    provisions.abandon(db)
+    desk = Desk(db, insecure, premises)
     # Its own pages about the API would load scripts from elsewhere.
     app = FastAPI(
         title="Prefork", version=__version__, description=ABOUT, openapi_url=f"{API}/openapi.json", docs_url=None, redoc_url=None

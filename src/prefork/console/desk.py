@@ -17,6 +17,7 @@ from prefork.instances.monitor import Monitor
 if TYPE_CHECKING:
     from prefork.instances.database import Database
     from prefork.instances.registry import Instance
+    from prefork.provision.premises import Premises
 
 
 @dataclass
@@ -25,6 +26,7 @@ class Desk:
 
     db: Database
     insecure: bool = False  # passwords may travel unencrypted
+    premises: Premises | None = None  # where a console that runs instances has them
     attempts: Backoff = field(default_factory=Backoff)
     pace: Pace = field(default_factory=Pace)
     streams: int = 0  # event streams that are open

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import socket
+import sys
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -15,14 +16,21 @@ from prefork.events import AdministratorMade, ConsoleReady
 from prefork.instances import registry, users
 from prefork.instances.database import NAME, Database
 from prefork.journal import Journal, Sink
+from prefork.provision.children import Children
+from prefork.provision.keeper import Keeper
+from prefork.provision.premises import PORTS, Premises
+from prefork.provision.systemd import Systemd
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
     from prefork.instances.monitor import Monitor
+    from prefork.provision.nginx import Nginx
+    from prefork.provision.premises import Runner
 
 MOST_CONNECTIONS = 512  # at once; further ones get 503
+INSTANCES = "instances"  # the directory of those that it runs
 THREADS = 8  # that answer requests: each may wait for a server
 
 
@@ -34,6 +42,22 @@ class Manner:
     key: str | None = None
     proxies: tuple[str, ...] = ()
     insecure: bool = False
+
+
+@dataclass(frozen=True)
+class Means:
+    """What a console that runs instances has for them: systemd or not, nginx or not, ports, the database's connections."""
+
+    systemd: bool
+    nginx: Nginx | None = None
+    ports: range = PORTS
+    max_connections: int = 100
+
+    def premises(self, db: Database, data_dir: Path) -> Premises:
+        """Theirs, below the console's own directory."""
+        command, directory = [sys.executable, "-m", "prefork"], data_dir / INSTANCES
+        runner: Runner = Systemd(command, directory) if self.systemd else Children(command)
+        return Premises(db, directory, runner, self.nginx, self.ports, self.max_connections)
 
 
 def opened(data_dir: Path, journal: Journal, own: str | None) -> Database:
@@ -48,8 +72,8 @@ def opened(data_dir: Path, journal: Journal, own: str | None) -> Database:
     return db
 
 
-def standing(data_dir: Path, interface: str, port: int, manner: Manner) -> None:
-    """Run by itself. Raises Unusable, OSError."""
+def standing(data_dir: Path, interface: str, port: int, manner: Manner, means: Means) -> None:
+    """Run by itself, with instances of its own. Raises Unusable, OSError."""
     journal = Journal(Sink(2), level="info", as_json=False, logger="prefork.console")
     with opened(data_dir, journal, None) as db, socket.create_server((interface, port), family=family(interface)) as listener:
         host = f"[{interface}]" if ":" in interface else interface
@@ -59,7 +83,7 @@ def standing(data_dir: Path, interface: str, port: int, manner: Manner) -> None:
             journal.emit(ConsoleReady(address))
             journal.flush()
 
-        run(db, listener, manner, journal, ready)
+        run(db, listener, manner, journal, ready, means.premises(db, data_dir))
 
 
 def family(interface: str) -> socket.AddressFamily:
@@ -67,10 +91,17 @@ def family(interface: str) -> socket.AddressFamily:
     return socket.AF_INET6 if ":" in interface else socket.AF_INET
 
 
-def run(db: Database, listener: socket.socket, manner: Manner, journal: Journal, ready: Callable[[], None]) -> None:
-    """Watch the instances and answer until a signal ends it; `ready` is called when it begins."""
+def run(
+    db: Database,
+    listener: socket.socket,
+    manner: Manner,
+    journal: Journal,
+    ready: Callable[[], None],
+    premises: Premises | None = None,
+) -> None:
+    """Watch the instances and answer until a signal ends it; `ready` is called when it begins. Instances go on."""
     logging.getLogger("uvicorn").setLevel(logging.CRITICAL)
-    app = create(db, insecure=manner.insecure)
+    app = create(db, insecure=manner.insecure, premises=premises)
     configuration = uvicorn.Config(
         app,
         log_config=None,
@@ -93,7 +124,12 @@ def run(db: Database, listener: socket.socket, manner: Manner, journal: Journal,
 
     monitor: Monitor = app.state.desk.monitor
     monitor.start(journal)
+    keeper = Keeper(premises, monitor.say) if premises else None
+    if keeper:
+        keeper.start()
     try:
         Server(configuration).run(sockets=[listener])
     finally:
+        if keeper:
+            keeper.stop()
         monitor.stop()

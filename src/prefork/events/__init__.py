@@ -6,11 +6,12 @@ read the same declarations. This room imports no other and writes no log.
 
 from types import ModuleType
 
-from prefork.events import alerts, application, jobs, limits, server, store, traffic, workers
+from prefork.events import alerts, application, instances, jobs, limits, server, store, traffic, workers
 from prefork.events.alerts import *  # noqa: F403 - an event is declared and named once, in its module
 from prefork.events.application import *  # noqa: F403
 from prefork.events.event import LEVELS as LEVELS
 from prefork.events.event import Event as Event
+from prefork.events.instances import *  # noqa: F403
 from prefork.events.jobs import *  # noqa: F403
 from prefork.events.limits import *  # noqa: F403
 from prefork.events.server import *  # noqa: F403
@@ -27,6 +28,7 @@ ROOMS: tuple[ModuleType, ...] = (
     limits,
     traffic,
     alerts,
+    instances,
 )  # in the order of docs/events.md
 
 

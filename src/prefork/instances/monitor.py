@@ -1,4 +1,4 @@
-"""Watches all instances on this machine, in two threads of the console: one samples, one judges, tells and tidies up.
+"""Watches all instances on this machine, in threads of the console: one samples, one judges and tells, one writes the log.
 
 Samples are taken of all servers in the same half second, so that their number costs no time. A fault in one watch is logged and
 ends nothing.
@@ -9,9 +9,7 @@ from __future__ import annotations
 import threading
 import time
 import traceback
-from contextlib import suppress
-from functools import partial
-from queue import Empty, SimpleQueue
+from queue import SimpleQueue
 from typing import TYPE_CHECKING
 
 from prefork.events import WatchFailed
@@ -41,22 +39,30 @@ class Monitor:
         self.watches: dict[str, Watch] = {}
         self._end = threading.Event()
         self._threads: list[threading.Thread] = []
-        self._said: SimpleQueue[Event] = SimpleQueue()
+        self._said: SimpleQueue[Event | None] = SimpleQueue()  # None is its end
         self._faults: set[tuple[str, str]] = set()
         self._inquired = self._tidied = float("-inf")
 
     def start(self, journal: Journal) -> None:
-        """Begin to watch. The journal is written from one thread only."""
-        turns = (self.measure, partial(self._attend, journal))
+        """Begin to watch. The journal is written from one thread only, a third one."""
+        turns = (self.measure, lambda: self.attend(time.monotonic()))
         self._threads = [threading.Thread(target=self._repeat, args=(turn,), daemon=True) for turn in turns]
+        self._threads.append(threading.Thread(target=self._write, args=(journal,), daemon=True))
         for thread in self._threads:
             thread.start()
 
     def stop(self) -> None:
         """Watch no longer."""
         self._end.set()
-        for thread in self._threads:
+        *turns, writer = self._threads
+        for thread in turns:
             thread.join()
+        self._said.put(None)
+        writer.join()
+
+    def say(self, event: Event) -> None:
+        """Have something written to the journal, from any thread."""
+        self._said.put(event)
 
     def _repeat(self, turn: Callable[[], None]) -> None:
         due = time.monotonic()
@@ -64,11 +70,9 @@ class Monitor:
             due = time.monotonic() + PACE
             self._guard("all instances", turn)
 
-    def _attend(self, journal: Journal) -> None:
-        self._guard("all instances", partial(self.attend, time.monotonic()))
-        with suppress(Empty):
-            while True:
-                journal.emit(self._said.get_nowait())
+    def _write(self, journal: Journal) -> None:
+        while event := self._said.get():
+            journal.emit(event)
 
     def _guard(self, name: str, act: Callable[[], Iterable[Event] | None]) -> None:
         """Do something of which a fault ends nothing; it is said once."""

@@ -27,7 +27,8 @@ class Picture(NamedTuple):
 
     `minute` is what it has done lately; `status` its latest word, None where it has not answered, for the reason in `silent`.
     `incidents` are those of the last ten minutes, `most_incidents` how many of them are too many; `jobs` are rows as `prefork jobs
-    list` shows them. What is None is not known, and nothing follows from it.
+    list` shows them. What is None is not known, and nothing follows from it. `ended` is how a server that the console runs
+    has ended in that time, and "" where it has not.
     """
 
     now: float
@@ -37,6 +38,7 @@ class Picture(NamedTuple):
     incidents: Sequence[Incident] = ()
     most_incidents: int = 5
     jobs: Sequence[Mapping[str, Any]] | None = None
+    ended: str | None = None
 
 
 class Condition(NamedTuple):
@@ -86,6 +88,12 @@ def unreachable(picture: Picture) -> Iterator[tuple[str, str]]:
     """A server that does not answer."""
     if picture.silent:
         yield "", picture.silent
+
+
+def ended(picture: Picture) -> Iterator[tuple[str, str]]:
+    """A server that the console runs, and that nobody has stopped."""
+    if picture.ended:
+        yield "", picture.ended
 
 
 def crash_loop(picture: Picture) -> Iterator[tuple[str, str]]:
@@ -145,7 +153,8 @@ def disk(picture: Picture) -> Iterator[tuple[str, str]]:
 RULES = {
     "usage": Rule(HIGH.name, 600, "usage is above 80 %", high, "minute", unless="critical"),
     "critical": Rule(CRITICAL.name, 120, "usage is above 95 %", critical, "minute"),
-    "unreachable": Rule(CRITICAL.name, 60, "the server does not answer", unreachable, "now"),
+    "unreachable": Rule(CRITICAL.name, 60, "the server does not answer", unreachable, "now", unless="ended"),
+    "ended": Rule(CRITICAL.name, 0, "the server has ended", ended, "ended"),
     "crash_loop": Rule(CRITICAL.name, 0, "workers do not get ready", crash_loop, "status"),
     "incidents": Rule("warning", 0, "many incidents", incidents, "now"),
     "shedding": Rule(CRITICAL.name, 0, "requests are refused", shedding, "minute"),

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from prefork.events import AlertOver, AlertRaised, AlertUntold
 from prefork.incidents import Ledger
-from prefork.instances import alerts, history, mail, notices, webhook
+from prefork.instances import alerts, history, mail, notices, provisions, webhook
 from prefork.instances.local import Local, Unreachable
 from prefork.instances.mail import Mailbox
 from prefork.instances.notices import Undeliverable
@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from prefork.instances.alerts import Alert
     from prefork.instances.database import Database
     from prefork.instances.notices import Sender
+    from prefork.instances.provisions import Provision
 
 MINUTE = 60.0  # seconds that the rules look back
 PATIENCE = 2.0  # seconds for a server to say how it is: others wait meanwhile
@@ -98,6 +99,9 @@ class Watch:
 
     def picture(self, now: float) -> Picture:
         """How it is, for the rules."""
+        provision = provisions.find(self.db, self.instance)
+        if provision and provision.wanted == provisions.STOPPED:
+            return Picture(now, ended="")
         silent = self.sampler.silent
         lately = [] if silent else self.sampler.since(now - MINUTE - PACE)
         return Picture(
@@ -108,6 +112,7 @@ class Watch:
             incidents=self._ledger.latest(now - PERIOD),
             most_incidents=self.settings.alert_incidents if self.settings else 5,
             jobs=self.jobs,
+            ended=ending(provision, now) if provision else None,
         )
 
     def judge(self) -> list[Event]:
@@ -139,6 +144,14 @@ class Watch:
         if self.settings:
             for failure in notices.deliver(self.db, self.instance, senders(self.settings), self.wall()):
                 yield AlertUntold(self.instance, *failure)
+
+
+def ending(provision: Provision, now: float) -> str:
+    """How a server has ended lately that is to run; empty where it has not."""
+    if provision.ended_at is None or now - provision.ended_at > PERIOD:
+        return ""
+    times = f", {provision.failures} times in a row" if provision.failures > 1 else ""
+    return f"it has ended{times}: {provision.ended_how}"
 
 
 def senders(settings: Settings) -> dict[str, Sender]:

@@ -1,5 +1,6 @@
 """The console's application over a database of its own, and a server that answers what it is told to."""
 
+import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,6 +17,9 @@ from prefork.instances import logins, registry, tokens, users
 from prefork.instances.database import Database
 from prefork.instances.local import Denied, Local
 from prefork.instances.users import passwords
+from prefork.provision.files import Place
+from prefork.provision.premises import Premises
+from prefork.provision.process import Process
 
 ROW = {
     "name": "http.1",
@@ -118,6 +122,36 @@ def desk(client: TestClient) -> Desk:
     """What the application answers with."""
     found: Desk = client.app.state.desk  # type: ignore[attr-defined]
     return found
+
+
+class Nobody:
+    """A runner that starts nothing."""
+
+    revives = False
+
+    def start(self, identity: str, place: Place) -> None:
+        raise OSError(f"nobody starts {identity} here")
+
+    def process(self, identity: str, place: Place, known: Process | None) -> Process | None:
+        return None
+
+    def stop(self, identity: str, process: Process) -> None:
+        """Nobody runs."""
+
+    def how(self, identity: str) -> str:
+        return "nobody saw it"
+
+    def forget(self, identity: str) -> None:
+        """Nobody runs."""
+
+
+@pytest.fixture
+def premises(db: Database, tmp_path: Path) -> Iterator[Premises]:
+    """Where a console would run instances. What is being done with them ends before the database does."""
+    yield Premises(db, tmp_path / "instances", Nobody(), ports=range(20_000, 32_000))
+    for thread in threading.enumerate():
+        if thread.name == "work":
+            thread.join(20)
 
 
 @pytest.fixture

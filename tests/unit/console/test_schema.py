@@ -10,16 +10,20 @@ from schemathesis.checks import not_a_server_error
 from schemathesis.specs.openapi.checks import content_type_conformance, response_schema_conformance, status_code_conformance
 from tests.unit.console.conftest import bearing, somebody
 
-from prefork.console import models
+from prefork.console import models, provisions
 from prefork.console.desk import Desk
 from prefork.console.pace import Backoff, Pace
 from prefork.instances.database import Database
+from prefork.provision.premises import Premises
 
 CHECKS = [not_a_server_error, status_code_conformance, content_type_conformance, response_schema_conformance]
 
 
-def test_answers_are_those_of_the_document(client: TestClient, db: Database, desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_answers_are_those_of_the_document(
+    client: TestClient, db: Database, desk: Desk, premises: Premises, monkeypatch: pytest.MonkeyPatch
+) -> None:
     desk.pace = Pace(rate=1e6, burst=1e6)
+    desk.premises = premises
     monkeypatch.setattr(Backoff, "wait", lambda *_: 0.0)
     headers = bearing(db, somebody(db, "administrator"))
     app: Any = client.app
@@ -57,7 +61,12 @@ def test_each_call_says_what_it_does(client: TestClient) -> None:
 
 
 def test_the_examples_are_valid() -> None:
-    shown = [(each, example) for each in vars(models).values() if isinstance(each, type) for example in examples(each)]
+    shown = [
+        (each, example)
+        for each in {**vars(models), **vars(provisions)}.values()
+        if isinstance(each, type)
+        for example in examples(each)
+    ]
     assert len(shown) >= 7
     for model, example in shown:
         model.model_validate(example)

@@ -2,6 +2,7 @@
 
 import json
 import os
+import time
 from pathlib import Path
 from typing import Any
 
@@ -59,7 +60,9 @@ def test_a_fault_with_one_is_said_once_and_disturbs_no_other(
     journal = Journal(Sink(descriptor), level="info", as_json=True, logger="prefork.console")
     monitor.enlist()
     for _ in range(3):
-        monitor._attend(journal)
+        monitor.attend(time.monotonic())
+    monitor._said.put(None)
+    monitor._write(journal)
     assert judged == ["two"] * 3
     (event,) = said(tmp_path / "log")
     assert (event["event"], event["instance"], event["reason"]) == ("watch_failed", "one", "ZeroDivisionError: by none")
@@ -67,7 +70,7 @@ def test_a_fault_with_one_is_said_once_and_disturbs_no_other(
     os.close(descriptor)
 
 
-def test_both_threads_end_when_it_is_told_to(monitor: Monitor, tmp_path: Path) -> None:
+def test_its_threads_end_when_it_is_told_to(monitor: Monitor, tmp_path: Path) -> None:
     descriptor = os.open(tmp_path / "log", os.O_WRONLY | os.O_CREAT)
     monitor.start(Journal(Sink(descriptor), level="info", as_json=True, logger="prefork.console"))
     monitor.stop()

@@ -95,10 +95,16 @@ def test_who_does_not_answer_is_an_alert_and_nothing_else_is_known_of_it() -> No
     picture = Picture(NOW, silent="no server runs at /srv/a")
     assert texts(silent="no server runs at /srv/a") == {"unreachable": "no server runs at /srv/a"}
     assert judged(picture) == {"unreachable", "incidents"}
-    assert judged(Picture(NOW, minute=Sample(), status={"crash_loop": None}, jobs=[])) == set(RULES)
+    assert judged(Picture(NOW, minute=Sample(), status={"crash_loop": None}, jobs=[], ended="")) == set(RULES)
 
 
 def test_the_page_has_every_rule_with_its_level_and_its_time() -> None:
     rows = re.findall(r"^\| `(\w+)` \| ([\w ]+) \| .+ \| ([\w ]+) \|$", (ROOT / "docs" / "alerts.md").read_text(), re.MULTILINE)
     times = {0: "at once", 60: "1 minute", 120: "2 minutes", 600: "10 minutes"}
     assert rows == [(name, rule.level, times[int(rule.after)]) for name, rule in RULES.items()]
+
+
+def test_a_server_that_the_console_runs_and_that_has_ended_is_one_alert() -> None:
+    assert texts(ended="it has ended: signal 9 (SIGKILL)", silent="nothing there")["ended"] == "it has ended: signal 9 (SIGKILL)"
+    assert RULES["unreachable"].unless == "ended"
+    assert texts(ended="") == {}

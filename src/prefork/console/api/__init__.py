@@ -2,9 +2,9 @@
 
 from fastapi import APIRouter
 
-from prefork.console.api import alerts, incidents, instances, jobs, live, people, plans, routes, settings, usage, workers
+from prefork.console.api import alerts, incidents, instances, jobs, live, people, plans, provision, routes, settings, usage, workers
 from prefork.console.api.paging import ERRORS
 
 router = APIRouter(responses=ERRORS)
-for room in (instances, usage, routes, settings, workers, incidents, alerts, jobs, live, plans, people):
+for room in (instances, provision, usage, routes, settings, workers, incidents, alerts, jobs, live, plans, people):
     router.include_router(room.router)

@@ -5,19 +5,22 @@ from __future__ import annotations
 import os
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
-from fastapi import APIRouter, Request, Response
+from fastapi import APIRouter, Query, Request, Response
 
 from prefork import usage
 from prefork.console.access import AnyVisitor, AsAdministrator, AsOperator, AsViewer, client_of
+from prefork.console.api import provision
 from prefork.console.api.paging import Cursor, InstanceId, Limit
 from prefork.console.desk import AtDesk, Desk
-from prefork.console.models import Health, Instance, NewInstance, Page, Reloaded, Renaming
-from prefork.instances import audit, registry
+from prefork.console.models import Health, Instance, Page, Reloaded, Renaming
+from prefork.console.provisions import Addition, Prospect
+from prefork.instances import audit, provisions, registry
 from prefork.instances.local import RELOAD_LIMIT, Denied, Local, Unreachable
 from prefork.instances.remote import Remote
 from prefork.instances.roles import VIEWER, Visitor
+from prefork.provision import works
 from prefork.usage.health import read_health
 
 router = APIRouter(tags=["instances"])
@@ -35,9 +38,26 @@ def list_instances(desk: AtDesk, visitor: AnyVisitor, limit: Limit = 100, cursor
     return Page(items=items, next=first + limit if len(seen) > first + limit else None)
 
 
-@router.post("/instances", status_code=201)
-def add_instance(request: Request, desk: AtDesk, visitor: AsAdministrator, new: NewInstance) -> Instance:
-    """Know another server: on this machine by its data directory, elsewhere by the console there."""
+@router.post(
+    "/instances",
+    status_code=201,
+    responses={200: {"model": Prospect, "description": "With `dry_run`: what an instance that is to be made would get."}},
+)
+def add_instance(
+    request: Request,
+    response: Response,
+    desk: AtDesk,
+    visitor: AsAdministrator,
+    new: Addition,
+    dry_run: Annotated[bool, Query(description="Only say what an instance that is to be made would get.")] = False,
+) -> Instance | Prospect:
+    """Know another server: one that the console makes and runs, one on this machine, or one elsewhere by the console there."""
+    if new.run is not None and dry_run:
+        response.status_code = 200
+        return provision.considered(desk, new)
+    if new.run is not None:
+        response.headers["Location"] = provision.place_of(provision.make(request, desk, visitor, new))
+        return described(desk, desk.instance(new.id), visitor)
     if new.data_dir is not None:
         made = registry.add_local(desk.db, new.id, new.name, Path(new.data_dir))
     else:
@@ -62,11 +82,22 @@ def rename_instance(request: Request, desk: AtDesk, visitor: AsAdministrator, in
 
 
 @router.delete("/instances/{instance_id}", status_code=204)
-def forget_instance(request: Request, desk: AtDesk, visitor: AsAdministrator, instance_id: InstanceId) -> Response:
-    """Know an instance no more. The server goes on."""
+def forget_instance(
+    request: Request,
+    desk: AtDesk,
+    visitor: AsAdministrator,
+    instance_id: InstanceId,
+    data: Annotated[bool, Query(description="Of one that the console runs: remove what it keeps as well.")] = False,
+) -> Response:
+    """Know an instance no more. The server goes on; one that the console runs has to be stopped, and is removed."""
     desk.instance(instance_id)
-    registry.remove(desk.db, instance_id)
-    audit.note(desk.db, visitor.name, client_of(request), "instance forgotten", instance_id)
+    run_here = provisions.find(desk.db, instance_id) is not None
+    if run_here:
+        works.delete(provision.premises_of(desk), instance_id, data=data)
+    else:
+        registry.remove(desk.db, instance_id)
+    action = "instance deleted" if run_here else "instance forgotten"
+    audit.note(desk.db, visitor.name, client_of(request), action, instance_id, data=data)
     return Response(status_code=204)
 
 
@@ -101,7 +132,20 @@ def described(desk: Desk, instance: registry.Instance, visitor: Visitor) -> Inst
         assert instance.directory
         return Instance(**known, **figures(Local(instance.directory).status()))
     except (Unreachable, Denied, ValueError) as error:
-        return Instance(**known, state="unreachable", error=str(error))
+        return Instance(**known, **absence(desk, instance.id, str(error)))
+
+
+def absence(desk: Desk, instance: str, error: str) -> dict[str, Any]:
+    """What is told of a server that does not answer: nobody expects it of one that the console has stopped, or is starting."""
+    found = provisions.find(desk.db, instance)
+    if found is None:
+        return {"state": "unreachable", "error": error}
+    told = {"application": found.wish["app"] or "odoo", "plan": found.wish["plan"], "node": os.uname().nodename}
+    if provisions.busy(desk.db, instance):
+        return {**told, "state": "starting" if found.wanted == provisions.RUNNING else "stopping"}
+    if found.wanted == provisions.STOPPED:
+        return {**told, "state": "stopped"}
+    return {**told, "state": "unreachable", "error": found.ended_how or error}
 
 
 def figures(status: dict[str, Any]) -> dict[str, Any]:

@@ -15,7 +15,7 @@ from prefork.console.pages.stack import lines
 from prefork.console.pages.visit import lead_on
 from prefork.console.pages.words import look
 from prefork.instances.local import Denied
-from prefork.instances.roles import OPERATOR
+from prefork.instances.roles import ADMINISTRATOR, OPERATOR
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping
@@ -38,21 +38,24 @@ PANELS = [(key, chart.heading, chart.whole) for key, chart in charts.CHARTS.item
 
 def frame(visit: Visit, tab: str) -> dict[str, Any]:
     """What all pages of an instance have around them."""
-    return {"instance": visit.source.instance(visit.identity), "tabs": TABS, "tab": tab, "root": visit.root}
+    found = visit.source.instance(visit.identity)
+    tabs = {**TABS, "server": "Server"} if visit.source.provisions.find(visit.identity) else TABS
+    return {"instance": found, "tabs": tabs, "tab": tab, "root": visit.root}
 
 
 def instances(visit: Visit) -> Response:
     """All that the visitor may see."""
     rows = visit.source.instances()
     troubled = sum(look(row["state"]) == "bad" for row in rows)
-    return visit.page("instances.html", section="instances", instances=rows, troubled=troubled)
+    maker = visit.visitor.may(ADMINISTRATOR) and visit.source.provisions.means() is not None
+    return visit.page("instances.html", section="instances", instances=rows, troubled=troubled, maker=maker)
 
 
 def overview(visit: Visit) -> Response:
     """One, with its charts. What was recorded of it is shown although it does not answer now."""
     around = frame(visit, "")
     status = usage = None
-    if around["instance"]["state"] not in {"unreachable", "unknown"}:
+    if around["instance"]["uptime"] is not None:  # it has answered
         status, usage = visit.source.status(visit.identity), visit.source.usage(visit.identity)
     health = visit.source.health(visit.identity)
     return visit.page(

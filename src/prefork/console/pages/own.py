@@ -7,10 +7,9 @@ from __future__ import annotations
 
 import asyncio
 import json
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 from fastapi import Request, Response
-from pydantic import BaseModel, ValidationError
 from starlette.concurrency import run_in_threadpool
 
 from prefork import usage
@@ -18,6 +17,8 @@ from prefork.console import models
 from prefork.console.access import require
 from prefork.console.api import alerts, instances, jobs, people, routes, settings, workers
 from prefork.console.api.live import MOST_STREAMS
+from prefork.console.pages.made import made
+from prefork.console.pages.provisions import OwnProvisions
 from prefork.console.problems import ProblemError
 from prefork.instances import registry, rules
 from prefork.instances.local import Denied, Unreachable
@@ -34,7 +35,6 @@ if TYPE_CHECKING:
     from prefork.instances.local import Local
     from prefork.instances.logs import Line
 
-Model = TypeVar("Model", bound=BaseModel)
 Row = dict[str, Any]
 DAY = 86_400.0
 PACE = 1.0  # seconds between two live samples
@@ -51,6 +51,7 @@ class Own:
 
     def __init__(self, request: Request, desk: Desk, visitor: Visitor) -> None:
         self.request, self.desk, self.visitor = request, desk, visitor
+        self.provisions = OwnProvisions(request, desk, visitor)
 
     def _server(self, identity: str, role: str = VIEWER) -> Local:
         require(self.visitor, role, identity)
@@ -258,15 +259,6 @@ class Own:
     def change_password(self, old: str, new: str) -> None:
         """Another one."""
         people.change_password(self.request, self.desk, self.visitor, made(models.PasswordChange, old=old, new=new))
-
-
-def made(model: type[Model], **values: Any) -> Model:
-    """What a route would have read from a request. Raises ProblemError."""
-    try:
-        return model(**values)
-    except ValidationError as error:
-        errors = {str(each["loc"][0]): each["msg"] for each in error.errors()}
-        raise ProblemError(422, "; ".join(f"{name}: {said}" for name, said in errors.items()), errors=errors) from None
 
 
 def told(answer: Response) -> Row:

@@ -8,7 +8,7 @@ from starlette.middleware.gzip import GZipMiddleware
 from starlette.routing import BaseRoute, Mount, Route
 from starlette.staticfiles import StaticFiles
 
-from prefork.console.pages import account, incidents, jobs, monitoring, performance
+from prefork.console.pages import account, incidents, jobs, monitoring, performance, server
 from prefork.console.pages.paper import STATIC
 from prefork.console.pages.visit import gate
 
@@ -25,7 +25,9 @@ if TYPE_CHECKING:
 READ: Table = {
     "/": account.home,
     "/instances": monitoring.instances,
+    "/instances/new": server.new,
     "/instances/{id}": monitoring.overview,
+    "/instances/{id}/server": server.server,
     "/instances/{id}/series": monitoring.series,
     "/instances/{id}/live": monitoring.live,
     "/instances/{id}/workers": monitoring.workers,
@@ -41,6 +43,11 @@ READ: Table = {
     "/account": account.account,
 }
 CHANGE: Table = {
+    "/instances/new": server.make,
+    "/instances/new/prospect": server.prospect,
+    "/instances/{id}/server": server.steer,
+    "/instances/{id}/server/upgrade": server.upgrade,
+    "/instances/{id}/server/delete": server.delete,
     "/instances/{id}/retire": monitoring.retire,
     "/instances/{id}/job": jobs.steer,
     "/instances/{id}/settings": performance.submit,

@@ -18,8 +18,37 @@ Row = Any  # a mapping with values of JSON's types and datetimes
 RANGES = {"1h": "1 hour", "24h": "24 hours", "7d": "7 days", "180d": "180 days"}
 
 
+class Provisions(Protocol):
+    """The instances that the console runs itself. Words are those of `provisions`, the models of the API."""
+
+    def means(self) -> Row | None:
+        """`plans`, each with its `workers` and its `machine`, and whether there can be `sites`; None where it runs none."""
+
+    def prospect(self, identity: str, name: str, run: Mapping[str, Any]) -> Row:
+        """What a new one would get, as `Prospect`."""
+
+    def make(self, identity: str, name: str, run: Mapping[str, Any]) -> None:
+        """Make and start a new one."""
+
+    def find(self, identity: str) -> Row | None:
+        """One, as `Provision` with its latest `works`; None where the console does not run it."""
+
+    def steer(self, identity: str, action: str) -> None:
+        """`start`, `stop` or `restart` one."""
+
+    def upgrade(self, identity: str, changes: Mapping[str, Any]) -> None:
+        """Have one be something else; without changes its code is loaded anew."""
+
+    def delete(self, identity: str, *, data: bool) -> None:
+        """Remove one that is stopped, with what it keeps or without."""
+
+
 class Source(Protocol):
     """The console, for one visitor."""
+
+    @property
+    def provisions(self) -> Provisions:
+        """The instances that it runs itself."""
 
     def instances(self) -> Sequence[Row]:
         """All that the visitor may see, as `models.Instance`; and their `usage` and its `level`."""

@@ -1,0 +1,47 @@
+"""The servers that a console runs itself, as it sees them come and go."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from prefork.events.event import Event
+
+
+@dataclass(frozen=True, slots=True)
+class InstanceStarted(Event):
+    """The console has started a server."""
+
+    instance: str
+    pid: int
+    wording = "Instance {instance} was started, its master has the pid {pid}"
+
+
+@dataclass(frozen=True, slots=True)
+class InstanceFound(Event):
+    """A server that an earlier console has started runs on, and is watched from now on."""
+
+    instance: str
+    pid: int
+    wording = "Instance {instance} runs already, its master has the pid {pid}"
+
+
+@dataclass(frozen=True, slots=True)
+class InstanceDied(Event):
+    """A server that the console runs has ended without being told to. It is started again; with each failure it waits longer."""
+
+    instance: str
+    reason: str
+    delay: float
+    level = "error"
+    wording = "Instance {instance} has ended, it is started again in {delay} s: {reason}"
+
+
+@dataclass(frozen=True, slots=True)
+class InstanceUnstarted(Event):
+    """A server that the console runs could not be started. It is tried again; with each failure it waits longer."""
+
+    instance: str
+    reason: str
+    delay: float
+    level = "error"
+    wording = "Instance {instance} cannot be started, it is tried again in {delay} s: {reason}"

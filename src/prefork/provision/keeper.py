@@ -1,0 +1,113 @@
+"""Looks after the instances that the console runs: what is to run and does not is started, later each time. Never waits.
+
+Instances do not need it: they outlive it, and it finds them again.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from typing import TYPE_CHECKING
+
+from prefork.events import InstanceDied, InstanceFound, InstanceStarted, InstanceUnstarted
+from prefork.instances import provisions
+from prefork.instances.changes import RUNNING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from prefork.events import Event
+    from prefork.instances.provisions import Provision
+    from prefork.provision.premises import Premises
+
+PACE, SLOW = 1.0, 10.0  # seconds between two looks; where somebody else starts again what ends
+FIRST, CAP = 1.0, 300.0  # seconds before the next start
+SETTLED = 60.0  # seconds of life after which an end is the first one again
+
+
+class Keeper:
+    """`say` takes events, from its thread. It does nothing before `start`."""
+
+    def __init__(self, premises: Premises, say: Callable[[Event], None], clock: Callable[[], float] = time.time) -> None:
+        self.premises, self.say, self.clock = premises, say, clock
+        self._seen: set[str] = set()
+        self._end = threading.Event()
+        self._thread = threading.Thread(target=self._repeat, name="keeper", daemon=True)
+
+    def start(self) -> None:
+        """Begin."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Look no more; instances go on."""
+        self._end.set()
+        self._thread.join()
+
+    def _repeat(self) -> None:
+        pace = SLOW if self.premises.runner.revives else PACE
+        self.look()
+        while not self._end.wait(pace):
+            self.look()
+
+    def look(self) -> None:
+        """Look at each instance that is to run and with which nothing is being done."""
+        for found in provisions.listed(self.premises.db):
+            with self.premises.lock:
+                provision = provisions.find(self.premises.db, found.instance)
+                if provision and provision.wanted == RUNNING and not provisions.busy(self.premises.db, found.instance):
+                    self._attend(provision)
+
+    def _attend(self, provision: Provision) -> None:
+        try:
+            process = self.premises.process(provision)
+            if process is None:
+                self._miss(provision)
+                return
+        except OSError as error:
+            if self.clock() >= provision.retry_at:
+                self._fail(provision, str(error))
+            return
+        known = (provision.pid, provision.began) == process
+        if not known and provision.pid is not None:
+            self._end_of(provision)
+        if not known or provision.instance not in self._seen:
+            self._seen.add(provision.instance)
+            provisions.note_process(self.premises.db, provision.instance, process.pid, process.began)
+            self.say(InstanceFound(provision.instance, process.pid))
+        elif provision.failures and self.clock() - (provision.ended_at or 0) > SETTLED + pause(provision.failures):
+            provisions.forgive(self.premises.db, provision.instance)
+
+    def _miss(self, provision: Provision) -> None:
+        """It is not there: that is noted first, and when its time has come it is started."""
+        if provision.pid is not None:
+            self._end_of(provision)
+        elif self.clock() >= provision.retry_at:
+            self._start(provision)
+
+    def _start(self, provision: Provision) -> None:
+        place, runner = self.premises.place(provision.instance), self.premises.runner
+        try:
+            runner.start(provision.instance, place)
+            process = runner.process(provision.instance, place, None)
+        except OSError as error:
+            self._fail(provision, str(error))
+            return
+        if process:
+            self._seen.add(provision.instance)
+            provisions.note_process(self.premises.db, provision.instance, process.pid, process.began)
+            self.say(InstanceStarted(provision.instance, process.pid))
+
+    def _end_of(self, provision: Provision) -> None:
+        how, delay = self.premises.runner.how(provision.instance), pause(provision.failures + 1)
+        provisions.note_end(self.premises.db, provision.instance, how, provision.failures + 1, self.clock() + delay)
+        self.say(InstanceDied(provision.instance, how, delay))
+
+    def _fail(self, provision: Provision, reason: str) -> None:
+        delay = pause(provision.failures + 1)
+        provisions.note_end(self.premises.db, provision.instance, reason, provision.failures + 1, self.clock() + delay)
+        self.say(InstanceUnstarted(provision.instance, reason, delay))
+
+
+def pause(failures: int) -> float:
+    """Seconds before the next start after so many failures."""
+    return min(CAP, FIRST * 2.0 ** min(failures - 1, 20))

@@ -1,0 +1,112 @@
+"""What a wish would get, or an upgrade change: worked out and judged as `prefork check` does. Nothing is taken."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from prefork import config
+from prefork.config import Origin
+from prefork.config.editing import rewrite
+from prefork.instances.changes import UNSET, Invalid, imagined, option_at
+from prefork.instances.local import Reading
+from prefork.provision import files
+from prefork.provision.grant import Grant, grant, kept
+from prefork.provision.wish import Wish, check, check_id
+from prefork.provision.writing import content_of, put
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+    from pathlib import Path
+
+    from prefork.config import Settings
+    from prefork.instances.provisions import Provision
+    from prefork.provision.files import Place
+    from prefork.provision.premises import Premises
+
+DRAFT = ".prefork.conf.draft"
+RESOURCES = ("plan", "workers", "cpus", "memory")
+
+
+class Offer(NamedTuple):
+    """What an instance is to be: its file and the settings in it, its site in nginx where it has one."""
+
+    wish: Wish
+    grant: Grant
+    text: bytes
+    settings: Settings
+    site: bytes | None
+
+    @property
+    def warnings(self) -> list[str]:
+        """What looks doubtful."""
+        return [problem.sentence for problem in config.warnings(self.settings, config.read_machine())]
+
+
+def offer(premises: Premises, identity: str, name: str, wish: Wish) -> Offer:
+    """What a new instance would be. Raises Invalid, BeyondPlan, Conflict, OSError."""
+    check_id(identity)
+    check(wish)
+    place = premises.place(identity)
+    given = grant(wish, premises.free())
+    text = files.configuration(name, files.options(wish, given, place)).encode()
+    with present(place.directory):
+        settings = judged(place, text, {})[1]
+    return Offer(wish, given, text, settings, site(premises, identity, wish, settings))
+
+
+def renewed(premises: Premises, provision: Provision, changes: Mapping[str, Any]) -> Offer:
+    """What an instance would be with changes. Of its file only what follows from them is another. Raises as `offer` does."""
+    old, had = Wish(**provision.wish), kept(provision.given)
+    wish = old.with_changes(changes)
+    check(wish)
+    place, given = premises.place(provision.instance), had
+    if any(getattr(old, name) != getattr(wish, name) for name in RESOURCES):
+        found = grant(wish, premises.free(besides=provision.instance))
+        given = replace(found, http_port=had.http_port, websocket_port=had.websocket_port)
+    before, after = files.options(old, had, place), files.options(wish, given, place)
+    texts = {name: after.get(name, UNSET) for name in {**before, **after} if before.get(name) != after.get(name)}
+    text, settings = judged(place, place.configuration.read_bytes(), texts)
+    return Offer(wish, given, text, settings, site(premises, provision.instance, wish, settings))
+
+
+def judged(place: Place, text: bytes, texts: Mapping[str, str]) -> tuple[bytes, Settings]:
+    """A file with other options, and the settings in it. Raises Invalid, BeyondPlan with every problem."""
+    draft = place.directory / DRAFT
+    put(draft, text)
+    try:
+        rewrite(draft, texts)
+        settings = imagined(Reading(Origin(draft, {}, place.directory), {}), {})
+        found = content_of(draft) or b""
+    finally:
+        draft.unlink(missing_ok=True)
+    if problems := config.unservable(settings):
+        raise Invalid({option_at(problem.place): problem.sentence for problem in problems})
+    return found, settings
+
+
+def site(premises: Premises, identity: str, wish: Wish, settings: Settings) -> bytes | None:
+    """Its file for nginx, where it has a domain. Raises Invalid."""
+    files.version(wish)
+    if not wish.domain:
+        return None
+    if premises.nginx is None:
+        raise Invalid(
+            {"domain": "this console writes no files for nginx; start it with --sites and the directory that nginx includes"}
+        )
+    return files.site(identity, wish, settings, premises.nginx.web).encode()
+
+
+@contextmanager
+def present(directory: Path) -> Iterator[None]:
+    """Have a directory for as long as this takes: what is checked in it must be there."""
+    try:
+        directory.mkdir(mode=0o700)
+    except FileExistsError:
+        yield
+        return
+    try:
+        yield
+    finally:
+        directory.rmdir()

@@ -1,0 +1,86 @@
+"""Runs instances as units of systemd, where there is one: prefork@ID.service, all of one file. What ends, systemd starts again."""
+
+from __future__ import annotations
+
+import os
+import pwd
+import subprocess
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from prefork.provision import files
+from prefork.provision.process import Process
+from prefork.provision.writing import PUBLIC, content_of, put
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from prefork.provision.files import Place
+
+RUNNING = Path("/run/systemd/system")  # sd_booted(3)
+UNITS = Path("/etc/systemd/system")
+FILE = "prefork@.service"
+PATIENCE = 60.0  # seconds for systemctl, which waits for nothing here
+
+
+class Systemd:
+    """`instances` is the directory that holds theirs; units run as the account that it belongs to."""
+
+    revives = True
+
+    def __init__(self, command: Sequence[str], instances: Path, units: Path = UNITS) -> None:
+        self.command, self.instances, self.units = command, instances, units
+
+    def start(self, identity: str, place: Place) -> None:  # noqa: ARG002 - the contract's
+        """Start one, now and with the machine. Raises OSError."""
+        self._write()
+        self._tell("enable", "--now", "--no-block", unit(identity))
+
+    def process(self, identity: str, place: Place, known: Process | None) -> Process | None:  # noqa: ARG002 - the contract's
+        """Its master, if it is there."""
+        said = self._ask("MainPID", identity)
+        return Process.of(int(said)) if said.isdecimal() and said != "0" else None
+
+    def stop(self, identity: str, process: Process) -> None:  # noqa: ARG002 - the contract's
+        """Stop it, also for the machine's next start. Raises OSError."""
+        self._tell("disable", "--now", "--no-block", unit(identity))
+
+    def how(self, identity: str) -> str:
+        """How it has ended, as systemd has it."""
+        return f"systemd says: {self._ask('Result', identity) or 'nothing'}"
+
+    def forget(self, identity: str) -> None:
+        """It will not be started again. Raises OSError."""
+        self._tell("disable", unit(identity))
+
+    def _write(self) -> None:
+        account = pwd.getpwuid(self.instances.stat().st_uid).pw_name
+        text = files.unit(list(self.command), self.instances, account).encode()
+        if content_of(self.units / FILE) != text:
+            put(self.units / FILE, text, PUBLIC)
+            self._tell("daemon-reload")
+
+    def _ask(self, name: str, identity: str) -> str:
+        return self._tell("show", "--property", name, "--value", unit(identity)).strip()
+
+    def _tell(self, *arguments: str) -> str:
+        try:
+            ended = subprocess.run(
+                ["systemctl", *arguments], stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=PATIENCE, check=False
+            )
+        except subprocess.TimeoutExpired:
+            raise OSError(f"systemctl {arguments[0]} does not come to an end") from None
+        if ended.returncode:
+            said = " ".join(ended.stderr.split()) or f"exit status {ended.returncode}"
+            raise OSError(f"systemctl {arguments[0]} has failed: {said}")
+        return ended.stdout
+
+
+def is_ours() -> bool:
+    """Whether this machine runs systemd, and we may tell it what to do."""
+    return RUNNING.is_dir() and os.geteuid() == 0
+
+
+def unit(identity: str) -> str:
+    """The name of an instance's."""
+    return f"prefork@{identity}.service"

@@ -1,0 +1,245 @@
+"""What is done with the instances that the console runs: made, started, stopped, upgraded, removed.
+
+What can be refused is refused at once. The rest takes its time in a thread of its own and is kept as a work, with how it went.
+"""
+
+from __future__ import annotations
+
+import shutil
+import traceback
+from threading import Thread
+from typing import TYPE_CHECKING, Any
+
+from prefork.config import ConfigurationError, Origin, restart_needed
+from prefork.control.client import Unreachable
+from prefork.instances import provisions, registry
+from prefork.instances.changes import DONE, FAILED, ROLLED_BACK, RUNNING, Conflict, Invalid
+from prefork.instances.local import RELOAD_LIMIT, Denied, Local, Reading
+from prefork.instances.provisions import STOPPED
+from prefork.provision.nginx import Rejected
+from prefork.provision.offer import Offer, offer, renewed
+from prefork.provision.operation import Failed, halt, launch
+from prefork.provision.writing import give, put, put_back
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from prefork.config import Settings
+    from prefork.instances.provisions import Work
+    from prefork.provision.files import Place
+    from prefork.provision.premises import Premises
+    from prefork.provision.wish import Wish
+
+    Step = Callable[[str], None]
+
+
+class TakenBack(Exception):
+    """It did not get ready, and everything is as before; the text says why."""
+
+
+def prospect(premises: Premises, identity: str, name: str, wish: Wish) -> Offer:
+    """What a new instance would get. Raises Invalid, BeyondPlan, Conflict."""
+    with premises.lock:
+        return offered(premises, identity, name, wish)
+
+
+def create(premises: Premises, who: str, identity: str, name: str, wish: Wish) -> Work:
+    """Make an instance and start it. Raises Invalid, BeyondPlan, Conflict; then nothing is left of it."""
+    place = premises.place(identity)
+    with premises.lock:
+        made = offered(premises, identity, name, wish)
+        if place.configuration.exists() or registry.find(premises.db, identity):
+            raise Conflict(f"there is an instance {identity} already; choose another id")
+        if made.site is not None and premises.nginx:
+            try:
+                premises.nginx.put(identity, made.site)
+            except Rejected as error:
+                raise Invalid({"domain": str(error)}) from None
+        furnish(premises, place, made.text)
+        with premises.db.transaction():
+            registry.add_local(premises.db, identity, name, place.data)
+            provisions.add(premises.db, identity, wish.told(), made.grant.told())
+            work = provisions.begin(premises.db, identity, who, "create")
+
+    def act(step: Step) -> None:
+        step("starting")
+        started(premises, identity)
+        if made.site is not None and premises.nginx:
+            step("reloading nginx")
+            premises.nginx.reload()
+
+    return under_way(premises, work, act)
+
+
+def offered(premises: Premises, identity: str, name: str, wish: Wish) -> Offer:
+    """An offer, where the directory of instances can be used. Raises Invalid, BeyondPlan, Conflict."""
+    try:
+        premises.directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+        return offer(premises, identity, name, wish)
+    except OSError as error:
+        raise Conflict(f"{error.filename or premises.directory} cannot be made: {(error.strerror or str(error)).lower()}") from None
+
+
+def furnish(premises: Premises, place: Place, text: bytes) -> None:
+    """Make the directory of an instance, with its file. Raises Conflict."""
+    try:
+        place.directory.mkdir(mode=0o700, exist_ok=True)
+        put(place.configuration, text)
+        for path in (place.directory, place.configuration):
+            give(path, premises.directory)
+    except OSError as error:
+        raise Conflict(f"{place.directory} cannot be made: {(error.strerror or str(error)).lower()}") from None
+
+
+def start(premises: Premises, who: str, identity: str) -> Work:
+    """Start an instance that is stopped. Raises Conflict."""
+    work = begun(premises, who, identity, "start")
+
+    def act(step: Step) -> None:
+        step("starting")
+        started(premises, identity)
+
+    return under_way(premises, work, act)
+
+
+def stop(premises: Premises, who: str, identity: str) -> Work:
+    """Stop an instance after its current requests. Raises Conflict."""
+    work = begun(premises, who, identity, "stop")
+
+    def act(step: Step) -> None:
+        provisions.want(premises.db, identity, STOPPED)
+        step("stopping")
+        halt(premises, identity)
+
+    return under_way(premises, work, act)
+
+
+def restart(premises: Premises, who: str, identity: str) -> Work:
+    """Stop an instance and start it again. Raises Conflict."""
+    work = begun(premises, who, identity, "restart")
+
+    def act(step: Step) -> None:
+        step("stopping")
+        halt(premises, identity)
+        step("starting")
+        started(premises, identity)
+
+    return under_way(premises, work, act)
+
+
+def upgrade(premises: Premises, who: str, identity: str, changes: Mapping[str, Any]) -> Work:
+    """Give an instance another application, version, interpreter or plan; it is taken back where it fails. Raises as `create`."""
+    with premises.lock:
+        provision = premises.provision(identity)
+        place = premises.place(identity)
+        try:
+            new = renewed(premises, provision, changes)
+        except OSError as error:
+            raise Conflict(f"{place.configuration} cannot be changed: {(error.strerror or str(error)).lower()}") from None
+        work = provisions.begin(premises.db, identity, who, "upgrade")
+    rolling = not must_restart(place, new.settings)
+
+    def act(step: Step) -> None:
+        old, had = place.configuration.read_bytes(), premises.nginx.text(identity) if premises.nginx else None
+        if premises.nginx and new.site != had:
+            step("testing the file for nginx")
+            premises.nginx.put(identity, new.site)
+        put(place.configuration, new.text)
+        give(place.configuration, premises.directory)
+        try:
+            if provision.wanted == RUNNING:
+                step("reloading worker by worker" if rolling else "restarting")
+                renew(premises, identity, rolling=rolling)
+        except (Failed, Denied, Unreachable, OSError) as error:
+            put_back(place.configuration, old)
+            give(place.configuration, premises.directory)
+            if premises.nginx and new.site != had:
+                premises.nginx.put(identity, had)
+            if not rolling:
+                step("starting what it was before")
+                launch(premises, identity)
+            raise TakenBack(f"{error}\n{getattr(error, 'details', '')}".strip()) from None
+        provisions.rewrite(premises.db, identity, new.wish.told(), new.grant.told())
+        if premises.nginx and new.site != had:
+            step("reloading nginx")
+            premises.nginx.reload()
+
+    return under_way(premises, work, act)
+
+
+def renew(premises: Premises, identity: str, *, rolling: bool) -> None:
+    """Have a server be what its file says now. Raises Failed, Denied, Unreachable, OSError."""
+    if rolling:
+        Local(premises.place(identity).data).ask("reload", RELOAD_LIMIT)
+    else:
+        halt(premises, identity)
+        launch(premises, identity)
+
+
+def must_restart(place: Place, new: Settings) -> bool:
+    """Whether a reload does not apply the settings, or nobody knows what they were."""
+    try:
+        old = Reading(Origin(place.configuration, {}, place.directory), {}).settings()
+    except ConfigurationError:
+        return True
+    return bool(restart_needed(old, new))
+
+
+def delete(premises: Premises, identity: str, *, data: bool) -> None:
+    """Remove an instance that is stopped; what it keeps stays unless `data` goes, too. Raises Conflict."""
+    with premises.lock:
+        provision = premises.provision(identity)
+        place = premises.place(identity)
+        try:
+            if provision.wanted == RUNNING or provisions.busy(premises.db, identity) or premises.process(provision):
+                raise Conflict(f"{identity} is not stopped; stop it first")
+            premises.runner.forget(identity)
+            if premises.nginx and premises.nginx.text(identity) is not None:
+                premises.nginx.put(identity, None)
+                premises.nginx.reload()
+            place.configuration.unlink(missing_ok=True)
+            if data:
+                shutil.rmtree(place.directory)
+        except (OSError, Rejected) as error:
+            raise Conflict(f"{identity} cannot be removed: {error}") from None
+        registry.remove(premises.db, identity)
+
+
+def begun(premises: Premises, who: str, identity: str, action: str) -> Work:
+    """A work with an instance that is run here. Raises Conflict."""
+    with premises.lock:
+        premises.provision(identity)
+        return provisions.begin(premises.db, identity, who, action)
+
+
+def started(premises: Premises, identity: str) -> None:
+    """Have an instance run. One that does not start is not tried again by itself. Raises Failed, OSError."""
+    provisions.want(premises.db, identity, RUNNING)
+    if premises.process(premises.provision(identity)):
+        return
+    try:
+        launch(premises, identity)
+    except Failed:
+        provisions.want(premises.db, identity, STOPPED)
+        raise
+
+
+def under_way(premises: Premises, work: Work, act: Callable[[Step], None]) -> Work:
+    """Do it in a thread of its own, and note how it goes."""
+
+    def carry_out() -> None:
+        db = premises.db
+        try:
+            act(lambda words: provisions.note_step(db, work, words))
+        except TakenBack as error:
+            provisions.end(db, work, ROLLED_BACK, str(error))
+        except (Failed, Rejected, OSError) as error:
+            provisions.end(db, work, FAILED, str(error))
+        except Exception:  # a fault of ours: it is told, and nobody waits for ever
+            provisions.end(db, work, FAILED, traceback.format_exc())
+            raise
+        else:
+            provisions.end(db, work, DONE)
+
+    Thread(target=carry_out, name="work", daemon=True).start()
+    return work

@@ -1,0 +1,290 @@
+"""What is done with instances, on paper: nothing is taken where something is refused, and what fails is taken back."""
+
+import json
+import os
+import stat
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tests.unit.provision.conftest import PORTS, Paper, end_of
+
+from prefork.events import Event, InstanceDied, InstanceFound, InstanceStarted, InstanceUnstarted
+from prefork.instances import provisions, registry
+from prefork.instances.changes import BeyondPlan, Conflict, Invalid
+from prefork.instances.local import Denied
+from prefork.provision import works
+from prefork.provision.keeper import CAP, Keeper, pause
+from prefork.provision.nginx import Nginx
+from prefork.provision.premises import Premises
+from prefork.provision.wish import Wish
+
+
+@pytest.fixture
+def wish(tmp_path: Path) -> Wish:
+    """An application of the plan base."""
+    (tmp_path / "app").mkdir()
+    return Wish(app="shop:app", app_dir=str(tmp_path / "app"), plan="base")
+
+
+def made(premises: Premises, wish: Wish, identity: str = "shop") -> Path:
+    """An instance that runs; its file."""
+    work = works.create(premises, "kim", identity, "Shop", wish)
+    assert (end_of(premises, work).state, work.who) == ("done", "kim")
+    return premises.place(identity).configuration
+
+
+def said(file: Path) -> dict[str, str]:
+    return dict(line.split(" = ", 1) for line in file.read_text().splitlines() if " = " in line)
+
+
+def test_an_instance_is_made_for_its_account_alone_and_runs(premises: Premises, paper: Paper, wish: Wish) -> None:
+    file = made(premises, wish)
+    assert stat.S_IMODE(file.stat().st_mode) == 0o600
+    assert stat.S_IMODE(file.parent.stat().st_mode) == 0o700
+    assert {name: said(file)[name] for name in ("app", "plan", "workers", "console")} == {
+        "app": "shop:app",
+        "plan": "base",
+        "workers": "2",
+        "console": "False",
+    }
+    assert "start shop" in paper.asked
+    assert sorted(path.name for path in file.parent.iterdir()) == ["prefork.conf"]
+
+
+def test_two_instances_share_nothing(premises: Premises, wish: Wish) -> None:
+    first, second = said(made(premises, wish)), said(made(premises, wish, "other"))
+    for name in ("http_port", "websocket_port", "data_dir", "logfile"):
+        assert first[name] != second[name]
+
+
+@pytest.mark.parametrize(
+    ("change", "kind", "member"),
+    [
+        ({"workers": 3}, BeyondPlan, "workers"),
+        ({"app_dir": "/nowhere/at/all"}, Invalid, "app_dir"),
+        ({"python": "/no/python"}, Invalid, "python"),
+        ({"options": {"limit_request": "many"}}, Invalid, "limit_request"),
+        ({"options": {"no_such_thing": "1"}}, Invalid, "no_such_thing"),
+        ({"odoo": "/opt", "app": None}, Invalid, "odoo"),
+        ({"domain": "shop.example", "certificate": "/a.pem", "certificate_key": "/a.key"}, Invalid, "domain"),
+    ],
+)
+def test_what_is_refused_leaves_nothing_behind(
+    premises: Premises, wish: Wish, change: dict[str, Any], kind: type[Invalid], member: str
+) -> None:
+    with pytest.raises(kind) as refused:
+        works.create(premises, "kim", "shop", "Shop", replace(wish, **change))
+    assert member in refused.value.sentences
+    assert registry.find(premises.db, "shop") is None
+    assert list(premises.directory.iterdir()) == []
+
+
+def test_a_prospect_takes_nothing_and_is_what_is_made(premises: Premises, wish: Wish) -> None:
+    found = works.prospect(premises, "shop", "Shop", wish)
+    assert list(premises.directory.iterdir()) == []
+    file = made(premises, wish)
+    assert said(file)["workers"] == str(found.grant.workers)
+    with pytest.raises(Conflict, match="choose another id"):
+        works.create(premises, "kim", "shop", "Shop", wish)
+
+
+def test_what_does_not_start_stays_stopped_and_says_why(premises: Premises, paper: Paper, wish: Wish) -> None:
+    paper.fails = "no such program"
+    end = end_of(premises, works.create(premises, "kim", "shop", "Shop", wish))
+    assert (end.state, end.message) == ("failed", "no such program")
+    assert premises.provision("shop").wanted == "stopped"
+
+
+def test_start_stop_restart_and_delete(premises: Premises, paper: Paper, wish: Wish) -> None:
+    file = made(premises, wish)
+    with pytest.raises(Conflict, match="stop it first"):
+        works.delete(premises, "shop", data=True)
+    for act, wanted, up in (
+        (works.stop, "stopped", set()),
+        (works.start, "running", {"shop"}),
+        (works.restart, "running", {"shop"}),
+        (works.stop, "stopped", set()),
+    ):
+        assert end_of(premises, act(premises, "kim", "shop")).state == "done"
+        assert (premises.provision("shop").wanted, paper.up) == (wanted, up)
+    (file.parent / "data").mkdir()
+    works.delete(premises, "shop", data=False)
+    assert registry.find(premises.db, "shop") is None
+    assert [path.name for path in file.parent.iterdir()] == ["data"]
+    made(premises, wish)
+    end_of(premises, works.stop(premises, "kim", "shop"))
+    works.delete(premises, "shop", data=True)
+    assert not file.parent.exists()
+
+
+def test_one_thing_at_a_time(premises: Premises, wish: Wish) -> None:
+    made(premises, wish)
+    provisions.begin(premises.db, "shop", "kim", "stop")
+    with pytest.raises(Conflict, match="wait for its end"):
+        works.restart(premises, "lee", "shop")
+    provisions.abandon(premises.db)
+    assert end_of(premises, works.restart(premises, "lee", "shop")).state == "done"
+
+
+def test_an_upgrade_changes_what_follows_from_it_and_nothing_else(premises: Premises, paper: Paper, wish: Wish) -> None:
+    file = made(premises, wish)
+    edited = file.read_text().replace("limit_time_real = 120", "limit_time_real = 77 ; for the reports")
+    file.write_text(edited)
+    assert end_of(premises, works.upgrade(premises, "kim", "shop", {"app": "shop:other"})).state == "done"
+    assert file.read_text() == edited.replace("shop:app", "shop:other")
+    assert "reload" in paper.asked
+    assert end_of(premises, works.upgrade(premises, "kim", "shop", {"plan": "free"})).state == "done"
+    assert (said(file)["plan"], said(file)["workers"]) == ("free", "1")
+    assert "77" in said(file)["limit_time_real"]
+
+
+def test_an_upgrade_that_does_not_get_ready_is_taken_back(premises: Premises, paper: Paper, wish: Wish) -> None:
+    file = made(premises, wish)
+    before, provision = file.read_bytes(), premises.provision("shop")
+    paper.reload = Denied("ImportError: no module named other", "Traceback …")
+    end = end_of(premises, works.upgrade(premises, "kim", "shop", {"app": "other:app"}))
+    assert (end.state, end.message) == ("rolled back", "ImportError: no module named other\nTraceback …")
+    assert file.read_bytes() == before
+    assert premises.provision("shop").wish == provision.wish
+
+
+NGINX = """#!/bin/sh
+echo "nginx $*" >> {log}
+case "$*" in *-t*) if grep -qr broken {sites}; then echo "emerg: what is this"; exit 1; fi;; esac
+"""
+
+
+@pytest.fixture
+def nginx(premises: Premises, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A program that refuses files with the word broken in them; what it was asked."""
+    sites, log, program = tmp_path / "sites", tmp_path / "asked", tmp_path / "bin" / "nginx"
+    sites.mkdir()
+    program.parent.mkdir()
+    program.write_text(NGINX.format(log=log, sites=sites))
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", str(program.parent), prepend=os.pathsep)
+    premises.nginx = Nginx(sites)
+    return log
+
+
+def tree(place: Path, version: int) -> str:
+    """As much of an Odoo as says its version."""
+    (place / "odoo").mkdir(parents=True)
+    (place / "odoo" / "release.py").write_text(f"version_info = ({version}, 0, 0, 'final', 0, '')\n")
+    return str(place)
+
+
+WEB = {"certificate": "/etc/ssl/a.pem", "certificate_key": "/etc/ssl/a.key"}
+
+
+def test_the_route_of_live_connections_switches_with_the_version(premises: Premises, nginx: Path, tmp_path: Path) -> None:
+    assert premises.nginx
+    old, new = tree(tmp_path / "odoo-15", 15), tree(tmp_path / "odoo-16", 16)
+    made(premises, Wish(odoo=old, domain="erp.example", **WEB))
+    site = premises.nginx.file("shop")
+    assert "location /longpolling {" in site.read_text()
+    assert "/websocket" not in site.read_text()
+    nginx.unlink()
+    assert end_of(premises, works.upgrade(premises, "kim", "shop", {"odoo": new})).state == "done"
+    assert "location /websocket {" in site.read_text()
+    assert "location /web/websocket {" in site.read_text()
+    assert "/longpolling" not in site.read_text()
+    assert nginx.read_text() == "nginx -t\nnginx -s reload\n"
+
+
+def test_what_nginx_refuses_leaves_its_old_file_and_the_server_alone(
+    premises: Premises, paper: Paper, nginx: Path, wish: Wish
+) -> None:
+    assert premises.nginx
+    made(premises, replace(wish, domain="shop.example", **WEB))
+    site, asked = premises.nginx.file("shop").read_bytes(), len(paper.asked)
+    end = end_of(premises, works.upgrade(premises, "kim", "shop", {"domain": "broken.example"}))
+    assert (end.state, end.message) == ("failed", "nginx refuses: emerg: what is this")
+    assert premises.nginx.file("shop").read_bytes() == site
+    assert paper.asked[asked:] == []
+    with pytest.raises(Invalid, match="emerg: what is this"):
+        works.create(premises, "kim", "next", "Next", replace(wish, domain="broken.example", **WEB))
+    assert registry.find(premises.db, "next") is None
+    end_of(premises, works.stop(premises, "kim", "shop"))
+    works.delete(premises, "shop", data=False)
+    assert not premises.nginx.file("shop").exists()
+
+
+def test_a_secret_in_an_option_is_in_the_file_and_not_told(premises: Premises, wish: Wish) -> None:
+    from prefork.console.provisions import provision
+
+    file = made(premises, replace(wish, options={"db_password": "swordfish", "db_host": "db1"}))
+    assert said(file)["db_password"] == "swordfish"
+    told = provision(premises.provision("shop"), "/x", None).model_dump()
+    assert "swordfish" not in json.dumps(told)
+    assert told["run"]["options"]["db_host"] == "db1"
+
+
+# What is to run is looked after.
+
+
+class Clock:
+    def __init__(self) -> None:
+        self.now = 1_790_000_000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def test_what_ends_is_started_again_later_each_time(premises: Premises, paper: Paper, wish: Wish) -> None:
+    made(premises, wish)
+    said, clock = list[Event](), Clock()
+    keeper = Keeper(premises, said.append, clock)
+    keeper.look()
+    assert said == [InstanceFound("shop", os.getpid())]
+    paper.up.clear()
+    keeper.look()
+    assert said[1:] == [InstanceDied("shop", "exit status 3", 1.0)]
+    keeper.look()
+    assert len(said) == 2, "not before its time"
+    paper.fails = "no such program"
+    clock.now += 1
+    keeper.look()
+    assert said[2:] == [InstanceUnstarted("shop", "no such program", 2.0)]
+    paper.fails, clock.now = "", clock.now + 2
+    keeper.look()
+    assert said[3:] == [InstanceStarted("shop", os.getpid())]
+    assert premises.provision("shop").failures == 2
+    provisions.want(premises.db, "shop", "stopped")
+    paper.up.clear()
+    keeper.look()
+    assert len(said) == 4, "what is to be stopped is left alone"
+
+
+def test_a_long_life_makes_its_end_the_first_one(premises: Premises, paper: Paper, wish: Wish) -> None:
+    made(premises, wish)
+    clock = Clock()
+    keeper = Keeper(premises, lambda _: None, clock)
+    paper.up.clear()
+    keeper.look()
+    ended = premises.provision("shop").ended_at
+    assert ended
+    clock.now = ended + 2
+    keeper.look()
+    keeper.look()
+    assert premises.provision("shop").failures == 1
+    clock.now = ended + 100
+    keeper.look()
+    assert premises.provision("shop").failures == 0
+
+
+def test_a_console_that_was_not_there_finds_what_runs(tmp_path: Path, premises: Premises, paper: Paper, wish: Wish) -> None:
+    made(premises, wish)
+    provisions.begin(premises.db, "shop", "kim", "restart")
+    provisions.note_process(premises.db, "shop", None, None)
+    provisions.abandon(premises.db)
+    later, said = Premises(premises.db, premises.directory, paper, ports=PORTS), list[Event]()
+    Keeper(later, said.append).look()
+    assert said == [InstanceFound("shop", os.getpid())]
+    assert later.provision("shop").pid == os.getpid()
+
+
+def test_the_pause_doubles_and_has_an_end() -> None:
+    assert [pause(failures) for failures in (1, 2, 3, 9, 10, 1000)] == [1, 2, 4, 256, CAP, CAP]
