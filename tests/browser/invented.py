@@ -487,6 +487,9 @@ class Invented:
     def steer(self, identity: str, name: str, action: str) -> None:
         self.job(identity, name)
 
+    def edit(self, identity: str, name: str, values: Mapping[str, str]) -> None:
+        self.job(identity, name)
+
     def log(self, identity: str, level: str, text: str) -> Sequence[Any]:
         if self.empty:
             return []

@@ -61,6 +61,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         "events",
         "incidents",
         "instances",
+        "jobs.schedules",
         "journal",
         "metrics",
         "sizing",

@@ -45,6 +45,8 @@ CALLS: list[tuple[str, str, dict[str, Any] | None, set[str]]] = [
     ("GET", ONE + "/alerts", None, SEEING),
     ("GET", ONE + "/jobs", None, SEEING),
     ("GET", ONE + "/jobs/{job}", None, SEEING),
+    ("PATCH", ONE + "/jobs/{job}", {"priority": 1}, STEERING),
+    ("GET", ONE + "/runs", None, SEEING),
     ("POST", ONE + "/jobs/{job}/run", None, STEERING),
     ("POST", ONE + "/jobs/{job}/pause", None, STEERING),
     ("POST", ONE + "/jobs/{job}/resume", None, STEERING),

@@ -11,7 +11,7 @@ from fastapi import APIRouter, Request, Response
 
 from prefork import usage
 from prefork.console.access import AnyVisitor, AsAdministrator, AsOperator, AsViewer, client_of
-from prefork.console.api.paging import Cursor, InstanceId, Limit
+from prefork.console.api.paging import Cursor, InstanceId, Limit, part
 from prefork.console.desk import AtDesk, Desk
 from prefork.console.models import Health, Instance, NewInstance, Page, Reloaded, Renaming
 from prefork.instances import audit, registry
@@ -29,10 +29,10 @@ MOMENT = 3.0  # seconds for a server on another machine
 def list_instances(desk: AtDesk, visitor: AnyVisitor, limit: Limit = 100, cursor: Cursor = None) -> Page[Instance]:
     """All instances that one may see, with how they are."""
     seen = [each for each in registry.listed(desk.db) if visitor.may(VIEWER, each.id)]
-    first = cursor or 0
+    page = part(seen, limit, cursor)
     with ThreadPoolExecutor(AT_ONCE) as pool:  # one that does not answer holds up no other
-        items = list(pool.map(lambda each: described(desk, each, visitor), seen[first : first + limit]))
-    return Page(items=items, next=first + limit if len(seen) > first + limit else None)
+        items = list(pool.map(lambda each: described(desk, each, visitor), page.items))
+    return Page(items=items, next=page.next)
 
 
 @router.post("/instances", status_code=201)

@@ -3,7 +3,7 @@
 from prefork.console.models.envelope import LARGEST, AnyRole, Id, Model, Name, Page, Password, Problem, Role, Scope
 from prefork.console.models.incidents import Alert, Incident
 from prefork.console.models.instances import Health, Instance, NewInstance, Plan, Reloaded, Renaming
-from prefork.console.models.jobs import Job, JobDetails, Run
+from prefork.console.models.jobs import Arguments, EndedRun, Job, JobDetails, JobPatch, Run, RunUnderWay
 from prefork.console.models.people import AuditEntry, MadeToken, Me, NewToken, NewUser, PasswordChange, Token, User, UserPatch
 from prefork.console.models.settings import Change, Meaning, Setting, Settings, SettingsPatch
 from prefork.console.models.usage import (
@@ -24,14 +24,17 @@ __all__ = [
     "LARGEST",
     "Alert",
     "AnyRole",
+    "Arguments",
     "AuditEntry",
     "Change",
+    "EndedRun",
     "Health",
     "Id",
     "Incident",
     "Instance",
     "Job",
     "JobDetails",
+    "JobPatch",
     "MadeToken",
     "Mark",
     "Me",
@@ -54,6 +57,7 @@ __all__ = [
     "Role",
     "Route",
     "Run",
+    "RunUnderWay",
     "Scope",
     "Setting",
     "Settings",

@@ -43,6 +43,7 @@ READ: Table = {
 CHANGE: Table = {
     "/instances/{id}/retire": monitoring.retire,
     "/instances/{id}/job": jobs.steer,
+    "/instances/{id}/job/edit": jobs.edit,
     "/instances/{id}/settings": performance.submit,
     "/instances/{id}/settings/meaning": performance.meaning,
     "/instances/{id}/settings/undo": performance.undo,
