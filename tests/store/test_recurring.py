@@ -1,7 +1,7 @@
 """Jobs that recur: begun once, whoever is there; edited by operators; resting when they only fail."""
 
 from collections.abc import Callable
-from datetime import datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta
 
 import psycopg
 import pytest
@@ -68,7 +68,7 @@ def test_an_edit_moves_the_next_time_with_the_schedule_alone(source: Sources, ds
     def tick() -> None: ...
 
     source()
-    later = datetime.now(timezone.utc).replace(microsecond=0) + timedelta(days=1)
+    later = datetime.now(UTC).replace(microsecond=0) + timedelta(days=1)
     with connect(Address(dsn), "test") as connection:
         (old,) = board.listed(connection)
         row = {name: old[name] for name in ("schedule", "tz", "misfire", "priority", "retries")}

@@ -25,6 +25,7 @@ CALLS: list[tuple[str, str, dict[str, Any] | None, set[str]]] = [
     ("GET", ONE, None, SEEING),
     ("PATCH", ONE, {"name": "shop"}, RULING),
     ("DELETE", ONE, None, RULING),
+    ("GET", ONE + "/status", None, SEEING),
     ("GET", ONE + "/health", None, SEEING),
     ("POST", ONE + "/reload", None, STEERING),
     ("GET", ONE + "/worker-usage", None, SEEING),

@@ -10,9 +10,10 @@ from fastapi.testclient import TestClient
 from tests.unit.console.conftest import Stand, bearing, somebody
 
 from prefork.config.editing import Unusable
+from prefork.console.api.settings import progress
 from prefork.instances import changes
 from prefork.instances.database import Database
-from prefork.instances.local import Denied
+from prefork.instances.local import Denied, Local
 
 PLACE = "/api/v1/instances/default/settings"
 
@@ -134,6 +135,28 @@ def test_a_dry_run_says_what_it_would_mean_and_does_nothing(client: TestClient, 
     assert said["processes"] == 3, "a websocket worker is one, too"
     assert said["connections_needed"] <= said["connections_allowed"]
     assert (stand.file.read_text(), stand.asked.count("reload")) == (before, 0)
+
+
+@pytest.mark.parametrize(
+    ("rows", "said"),
+    [
+        ([(3, 60.0, "idle"), (3, 60.0, "busy")], (None, 0)),
+        ([(3, 60.0, "idle"), (3, 1.0, "idle")], (None, 0)),
+        ([(3, 60.0, "idle"), (4, 1.0, "booting")], (4, 0)),
+        ([(3, 60.0, "retiring"), (4, 2.0, "idle"), (4, 1.0, "booting")], (4, 1)),
+        ([(4, 3.0, "busy"), (4, 1.0, "idle")], (4, 2)),
+        ([], (0, 0)),
+    ],
+    ids=["loading", "recycled while loading", "first starts", "one ready", "all ready", "none"],
+)
+def test_progress_counts_workers_with_the_change_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, rows: list[tuple[int, float, str]], said: tuple[int | None, int]
+) -> None:
+    workers = [{"generation": number, "age": age, "state": state, "pool": "http"} for number, age, state in rows]
+    monkeypatch.setattr(Local, "status", lambda _: {"state": "reloading", "wanted": 2, "workers": workers})
+    found = progress(Local(tmp_path), 10.0)
+    assert (found.generation, found.ready) == said
+    assert (found.state, found.wanted, found.error) == ("reloading", 2, None)
 
 
 def test_settings_that_do_not_get_ready_are_taken_back(client: TestClient, headers: dict[str, str], stand: Stand) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Header, Query, Request, Response
@@ -14,7 +15,7 @@ from prefork.console import models
 from prefork.console.access import AsOperator, AsViewer, client_of, require
 from prefork.console.api.paging import Cursor, InstanceId, Limit, Number
 from prefork.console.desk import AtDesk, Desk
-from prefork.console.models import Change, Meaning, Page, Setting, Settings, SettingsPatch
+from prefork.console.models import Change, Meaning, Page, Progress, Setting, Settings, SettingsPatch
 from prefork.console.problems import ProblemError
 from prefork.instances import audit, changes
 from prefork.instances.local import Denied, Local, Unreachable
@@ -24,6 +25,7 @@ from prefork.sizing.database import budget
 
 router = APIRouter(tags=["settings"])
 PATH = "/instances/{instance_id}/settings"
+SERVING = {"idle", "busy", "waiting"}  # states of a worker that is ready
 
 
 @router.get(PATH)
@@ -80,7 +82,7 @@ def get_change(desk: AtDesk, _visitor: AsViewer, instance_id: InstanceId, number
     """One change; while it is applied, how far that is."""
     change = known(desk, instance_id, number)
     running = change.state == changes.RUNNING
-    return Change(**told(change), progress=progress(desk.server(instance_id)) if running else None)
+    return Change(**told(change), progress=progress(desk.server(instance_id), time.time() - change.at) if running else None)
 
 
 @router.post(PATH + "/changes/{number}/undo", status_code=202, response_model=Change)
@@ -170,13 +172,18 @@ def told(change: changes.Change) -> dict[str, Any]:
     return {name: value for name, value in change._asdict().items() if name != "instance"}
 
 
-def progress(server: Local) -> dict[str, Any]:
-    """How far a reload is: workers of the newest generation, of those that are wanted."""
+def progress(server: Local, seconds: float) -> Progress:
+    """How far a reload is that began so many seconds ago: workers of its generation, of those that are wanted.
+
+    While the code is being loaded all workers are of the generation before, some of them older than the reload.
+    """
     try:
         status = server.status()
     except (Unreachable, Denied) as error:
-        return {"state": "unreachable", "error": str(error)}
-    newest = max((row["generation"] for row in status["workers"]), default=0)
-    new = [row for row in status["workers"] if row["generation"] == newest and row["pool"] == "http"]
-    ready = sum(1 for row in new if row["state"] in {"idle", "busy", "waiting"})
-    return {"state": status["state"], "generation": newest, "ready": ready, "wanted": status["wanted"]}
+        return Progress(state="unreachable", error=str(error))
+    rows = status["workers"]
+    newest = max((row["generation"] for row in rows), default=0)
+    if any(row["age"] > seconds for row in rows if row["generation"] == newest):
+        return Progress(state=status["state"], wanted=status["wanted"])
+    ready = sum(row["generation"] == newest and row["pool"] == "http" and row["state"] in SERVING for row in rows)
+    return Progress(state=status["state"], generation=newest, ready=ready, wanted=status["wanted"])

@@ -2,10 +2,10 @@
 
 from prefork.console.models.envelope import LARGEST, AnyRole, Id, Model, Name, Page, Password, Problem, Role, Scope
 from prefork.console.models.incidents import Alert, Incident
-from prefork.console.models.instances import Health, Instance, NewInstance, Plan, Reloaded, Renaming
+from prefork.console.models.instances import Health, Instance, NewInstance, Plan, Reloaded, Renaming, Status
 from prefork.console.models.jobs import Arguments, EndedRun, Job, JobDetails, JobPatch, Run, RunUnderWay
 from prefork.console.models.people import AuditEntry, MadeToken, Me, NewToken, NewUser, PasswordChange, Token, User, UserPatch
-from prefork.console.models.settings import Change, Meaning, Setting, Settings, SettingsPatch
+from prefork.console.models.settings import Change, Meaning, Progress, Setting, Settings, SettingsPatch
 from prefork.console.models.usage import (
     Mark,
     Point,
@@ -52,6 +52,7 @@ __all__ = [
     "PointHealth",
     "PointMemory",
     "Problem",
+    "Progress",
     "Reloaded",
     "Renaming",
     "Role",
@@ -65,6 +66,7 @@ __all__ = [
     "Share",
     "Spread",
     "Stacks",
+    "Status",
     "Token",
     "UsageHistory",
     "User",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Generic, Literal, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import BaseModel, ConfigDict, Field, JsonValue, StringConstraints
 
 Item = TypeVar("Item")
 Role = Literal["viewer", "operator", "administrator"]
@@ -20,6 +20,11 @@ class Model(BaseModel):
     """What all have in common: no member that nobody knows."""
 
     model_config = ConfigDict(extra="forbid")
+
+
+def example(*shown: dict[str, JsonValue], **members: JsonValue) -> ConfigDict:
+    """What the API's document shows of a model: these objects, or the one with these members."""
+    return ConfigDict(json_schema_extra={"examples": [*shown] or [members]})
 
 
 class Problem(BaseModel):

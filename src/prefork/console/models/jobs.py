@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import ConfigDict, Field, JsonValue, StringConstraints, model_validator
 
-from prefork.console.models.envelope import Model
+from prefork.console.models.envelope import Model, example
 
 Schedule = Annotated[str, StringConstraints(min_length=1, max_length=200, pattern=r"^[^\x00-\x1f\x7f-\x9f]+$")]
 Zone = Annotated[str, StringConstraints(min_length=1, max_length=100, pattern=r"^[A-Za-z0-9_+/-]+$")]
@@ -24,30 +24,24 @@ class Arguments(Model):
 class Job(Model):
     """A scheduled job, what it is doing and how it fared last; without a `schedule` it runs when it is deferred."""
 
-    model_config = ConfigDict(
-        json_schema_extra={
-            "examples": [
-                {
-                    "name": "shop.tasks.send_mail",
-                    "schedule": "*/5 * * * *",
-                    "tz": "Europe/Berlin",
-                    "misfire": "once",
-                    "priority": 5,
-                    "retries": 3,
-                    "arguments": {"args": [], "kwargs": {"limit": 100}},
-                    "active": True,
-                    "due_at": "2026-11-21T10:05:00Z",
-                    "failures": 0,
-                    "first_failed_at": None,
-                    "remark": None,
-                    "waiting": 0,
-                    "running": 0,
-                    "outcome": "done",
-                    "ended_at": "2026-11-21T10:00:01.200000Z",
-                    "seconds": 1.1,
-                }
-            ]
-        }
+    model_config = example(
+        name="shop.tasks.send_mail",
+        schedule="*/5 * * * *",
+        tz="Europe/Berlin",
+        misfire="once",
+        priority=5,
+        retries=3,
+        arguments={"args": [], "kwargs": {"limit": 100}},
+        active=True,
+        due_at="2026-11-21T10:05:00Z",
+        failures=0,
+        first_failed_at=None,
+        remark=None,
+        waiting=0,
+        running=0,
+        outcome="done",
+        ended_at="2026-11-21T10:00:01.200000Z",
+        seconds=1.1,
     )
 
     name: str
@@ -72,22 +66,16 @@ class Job(Model):
 class RunUnderWay(Model):
     """A run that is being done; `done` and `remaining` are what the job says of its progress."""
 
-    model_config = ConfigDict(
-        json_schema_extra={
-            "examples": [
-                {
-                    "run": 4711,
-                    "attempt": 1,
-                    "node": "web1",
-                    "worker": "cron.1",
-                    "pid": 812,
-                    "claimed_at": "2026-11-21T10:00:00.100000Z",
-                    "lease_until": "2026-11-21T10:00:30.100000Z",
-                    "done": 30,
-                    "remaining": 70,
-                }
-            ]
-        }
+    model_config = example(
+        run=4711,
+        attempt=1,
+        node="web1",
+        worker="cron.1",
+        pid=812,
+        claimed_at="2026-11-21T10:00:00.100000Z",
+        lease_until="2026-11-21T10:00:30.100000Z",
+        done=30,
+        remaining=70,
     )
 
     run: int
@@ -104,27 +92,21 @@ class RunUnderWay(Model):
 class EndedRun(Model):
     """An attempt that has ended, with what it cost."""
 
-    model_config = ConfigDict(
-        json_schema_extra={
-            "examples": [
-                {
-                    "run": 4710,
-                    "attempt": 1,
-                    "job": "shop.tasks.send_mail",
-                    "due_at": "2026-11-21T10:00:00Z",
-                    "node": "web1",
-                    "worker": "cron.1",
-                    "pid": 812,
-                    "claimed_at": "2026-11-21T10:00:00.100000Z",
-                    "ended_at": "2026-11-21T10:00:01.200000Z",
-                    "outcome": "done",
-                    "seconds": 1.1,
-                    "cpu": 0.4,
-                    "memory": 73400320,
-                    "error": None,
-                }
-            ]
-        }
+    model_config = example(
+        run=4710,
+        attempt=1,
+        job="shop.tasks.send_mail",
+        due_at="2026-11-21T10:00:00Z",
+        node="web1",
+        worker="cron.1",
+        pid=812,
+        claimed_at="2026-11-21T10:00:00.100000Z",
+        ended_at="2026-11-21T10:00:01.200000Z",
+        outcome="done",
+        seconds=1.1,
+        cpu=0.4,
+        memory=73400320,
+        error=None,
     )
 
     run: int
@@ -182,7 +164,7 @@ class JobPatch(Model):
 class Run(Model):
     """A run that is due."""
 
-    model_config = ConfigDict(json_schema_extra={"examples": [{"job": "shop.tasks.send_mail", "run": 4712}]})
+    model_config = example(job="shop.tasks.send_mail", run=4712)
 
     job: str
     run: int

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
-from pydantic import ConfigDict, Field, StringConstraints
+from pydantic import Field, StringConstraints
 
-from prefork.console.models.envelope import Model
+from prefork.console.models.envelope import Model, example
 
 
 class Setting(Model):
@@ -22,6 +22,20 @@ class Setting(Model):
 class Settings(Model):
     """What Settings → Performance shows, and what the plan allows."""
 
+    model_config = example(
+        settings={
+            "workers": {
+                "value": "2",
+                "text": "2",
+                "source": "/etc/prefork.conf, line 3",
+                "help": "HTTP workers, each serving one request at a time",
+                "fixed": False,
+            }
+        },
+        plan="base",
+        most_workers=2,
+    )
+
     settings: dict[str, Setting]
     plan: str | None
     most_workers: int | None = Field(description="HTTP workers that the plan allows; null is any number.")
@@ -30,7 +44,7 @@ class Settings(Model):
 class SettingsPatch(Model):
     """Options and their new values, as the file has them; null brings the default back."""
 
-    model_config = ConfigDict(json_schema_extra={"examples": [{"settings": {"workers": 4, "limit_memory_soft": "1G"}}]})
+    model_config = example(settings={"workers": 4, "limit_memory_soft": "1G"})
 
     settings: dict[str, Annotated[str, StringConstraints(max_length=100)] | int | float | None] = Field(min_length=1)
 
@@ -48,8 +62,33 @@ class Meaning(Model):
     warnings: list[str]
 
 
+class Progress(Model):
+    """How far a change is: so many of the wanted workers have it. Without a `generation` its code is still being loaded.
+
+    `error` says why the server does not tell.
+    """
+
+    state: str
+    generation: int | None = None
+    ready: int = 0
+    wanted: int = 0
+    error: str | None = None
+
+
 class Change(Model):
     """A saving of settings, also while it is applied: then `progress` says how many workers have the new ones."""
+
+    model_config = example(
+        id=3,
+        at=1790035200.0,
+        who="kim",
+        options={"workers": ["1", "2"]},
+        state="running",
+        message="",
+        ended_at=None,
+        undoes=None,
+        progress={"state": "reloading", "generation": 4, "ready": 1, "wanted": 2},
+    )
 
     id: int
     at: float
@@ -59,4 +98,4 @@ class Change(Model):
     message: str
     ended_at: float | None
     undoes: int | None
-    progress: dict[str, Any] | None = None
+    progress: Progress | None = None

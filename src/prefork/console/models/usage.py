@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field, JsonValue
+from pydantic import BaseModel, Field, JsonValue
 
-from prefork.console.models.envelope import Model
+from prefork.console.models.envelope import Model, example
 
 
 class Share(Model):
@@ -107,21 +107,15 @@ class UsageHistory(Model):
 class WorkerUsage(Model):
     """How busy the workers are and were, by processor time, and by requests in flight where the server knows them."""
 
-    model_config = ConfigDict(
-        json_schema_extra={
-            "examples": [
-                {
-                    "configured": 2,
-                    "in_flight": HALF,
-                    "cpu": HALF,
-                    "level": "normal",
-                    "recommendation": "no action needed",
-                    "workers": [{"pid": 4711, "cpu": 0.31, "busy": True}],
-                    "notes": [],
-                    "history": {"range": "24h", "resolution": 300.0, "points": [], "marks": []},
-                }
-            ]
-        }
+    model_config = example(
+        configured=2,
+        in_flight=HALF,
+        cpu=HALF,
+        level="normal",
+        recommendation="no action needed",
+        workers=[{"pid": 4711, "cpu": 0.31, "busy": True}],
+        notes=[],
+        history={"range": "24h", "resolution": 300.0, "points": [], "marks": []},
     )
 
     configured: int
@@ -131,11 +125,28 @@ class WorkerUsage(Model):
     recommendation: str
     workers: list[WorkerShare]
     notes: list[str]
-    history: UsageHistory | None = Field(None, description="What `range` asks for.")
+    history: UsageHistory = Field(description="The time that `range` asks for.")
 
 
 class Route(BaseModel):
     """What the requests of a route have cost since the server's start: seconds, bytes, and its share of all time of workers."""
+
+    model_config = example(
+        method="GET",
+        path="/orders/{}",
+        requests=812,
+        errors=4,
+        seconds=1543.0,
+        cpu=310.5,
+        bytes=9830400,
+        queries=4872,
+        sql=910.2,
+        growth=0,
+        share=0.41,
+        tips=["59 % of its time is in the database: look at the 6 queries that each request makes"],
+        wait={"p50": 0.0003, "p95": 0.004, "p99": 0.05},
+        service={"p50": 1.9, "p95": 5.7, "p99": 9.5},
+    )
 
     method: str
     path: str
