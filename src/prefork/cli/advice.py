@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from prefork.cli.running import told
+from prefork.cli.asking import told
 from prefork.cli.settings import FAILED, Meant, aimed, as_lines
 from prefork.cli.terminal import console
 from prefork.config import quantities
