@@ -36,6 +36,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "sizing.recording": {"trace"},
     # The dispatcher's own queue, which is pure: so requests wait in a simulation as they do there.
     "sizing.simulate": {"sizing", "dispatcher.queue"},
+    "sizing.traffic": {"sizing", "dispatcher.queue", "trace"},
     "trace": set(),
     "meters": set(),
     "metrics": set(),
@@ -163,7 +164,6 @@ MAY_IMPORT: dict[str, set[str]] = {
         "control",
         "doctor",
         "importers",
-        "dispatcher.queue",
         "incidents",
         "instances",
         "master.rehearsal",

@@ -22,7 +22,9 @@ def incidents(incident: str | None, server: Server, as_json: bool) -> None:
     """
     found = server.incidents(incident)
     if incident is not None and not found:
-        raise click.ClickException(f"there is no incident {incident} {server.where()}; `prefork incidents` lists those that are kept")
+        raise click.ClickException(
+            f"there is no incident {incident} {server.where()}; `prefork incidents` lists those that are kept"
+        )
     if as_json:
         for each in found:
             click.echo(each.as_json())

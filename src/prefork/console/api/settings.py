@@ -13,6 +13,7 @@ from prefork.config import OPTIONS
 from prefork.config.reader import read_file
 from prefork.console import models
 from prefork.console.access import AsOperator, AsViewer, client_of, require
+from prefork.console.api.meaning import meaning
 from prefork.console.api.paging import Cursor, InstanceId, Limit, Number
 from prefork.console.desk import AtDesk, Desk
 from prefork.console.models import Change, Meaning, Page, Progress, Setting, Settings, SettingsPatch
@@ -20,8 +21,7 @@ from prefork.console.problems import ProblemError
 from prefork.instances import audit, changes
 from prefork.instances.local import Denied, Local, Unreachable
 from prefork.instances.roles import ADMINISTRATOR, Visitor
-from prefork.sizing import PLANS, Database
-from prefork.sizing.database import budget
+from prefork.sizing import PLANS
 
 router = APIRouter(tags=["settings"])
 PATH = "/instances/{instance_id}/settings"
@@ -61,7 +61,8 @@ def change_settings(
     server = desk.server(instance_id)
     intent = intended(server, visitor, instance_id, texts)
     if dry_run:
-        return JSONResponse(meaning(intent).model_dump())
+        watch = desk.monitor.watches.get(instance_id)
+        return JSONResponse(meaning(server, intent, watch.sampler.database if watch else None).model_dump())
     check_match(if_match, etag(intent.before))
     return applied(request, desk, visitor, instance_id, changes.begin(desk.db, server, instance_id, visitor.name, intent))
 
@@ -139,23 +140,6 @@ def shown(settings: config.Settings) -> Settings:
         for name in changes.PERFORMANCE
     }
     return Settings(settings=found, plan=settings.plan, most_workers=PLANS[settings.plan] if settings.plan else None)
-
-
-def meaning(intent: changes.Intent) -> Meaning:
-    """What a change means for memory and the database. As for the budget, PostgreSQL has its usual number of connections."""
-    after, machine = intent.after, config.read_machine()
-    processes = after.processes + after.cron_processes + after.websocket_workers
-    each = budget(Database(), max(1, processes), 1)
-    return Meaning(
-        changes={name: (intent.before.shown(name), after.shown(name)) for name in intent.new},
-        processes=processes,
-        memory_needed=(after.processes + after.cron_processes) * after.limit_memory_soft,
-        memory_total=machine.memory,
-        connections_each=each.each,
-        connections_needed=each.needed,
-        connections_allowed=each.allowed,
-        warnings=[str(problem) for problem in config.warnings(after, machine)],
-    )
 
 
 def known(desk: Desk, instance: str, number: int) -> changes.Change:

@@ -5,7 +5,7 @@ from prefork.console.models.incidents import Alert, Incident
 from prefork.console.models.instances import Health, Instance, NewInstance, Plan, Reloaded, Renaming, Status
 from prefork.console.models.jobs import Arguments, EndedRun, Job, JobDetails, JobPatch, Run, RunUnderWay
 from prefork.console.models.people import AuditEntry, MadeToken, Me, NewToken, NewUser, PasswordChange, Token, User, UserPatch
-from prefork.console.models.settings import Change, Meaning, Progress, Setting, Settings, SettingsPatch
+from prefork.console.models.settings import Change, Meaning, Prediction, Progress, Setting, Settings, SettingsPatch, Waiting
 from prefork.console.models.usage import (
     Mark,
     Point,
@@ -51,6 +51,7 @@ __all__ = [
     "Point",
     "PointHealth",
     "PointMemory",
+    "Prediction",
     "Problem",
     "Progress",
     "Reloaded",
@@ -71,6 +72,7 @@ __all__ = [
     "UsageHistory",
     "User",
     "UserPatch",
+    "Waiting",
     "Worker",
     "WorkerShare",
     "WorkerUsage",

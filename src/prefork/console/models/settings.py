@@ -49,16 +49,44 @@ class SettingsPatch(Model):
     settings: dict[str, Annotated[str, StringConstraints(max_length=100)] | int | float | None] = Field(min_length=1)
 
 
+class Waiting(Model):
+    """What the latest requests would have waited, in seconds, with so many workers; `lost` would have been refused."""
+
+    workers: int
+    p50: float
+    p95: float
+    p99: float
+    busy: float = Field(description="Per cent of the workers' time in which they have a request.")
+    lost: int
+
+
+class Prediction(Model):
+    """The latest requests done again, by the workers that there are and by those of a change."""
+
+    requests: int
+    seconds: float = Field(description="In which they came.")
+    now: Waiting
+    then: Waiting
+
+
 class Meaning(Model):
-    """What a change would mean: options from and to, memory that workers may take, database connections, doubts."""
+    """What a change would mean: options from and to, memory, database connections, what requests would wait, doubts.
+
+    `memory_needed` is what workers may take up to their soft limit, `memory_likely` what they take if all are as large as the
+    largest of now.
+    """
 
     changes: dict[str, tuple[str, str]]
     processes: int
     memory_needed: int
+    memory_likely: int | None
     memory_total: int | None
     connections_each: int
     connections_needed: int
     connections_allowed: int
+    connections_of: str = Field(description="What allows so many.")
+    wait: Prediction | None
+    wait_unknown: str = Field(description="Why nothing is predicted; empty where it is.")
     warnings: list[str]
 
 
