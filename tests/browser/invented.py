@@ -12,6 +12,7 @@ from typing import Any
 from fastapi import FastAPI
 
 from prefork.config import OPTIONS
+from prefork.console import models
 from prefork.console.app import create
 from prefork.console.problems import ProblemError
 from prefork.incidents import Incident
@@ -44,6 +45,8 @@ SETTINGS = {
     "workers": "4",
     "max_cron_threads": "1",
     "websocket_workers": "1",
+    "workers_min": "2",
+    "wait_target": "50 ms",
     "limit_memory_soft": "256 MiB",
     "limit_memory_hard": "320 MiB",
     "limit_time_cpu": "1 min",
@@ -584,6 +587,9 @@ class Invented:
     def steer(self, identity: str, name: str, action: str) -> None:
         self.job(identity, name)
 
+    def edit(self, identity: str, name: str, values: Mapping[str, str]) -> None:
+        self.job(identity, name)
+
     def log(self, identity: str, level: str, text: str) -> Sequence[Any]:
         if self.empty:
             return []
@@ -641,16 +647,22 @@ class Invented:
         if self.instance(identity)["plan"] == "base" and number > 4:
             said = f"the plan base allows 4 HTTP workers, not {number}"
             raise ProblemError(422, said, "plan-limit", errors={"workers": said})
-        return {
-            "changes": {name: (SETTINGS.get(name, "not set"), text) for name, text in values.items()},
-            "processes": number + 2,
-            "memory_needed": (number + 2) * 256 * MIB,
-            "memory_total": 16 << 30,
-            "connections_each": 4,
-            "connections_needed": 4 * (number + 2),
-            "connections_allowed": 97,
-            "warnings": [],
-        }
+        now = models.Waiting(workers=4, p50=0.0004, p95=0.031, p99=0.2, busy=71.3, lost=0)
+        then = models.Waiting(workers=number, p50=0.0, p95=0.124 / number**2, p99=0.2, busy=285.2 / number, lost=0)
+        return models.Meaning(
+            changes={name: (SETTINGS.get(name, "not set"), text) for name, text in values.items()},
+            processes=number + 2,
+            memory_needed=(number + 2) * 256 * MIB,
+            memory_likely=(number + 1) * 121 * MIB,
+            memory_total=16 << 30,
+            connections_each=4,
+            connections_needed=4 * (number + 2),
+            connections_allowed=97,
+            connections_of="max_connections of the database",
+            wait=models.Prediction(requests=10_000, seconds=1260.0, now=now, then=then),
+            wait_unknown="",
+            warnings=[],
+        ).model_dump()
 
     def save(self, identity: str, values: Mapping[str, str], etag: str) -> int:
         self.consider(identity, values)
@@ -658,7 +670,7 @@ class Invented:
 
     def change(self, identity: str, number: int) -> Any:
         self.looks += 1
-        progress = {"state": "reloading", "generation": 4, "ready": self.looks % 4, "wanted": 4}
+        progress = models.Progress(state="reloading", generation=4, ready=self.looks % 4, wanted=4).model_dump()
         return {"id": number, "state": "running" if self.looks % 4 else "done", "message": "", "progress": progress}
 
     def undo(self, identity: str, number: int) -> int:

@@ -21,6 +21,7 @@ from prefork.store.connection import Unavailable, connect, shared
 Sources = Callable[..., Source]
 WEEK = 7 * 86_400.0
 SAME = (
+    test_recurring.test_an_edit_moves_the_next_time_with_the_schedule_alone,
     test_recurring.test_an_edit_that_cannot_be_read_lets_the_job_rest,
     test_recurring.test_an_operators_edit_stays_until_the_code_changes,
     test_runs.test_a_dead_workers_run_is_released_by_its_replacement,

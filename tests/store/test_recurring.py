@@ -1,13 +1,16 @@
 """Jobs that recur: begun once, whoever is there; edited by operators; resting when they only fail."""
 
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import psycopg
 import pytest
 
 import prefork
 from prefork.jobs.source import Source
+from prefork.store import board
+from prefork.store.address import Address
+from prefork.store.connection import connect
 
 Sources = Callable[..., Source]
 
@@ -58,6 +61,25 @@ def test_an_operators_edit_stays_until_the_code_changes(source: Sources, databas
     prefork.cron.every("3 hours", name="tick")(tick.function)
     source("cron.2")
     assert schedule() == ("every 3 hours",)
+
+
+def test_an_edit_moves_the_next_time_with_the_schedule_alone(source: Sources, dsn: str) -> None:
+    @prefork.cron.every("1 hour", name="tick")
+    def tick() -> None: ...
+
+    source()
+    later = datetime.now(UTC).replace(microsecond=0) + timedelta(days=1)
+    with connect(Address(dsn), "test") as connection:
+        (old,) = board.listed(connection)
+        row = {name: old[name] for name in ("schedule", "tz", "misfire", "priority", "retries")}
+        board.edit(connection, "tick", {**row, "priority": 1, "arguments": {"args": [7], "kwargs": {}}}, later)
+        (new,) = board.listed(connection)
+        assert {name for name in old if old[name] != new[name]} == {"priority", "arguments"}
+        assert new["arguments"] == {"args": [7], "kwargs": {}}
+        board.edit(connection, "tick", {**row, "schedule": "0 3 * * *", "arguments": new["arguments"]}, later)
+        assert board.listed(connection)[0]["due_at"] == later
+        board.edit(connection, "tick", {**row, "schedule": None, "arguments": new["arguments"]}, None)
+        assert board.listed(connection)[0]["due_at"] is None
 
 
 def test_an_edit_that_cannot_be_read_lets_the_job_rest(source: Sources, database: psycopg.Connection) -> None:

@@ -14,7 +14,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 import prefork.cli
-import prefork.cli.running
+import prefork.cli.asking
 import prefork.config
 from prefork import __version__, cgroups
 from prefork.config import OPTIONS, ConfigurationError, Settings
@@ -134,12 +134,12 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> list[tuple[Path, dict[str, object]
         questions.append((path, request))
         return STATUS | {"seconds": 1.25, "restart_needed": ["http_port", "pidfile"]}
 
-    monkeypatch.setattr(prefork.cli.running, "ask", ask)
+    monkeypatch.setattr(prefork.cli.asking, "ask", ask)
     return questions
 
 
 def answering(monkeypatch: pytest.MonkeyPatch, answer: dict[str, Any]) -> None:
-    monkeypatch.setattr(prefork.cli.running, "ask", lambda *_: answer)
+    monkeypatch.setattr(prefork.cli.asking, "ask", lambda *_: answer)
 
 
 def test_version() -> None:
@@ -401,7 +401,7 @@ def test_no_server_reachable(monkeypatch: pytest.MonkeyPatch, command: list[str]
     def ask(path: Path, *_: object) -> dict[str, Any]:
         raise Unreachable(f"no server runs at {path}")
 
-    monkeypatch.setattr(prefork.cli.running, "ask", ask)
+    monkeypatch.setattr(prefork.cli.asking, "ask", ask)
     result = run(*command, "--data-dir", "d")
     assert result.exit_code == 4
     assert result.stderr == (
@@ -533,7 +533,7 @@ def measured(monkeypatch: pytest.MonkeyPatch) -> None:
             "occupied": {"workers": 4, "seconds": 4 * at, "at": at},
         }
 
-    monkeypatch.setattr(prefork.cli.running, "ask", ask)
+    monkeypatch.setattr(prefork.cli.asking, "ask", ask)
     monkeypatch.setattr("prefork.usage.report.WINDOW", 0.0)
 
 

@@ -16,7 +16,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 import prefork.cli
-import prefork.cli.running
+import prefork.cli.asking
 from prefork import incidents
 from prefork.cli.incidents import LATEST
 from prefork.incidents import KEPT, Incident, Ledger, new_id
@@ -253,7 +253,7 @@ class TestCommand:
 def test_stacks_of_every_worker(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     frame = f'  File "/srv/{"x" * 100}.py", line 7 in \x1b[2J'
     workers = [{"worker": f"http.{n}", "pid": n, "state": "idle", "stacks": f"Thread {n}:\n{frame}\n"} for n in (1, 2)]
-    monkeypatch.setattr(prefork.cli.running, "ask", lambda *_: {"ok": True, "workers": workers})
+    monkeypatch.setattr(prefork.cli.asking, "ask", lambda *_: {"ok": True, "workers": workers})
     output = CliRunner().invoke(prefork.cli.main, ["stacks", "--data-dir", str(tmp_path)], env={"COLUMNS": "80"}).stdout
     shown = frame.replace("\x1b", "\\x1b")
     assert output == f"http.1 (pid 1): idle\nThread 1:\n{shown}\n\nhttp.2 (pid 2): idle\nThread 2:\n{shown}\n"

@@ -36,6 +36,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "sizing.recording": {"trace"},
     # The dispatcher's own queue, which is pure: so requests wait in a simulation as they do there.
     "sizing.simulate": {"sizing", "dispatcher.queue"},
+    "sizing.traffic": {"sizing", "dispatcher.queue", "trace"},
     "trace": set(),
     "meters": set(),
     "metrics": set(),
@@ -62,6 +63,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         "events",
         "incidents",
         "instances",
+        "jobs.schedules",
         "journal",
         "metrics",
         "provision",
@@ -173,7 +175,6 @@ MAY_IMPORT: dict[str, set[str]] = {
         "control",
         "doctor",
         "importers",
-        "dispatcher.queue",
         "incidents",
         "instances",
         "master.rehearsal",

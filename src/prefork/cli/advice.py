@@ -2,26 +2,18 @@
 
 from __future__ import annotations
 
-import binascii
-import struct
 import sys
-from base64 import b64decode
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
-from prefork.cli.running import told
+from prefork.cli.asking import told
 from prefork.cli.settings import FAILED, Meant, aimed, as_lines
 from prefork.cli.terminal import console
 from prefork.config import quantities
-from prefork.dispatcher.queue import UNLIMITED, Share
 from prefork.sizing import advice
-from prefork.sizing.bounds import Cap
-from prefork.sizing.recording import Recording, recording
-from prefork.sizing.simulate import Place, simulate
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
+from prefork.sizing.simulate import simulate
+from prefork.sizing.traffic import Traffic, Unreadable, traffic
 
 MOST = 512  # workers
 
@@ -68,15 +60,13 @@ def advise(target: float | None, as_json: bool, meant: Meant) -> None:
     """
     from prefork.views import advice as view
 
-    answer = told(meant, {"command": "trace"})
-    recorded = unpacked(answer)
-    if answer["threads"]:
-        refuse("threaded mode (workers = 0) is for development; advice is about worker processes", recorded, as_json=as_json)
-    if missing := advice.lacking(recorded, answer["kept"]):
-        refuse(missing, recorded, as_json=as_json)
-    caps = [Cap(each["what"], each["workers"], each["why"]) for each in answer["bounds"]]
-    wanted = answer["wait_target"] if target is None else target
-    question = advice.Question(recorded, place(answer), caps, answer["memory"], wanted)
+    found = asked(meant)
+    if found.threads:
+        refuse("threaded mode (workers = 0) is for development; advice is about worker processes", found, as_json=as_json)
+    if missing := advice.lacking(found.requests, found.seconds, found.kept):
+        refuse(missing, found, as_json=as_json)
+    wanted = found.target if target is None else target
+    question = advice.Question(found.recording(), found.place, found.caps, found.each, wanted)
     given = advice.advise(question)
     if as_json:
         import json
@@ -86,12 +76,12 @@ def advise(target: float | None, as_json: bool, meant: Meant) -> None:
         console().print(*view.screen(given, question), sep="\n")
 
 
-def refuse(missing: str, recorded: Recording, *, as_json: bool) -> None:
+def refuse(missing: str, found: Traffic, *, as_json: bool) -> None:
     """End the program without advice, and say what is missing for it."""
     if as_json:
         import json
 
-        have = {"requests": len(recorded.work), "seconds": round(recorded.seconds, 1)}
+        have = {"requests": found.requests, "seconds": round(found.seconds, 1)}
         need = {"requests": advice.LEAST_REQUESTS, "seconds": advice.LEAST_SECONDS}
         click.echo(json.dumps({"refused": missing, "recorded": have, "needed": need}, indent=2))
     else:
@@ -113,12 +103,10 @@ def replay(workers: tuple[int, ...], arrivals: float, cpus: float | None, as_jso
 
     from prefork.views import advice as view
 
-    answer = told(meant, {"command": "trace"})
-    recorded = unpacked(answer).faster(arrivals)
-    if not recorded.work:
-        refuse("no request is recorded yet", recorded, as_json=as_json)
-    where = place(answer)
-    where = replace(where, cpus=cpus or where.cpus)
+    found = asked(meant)
+    if not found.requests:
+        refuse("no request is recorded yet", found, as_json=as_json)
+    recorded, where = found.recording().faster(arrivals), replace(found.place, cpus=cpus or found.place.cpus)
     outcomes = [simulate(recorded.work, replace(where, workers=count)) for count in sorted(set(workers))]
     if as_json:
         import json
@@ -128,19 +116,12 @@ def replay(workers: tuple[int, ...], arrivals: float, cpus: float | None, as_jso
         console().print(*view.replay(outcomes, recorded, where, arrivals), sep="\n")
 
 
-def unpacked(answer: Mapping[str, Any]) -> Recording:
-    """The requests in the answer of the `trace` command, or the end of the program."""
+def asked(meant: Meant) -> Traffic:
+    """What a server tells of its last requests, or the end of the program."""
     try:
-        return recording(b64decode(answer["records"]), place(answer).cpus)
-    except (binascii.Error, struct.error, KeyError):
-        raise click.ClickException("the server's recording cannot be read; has it another version than this command?") from None
-
-
-def place(answer: Mapping[str, Any]) -> Place:
-    """Where the requests were served. Threads share one interpreter, and so one processor."""
-    shares = tuple(Share(lane["reserved"], lane["limit"] or UNLIMITED) for lane in answer["lanes"])
-    cpus = min(1.0, answer["cpus"]) if answer["threads"] else answer["cpus"]
-    return Place(answer["workers"], cpus, shares, answer["queue_size"], answer["queue_timeout"])
+        return traffic(told(meant, {"command": "trace"}))
+    except Unreadable as error:
+        raise click.ClickException(str(error)) from None
 
 
 VERBS = (advise, replay)

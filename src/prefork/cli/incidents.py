@@ -6,28 +6,25 @@ import sys
 
 import click
 
-from prefork.cli.settings import Meant, aimed
-from prefork.incidents import Ledger
+from prefork.cli.server import Server, reached
 
 LATEST = 50  # incidents in a list
 
 
 @click.command()
 @click.argument("incident", required=False, metavar="[ID]")
-@aimed
+@reached
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object a line.")
-def incidents(incident: str | None, meant: Meant, as_json: bool) -> None:
+def incidents(incident: str | None, server: Server, as_json: bool) -> None:
     """Show which workers were lost and why.
 
     ID shows everything about one: an incident's, or a request's. The server need not be running.
     """
-    place = meant.data_dir
-    try:
-        found = [each for each in Ledger(place).read() if incident is None or incident in each.names()]
-    except OSError as error:
-        raise click.ClickException(f"the incidents in {place} cannot be read: {(error.strerror or str(error)).lower()}") from None
+    found = server.incidents(incident)
     if incident is not None and not found:
-        raise click.ClickException(f"there is no incident {incident} in {place}; `prefork incidents` lists those that are kept")
+        raise click.ClickException(
+            f"there is no incident {incident} {server.where()}; `prefork incidents` lists those that are kept"
+        )
     if as_json:
         for each in found:
             click.echo(each.as_json())

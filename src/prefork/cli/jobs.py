@@ -1,18 +1,16 @@
-"""`prefork jobs` and `prefork migrate`: straight to the store of a server, which need not be running."""
+"""`prefork jobs` and `prefork migrate`: straight to the store of a server here, which need not run, or through a console."""
 
 from __future__ import annotations
 
-from contextlib import contextmanager
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
+from prefork.cli.near import store
+from prefork.cli.server import Server, reached
 from prefork.cli.settings import Meant, aimed, as_lines
 from prefork.cli.terminal import console
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 
 @click.command()
@@ -38,15 +36,13 @@ def jobs() -> None:
 
 
 @jobs.command("list")
-@aimed
+@reached
 @as_lines
-def jobs_list(meant: Meant, as_json: bool) -> None:
+def jobs_list(server: Server, as_json: bool) -> None:
     """List every job: when it is due, and how it fared last."""
-    from prefork.store import board
     from prefork.views import jobs as view
 
-    with store(meant) as connection:
-        found = board.listed(connection)
+    found = server.jobs(None)
     if as_json:
         click.echo(view.as_json(found))
     elif not found:
@@ -57,16 +53,14 @@ def jobs_list(meant: Meant, as_json: bool) -> None:
 
 @jobs.command("show")
 @click.argument("name")
-@aimed
+@reached
 @as_lines
-def jobs_show(name: str, meant: Meant, as_json: bool) -> None:
+def jobs_show(name: str, server: Server, as_json: bool) -> None:
     """Show everything about a job."""
-    from prefork.store import board
     from prefork.views import jobs as view
 
-    with store(meant) as connection:
-        job = the_job(connection, name)
-        running, history = board.running(connection, job["name"]), board.history(connection, job["name"], 10)
+    job = the_job(server, name)
+    running, history = server.job(job["name"])
     if as_json:
         click.echo(view.as_json({**job, "runs": running, "history": history}))
     else:
@@ -76,15 +70,13 @@ def jobs_show(name: str, meant: Meant, as_json: bool) -> None:
 @jobs.command("history")
 @click.argument("name", required=False)
 @click.option("--limit", type=click.IntRange(1, 100_000), default=50, help="How many.", show_default=True)
-@aimed
+@reached
 @as_lines
-def jobs_history(name: str | None, limit: int, meant: Meant, as_json: bool) -> None:
+def jobs_history(name: str | None, limit: int, server: Server, as_json: bool) -> None:
     """Show what has been done, the latest first."""
-    from prefork.store import board
     from prefork.views import jobs as view
 
-    with store(meant) as connection:
-        found = board.history(connection, the_job(connection, name)["name"] if name else None, limit)
+    found = server.history(the_job(server, name)["name"] if name else None, limit)
     if as_json:
         click.echo(view.as_json(found))
     elif not found:
@@ -95,61 +87,36 @@ def jobs_history(name: str | None, limit: int, meant: Meant, as_json: bool) -> N
 
 @jobs.command("run")
 @click.argument("name")
-@aimed
-def jobs_run(name: str, meant: Meant) -> None:
+@reached
+def jobs_run(name: str, server: Server) -> None:
     """Have a job run now, whatever its schedule."""
-    from prefork.store import board
-
-    with store(meant) as connection:
-        job = the_job(connection, name)["name"]
-        click.echo(f"Run {board.run(connection, job)} of {job} is due.")
+    job = the_job(server, name)["name"]
+    click.echo(f"Run {server.run(job)} of {job} is due.")
 
 
 @jobs.command("pause")
 @click.argument("name")
-@aimed
-def jobs_pause(name: str, meant: Meant) -> None:
+@reached
+def jobs_pause(name: str, server: Server) -> None:
     """Let a recurring job rest until it is resumed."""
-    from prefork.store import board
-
-    with store(meant) as connection:
-        job = the_job(connection, name)["name"]
-        board.pause(connection, job)
+    job = the_job(server, name)["name"]
+    server.pause(job)
     click.echo(f"{job} is paused; `prefork jobs resume {name}` lets it go on.")
 
 
 @jobs.command("resume")
 @click.argument("name")
-@aimed
-def jobs_resume(name: str, meant: Meant) -> None:
+@reached
+def jobs_resume(name: str, server: Server) -> None:
     """Let a job go on that was paused or deactivated."""
-    from prefork.store import board
-
-    with store(meant) as connection:
-        job = the_job(connection, name)["name"]
-        board.resume(connection, job)
+    job = the_job(server, name)["name"]
+    server.resume(job)
     click.echo(f"{job} goes on.")
 
 
-@contextmanager
-def store(meant: Meant) -> Iterator[Any]:
-    """A connection to the store of a server, or the end of the program with what is in the way."""
-    from prefork.store.address import Address
-    from prefork.store.connection import Unavailable, connect, translated
-
-    where = Address(meant.settings.store_address)
-    try:
-        with connect(where, "prefork jobs") as connection, translated():
-            yield connection
-    except Unavailable as error:
-        raise click.ClickException(str(error)) from None
-
-
-def the_job(connection: Any, name: str) -> dict[str, Any]:
+def the_job(server: Server, name: str) -> dict[str, Any]:
     """The one job that a name means, which may be the end of its full one."""
-    from prefork.store import board
-
-    found = board.listed(connection, name)
+    found = server.jobs(name)
     exact = [job for job in found if job["name"] == name] or found
     if len(exact) != 1:
         names = ", ".join(job["name"] for job in found)

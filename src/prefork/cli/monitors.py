@@ -5,21 +5,19 @@ from __future__ import annotations
 import click
 
 from prefork import config
-from prefork.cli.running import told
+from prefork.cli.asking import told
+from prefork.cli.server import Server, reached
 from prefork.cli.settings import Meant, aimed, as_lines
 from prefork.cli.terminal import console
 
 
 @click.command()
-@aimed
+@reached
 @click.option("--all", "everything", is_flag=True, help="Show every route, not the first ten.")
 @as_lines
-def routes(meant: Meant, everything: bool, as_json: bool) -> None:
+def routes(server: Server, everything: bool, as_json: bool) -> None:
     """Show where the workers' time goes, and what would help."""
-    from prefork.usage.tips import judged
-
-    answer = told(meant, {"command": "routes"})
-    found = {"uptime": answer["uptime"], "routes": judged(answer["routes"])}
+    found = server.routes()
     if as_json:
         import json
 

@@ -1,4 +1,4 @@
-"""Commands to a running server, through its control socket."""
+"""Commands to a running server: here through its control socket, elsewhere through a console."""
 
 from __future__ import annotations
 
@@ -7,17 +7,15 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from prefork import config
-from prefork.cli.settings import FAILED, Meant, aimed
+from prefork.cli.asking import UNREACHABLE, told
+from prefork.cli.server import Server, reached
+from prefork.cli.settings import FAILED, Meant, aimed, as_lines
 from prefork.config.kinds import AUTO
-from prefork.control.client import Unreachable, ask
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable
 
-UNREACHABLE = 4  # the exit code where no server answers
-MOMENT = 10.0  # seconds a server may take to answer a question
-RELOAD_LIMIT = 3600.0  # seconds a reload may take: the server's own time limits decide long before
+    from rich.console import RenderableType
 
 
 class Workers(click.IntRange):
@@ -29,47 +27,88 @@ class Workers(click.IntRange):
 
 
 @click.command()
-@aimed
+@reached
 @click.option("--json", "as_json", is_flag=True, help="Print the server's answer as JSON.")
-def status(meant: Meant, as_json: bool) -> None:
+def status(server: Server, as_json: bool) -> None:
     """Show a server's workers, queue and requests."""
-    answer = told(meant, {"command": "status"})
+    answer = server.status()
     if as_json:
-        import json
-
-        click.echo(json.dumps(answer, indent=2))
+        print_json(answer)
         return
-    from rich.console import Console
-
     from prefork.views.status import screen
 
-    console = Console(highlight=False, soft_wrap=not sys.stdout.isatty())
-    console.print(*screen(answer), sep="\n")
+    show(screen(answer))
 
 
 @click.command()
-@aimed
-def reload(meant: Meant) -> None:
+@reached
+@as_lines
+def workers(server: Server, as_json: bool) -> None:
+    """Show what each worker is doing and for how long."""
+    rows = server.status()["workers"]
+    if as_json:
+        print_json(rows)
+        return
+    from prefork.views import status as view
+
+    show([view.workers(rows) if rows else "No worker runs."])
+
+
+@click.command()
+@reached
+@as_lines
+def health(server: Server, as_json: bool) -> None:
+    """Say whether a server is well, and how its machine is.
+
+    Exit code 0 means that it is, 1 that something is wrong, 4 that it does not answer.
+    """
+    answer = server.health()
+    if as_json:
+        print_json(answer)
+    else:
+        from prefork.views.health import screen
+
+        show(screen(answer))
+    sys.exit({"ok": 0, "unreachable": UNREACHABLE}.get(answer["status"], FAILED))
+
+
+@click.command()
+@reached
+def reload(server: Server) -> None:
     """Load the application's new code without dropping a request.
 
     If the new code fails to load or to get ready, the old code stays and the traceback is shown.
     """
-    answer = told(meant, {"command": "reload"}, RELOAD_LIMIT)
+    answer = server.reload()
     click.echo(f"Reloaded in {answer['seconds']:.1f} s: the server is at generation {answer['generation']}.")
     if waiting := answer["restart_needed"]:
         click.echo(f"These changes take effect with a restart: {', '.join(waiting)}.", err=True)
 
 
 @click.command()
-@aimed
-def stacks(meant: Meant) -> None:
+@reached
+def stacks(server: Server) -> None:
     """Show what each thread of each worker is doing."""
     from rich.console import Console
 
     from prefork.views.stacks import listing
 
-    workers = told(meant, {"command": "stacks"})["workers"]
-    Console(highlight=False, soft_wrap=True).print(*listing(workers), sep="\n")
+    Console(highlight=False, soft_wrap=True).print(*listing(server.stacks()), sep="\n")
+
+
+@click.command()
+@click.argument("worker", metavar="PID|NAME")
+@reached
+def retire(worker: str, server: Server) -> None:
+    """Have a worker replaced after its current work.
+
+    Another one is ready in its place before it leaves.
+    """
+    found = next((row for row in server.status()["workers"] if worker in {row["name"], str(row["pid"])}), None)
+    if found is None:
+        raise click.ClickException(f"there is no worker {worker}; `prefork workers` lists those that there are")
+    server.retire(found["pid"])
+    click.echo(f"{found['name']} (pid {found['pid']}) leaves when another one is ready in its place.")
 
 
 @click.command()
@@ -97,22 +136,18 @@ def stop(meant: Meant) -> None:
     click.echo("The server is stopping.")
 
 
-def told(meant: Meant, request: Mapping[str, object], timeout: float = MOMENT) -> dict[str, Any]:
-    """The server's answer to a command, or the end of the program with what went wrong."""
-    try:
-        answer = ask(meant.data_dir / config.CONTROL_SOCKET, request, timeout)
-    except Unreachable as error:
-        click.echo(f"prefork: {error}", err=True)
-        click.echo(
-            "Start one with `prefork serve`, or name the running one's file (-c FILE) or directory (--data-dir PATH).", err=True
-        )
-        sys.exit(UNREACHABLE)
-    if answer.get("ok") is not True:
-        if answer.get("traceback"):
-            click.echo(str(answer["traceback"]).rstrip(), err=True)
-        click.echo(f"prefork: {answer.get('error', 'the server refused without a reason')}", err=True)
-        sys.exit(FAILED)
-    return answer
+def show(parts: Iterable[RenderableType]) -> None:
+    """Draw what a view yields, as wide as the terminal."""
+    from rich.console import Console
+
+    Console(highlight=False, soft_wrap=not sys.stdout.isatty()).print(*parts, sep="\n")
 
 
-VERBS = (status, reload, stacks, scale, stop)
+def print_json(answer: object) -> None:
+    """For programs."""
+    import json
+
+    click.echo(json.dumps(answer, indent=2))
+
+
+VERBS = (status, workers, health, reload, stacks, retire, scale, stop)

@@ -34,6 +34,13 @@ class Meant:
         except config.ConfigurationError as error:
             refuse(error.problems)
 
+    def values(self, *names: str) -> dict[str, Any]:
+        """Those of a few options, None where nothing gives one. The rest may be wrong: the file may be somebody else's."""
+        try:
+            return config.values(names, self.file, self.flags, os.environ, here())
+        except config.ConfigurationError as error:
+            refuse(error.problems)
+
     @property
     def settings(self) -> config.Settings:
         """All that its file says, or the end of the program."""

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from prefork import config
-from prefork.cli.running import MOMENT, told
+from prefork.cli.asking import MOMENT, told
 from prefork.cli.settings import Meant, aimed, as_lines
 from prefork.control.client import Unreachable, ask
 from prefork.usage.rates import between, is_later

@@ -1,7 +1,7 @@
 """Puts the layers together: file, then environment, then flags, each over the one before.
 
 `load` reads everything before it complains, so that one run shows all problems. `locate` finds the data directory alone, so that a
-running server can be asked and stopped while its file is being edited.
+running server can be asked and stopped while its file is being edited, and `values` a few options.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from prefork.config.reader import Reading, read_file
 from prefork.config.settings import NAMES, OPTIONS, Origin, Settings
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Collection, Iterator, Mapping
 
 PREFIX = "PREFORK_"
 DEFAULT_FILE = "prefork.conf"
@@ -90,6 +90,17 @@ def locate(file: Path | None, flags: Mapping[str, str], environ: Mapping[str, st
     if draft.broken & {"app_dir", "data_dir"} or (chosen and not os.path.isfile(cwd / chosen)):
         raise ConfigurationError(draft.problems, settings, draft.broken)
     return settings.data_dir
+
+
+def values(
+    names: Collection[str], file: Path | None, flags: Mapping[str, str], environ: Mapping[str, str], cwd: Path
+) -> dict[str, Any]:
+    """What is given for a few options, None for nothing, whatever else is wrong. Raises ConfigurationError for one of these."""
+    draft = gather(file, flags, environ, cwd)
+    chosen = config_file(file, environ, cwd)
+    if draft.broken & set(names) or (chosen and not os.path.isfile(cwd / chosen)):
+        raise ConfigurationError(draft.problems, Settings(surroundings=Surroundings(cwd, environ)), draft.broken)
+    return {name: draft.values.get(name) for name in names}
 
 
 def gather(file: Path | None, flags: Mapping[str, str], environ: Mapping[str, str], cwd: Path) -> Draft:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from fastapi import FastAPI
 
 from prefork import __version__
 from prefork.console import api, login, problems, relay, scrape
+from prefork.console.api.examples import fill
 from prefork.console.desk import Desk
 from prefork.console.gate import Gate
 from prefork.console.pages.own import Own
@@ -25,13 +26,21 @@ ABOUT = (
 )
 
 
+class Application(FastAPI):
+    """One whose document has examples."""
+
+    def openapi(self) -> dict[str, Any]:
+        """The document, made once."""
+        return super().openapi() if self.openapi_schema else fill(super().openapi())
+
+
 def create(db: Database, *, insecure: bool = False, premises: Premises | None = None) -> FastAPI:
     """The application over what a database has. What an earlier console has begun is nobody's any more."""
     changes.abandon(db)
     provisions.abandon(db)
     desk = Desk(db, insecure, premises)
     # Its own pages about the API would load scripts from elsewhere.
-    app = FastAPI(
+    app = Application(
         title="Prefork", version=__version__, description=ABOUT, openapi_url=f"{API}/openapi.json", docs_url=None, redoc_url=None
     )
     app.state.desk = desk

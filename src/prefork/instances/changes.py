@@ -18,7 +18,7 @@ from prefork.config.editing import Unusable, replace, rewrite
 from prefork.config.reader import OPTIONS as SECTION
 from prefork.config.reader import read_file
 from prefork.instances.local import RELOAD_LIMIT, Denied, Unreachable
-from prefork.sizing.plans import PLANS
+from prefork.sizing.plans import PLANS, beyond
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -30,10 +30,12 @@ if TYPE_CHECKING:
 
 # What Settings → Performance shows. All of it takes effect with a reload.
 PERFORMANCE = (
-    "plan", "workers", "max_cron_threads", "websocket_workers", "limit_request", "limit_memory_soft", "limit_memory_hard",
+    "plan", "workers", "workers_min", "workers_max", "wait_target", "database_connections", "max_cron_threads", "websocket_workers",
+    "limit_request", "limit_memory_soft", "limit_memory_hard",
     "limit_memory_soft_gevent", "limit_memory_hard_gevent", "limit_time_cpu", "limit_time_real", "limit_time_real_cron",
     "limit_time_worker", "limit_time_worker_cron", "queue_size", "queue_timeout",
 )  # fmt: skip
+NUMBER = {"plan", "workers", "workers_max"}  # what the most HTTP workers follow from, where the server finds their number
 UNSET = "None"  # brings an option's default back
 RUNNING, DONE, ROLLED_BACK, FAILED = "running", "done", "rolled back", "failed"
 COLUMNS = "id, instance_id, at, who, options, state, message, ended_at, undoes"
@@ -105,6 +107,8 @@ def judge(reading: Reading, changes: Mapping[str, str | None]) -> Intent:
     after = imagined(reading, changes)
     if after.threaded and not before.threaded:
         raise Invalid({"workers": "0 is threaded mode, for development; choose 1 or more"})
+    if after.automatic and NUMBER & changes.keys() and (excess := beyond(after.plan, after.most_workers)):
+        raise BeyondPlan({"workers_max": excess})
     written = {entry.key: entry.text for entry in read_file(before.file, str(before.file)).entries if entry.section == SECTION}
     return Intent(before.file, {name: written.get(name) for name in changes}, dict(changes), before, after)
 

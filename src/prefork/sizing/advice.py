@@ -75,9 +75,8 @@ class Advice:
     cpus: float | None
 
 
-def lacking(recording: Recording, kept: int) -> str:
-    """What is missing for advice, of whom the last `kept` requests are recorded at the most; empty where nothing is."""
-    count, seconds = len(recording.work), recording.seconds
+def lacking(count: int, seconds: float, kept: int) -> str:
+    """What so many recorded requests of so much time lack for advice, of `kept` that could be there; empty where it is nothing."""
     if count >= LEAST_REQUESTS and seconds >= LEAST_SECONDS:
         return ""
     if count >= kept - 1 and kept:

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING, Any
 
 from prefork.store.jobs import ring
 from prefork.store.statements import Statements
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from datetime import datetime
+
     import psycopg
 
     Connection = psycopg.Connection[Any]
@@ -25,9 +29,9 @@ def running(connection: Connection, job: str) -> list[dict[str, Any]]:
     return rows(connection, "running", {"job": job})
 
 
-def history(connection: Connection, job: str | None, limit: int) -> list[dict[str, Any]]:
-    """Ended attempts, of one job or all, the latest first."""
-    return rows(connection, "history", {"job": job, "limit": limit})
+def history(connection: Connection, job: str | None, limit: int, offset: int = 0) -> list[dict[str, Any]]:
+    """Ended attempts, of one job or all, the latest first, but not the first `offset` of them."""
+    return rows(connection, "history", {"job": job, "limit": limit, "offset": offset})
 
 
 def run(connection: Connection, job: str) -> int:
@@ -45,6 +49,13 @@ def pause(connection: Connection, job: str) -> None:
 def resume(connection: Connection, job: str) -> None:
     """Let it go on."""
     SQL.run(connection, "resume", {"job": job})
+    ring(connection)
+
+
+def edit(connection: Connection, job: str, wanted: Mapping[str, Any], due_at: datetime | None) -> None:
+    """Give a job's row its schedule, tz, misfire, priority, retries and arguments; `due_at` where its schedule is another one."""
+    values = {**wanted, "arguments": json.dumps(wanted["arguments"]), "due_at": due_at, "job": job}
+    SQL.run(connection, "edit", values)
     ring(connection)
 
 

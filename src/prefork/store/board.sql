@@ -18,7 +18,7 @@ FROM prefork.runs WHERE job = %(job)s AND state = 'running' ORDER BY claimed_at
 -- history: What has ended, the latest first.
 SELECT run, attempt, job, due_at, node, worker, pid, claimed_at, ended_at, outcome, seconds, cpu, memory, error
 FROM prefork.history WHERE %(job)s::text IS NULL OR job = %(job)s
-ORDER BY ended_at DESC, run DESC LIMIT %(limit)s
+ORDER BY ended_at DESC, run DESC, attempt DESC LIMIT %(limit)s OFFSET %(offset)s
 
 -- run: A run of a job now, whatever its schedule.
 INSERT INTO prefork.runs (job, priority, arguments) SELECT name, priority, arguments FROM prefork.jobs WHERE name = %(job)s RETURNING id
@@ -28,3 +28,10 @@ UPDATE prefork.jobs SET active = false, remark = 'paused' WHERE name = %(job)s
 
 -- resume: Let it go on, from its next time or now.
 UPDATE prefork.jobs SET active = true, remark = NULL, failures = 0, first_failed_at = NULL WHERE name = %(job)s
+
+-- edit: What an operator wants of a job. When it is due next changes with its schedule alone.
+UPDATE prefork.jobs SET
+    schedule = %(schedule)s, tz = %(tz)s, misfire = %(misfire)s, priority = %(priority)s, retries = %(retries)s,
+    arguments = %(arguments)s,
+    due_at = CASE WHEN schedule IS NOT DISTINCT FROM %(schedule)s::text AND tz = %(tz)s THEN due_at ELSE %(due_at)s::timestamptz END
+WHERE name = %(job)s

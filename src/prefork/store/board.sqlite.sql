@@ -17,7 +17,7 @@ FROM runs WHERE job = :job AND state = 'running' ORDER BY claimed_at
 -- history: The latest first.
 SELECT run, attempt, job, due_at, node, worker, pid, claimed_at, ended_at, outcome, seconds, cpu, memory, error
 FROM history WHERE :job IS NULL OR job = :job
-ORDER BY ended_at DESC, run DESC LIMIT :limit
+ORDER BY ended_at DESC, run DESC, attempt DESC LIMIT :limit OFFSET :offset
 
 -- run: Now.
 INSERT INTO runs (job, due_at, priority, arguments) SELECT name, :now, priority, arguments FROM jobs WHERE name = :job;
@@ -28,3 +28,9 @@ UPDATE jobs SET active = 0, remark = 'paused' WHERE name = :job
 
 -- resume: Let it go on.
 UPDATE jobs SET active = 1, remark = NULL, failures = 0, first_failed_at = NULL WHERE name = :job
+
+-- edit: As an operator wants it.
+UPDATE jobs SET
+    schedule = :schedule, tz = :tz, misfire = :misfire, priority = :priority, retries = :retries, arguments = :arguments,
+    due_at = CASE WHEN schedule IS :schedule AND tz = :tz THEN due_at ELSE :due_at END
+WHERE name = :job

@@ -1,6 +1,7 @@
 """The console's application over a database of its own, and a server that answers what it is told to."""
 
 import threading
+from base64 import b64encode
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -53,6 +54,23 @@ STATUS = {
 PASSWORD = "correct horse battery"
 
 
+def traced(records: bytes) -> dict[str, Any]:
+    """An answer to `trace` of a server with one worker and two processors."""
+    return {
+        "records": b64encode(records).decode(),
+        "kept": 50_000,
+        "workers": 1,
+        "threads": None,
+        "cpus": 2.0,
+        "lanes": [{"name": "default", "reserved": 0, "limit": None}],
+        "queue_size": 1024,
+        "queue_timeout": 30.0,
+        "wait_target": 0.05,
+        "memory": 100 << 20,
+        "bounds": [],
+    }
+
+
 @dataclass
 class Stand:
     """What stands in for a server: its file, its answers, what it was asked. A reload answers `reload`, or is denied with it."""
@@ -63,6 +81,7 @@ class Stand:
         default_factory=lambda: {"ok": True, "generation": 2, "seconds": 0.1, "restart_needed": []}
     )
     flags: dict[str, str] = field(default_factory=dict)
+    trace: dict[str, Any] = field(default_factory=lambda: traced(b""))
 
     def ask(self, _server: Local, command: str, timeout: float = 0, **fields: Any) -> dict[str, Any]:
         self.asked.append(command)
@@ -80,6 +99,7 @@ class Stand:
             "metrics": TOLD,
             "stacks": {"workers": [{"worker": "http.1", "pid": 4711, "state": "idle", "stacks": "File x"}]},
             "retire": {"worker": "http.1", "pid": 4711},
+            "trace": self.trace,
         }
         return answers[command]
 

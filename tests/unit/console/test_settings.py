@@ -7,12 +7,16 @@ from typing import Any
 
 import pytest
 from fastapi.testclient import TestClient
-from tests.unit.console.conftest import Stand, bearing, somebody
+from tests.unit.console.conftest import Stand, bearing, somebody, traced
+from tests.unit.sizing.traffic import Noted, poisson
 
 from prefork.config.editing import Unusable
+from prefork.console.api.settings import progress
+from prefork.console.desk import Desk
 from prefork.instances import changes
 from prefork.instances.database import Database
-from prefork.instances.local import Denied
+from prefork.instances.local import Denied, Local
+from prefork.sizing.simulate import Place
 
 PLACE = "/api/v1/instances/default/settings"
 
@@ -132,8 +136,86 @@ def test_a_dry_run_says_what_it_would_mean_and_does_nothing(client: TestClient, 
     assert said["changes"] == {"workers": ["1", "2"], "limit_memory_soft": ["2 GiB", "1 GiB"]}
     assert said["memory_needed"] == 2 << 30
     assert said["processes"] == 3, "a websocket worker is one, too"
-    assert said["connections_needed"] <= said["connections_allowed"]
+    assert said["memory_likely"] == 2 * (100 << 20)
+    assert (said["connections_needed"], said["connections_allowed"]) == (6, 97)
+    assert said["connections_of"] == "what PostgreSQL usually allows"
+    assert said["wait"] is None
+    assert said["wait_unknown"].startswith("0 of 1,000 requests and 0.0 of 10 minutes are recorded; ask again after")
     assert (stand.file.read_text(), stand.asked.count("reload")) == (before, 0)
+
+
+@pytest.mark.parametrize(
+    ("rows", "said"),
+    [
+        ([(3, 60.0, "idle"), (3, 60.0, "busy")], (None, 0)),
+        ([(3, 60.0, "idle"), (3, 1.0, "idle")], (None, 0)),
+        ([(3, 60.0, "idle"), (4, 1.0, "booting")], (4, 0)),
+        ([(3, 60.0, "retiring"), (4, 2.0, "idle"), (4, 1.0, "booting")], (4, 1)),
+        ([(4, 3.0, "busy"), (4, 1.0, "idle")], (4, 2)),
+        ([], (0, 0)),
+    ],
+    ids=["loading", "recycled while loading", "first starts", "one ready", "all ready", "none"],
+)
+def test_progress_counts_workers_with_the_change_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, rows: list[tuple[int, float, str]], said: tuple[int | None, int]
+) -> None:
+    workers = [{"generation": number, "age": age, "state": state, "pool": "http"} for number, age, state in rows]
+    monkeypatch.setattr(Local, "status", lambda _: {"state": "reloading", "wanted": 2, "workers": workers})
+    found = progress(Local(tmp_path), 10.0)
+    assert (found.generation, found.ready) == said
+    assert (found.state, found.wanted, found.error) == ("reloading", 2, None)
+
+
+@pytest.fixture
+def busy(stand: Stand) -> None:
+    """A thousand seconds in which one worker was too few."""
+    noted = Noted(Place(1, 2.0))
+    noted.run(poisson(2000, 2.0, 0.1, 0.3))
+    stand.trace = traced(noted.records)
+
+
+@pytest.mark.usefixtures("busy")
+def test_a_dry_run_predicts_what_requests_would_wait(client: TestClient, headers: dict[str, str]) -> None:
+    wait = patch(client, headers, "?dry_run=true", workers=2).json()["wait"]
+    assert (wait["requests"], wait["now"]["workers"], wait["then"]["workers"]) == (2000, 1, 2)
+    assert wait["then"]["p95"] < wait["now"]["p95"] / 2
+    assert wait["now"]["busy"] > 70 > wait["then"]["busy"]
+    queue = patch(client, headers, "?dry_run=true", queue_size=1).json()["wait"]
+    assert queue["then"]["lost"] > queue["now"]["lost"] == 0
+
+
+@pytest.mark.usefixtures("busy")
+def test_where_the_server_finds_the_number_the_target_says_it(client: TestClient, headers: dict[str, str], stand: Stand) -> None:
+    stand.file.write_text("[options]\napp = shop:app\n")
+    said = patch(client, headers, "?dry_run=true", workers="auto", workers_min=1, workers_max=9, wait_target="50ms").json()
+    assert 2 < said["wait"]["then"]["workers"] < 9
+    assert said["wait"]["then"]["p95"] <= 0.05
+    assert said["processes"] == 10, "as many as there may be, and a websocket worker"
+    little = patch(client, headers, "?dry_run=true", workers="auto", workers_min=1, workers_max=2, wait_target="1ms").json()
+    assert little["wait"]["then"]["workers"] == 2, "no more than there may be"
+
+
+def test_the_plan_bounds_what_the_server_may_find(client: TestClient, headers: dict[str, str], stand: Stand) -> None:
+    for settings in ({"workers": "auto", "workers_max": 3}, {"workers": "auto", "workers_min": 3, "workers_max": 3}):
+        answer = patch(client, headers, **settings)
+        assert (answer.status_code, answer.json()["type"]) == (422, "urn:prefork:problem:plan-limit"), answer.text
+        assert "the plan base allows 2 HTTP workers, not 3" in answer.json()["detail"]
+    assert ended(client, headers, patch(client, headers, workers="auto"))["state"] == "done"
+    assert client.get(PLACE, headers=headers).json()["settings"]["workers_max"]["value"] == "2", "what the plan allows"
+    assert patch(client, headers, workers_max=3).json()["type"] == "urn:prefork:problem:plan-limit"
+    assert ended(client, headers, patch(client, headers, wait_target="20ms"))["state"] == "done"
+
+
+def test_the_budget_of_connections_is_that_of_the_database(
+    client: TestClient, headers: dict[str, str], stand: Stand, desk: Desk
+) -> None:
+    stand.file.write_text("[options]\napp = shop:app\n")
+    desk.monitor.enlist()
+    desk.monitor.watches["default"].sampler.database = {"used": 9, "most": 20}
+    said = patch(client, headers, "?dry_run=true", workers=20).json()
+    assert (said["connections_needed"], said["connections_allowed"]) == (42, 17)
+    said = patch(client, headers, "?dry_run=true", database_connections=30).json()
+    assert (said["connections_allowed"], said["connections_of"]) == (30, "database_connections")
 
 
 def test_settings_that_do_not_get_ready_are_taken_back(client: TestClient, headers: dict[str, str], stand: Stand) -> None:

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class Console:
-    """Where the console listens, and who may reach it."""
+    """Where the console listens, who may reach it, and what commands bring along that ask one elsewhere."""
 
     console: bool = option(
         kinds.SWITCH, True, "Whether the console runs: its pages, its REST API and `/metrics`", applies="restart"
@@ -38,4 +38,10 @@ class Console:
         False,
         "Whether the console may listen on other addresses than loopback without TLS or a proxy: passwords can be read on the way",
         applies="restart",
+    )
+    console_token: str | None = option(
+        kinds.SECRET, None, "What commands with `--console` come with: a token that the console there has made", secret=True
+    )
+    console_token_file: Path | None = option(
+        kinds.PATH, None, "The file with that token; it counts before `console_token`, and `--token-file` before both"
     )

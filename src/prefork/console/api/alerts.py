@@ -5,7 +5,7 @@ from __future__ import annotations
 from fastapi import APIRouter
 
 from prefork.console.access import AnyVisitor, AsViewer
-from prefork.console.api.paging import Cursor, InstanceId, Limit
+from prefork.console.api.paging import Cursor, InstanceId, Limit, part
 from prefork.console.desk import AtDesk
 from prefork.console.models import Alert, Page
 from prefork.instances import alerts, registry
@@ -15,10 +15,10 @@ router = APIRouter(tags=["alerts"])
 
 
 @router.get("/alerts")
-def list_alerts(desk: AtDesk, visitor: AnyVisitor) -> Page[Alert]:
+def list_alerts(desk: AtDesk, visitor: AnyVisitor, limit: Limit = 100, cursor: Cursor = None) -> Page[Alert]:
     """What is wrong now, with all instances that you may see."""
     seen = [each.id for each in registry.listed(desk.db) if visitor.may(VIEWER, each.id)]
-    return Page(items=[described(alert) for each in seen for alert in alerts.current(desk.db, each)])
+    return part([described(alert) for each in seen for alert in alerts.current(desk.db, each)], limit, cursor)
 
 
 @router.get("/instances/{instance_id}/alerts")

@@ -12,11 +12,12 @@ from fastapi import APIRouter, Query, Request, Response
 from prefork import usage
 from prefork.console.access import AnyVisitor, AsAdministrator, AsOperator, AsViewer, client_of
 from prefork.console.api import provision
-from prefork.console.api.paging import Cursor, InstanceId, Limit
+from prefork.console.api.paging import Cursor, InstanceId, Limit, part
 from prefork.console.desk import AtDesk, Desk
-from prefork.console.models import Health, Instance, Page, Reloaded, Renaming
+from prefork.console.models import Health, Instance, Page, Reloaded, Renaming, Status
 from prefork.console.provisions import Addition, Prospect
 from prefork.instances import audit, provisions, registry
+from prefork.instances.complaints import complaints
 from prefork.instances.local import RELOAD_LIMIT, Denied, Local, Unreachable
 from prefork.instances.remote import Remote
 from prefork.instances.roles import VIEWER, Visitor
@@ -32,10 +33,10 @@ MOMENT = 3.0  # seconds for a server on another machine
 def list_instances(desk: AtDesk, visitor: AnyVisitor, limit: Limit = 100, cursor: Cursor = None) -> Page[Instance]:
     """All instances that one may see, with how they are."""
     seen = [each for each in registry.listed(desk.db) if visitor.may(VIEWER, each.id)]
-    first = cursor or 0
+    page = part(seen, limit, cursor)
     with ThreadPoolExecutor(AT_ONCE) as pool:  # one that does not answer holds up no other
-        items = list(pool.map(lambda each: described(desk, each, visitor), seen[first : first + limit]))
-    return Page(items=items, next=first + limit if len(seen) > first + limit else None)
+        items = list(pool.map(lambda each: described(desk, each, visitor), page.items))
+    return Page(items=items, next=page.next)
 
 
 @router.post(
@@ -101,6 +102,12 @@ def forget_instance(
     return Response(status_code=204)
 
 
+@router.get("/instances/{instance_id}/status")
+def get_status(desk: AtDesk, _visitor: AsViewer, instance_id: InstanceId) -> Status:
+    """The server's own account: its pools, queue, requests and workers, as `prefork status --json` has it."""
+    return Status(**desk.server(instance_id).status())
+
+
 @router.get("/instances/{instance_id}/health")
 def get_health(desk: AtDesk, _visitor: AsViewer, instance_id: InstanceId) -> Health:
     """Whether the server serves, and how its machine is."""
@@ -108,11 +115,13 @@ def get_health(desk: AtDesk, _visitor: AsViewer, instance_id: InstanceId) -> Hea
     before = usage.read_clock()
     reasons, status = [], "ok"
     try:
-        reasons = complaints(server.status())
+        reasons = list(complaints(server.status()))
         status = "degraded" if reasons else "ok"
     except (Unreachable, Denied) as error:
         reasons, status = [str(error)], "unreachable"
-    return Health.model_validate({"status": status, "reasons": reasons, "machine": read_health(before, server.directory).told()})
+    watch = desk.monitor.watches.get(instance_id)
+    machine = {**read_health(before, server.directory).told(), "database": watch.sampler.database if watch else None}
+    return Health.model_validate({"status": status, "reasons": reasons, "machine": machine})
 
 
 @router.post("/instances/{instance_id}/reload")
@@ -160,17 +169,3 @@ def figures(status: dict[str, Any]) -> dict[str, Any]:
         "generation": status["generation"],
         "workers": {"wanted": status["wanted"], "ready": status["ready"]},
     }
-
-
-def complaints(status: dict[str, Any]) -> list[str]:
-    """What is wrong with a server that answers."""
-    found = []
-    if status["state"] not in {"running", "reloading"}:
-        found.append(f"the server is {status['state']}")
-    if status["ready"] < status["wanted"]:
-        found.append(f"{status['ready']} of {status['wanted']} workers are ready")
-    if loop := status["crash_loop"]:
-        found.append(f"workers failed at their start {loop['failures']} times in a row")
-    if status["queue"]["length"] >= status["queue"]["size"]:
-        found.append(f"the queue is full with {status['queue']['length']} requests")
-    return found

@@ -1,29 +1,32 @@
-"""Scheduled jobs: what is due, what was done; run, paused and resumed. Straight to the server's store, by Prefork's own driver."""
+"""Scheduled jobs: what is due, what was done; run, paused, edited. Straight to the server's store, by Prefork's own driver."""
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Path, Request
+from fastapi import APIRouter, Path, Query, Request
 
 from prefork.console.access import AsOperator, AsViewer, client_of
-from prefork.console.api.paging import InstanceId, Limit
+from prefork.console.api.paging import Cursor, InstanceId, Limit, part
 from prefork.console.desk import AtDesk, Desk
-from prefork.console.models import Job, JobDetails, Page, Run
+from prefork.console.models import EndedRun, Job, JobDetails, JobPatch, Page, Run, RunUnderWay
 from prefork.console.problems import ProblemError
 from prefork.instances import audit
+from prefork.jobs import schedules
 from prefork.store import board
 
 router = APIRouter(tags=["jobs"])
-JobName = Annotated[str, Path(max_length=300, description="The job's full name.")]
+JobName = Annotated[str, Path(max_length=300, description="The job's full name.", examples=["shop.tasks.send_mail"])]
 PATH = "/instances/{instance_id}/jobs"
+ROW = ("schedule", "tz", "misfire", "priority", "retries", "arguments")  # what an operator can edit
 
 
 @router.get(PATH)
-def list_jobs(desk: AtDesk, _visitor: AsViewer, instance_id: InstanceId) -> Page[Job]:
+def list_jobs(desk: AtDesk, _visitor: AsViewer, instance_id: InstanceId, limit: Limit = 100, cursor: Cursor = None) -> Page[Job]:
     """Every job: when it is due, and how it fared last."""
     with desk.server(instance_id).store() as connection:
-        return Page(items=[Job(**job) for job in board.listed(connection)])
+        return part([Job(**job) for job in board.listed(connection)], limit, cursor)
 
 
 @router.get(PATH + "/{job}")
@@ -31,7 +34,27 @@ def get_job(desk: AtDesk, _visitor: AsViewer, instance_id: InstanceId, job: JobN
     """One job, what is being done of it and what was done."""
     with desk.server(instance_id).store() as connection:
         found = the_job(desk, instance_id, connection, job)
-        return JobDetails(job=Job(**found), running=board.running(connection, job), history=board.history(connection, job, limit))
+        running = [RunUnderWay(**each) for each in board.running(connection, job)]
+        history = [EndedRun(**each) for each in board.history(connection, job, limit)]
+        return JobDetails(job=Job(**found), running=running, history=history)
+
+
+@router.get("/instances/{instance_id}/runs")
+def list_runs(
+    desk: AtDesk,
+    _visitor: AsViewer,
+    instance_id: InstanceId,
+    job: Annotated[str | None, Query(max_length=300, description="Only those of this job, by its full name.")] = None,
+    limit: Limit = 50,
+    cursor: Cursor = None,
+) -> Page[EndedRun]:
+    """What was done of one job, or of all, the latest first."""
+    first = cursor or 0
+    with desk.server(instance_id).store() as connection:
+        if job is not None:
+            the_job(desk, instance_id, connection, job)
+        found = [EndedRun(**each) for each in board.history(connection, job, limit + 1, first)]
+    return Page(items=found[:limit], next=first + limit if len(found) > limit else None)
 
 
 @router.post(PATH + "/{job}/run", status_code=202)
@@ -54,6 +77,35 @@ def pause_job(request: Request, desk: AtDesk, visitor: AsOperator, instance_id: 
 def resume_job(request: Request, desk: AtDesk, visitor: AsOperator, instance_id: InstanceId, job: JobName) -> Job:
     """Let a job go on that was paused or deactivated."""
     return turned(request, desk, visitor.name, instance_id, job, rest=False)
+
+
+@router.patch(PATH + "/{job}")
+def change_job(request: Request, desk: AtDesk, visitor: AsOperator, instance_id: InstanceId, job: JobName, patch: JobPatch) -> Job:
+    """Change a job's row: when it runs, with what, before which others, and whether at all."""
+    new = patch.model_dump(exclude_unset=True)
+    with desk.server(instance_id).store() as connection:
+        old = the_job(desk, instance_id, connection, job)
+        wanted = {**old, **new}
+        due_at = due(wanted) if {"schedule", "tz"} & new.keys() else None
+        with connection.transaction():
+            board.edit(connection, job, {name: wanted[name] for name in ROW}, due_at)
+            if wanted["active"] != old["active"]:
+                (board.resume if wanted["active"] else board.pause)(connection, job)
+        found = the_job(desk, instance_id, connection, job)
+    changed = {name: (old[name], new[name]) for name in new if old[name] != new[name]}
+    audit.note(desk.db, visitor.name, client_of(request), "job changed", instance_id, job=job, changes=changed)
+    return Job(**found)
+
+
+def due(job: dict[str, Any]) -> datetime | None:
+    """When a job is due that has just got its schedule. Raises ProblemError for one that says nothing."""
+    if job["schedule"] is None:
+        return None
+    try:
+        return schedules.first(schedules.parse(job["schedule"], job["tz"]), datetime.now(UTC))
+    except ValueError as error:
+        place = "tz" if "time zone" in str(error) else "schedule"
+        raise ProblemError(422, str(error), "invalid-job", errors={place: str(error)}) from None
 
 
 def turned(request: Request, desk: Desk, who: str, instance: str, job: str, *, rest: bool) -> Job:

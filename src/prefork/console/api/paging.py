@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 from fastapi import Path, Query
 
-from prefork.console.models import LARGEST, Problem
+from prefork.console.models import LARGEST, Page, Problem
 from prefork.console.problems import MEDIA_TYPE
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+Item = TypeVar("Item")
 
 SAID = {
     400: "The request cannot be read.",
@@ -31,4 +36,13 @@ ERRORS: dict[int | str, dict[str, Any]] = {
 Limit = Annotated[int, Query(ge=1, le=500, description="The most items.")]
 Cursor = Annotated[int | None, Query(ge=0, le=LARGEST, description="`next` of the part before.")]
 Number = Annotated[int, Path(ge=1, le=LARGEST)]
-InstanceId = Annotated[str, Path(description="An instance; `default` is the server that has started the console.", max_length=63)]
+InstanceId = Annotated[
+    str,
+    Path(description="An instance; `default` is the server that has started the console.", max_length=63, examples=["default"]),
+]
+
+
+def part(items: Sequence[Item], limit: int, cursor: int | None) -> Page[Item]:
+    """A part of a list that is there as a whole: its cursor is how many come before it."""
+    first = cursor or 0
+    return Page(items=list(items[first : first + limit]), next=first + limit if len(items) > first + limit else None)

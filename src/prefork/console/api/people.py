@@ -7,7 +7,7 @@ from typing import Any
 from fastapi import APIRouter, Request, Response
 
 from prefork.console.access import AnyVisitor, AsAdministrator, client_of
-from prefork.console.api.paging import Cursor, Limit, Number
+from prefork.console.api.paging import Cursor, Limit, Number, part
 from prefork.console.desk import AtDesk, Desk
 from prefork.console.models import AuditEntry, MadeToken, Me, NewToken, NewUser, Page, PasswordChange, Token, User, UserPatch
 from prefork.console.problems import ProblemError
@@ -39,10 +39,10 @@ def change_password(request: Request, desk: AtDesk, visitor: AnyVisitor, new: Pa
 
 
 @router.get("/tokens", tags=["tokens"])
-def list_tokens(desk: AtDesk, visitor: AnyVisitor) -> Page[Token]:
+def list_tokens(desk: AtDesk, visitor: AnyVisitor, limit: Limit = 100, cursor: Cursor = None) -> Page[Token]:
     """One's own tokens, without what they come with."""
     need_full(visitor)
-    return Page(items=[Token(**without_user(each)) for each in tokens.listed(desk.db, visitor.user)])
+    return part([Token(**without_user(each)) for each in tokens.listed(desk.db, visitor.user)], limit, cursor)
 
 
 @router.post("/tokens", status_code=201, tags=["tokens"])
@@ -67,9 +67,9 @@ def remove_token(request: Request, desk: AtDesk, visitor: AnyVisitor, number: Nu
 
 
 @router.get("/users", tags=["people"])
-def list_users(desk: AtDesk, _visitor: AsAdministrator) -> Page[User]:
+def list_users(desk: AtDesk, _visitor: AsAdministrator, limit: Limit = 100, cursor: Cursor = None) -> Page[User]:
     """Everybody who may use the console."""
-    return Page(items=[User.model_validate(each._asdict()) for each in users.listed(desk.db)])
+    return part([User.model_validate(each._asdict()) for each in users.listed(desk.db)], limit, cursor)
 
 
 @router.post("/users", status_code=201, tags=["people"])

@@ -5,6 +5,7 @@ from __future__ import annotations
 from fastapi import APIRouter
 
 from prefork.console.access import AnyVisitor
+from prefork.console.api.paging import Cursor, Limit, part
 from prefork.console.models import Page, Plan
 from prefork.sizing import PLANS
 
@@ -12,6 +13,6 @@ router = APIRouter(tags=["plans"])
 
 
 @router.get("/plans")
-def list_plans(_visitor: AnyVisitor) -> Page[Plan]:
+def list_plans(_visitor: AnyVisitor, limit: Limit = 100, cursor: Cursor = None) -> Page[Plan]:
     """All plans, and how many HTTP workers each allows."""
-    return Page(items=[Plan(name=name, workers=workers) for name, workers in PLANS.items()])
+    return part([Plan(name=name, workers=workers) for name, workers in PLANS.items()], limit, cursor)

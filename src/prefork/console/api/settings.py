@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Header, Query, Request, Response
@@ -12,18 +13,19 @@ from prefork.config import OPTIONS
 from prefork.config.reader import read_file
 from prefork.console import models
 from prefork.console.access import AsOperator, AsViewer, client_of, require
+from prefork.console.api.meaning import meaning
 from prefork.console.api.paging import Cursor, InstanceId, Limit, Number
 from prefork.console.desk import AtDesk, Desk
-from prefork.console.models import Change, Meaning, Page, Setting, Settings, SettingsPatch
+from prefork.console.models import Change, Meaning, Page, Progress, Setting, Settings, SettingsPatch
 from prefork.console.problems import ProblemError
 from prefork.instances import audit, changes
 from prefork.instances.local import Denied, Local, Unreachable
 from prefork.instances.roles import ADMINISTRATOR, Visitor
-from prefork.sizing import PLANS, Database
-from prefork.sizing.database import budget
+from prefork.sizing import PLANS
 
 router = APIRouter(tags=["settings"])
 PATH = "/instances/{instance_id}/settings"
+SERVING = {"idle", "busy", "waiting"}  # states of a worker that is ready
 
 
 @router.get(PATH)
@@ -59,7 +61,8 @@ def change_settings(
     server = desk.server(instance_id)
     intent = intended(server, visitor, instance_id, texts)
     if dry_run:
-        return JSONResponse(meaning(intent).model_dump())
+        watch = desk.monitor.watches.get(instance_id)
+        return JSONResponse(meaning(server, intent, watch.sampler.database if watch else None).model_dump())
     check_match(if_match, etag(intent.before))
     return applied(request, desk, visitor, instance_id, changes.begin(desk.db, server, instance_id, visitor.name, intent))
 
@@ -80,7 +83,7 @@ def get_change(desk: AtDesk, _visitor: AsViewer, instance_id: InstanceId, number
     """One change; while it is applied, how far that is."""
     change = known(desk, instance_id, number)
     running = change.state == changes.RUNNING
-    return Change(**told(change), progress=progress(desk.server(instance_id)) if running else None)
+    return Change(**told(change), progress=progress(desk.server(instance_id), time.time() - change.at) if running else None)
 
 
 @router.post(PATH + "/changes/{number}/undo", status_code=202, response_model=Change)
@@ -139,23 +142,6 @@ def shown(settings: config.Settings) -> Settings:
     return Settings(settings=found, plan=settings.plan, most_workers=PLANS[settings.plan] if settings.plan else None)
 
 
-def meaning(intent: changes.Intent) -> Meaning:
-    """What a change means for memory and the database. As for the budget, PostgreSQL has its usual number of connections."""
-    after, machine = intent.after, config.read_machine()
-    processes = after.processes + after.cron_processes + after.websocket_workers
-    each = budget(Database(), max(1, processes), 1)
-    return Meaning(
-        changes={name: (intent.before.shown(name), after.shown(name)) for name in intent.new},
-        processes=processes,
-        memory_needed=(after.processes + after.cron_processes) * after.limit_memory_soft,
-        memory_total=machine.memory,
-        connections_each=each.each,
-        connections_needed=each.needed,
-        connections_allowed=each.allowed,
-        warnings=[str(problem) for problem in config.warnings(after, machine)],
-    )
-
-
 def known(desk: Desk, instance: str, number: int) -> changes.Change:
     """A change of an instance. Raises ProblemError."""
     desk.instance(instance)
@@ -170,13 +156,18 @@ def told(change: changes.Change) -> dict[str, Any]:
     return {name: value for name, value in change._asdict().items() if name != "instance"}
 
 
-def progress(server: Local) -> dict[str, Any]:
-    """How far a reload is: workers of the newest generation, of those that are wanted."""
+def progress(server: Local, seconds: float) -> Progress:
+    """How far a reload is that began so many seconds ago: workers of its generation, of those that are wanted.
+
+    While the code is being loaded all workers are of the generation before, some of them older than the reload.
+    """
     try:
         status = server.status()
     except (Unreachable, Denied) as error:
-        return {"state": "unreachable", "error": str(error)}
-    newest = max((row["generation"] for row in status["workers"]), default=0)
-    new = [row for row in status["workers"] if row["generation"] == newest and row["pool"] == "http"]
-    ready = sum(1 for row in new if row["state"] in {"idle", "busy", "waiting"})
-    return {"state": status["state"], "generation": newest, "ready": ready, "wanted": status["wanted"]}
+        return Progress(state="unreachable", error=str(error))
+    rows = status["workers"]
+    newest = max((row["generation"] for row in rows), default=0)
+    if any(row["age"] > seconds for row in rows if row["generation"] == newest):
+        return Progress(state=status["state"], wanted=status["wanted"])
+    ready = sum(row["generation"] == newest and row["pool"] == "http" and row["state"] in SERVING for row in rows)
+    return Progress(state=status["state"], generation=newest, ready=ready, wanted=status["wanted"])

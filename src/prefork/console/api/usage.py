@@ -21,15 +21,14 @@ def get_worker_usage(
     desk: AtDesk,
     _visitor: AsViewer,
     instance_id: InstanceId,
-    span: Annotated[Range | None, Query(alias="range", description="The time of the history, up to now.")] = None,
+    span: Annotated[Range, Query(alias="range", description="The time of the history, up to now.")] = "24h",
     resolution: Annotated[
         int | None, Query(ge=10, le=604_800, description="Seconds of a point; what fits the range where it is not given.")
     ] = None,
 ) -> WorkerUsage:
-    """Both measures of now, over half a second, with their level and what is recommended; and the past, with `range`."""
+    """Both measures of now, over half a second, with their level and what is recommended; and the past, up to now."""
     told = usage.of_server(desk.server(instance_id).status).told()
-    history = past(desk, instance_id, span, resolution) if span else None
-    return WorkerUsage.model_validate({**told, "history": history})
+    return WorkerUsage.model_validate({**told, "history": past(desk, instance_id, span, resolution)})
 
 
 def past(desk: Desk, instance: str, span: Range, resolution: float | None = None) -> UsageHistory:

@@ -7,7 +7,7 @@ from typing import Annotated
 from fastapi import APIRouter, Path, Request
 
 from prefork.console.access import AsOperator, AsViewer, client_of
-from prefork.console.api.paging import InstanceId
+from prefork.console.api.paging import Cursor, InstanceId, Limit, part
 from prefork.console.desk import AtDesk
 from prefork.console.models import Page, Stacks, Worker
 from prefork.instances import audit
@@ -16,9 +16,11 @@ router = APIRouter(tags=["workers"])
 
 
 @router.get("/instances/{instance_id}/workers")
-def list_workers(desk: AtDesk, _visitor: AsViewer, instance_id: InstanceId) -> Page[Worker]:
+def list_workers(
+    desk: AtDesk, _visitor: AsViewer, instance_id: InstanceId, limit: Limit = 100, cursor: Cursor = None
+) -> Page[Worker]:
     """All workers of all pools."""
-    return Page(items=[Worker(**row) for row in desk.server(instance_id).status()["workers"]])
+    return part([Worker(**row) for row in desk.server(instance_id).status()["workers"]], limit, cursor)
 
 
 @router.post("/instances/{instance_id}/workers/stacks")

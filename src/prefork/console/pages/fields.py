@@ -11,6 +11,12 @@ if TYPE_CHECKING:
 
 GROUPS = {
     "Workers": {"workers": "HTTP workers", "max_cron_threads": "Workers for jobs", "websocket_workers": "WebSocket workers"},
+    "Where workers is auto": {
+        "workers_min": "At the least",
+        "workers_max": "At the most",
+        "wait_target": "Requests may wait for",
+        "database_connections": "Database connections in all",
+    },
     "Memory of a worker": {"limit_memory_soft": "Replace it above", "limit_memory_hard": "Kill it above"},
     "Time of a request": {
         "limit_time_cpu": "Processor time",
@@ -48,7 +54,7 @@ def groups(settings: Mapping[str, Any], sent: Mapping[str, str], problems: Mappi
 def field(name: str, label: str, setting: Mapping[str, Any], sent: str | None, problem: str) -> Field:
     """One. A number beyond the plan can be typed: it is the server that refuses it, and says why."""
     option = OPTIONS[name]
-    number = option.kind.words == "a whole number"
+    number = option.kind.metavar == "NUMBER"  # and no word in the place of one
     source = setting["source"] if setting["fixed"] else ""
     value = shown(setting) if sent is None else sent
     return Field(name, label, value, setting["help"], number, option.minimum if number else None, source, problem)

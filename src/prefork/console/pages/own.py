@@ -39,7 +39,7 @@ Row = dict[str, Any]
 DAY = 86_400.0
 PACE = 1.0  # seconds between two live samples
 TURNS = 300  # of one stream: the browser asks for the next one, and is asked in turn whether it still may
-MOST = 10_000  # instances
+MOST = 10_000  # of a list: pages show all of it
 LINES = 500  # of a log
 CHANGES = 10  # that are shown
 PAST = 20  # alerts of an instance
@@ -141,7 +141,7 @@ class Own:
     def routes(self, identity: str) -> Sequence[Row]:
         """Where the time goes."""
         require(self.visitor, VIEWER, identity)
-        return [each.model_dump() for each in routes.list_routes(self.desk, self.visitor, identity).items]
+        return [each.model_dump() for each in routes.list_routes(self.desk, self.visitor, identity, MOST).items]
 
     def limits(self, identity: str) -> Mapping[str, int]:
         """Of a worker's memory."""
@@ -176,7 +176,7 @@ class Own:
 
     def alerts(self) -> Row:
         """Those of all instances that the visitor may see."""
-        now = alerts.list_alerts(self.desk, self.visitor).items
+        now = alerts.list_alerts(self.desk, self.visitor, MOST).items
         seen = [each.id for each in registry.listed(self.desk.db) if self.visitor.may(VIEWER, each.id)]
         both = [each for known in seen for each in alerts.list_alerts_of_instance(self.desk, self.visitor, known, PAST).items]
         past = sorted((each for each in both if each.over is not None), key=lambda each: each.began, reverse=True)
@@ -195,18 +195,25 @@ class Own:
     def jobs(self, identity: str) -> Sequence[Row]:
         """All."""
         require(self.visitor, VIEWER, identity)
-        return [each.model_dump() for each in jobs.list_jobs(self.desk, self.visitor, identity).items]
+        return [each.model_dump() for each in jobs.list_jobs(self.desk, self.visitor, identity, MOST).items]
 
     def job(self, identity: str, name: str) -> tuple[Row, Sequence[Row], Sequence[Row]]:
         """One."""
         require(self.visitor, VIEWER, identity)
         found = jobs.get_job(self.desk, self.visitor, identity, name)
-        return found.job.model_dump(), found.running, found.history
+        rows = [each.model_dump() for each in found.running], [each.model_dump() for each in found.history]
+        return found.job.model_dump(), *rows
 
     def steer(self, identity: str, name: str, action: str) -> None:
         """Run, pause or resume one."""
         require(self.visitor, OPERATOR, identity)
         STEERED[action](self.request, self.desk, self.visitor, identity, name)
+
+    def edit(self, identity: str, name: str, values: Mapping[str, str]) -> None:
+        """Change its row."""
+        require(self.visitor, OPERATOR, identity)
+        patch = made(models.JobPatch, **{field: meant(field, text) for field, text in values.items()})
+        jobs.change_job(self.request, self.desk, self.visitor, identity, name, patch)
 
     # Settings
 
@@ -245,7 +252,7 @@ class Own:
 
     def tokens(self) -> Sequence[Row]:
         """Theirs."""
-        return [each.model_dump() for each in people.list_tokens(self.desk, self.visitor).items]
+        return [each.model_dump() for each in people.list_tokens(self.desk, self.visitor, MOST).items]
 
     def make_token(self, name: str, scope: str, days: int | None) -> str:
         """One more."""
@@ -259,6 +266,19 @@ class Own:
     def change_password(self, old: str, new: str) -> None:
         """Another one."""
         people.change_password(self.request, self.desk, self.visitor, made(models.PasswordChange, old=old, new=new))
+
+
+def meant(field: str, text: str) -> Any:
+    """What somebody has typed into the form of a job. Raises ProblemError."""
+    if field == "schedule":
+        return text or None
+    if field != "arguments":
+        return text
+    try:
+        return json.loads(text)
+    except ValueError as error:
+        said = f'write JSON, such as {{"args": [], "kwargs": {{}}}}: {error}'
+        raise ProblemError(422, f"arguments: {said}", errors={"arguments": said}) from None
 
 
 def told(answer: Response) -> Row:

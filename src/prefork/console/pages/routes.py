@@ -50,6 +50,7 @@ CHANGE: Table = {
     "/instances/{id}/server/delete": server.delete,
     "/instances/{id}/retire": monitoring.retire,
     "/instances/{id}/job": jobs.steer,
+    "/instances/{id}/job/edit": jobs.edit,
     "/instances/{id}/settings": performance.submit,
     "/instances/{id}/settings/meaning": performance.meaning,
     "/instances/{id}/settings/undo": performance.undo,

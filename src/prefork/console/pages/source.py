@@ -98,6 +98,9 @@ class Source(Protocol):
     def steer(self, identity: str, name: str, action: str) -> None:
         """`run`, `pause` or `resume` a job."""
 
+    def edit(self, identity: str, name: str, values: Mapping[str, str]) -> None:
+        """Give a job other values, as a form has them."""
+
     def log(self, identity: str, level: str, text: str) -> Sequence[Line]:
         """The latest lines at or above a level that contain a text, the latest last."""
 

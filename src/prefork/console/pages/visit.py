@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 TITLES = {
     "plan-limit": "The plan does not include it",
     "invalid-settings": "Not saved",
+    "invalid-job": "Not saved",
     "precondition-failed": "Not saved",
     "conflict": "Not now",
     "unreachable": "The server does not answer",

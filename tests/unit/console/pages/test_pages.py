@@ -17,6 +17,7 @@ ANSWERS = "meaning"  # says in its own place what is wrong
 FORMS = {
     "retire": {"pid": "4711"},
     "job": {"name": "x", "action": "run"},
+    "edit": {"name": "x", "priority": "1"},
     "settings": {"workers": "2", "etag": "*"},
     "undo": {"number": "1"},
     "tokens": {"name": "t", "scope": "metrics", "days": "30"},
