@@ -28,6 +28,7 @@ VERBS = {
     "doctor": ("doctor",),
     "database": ("db",),
     "console": ("console",),
+    "completion": ("completion",),
 }
 HOMES = {verb: home for home, verbs in VERBS.items() for verb in verbs}
 
