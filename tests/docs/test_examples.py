@@ -86,14 +86,28 @@ def typing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Typing:
     return typing
 
 
+def proxy(directory: Path) -> Path:
+    """The nginx of operate.md, as a whole file."""
+    file = directory / "nginx.conf"
+    fragment = next(block.text for block in blocks(ROOT / "docs" / "operate.md") if block.kind == "nginx")
+    file.write_text(f"events {{}} http {{ {fragment} }}")
+    return file
+
+
 @pytest.mark.parametrize("example", EXAMPLES, ids=lambda example: example.command)
 def test_an_example_does_what_its_page_says(example: Example, server: Server, typing: Typing, tmp_path: Path) -> None:
     assert example.command in told(example.page)
-    nginx = tmp_path / "nginx.conf"
-    nginx.write_text("events {} http { server { listen 80; location / { proxy_pass http://127.0.0.1:8069; } } }")
-    command = re.sub(r"\S+/nginx\.conf", str(nginx), re.sub(r"\S*(prefork|odoo)\.conf", server.configuration, example.command))
+    command = re.sub(
+        r"\S+/nginx\.conf", str(proxy(tmp_path)), re.sub(r"\S*(prefork|odoo)\.conf", server.configuration, example.command)
+    )
     status, said = typing(command)
     assert (status, example.says in said) == (example.status, True), said
+
+
+def test_doctor_finds_the_headers_of_our_own_nginx_in_order(server: Server, typing: Typing, tmp_path: Path) -> None:
+    nginx = proxy(tmp_path)
+    server.configure(proxy_mode=True)  # a file is looked at, not what runs
+    assert "✓ forwarded-headers" in typing(f"prefork doctor --all -c {server.configuration} --nginx {nginx}")[1]
 
 
 def test_a_file_with_problems_is_told_as_the_page_shows_it(typing: Typing, tmp_path: Path) -> None:
