@@ -125,11 +125,13 @@ def test_a_file_with_problems_is_told_as_the_page_shows_it(typing: Typing, tmp_p
     assert fits(told("docs/operate.md")["prefork check -c prefork.conf"], said), said
 
 
-def test_a_file_of_gunicorns_is_taken_over(typing: Typing, tmp_path: Path) -> None:
-    """The first block of the page, but for its last line: the start page serves."""
-    (tmp_path / "gunicorn.conf.py").write_text("wsgi_app = 'mysite.wsgi:application'\nworkers = 3\n")
-    imported, checked, _ = told("docs/migrate.md")
+def test_a_file_of_gunicorns_becomes_what_the_page_shows(typing: Typing, tmp_path: Path) -> None:
+    """Also that it can be used; to serve it is what the start page does."""
+    theirs, ours = (block.text for block in blocks(ROOT / "docs" / "migrate.md") if block.kind in {"python", "ini"})
+    (tmp_path / "gunicorn.conf.py").write_text(theirs)
+    imported, checked, *_ = told("docs/migrate.md")
     assert typing(imported)[0] == 0
+    assert (tmp_path / "prefork.conf").read_text() == ours
     status, said = typing(checked)
     assert (status, "can be used" in said) == (0, True), said
 
