@@ -5,7 +5,7 @@ BIN    := $(VENV)/bin
 PAGES  := src/prefork/console/static/vendor/htmx.js
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test test-odoo test-machine test-autobahn check format docs screenshots clean soak
+.PHONY: help setup run example wheel test test-odoo test-machine test-autobahn test-package check format docs screenshots clean soak
 .PHONY: bench bench-limits bench-jobs bench-asgi bench-odoo bench-advice
 
 help: ## show this list
@@ -23,6 +23,9 @@ run: setup examples/shop/.venv/.ready ## serve the example shop on 127.0.0.1:806
 	@cat examples/shop/try.txt
 	@exec $(BIN)/prefork serve -c examples/shop/prefork.conf
 
+example: setup ## serve another of the examples: make example NAME=django|fastapi|flask|pyramid|tryton
+	@exec sh tools/example.sh $(PYTHON) '$(NAME)'
+
 examples/shop/.venv/.ready: examples/shop/requirements.txt tools/setup.sh
 	@sh tools/setup.sh $(PYTHON) examples/shop/.venv examples/shop/requirements.txt -r examples/shop/requirements.txt
 
@@ -37,6 +40,12 @@ test-odoo: ## test against an installed Odoo: make test-odoo ODOO=/its/tree PYTH
 
 test-machine: setup ## test control groups and scarce memory in a machine of QEMU's, which it makes (root, half an hour)
 	$(BIN)/python tests/machine/run.py
+
+wheel: setup ## build the wheel and the source distribution into dist/
+	$(BIN)/python -m hatchling build -d dist
+
+test-package: wheel ## try the wheel on each Python that is there, in environments of its own, and workers on older ones (five minutes)
+	$(BIN)/python tests/package/run.py
 
 test-autobahn: setup ## run Autobahn|Testsuite against WebSockets of an ASGI application (Python 3.11 or 3.12, two minutes)
 	$(BIN)/python tests/autobahn/run.py

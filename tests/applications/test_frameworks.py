@@ -35,6 +35,17 @@ class Got(NamedTuple):
 Ask = Callable[..., Got]
 
 
+def test_no_worker_inherits_a_connection_that_the_import_of_a_django_project_has_opened(
+    install: Callable[[str], Path], trace: Path
+) -> None:
+    python, env = install("frameworks") / "bin" / "python", {"PYTHONPATH": str(REFEREE), "TRACE": str(trace)}
+    with Server("connected_django:app", FRAMEWORKS, python, env=env, workers=1, after_fork="connected_django:forked") as server:
+        assert server.events("template_loaded")[0]["preloaded"], "it need not be imported in each worker for that"
+        with Connection("127.0.0.1", server.port) as connection:
+            said = json.loads(connection.exchange(Request("/connected")).body)
+        assert (said["inherited"], said["own"]) == (False, True)
+
+
 @pytest.fixture(scope="module", params=["werkzeug", "django"])
 def server(request: pytest.FixtureRequest, install: Callable[[str], Path]) -> Iterator[Server]:
     """A server of one framework's application, with one worker."""

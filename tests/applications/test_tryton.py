@@ -10,7 +10,10 @@ from pathlib import Path
 from typing import IO, Any
 
 import pytest
+from tests.conftest import ROOT
+from tests.process.wire import until
 
+from prefork.config.reader import read_text
 from prefork.testing import Load, Request, Server
 
 from .conftest import KEY, PASSWORD, tryton_variables
@@ -19,6 +22,9 @@ from .postgres import Postgres
 from .story import assert_all_read, assert_books_agree, disturb
 
 TARGETS = ["party.party", "product.product?f=name&f=default_uom.name", "party.party/1", "sale.sale?s=10"]
+DUE = "DELETE FROM ir_cron_log; UPDATE ir_cron SET next_call = now() AT TIME ZONE 'UTC' - interval '1 hour'"
+LATE = "SELECT id FROM ir_cron WHERE active AND next_call < now() AT TIME ZONE 'UTC'"
+FAILING = "id = (SELECT min(id) FROM ir_cron WHERE active)"
 FOUND = {"party": "SELECT name FROM party_party WHERE id > 1", "sale": "SELECT reference FROM sale_sale"}
 
 
@@ -39,6 +45,29 @@ def test_no_query_fails_and_no_record_is_lost_or_doubled(tryton: Path, company: 
             assert_books_agree(found, ledger.names(kind, "acknowledged"), ledger.names(kind, "unknown"))
         complaints = [line for line in server.log.output if "AssertionError" in line or "without being closed" in line]
         assert not complaints, f"the validator complained: {complaints}"
+
+
+@pytest.mark.timeout(400)
+def test_scheduled_actions_run_in_the_cron_pool(tryton: Path, company: Postgres):
+    company.query("company", DUE)
+    company.query("company", f"UPDATE ir_cron SET method = 'ir.queue|missing' WHERE {FAILING}")
+    (broken,) = company.query("company", f"SELECT id FROM ir_cron WHERE {FAILING}")
+    example = {
+        each.key: each.text for each in read_text((ROOT / "examples/tryton/prefork.conf").read_text(), "prefork.conf").entries
+    }
+    options = {name: example[name] for name in ("app", "job_source")} | {"python": tryton / "bin" / "python", "workers": 1}
+    with Server(env=tryton_variables(company), max_cron_threads=2, **options) as server:
+        until(lambda: not company.query("company", LATE), "no action to be due any more", 60)
+        counts = company.query("company", "SELECT cron, count(*) FROM ir_cron_log GROUP BY cron")
+        mark = server.mark()
+        server.kill("cron.1")
+        server.wait_for("worker_ready", after=mark, timeout=30)
+        assert not server.events("jobs_unreachable")
+    assert broken[0] not in dict(counts), "it failed, and is tried again at its next time"
+    assert set(dict(counts).values()) == {"1"}, "each was done once"
+    active = company.query("company", "SELECT id FROM ir_cron WHERE active")
+    assert {number for (number,) in active} == {*dict(counts), *broken}
+    assert any("job company: ir.queue|missing" in line for line in server.log.output)
 
 
 def query(thread: int, number: int) -> Request:

@@ -58,7 +58,7 @@ STYLES = (
         {"logfile": "{place}/log/error.log", "access_log": True},
         left=("post_fork", "when_ready", "access_log_format"),
     ),
-    Style("gunicorn-uvicorn-workers/gunicorn.conf.py", {"workers": 2}, left=("worker_connections",)),
+    Style("gunicorn-uvicorn-workers/gunicorn.conf.py", {"workers": 2, "interface": "asgi"}, left=("worker_connections",)),
     Style("gunicorn-computed-in-a-loop/gunicorn.conf.py", {"backlog": 1024}, left=("raw_env",)),
     Style(
         "gunicorn-tls-and-statsd/gunicorn.conf.py",
@@ -98,7 +98,12 @@ STYLES = (
         changed=("reload-on-rss",),
     ),
     Style("uwsgi-statics/uwsgi.ini", {"static": (("/static", "{place}/static"),), "max_header_size": 16384, "backlog": 100}),
-    Style("uwsgi-cheaper/uwsgi.ini", {"workers": 8, "preload": "false", "access_log": False}, left=("cheaper-algo",)),
+    Style(
+        "uwsgi-cheaper/uwsgi.ini",
+        {"workers": "auto", "workers_min": 2, "workers_max": 8, "preload": "false", "access_log": False},
+        changed=("cheaper",),
+        left=("cheaper-algo",),
+    ),
     Style("uwsgi-cron-and-spooler/uwsgi.ini", {"http_port": 8006}, left=("spooler", "mule", "cron", "env")),
     Style("uwsgi-with-underscores/uwsgi.ini", {"http_port": 8007, "dev": True}),
     Style("uwsgi-gevent-and-an-emperor/uwsgi.ini", {"logfile": "{place}/log/s.log"}, left=("gevent", "emperor", "if-env")),
@@ -107,7 +112,7 @@ STYLES = (
         {"http_interface": ("0.0.0.0",), "http_port": 8300, "app": "shop:app", "app_dir": "{place}", "workers": 1},
     ),
     Style("unit-a-number-of-processes/unit.json", {"workers": 4, "app": "shop:application"}, left=("threads",)),
-    Style("unit-dynamic-processes/unit.json", {"workers": 6}, changed=("processes",)),
+    Style("unit-dynamic-processes/unit.json", {"workers": "auto", "workers_min": 2, "workers_max": 6}, changed=("processes",)),
     Style("unit-limits/unit.json", {"limit_time_real": 10.0, "limit_request": 2000}, changed=("limits.timeout",)),
     Style("unit-a-share/unit.json", {"static": (("/static", "{place}/static"),)}),
     Style(

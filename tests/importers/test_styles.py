@@ -147,7 +147,7 @@ def test_programs_get_json(place: Path) -> None:
     (place / "uwsgi.ini").write_text("[uwsgi]\nmodule = shop:app\ncheaper = 2\n")
     told = json.loads(run(place / "uwsgi.ini", "--json").stdout)
     assert (told["from"], told["options"]["app"]) == ("uwsgi", "shop:app")
-    assert [each["verdict"] for each in told["findings"] if each["setting"] == "cheaper"] == ["left out"]
+    assert [each["verdict"] for each in told["findings"] if each["setting"] == "cheaper"] == ["changed"]
 
 
 @pytest.mark.parametrize(
@@ -179,6 +179,28 @@ def test_a_value_that_makes_no_sense_is_left_out_and_said(text: str, said: str, 
     draft = read(place / "gunicorn.conf.py", "gunicorn", {})
     assert [(each.verdict, said in each.sentence) for each in draft.findings] == [(Verdict.LEFT, True)]
     assert draft.defaults["workers"] == "1"
+
+
+@pytest.mark.parametrize(
+    ("file", "content", "options"),
+    [
+        ("uwsgi.ini", "[uwsgi]\ncheaper = 3\nworkers = 9\n", {"workers": "auto", "workers_min": "3", "workers_max": "9"}),
+        ("uwsgi.ini", "[uwsgi]\ncheaper = 0\nworkers = 9\n", {"workers": "9"}),
+        (
+            "unit.json",
+            '{"applications": {"a": {"type": "python", "processes": {"max": 4, "spare": 0}, "protocol": "asgi"}}}',
+            {"workers": "auto", "workers_min": "1", "workers_max": "4", "interface": "asgi"},
+        ),
+        ("gunicorn.conf.py", 'worker_class = "asgi"\n', {"interface": "asgi"}),
+        ("Procfile", "web: uvicorn --interface asgi3 shop:app\n", {"app": "shop:app", "interface": "asgi"}),
+        ("Procfile", "web: uvicorn --interface wsgi shop:app\n", {"app": "shop:app", "interface": "wsgi"}),
+    ],
+)
+def test_a_number_that_follows_the_load_and_an_interface_that_is_said(
+    file: str, content: str, options: dict[str, str], place: Path
+) -> None:
+    (place / file).write_text(content)
+    assert read(place / file, kind_of(place / file), {}).options == options
 
 
 # A program is run only where its text does not tell, and then apart.

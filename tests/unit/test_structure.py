@@ -145,6 +145,8 @@ MAY_IMPORT: dict[str, set[str]] = {
     },
     "worker.live.serve": {"worker", "bus.hub", "given", "scoreboard", "store.address", "store.bus"},
     "cron": {"jobs"},
+    "django": {"django"},
+    "tryton": {"scoreboard", "worker.cron"},
     "bus": {"bus", "store"},
     "jobs": {"store"},
     "jobs.source": {"jobs", "store", "worker.cron"},
@@ -177,14 +179,16 @@ MAY_IMPORT: dict[str, set[str]] = {
 INSIDE_APPLICATIONS = [
     name
     for name in MODULES
-    if name.startswith(("worker/", "jobs/", "sessions/", "store/", "bus/"))
-    or name in {"__init__.py", "cron.py", "files.py", "kernel.py", "messages.py", "orders.py", "scoreboard.py", "spool.py"}
+    if name.startswith(("worker/", "jobs/", "sessions/", "store/", "bus/", "django/"))
+    or name
+    in {"__init__.py", "cron.py", "tryton.py", "files.py", "kernel.py", "messages.py", "orders.py", "scoreboard.py", "spool.py"}
     or name in {"fanout.py", "filestore.py", "given.py"}
     or name in {"http/__init__.py", "http/conditions.py", "http/framing.py", "http/pages.py"}
 ]
 # The libraries that a feature needs in the application's environment, and the only modules that look for them, inside a function.
 LOOKED_FOR = {
     "store/connection.py": {"psycopg"},
+    "tryton.py": {"sql", "trytond"},
     "jobs/schedules.py": {"cronsim"},
     "worker/live/lent.py": {"uvloop", "websockets"},
     "worker/hosts/odoo/actions.py": {"odoo", "psycopg2"},
@@ -192,6 +196,12 @@ LOOKED_FOR = {
     "worker/hosts/odoo/controllers.py": {"odoo"},
     "worker/hosts/odoo/host.py": {"odoo"},
     "worker/hosts/odoo/registries.py": {"odoo"},
+}
+# Where a library is what imports the module, it is there at once.
+AT_HOME = {
+    "django/apps.py": {"django"},
+    "django/debugging.py": {"django"},
+    "django/management/commands/runprefork.py": {"django"},
 }
 OLDEST = (3, 9)
 
@@ -342,10 +352,10 @@ class TestInside:
                 module = what.removeprefix("prefork.").replace(".", "/")
                 assert {f"{module}.py", f"{module}/__init__.py"} & set(INSIDE_APPLICATIONS), f"{path}:{line} imports {what}"
             elif not typing:
-                known = sys.stdlib_module_names | LOOKED_FOR.get(path, set())
-                assert what.split(".")[0] in known, f"{path}:{line} imports {what}"
+                at_once = sys.stdlib_module_names | AT_HOME.get(path, set())
+                assert what.split(".")[0] in at_once | LOOKED_FOR.get(path, set()), f"{path}:{line} imports {what}"
                 top = {node.lineno for node in MODULES[path].body}
-                assert what.split(".")[0] in sys.stdlib_module_names or line not in top, f"{path}:{line} imports {what} at once"
+                assert what.split(".")[0] in at_once or line not in top, f"{path}:{line} imports {what} at once"
 
     def test_it_compiles_on_the_oldest_python(self, path: str) -> None:
         text = (SOURCE / path).read_text()

@@ -11,6 +11,8 @@ from tests.conftest import ROOT
 APPLICATION = re.compile(r"def \w+\((?:self, )?environ, start_response\)|get_wsgi_application\(\)|@Request\.application|Flask\(")
 REFEREE = re.compile(r"^(@validator\b|\w+(, \w+)? = (validator|refereed)\()", re.MULTILINE)
 UNWATCHED = {
+    "examples/django/mysite/wsgi.py": "an example shows what users write; Django is watched in tests/applications/frameworks",
+    "examples/flask/app.py": "an example shows what users write; Werkzeug is watched in tests/applications/frameworks",
     "examples/shop/shop/__init__.py": "an example shows what users write; its tests have it watched",
     "tests/stand_in/odoo/http.py": "it stands for Odoo, and says only what its host looks at",
     "tests/unit/config/test_layout.py": "texts that are read and not run, but for one, which has a validator",

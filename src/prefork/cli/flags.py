@@ -16,6 +16,8 @@ from prefork.config.option import declared
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from click.shell_completion import CompletionItem
+
     from prefork.config import Option
 
 INDENT = 6  # columns before an option's help
@@ -40,6 +42,15 @@ class OptionFlag(click.Option):
         default = f" [{self.declaration.default_words()}]".replace(" [not set]", "")
         later = " (no effect yet)" if self.declaration.inert else ""
         yield f"{self.declaration.help}{later}{default}".replace("`", "")
+
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:  # noqa: ARG002 - click's contract
+        """What Tab offers for its value: the words there are to choose from, or files."""
+        from click.shell_completion import CompletionItem
+
+        metavar = self.declaration.kind.metavar
+        if metavar == "PATH":
+            return [CompletionItem(incomplete, type="file")]
+        return [CompletionItem(word) for word in metavar.split("|") if word.islower() and word.startswith(incomplete)]
 
 
 class Configured(click.Command):

@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
     from prefork.importers.rules import Rule
 
-ASGI = "uvicorn"
+ASGI = ("uvicorn", "asgi")  # uvicorn's own classes, and gunicorn's since version 24
 PLAIN = ("sync", "gthread")
 LEVELS = {"debug", "info", "warning", "error", "critical"}
 
@@ -76,8 +76,8 @@ def worker_class(setting: Setting, draft: Draft) -> None:
     kind = setting.text.rpartition(".")[2].lower()
     if kind in PLAIN:
         draft.carry(setting, {}, "a worker serves one request at a time; slow clients and idle connections hold none")
-    elif ASGI in setting.text:
-        draft.carry(setting, {}, "an ASGI application is recognised by itself")
+    elif any(name in setting.text.lower() for name in ASGI):
+        draft.carry(setting, {"interface": "asgi"}, "a worker serves `concurrency` requests at a time on its event loop")
     else:
         draft.leave(
             setting, "there are no green threads: a worker serves one request at a time; `prefork advise` says how many are needed"

@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
+from prefork.config.kinds import AUTO
 from prefork.importers.addresses import address, listening
 from prefork.importers.finding import Draft, Setting, Unreadable
 from prefork.importers.rules import UNLIMITED, given, home, import_path, near, none, same, seconds, size, threads, translate, whole
@@ -20,14 +21,23 @@ if TYPE_CHECKING:
 
 
 def processes(setting: Setting, draft: Draft) -> None:
-    """A number, or `{"max": …, "spare": …}`."""
+    """A number, or `{"max": …, "spare": …}`: so many at the most, and so many idle ones that are kept."""
     if isinstance(setting.value, dict):
-        most = str(setting.value.get("max", 1))
+        most, spare = (whole(Setting(name, setting.value.get(name, 1))) for name in ("max", "spare"))
         draft.change(
-            setting, {"workers": most}, "the number of workers is fixed, at what was the most; `prefork size` tells how many fit"
+            setting,
+            {"workers": AUTO, "workers_min": str(max(1, int(spare))), "workers_max": most},
+            "there are never fewer than `spare`, idle or not; how many more follows from the requests of the last minutes",
         )
     else:
         draft.carry(setting, {"workers": whole(setting)})
+
+
+def protocol(setting: Setting, draft: Draft) -> None:
+    """Which of the two interfaces it is."""
+    if setting.text not in {"asgi", "wsgi"}:
+        raise ValueError(f'"{setting.text}" is neither asgi nor wsgi')
+    draft.carry(setting, {"interface": setting.text})
 
 
 APPLICATION: Mapping[str, Rule] = {
@@ -41,7 +51,7 @@ APPLICATION: Mapping[str, Rule] = {
     "limits.timeout": near("limit_time_real", "the client gets 504, and an incident names the line", seconds),
     "limits.requests": same("limit_request", whole),
     "limits.shm": none("large bodies and answers wait in files; response_spool_max bounds them"),
-    "protocol": given("WSGI and ASGI are told apart by themselves"),
+    "protocol": protocol,
     "environment": none("set it where the server is started, as with Environment= of its unit"),
     "thread_stack_size": none("ulimit -s, or LimitSTACK= of systemd's unit"),
     "prefix": none("let the proxy keep the prefix, and the application know of it"),

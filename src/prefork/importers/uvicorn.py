@@ -42,6 +42,11 @@ def trusted(setting: Setting, draft: Draft) -> None:
         draft.carry(setting, {"proxy_mode": "True", "trusted_proxies": setting.text})
 
 
+def interface(setting: Setting, draft: Draft) -> None:
+    """Versions of ASGI are told apart by themselves."""
+    draft.carry(setting, {"interface": "asgi" if setting.text.startswith("asgi") else setting.text})
+
+
 def environment(setting: Setting, draft: Draft) -> None:
     """A file of variables."""
     draft.leave(setting, f"let systemd's unit read it: EnvironmentFile={setting.text}")
@@ -65,7 +70,7 @@ RULES: Mapping[str, Rule] = {
     "ws-ping-interval": same("websocket_ping", seconds),
     "ws-ping-timeout": given("it is as long as websocket_ping"),
     "lifespan": given("it is spoken where the application knows it"),
-    "interface": given("WSGI and ASGI are told apart by themselves"),
+    "interface": interface,
     "reload": same("dev", lambda _: "True"),
     "proxy-headers": near("proxy_mode", "they are believed from trusted_proxies only", lambda _: "True"),
     "no-proxy-headers": same("proxy_mode", lambda _: "False"),

@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
+from prefork.config.kinds import AUTO
 from prefork.importers.addresses import Address, address, listening
 from prefork.importers.finding import Draft, Setting, Unreadable
 from prefork.importers.rules import (
@@ -99,9 +100,13 @@ def silent(setting: Setting, draft: Draft) -> None:
     draft.carry(setting, {"access_log": str(not true(setting))})
 
 
-def cheaper(setting: Setting, draft: Draft) -> None:
-    """The number of workers follows the load."""
-    draft.leave(setting, "the number of workers is fixed; `prefork size` and `prefork usage` tell how many are needed")
+def fewest(setting: Setting, draft: Draft) -> None:
+    """The number of workers follows the load, down to this one."""
+    draft.change(
+        setting,
+        {"workers": AUTO, "workers_min": whole(setting)},
+        "how many workers there are follows from the requests of the last minutes, as `prefork advise` tells",
+    )
 
 
 TLS = none("TLS belongs to the proxy: `prefork render` writes one for nginx, HAProxy and Apache")
@@ -111,6 +116,11 @@ CRON = none("it is a scheduled job: `jobs = module` and @prefork.cron.schedule")
 TRIGGER = none("`prefork reload` does that; with dev = True the application's directory is watched")
 GREEN = none("there are no green threads: a worker serves one request at a time, websockets have workers of their own")
 ALWAYS = given("it is always so")
+# Where `cheaper` is a number, `processes` is only the most.
+AUTOMATIC: Mapping[str, Rule] = {
+    "cheaper": fewest,
+    **dict.fromkeys(("processes", "workers"), same("workers_max", whole, "the number of workers is found between the two")),
+}
 RULES: Mapping[str, Rule] = {
     **dict.fromkeys(("processes", "workers"), same("workers", whole)),
     "threads": threads,
@@ -196,22 +206,24 @@ RULES: Mapping[str, Rule] = {
     **dict.fromkeys(("lazy-apps", "lazy"), lazy),
     "py-autoreload": near("dev", "the kernel tells which files change", lambda setting: str(setting.text != "0")),
     **dict.fromkeys(("touch-reload", "touch-chain-reload", "touch-workers-reload", "fs-reload"), TRIGGER),
+    "cheaper": given("it is off"),
+    "cheaper-initial": none("it begins with workers_min, and has more as soon as requests wait"),
     **dict.fromkeys(
         (
-            "cheaper",
-            "cheaper-initial",
             "cheaper-step",
             "cheaper-algo",
             "cheaper-overload",
             "cheaper-busyness-max",
             "cheaper-busyness-min",
             "cheaper-busyness-multiplier",
-            "cheaper-rss-limit-soft",
-            "cheaper-rss-limit-hard",
-            "idle",
         ),
-        cheaper,
+        none("workers = auto has one rule, a simulation of the last requests with other numbers of workers; it has no settings"),
     ),
+    **dict.fromkeys(
+        ("cheaper-rss-limit-soft", "cheaper-rss-limit-hard"),
+        none("workers = auto never has more workers than fit into the machine's memory"),
+    ),
+    "idle": none("workers_min of the workers stay, however long nobody asks"),
     **dict.fromkeys(
         ("stats", "stats-server", "stats-http", "carbon", "statsd-push"),
         none("`prefork status --json` and `prefork usage --json` tell that"),
@@ -327,7 +339,8 @@ def translated(settings: list[Setting], draft: Draft) -> None:
     for each in settings:
         if each.name in LOGIC:
             draft.leave(each, "what stands between conditions and loops was taken over as if they always held; look at it")
-    translate(plain, RULES, "uWSGI", draft)
+    automatic = any(each.name == "cheaper" and each.text != "0" for each in plain)
+    translate(plain, {**RULES, **AUTOMATIC} if automatic else RULES, "uWSGI", draft)
     draft.default(workers="1", **UNLIMITED)
     draft.findings.sort(key=lambda finding: finding.setting.line)
 

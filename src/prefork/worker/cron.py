@@ -17,6 +17,7 @@ from prefork.kernel import set_title
 from prefork.messages import CLOEXEC_DONTWAIT, LOG, inbox, receive
 from prefork.scoreboard import DONE, NOTHING, RECEIVED, REQUEST, REQUESTS, WAITING_SINCE, pack_progress
 from prefork.store.connection import Unavailable as Unavailable
+from prefork.worker.hosts import django
 from prefork.worker.output import complain
 from prefork.worker.stamps import Stamps
 from prefork.worker.traces import sentence, trace
@@ -162,6 +163,7 @@ class Cron:
         self.stamps.begin(run.number)
         failure = None
         try:
+            django.refresh()
             run.call()
         except BaseException as error:  # noqa: BLE001 - SystemExit in a job must not end the worker either
             failure = error
@@ -169,6 +171,7 @@ class Cron:
         try:
             run.finish(failure)
         finally:
+            django.refresh()
             self.slot[REQUEST] = pack_progress(run.number, DONE)
             set_title(self.title)
         self.runs += 1

@@ -27,6 +27,7 @@ from prefork.worker.app import Refused
 from prefork.worker.asgi.detect import ASGI, WSGI
 from prefork.worker.cron import Cron, Identity, Wire
 from prefork.worker.hooks import Hooks, Worker
+from prefork.worker.hosts import django
 from prefork.worker.hosts.named import Named
 from prefork.worker.hosts.odoo.host import Odoo
 from prefork.worker.http import Means, serve
@@ -90,6 +91,7 @@ class Template:
                 self.channel.send("failed", reason=sentence(error), traceback=traced(error))
                 return False
             self.loaded = True
+            django.part()
         found = census.take(self.own)
         # Collect now and freeze: a collection in a worker would write to every page it shares with this process.
         gc.collect()

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
+from tests.conftest import ROOT
 
 from prefork.cli import main
 from prefork.config.layout import detect
@@ -65,6 +66,14 @@ def test_the_environment_beside_it_is_taken(tmp_path: Path) -> None:
         f"serving app:app, a Flask application found in app.py with {tmp_path}/venv/bin/python; "
         "name another as in `prefork serve module:attribute`"
     )
+
+
+@pytest.mark.parametrize("name", ["django", "fastapi", "flask", "pyramid"])
+def test_an_example_is_found_without_its_file(name: str) -> None:
+    place = ROOT / "examples" / name
+    found = detect(place)
+    assert found, f"{place} holds an application"
+    assert f"\napp = {found.app}\n" in (place / "prefork.conf").read_text()
 
 
 def test_nobody_is_guessed_for_who_has_said(tmp_path: Path) -> None:
