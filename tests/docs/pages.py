@@ -7,6 +7,7 @@ what follows them is output then; else every line that begins with the name of a
 import re
 import shlex
 from collections.abc import Iterator
+from itertools import pairwise
 from pathlib import Path
 from typing import NamedTuple
 
@@ -16,7 +17,8 @@ PAGES = sorted(
     [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *(ROOT / "docs").rglob("*.md"), *(ROOT / "examples").glob("*/README.md")]
 )
 FENCE = re.compile(r"```(\w*)$")
-ENDS = frozenset(("&&", "||", ";", "&", "|", ">", "<"))  # of a command on its line
+ENDS = frozenset(("&&", "||", ";", "&", "|"))  # of a command on its line
+FILES = frozenset((">", ">>", "<"))  # what follows is one
 
 
 class Block(NamedTuple):
@@ -61,7 +63,7 @@ def blocks(page: Path) -> Iterator[Block]:
         if fence:
             number = lines.index("```", begin + 1)
             yield Block(name(page), begin + 2, fence[1], "\n".join(lines[begin + 1 : number]) + "\n")
-        elif lines[number].startswith("    ") and not lines[number - 1].strip():
+        elif lines[number].startswith("    ") and (not lines[number - 1].strip() or lines[number - 1].startswith("#")):
             while number < len(lines) and (lines[number].startswith("    ") or not lines[number].strip()):
                 number += 1
             text = "\n".join(line.removeprefix("    ") for line in lines[begin:number])
@@ -97,11 +99,11 @@ def commands(block: Block) -> Iterator[Command]:
 
 
 def simple(block: Block, words: list[str]) -> Iterator[Command]:
-    """The commands that a line consists of, without what is set for them."""
+    """The commands that a line consists of, without what is set for them and the files that they read or write."""
     part: list[str] = []
-    for word in [*words, ";"]:
+    for before, word in pairwise(["", *words, ";"]):
         if word not in ENDS:
-            part.append(word)
+            part += [] if word in FILES or before in FILES else [word]
             continue
         while part and re.match(r"\w+=", part[0]):
             del part[0]

@@ -20,6 +20,7 @@ from prefork import cli
 from prefork.testing import Connection, Request, Server
 
 Typing = Callable[[str], tuple[int, str]]
+THEIR_TESTS = "tests/applications, with the framework"
 ONLY_READ = {
     "README.md": "the shop's; its answers are looked at in tests/applications/test_shop.py",
     "docs/asgi.md": "served on the start page",
@@ -28,6 +29,17 @@ ONLY_READ = {
     "docs/jobs.md": "tests/stories/test_jobs.py, with its PostgreSQL",
     "docs/odoo.md": "tests/odoo, with an Odoo",
     "docs/start.md": "played as a whole by test_start.py",
+    "docs/frameworks/django.md": THEIR_TESTS,
+    "docs/frameworks/fastapi.md": THEIR_TESTS,
+    "docs/frameworks/flask.md": THEIR_TESTS,
+    "docs/frameworks/pyramid.md": THEIR_TESTS,
+    "docs/frameworks/tryton.md": THEIR_TESTS,
+    "examples/django/README.md": THEIR_TESTS,
+    "examples/fastapi/README.md": THEIR_TESTS,
+    "examples/flask/README.md": THEIR_TESTS,
+    "examples/pyramid/README.md": THEIR_TESTS,
+    "examples/tryton/README.md": THEIR_TESTS,
+    "examples/odoo/README.md": "tests/odoo, with an Odoo",
 }
 
 

@@ -12,22 +12,28 @@ from tests.conftest import ROOT
 
 DOCS = ROOT / "docs"
 NAVIGATION = (ROOT / "mkdocs.yml").read_text().partition("\nnav:\n")[2]
-FETCHED = {("script", "src"), ("img", "src"), ("link", "href")}
+ELSEWHERE = re.compile(r"\w+:|//")
+ADDRESSES = {"script": "src", "img": "src", "link": "href", "a": "href"}
 
 
 def test_every_page_is_in_the_navigation_once() -> None:
-    assert sorted(re.findall(r"[\w/.-]+\.md", NAVIGATION)) == sorted(str(page.relative_to(DOCS)) for page in DOCS.rglob("*.md"))
+    pages = sorted(str(page.relative_to(DOCS)) for page in DOCS.rglob("*.md"))
+    assert sorted(re.findall(r"[\w/.-]+\.md", NAVIGATION)) == pages, "the nav of mkdocs.yml has each page of docs/ once"
 
 
-class Fetched(HTMLParser):
-    """What a page has a browser fetch."""
+class Addresses(HTMLParser):
+    """The addresses on a page: those that a browser fetches, and those that people go to."""
 
-    def __init__(self) -> None:
+    def __init__(self, page: Path) -> None:
         super().__init__()
-        self.addresses: list[str] = []
+        self.fetched: list[str] = []
+        self.linked: list[str] = []
+        self.feed(page.read_text())
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.addresses += [value or "" for name, value in attrs if (tag, name) in FETCHED]
+        address = dict(attrs).get(ADDRESSES.get(tag, ""))
+        if address:
+            (self.linked if tag == "a" else self.fetched).append(address)
 
 
 @pytest.fixture(scope="module")
@@ -46,16 +52,23 @@ def test_no_page_has_anything_fetched_from_elsewhere(site: Path) -> None:
     pages = sorted(site.rglob("*.html"))
     assert len(pages) > len(list(DOCS.rglob("*.md")))  # and one for what is not there
     for page in pages:
-        fetched = Fetched()
-        fetched.feed(page.read_text())
-        assert fetched.addresses
-        assert [address for address in fetched.addresses if re.match(r"\w+:|//", address) and not address.startswith("data:")] == []
+        fetched = Addresses(page).fetched
+        assert fetched
+        assert [address for address in fetched if ELSEWHERE.match(address)] == []
+
+
+def test_no_link_leads_out_of_the_site(site: Path) -> None:
+    """A link to a file of the sources is right on a code host, and leads nowhere here."""
+    lost = []
+    for page in sorted(set(site.rglob("*.html")) - {site / "404.html"}):  # which may stand for any path
+        for address in Addresses(page).linked:
+            target = (page.parent / address.partition("#")[0]).resolve()
+            if not ELSEWHERE.match(address) and not (target.exists() and target.is_relative_to(site)):
+                lost.append((page.name, address))
+    assert lost == []
 
 
 def test_the_drawings_are_shown(site: Path) -> None:
-    fetched = Fetched()
-    fetched.feed((site / "concepts.html").read_text())
     drawings = {f"drawings/{drawing.name}" for drawing in (DOCS / "drawings").iterdir()}
     assert drawings
-    assert drawings <= set(fetched.addresses)
-    assert all((site / drawing).is_file() for drawing in drawings)
+    assert drawings <= set(Addresses(site / "concepts.html").fetched)
