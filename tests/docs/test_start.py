@@ -12,6 +12,7 @@ from tests.docs.transcript import NAMED, Player
 
 from prefork.testing import Connection, Request, Server, free_port
 
+pytestmark = pytest.mark.timeout(300)  # the frameworks' environment is made on first use
 START = ROOT / "docs" / "start.md"
 END = "## Your own application"
 FRAMEWORKS = {"app.py": b"Hello from Flask\n", "main.py": b'{"hello":"from FastAPI"}'}
@@ -57,7 +58,7 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Serve
         for server in servers.values():
             server.launch()
         for server in servers.values():
-            server.wait_for("server_ready", timeout=30)
+            server.wait_for("server_ready", timeout=60)
         yield servers
     finally:
         for server in servers.values():
