@@ -34,11 +34,13 @@ NGINX = {
 
 
 def parsed(words: list[str]) -> click.Context:
-    """What the words mean to the command that they name. Raises click.UsageError, or KeyError where there is no such command."""
+    """What the words mean to the command that they name. Raises click.UsageError."""
     command: click.Command = cli.main
-    rest = list(words)
+    context, rest = click.Context(command), list(words)
     while isinstance(command, click.Group):
-        command = command.commands[rest.pop(0)]
+        _, found, rest = command.resolve_command(context, rest)
+        assert found
+        command = found
     return command.make_context(command.name, rest)
 
 
