@@ -59,9 +59,16 @@ EXAMPLES = [
     Example("docs/usage.md", "prefork routes -c prefork.conf", "GET /"),
     Example("docs/metrics.md", "prefork metrics -c prefork.conf", "prefork_uptime_seconds"),
     Example("docs/advice.md", "prefork advise -c /etc/mysite/prefork.conf", "requests", status=1),
-    Example("docs/sizing.md", "prefork size --cpus 4 --memory 8G --users 50", "workers"),
+    Example("docs/advice.md", "prefork simulate --workers 4 --arrivals x2 -c /etc/mysite/prefork.conf", "2 times the arrivals"),
+    Example("docs/sizing.md", "prefork size", "[options]"),
+    Example("docs/sizing.md", "prefork size --cpus 4 --memory 8G --users 50", "[options]"),
+    Example("docs/sizing.md", "prefork size --users 20", "CPU"),
     Example("docs/around.md", "prefork render single --out files", "files"),
+    Example("docs/around.md", "prefork render two-node --out files", "files"),
+    Example("docs/around.md", "prefork render kubernetes --out files", "files"),
     Example("docs/doctor.md", "prefork doctor -c /etc/odoo/odoo.conf --nginx /etc/nginx/nginx.conf", "passed", status=1),
+    Example("docs/operate.md", "prefork reload -c prefork.conf", "Reloaded in"),
+    Example("docs/operate.md", "prefork scale 3 -c prefork.conf", "The server will have 3 workers."),
 ]
 
 
