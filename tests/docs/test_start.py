@@ -2,6 +2,7 @@
 
 import subprocess
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -43,31 +44,29 @@ def test_the_start_page_shows_what_is_seen(tmp_path: Path) -> None:
 @pytest.fixture(scope="module")
 def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Server]]:
     """Servers of the page's applications, by their files: found in their directories, with the environment beside them."""
-    python, servers = environment("frameworks"), {}
+    installed, servers = environment("frameworks"), {}
     for block in parts()[1]:
         if name := NAMED.match(block.text):
             place = tmp_path_factory.mktemp("application")
             (place / name[1]).write_text(block.text)
-            servers[name[1]] = beside(place, python)
+            servers[name[1]] = beside(place, installed)
         for command in commands(block):
             if command.program == "django-admin":
                 place = tmp_path_factory.mktemp("project")
-                subprocess.run([python / "bin" / "django-admin", *command.words[1:]], cwd=place, check=True)
-                servers["manage.py"] = beside(place, python)
-    try:
+                subprocess.run([installed / "bin" / "django-admin", *command.words[1:]], cwd=place, check=True)
+                servers["manage.py"] = beside(place, installed)
+    with ExitStack() as stack:
         for server in servers.values():
+            stack.callback(server.close)
             server.launch()
         for server in servers.values():
             server.wait_for("server_ready", timeout=60)
         yield servers
-    finally:
-        for server in servers.values():
-            server.close()
 
 
-def beside(place: Path, environment: Path) -> Server:
+def beside(place: Path, installed: Path) -> Server:
     """A server of what a directory holds, with an environment in it."""
-    (place / ".venv").symlink_to(environment)
+    (place / ".venv").symlink_to(installed)
     return Server(app_dir=place, workers=1)
 
 
