@@ -5,6 +5,7 @@ import shutil
 import subprocess
 import sys
 from html.parser import HTMLParser
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,9 @@ from tests.conftest import ROOT
 
 DOCS = ROOT / "docs"
 NAVIGATION = (ROOT / "mkdocs.yml").read_text().partition("\nnav:\n")[2]
+FENCED = re.compile(r"^```.*?^```$", re.MULTILINE | re.DOTALL)
+ITEM = re.compile(r"(?:[-*]|\d+\.) ")
+SHALLOW = re.compile(r" {1,3}(?:[-*]|\d+\.) ")
 ELSEWHERE = re.compile(r"\w+:|//")
 ADDRESSES = {"script": "src", "img": "src", "link": "href", "a": "href"}
 
@@ -19,6 +23,18 @@ ADDRESSES = {"script": "src", "img": "src", "link": "href", "a": "href"}
 def test_every_page_is_in_the_navigation_once() -> None:
     pages = sorted(str(page.relative_to(DOCS)) for page in DOCS.rglob("*.md"))
     assert sorted(re.findall(r"[\w/.-]+\.md", NAVIGATION)) == pages, "the nav of mkdocs.yml has each page of docs/ once"
+
+
+def test_lists_and_tables_have_an_empty_line_before_them() -> None:
+    """Without it they are that on a code host, and text on the site; as are lists in lists that are not indented by four."""
+    lost = []
+    for page in sorted(DOCS.rglob("*.md")):
+        for before, line in pairwise(FENCED.sub("", page.read_text()).splitlines()):
+            item = ITEM.match(line) and not ITEM.match(before) and not before.startswith((" ", "#"))
+            table = line.startswith("|") and not before.startswith(("|", "#"))
+            if (before.strip() and (item or table)) or SHALLOW.match(line):
+                lost.append((page.name, line))
+    assert lost == []
 
 
 class Addresses(HTMLParser):
