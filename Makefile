@@ -5,7 +5,7 @@ BIN    := $(VENV)/bin
 PAGES  := src/prefork/console/static/vendor/htmx.js
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run example wheel test test-odoo test-machine test-autobahn test-package check format screenshots clean soak
+.PHONY: help setup run example wheel test test-odoo test-machine test-autobahn test-package check format docs screenshots clean soak
 .PHONY: bench bench-limits bench-jobs bench-asgi bench-odoo bench-advice
 
 help: ## show this list
@@ -61,6 +61,9 @@ format: setup ## put the code into its one format
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
+docs: setup ## build the documentation's site into site/; a broken link fails
+	$(BIN)/zensical build --clean --strict
+
 bench: setup ## measure against the other servers; writes docs/benchmarks.md
 	$(PYTHON) bench/run.py
 
@@ -87,4 +90,4 @@ screenshots: setup ## look at every page of the console, wide and narrow, light 
 	$(BIN)/python tests/browser/screenshots.py
 
 clean: ## remove every environment and cache
-	rm -rf $(dir $(PAGES)) web/node_modules .venv .venv-* examples/*/.venv .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf $(dir $(PAGES)) web/node_modules site .cache .venv .venv-* examples/*/.venv .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -90,7 +90,10 @@ def texts(application: str | None, flags: Mapping[str, Any]) -> dict[str, str]:
 
 def completed(file: Path | None, given: dict[str, str]) -> dict[str, str]:
     """The flags, and the application that the directory holds where nobody has named one."""
-    settings = loaded(lambda: config.load(file, given, os.environ, here()))
+    try:
+        settings = config.load(file, given, os.environ, here())
+    except config.ConfigurationError as error:
+        settings = error.settings  # what is wrong is said by whoever loads it with what is found here
     if settings.app or settings.odoo or not settings.http_enable:
         return given
     found = layout.detect(settings.app_dir)

@@ -82,6 +82,15 @@ def test_nobody_is_guessed_for_who_has_said(tmp_path: Path) -> None:
     assert "found" not in said.stderr
 
 
+def test_a_file_with_problems_hides_nobody(tmp_path: Path) -> None:
+    make(tmp_path, {"app.py": FLASK, "prefork.conf": "[options]\nwokers = 4\n"})
+    said = CliRunner().invoke(main, ["check", "-c", str(tmp_path / "prefork.conf"), "--app-dir", str(tmp_path)])
+    assert said.exit_code == 1
+    assert "did you mean workers?" in said.stderr
+    assert "serving app:app" in said.stderr
+    assert "nothing to serve" not in said.stderr
+
+
 def test_where_there_is_nothing_the_refusal_says_what_to_write(tmp_path: Path) -> None:
     said = CliRunner().invoke(main, ["serve", "--app-dir", str(tmp_path)])
     assert said.exit_code == 1
