@@ -39,7 +39,7 @@ from prefork.master.gauges import task_of
 from prefork.master.pools import HTTP
 from prefork.master.spawn import kill_group
 from prefork.messages import DONTWAIT, LOG, pair, send
-from prefork.scoreboard import DONE
+from prefork.scoreboard import DONE, OPEN
 
 if TYPE_CHECKING:
     import socket
@@ -138,6 +138,10 @@ class Crew:
     def find(self, slot: int, pid: int) -> Worker | None:
         """The worker whose place somebody speaks of, unless it has been replaced meanwhile."""
         return next((worker for worker in self.workers.values() if slot in worker.slots and worker.pid == pid), None)
+
+    def open_connections(self, worker: Worker) -> int:
+        """How many WebSockets and other lasting connections a worker has."""
+        return self.scoreboard.slot(worker.slot)[OPEN]
 
     def look(self, now: float) -> None:
         """Note who is busy, and who has finished and leaves."""
@@ -325,7 +329,7 @@ class Crew:
         """A retiring worker leaves when all its pairs are closed, and it has finished what it had."""
         if worker.state is State.RETIRING and self.unreleased.isdisjoint(worker.slots):
             self._close_ends(worker)
-            if not any(is_busy(self.scoreboard.slot(slot)) for slot in worker.slots):
+            if not self.open_connections(worker) and not any(is_busy(self.scoreboard.slot(slot)) for slot in worker.slots):
                 worker.to(State.LEAVING, now)
 
     def dispatcher_lost(self, now: float) -> None:

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from prefork.messages import Request
     from prefork.worker.asgi.call import Call
     from prefork.worker.asgi.lifespan import Message
-    from prefork.worker.live.keeper import Keeper
+    from prefork.worker.live.guests import Guests
 
 DENIAL = "websocket.http.response"
 MOST_UNREAD = 32  # messages that wait for the application
@@ -46,7 +46,7 @@ class Conversation(WebSocket):
         "unread",
     )
 
-    def __init__(self, keeper: Keeper, descriptor: int, request: Request) -> None:
+    def __init__(self, keeper: Guests, descriptor: int, request: Request) -> None:
         super().__init__(keeper, descriptor, request)
         self.request = request
         self.response: Any = None

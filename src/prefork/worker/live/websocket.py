@@ -13,7 +13,7 @@ from prefork.worker.live.wire import Wire
 
 if TYPE_CHECKING:
     from prefork.messages import Request
-    from prefork.worker.live.keeper import Keeper
+    from prefork.worker.live.guests import Guests
 
 # Close codes: RFC 6455 and IANA's registry; those from 4000 on are a server's own.
 NORMAL, GOING_AWAY, NOT_TEXT, ABNORMAL, NOT_UTF8, POLICY, FAULT, RESTART, LATER = (
@@ -37,7 +37,7 @@ class WebSocket(ABC):
 
     __slots__ = ("client", "closing_at", "heard", "keeper", "pinged", "protocol", "wire")
 
-    def __init__(self, keeper: Keeper, descriptor: int, request: Request) -> None:
+    def __init__(self, keeper: Guests, descriptor: int, request: Request) -> None:
         self.keeper = keeper
         self.client = (request.client[0], request.request_id)
         self.wire = Wire(keeper.loop, descriptor, keeper.guarded(self, self.receive))
