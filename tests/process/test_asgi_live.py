@@ -80,6 +80,14 @@ def test_what_is_said_comes_back(server: Server) -> None:
             assert socket.recv(15) == "in three parts 🎈"
 
 
+def test_what_is_said_is_compressed_where_the_client_can(server: Server) -> None:
+    with joined(server, "/echo", compression="deflate") as socket:
+        assert [each.name for each in socket.protocol.extensions] == ["permessage-deflate"]
+        for said in ("wörter" * 9_000, b"\0\xff" * 30_000):
+            socket.send(said)
+            assert socket.recv(15) == said
+
+
 def test_an_application_is_told_who_it_is(server: Server) -> None:
     with joined(server, "/w%C3%B6rter/about") as socket:
         address = socket.local_address

@@ -25,6 +25,7 @@ SAME = (
     live.test_an_application_is_told_who_it_is,
     live.test_the_end_is_told_with_its_code,
     live.test_what_a_client_must_not_send_has_a_code,
+    live.test_what_is_said_is_compressed_where_the_client_can,
 )
 globals().update({test.__name__: test for test in SAME})
 HANDSHAKE = {"Upgrade": "websocket", "Connection": "Upgrade", "Sec_WebSocket_Version": "13", "Sec_WebSocket_Key": "a" * 22 + "=="}
@@ -80,8 +81,9 @@ def test_what_comes_right_behind_a_handshake_is_heard(server: Server) -> None:
     with Wire(server) as wire:
         head = "".join(f"{name.replace('_', '-')}: {value}\r\n" for name, value in HANDSHAKE.items())
         wire.send(f"GET /echo HTTP/1.1\r\nHost: here\r\n{head}\r\n".encode() + b"\x81\x82\0\0\0\0hi")
-        wire.send(b"\x88\x82\0\0\0\0\x03\xe8")  # 1000
-        assert b"\r\n\r\n\x81\x02hi\x88\x02\x03\xe8" in wire.rest()
+        assert wire.answer().status == 101
+        until(lambda: wire.got or not wire.silent(), "the echo")
+        assert wire.send(b"\x88\x82\0\0\0\0\x03\xe8").rest() == b"\x81\x02hi\x88\x02\x03\xe8"
 
 
 def test_a_request_without_the_upgrade_is_one(server: Server) -> None:

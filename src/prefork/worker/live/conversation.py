@@ -67,7 +67,7 @@ class Conversation(WebSocket):
 
     def begin(self, request: Request, early: bytes) -> None:
         """Ask the application about the handshake, if nothing is wrong with that."""
-        response = self.accept(request)
+        response = self.accept(request, [self.keeper.framing.deflate] if self.keeper.terms.compression else [])
         self.wire.listen()
         if response.status_code != 101:
             self.tell(response.status_code, 0)

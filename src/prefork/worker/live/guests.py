@@ -44,6 +44,7 @@ class Terms(NamedTuple):
     rate: float
     ping: float
     farewell: float
+    compression: bool = False
 
 
 def bounded(terms: Terms) -> Terms:
