@@ -26,7 +26,22 @@ from looped import LOOPED
 from plot import drawing
 from processes import ServerFailed, adopt_orphans
 from report import Heading, Row, Section, document
-from scenarios import bus, cron, events, failures, hello, jobs, limits, memory, slow_clients, stall, stranding, transfer, waiting
+from scenarios import (
+    bus,
+    cron,
+    database,
+    events,
+    failures,
+    hello,
+    jobs,
+    limits,
+    memory,
+    slow_clients,
+    stall,
+    stranding,
+    transfer,
+    waiting,
+)
 from servers import QUEUES, ROOT, SERVERS
 
 if TYPE_CHECKING:
@@ -77,7 +92,7 @@ REPORTS = {
     ),
     "jobs-benchmarks": Report(
         Heading("Scheduled jobs beside other queues and beside requests; the bus", "make bench-jobs"),
-        (jobs, *cron.SCENARIOS, bus),
+        (jobs, *cron.SCENARIOS, database, bus),
         QUEUES,
     ),
     "asgi-benchmarks": Report(

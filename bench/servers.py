@@ -255,4 +255,12 @@ QUEUES = (
         "two workers for jobs beside those for requests, without limits of time",
         scenarios=only("cron-half", "cron-most", "cron-full"),
     ),
+    Server(
+        "prefork-stores",
+        "prefork",
+        prefork("info", jobs="queue_prefork", max_cron_threads=0),
+        prefork_workers,
+        "two workers for requests, and the server's own PostgreSQL",
+        scenarios=only("database"),
+    ),
 )

@@ -93,6 +93,14 @@ def unpack_handover(message: bytes) -> Handover:
     return Handover(Request._make(request), kind, early)
 
 
+def unpack_assignment(message: bytes) -> tuple[Request, bytes | None]:
+    """What a place is given: a request, or a handover. Then there are bytes that were read behind it."""
+    parts = marshal.loads(message)  # noqa: S302 - as in `unpack_request`
+    if isinstance(parts[0], tuple):
+        return Request._make(parts[0]), parts[2]
+    return Request._make(parts), None
+
+
 # In a request's place; no request begins with one of these letters.
 LOG = b"log"  # a worker's log is another file, whose descriptor comes with it
 GONE = b"gone"  # the client of the request that a worker with an event loop has, or had, has left

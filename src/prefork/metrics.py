@@ -173,7 +173,12 @@ FAMILIES = (
         one("occupied", "seconds"),
     ),
     Family("prefork_connections", GAUGE, "Connections of clients that the dispatcher has.", one("dispatcher", "connections")),
-    Family("prefork_websocket_connections", GAUGE, "Connections of the websocket workers.", one("websocket", "connections")),
+    Family(
+        "prefork_websocket_connections",
+        GAUGE,
+        "WebSockets and other connections that workers keep.",
+        one("websocket", "connections"),
+    ),
     Family("prefork_requests_total", COUNTER, "Requests that were answered.", one("dispatcher", "requests")),
     Family("prefork_answers_total", COUNTER, "Answers by the class of their status.", classes),
     Family("prefork_requests_retried_total", COUNTER, "Requests that went to another worker.", one("dispatcher", "retried")),

@@ -2,7 +2,6 @@
 
 import http.cookiejar
 import json
-import os
 import re
 import statistics
 import time
@@ -10,7 +9,6 @@ import urllib.error
 import urllib.request
 from collections.abc import Callable
 from contextlib import suppress
-from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
 
@@ -98,7 +96,7 @@ def patiently(ask: Callable[[], Any], attempts: int = 50) -> Any:
 
 
 @pytest.fixture
-def server(tmp_path: Path) -> Server:
+def server() -> Server:
     python = SHOP / ".venv" / "bin" / "python"
     assert python.exists(), "the shop has no environment: `make run` and `make test` make it"
     return Server(
@@ -108,7 +106,6 @@ def server(tmp_path: Path) -> Server:
         jobs="shop.jobs",
         access_log=False,
         graceful_timeout_cron=0,  # nobody waits for the synchronisation, which goes on at the next start
-        env={"SHOP_DATA": os.fspath(tmp_path / "orders")},
     )
 
 
@@ -118,6 +115,7 @@ def test_orders_carts_and_drawings_survive_kills_a_reload_and_a_restart(
     server: Server, record_property: Callable[[str, object], None]
 ) -> None:
     with server:
+        opened(server)
         ada, till = Visitor(server), Till(server)
         ada.fill("/cart/add", product="cake-fork", quantity="2")
         reference = found(r'name="reference" value="([^"]+)"', ada.see("/checkout"))
@@ -143,21 +141,21 @@ def test_orders_carts_and_drawings_survive_kills_a_reload_and_a_restart(
         all_is_kept()
         record_property("median ms during a synchronisation", f"{synchronise(ada):.1f}")
         server.crash()
-        restart(server)
+        opened(server.start())
         all_is_kept()
 
 
-def restart(server: Server) -> None:
-    server.start()
-    await_fact(lambda: answers(server), "the shop answers again", server)
+def opened(server: Server) -> None:
+    """Wait until orders can be placed: the database is started beside the workers."""
+    await_fact(lambda: answers(server), "the shop takes orders", server)
 
 
 def answers(server: Server) -> bool:
     try:
-        with urllib.request.urlopen(server.url + "/fast", timeout=30) as answer:
+        with urllib.request.urlopen(server.url + "/api/orders", timeout=30) as answer:
             return answer.status == 200
     except OSError:
-        return False  # nobody listens yet
+        return False  # nobody listens yet, or there is no database yet
 
 
 def synchronise(visitor: Visitor) -> float:

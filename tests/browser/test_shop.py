@@ -1,7 +1,5 @@
 """Two visitors of the example shop in a real browser: what one says the other reads, also across a reload, and stock is live."""
 
-from pathlib import Path
-
 import pytest
 from browsing import NARROW, WIDE
 from click.testing import CliRunner
@@ -32,11 +30,11 @@ def say(page: Page, who: str, text: str) -> None:
 
 
 @pytest.mark.timeout(120)
-def test_visitors_talk_across_a_reload_and_see_the_stock_change(browser: Browser, tmp_path: Path) -> None:
+def test_visitors_talk_across_a_reload_and_see_the_stock_change(browser: Browser) -> None:
     live = {"websocket_workers": 1, "websocket_authorize": "shop.live:authorize", "websocket_farewell": "1s", "jobs": "shop.jobs"}
-    python, env = SHOP / ".venv/bin/python", {"SHOP_DATA": str(tmp_path)}
-    server = Server("shop:create_app()", app_dir=SHOP, python=python, env=env, **live)
+    server = Server("shop:create_app()", app_dir=SHOP, python=SHOP / ".venv/bin/python", **live)
     with server, browser.new_context(viewport=WIDE) as one, browser.new_context(viewport=NARROW) as other:
+        server.wait_for("database_ready")
         ada, tine = (arrive(context.new_page(), server, "/chat") for context in (one, other))
         fork = arrive(one.new_page(), server, "/products/cake-fork")
         say(ada, "Ada", "Which fork for <b>cheesecake</b>?")

@@ -80,6 +80,14 @@ def test_what_is_said_comes_back(server: Server) -> None:
             assert socket.recv(15) == "in three parts 🎈"
 
 
+def test_what_is_said_is_compressed_where_the_client_can(server: Server) -> None:
+    with joined(server, "/echo", compression="deflate") as socket:
+        assert [each.name for each in socket.protocol.extensions] == ["permessage-deflate"]
+        for said in ("wörter" * 9_000, b"\0\xff" * 30_000):
+            socket.send(said)
+            assert socket.recv(15) == said
+
+
 def test_an_application_is_told_who_it_is(server: Server) -> None:
     with joined(server, "/w%C3%B6rter/about") as socket:
         address = socket.local_address
@@ -220,13 +228,3 @@ def test_a_loop_that_is_held_up_is_found_and_others_go_on(echo: Echo, gates: Cal
         (kept,) = map(json.loads, Path(server.data_dir, "incidents.jsonl").read_text().splitlines())
         assert (kept["id"], kept["cause"]) == (incident["incident"], "websocket_stall")
         assert "in blocks" in kept["stacks"]
-
-
-def test_without_websocket_workers_a_handshake_is_refused(echo: Echo) -> None:
-    with echo("speaker:app", workers=1, websocket_workers=0, faults=(RAISED,)) as server:
-        with pytest.raises(InvalidStatus) as refused:
-            joined(server, "/echo")
-        assert refused.value.response.status_code == 501
-        assert "websocket_workers" in server.wait_for("request_failed", status=501)["reason"]
-        with Wire(server) as wire:
-            assert wire.get("/hello").body == b"hello"

@@ -157,3 +157,8 @@ worker.close()
     env = {"PREFORK_STORE_DSN": f"sqlite:{tmp_path / 'store.db'}", "PYTHONPATH": str(Path(prefork.__file__).parent.parent)}
     done = subprocess.run([sys.executable, "-c", code], env=env, capture_output=True, text=True, check=False)
     assert (done.stdout, done.stderr) == ("done\n", "")
+
+
+def test_a_bus_is_refused_in_one_sentence(dsn: str) -> None:
+    with pytest.raises(Unavailable, match="the bus needs PostgreSQL, and the store is a SQLite file here; name a database"):
+        prefork.bus.publish(None, "orders", 7)

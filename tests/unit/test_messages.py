@@ -16,6 +16,7 @@ from tests.unit.descriptors import held, held_for_good, opened_since
 from prefork.messages import (
     BROKEN,
     CLOEXEC_DONTWAIT,
+    CONVERSATION,
     DONTWAIT,
     INLINE,
     KEEP,
@@ -29,11 +30,13 @@ from prefork.messages import (
     Truncated,
     inbox,
     pack_ending,
+    pack_handover,
     pack_request,
     pack_rest,
     pair,
     receive,
     send,
+    unpack_assignment,
     unpack_ending,
     unpack_request,
 )
@@ -91,6 +94,8 @@ requests = st.builds(
 @given(requests)
 def test_requests(request: Request) -> None:
     assert unpack_request(pack_request(request)) == request
+    assert unpack_assignment(pack_request(request)) == (request, None)
+    assert unpack_assignment(pack_handover(request, CONVERSATION, b"early")) == (request, b"early")
 
 
 def test_the_largest_request_fits_into_a_pair(wire: Ends) -> None:

@@ -13,7 +13,7 @@ blueprint = Blueprint("api", __name__, url_prefix="/api")
 CUSTOMER = "api"
 NOBODY = {"name": "", "email": "", "address": ""}
 PAGE, LARGEST = 100, 1000
-LAST = 2**63 - 1  # the largest number SQLite keeps
+LAST = 2**63 - 1  # the largest number that a database keeps
 
 
 @blueprint.get("/products")

@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from flask import Blueprint, abort, jsonify, redirect, render_template, request, session, url_for
+from sqlalchemy import text
 
 from . import live
-from .database import connection, transaction
+from .database import rows, transaction
 from .forms import CONTROL
 
 blueprint = Blueprint("chat", __name__, url_prefix="/chat")
@@ -36,9 +37,9 @@ def say() -> Any:
             abort(400, f"Please tell us your name and a line of up to {LONGEST['text']} characters.")
     session["who"] = sent["who"]
     with transaction() as shop:
-        number = shop.execute("INSERT INTO chat (who, text) VALUES (?, ?)", (sent["who"], sent["text"])).lastrowid
-        shop.execute("DELETE FROM chat WHERE id <= ?", (number - KEPT,))
-    live.tell(live.CHAT, {"id": number, **sent})
+        number = shop.execute(text("INSERT INTO chat (who, text) VALUES (:who, :text) RETURNING id"), sent).scalar_one()
+        shop.execute(text("DELETE FROM chat WHERE id <= :last"), {"last": number - KEPT})
+        live.tell(shop, live.CHAT, {"id": number, **sent})
     if request.accept_mimetypes.best == "application/json":
         return jsonify(id=number, **sent), 201
     return redirect(url_for("chat.show"), 303)
@@ -46,5 +47,5 @@ def say() -> Any:
 
 def lines(after: int) -> list[dict[str, Any]]:
     """Return the last lines after a number, the oldest first."""
-    found = connection().execute("SELECT id, who, text FROM chat WHERE id > ? ORDER BY id DESC LIMIT ?", (after, SHOWN))
-    return [dict(row) for row in found][::-1]
+    found = rows("SELECT id, who, text FROM chat WHERE id > :after ORDER BY id DESC LIMIT :shown", after=after, shown=SHOWN)
+    return found[::-1]

@@ -1,126 +1,106 @@
-"""The connection to the SQLite file: one per request or job, opened at the first query and closed with it.
+"""The shop's database: the PostgreSQL that Prefork keeps jobs in. Where there is none, as in tests, a SQLite file takes its place.
 
-Write-ahead logging lets the workers read while one of them writes. No connection may outlive its request: SQLite's
-do not survive a fork.
+An engine with its connections belongs to one process: it is made at the first query, so after the fork, and a child never uses its
+parent's. Statements are in the SQL that both understand.
 """
 
 from __future__ import annotations
 
-import sqlite3
+import os
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, cast
+from functools import partial
+from typing import TYPE_CHECKING, Any, Callable
 
-from flask import Flask, current_app, g
+from sqlalchemy import Connection, Engine, TextClause, create_engine, event, text
+from sqlalchemy.exc import OperationalError
+from sqlalchemy.pool import NullPool
 
-from .storage import place_once
+from prefork.store import schema as prefork_schema
+from prefork.store.address import Address, address
+from prefork.store.connection import Unavailable, connect
+
+from . import schema, storage
 
 if TYPE_CHECKING:
+    import sqlite3
     from collections.abc import Iterator
-    from pathlib import Path
 
-BUSY_TIMEOUT = 10.0  # seconds to wait for another worker's transaction
-
-SCHEMA = """
-CREATE TABLE orders (
-    id        INTEGER PRIMARY KEY AUTOINCREMENT,
-    customer  TEXT NOT NULL,
-    reference TEXT,
-    name      TEXT NOT NULL,
-    email     TEXT NOT NULL,
-    address   TEXT NOT NULL,
-    total     INTEGER NOT NULL CHECK (total > 0),
-    placed    TEXT NOT NULL DEFAULT (strftime('%Y-%m-%dT%H:%M:%SZ', 'now')),
-    UNIQUE (customer, reference)
-);
-CREATE TABLE order_lines (
-    order_id INTEGER NOT NULL REFERENCES orders (id),
-    product  TEXT NOT NULL,
-    quantity INTEGER NOT NULL CHECK (quantity BETWEEN 1 AND 99),
-    price    INTEGER NOT NULL,
-    PRIMARY KEY (order_id, product)
-) WITHOUT ROWID;
-"""
-
-
-# Apart, because a shop that was opened before there was any of this gets it, too.
-LATER = """
-CREATE TABLE IF NOT EXISTS engravings (
-    order_id INTEGER NOT NULL REFERENCES orders (id),
-    key      TEXT NOT NULL,
-    name     TEXT NOT NULL,
-    type     TEXT NOT NULL,
-    UNIQUE (order_id, key)
-);
-CREATE TABLE IF NOT EXISTS syncs (
-    id    INTEGER PRIMARY KEY AUTOINCREMENT,
-    asked REAL NOT NULL
-);
-CREATE TABLE IF NOT EXISTS stock (
-    article INTEGER PRIMARY KEY,
-    pieces  INTEGER NOT NULL,
-    sync    INTEGER NOT NULL
-);
-CREATE INDEX IF NOT EXISTS stock_by_sync ON stock (sync);
-CREATE TABLE IF NOT EXISTS chat (
-    id   INTEGER PRIMARY KEY AUTOINCREMENT,
-    who  TEXT NOT NULL,
-    text TEXT NOT NULL
-);
-"""
-
-
-def install(app: Flask) -> None:
-    app.teardown_appcontext(close)
-
-
-def connection() -> sqlite3.Connection:
-    """Return this request's connection, in autocommit mode, making the database file if it is missing."""
-    if "connection" not in g:
-        g.connection = opened(cast("Path", current_app.config["DATABASE"]))
-    return cast("sqlite3.Connection", g.connection)
-
-
-def opened(path: Path) -> sqlite3.Connection:
-    """Return a connection in autocommit mode to a database that has all its tables."""
-    if not path.exists():
-        place_once(path, create)
-    made = connect(path)
-    made.execute("PRAGMA foreign_keys = ON")
-    if made.execute("SELECT 1 FROM sqlite_master WHERE name = 'chat'").fetchone() is None:
-        made.executescript(LATER)
-    return made
-
-
-def close(_error: BaseException | None) -> None:
-    opened = g.pop("connection", None)
-    if opened is not None:
-        opened.close()
-
-
-def connect(path: Path) -> sqlite3.Connection:
-    opened = sqlite3.connect(path.as_uri() + "?mode=rw", uri=True, timeout=BUSY_TIMEOUT, isolation_level=None)
-    opened.row_factory = sqlite3.Row
-    return opened
-
-
-def create(path: Path) -> None:
-    """Make the tables in an empty file; the journal mode is kept in the file."""
-    opened = connect(path)
-    try:
-        opened.execute("PRAGMA journal_mode = WAL")
-        opened.executescript(SCHEMA)
-    finally:
-        opened.close()
+AWAY = (Unavailable, OperationalError)  # what is raised while the database cannot be used
+FILE = "shop.db"
+BUSY_TIMEOUT = 10.0  # seconds to wait for another's transaction in the file
+_engines: dict[str, Engine] = {}
 
 
 @contextmanager
-def transaction() -> Iterator[sqlite3.Connection]:
-    """Hold the write lock from the first statement, so that no transaction has to give up half way."""
-    opened = connection()
-    opened.execute("BEGIN IMMEDIATE")
-    try:
-        yield opened
-    except BaseException:
-        opened.execute("ROLLBACK")
-        raise
-    opened.execute("COMMIT")
+def transaction() -> Iterator[Connection]:
+    """Hold a connection: what is changed on it is kept when the block ends well, and otherwise none of it. Raises AWAY."""
+    with engine().begin() as shop:
+        yield shop
+
+
+def rows(statement: str | TextClause, **values: Any) -> list[dict[str, Any]]:
+    """Return what a single query finds. Raises AWAY."""
+    with engine().connect() as shop:
+        asked = text(statement) if isinstance(statement, str) else statement
+        return [dict(row) for row in shop.execute(asked, values).mappings()]
+
+
+def with_prefork(shop: Connection) -> Any:
+    """Return the driver's connection, on which jobs and messages are part of the shop's transaction; None without PostgreSQL."""
+    return shop.connection.driver_connection if shop.dialect.name == "postgresql" else None
+
+
+def engine() -> Engine:
+    """Return this process's engine, whose database has all its tables. Raises AWAY."""
+    where = address()
+    if where is None or where.dsn.startswith("sqlite:"):
+        path = os.fspath(storage.directory() / FILE)
+        return _kept(path, partial(_of_file, path))
+    return _kept(where.dsn, partial(_of_postgres, where))
+
+
+def _kept(name: str, make: Callable[[], Engine]) -> Engine:
+    if name in _engines:
+        return _engines[name]
+    made = make()
+    with made.begin() as shop:
+        schema.migrate(shop)
+    kept = _engines.setdefault(name, made)
+    if kept is not made:
+        made.dispose()  # another thread was faster
+    return kept
+
+
+def _of_postgres(where: Address) -> Engine:
+    def opened() -> Any:
+        # A visitor is rather told to come back than made to wait for a database that is being started.
+        made = connect(where._replace(patience=0.0), "shop")
+        prefork_schema.prepare(made)
+        made.autocommit = False
+        return made
+
+    return create_engine("postgresql+psycopg://", creator=opened, pool_pre_ping=True)
+
+
+def _of_file(path: str) -> Engine:
+    made = create_engine(f"sqlite:///{path}", poolclass=NullPool, connect_args={"timeout": BUSY_TIMEOUT, "isolation_level": None})
+
+    @event.listens_for(made, "begin")
+    def begin(shop: Connection) -> None:
+        # The lock at once: a transaction that wants it half way, when another one has it, has to give up.
+        shop.exec_driver_sql("BEGIN IMMEDIATE")
+
+    @event.listens_for(made, "connect")
+    def prepare(connection: sqlite3.Connection, _record: object) -> None:
+        connection.execute("PRAGMA foreign_keys = ON")
+
+    return made
+
+
+def _forget() -> None:
+    """In a child: connections of the parent stay the parent's."""
+    for each in _engines.values():
+        each.dispose(close=False)
+
+
+os.register_at_fork(after_in_child=_forget)

@@ -5,12 +5,14 @@ from __future__ import annotations
 from typing import Any
 
 from flask import Blueprint, Flask, Response, abort, flash, redirect, request, url_for
+from sqlalchemy import text
 
 from prefork.filestore import TooLarge
 
 from . import orders
 from .checkout import customer
-from .database import connection
+from .database import transaction
+from .forms import CONTROL
 from .keeping import files
 
 blueprint = Blueprint("engraving", __name__, url_prefix="/orders/<int(max=9223372036854775807):number>/engraving")
@@ -18,6 +20,11 @@ LARGEST = 8 * 1024 * 1024  # bytes of one file
 AROUND = 64 * 1024  # bytes of the form around it
 MOST = 5  # files of an order
 LONGEST = 120  # characters of a name
+NOTE = """
+INSERT INTO engravings (order_id, key, name, type)
+SELECT :number, :key, :name, :kind WHERE (SELECT count(*) FROM engravings WHERE order_id = :number) < :most
+ON CONFLICT (order_id, key) DO NOTHING
+"""
 KINDS = {"image/png", "image/jpeg", "image/svg+xml", "application/pdf"}
 
 
@@ -46,7 +53,7 @@ def add(number: int) -> Any:
             key = files().put(sent.stream, limit=LARGEST)
         except TooLarge:
             abort(413, "A file for engraving may have up to 8 MiB.")
-    if not note(number, key, sent.filename[-LONGEST:], sent.mimetype):
+    if not note(number, key, CONTROL.sub("", sent.filename)[-LONGEST:], sent.mimetype):
         abort(409, f"An order takes up to {MOST} files.")
     flash("We have your file.")
     return redirect(url_for("checkout.placed", number=number), 303)
@@ -64,10 +71,7 @@ def show(number: int, key: str) -> Response:
 
 def note(number: int, key: str, name: str, kind: str) -> bool:
     """Note a file with an order, once; False when the order has enough."""
-    database = connection()
-    database.execute(
-        "INSERT OR IGNORE INTO engravings (order_id, key, name, type) SELECT ?, ?, ?, ?"
-        " WHERE (SELECT count(*) FROM engravings WHERE order_id = ?) < ?",
-        (number, key, name, kind, number, MOST),
-    )
+    file = {"number": number, "key": key, "name": name, "kind": kind, "most": MOST}
+    with transaction() as shop:
+        shop.execute(text(NOTE), file)
     return any(each["key"] == key for each in orders.engravings(number))

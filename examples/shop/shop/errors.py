@@ -2,24 +2,26 @@
 
 from __future__ import annotations
 
-import sqlite3
 from typing import Any
 
 from flask import Flask, jsonify, render_template, request
 from werkzeug.exceptions import HTTPException, InternalServerError, NotFound, ServiceUnavailable
+
+from .database import AWAY
 
 SENTENCES = {
     404: "There is no such page in this shop.",
     405: "This address does not take that kind of request.",
     413: "That is more than this shop accepts in one request (64 KiB).",
     500: "The shop's own code failed; the traceback is in the server's log. The worker lives and serves on.",
-    503: "The shop's database is busy. Please try again in a moment.",
+    503: "The shop's database cannot be used now. Please try again in a moment: nothing is lost, and nothing is ordered twice.",
 }
 
 
 def install(app: Flask) -> None:
     app.register_error_handler(HTTPException, answer)
-    app.register_error_handler(sqlite3.OperationalError, busy)
+    for error in AWAY:
+        app.register_error_handler(error, away)
 
 
 def answer(error: HTTPException) -> Any:
@@ -35,8 +37,6 @@ def answer(error: HTTPException) -> Any:
     return render_template("error.html", code=error.code, title=title, sentence=sentence), error.code, headers
 
 
-def busy(error: sqlite3.OperationalError) -> Any:
-    """Answer 503 while another worker holds the write lock for too long; any other trouble is a fault of ours."""
-    if "locked" not in str(error):
-        raise error
+def away(_error: Exception) -> Any:
+    """Answer 503 while the database is being started, is out, or others hold it up for too long."""
     return answer(ServiceUnavailable(retry_after=1))

@@ -14,9 +14,9 @@ from flask.sessions import SessionInterface, SessionMixin
 from prefork import filestore, sessions
 from prefork.given import NotGiven
 
-if TYPE_CHECKING:
-    from pathlib import Path
+from . import storage
 
+if TYPE_CHECKING:
     from flask import Request, Response
 
 
@@ -30,13 +30,14 @@ class Sessions(SessionInterface):
         """Nothing to do here."""
 
 
-def install(app: Flask, directory: Path) -> None:
+def install(app: Flask) -> None:
     app.session_interface = Sessions()
     wsgi_app: Any = app.wsgi_app
     try:
         app.wsgi_app = sessions.middleware(wsgi_app, cookie="tine")  # type: ignore[method-assign]
         app.extensions["files"] = filestore.configured()
     except NotGiven:
+        directory = storage.directory()
         store = sessions.FileStore(directory / "sessions")
         app.wsgi_app = sessions.SessionMiddleware(wsgi_app, store, secrets.token_hex(), cookie="tine")  # type: ignore[method-assign]
         app.extensions["files"] = filestore.Filestore(directory / "files")

@@ -1,15 +1,21 @@
 """What is told to pages that are open: a line of the chat, a stock that has changed.
 
-Open pages listen to a bus that the server keeps; without that server, or while its database is away, the shop sells as ever and a
-page shows what is new when it is loaded again.
+Open pages listen to a bus that the server keeps, and hear what a transaction has changed when that commits. Without that server
+a page shows what is new when it is loaded again.
 """
 
 from __future__ import annotations
 
-from typing import Any
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any
 
 import prefork
 from prefork.store.connection import Unavailable
+
+from .database import with_prefork
+
+if TYPE_CHECKING:
+    from sqlalchemy import Connection
 
 CHAT, STOCK = "chat", "stock"
 
@@ -19,10 +25,7 @@ def authorize(_environ: dict[str, Any], channels: frozenset[str]) -> frozenset[s
     return channels & {CHAT, STOCK}
 
 
-def tell(channel: str, payload: object) -> bool:
-    """Have open pages hear of something; whether that was possible."""
-    try:
-        prefork.bus.publish(None, channel, payload)
-    except Unavailable:
-        return False
-    return True
+def tell(shop: Connection, channel: str, payload: object) -> None:
+    """Have open pages hear of something when the transaction commits, where there is a bus."""
+    with suppress(Unavailable):
+        prefork.bus.publish(with_prefork(shop), channel, payload)

@@ -1,4 +1,7 @@
-"""The pages to look at: all products, one product, and the laboratory where the server can be seen at work."""
+"""The pages to look at: all products, one product, and the laboratory where the server can be seen at work.
+
+They are shown whether the database can be used or not.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +9,7 @@ from flask import Blueprint, abort, render_template
 
 from . import warehouse
 from .catalogue import BY_SLUG, PRODUCTS, money
+from .database import AWAY
 
 blueprint = Blueprint("pages", __name__)
 blueprint.add_app_template_filter(money, "money")
@@ -27,4 +31,8 @@ def product(slug: str) -> str:
 
 @blueprint.get("/lab")
 def lab() -> str:
-    return render_template("lab.html", sync=warehouse.latest())
+    try:
+        sync = warehouse.latest()
+    except AWAY:
+        sync = warehouse.nothing()
+    return render_template("lab.html", sync=sync)

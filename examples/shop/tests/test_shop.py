@@ -24,7 +24,7 @@ sys.path.insert(0, str(HOME))
 from shop.catalogue import PRODUCTS  # noqa: E402
 
 import prefork  # noqa: E402
-from shop import create_app, jobs, live, report  # noqa: E402
+from shop import create_app, database, jobs, live, report, schema  # noqa: E402
 
 PERSON = {"name": "Ada Byron", "email": "ada@example.org", "address": "12 St James's Square\nLondon"}
 
@@ -41,11 +41,17 @@ class ShopCase(unittest.TestCase):
         self.directory = tempfile.TemporaryDirectory()
         self.addCleanup(self.directory.cleanup)
         self.data = Path(self.directory.name) / "data"
-        self.app = create_app(str(self.data))
+        self.patch(mock.patch.dict(os.environ, {"SHOP_DATA": str(self.data)}))
+        os.environ.pop("PREFORK_STORE_DSN", None)
+        self.app = create_app()
         self.app.wsgi_app = validator(self.app.wsgi_app)
         self.app.test_client_class = Closing
         self.app.logger.disabled = True  # /boom is meant to fail; its traceback is not this run's news
         self.client = self.app.test_client()
+
+    def patch(self, patch) -> None:
+        patch.start()
+        self.addCleanup(patch.stop)
 
     def text(self, address: str, status: int = 200) -> str:
         answer = self.client.get(address)
@@ -293,7 +299,7 @@ class Workload(ShopCase):
         self.assertEqual(self.client.get("/fast").status_code, 200)
 
     def test_a_crash_kills_its_worker_and_the_second_attempt_is_served(self) -> None:
-        code = f"from shop import create_app; create_app({str(self.data)!r}).test_client().get('/crash')"
+        code = "from shop import create_app; create_app().test_client().get('/crash')"
         dead = subprocess.run([sys.executable, "-c", code], cwd=HOME, timeout=30)
         self.assertEqual(dead.returncode, -signal.SIGKILL)
         answer = self.client.get("/crash", environ_overrides={"prefork.attempt": 2})
@@ -303,12 +309,7 @@ class Workload(ShopCase):
 class Synchronising(ShopCase):
     def setUp(self) -> None:
         super().setUp()
-        for patch in (
-            mock.patch.dict(os.environ, {"SHOP_DATA": str(self.data)}),
-            mock.patch.multiple(jobs, ARTICLES=250, EFFORT=1),
-        ):
-            patch.start()
-            self.addCleanup(patch.stop)
+        self.patch(mock.patch.multiple(jobs, ARTICLES=250, EFFORT=1))
 
     def begin(self):
         return self.client.post("/sync", data={"token": self.token()}, headers={"Accept": "application/json"})
@@ -318,7 +319,7 @@ class Synchronising(ShopCase):
             self.assertFalse(self.client.get("/sync").json["running"])
             self.assertEqual(self.begin().json, {"sync": 1, "done": 0, "of": 250, "running": True})
             self.assertEqual(self.begin().json["sync"], 1)
-            defer.assert_called_once_with(1)
+            defer.assert_called_once_with(1, connection=None)
         self.assertIn('max="250" value="0"', self.text("/lab"))
         jobs.synchronise(1)
         self.assertEqual(self.client.get("/sync").json, {"sync": 1, "done": 250, "of": 250, "running": False})
@@ -332,11 +333,9 @@ class Synchronising(ShopCase):
         self.assertEqual([call.args[0] for call in asked.call_args_list], list(range(200, 250)))
 
     def test_without_a_database_for_jobs_the_shop_says_so_and_sells(self) -> None:
-        with mock.patch.dict(os.environ):
-            os.environ.pop("PREFORK_STORE_DSN", None)
-            answer = self.begin()
+        answer = self.begin()
         self.assertEqual(answer.status_code, 503)
-        self.assertIn("go on shopping", answer.json["error"])
+        self.assertIn("look at our forks meanwhile", answer.json["error"])
         self.assertEqual(self.client.get("/sync").json["sync"], 0)
         self.assertEqual(self.order().status_code, 201)
 
@@ -371,9 +370,7 @@ class Chat(ShopCase):
         self.assertIn('name="who" value="Ada"', page)
 
     def test_without_a_bus_it_is_kept_all_the_same(self) -> None:
-        with mock.patch.dict(os.environ):
-            os.environ.pop("PREFORK_STORE_DSN", None)
-            self.assertEqual(self.say("Ada", "Hello?").status_code, 201)
+        self.assertEqual(self.say("Ada", "Hello?").status_code, 201)
         self.assertEqual(self.post("/chat", who="Ada", text="Again").headers["Location"], "/chat")
         self.assertEqual([line["text"] for line in self.client.get("/chat/lines").json], ["Hello?", "Again"])
 
@@ -397,11 +394,36 @@ class Chat(ShopCase):
         self.assertEqual(live.authorize({}, frozenset({"chat", "orders", "stock"})), {"chat", "stock"})
 
 
+class Database(ShopCase):
+    def test_while_it_is_away_forks_are_shown_and_the_rest_is_put_off(self) -> None:
+        self.patch(mock.patch("shop.database.engine", side_effect=database.Unavailable("it is being started")))
+        for address in ("/", "/products/pitchfork", "/cart", "/lab"):
+            self.text(address)
+        for answer in (self.order(), self.client.get("/orders"), self.post("/chat", who="Ada", text="Hello?")):
+            self.assertEqual((answer.status_code, answer.headers["Retry-After"]), (503, "1"))
+            self.assertIn("nothing is ordered twice", answer.text)
+
+    def test_a_database_gets_the_steps_that_it_lacks_once(self) -> None:
+        self.order()
+        later = "ALTER TABLE orders ADD COLUMN gift integer NOT NULL DEFAULT 0"
+        self.patch(mock.patch.object(schema, "STEPS", (*schema.STEPS, later)))
+        for _ in range(2):
+            with database.transaction() as shop:
+                schema.migrate(shop)
+        self.assertEqual(database.rows("SELECT id, gift FROM orders"), [{"id": 1, "gift": 0}])
+
+    def test_a_transaction_that_fails_leaves_nothing(self) -> None:
+        with self.assertRaises(ZeroDivisionError), database.transaction() as shop:
+            shop.exec_driver_sql("INSERT INTO syncs (asked) VALUES (1)")
+            raise ZeroDivisionError
+        self.assertEqual(database.rows("SELECT id FROM syncs"), [])
+
+
 class Loading(ShopCase):
     def test_loading_opens_nothing_and_starts_no_thread(self) -> None:
         code = (
-            f"import os, threading; before = set(os.listdir('/proc/self/fd')); from shop import create_app;"
-            f"create_app({str(self.data)!r}); print(len(set(os.listdir('/proc/self/fd')) - before), threading.active_count())"
+            "import os, threading; before = set(os.listdir('/proc/self/fd')); from shop import create_app;"
+            "create_app(); print(len(set(os.listdir('/proc/self/fd')) - before), threading.active_count())"
         )
         said = subprocess.run([sys.executable, "-c", code], cwd=HOME, timeout=30, stdout=subprocess.PIPE, check=True)
         self.assertEqual(said.stdout.split(), [b"0", b"1"])
@@ -434,17 +456,17 @@ class Loading(ShopCase):
 
         def start(_number: int) -> int:
             together.wait()
-            return create_app(str(fresh)).test_client().get("/api/orders").status_code
+            return create_app().test_client().get("/api/orders").status_code
 
+        self.patch(mock.patch.dict(os.environ, {"SHOP_DATA": str(fresh)}))
         with ThreadPoolExecutor(8) as workers:
             self.assertEqual(list(workers.map(start, range(8))), [200] * 8)
-        # SQLite itself leaves its log when the last two connections close at the same instant.
-        left = {path.name for path in fresh.iterdir()} - {"shop.db-wal", "shop.db-shm"}
-        self.assertEqual(left, {"shop.db"})
+        self.assertEqual({path.name for path in fresh.iterdir()}, {"shop.db"})
 
     def test_a_directory_that_cannot_be_is_told_in_one_sentence(self) -> None:
+        self.patch(mock.patch.dict(os.environ, {"SHOP_DATA": "/proc/nowhere/shop"}))
         with self.assertRaisesRegex(RuntimeError, "cannot make its data directory .* SHOP_DATA"):
-            create_app("/proc/nowhere/shop")
+            create_app()
 
 
 if __name__ == "__main__":

@@ -6,14 +6,15 @@ Imported by applications: standard library only, Python 3.9+; psycopg where the 
 from __future__ import annotations
 
 import json
-from contextlib import nullcontext
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from prefork.store import bus
-from prefork.store.connection import shared
+from prefork.store.connection import Unavailable, shared
+from prefork.store.statements import POSTGRES, dialect
 
 if TYPE_CHECKING:
-    from contextlib import AbstractContextManager
+    from collections.abc import Iterator
 
 LONGEST_CHANNEL = 200  # characters
 LARGEST = 65_536  # bytes of JSON
@@ -56,9 +57,16 @@ def present(connection: Any, channel: str) -> list[str]:
         return bus.present(given, channel)
 
 
-def used(connection: Any) -> AbstractContextManager[Any]:
-    """The caller's connection, or Prefork's own."""
-    return shared.use() if connection is None else nullcontext(connection)
+@contextmanager
+def used(connection: Any) -> Iterator[Any]:
+    """The caller's connection, or Prefork's own. Raises Unavailable."""
+    if connection is not None:
+        yield connection
+        return
+    with shared.use() as ours:
+        if dialect(ours) != POSTGRES:
+            raise Unavailable("the bus needs PostgreSQL, and the store is a SQLite file here; name a database in store_dsn")
+        yield ours
 
 
 def check(channel: str) -> None:

@@ -30,8 +30,8 @@ class Exchange:
     """
 
     __slots__ = (
-        "arrived", "assigned", "attempt", "body", "connection", "deliveries", "head", "lane", "length", "number", "origin",
-        "request_id",
+        "arrived", "assigned", "attempt", "body", "connection", "converses", "deliveries", "head", "lane", "length", "number",
+        "origin", "request_id",
         "withdrawn", "worker",
     )  # fmt: skip
 
@@ -48,6 +48,7 @@ class Exchange:
         self.request_id = ""
         self.attempt = 1
         self.deliveries = 0
+        self.converses = False  # it is a WebSocket's handshake, and its worker keeps the connection
         self.withdrawn = False
         self.worker: Worker | None = None
 

@@ -133,8 +133,7 @@ class Live:
 
     def hand_over(self, exchange: Exchange) -> None:
         """Give a connection to a worker, or have it wait for one."""
-        large = not isinstance(exchange.body, bytes) and self.kind(exchange) != STREAM
-        if large or len(exchange.connection.inbound.buffer) > MOST_EARLY:
+        if not self.portable(exchange, self.kind(exchange) == STREAM):
             self.answers.fail(exchange, 413, "", worker="-")
         elif self.ending or len(self.waiting) >= self.options.queue_size:
             self.answers.fail(exchange, 503, self.ending or "too many connections wait for a websocket worker", worker="-")
@@ -142,6 +141,10 @@ class Live:
             exchange.connection.to(State.HANDED)
             self.waiting.append(exchange)
             self._serve()
+
+    def portable(self, exchange: Exchange, large: bool = False) -> bool:
+        """Whether what came with a request can go with its connection; of its body a `large` one, too."""
+        return (large or isinstance(exchange.body, bytes)) and len(exchange.connection.inbound.buffer) <= MOST_EARLY
 
     # To and from workers.
 

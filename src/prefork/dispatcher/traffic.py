@@ -28,7 +28,7 @@ from prefork.dispatcher.workers import Sentence
 from prefork.events import QueueFull, RequestRefused, SpoolFull
 from prefork.http.head import Reader, Refused
 from prefork.http.proxies import Headers, Origin, Proxies
-from prefork.messages import pack_request
+from prefork.messages import CONVERSATION, pack_handover, pack_request
 from prefork.scoreboard import (
     ABANDONED,
     ALLOWED,
@@ -140,10 +140,14 @@ class Traffic:
         """Have a request answered that is none of a websocket worker's business."""
         if self.live.alone(exchange):
             self.answers.fail(exchange, 404, "", worker="-")
-        elif not self.live.on and upgrades(exchange) and any(worker.loop for worker in self.workers.values()):
-            self.answers.fail(exchange, 501, "websocket_workers = 0: nobody here speaks over WebSockets", worker="-")
+        elif self._converses(exchange) and not self.live.portable(exchange):
+            self.answers.fail(exchange, 413, "", worker="-")
         elif not (self.shelf.any and self.shelf.serve(exchange)):
             self.dispatch(exchange)
+
+    def _converses(self, exchange: Exchange) -> bool:
+        """Whether a request is the handshake of a WebSocket that an HTTP worker with an event loop keeps."""
+        return not self.live.on and upgrades(exchange) and any(worker.loop for worker in self.workers.values())
 
     def dispatch(self, exchange: Exchange) -> None:
         """Give a request to an idle worker, or have it wait for one."""
@@ -231,8 +235,11 @@ class Traffic:
     def assign(self, exchange: Exchange, worker: Worker) -> bool:
         """Give a request to the worker it has claimed; False when that one is gone, which its pidfd will say too."""
         worker.slot.words[ALLOWED] = self._allowed(exchange) if self.routes.any else 0
+        exchange.converses = worker.loop is not None and not self.live.on and upgrades(exchange) and self.live.portable(exchange)
+        request = exchange.request(self.answers.keep(exchange))
+        handed = pack_handover(request, CONVERSATION, exchange.connection.inbound.buffer) if exchange.converses else b""
         try:
-            worker.give(pack_request(exchange.request(self.answers.keep(exchange))), exchange.descriptors())
+            worker.give(handed or pack_request(request), exchange.descriptors())
         except ConnectionError:
             self.queue.forget(worker)
             return False
@@ -323,8 +330,11 @@ class Traffic:
         self._note(exchange, exchange.assigned - exchange.arrived, service, ending.cpu)
         self.answers.account(exchange, ending.status, ending.sent, worker.name, ending)
         exchange.discard()
-        exchange.connection.answered(ending.sent, keep=ending.keep, broken=ending.broken)
-        exchange.connection.proceed()
+        if not exchange.converses:
+            exchange.connection.answered(ending.sent, keep=ending.keep, broken=ending.broken)
+            exchange.connection.proceed()
+        elif exchange.connection.open:
+            exchange.connection.hand_off()
 
     def finished(self, worker: Worker) -> None:
         """A worker has done what it still had to do for a request that it has answered."""

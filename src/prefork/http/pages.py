@@ -13,7 +13,6 @@ WORDS = {
     404: "There is nothing here.",
     405: "This can only be read.",
     500: "The application failed while it worked on this request.",
-    501: "WebSockets are not served here.",
     502: "The process that worked on this request ended. Whether its work was done is not known: check before you try again.",
     503: "The server is busy or about to stop. Please try again in a moment.",
     504: "This request took longer than is allowed.",

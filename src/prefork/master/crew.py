@@ -22,6 +22,7 @@ from prefork.master.pools import HTTP
 from prefork.master.slate import Slate
 from prefork.master.spawn import kill_group
 from prefork.messages import DONTWAIT, LOG, pair, send
+from prefork.scoreboard import OPEN
 
 if TYPE_CHECKING:
     import socket
@@ -95,6 +96,10 @@ class Crew:
     def find(self, slot: int, pid: int) -> Worker | None:
         """The worker whose place somebody speaks of, unless it has been replaced meanwhile."""
         return next((worker for worker in self.workers.values() if slot in worker.slots and worker.pid == pid), None)
+
+    def open_connections(self, worker: Worker) -> int:
+        """How many WebSockets and other lasting connections a worker has."""
+        return self.scoreboard.slot(worker.slot)[OPEN]
 
     def look(self, now: float) -> None:
         """Note who is busy, and who has finished and leaves."""
@@ -280,7 +285,7 @@ class Crew:
         """A retiring worker leaves when all its pairs are closed, and it has finished what it had."""
         if worker.state is State.RETIRING and self.unreleased.isdisjoint(worker.slots):
             self._close_ends(worker)
-            if not any(is_busy(self.scoreboard.slot(slot)) for slot in worker.slots):
+            if not self.open_connections(worker) and not any(is_busy(self.scoreboard.slot(slot)) for slot in worker.slots):
                 worker.to(State.LEAVING, now)
 
     def dispatcher_lost(self, now: float) -> None:

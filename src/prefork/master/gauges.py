@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from prefork.limits import CPUS, Limits, Usage, Verdict, judge, next_look
 from prefork.meters import Gone, Meter
-from prefork.scoreboard import ALLOWED, BEGUN, BEGUN_AT, CPU_AT, DONE, RESIDENT_AT, TURNED, TURNED_CPU, WRITING
+from prefork.scoreboard import ALLOWED, BEGUN, BEGUN_AT, CPU_AT, DONE, OPEN, RESIDENT_AT, TURNED, TURNED_CPU, WRITING
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -234,8 +234,9 @@ class Gauges:
 
     def _usage_of_loop(self, worker: Worker, gauge: Gauge, task: Task | None, limits: Limits, now: float) -> Usage:
         """Whose processor time is told of what the loop has been in since its last turn: of one request nobody knows it."""
-        elapsed = max(0.0, now - task.begun - GRACE) if task else 0.0
         slot = self.scoreboard.slot(worker.slot)
         held, turned = now - slot[TURNED] / 1e9, slot[TURNED_CPU] / 1e9
+        # What holds the loop without a request is a WebSocket's.
+        elapsed = max(0.0, now - task.begun - GRACE) if task else held if slot[OPEN] else 0.0
         spent = gauge.meter.processor() - turned if turned and limits.time_cpu and held * CPUS > limits.time_cpu else 0.0
         return Usage(gauge.read(limits), elapsed, spent, now - worker.born)

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from prefork.config import Settings
     from prefork.master.spawn import Helper, Owner
 
-TERMS = ("connections", "origins", "message_max", "send_queue", "rate", "ping", "farewell")
+TERMS = ("connections", "origins", "message_max", "send_queue", "rate", "ping", "farewell", "compression")
 HOOKS = ("after_fork", "worker_ready", "worker_exit")
 FIRST_START = 10.0  # seconds that the server's own database may take to be made; it is started beside the template
 NEVER = 2**62  # requests: a worker's limit when there is none

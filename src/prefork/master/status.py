@@ -129,8 +129,8 @@ def line(master: Master) -> str:
 
 
 def open_connections(master: Master) -> int:
-    """How many connections the websocket workers have."""
-    return sum(master.scoreboard.slot(worker.slot)[OPEN] for worker in master.crew.all() if worker.pool is LIVE)
+    """How many WebSockets and other lasting connections workers have."""
+    return sum(map(master.crew.open_connections, master.crew.all()))
 
 
 def places(master: Master, pool: Pool) -> dict[str, int]:

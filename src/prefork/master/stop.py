@@ -105,7 +105,8 @@ class Stop:
 
     def _end_sockets(self, master: Master) -> None:
         """Nobody waits any longer for clients to leave."""
-        late = [worker for worker in master.crew.all() if worker.pool is LIVE and worker.state is State.RETIRING]
+        retiring = [worker for worker in master.crew.all() if worker.state is State.RETIRING]
+        late = [worker for worker in retiring if worker.pool is LIVE or master.crew.open_connections(worker)]
         if late:
             names = ", ".join(worker.name for worker in late)
             master.journal.emit(StopForced(f"the connections of {names} were not closed within websocket_farewell"))

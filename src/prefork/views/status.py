@@ -75,6 +75,8 @@ def figures(status: Mapping[str, Any]) -> Table:
         table.add_row("For jobs", ready(status["cron"]))
     if status["websocket"]["wanted"]:
         table.add_row("WebSockets", f"{ready(status['websocket'])}, {status['websocket']['connections']} connections")
+    elif status["websocket"]["connections"]:
+        table.add_row("WebSockets", f"{status['websocket']['connections']} connections, in the workers above")
     waiting = f"{queue['length']:,} of {queue['size']:,} places taken"
     if len(status["lanes"]) > 1:
         waiting = f"{queue['length']:,} waiting, {queue['size']:,} places for each lane"

@@ -246,7 +246,8 @@ def loop_body(template: Template, order: dict[str, Any]) -> Body:
         raise Refused(
             f"{host.app} is an ASGI application, which shows only after its import: with preload = false set interface = asgi"
         )
-    return prepare(host.application, template.means(), template.stacks, orders["limit_time_real"], given.tell)
+    means, allowed = template.means(), orders["limit_time_real"]
+    return prepare(host.application, means, template.stacks, allowed, given.tell, orders["websocket"])
 
 
 def cron(template: Template, order: dict[str, Any]) -> Body:

@@ -3,6 +3,7 @@
 import asyncio
 import json
 import os
+import signal
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
@@ -127,6 +128,44 @@ async def blocks(scope: Scope, receive: Receive, send: Send) -> None:
     await receive()
 
 
+CROWD: set[Send] = set()
+
+
+async def joins(scope: Scope, receive: Receive, send: Send) -> None:
+    """Hears what requests over HTTP say in this process."""
+    await accepted(receive, send)
+    CROWD.add(send)
+    await receive()
+    CROWD.discard(send)
+
+
+async def says(scope: Scope, receive: Receive, send: Send) -> None:
+    """Has all who have joined hear of it; tells how many they are."""
+    for heard in CROWD:
+        await heard({"type": "websocket.send", "text": "hear, hear"})
+    await begun(send)
+    await send({"type": "http.response.body", "body": b"%d" % len(CROWD)})
+
+
+async def silent(scope: Scope, receive: Receive, send: Send) -> None:
+    """Never answers the handshake."""
+    await receive()
+    try:
+        await asyncio.Event().wait()
+    finally:
+        note(scope, "cancelled")
+
+
+async def dies(scope: Scope, receive: Receive, send: Send) -> None:
+    """Dies of its first handshake, and answers the next one."""
+    await receive()
+    place = Path(parse_qs(scope["query_string"].decode())["trace"][0])
+    if not place.exists():
+        place.touch()
+        os.kill(os.getpid(), signal.SIGKILL)
+    await send({"type": "websocket.close"})
+
+
 async def begun(send: Send, kind: bytes = b"text/plain") -> None:
     await send({"type": "http.response.start", "status": 200, "headers": [(b"content-type", kind)]})
 
@@ -171,6 +210,8 @@ async def torn(scope: Scope, receive: Receive, send: Send) -> None:
     raise LookupError("as it is asked to")
 
 
-SOCKETS = {each.__name__: each for each in (echo, listens, about, closed, denied, raises, raises_later, returns, pours, blocks)}
+TALKS = (echo, listens, about, joins, pours, blocks, raises_later)
+REFUSALS = (closed, denied, silent, dies, raises, returns)
+SOCKETS = {each.__name__: each for each in (*TALKS, *REFUSALS)}
 SOCKETS["websocket"] = about
-HTTP = {each.__name__: each for each in (hello, events, counted, torn, raises)}
+HTTP = {each.__name__: each for each in (hello, says, events, counted, torn, raises)}

@@ -74,6 +74,11 @@ class Live:
         minimum=0,
         maximum=LONGEST,
     )
+    websocket_compression: bool = option(
+        kinds.SWITCH,
+        True,
+        "WebSockets of an ASGI application compress messages where the client can (permessage-deflate), each message by itself",
+    )
     websocket_farewell: float = option(
         kinds.TIME,
         10.0,

@@ -90,7 +90,7 @@ class Workers:
         kinds.NUMBER,
         Derived(lambda values, _: int(values["http_enable"]), "1; none without HTTP"),
         "Workers for WebSocket and long-polling connections, each with thousands of them; they come on top of `workers`, and a "
-        "node may have nothing else",
+        "node may have nothing else. With 0 HTTP workers keep the WebSockets of an ASGI application",
         minimum=0,
         maximum=MOST,
     )

@@ -23,7 +23,7 @@ from prefork.messages import (
     pack_ending,
     pack_free,
     receive,
-    unpack_request,
+    unpack_assignment,
 )
 from prefork.scoreboard import ALLOWED, BEGUN, BEGUN_AT, DONE, RECEIVED, REQUEST, REQUESTS, WRITING, pack_progress
 from prefork.worker.asgi.backlog import Backlog
@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     from prefork.messages import Request
     from prefork.scoreboard import Slot
     from prefork.worker.asgi.lifespan import App
+    from prefork.worker.asgi.lodge import Lodge
     from prefork.worker.http import Means
 
 
@@ -49,7 +50,8 @@ class Shared:
     """What the places of a worker have in common.
 
     `limit` is how many requests the worker serves before it asks for a replacement, `counted` numbers them from 1; `allowed` is
-    how long one may take (nanoseconds, 0: no limit). `expired(request, seconds, tasks)` tells of one that has taken longer.
+    how long one may take (nanoseconds, 0: no limit). `expired(request, seconds, task)` tells of one that has taken longer.
+    `lodge` has the WebSockets, as soon as `open_lodge` was called for the first one.
     """
 
     def __init__(
@@ -63,6 +65,7 @@ class Shared:
         counted: Iterator[int],
         allowed: int,
         expired: Callable[[Request, float, asyncio.Task[None]], None],
+        open_lodge: Callable[[], Lodge],
     ) -> None:
         self.loop = loop
         self.app = app
@@ -73,6 +76,8 @@ class Shared:
         self.counted = counted
         self.allowed = allowed
         self.expired = expired
+        self.open_lodge = open_lodge
+        self.lodge: Lodge | None = None
 
 
 class Place:
@@ -89,6 +94,7 @@ class Place:
         self.call: Call | None = None  # whose task has not ended
         self.client: socket.SocketType | None = None
         self.task: asyncio.Task[None] | None = None
+        self.handshake: Request | None = None  # of a WebSocket, and not answered yet
         self.hears = True
         shared.loop.add_reader(pair.fileno(), self.hear)
 
@@ -108,16 +114,40 @@ class Place:
             if self.call:
                 self.call.leave()
         else:
-            self._begin(unpack_request(message), descriptors)
+            request, early = unpack_assignment(message)
+            self.slot.words[REQUEST] = pack_progress(request.number, RECEIVED)
+            if early is None:
+                self._begin(request, descriptors)
+            else:
+                self._greet(request, early, *descriptors)
 
     def _deafen(self) -> None:
         self.shared.loop.remove_reader(self.pair.fileno())
         self.hears = False
-        if self.task is None:
+        if self.shared.lodge:
+            self.shared.lodge.leave()
+        if self.task is None and self.handshake is None:
+            self.left()
+
+    def _greet(self, request: Request, early: bytes, descriptor: int) -> None:
+        """A handshake, which is a request until it is answered. Its connection stays, as the lodge's."""
+        self.begun_at = self.slot.words[BEGUN_AT] = time.monotonic_ns()
+        self.slot.words[REQUEST] = pack_progress(request.number, BEGUN)
+        self.handshake = request
+        lodge = self.shared.lodge = self.shared.lodge or self.shared.open_lodge()
+        lodge.take(request, early, descriptor, self._greeted)
+
+    def _greeted(self, status: int, sent: int) -> None:
+        """A handshake is answered."""
+        assert self.handshake
+        number, self.handshake = self.handshake.number, None
+        self.slot.words[REQUEST] = pack_progress(number, DONE, status)
+        self._count()
+        self._tell(pack_ending(number, status, sent, 0, self._worn()))
+        if not self.hears:
             self.left()
 
     def _begin(self, request: Request, descriptors: list[int]) -> None:
-        self.slot.words[REQUEST] = pack_progress(request.number, RECEIVED)
         # As in `worker/http.py`.
         self.client = client = socket.SocketType(socket.AF_INET, socket.SOCK_STREAM, 0, descriptors[0])
         if client.gettimeout() is not None:
@@ -179,16 +209,21 @@ class Place:
         """The answer has ended: let go of the client, and tell the dispatcher."""
         reply = call.reply
         call.close()
-        self.served += 1
-        self.slot.words[REQUESTS] = self.served
+        self._count()
         reply.close()
         self.rest.close()
         assert self.client
         self.client.close()
-        worn = WORN if next(self.shared.counted) >= self.shared.limit else 0
-        flags |= (KEEP if reply.keep else 0) | worn | (BROKEN if reply.failed else 0)
+        flags |= (KEEP if reply.keep else 0) | self._worn() | (BROKEN if reply.failed else 0)
         # Processor time cannot be told apart among the requests of one loop.
         self._tell(pack_ending(call.request.number, reply.code, reply.sent, 0, flags, reply.queries, reply.sql, reply.words))
+
+    def _count(self) -> None:
+        self.served += 1
+        self.slot.words[REQUESTS] = self.served
+
+    def _worn(self) -> int:
+        return WORN if next(self.shared.counted) >= self.shared.limit else 0
 
     def _tell(self, message: bytes) -> None:
         try:
@@ -199,7 +234,16 @@ class Place:
     def look(self, now: int) -> None:
         """Cancel what has taken too long; a worker whose application does not heed that is killed for it."""
         allowed = self.slot.words[ALLOWED] or self.shared.allowed
-        if self.task and self.call and not self.call.expired and 0 < allowed < now - self.begun_at:
+        if not 0 < allowed < now - self.begun_at:
+            return
+        if self.task and self.call and not self.call.expired:
             self.call.expired = True
-            self.shared.expired(self.call.request, (now - self.begun_at) / 1e9, self.task)
-            self.task.cancel()
+            self._cancel(self.call.request, self.task, now)
+        elif self.handshake and self.shared.lodge:
+            request = self.handshake
+            if task := self.shared.lodge.expire(request.number):
+                self._cancel(request, task, now)
+
+    def _cancel(self, request: Request, task: asyncio.Task[None], now: int) -> None:
+        self.shared.expired(request, (now - self.begun_at) / 1e9, task)
+        task.cancel()

@@ -24,18 +24,19 @@ if TYPE_CHECKING:
     from prefork.messages import Request
     from prefork.scoreboard import Slot
     from prefork.worker.asgi.lifespan import App
+    from prefork.worker.asgi.lodge import Lodge
     from prefork.worker.http import Means
 
 END_WITHIN = 4.0  # seconds that the lifespan has to end, and once more when it is cancelled
 
 
 def prepare(
-    app: App, means: Means, stacks: int, allowed: float, tell: Callable[..., Any]
+    app: App, means: Means, stacks: int, allowed: float, tell: Callable[..., Any], live: dict[str, Any]
 ) -> Callable[[list[tuple[socket.socket, Slot]], int], int]:
     """Start the application on a loop of its own; returns what to do with the places. Raises LifespanFailed.
 
     `stacks` is the file for stacks, `allowed` how many seconds a request may take (0: any number), `tell(kind, **fields)` reports
-    to the master.
+    to the master. `live` are the orders of websocket workers, whose work is ours where there are none of them.
     """
     loop = event_loop()
     asyncio.set_event_loop(loop)
@@ -56,7 +57,14 @@ def prepare(
         )
 
     def body(places: list[tuple[socket.socket, Slot]], limit: int) -> int:
-        shared = Shared(loop, app, state, means, inbox(), limit, itertools.count(1), int(allowed * 1e9), expired)
+        def open_lodge() -> Lodge:
+            # What only WebSockets need is imported at the first one.
+            from prefork.worker.asgi.lodge import Lodge
+            from prefork.worker.live.hosted import Hosted
+
+            return Lodge(loop, live, places[0][1], tell, Hosted(loop, app, lifespan))
+
+        shared = Shared(loop, app, state, means, inbox(), limit, itertools.count(1), int(allowed * 1e9), expired, open_lodge)
         loop.run_until_complete(serve(shared, places))
         end(loop, lifespan)
         return 0
@@ -82,6 +90,8 @@ async def serve(shared: Shared, pairs: list[tuple[socket.socket, Slot]]) -> None
     pulse = Pulse(shared.loop, pairs[0][1], look)
     pulse.beat()
     await everybody_left
+    if shared.lodge:
+        await shared.lodge.gone()
     pulse.stop()
 
 

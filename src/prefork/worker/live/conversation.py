@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from prefork.messages import Request
     from prefork.worker.asgi.call import Call
     from prefork.worker.asgi.lifespan import Message
-    from prefork.worker.live.keeper import Keeper
+    from prefork.worker.live.guests import Guests
 
 DENIAL = "websocket.http.response"
 MOST_UNREAD = 32  # messages that wait for the application
@@ -44,7 +44,7 @@ class Conversation(WebSocket):
         "unread",
     )
 
-    def __init__(self, keeper: Keeper, descriptor: int, request: Request) -> None:
+    def __init__(self, keeper: Guests, descriptor: int, request: Request) -> None:
         super().__init__(keeper, descriptor, request)
         self.request = request
         self.response: Any = None
@@ -64,7 +64,7 @@ class Conversation(WebSocket):
 
     def begin(self, request: Request, early: bytes) -> None:
         """Ask the application about the handshake, if nothing is wrong with that."""
-        response = self.accept(request)
+        response = self.accept(request, [self.keeper.framing.deflate] if self.keeper.terms.compression else [])
         self.wire.listen()
         if response.status_code != 101:
             self.tell(response.status_code, 0)

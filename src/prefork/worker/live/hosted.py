@@ -38,13 +38,13 @@ class Guest(Protocol):
 
 
 class Hosted:
-    """`state` is what the application has prepared for its requests."""
+    """`lifespan` is the application's where it has begun already; `tasks` are those of its calls."""
 
-    def __init__(self, loop: asyncio.AbstractEventLoop, app: App) -> None:
+    def __init__(self, loop: asyncio.AbstractEventLoop, app: App, lifespan: Lifespan | None = None) -> None:
         self.loop = loop
         self.app = app
-        self.lifespan = Lifespan(app)
-        self.tasks: set[asyncio.Task[None]] = set()
+        self.lifespan = lifespan or Lifespan(app)
+        self.tasks: dict[Guest, asyncio.Task[None]] = {}
 
     @property
     def state(self) -> dict[str, Any]:
@@ -57,9 +57,8 @@ class Hosted:
 
     def serve(self, guest: Guest, scope: Message, finished: Callable[[bool], None]) -> None:
         """Have the application serve a connection; `finished` is the guest's."""
-        task = self.loop.create_task(self._serve(guest, scope, finished))
-        self.tasks.add(task)
-        task.add_done_callback(self.tasks.discard)
+        task = self.tasks[guest] = self.loop.create_task(self._serve(guest, scope, finished))
+        task.add_done_callback(lambda _: self.tasks.pop(guest))
 
     async def _serve(self, guest: Guest, scope: Message, finished: Callable[[bool], None]) -> None:
         failed = True
@@ -73,12 +72,16 @@ class Hosted:
             complain(f"prefork: {scope['type']} {path} ({guest.client[1]}) raised in worker {os.getpid()}:\n{trace(error)}")
         finished(failed)
 
-    async def stop(self) -> None:
-        """The clients have gone: let their tasks end, cancel those that do not, and have the application end."""
+    async def outlast(self) -> None:
+        """The clients have gone: let their tasks end, and cancel those that do not."""
         await self._outlast(END_WITHIN)
-        for task in self.tasks:
+        for task in self.tasks.values():
             task.cancel()
         await self._outlast(END_WITHIN)
+
+    async def stop(self) -> None:
+        """The same, and then have the application end."""
+        await self.outlast()
         try:
             await self.lifespan.stop(END_WITHIN)
         except LifespanFailed as error:
@@ -86,4 +89,4 @@ class Hosted:
 
     async def _outlast(self, seconds: float) -> None:
         if self.tasks:
-            await asyncio.wait(list(self.tasks), timeout=seconds)
+            await asyncio.wait(list(self.tasks.values()), timeout=seconds)

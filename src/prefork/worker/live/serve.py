@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import resource
 from typing import TYPE_CHECKING, Any
 
 from prefork import given
@@ -13,9 +12,10 @@ from prefork.store.bus import Kept
 from prefork.worker.asgi.tasks import write_with_stacks
 from prefork.worker.live.authority import Authority
 from prefork.worker.live.called import Called
+from prefork.worker.live.guests import Terms, bounded
 from prefork.worker.live.hosted import Hosted
 from prefork.worker.live.hub import OFF, Silent
-from prefork.worker.live.keeper import Keeper, Terms
+from prefork.worker.live.keeper import Keeper
 from prefork.worker.live.lent import Missing, event_loop, framing
 
 if TYPE_CHECKING:
@@ -27,8 +27,6 @@ if TYPE_CHECKING:
     from prefork.worker.live.called import Application
     from prefork.worker.live.hub import Hub
     from prefork.worker.output import Output
-
-RESERVE = 128  # descriptors for what is no client's connection
 
 
 def prepare(
@@ -52,8 +50,7 @@ def prepare(
             library = framing(orders["lent"])
         except Missing as error:
             tell("websockets_missing", reason=str(error))
-    terms = Terms(**orders["terms"])
-    terms = terms._replace(connections=min(terms.connections, room()))
+    terms = bounded(Terms(**orders["terms"]))
     loop = event_loop()
     asyncio.set_event_loop(loop)
     hosted = Hosted(loop, app) if app else None
@@ -78,10 +75,3 @@ def listening(tell: Callable[..., Any]) -> tuple[Hub, str]:
     if kept is None:
         return Silent(), OFF
     return Bus(address(), tell=tell, kept=Kept(**kept)), ""
-
-
-def room() -> int:
-    """How many connections there are descriptors for, of as many as this process may have."""
-    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
-    return max(1, hard - RESERVE)

@@ -25,6 +25,7 @@ class Subscription(WebSocket):
     """`handover` is the message that it came with, from which the application is told about the handshake."""
 
     __slots__ = ("asked", "handover", "pace", "parts")
+    keeper: Keeper
 
     def __init__(self, keeper: Keeper, descriptor: int, request: Request, handover: bytes) -> None:
         super().__init__(keeper, descriptor, request)

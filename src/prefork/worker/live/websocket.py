@@ -12,8 +12,10 @@ from prefork.worker.live import speech
 from prefork.worker.live.wire import Wire
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from prefork.messages import Request
-    from prefork.worker.live.keeper import Keeper
+    from prefork.worker.live.guests import Guests
 
 # Close codes: RFC 6455 and IANA's registry; those from 4000 on are a server's own.
 NORMAL, GOING_AWAY, NOT_TEXT, ABNORMAL, NOT_UTF8, POLICY, FAULT, RESTART, LATER = (
@@ -37,7 +39,7 @@ class WebSocket(ABC):
 
     __slots__ = ("client", "closing_at", "heard", "keeper", "pinged", "protocol", "wire")
 
-    def __init__(self, keeper: Keeper, descriptor: int, request: Request) -> None:
+    def __init__(self, keeper: Guests, descriptor: int, request: Request) -> None:
         self.keeper = keeper
         self.client = (request.client[0], request.request_id)
         self.wire = Wire(keeper.loop, descriptor, keeper.guarded(self, self.receive))
@@ -56,12 +58,15 @@ class WebSocket(ABC):
         """Whether it is about to end."""
         return self.closing_at != float("inf")
 
-    def accept(self, request: Request) -> Any:
-        """The library's answer to a handshake: 101, or what is wrong with it."""
+    def accept(self, request: Request, extensions: Sequence[Any] = ()) -> Any:
+        """The library's answer to a handshake: 101, or what is wrong with it. `extensions` are those that the client may have."""
         framing = self.keeper.framing
         names = [(name.decode("latin-1"), value.decode("latin-1")) for name, value in request.headers]
         handshake = framing.request(request.target.decode("latin-1"), framing.headers(names))
-        return self.named(framing.handshake(logger=framing.logger).accept(handshake), request)
+        server = framing.handshake(logger=framing.logger, extensions=extensions)
+        response = server.accept(handshake)
+        self.protocol.extensions = server.extensions
+        return self.named(response, request)
 
     def refuse(self, request: Request, status: int, why: str) -> Any:
         """An answer to a handshake that nothing is wrong with."""

@@ -61,12 +61,15 @@ class Desk:
     def serve(self, app: Any, limit: int = 100) -> None:
         self.shared = Shared(
             self.loop, app, {"pool": 1}, Means(self.spool, MIB, Output()), inbox(), limit, itertools.count(1), 0,
-            lambda request, seconds, task: self.expired.append(request.request_id),
+            lambda request, seconds, task: self.expired.append(request.request_id), self.no_lodge,
         )  # fmt: skip
         self.place = Place(self.shared, self.worker, self.slot, self.leave)
 
     def leave(self) -> None:
         self.left += 1
+
+    def no_lodge(self) -> Any:
+        raise AssertionError("there is no WebSocket")
 
     def give(self, asked: Request, *descriptors: int) -> None:
         """Send a request as the dispatcher does. The client's socket stays open here."""

@@ -16,8 +16,9 @@ from prefork.http.head import Reader
 from prefork.messages import POLL, SUBSCRIPTION, Request, pack_handover, pair, send
 from prefork.scoreboard import Scoreboard
 from prefork.worker.live.authority import Authority
+from prefork.worker.live.guests import Terms
 from prefork.worker.live.hosted import Hosted
-from prefork.worker.live.keeper import Keeper, Terms
+from prefork.worker.live.keeper import Keeper
 from prefork.worker.live.lent import event_loop, framing
 from prefork.worker.output import Output
 

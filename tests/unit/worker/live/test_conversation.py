@@ -6,12 +6,13 @@ import asyncio
 import base64
 import os
 import socket
+import zlib
 from typing import TYPE_CHECKING, Any
 
 from prefork.messages import CONVERSATION, Ending, inbox, receive, unpack_ending
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable, Callable, Sequence
 
     from .conftest import Station
 
@@ -43,20 +44,26 @@ class Application:
             self.over.set()
 
 
-def ask(worker: Station) -> socket.socket:
+def ask(worker: Station, more: Sequence[tuple[bytes, bytes]] = ()) -> socket.socket:
     """A client that has sent its handshake."""
     mine, its = socket.socketpair()
     mine.settimeout(15)
     key = base64.b64encode(os.urandom(16))
     wanted = [(b"upgrade", b"websocket"), (b"connection", b"Upgrade"), (b"sec-websocket-version", b"13")]
-    headers = [(b"host", b"shop.example"), *wanted, (b"sec-websocket-key", key)]
+    headers = [(b"host", b"shop.example"), *wanted, (b"sec-websocket-key", key), *more]
     worker.hand_over(worker.request("GET", "/chat", headers), its, CONVERSATION)
     return mine
 
 
 def text(said: bytes) -> bytes:
     """A frame, masked with nothing."""
-    return bytes((0x81, 0x80 | len(said), 0, 0, 0, 0)) + said
+    return frame(said, 0x81)
+
+
+def frame(data: bytes, first: int) -> bytes:
+    """One with this first byte."""
+    size = bytes((0x80 | len(data),)) if len(data) < 126 else b"\xff" + len(data).to_bytes(8, "big")
+    return bytes((first,)) + size + bytes(4) + data
 
 
 def wait(worker: Station, event: asyncio.Event) -> None:
@@ -117,3 +124,54 @@ def test_a_client_that_speaks_faster_than_it_is_heard_has_to_wait(station: Make)
         client.close()
         wait(worker, app.over)
     assert len(app.heard) > 32
+
+
+async def echo(scope: dict[str, Any], receive: Receive, send: Send) -> None:
+    """Every message comes back."""
+    if scope["type"] == "websocket":
+        await receive()
+        await send({"type": "websocket.accept"})
+        while (event := await receive())["type"] == "websocket.receive":
+            await send({**event, "type": "websocket.send"})
+
+
+def compressed(worker: Station, offer: str) -> tuple[socket.socket, bytes]:
+    """A client that offers to compress, and the head of its answer."""
+    client = ask(worker, [(b"sec-websocket-extensions", offer.encode())])
+    head = b""
+    while not head.endswith(b"\r\n\r\n"):
+        head += client.recv(1)
+    return client, head
+
+
+def test_messages_are_compressed_each_by_itself_where_the_client_offers_it(station: Make) -> None:
+    worker = station(app=echo, compression=True, message_max=100_000)
+    client, head = compressed(worker, "permessage-deflate; client_max_window_bits")
+    assert b"permessage-deflate; server_no_context_takeover; client_no_context_takeover; server_max_window_bits=12" in head
+    packed = zlib.compressobj(wbits=-15)
+    sent = packed.compress(b"x" * 90_000) + packed.flush(zlib.Z_SYNC_FLUSH)
+    with client:
+        for _ in range(2):
+            client.sendall(frame(sent[:-4], 0xC1))
+            first, size = client.recv(2, socket.MSG_WAITALL)
+            assert first == 0xC1, "compressed"
+            assert size < 126
+            answer = client.recv(size, socket.MSG_WAITALL)
+            assert zlib.decompressobj(wbits=-12).decompress(answer) == b"x" * 90_000
+        client.sendall(text(b"plain"))
+        assert client.recv(1) == b"\xc1"
+
+
+def test_what_is_too_large_when_it_is_unpacked_ends_the_connection(station: Make) -> None:
+    worker = station(app=echo, compression=True, message_max=1000)
+    client, _ = compressed(worker, "permessage-deflate")
+    packed = zlib.compressobj(wbits=-15)
+    with client:
+        client.sendall(frame((packed.compress(bytes(1 << 24)) + packed.flush(zlib.Z_SYNC_FLUSH))[:-4], 0xC1))
+        assert client.recv(4, socket.MSG_WAITALL)[2:] == (1009).to_bytes(2, "big")
+
+
+def test_without_the_option_nothing_is_compressed(station: Make) -> None:
+    client, head = compressed(station(app=echo), "permessage-deflate")
+    client.close()
+    assert b"permessage-deflate" not in head
