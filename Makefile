@@ -6,7 +6,7 @@ PAGES  := src/prefork/console/static/vendor/htmx.js
 
 .DEFAULT_GOAL := help
 .PHONY: help setup run test test-odoo test-machine test-autobahn check format screenshots clean soak
-.PHONY: bench bench-limits bench-jobs bench-asgi bench-odoo bench-advice
+.PHONY: test-lab bench bench-limits bench-jobs bench-asgi bench-odoo bench-advice
 
 help: ## show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -40,6 +40,9 @@ test-machine: setup ## test control groups and scarce memory in a machine of QEM
 
 test-autobahn: setup ## run Autobahn|Testsuite against WebSockets of an ASGI application (Python 3.11 or 3.12, two minutes)
 	$(BIN)/python tests/autobahn/run.py
+
+test-lab: setup ## run the enterprise topology in the lab and hit it under load (root, half an hour); writes into docs/lab.md
+	PYTHONPATH=$(CURDIR) $(BIN)/python tests/lab/run.py $(SCENARIOS)
 
 check: setup ## format, lint, types
 	$(BIN)/ruff format --check .

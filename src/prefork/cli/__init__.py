@@ -34,7 +34,23 @@ def main() -> None:
     """Serve Python web applications with supervised worker processes that lose no request when one dies."""
 
 
-ROOMS = (application, running, top, monitors, usage, advice, incidents, jobs, sizing, around, importing, doctor, database, console, lab)
+ROOMS = (
+    application,
+    running,
+    top,
+    monitors,
+    usage,
+    advice,
+    incidents,
+    jobs,
+    sizing,
+    around,
+    importing,
+    doctor,
+    database,
+    console,
+    lab,
+)
 for room in ROOMS:
     for verb in room.VERBS:
         main.add_command(verb)

@@ -6,7 +6,8 @@ import json
 import os
 import subprocess
 import sys
-from contextlib import contextmanager
+import time
+from contextlib import contextmanager, suppress
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -46,7 +47,9 @@ def lab() -> None:
 
 @lab.command()
 @click.argument("topology", metavar="[TOPOLOGY]", default="enterprise")
-@click.option("--synchronous/--asynchronous", default=None, help="Whether a commit waits for the standby; else as the topology says.")
+@click.option(
+    "--synchronous/--asynchronous", default=None, help="Whether a commit waits for the standby; else as the topology says."
+)
 @placed
 def up(topology: str, directory: Path, synchronous: bool | None) -> None:
     """Start every node of a topology, or those that are down."""
@@ -133,7 +136,9 @@ def cut(one: str, other: str, directory: Path) -> None:
         found = estate.found(directory)
         hub, numbers = found.hub, (found.number(one), found.number(other))
         if not network.can_cut(hub):
-            click.echo("links cannot be cut: this kernel filters no bridge, or nftables is missing (apt-get install nftables)", err=True)
+            click.echo(
+                "links cannot be cut: this kernel filters no bridge, or nftables is missing (apt-get install nftables)", err=True
+            )
             raise click.exceptions.Exit(IMPOSSIBLE)
         network.cut(hub, *numbers)
         click.echo(f"nothing passes between {one} and {other}")
@@ -164,6 +169,23 @@ def enter(directory: Path, node: str, command: tuple[str, ...]) -> None:
         if not pid:
             raise estate.Missing(f"{node} is down; start it with: prefork lab start {node}")
     raise click.exceptions.Exit(subprocess.call(probes.entered(pid, list(command or ("bash",)))))
+
+
+@lab.command()
+@click.option("--seconds", type=click.FloatRange(min=1), default=30.0, show_default=True, help="How long.")
+@as_lines
+@placed
+def load(directory: Path, seconds: float, as_json: bool) -> None:
+    """Write orders and read pages through the edge, and account for every one."""
+    with sentences():
+        found = entered(directory)
+        from prefork.lab.load import Load, door
+
+        with Load(door(found)) as running:
+            with suppress(KeyboardInterrupt):
+                time.sleep(seconds)
+            account = running.stop()
+    click.echo(json.dumps(asdict(account)) if as_json else "\n".join(account.sentences()))
 
 
 @lab.command()
@@ -208,7 +230,10 @@ def state(condition: Condition) -> str:
     """How a node is."""
     if not condition.up:
         return "[red]down[/red]"
-    return "; ".join(f"[yellow]{each.service}: {each.word or 'no answer'}[/yellow]" for each in condition.services if not each.well) or "well"
+    return (
+        "; ".join(f"[yellow]{each.service}: {each.word or 'no answer'}[/yellow]" for each in condition.services if not each.well)
+        or "well"
+    )
 
 
 @contextmanager

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 import psycopg
 
-import prefork
+from prefork import bus
+from prefork.jobs.declaration import job
 from prefork.store.connection import Unavailable, shared
 
 if TYPE_CHECKING:
@@ -26,18 +27,19 @@ LEDGER = """
 SELECT json_build_object(
     'orders', (SELECT coalesce(json_agg(key), '[]') FROM orders WHERE key >= %(first)s),
     'fulfilled', (SELECT coalesce(json_agg(key), '[]') FROM fulfilled WHERE key >= %(first)s),
-    'lost', (SELECT count(*) FROM prefork.history WHERE outcome = 'lost')
+    'lost', (SELECT count(*) FROM prefork.history WHERE outcome = 'lost' AND ended_at >= to_timestamp(%(first)s / 1e6))
 )
 """
 
-@prefork.job
+
+@job
 def fulfil(key: int) -> None:
     """The work that follows from an order."""
     with shared.use() as connection:
         connection.execute("INSERT INTO fulfilled (key) VALUES (%s)", [key])
 
 
-def authorize(environ: dict[str, Any], channels: frozenset[str]) -> frozenset[str]:
+def authorize(_: dict[str, Any], channels: frozenset[str]) -> frozenset[str]:
     """Everybody hears of orders."""
     return channels & {CHANNEL}
 
@@ -60,7 +62,7 @@ def order(key: int) -> int:
     with shared.use() as connection, connection.transaction():
         connection.execute("INSERT INTO orders (key) VALUES (%s)", [key])
         fulfil.defer(key, connection=connection)
-        prefork.bus.publish(connection, CHANNEL, key)
+        bus.publish(connection, CHANNEL, key)
     return key
 
 

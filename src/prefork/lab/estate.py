@@ -17,10 +17,13 @@ import struct
 import sys
 import time
 from dataclasses import dataclass
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 from prefork.lab.changes import Fitted, fit
 from prefork.render.topology import Node, Topology, parse
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 HUB = "hub"  # the bridge, and clients
 FLOCK = "hhlli4x"  # struct flock: type, whence, start, length, pid

@@ -1,4 +1,7 @@
-"""What a node has besides its rendered tree: what the files' first lines ask an operator to make. Pure, but for the machine's accounts."""
+"""What a node has besides its rendered tree: what the files' first lines ask an operator to make.
+
+Reads the accounts of the machine, and makes the certificate; all else is pure.
+"""
 
 from __future__ import annotations
 
@@ -30,7 +33,7 @@ def furnish(estate: Estate, node: Node, machine: Path = Path("/")) -> dict[str, 
     links: dict[str, str] = {}
     shared: list[tuple[str, str]] = []
     if "edge" in node.roles:
-        both = (estate.directory / "certificate.pem").read_text()
+        both = (estate.shared("certificate.pem")).read_text()
         files += [file(site.certificate, both, mode=0o600), file(site.certificate_key, both, mode=0o600)]
     if "edge" in node.roles and node.proxy == "nginx":
         links[f"/etc/nginx/sites-enabled/{site.name}.conf"] = f"../sites-available/{site.name}.conf"
@@ -60,7 +63,8 @@ def file(path: str, text: str, account: str = "root", mode: int = 0o644) -> dict
 def patroni(estate: Estate) -> str:
     """The variables that its file's first lines name."""
     names = ("superuser", "replication", "rewind", "restapi")
-    return "".join(f"PATRONI_{name.upper()}_PASSWORD={estate.secrets[name]}\n" for name in names)
+    passwords = "".join(f"PATRONI_{name.upper()}_PASSWORD={estate.secrets[name]}\n" for name in names)
+    return f"PATRONI_RESTAPI_USERNAME=patroni\n{passwords}"
 
 
 def accounts(user: str, home: str, machine: Path) -> list[dict[str, Any]]:
@@ -91,7 +95,7 @@ def programs() -> list[str]:
 
 def certify(estate: Estate) -> None:
     """Make the certificate of the site, with its key in the same file."""
-    place, domain = estate.directory / "certificate.pem", estate.topology.site.domain
+    place, domain = estate.shared("certificate.pem"), estate.topology.site.domain
     curve = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"]
     names = ["-subj", f"/CN={domain}", "-addext", f"subjectAltName=DNS:{domain}"]
     made = subprocess.run(
@@ -100,5 +104,6 @@ def certify(estate: Estate) -> None:
         text=True,
         check=True,
     )
+    place.parent.mkdir(parents=True, exist_ok=True)
     place.touch(0o600)
     place.write_text(made.stdout)

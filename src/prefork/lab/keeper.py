@@ -1,4 +1,4 @@
-"""`python -m prefork.lab.keeper DIR`: the first process of a node. It makes the node's own view of the files, and keeps its services.
+"""`python -m prefork.lab.keeper DIR`: the first process of a node. It makes the node's own files, and keeps its services.
 
 It holds a lock on its directory for as long as it lives: who holds that lock is the node's process, and nobody else ever is. Until
 its starter has connected the node and says so, the end of the starter is its own end, too.

@@ -43,7 +43,9 @@ def connect(hub: int, number: int, node: int, address: str, prefix: int) -> None
     port = cable(number)
     # That of a node which has just died may still be there.
     subprocess.run([*inside(hub, "--net"), "ip", "link", "delete", port], capture_output=True, check=False)
-    batch(hub, [f"link add {port} type veth peer name eth0 netns {node}", f"link set {port} master {BRIDGE} up"])
+    # A machine that comes back has the network card that its neighbours know.
+    card = f"02:00:00:00:{number >> 8:02x}:{number & 255:02x}"
+    batch(hub, [f"link add {port} type veth peer name eth0 address {card} netns {node}", f"link set {port} master {BRIDGE} up"])
     batch(node, ["link set lo up", f"addr add {address}/{prefix} dev eth0", "link set eth0 up"])
 
 

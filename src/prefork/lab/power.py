@@ -6,7 +6,7 @@ import json
 import os
 import subprocess
 import sys
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 from prefork.lab import network
 from prefork.lab.changes import PREFIX, outside
@@ -56,7 +56,7 @@ class Starting:
             json.dump(furniture, file)
         self.pid = 0
 
-    def __enter__(self) -> Starting:
+    def __enter__(self) -> Self:
         home = self.estate.home(self.name)
         command = ["unshare", *NAMESPACES, "--mount-proc", "--fork", "--kill-child", sys.executable]
         with open(home / "log" / "keeper.log", "ab") as log:

@@ -80,15 +80,15 @@ def probed(service: str, estate: Estate, node: Node) -> tuple[bool, str]:
         return False, (getattr(error, "strerror", None) or str(error) or type(error).__name__).lower()
 
 
-def etcd(estate: Estate, node: Node) -> tuple[bool, str]:
+def etcd(_: Estate, node: Node) -> tuple[bool, str]:
     """Whether it is one of a majority."""
-    _, told = asked(node.address, 2379, "/health")
+    told = asked(node.address, 2379, "/health")[1]
     return str(told.get("health")) == "true", "" if str(told.get("health")) == "true" else "without a majority"
 
 
-def patroni(estate: Estate, node: Node) -> tuple[bool, str]:
+def patroni(_: Estate, node: Node) -> tuple[bool, str]:
     """What its database is."""
-    _, told = asked(node.address, 8008, "/patroni")
+    told = asked(node.address, 8008, "/patroni")[1]
     role = "primary" if told.get("role") in {"master", "primary"} else str(told.get("role", ""))
     word = "synchronous standby" if told.get("sync_standby") else {"replica": "standby"}.get(role, role)
     return told.get("state") == "running", word if told.get("state") == "running" else str(told.get("state"))
@@ -99,12 +99,12 @@ def proxy(estate: Estate, node: Node) -> tuple[bool, str]:
     return answers(node.address, estate.topology.site.https_port if "edge" in node.roles else BEHIND)
 
 
-def pgbouncer(estate: Estate, node: Node) -> tuple[bool, str]:
+def pgbouncer(_: Estate, node: Node) -> tuple[bool, str]:
     """Whether it listens."""
     return answers(node.address, POOLED)
 
 
-def keepalived(estate: Estate, node: Node) -> tuple[bool, str]:
+def keepalived(*_: object) -> tuple[bool, str]:
     """It is well where it runs: who has the address is told of the node."""
     return True, ""
 
@@ -142,14 +142,20 @@ def held(estate: Estate, node: Node, pid: int) -> tuple[str, ...]:
     """Which of the shared addresses a node has."""
     if not any(role in estate.topology.shared for role in node.roles):
         return ()
-    said = subprocess.run([*inside(pid, "--net"), "ip", "-o", "-4", "addr", "show", "eth0"], capture_output=True, text=True, check=False)
+    said = subprocess.run(
+        [*inside(pid, "--net"), "ip", "-o", "-4", "addr", "show", "eth0"], capture_output=True, text=True, check=False
+    )
     return tuple(each for each in estate.topology.shared.values() if f" {each}/" in said.stdout)
 
 
 def entered(pid: int, command: list[str], account: str = "root") -> list[str]:
     """A command as it is run on a node."""
     places = ["nsenter", f"--target={pid}", "--net", "--mount", "--pid", "--uts", "--ipc", "--wd=/", "--"]
-    return [*places, *(["setpriv", f"--reuid={account}", f"--regid={account}", "--init-groups"] if account != "root" else []), *command]
+    return [
+        *places,
+        *(["setpriv", f"--reuid={account}", f"--regid={account}", "--init-groups"] if account != "root" else []),
+        *command,
+    ]
 
 
 PROBES: dict[str, Callable[[Estate, Node], tuple[bool, str]]] = {

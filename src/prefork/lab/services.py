@@ -8,11 +8,9 @@ from typing import TYPE_CHECKING
 from prefork.render.files import conf
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from prefork.render.topology import Node, Topology
-
-PORTS = {"etcd": 2379, "patroni": 8008, "pgbouncer": 6432, "pooler": 15432}
 
 
 @dataclass(frozen=True)
@@ -42,13 +40,13 @@ def services(topology: Topology, node: Node) -> tuple[Service, ...]:
     )
 
 
-def consensus(topology: Topology, node: Node) -> Iterator[Service]:
+def consensus(*_: object) -> Iterator[Service]:
     """etcd."""
     place = Place("/var/lib/etcd", "etcd", 0o700)
     yield Service("etcd", ("/usr/bin/etcd",), "etcd", ("/etc/default/etcd",), (place,))
 
 
-def database(topology: Topology, node: Node) -> Iterator[Service]:
+def database(topology: Topology, _: Node) -> Iterator[Service]:
     """Patroni, which starts PostgreSQL."""
     places = (
         Place("/run/postgresql", "postgres", 0o2775),
@@ -58,19 +56,19 @@ def database(topology: Topology, node: Node) -> Iterator[Service]:
     yield Service("patroni", ("/usr/bin/patroni", "/etc/patroni/config.yml"), "postgres", ("/etc/patroni/secrets.env",), places)
 
 
-def pooler(topology: Topology, node: Node) -> Iterator[Service]:
+def pooler(*_: object) -> Iterator[Service]:
     """HAProxy, which knows the primary, and PgBouncer before it."""
-    yield haproxy()
+    yield balancer()
     place = Place("/run/postgresql", "postgres", 0o2775)
     yield Service("pgbouncer", ("/usr/sbin/pgbouncer", "/etc/pgbouncer/pgbouncer.ini"), "postgres", (), (place,))
 
 
-def edge(topology: Topology, node: Node) -> Iterator[Service]:
+def edge(_: Topology, node: Node) -> Iterator[Service]:
     """The proxy."""
-    yield haproxy() if node.proxy == "haproxy" else Service("nginx", ("/usr/sbin/nginx", "-g", "daemon off;"))
+    yield balancer() if node.proxy == "haproxy" else Service("nginx", ("/usr/sbin/nginx", "-g", "daemon off;"))
 
 
-def haproxy() -> Service:
+def balancer() -> Service:
     """The same for edges and poolers."""
     return Service("haproxy", ("/usr/sbin/haproxy", "-W", "-db", "-f", "/etc/haproxy/haproxy.cfg"))
 
@@ -90,4 +88,9 @@ def keepalived(topology: Topology, node: Node) -> Iterator[Service]:
         yield Service("keepalived", ("/usr/sbin/keepalived", "--dont-fork", "--log-console", "--vrrp"))
 
 
-SERVED = {"consensus": consensus, "database": database, "pooler": pooler, "edge": edge}
+SERVED: dict[str, Callable[[Topology, Node], Iterator[Service]]] = {
+    "consensus": consensus,
+    "database": database,
+    "pooler": pooler,
+    "edge": edge,
+}

@@ -1,4 +1,4 @@
-"""The order in which a lab comes up: bridge, databases, what they need to hold, poolers, servers, edges. Each waits for the one before.
+"""The order in which a lab comes up: bridge, databases and what they hold, poolers, servers, edges. Each waits for the one before.
 
 Waits are for facts, looked at several times a second; who waits is told what for, each time that changes.
 """
@@ -26,7 +26,12 @@ if TYPE_CHECKING:
 TABLES = files(__package__).joinpath("application.sql").read_text()
 PATIENCE = 60.0  # seconds for each stage; the machine may have other things to do
 GLANCE = 0.3  # seconds
-STAGES = (("databases", {"database", "consensus"}), ("poolers", {"pooler"}), ("servers", {"app", "cron", "websocket"}), ("edges", {"edge"}))
+STAGES = (
+    ("databases", {"database", "consensus"}),
+    ("poolers", {"pooler"}),
+    ("servers", {"app", "cron", "websocket"}),
+    ("edges", {"edge"}),
+)
 
 
 def bring_up(estate: Estate, tell: Tell) -> None:
@@ -43,12 +48,12 @@ def bring_up(estate: Estate, tell: Tell) -> None:
         tell(f"{stage}: {', '.join(node.name for node in nodes)}")
         await_all(estate, nodes, tell)
         if stage == "databases":
-            found(estate, nodes, tell)
+            found(estate, tell)
 
 
 def prepare(estate: Estate) -> None:
     """The certificate, and the directories that nodes share, with their owners."""
-    if not (estate.directory / "certificate.pem").exists():
+    if not (estate.shared("certificate.pem")).exists():
         furnishing.certify(estate)
     for name, account in (("filestore", estate.topology.site.user), ("pgbackrest", "postgres")):
         place = estate.shared(name)
@@ -65,7 +70,9 @@ def await_all(estate: Estate, nodes: tuple[Node, ...], tell: Tell) -> None:
             told = said
             tell(f"  {said}")
         if time.monotonic() > until:
-            raise power.Failed(f"after {PATIENCE:.0f} s the lab still waits for {', '.join(lacking)}; see {estate.directory}/nodes/*/log")
+            raise power.Failed(
+                f"after {PATIENCE:.0f} s the lab still waits for {', '.join(lacking)}; see {estate.directory}/nodes/*/log"
+            )
         time.sleep(GLANCE)
 
 
@@ -91,7 +98,7 @@ def primary(estate: Estate) -> Node | None:
     return estate.node(found[0]) if len(found) == 1 else None
 
 
-def found(estate: Estate, nodes: tuple[Node, ...], tell: Tell) -> None:
+def found(estate: Estate, tell: Tell) -> None:
     """Make the site's role and database, the rest as its rendered file has it, and the archive. What is there stays."""
     site, leader = estate.topology.site, primary(estate)
     assert leader
@@ -100,7 +107,8 @@ def found(estate: Estate, nodes: tuple[Node, ...], tell: Tell) -> None:
         estate,
         leader,
         "postgres",
-        f"SELECT 'CREATE ROLE {site.user} LOGIN' WHERE NOT EXISTS (SELECT FROM pg_roles WHERE rolname = '{site.user}') \\gexec\n"
+        # The topology lets only small letters, digits and hyphens into these names.
+        f"SELECT 'CREATE ROLE {site.user} LOGIN' WHERE NOT EXISTS (SELECT FROM pg_roles WHERE rolname = '{site.user}') \\gexec\n"  # noqa: S608
         f"SELECT 'CREATE DATABASE {site.database} OWNER {site.user}'"
         f" WHERE NOT EXISTS (SELECT FROM pg_database WHERE datname = '{site.database}') \\gexec\n",
     )
