@@ -22,7 +22,6 @@ from typing import Any
 
 OVERLAID = ("/etc", "/opt", "/srv", "/var")
 EMPTY = ("/run", "/dev/shm")  # noqa: S108  a file system of the node's own
-DESCRIPTORS = 1024  # the soft limit, as systemd gives it
 RESTART = 2.0  # seconds, as RestartSec= of our unit
 SEARCHED = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 READY, GO = b"ready\n", b"go\n"
@@ -43,8 +42,6 @@ def main(directory: Path) -> None:
     for descriptor in (0, 1):
         os.dup2(quiet, descriptor)
     os.chdir("/")
-    hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
-    resource.setrlimit(resource.RLIMIT_NOFILE, (min(DESCRIPTORS, hard), hard))
     keep(node["services"], logs)
 
 
@@ -119,6 +116,8 @@ def start(service: dict[str, Any], logs: int) -> int:
         shutil.chown(made, place["account"], place["account"])
     log = os.open(f"{service['name']}.log", os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600, dir_fd=logs)
     account = pwd.getpwnam(service["account"])
+    hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    resource.setrlimit(resource.RLIMIT_NOFILE, (min(service["descriptors"], hard), hard))  # which the process inherits
     try:
         process = subprocess.Popen(
             service["command"],

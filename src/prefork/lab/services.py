@@ -12,6 +12,8 @@ if TYPE_CHECKING:
 
     from prefork.render.topology import Node, Topology
 
+LIMITED = 65_536  # LimitNOFILE= of the rendered units
+
 
 @dataclass(frozen=True)
 class Place:
@@ -31,6 +33,7 @@ class Service:
     account: str = "root"
     variables: tuple[str, ...] = ()
     places: tuple[Place, ...] = field(default=())
+    descriptors: int = 1024  # LimitNOFILE=, or what systemd gives where it is not set
 
 
 def services(topology: Topology, node: Node) -> tuple[Service, ...]:
@@ -60,7 +63,7 @@ def pooler(*_: object) -> Iterator[Service]:
     """HAProxy, which knows the primary, and PgBouncer before it."""
     yield balancer()
     place = Place("/run/postgresql", "postgres", 0o2775)
-    yield Service("pgbouncer", ("/usr/sbin/pgbouncer", "/etc/pgbouncer/pgbouncer.ini"), "postgres", (), (place,))
+    yield Service("pgbouncer", ("/usr/sbin/pgbouncer", "/etc/pgbouncer/pgbouncer.ini"), "postgres", (), (place,), LIMITED)
 
 
 def edge(_: Topology, node: Node) -> Iterator[Service]:
@@ -79,7 +82,9 @@ def prefork(topology: Topology, node: Node) -> Iterator[Service]:
         return
     site = topology.site
     place = Place(site.data_dir, site.user, 0o700)
-    yield Service("prefork", (site.prefork, "serve", "-c", f"/etc/{site.name}/{conf(topology, node)}"), site.user, (), (place,))
+    yield Service(
+        "prefork", (site.prefork, "serve", "-c", f"/etc/{site.name}/{conf(topology, node)}"), site.user, (), (place,), LIMITED
+    )
 
 
 def keepalived(topology: Topology, node: Node) -> Iterator[Service]:

@@ -1,4 +1,4 @@
-"""A table is dropped. pgBackRest brings the database back to the second before, beside the living ones; the table returns from it."""
+"""A table is dropped. pgBackRest restores the database to the second before, beside the living ones; the table returns from it."""
 
 import time
 from datetime import UTC, datetime
@@ -35,8 +35,8 @@ def run(place: Path) -> tuple[str, list[str]]:
     wrong = [f"{kept} orders were there, {now} came back"] if now != kept else []
     wrong += ["what came after the moment came back, too"] if late else []
     text = (
-        f"{kept} orders, acknowledged through the edge after a full backup ({took:.1f} s), then `DROP TABLE`. Restored to the second "
-        f"before, beside the living databases on the read replica's node: {back:.1f} s. Copied to the primary: {returned:.1f} s. "
+        f"{kept} orders, acknowledged through the edge after a full backup ({took:.1f} s), then `DROP TABLE`. Restored to the "
+        f"second before, beside the living databases on the read replica's node: {back:.1f} s. Copied to the primary: {returned:.1f} s. "
         f"{now} of {kept} orders are back, and none that came later."
     )
     return text, wrong
