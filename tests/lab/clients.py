@@ -10,14 +10,18 @@ import time
 import psycopg
 
 QUESTIONS = 5  # of a client that stays
+ARRIVING = 200  # clients that log in at the same time, which is work for both sides
 PATIENCE = 110  # seconds
 
 
-async def ask(dsn: str, questions: int, together: asyncio.Barrier | None, took: list[float]) -> bool:
+async def ask(dsn: str, questions: int, arriving: asyncio.Semaphore, together: asyncio.Barrier | None, took: list[float]) -> bool:
     """One client: whether it was served, after a wait for all others where it stays."""
     began = time.monotonic()
     try:
-        connection = await psycopg.AsyncConnection.connect(dsn, autocommit=True, prepare_threshold=None, connect_timeout=PATIENCE)
+        async with arriving:
+            connection = await psycopg.AsyncConnection.connect(
+                dsn, autocommit=True, prepare_threshold=None, connect_timeout=PATIENCE
+            )
     except psycopg.OperationalError:
         if together:
             await together.wait()
@@ -40,8 +44,8 @@ async def main(manner: str, number: int, dsn: str) -> None:
     """All of them at once."""
     took: list[float] = []
     together = asyncio.Barrier(number) if manner == "stay" else None
-    began = time.monotonic()
-    served = await asyncio.gather(*(ask(dsn, QUESTIONS if together else 1, together, took) for _ in range(number)))
+    arriving, began = asyncio.Semaphore(ARRIVING), time.monotonic()
+    served = await asyncio.gather(*(ask(dsn, QUESTIONS if together else 1, arriving, together, took) for _ in range(number)))
     seconds, median = time.monotonic() - began, statistics.median(took) if took else 0.0
     print(json.dumps({"served": sum(served), "refused": number - sum(served), "seconds": seconds, "median": median}))
 

@@ -46,29 +46,21 @@ def lab() -> None:
 
 
 @lab.command()
-@click.argument("topology", metavar="[TOPOLOGY]", default="enterprise")
+@click.argument("topology", metavar="[TOPOLOGY]", required=False)
 @click.option(
     "--synchronous/--asynchronous", default=None, help="Whether a commit waits for the standby; else as the topology says."
 )
 @placed
-def up(topology: str, directory: Path, synchronous: bool | None) -> None:
-    """Start every node of a topology, or those that are down."""
-    from prefork.lab import changes, estate, packages, stages
-    from prefork.render.topology import Invalid
+def up(topology: str | None, directory: Path, synchronous: bool | None) -> None:
+    """Start every node of a topology (enterprise), or those that are down."""
+    from prefork.lab import estate, stages
 
     with sentences():
-        try:
-            found = (
-                estate.found(directory)
-                if (directory / "lab.json").exists()
-                else estate.make(directory, text_of(topology), topology, programs(), synchronous=synchronous)
-            )
-        except Invalid as error:
-            raise changes.Unfit("\n".join(error.sentences)) from None
-        obstacles = list(packages.obstacles(found.topology))
-        if obstacles:
-            estate.remove(directory)
-            raise changes.Unfit("\n".join(obstacles))
+        if (directory / "lab.json").exists() and topology is None and synchronous is None:
+            found = estate.found(directory)
+        else:
+            name = topology or "enterprise"
+            found = estate.make(directory, text_of(name), name, programs(), synchronous=synchronous)
         click.echo("Not as rendered:")
         for each in found.fitted.changes:
             click.echo(f"  {each}")
@@ -240,10 +232,11 @@ def state(condition: Condition) -> str:
 def sentences() -> Iterator[Any]:
     """End the program with the sentence of what is wrong."""
     from prefork.lab import changes, estate, network, power
+    from prefork.render.topology import Invalid
 
     try:
         yield
-    except (changes.Unfit, estate.Missing, network.Refused, power.Failed) as error:
+    except (Invalid, changes.Unfit, estate.Missing, network.Refused, power.Failed) as error:
         for line in str(error).splitlines():
             click.echo(f"{click.style('error', fg='red', bold=True)}: {line}", err=True)
         raise click.exceptions.Exit(FAILED) from None

@@ -15,11 +15,12 @@ import shutil
 import signal
 import struct
 import sys
-import time
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from prefork.lab.changes import Fitted, fit
+from prefork.lab import packages
+from prefork.lab.changes import Fitted, Unfit, fit
 from prefork.render.topology import Node, Topology, parse
 
 if TYPE_CHECKING:
@@ -103,20 +104,29 @@ def found(directory: Path) -> Estate:
         kept = json.loads((directory / "lab.json").read_text())
     except FileNotFoundError:
         raise Missing(f"there is no lab in {directory}; make one with: prefork lab up") from None
+    except PermissionError:
+        raise Missing(f"the lab in {directory} belongs to another account; run this as that one") from None
     topology = parse(kept["topology"], str(directory / "lab.json"))
     fitted = fit(topology, kept["python"], kept["prefork"], descriptors=descriptors(), synchronous=kept["synchronous"])
     return Estate(directory, fitted, kept["secrets"])
 
 
 def make(directory: Path, topology: str, source: str, programs: tuple[str, str], *, synchronous: bool | None) -> Estate:
-    """A new lab, of which nothing runs yet. Raises Invalid, Unfit."""
+    """A new lab, of which nothing runs yet. Raises Invalid, Unfit, Missing where the directory is another lab's."""
     python, prefork = programs
     fitted = fit(parse(topology, source), python, prefork, descriptors=descriptors(), synchronous=synchronous)
+    obstacles = list(packages.obstacles(fitted.topology))
+    if obstacles:
+        raise Unfit("\n".join(obstacles))
     directory.mkdir(mode=0o700, parents=True, exist_ok=True)
     directory.chmod(0o700)
     made = {name: secrets.token_urlsafe(18) for name in ROLES}
     kept = {"topology": topology, "python": python, "prefork": prefork, "synchronous": synchronous, "secrets": made}
-    with open(os.open(directory / "lab.json", os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+    try:
+        descriptor = os.open(directory / "lab.json", os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    except FileExistsError:
+        raise Missing(f"there is a lab in {directory} already; end it with: prefork lab down") from None
+    with open(descriptor, "w") as file:
         json.dump(kept, file)
     return Estate(directory, fitted, made)
 
@@ -128,26 +138,19 @@ def descriptors() -> int:
 
 
 def kill(pid: int) -> None:
-    """End a node as a power failure would, and wait until it is gone."""
+    """End a node as a power failure would, and wait until it is gone: the first process of a namespace is the last one to go."""
     try:
         descriptor = os.pidfd_open(pid)
     except ProcessLookupError:
         return
     try:
-        signal.pidfd_send_signal(descriptor, signal.SIGKILL)
-        os.set_blocking(descriptor, False)
-        gone(descriptor)
-    except ProcessLookupError:
-        pass
+        with suppress(ProcessLookupError):
+            signal.pidfd_send_signal(descriptor, signal.SIGKILL)
+        waiting = select.poll()
+        waiting.register(descriptor, select.POLLIN)
+        waiting.poll(PATIENCE * 1000)
     finally:
         os.close(descriptor)
-
-
-def gone(descriptor: int) -> None:
-    """Wait for a process to end, which for the first one of a namespace is the end of all in it."""
-    waiting = select.poll()
-    waiting.register(descriptor, select.POLLIN)
-    waiting.poll(PATIENCE * 1000)
 
 
 def remove(directory: Path) -> None:
@@ -155,9 +158,6 @@ def remove(directory: Path) -> None:
     for lock in sorted(directory.glob("nodes/*/lock")):
         if pid := holder(lock):
             kill(pid)
-    until = time.monotonic() + PATIENCE
-    while any(holder(lock) for lock in directory.glob("nodes/*/lock")) and time.monotonic() < until:
-        time.sleep(0.05)
     for name in ("nodes", "shared"):
         shutil.rmtree(directory / name, ignore_errors=True)
     (directory / "lab.json").unlink(missing_ok=True)

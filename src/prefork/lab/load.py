@@ -34,6 +34,10 @@ PING = 2.0  # seconds between two questions whether the connection lives
 SETTLING = 90.0  # seconds that jobs and messages may take, a lost lease among them
 
 
+class Away(OSError):
+    """Nobody listens at the door, or nobody answers within a second."""
+
+
 @dataclass(frozen=True)
 class Door:
     """Where clients come in."""
@@ -43,8 +47,11 @@ class Door:
     domain: str
 
     def socket(self) -> socket.socket:
-        """A connection. Raises OSError."""
-        return socket.create_connection((self.address, self.port), CONNECTING)
+        """A connection. Raises Away."""
+        try:
+            return socket.create_connection((self.address, self.port), CONNECTING)
+        except OSError as error:
+            raise Away(str(error)) from None
 
 
 def door(estate: Estate) -> Door:
@@ -68,7 +75,7 @@ class Visitor(HTTPSConnection):
         self.door, self.trust = door, context
 
     def connect(self) -> None:
-        """Raises OSError where nobody listens, or nobody answers."""
+        """Raises Away, and OSError for what comes after a connection was made."""
         plain = self.door.socket()
         plain.settimeout(ANSWERING)
         self.sock = self.trust.wrap_socket(plain, server_hostname=self.door.domain)
@@ -148,15 +155,12 @@ class Load:
         method, target = ("POST", f"/orders?{key}") if kind == "write" else ("GET", "/")
         try:
             status, said = self._exchange(method, target)
-        except ConnectionRefusedError as error:
-            return self.ledger.note(Request(kind, began, time.monotonic(), refused=True, why=str(error)))
         except (OSError, HTTPException) as error:
-            # Whoever does not answer a connection within a second is not there; afterwards it is a request that was lost.
-            away = isinstance(error, OSError) and time.monotonic() - began < 2 * CONNECTING and "handshake" not in str(error)
-            away = away and not isinstance(error, ConnectionResetError)
-            return self.ledger.note(Request(kind, began, time.monotonic(), refused=away, why=str(error) or type(error).__name__))
+            why = str(error) or type(error).__name__
+            self.ledger.note(Request(kind, began, time.monotonic(), refused=isinstance(error, Away), why=why))
+            return
         why = "" if status == 200 else f"status {status}: {said[:120].decode(errors='replace')}"
-        return self.ledger.note(Request(kind, began, time.monotonic(), key=key, why=why))
+        self.ledger.note(Request(kind, began, time.monotonic(), key=key, why=why))
 
     def _key(self) -> int:
         with self._lock:

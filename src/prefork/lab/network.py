@@ -94,7 +94,10 @@ def inside(pid: int, *namespaces: str) -> list[str]:
 
 def join(hub: int) -> None:
     """Have this process, and all that it starts, be a client of the lab. There is no way back. Raises Refused."""
-    descriptor = os.open(f"/proc/{hub}/ns/net", os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        descriptor = os.open(f"/proc/{hub}/ns/net", os.O_RDONLY | os.O_CLOEXEC)
+    except PermissionError:
+        raise Refused("the lab's network cannot be entered by this account; become root") from None
     try:
         if ctypes.CDLL(None, use_errno=True).setns(descriptor, NEWNET):
             raise Refused(f"the lab's network cannot be entered: {os.strerror(ctypes.get_errno()).lower()}; become root")

@@ -36,7 +36,7 @@ def run(place: Path) -> tuple[str, list[str]]:
     wrong += ["what came after the moment came back, too"] if late else []
     text = (
         f"{kept} orders, acknowledged through the edge after a full backup ({took:.1f} s), then `DROP TABLE`. Restored to the "
-        f"second before, beside the living databases on the read replica's node: {back:.1f} s. Copied to the primary: {returned:.1f} s. "
+        f"second before, beside the living ones on the read replica's node: {back:.1f} s. Copied to the primary: {returned:.1f} s. "
         f"{now} of {kept} orders are back, and none that came later."
     )
     return text, wrong

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from prefork.lab import estate
+from prefork.lab import estate, packages
+from prefork.lab.changes import Unfit
 from prefork.render.topology import shipped
 
 HOLDING = """
@@ -17,6 +18,12 @@ fcntl.lockf(lock, fcntl.LOCK_EX)
 print("held", flush=True)
 sys.stdin.read()
 """
+
+
+@pytest.fixture(autouse=True)
+def able(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A machine that has all that a lab needs."""
+    monkeypatch.setattr(packages, "obstacles", lambda _: [])
 
 
 def made(directory: Path) -> estate.Estate:
@@ -84,3 +91,16 @@ def test_a_lock_that_this_process_holds_is_no_other_node(tmp_path: Path) -> None
     with (tmp_path / "lock").open("w") as mine:
         fcntl.lockf(mine, fcntl.LOCK_EX)
         assert estate.holder(tmp_path / "lock") == 0
+
+
+def test_a_machine_that_cannot_have_one_is_left_as_it_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(packages, "obstacles", lambda _: ["programs are missing", "only root can"])
+    with pytest.raises(Unfit, match="programs are missing"):
+        made(tmp_path / "lab")
+    assert not (tmp_path / "lab").exists()
+
+
+def test_a_second_lab_in_the_same_place_is_refused(tmp_path: Path) -> None:
+    made(tmp_path / "lab")
+    with pytest.raises(estate.Missing, match="there is a lab in .* already"):
+        made(tmp_path / "lab")
