@@ -5,7 +5,7 @@ BIN    := $(VENV)/bin
 PAGES  := src/prefork/console/static/vendor/htmx.js
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run example wheel test test-odoo test-machine test-autobahn test-package check format docs screenshots clean soak
+.PHONY: help setup run example wheel test test-odoo test-machine test-autobahn test-package test-lab check format docs screenshots clean soak
 .PHONY: bench bench-limits bench-jobs bench-asgi bench-odoo bench-advice
 
 help: ## show this list
@@ -51,6 +51,9 @@ test-package: wheel ## try the wheel on each Python that is there, in environmen
 
 test-autobahn: setup ## run Autobahn|Testsuite against WebSockets of an ASGI application (Python 3.11 or 3.12, two minutes)
 	$(BIN)/python tests/autobahn/run.py
+
+test-lab: setup ## run the enterprise topology in the lab and hit it under load (root, half an hour); writes into docs/lab.md
+	PYTHONPATH=$(CURDIR) $(BIN)/python tests/lab/run.py $(SCENARIOS)
 
 check: setup ## format, lint, types
 	$(BIN)/ruff format --check .

@@ -95,6 +95,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "views": {"views", "config", "importers", "incidents", "limits", "sizing"},
     "importers": {"importers", "config"},
     "render": {"render", "config"},
+    "lab": {"lab", "prefork", "bus", "config", "control.client", "jobs.declaration", "render", "store.connection"},
     "doctor": {"doctor", "config", "control", "incidents", "meters", "store", "usage"},
     "doctor.audit": {"doctor", "config.quantities", "control", "sizing"},
     "doctor.checks": {
@@ -179,6 +180,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         "importers",
         "incidents",
         "instances",
+        "lab",
         "master.rehearsal",
         "master.serve",
         "metrics",

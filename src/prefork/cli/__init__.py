@@ -24,6 +24,7 @@ VERBS = {
     "jobs": ("migrate", "jobs"),
     "sizing": ("size",),
     "around": ("render",),
+    "lab": ("lab",),
     "importing": ("import",),
     "doctor": ("doctor",),
     "database": ("db",),

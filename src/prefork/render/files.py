@@ -75,6 +75,7 @@ FILES = (
     File("service/metrics.service", "etc/systemd/system/{site}-metrics.service", watched),
     File("service/logrotate", "etc/logrotate.d/{site}", serves),
     File("pooler/pgbouncer.ini", "etc/pgbouncer/pgbouncer.ini", role("pooler")),
+    File("pooler/limits.conf", "etc/systemd/system/pgbouncer.service.d/{site}.conf", role("pooler")),
     File("pooler/haproxy.cfg", "etc/haproxy/haproxy.cfg", role("pooler")),
     File("database/postgresql.conf", "etc/postgresql/{postgresql}/main/conf.d/{site}.conf", alone),
     File("database/pg_hba.conf", "etc/postgresql/{postgresql}/main/pg_hba.conf", alone),

@@ -1,0 +1,87 @@
+"""The application of the lab: orders. Who gets an order's number can be sure of its row, its job and its message on the bus.
+
+Runs in the application's interpreter. A connection that broke is made again: reading is tried until it works, writing only where
+nothing was sent yet.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from typing import TYPE_CHECKING, Any
+
+import psycopg
+
+from prefork import bus
+from prefork.jobs.declaration import job
+from prefork.store.connection import Unavailable, shared
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from wsgiref.types import StartResponse
+
+READING = 20.0  # seconds that a page tries to read
+PAUSE = 0.1  # seconds between two attempts
+CHANNEL = "orders"
+LEDGER = """
+SELECT json_build_object(
+    'orders', (SELECT coalesce(json_agg(key), '[]') FROM orders WHERE key >= %(first)s),
+    'fulfilled', (SELECT coalesce(json_agg(key), '[]') FROM fulfilled WHERE key >= %(first)s),
+    'lost', (SELECT count(*) FROM prefork.history WHERE outcome = 'lost' AND ended_at >= to_timestamp(%(first)s / 1e6))
+)
+"""
+
+
+@job
+def fulfil(key: int) -> None:
+    """The work that follows from an order."""
+    with shared.use() as connection:
+        connection.execute("INSERT INTO fulfilled (key) VALUES (%s)", [key])
+
+
+def authorize(_: dict[str, Any], channels: frozenset[str]) -> frozenset[str]:
+    """Everybody hears of orders."""
+    return channels & {CHANNEL}
+
+
+def application(environ: dict[str, Any], start: StartResponse) -> Iterable[bytes]:
+    """POST /orders?KEY writes one, GET / reads the last one, GET /ledger?KEY lists all from there on."""
+    path, key = environ["PATH_INFO"], environ["QUERY_STRING"]
+    try:
+        if environ["REQUEST_METHOD"] == "POST":
+            return answer(start, "200 OK", order(int(key)))
+        if path == "/ledger":
+            return answer(start, "200 OK", read(LEDGER, {"first": int(key)}))
+        return answer(start, "200 OK", read("SELECT max(key) FROM orders"))
+    except (psycopg.Error, Unavailable) as error:
+        return answer(start, "503 Service Unavailable", {"error": str(error).strip()})
+
+
+def order(key: int) -> int:
+    """Take an order: row, job and message in one transaction."""
+    with shared.use() as connection, connection.transaction():
+        connection.execute("INSERT INTO orders (key) VALUES (%s)", [key])
+        fulfil.defer(key, connection=connection)
+        bus.publish(connection, CHANNEL, key)
+    return key
+
+
+def read(query: str, values: dict[str, Any] | None = None) -> Any:
+    """The one value of a query, tried again while the database is elsewhere."""
+    until = time.monotonic() + READING
+    while True:
+        try:
+            with shared.use() as connection:
+                row = connection.execute(query, values).fetchone()
+                return row[0] if row else None
+        except (psycopg.OperationalError, Unavailable):
+            if time.monotonic() > until:
+                raise
+            shared.close()
+            time.sleep(PAUSE)
+
+
+def answer(start: StartResponse, status: str, told: Any) -> Iterable[bytes]:
+    """JSON."""
+    start(status, [("Content-Type", "application/json")])
+    return [json.dumps(told).encode()]

@@ -1,0 +1,201 @@
+"""A steady load through the edge, with exact accounts: orders written, pages read, messages heard.
+
+Whoever uses it has joined the lab's network. Each request has a connection of its own, as a new visitor's, and nothing is sent
+twice. An order is acknowledged when its answer has arrived; then its row, its job and its message are owed.
+"""
+
+from __future__ import annotations
+
+import json
+import socket
+import ssl
+import threading
+import time
+from contextlib import suppress
+from dataclasses import dataclass, field
+from http.client import HTTPException, HTTPSConnection
+from typing import TYPE_CHECKING, Any, Self
+
+from websockets.exceptions import WebSocketException
+from websockets.sync.client import connect
+
+from prefork.lab.accounts import Account, Ledger, Request
+
+if TYPE_CHECKING:
+    from types import TracebackType
+
+    from prefork.lab.estate import Estate
+
+CONNECTING, ANSWERING = 1.0, 15.0  # seconds that a client waits
+PERIOD = 0.1  # seconds from one request of a thread to its next one
+READERS, WRITERS = 2, 2
+AGAIN = 0.3  # seconds after which who listens comes back
+PING = 2.0  # seconds between two questions whether the connection lives
+SETTLING = 90.0  # seconds that jobs and messages may take, a lost lease among them
+
+
+class Away(OSError):
+    """Nobody listens at the door, or nobody answers within a second."""
+
+
+@dataclass(frozen=True)
+class Door:
+    """Where clients come in."""
+
+    address: str
+    port: int
+    domain: str
+
+    def socket(self) -> socket.socket:
+        """A connection. Raises Away."""
+        try:
+            return socket.create_connection((self.address, self.port), CONNECTING)
+        except OSError as error:
+            raise Away(str(error)) from None
+
+
+def door(estate: Estate) -> Door:
+    """That of a lab: the address that its edges share, or the only one's."""
+    return Door(estate.topology.address("edge"), estate.topology.site.https_port, estate.topology.site.domain)
+
+
+def trusting() -> ssl.SSLContext:
+    """Accepts the lab's certificate, which nobody has signed."""
+    found = ssl.create_default_context()
+    found.check_hostname = False
+    found.verify_mode = ssl.CERT_NONE
+    return found
+
+
+class Visitor(HTTPSConnection):
+    """One request by a connection of its own, to the site's name at the door's address."""
+
+    def __init__(self, door: Door, context: ssl.SSLContext) -> None:
+        super().__init__(door.domain, door.port, timeout=ANSWERING, context=context)
+        self.door, self.trust = door, context
+
+    def connect(self) -> None:
+        """Raises Away, and OSError for what comes after a connection was made."""
+        plain = self.door.socket()
+        plain.settimeout(ANSWERING)
+        self.sock = self.trust.wrap_socket(plain, server_hostname=self.door.domain)
+
+
+@dataclass
+class Load:
+    """Readers, writers and a listener, from `start` to `stop`. `ledger` grows meanwhile."""
+
+    door: Door
+    first: int = field(default_factory=lambda: time.time_ns() // 1_000_000 * 1_000)  # the first order's key
+    ledger: Ledger = field(default_factory=Ledger)
+
+    def __post_init__(self) -> None:
+        self._over, self._deaf = threading.Event(), threading.Event()
+        self._trust = trusting()
+        self._lock = threading.Lock()
+        self._next = self.first
+        self._visitors = [threading.Thread(target=self._visit, args=("write",), daemon=True) for _ in range(WRITERS)]
+        self._visitors += [threading.Thread(target=self._visit, args=("read",), daemon=True) for _ in range(READERS)]
+        self._listener = threading.Thread(target=self._listen, daemon=True)
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self._over.set()
+        self._deaf.set()
+
+    def start(self) -> None:
+        """Begin: first to listen, then to write."""
+        self._listener.start()
+        until = time.monotonic() + ANSWERING
+        while not self.ledger.listening and time.monotonic() < until:
+            time.sleep(PERIOD)
+        for thread in self._visitors:
+            thread.start()
+
+    def stop(self) -> Account:
+        """End the requests, wait until what is owed has arrived or will not, and give the account of all."""
+        self._over.set()
+        for thread in self._visitors:
+            thread.join(2 * ANSWERING)
+        kept = self._settle()
+        self._deaf.set()
+        self._listener.join(2 * ANSWERING)
+        return self.ledger.account(kept)
+
+    def _settle(self) -> dict[str, Any]:
+        until = time.monotonic() + SETTLING
+        while True:
+            kept = self._kept()
+            if self.ledger.settled(kept) or time.monotonic() > until:
+                return kept
+            time.sleep(AGAIN)
+
+    def _kept(self) -> dict[str, Any]:
+        """What the application has. Raises OSError, HTTPException after as long as jobs may take."""
+        until = time.monotonic() + SETTLING
+        while True:
+            try:
+                return dict(json.loads(self._exchange("GET", f"/ledger?{self.first}")[1]))
+            except (OSError, HTTPException, ValueError):
+                if time.monotonic() > until:
+                    raise
+                time.sleep(AGAIN)
+
+    def _visit(self, kind: str) -> None:
+        while not self._over.is_set():
+            began = time.monotonic()
+            self._request(kind, began)
+            self._over.wait(max(0.0, began + PERIOD - time.monotonic()))
+
+    def _request(self, kind: str, began: float) -> None:
+        key = self._key() if kind == "write" else 0
+        method, target = ("POST", f"/orders?{key}") if kind == "write" else ("GET", "/")
+        try:
+            status, said = self._exchange(method, target)
+        except (OSError, HTTPException) as error:
+            why = str(error) or type(error).__name__
+            self.ledger.note(Request(kind, began, time.monotonic(), refused=isinstance(error, Away), why=why))
+            return
+        why = "" if status == 200 else f"status {status}: {said[:120].decode(errors='replace')}"
+        self.ledger.note(Request(kind, began, time.monotonic(), key=key, why=why))
+
+    def _key(self) -> int:
+        with self._lock:
+            self._next += 1
+            return self._next
+
+    def _exchange(self, method: str, target: str) -> tuple[int, bytes]:
+        visitor = Visitor(self.door, self._trust)
+        try:
+            visitor.request(method, target, headers={"Connection": "close"})
+            answer = visitor.getresponse()
+            return answer.status, answer.read()
+        finally:
+            visitor.close()
+
+    def _listen(self) -> None:
+        last: int | None = None
+        while not self._deaf.is_set():
+            with suppress(OSError, WebSocketException, TimeoutError):
+                last = self._hear(last)
+            self._deaf.wait(AGAIN)
+
+    def _hear(self, last: int | None) -> int | None:
+        address = f"wss://{self.door.domain}:{self.door.port}/websocket"
+        with (
+            self.door.socket() as plain,
+            connect(address, sock=plain, ssl=self._trust, ping_interval=PING, ping_timeout=PING, open_timeout=5) as live,
+        ):
+            live.send(json.dumps({"subscribe": ["orders"]} | ({} if last is None else {"last": last})))
+            while not self._deaf.is_set():
+                try:
+                    said = json.loads(live.recv(timeout=PING))
+                except TimeoutError:
+                    continue
+                except WebSocketException:
+                    break
+                last = self.ledger.hear(said, last)
+        return last

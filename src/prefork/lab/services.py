@@ -1,0 +1,101 @@
+"""Which programs run on a node, and how: the commands of Debian's units and of ours, without systemd. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from prefork.render.files import conf
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from prefork.render.topology import Node, Topology
+
+LIMITED = 65_536  # LimitNOFILE= of the rendered units
+
+
+@dataclass(frozen=True)
+class Place:
+    """A directory that a service needs, as RuntimeDirectory= and StateDirectory= make it."""
+
+    path: str
+    account: str
+    mode: int = 0o755
+
+
+@dataclass(frozen=True)
+class Service:
+    """A program of a node: its command, its account, files with variables, and directories to be made before."""
+
+    name: str
+    command: tuple[str, ...]
+    account: str = "root"
+    variables: tuple[str, ...] = ()
+    places: tuple[Place, ...] = field(default=())
+    descriptors: int = 1024  # LimitNOFILE=, or what systemd gives where it is not set
+
+
+def services(topology: Topology, node: Node) -> tuple[Service, ...]:
+    """All of a node, in the order in which they are started."""
+    return tuple(each for role in SERVED for each in SERVED[role](topology, node) if role in node.roles) + tuple(
+        each for each in (*prefork(topology, node), *keepalived(topology, node))
+    )
+
+
+def consensus(*_: object) -> Iterator[Service]:
+    """etcd."""
+    place = Place("/var/lib/etcd", "etcd", 0o700)
+    yield Service("etcd", ("/usr/bin/etcd",), "etcd", ("/etc/default/etcd",), (place,))
+
+
+def database(topology: Topology, _: Node) -> Iterator[Service]:
+    """Patroni, which starts PostgreSQL."""
+    places = (
+        Place("/run/postgresql", "postgres", 0o2775),
+        Place(f"/var/lib/postgresql/{topology.site.postgresql}", "postgres"),
+        Place("/var/log/pgbackrest", "postgres", 0o770),
+    )
+    yield Service("patroni", ("/usr/bin/patroni", "/etc/patroni/config.yml"), "postgres", ("/etc/patroni/secrets.env",), places)
+
+
+def pooler(*_: object) -> Iterator[Service]:
+    """HAProxy, which knows the primary, and PgBouncer before it."""
+    yield balancer()
+    place = Place("/run/postgresql", "postgres", 0o2775)
+    yield Service("pgbouncer", ("/usr/sbin/pgbouncer", "/etc/pgbouncer/pgbouncer.ini"), "postgres", (), (place,), LIMITED)
+
+
+def edge(_: Topology, node: Node) -> Iterator[Service]:
+    """The proxy."""
+    yield balancer() if node.proxy == "haproxy" else Service("nginx", ("/usr/sbin/nginx", "-g", "daemon off;"))
+
+
+def balancer() -> Service:
+    """The same for edges and poolers."""
+    return Service("haproxy", ("/usr/sbin/haproxy", "-W", "-db", "-f", "/etc/haproxy/haproxy.cfg"))
+
+
+def prefork(topology: Topology, node: Node) -> Iterator[Service]:
+    """Prefork itself, as its unit starts it."""
+    if not node.serves:
+        return
+    site = topology.site
+    place = Place(site.data_dir, site.user, 0o700)
+    yield Service(
+        "prefork", (site.prefork, "serve", "-c", f"/etc/{site.name}/{conf(topology, node)}"), site.user, (), (place,), LIMITED
+    )
+
+
+def keepalived(topology: Topology, node: Node) -> Iterator[Service]:
+    """What moves an address that nodes share."""
+    if any(role in topology.shared for role in node.roles):
+        yield Service("keepalived", ("/usr/sbin/keepalived", "--dont-fork", "--log-console", "--vrrp"))
+
+
+SERVED: dict[str, Callable[[Topology, Node], Iterator[Service]]] = {
+    "consensus": consensus,
+    "database": database,
+    "pooler": pooler,
+    "edge": edge,
+}

@@ -1,0 +1,139 @@
+"""The order in which a lab comes up: bridge, databases and what they hold, poolers, servers, edges. Each waits for the one before.
+
+Waits are for facts, looked at several times a second; who waits is told what for, each time that changes.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import time
+from importlib.resources import files
+from typing import TYPE_CHECKING
+
+from prefork.lab import furnishing, network, power
+from prefork.lab.estate import HUB
+from prefork.lab.probes import Condition, entered, look
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from prefork.lab.estate import Estate
+    from prefork.render.topology import Node
+
+    Tell = Callable[[str], None]
+
+TABLES = files(__package__).joinpath("application.sql").read_text()
+PATIENCE = 60.0  # seconds for each stage; the machine may have other things to do
+GLANCE = 0.3  # seconds
+STAGES = (
+    ("databases", {"database", "consensus"}),
+    ("poolers", {"pooler"}),
+    ("servers", {"app", "cron", "websocket"}),
+    ("edges", {"edge"}),
+)
+
+
+def bring_up(estate: Estate, tell: Tell) -> None:
+    """Start what does not run yet, stage by stage, and wait until all of it works. Raises Failed, Refused."""
+    if not estate.pid(HUB):
+        prepare(estate)
+        power.lay(estate)
+    network.join(estate.hub)
+    for stage, roles in STAGES:
+        nodes = tuple(node for node in estate.topology.nodes if roles & set(node.roles))
+        for node in nodes:
+            if not estate.pid(node.name):
+                power.switch_on(estate, node.name)
+        tell(f"{stage}: {', '.join(node.name for node in nodes)}")
+        await_all(estate, nodes, tell)
+        if stage == "databases":
+            found(estate, tell)
+
+
+def prepare(estate: Estate) -> None:
+    """The certificate, and the directories that nodes share, with their owners."""
+    if not (estate.shared("certificate.pem")).exists():
+        furnishing.certify(estate)
+    for name, account in (("filestore", estate.topology.site.user), ("pgbackrest", "postgres")):
+        place = estate.shared(name)
+        place.mkdir(mode=0o750, parents=True, exist_ok=True)
+        os.chown(place, *furnishing.numbers(account))
+
+
+def await_all(estate: Estate, nodes: tuple[Node, ...], tell: Tell) -> None:
+    """Wait until every service of these nodes works, one database leads and the others follow."""
+    until, told = time.monotonic() + PATIENCE, ""
+    while lacking := wanting(look(estate, nodes)):
+        said = f"waiting for {', '.join(lacking)}"
+        if said != told:
+            told = said
+            tell(f"  {said}")
+        if time.monotonic() > until:
+            raise power.Failed(
+                f"after {PATIENCE:.0f} s the lab still waits for {', '.join(lacking)}; see {estate.directory}/nodes/*/log"
+            )
+        time.sleep(GLANCE)
+
+
+def wanting(conditions: list[Condition]) -> list[str]:
+    """What is not there yet, in words."""
+    lacking = [
+        f"{each.node}: {state.service}{f' ({state.word})' if state.word else ''}"
+        for each in conditions
+        for state in each.services
+        if not state.well
+    ]
+    lacking += [each.node for each in conditions if not each.up]
+    databases = [each.word("patroni") for each in conditions if any(state.service == "patroni" for state in each.services)]
+    if databases and databases.count("primary") != 1:
+        lacking.append("a primary")
+    return lacking
+
+
+def primary(estate: Estate) -> Node | None:
+    """The node whose database leads."""
+    nodes = estate.topology.having("database")
+    found = [each.node for each in look(estate, nodes) if each.word("patroni") == "primary"]
+    return estate.node(found[0]) if len(found) == 1 else None
+
+
+def found(estate: Estate, tell: Tell) -> None:
+    """Make the site's role and database, the rest as its rendered file has it, and the archive. What is there stays."""
+    site, leader = estate.topology.site, primary(estate)
+    assert leader
+    tell(f"  roles and extensions on {leader.name}, an archive for all")
+    sql(
+        estate,
+        leader,
+        "postgres",
+        # The topology lets only small letters, digits and hyphens into these names.
+        f"SELECT 'CREATE ROLE {site.user} LOGIN' WHERE NOT EXISTS (SELECT FROM pg_roles WHERE rolname = '{site.user}') \\gexec\n"  # noqa: S608
+        f"SELECT 'CREATE DATABASE {site.database} OWNER {site.user}'"
+        f" WHERE NOT EXISTS (SELECT FROM pg_database WHERE datname = '{site.database}') \\gexec\n",
+    )
+    sql(
+        estate,
+        leader,
+        site.database,
+        f"\\i /etc/{site.name}/setup.sql\n"
+        f"ALTER ROLE {site.user} PASSWORD '{estate.secrets['site']}';\n"
+        f"ALTER ROLE pgbouncer PASSWORD '{estate.secrets['pgbouncer']}';\n"
+        f"SET ROLE {site.user};\n{TABLES}",
+    )
+    run(estate, leader, ["pgbackrest", f"--stanza={site.name}", "stanza-create"])
+
+
+def sql(estate: Estate, node: Node, database: str, text: str) -> str:
+    """What psql prints, as the superuser on a node. Raises Failed."""
+    return run(estate, node, ["psql", "-qAtX", "-v", "ON_ERROR_STOP=1", "-d", database, "-f", "-"], text)
+
+
+def run(estate: Estate, node: Node, command: list[str], text: str = "") -> str:
+    """What a program prints that runs as postgres on a node. Raises Failed."""
+    made = subprocess.run(
+        entered(estate.pid(node.name), command, "postgres"), input=text, capture_output=True, text=True, check=False
+    )
+    if made.returncode:
+        raise power.Failed(f"{command[0]} fails on {node.name}: {(made.stderr.strip() or made.stdout.strip()).splitlines()[-1]}")
+    return made.stdout

@@ -1,0 +1,146 @@
+"""What is done to the lab under load, and what may follow. Each is a row of docs/lab.md."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from tests.lab.rig import Rig
+
+from prefork.lab.accounts import Account
+
+HELD = 8.0  # seconds that a node stays down, or a link cut
+Undo = Callable[[], None]
+
+
+@dataclass(frozen=True)
+class Bounds:
+    """What may follow from a hit, at most. Nothing acknowledged is ever lost with a synchronous standby."""
+
+    reads_failed: int | None = 0  # None where clients may notice
+    gap_writes: float = 3.0  # seconds
+    refused_for: float = 0.0  # seconds
+    lost: int | None = 0
+    slowest_read: float = 15.0  # seconds; a client's patience
+
+
+@dataclass(frozen=True)
+class Hit:
+    """`strike` does it, and gives what mends it. `held` is how long it is left so."""
+
+    name: str
+    strike: Callable[[Rig], Undo]
+    bounds: Bounds = field(default_factory=Bounds)
+    held: float = HELD
+
+
+def node(find: Callable[[Rig], str]) -> Callable[[Rig], Undo]:
+    """A node loses its power, and is started again."""
+
+    def strike(rig: Rig) -> Undo:
+        name = find(rig)
+        rig.kill(name)
+        return lambda: rig.start(name)
+
+    return strike
+
+
+def link(find: Callable[[Rig], list[tuple[str, str]]]) -> Callable[[Rig], Undo]:
+    """Links are cut, and mended."""
+
+    def strike(rig: Rig) -> Undo:
+        rig.cut(*find(rig))
+        return rig.heal
+
+    return strike
+
+
+def process(find: Callable[[Rig], str], pid: str) -> Callable[[Rig], Undo]:
+    """A process of a node is killed; the node's own means bring it back."""
+
+    def strike(rig: Rig) -> Undo:
+        rig.run(find(rig), "sh", "-c", f"kill -9 {pid}")
+        return lambda: None
+
+    return strike
+
+
+def switchover(rig: Rig) -> Undo:
+    """The primary hands over, as for maintenance."""
+    leader = rig.database("primary")
+    scope = rig.estate.topology.site.name
+    command = ["patronictl", "-c", "/etc/patroni/config.yml", "switchover", "--force", "--master", leader, scope]
+    rig.run(leader, "sh", "-c", f"set -a; . /etc/patroni/secrets.env; {' '.join(command)}")
+    return lambda: None
+
+
+def others(rig: Rig) -> list[tuple[str, str]]:
+    """The primary and each other database."""
+    leader = rig.database("primary")
+    return [(leader, each.name) for each in rig.having("database") if each.name != leader]
+
+
+def all_of(rig: Rig, name: str) -> list[tuple[str, str]]:
+    """A node and each other one."""
+    return [(name, each.name) for each in rig.estate.topology.nodes if each.name != name]
+
+
+POSTMASTER = "$(head -n 1 /var/lib/postgresql/15/odoo/postmaster.pid)"
+ETCD = "$(pgrep -xo etcd)"
+AWAY = Bounds(reads_failed=None, gap_writes=6.0, refused_for=4.0)
+HITS = (
+    Hit("edge with the address killed (nginx)", node(lambda rig: rig.holder("edge")), AWAY),
+    Hit("edge with the address killed (HAProxy)", node(lambda rig: rig.holder("edge")), AWAY),
+    Hit("application node killed", node(lambda _: "app1"), Bounds(gap_writes=6.0)),
+    Hit("the other application node killed", node(lambda _: "app2"), Bounds(gap_writes=6.0)),
+    Hit("cron node killed", node(lambda _: "cron1"), held=12.0),
+    Hit("websocket node killed", node(lambda _: "websocket1")),
+    Hit("PgBouncer node with the address killed", node(lambda rig: rig.holder("pooler")), Bounds(gap_writes=6.0)),
+    Hit("the next PgBouncer node killed", node(lambda rig: rig.holder("pooler")), Bounds(gap_writes=6.0)),
+    Hit("switchover", switchover, Bounds(gap_writes=5.0)),
+    Hit(
+        "primary killed (kill -9 of PostgreSQL)",
+        process(lambda rig: rig.database("primary"), POSTMASTER),
+        Bounds(gap_writes=10.0),
+        15.0,
+    ),
+    Hit("node of the primary lost", node(lambda rig: rig.database("primary")), Bounds(gap_writes=25.0), 30.0),
+    Hit(
+        "node of the synchronous standby lost", node(lambda rig: rig.database("synchronous standby")), Bounds(gap_writes=25.0), 30.0
+    ),
+    Hit("node of the read replica lost", node(lambda rig: rig.database("standby"))),
+    Hit("etcd of the primary killed", process(lambda rig: rig.database("primary"), ETCD)),
+    Hit("link cut: edge, application", link(lambda rig: [(rig.holder("edge"), "app1")]), Bounds(gap_writes=6.0)),
+    Hit("link cut: application, PgBouncer", link(lambda rig: [("app1", rig.holder("pooler"))]), Bounds(gap_writes=6.0)),
+    Hit("link cut: cron, PgBouncer", link(lambda rig: [("cron1", rig.holder("pooler"))])),
+    Hit("link cut: websocket, PgBouncer", link(lambda rig: [("websocket1", rig.holder("pooler"))])),
+    Hit("link cut: edge, websocket", link(lambda rig: [(rig.holder("edge"), "websocket1")])),
+    Hit(
+        "link cut: PgBouncer, primary", link(lambda rig: [(rig.holder("pooler"), rig.database("primary"))]), Bounds(gap_writes=25.0)
+    ),
+    Hit(
+        "link cut: primary, synchronous standby",
+        link(lambda rig: [(rig.database("primary"), rig.database("synchronous standby"))]),
+        Bounds(gap_writes=25.0),
+        20.0,
+    ),
+    Hit("links cut: primary, both other databases", link(others), Bounds(gap_writes=35.0), 35.0),
+)
+
+
+def broken(bounds: Bounds, account: Account) -> list[str]:
+    """What does not hold, in words."""
+    found = []
+    if bounds.reads_failed is not None and account.reads_failed > bounds.reads_failed:
+        found.append(f"{account.reads_failed} safe requests failed")
+    if account.gap_writes > bounds.gap_writes:
+        found.append(f"no order for {account.gap_writes:.1f} s, above {bounds.gap_writes:.0f} s")
+    if account.refused_for > bounds.refused_for:
+        found.append(f"connects refused for {account.refused_for:.1f} s, above {bounds.refused_for:.0f} s")
+    if bounds.lost is not None and account.lost > bounds.lost:
+        found.append(f"{account.lost} acknowledged orders lost")
+    if account.jobs_lost:
+        found.append(f"{account.jobs_lost} jobs lost")
+    if account.jobs_twice > account.leases_lost:
+        found.append(f"{account.jobs_twice} jobs done twice, and {account.leases_lost} leases lost")
+    if account.messages_lost or account.messages_twice:
+        found.append(f"{account.messages_lost} messages lost, {account.messages_twice} heard twice")
+    return found

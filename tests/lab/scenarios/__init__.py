@@ -1,0 +1,14 @@
+"""The scenarios of `make test-lab`, by name. Each gets an empty place for its lab, and gives its text and what did not hold."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+from tests.lab.scenarios import asynchronous, failures, pooling, recovery, upgrade
+
+ALL: dict[str, Callable[[Path], tuple[str, list[str]]]] = {
+    "failures": failures.run,
+    "asynchronous": asynchronous.run,
+    "recovery": recovery.run,
+    "pooling": pooling.run,
+    "upgrade": upgrade.run,
+}
