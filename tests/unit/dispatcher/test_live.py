@@ -192,6 +192,16 @@ def test_the_own_port_has_nothing_else(desk: Desk) -> None:
     assert station.take().request.target == b"/websocket", "the library says what is missing"
 
 
+def test_an_own_port_that_is_open_has_all_else_too(desk: Desk) -> None:
+    station, hand, client = Station(desk), desk.hire(), desk.connect()
+    desk.traffic.apply(replace(OPTIONS, websocket_port=client.connection.local[1], open_live_port=True))
+    client.send(b"GET /websocket/health HTTP/1.1\r\nHost: h\r\n\r\n")
+    assert hand.request().target == b"/websocket/health"
+    desk.traffic.apply(replace(OPTIONS, http_enable=False, open_live_port=True))
+    sent(desk, b"GET /websocket/health HTTP/1.1\r\nHost: h\r\n\r\n")
+    assert station.take().kind == POLL, "nobody else is there to answer it"
+
+
 def test_the_one_with_the_fewest_connections_gets_the_next(desk: Desk) -> None:
     first, second = Station(desk), Station(desk)
     first.slot[OPEN] = 2

@@ -16,6 +16,7 @@ from prefork.http.head import Reader
 from prefork.messages import POLL, SUBSCRIPTION, Request, pack_handover, pair, send
 from prefork.scoreboard import Scoreboard
 from prefork.worker.live.authority import Authority
+from prefork.worker.live.called import Application, Called
 from prefork.worker.live.guests import Terms
 from prefork.worker.live.hosted import Hosted
 from prefork.worker.live.keeper import Keeper
@@ -65,7 +66,9 @@ class Bus:
 class Station:
     """The worker. `told` is what the master heard."""
 
-    def __init__(self, terms: Terms, authorize: Callable[..., Any] | None, off: str, app: App | None) -> None:
+    def __init__(
+        self, terms: Terms, authorize: Callable[..., Any] | None, off: str, app: App | None, application: Application | None
+    ) -> None:
         self.ours, theirs = pair()
         self.theirs = theirs
         self.slot = Scoreboard.create().slot(0)
@@ -77,7 +80,10 @@ class Station:
         if hosted:
             hosted.start()
         authority = Authority(self.loop, authorize)
-        self.keeper = Keeper(self.loop, theirs, self.slot, Output(), terms, library, authority, self.bus, off, self.tell, hosted)
+        self.called = Called(self.loop, application) if application else None
+        self.keeper = Keeper(
+            self.loop, theirs, self.slot, Output(), terms, library, authority, self.bus, off, self.tell, hosted, self.called
+        )
         self.number = 0
         self.helpers = ThreadPoolExecutor(1)
         self.thread = threading.Thread(target=self.loop.run_until_complete, args=(self.keeper.run(),))
@@ -149,6 +155,8 @@ class Station:
         assert not self.thread.is_alive()
         self.helpers.shutdown()
         self.keeper.authority.threads.shutdown()
+        if self.called:
+            self.called.threads.shutdown()
         self.theirs.close()
         self.loop.close()
 
@@ -163,8 +171,14 @@ def station() -> Iterator[Callable[..., Station]]:
     """Makes workers."""
     made: list[Station] = []
 
-    def make(authorize: Callable[..., Any] | None = allow, off: str = "", app: App | None = None, **terms: Any) -> Station:
-        made.append(Station(TERMS._replace(**terms), authorize, off, app))
+    def make(
+        authorize: Callable[..., Any] | None = allow,
+        off: str = "",
+        app: App | None = None,
+        application: Application | None = None,
+        **terms: Any,
+    ) -> Station:
+        made.append(Station(TERMS._replace(**terms), authorize, off, app, application))
         return made[-1]
 
     yield make

@@ -2,7 +2,7 @@
 
 import pytest
 
-from prefork.worker.live.limits import LEAST, PAUSE, Pace, wave, welcome
+from prefork.worker.live.limits import LEAST, PAUSE, Pace, same_host, wave, welcome
 
 
 @pytest.mark.parametrize(
@@ -26,6 +26,20 @@ from prefork.worker.live.limits import LEAST, PAUSE, Pace, wave, welcome
 )
 def test_whose_pages_may_connect(origin: str | None, host: str, scheme: str, others: tuple[str, ...], fits: bool) -> None:
     assert welcome(origin, host, scheme, others) is fits
+
+
+@pytest.mark.parametrize(
+    ("origin", "host", "same"),
+    [
+        ("https://shop.example", "shop.example", True),
+        ("http://shop.example:8069", "SHOP.example", True),
+        ("https://shop.example.evil", "shop.example", False),
+        ("null", "shop.example", False),
+        ("null", "", False),
+    ],
+)
+def test_which_pages_are_of_the_same_host(origin: str, host: str, same: bool) -> None:
+    assert same_host(origin, host) is same
 
 
 def test_a_pace_allows_a_burst_and_then_the_rate() -> None:
