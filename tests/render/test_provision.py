@@ -23,6 +23,7 @@ from tests.proxies.nginx import RenderedNginx
 from prefork.instances import tokens, users
 from prefork.instances.database import NAME, Database
 from prefork.testing import Load, free_port, processes
+from prefork.testing.client import Request
 
 WAIT, PAUSE = 60.0, 0.05  # seconds
 TREE = Path(__file__).parents[1] / "stand_in"
@@ -119,6 +120,12 @@ class Console:
         return found
 
 
+def calm(_thread: int, _number: int) -> Request:
+    """A request now and then: the machine has a console to start meanwhile."""
+    threading.Event().wait(PAUSE)
+    return Request("/")
+
+
 def code(place: Path, text: str) -> str:
     place.mkdir()
     (place / "shop.py").write_text(text)
@@ -148,17 +155,17 @@ def test_an_instance_outlives_the_console_and_bad_code(console: Console, tmp_pat
     end = console.end_of(made)
     assert end["state"] == "done", end
     url = f"http://127.0.0.1:{console.given('shop')['http_port']}"
-    with Load(url, threads=1) as load:
-        load.wait(20)
+    with Load(url, calm, threads=1) as load:
+        load.wait(5)
         console.die()
-        load.wait(20)
+        load.wait(5)
         console.start()
         console.until(lambda: "Instance shop runs already" in console.said(), "an instance that is found again")
         assert console.state("shop") == "running"
         end = console.end_of(console.ask("POST", "/instances/shop/upgrade", {"app_dir": bad}))
         assert end["state"] == "rolled back"
         assert "this code is broken" in end["message"]
-        load.wait(20)
+        load.wait(5)
         assert httpx2.get(url).text == "one"
         assert console.end_of(console.ask("POST", "/instances/shop/upgrade", {"app_dir": two}))["state"] == "done"
         assert httpx2.get(url).text == "two"
