@@ -25,6 +25,7 @@ from prefork.instances.database import NAME, Database
 from prefork.testing import Load, free_port, processes
 from prefork.testing.client import Request
 
+pytestmark = pytest.mark.timeout(240)  # six servers and consoles start here, one after the other
 WAIT, PAUSE = 60.0, 0.05  # seconds
 TREE = Path(__file__).parents[1] / "stand_in"
 CODE = """
@@ -44,7 +45,7 @@ class Console:
     def __init__(self, directory: Path, *arguments: str) -> None:
         self.data_dir, self.log = directory / "console", directory / "console.log"
         self.port, ports = free_port(), random.randrange(10_000, 32_000, 20)
-        own = ["--data-dir", str(self.data_dir), "--port", str(self.port), "--ports", f"{ports}-{ports + 19}", "--no-systemd"]
+        own = ["--data-dir", str(self.data_dir), "--port", str(self.port), "--ports", f"{ports}-{ports + 19}"]
         self.command = [sys.executable, "-m", "prefork", "console", *own, *arguments]
         self.mark = str(uuid.uuid4())
         self.web = httpx2.Client(base_url=f"http://127.0.0.1:{self.port}/api/v1", timeout=WAIT)
