@@ -23,7 +23,9 @@ from tests.proxies.nginx import RenderedNginx
 from prefork.instances import tokens, users
 from prefork.instances.database import NAME, Database
 from prefork.testing import Load, free_port, processes
+from prefork.testing.client import Request
 
+pytestmark = pytest.mark.timeout(240)  # six servers and consoles start here, one after the other
 WAIT, PAUSE = 60.0, 0.05  # seconds
 TREE = Path(__file__).parents[1] / "stand_in"
 CODE = """
@@ -43,7 +45,7 @@ class Console:
     def __init__(self, directory: Path, *arguments: str) -> None:
         self.data_dir, self.log = directory / "console", directory / "console.log"
         self.port, ports = free_port(), random.randrange(10_000, 32_000, 20)
-        own = ["--data-dir", str(self.data_dir), "--port", str(self.port), "--ports", f"{ports}-{ports + 19}", "--no-systemd"]
+        own = ["--data-dir", str(self.data_dir), "--port", str(self.port), "--ports", f"{ports}-{ports + 19}"]
         self.command = [sys.executable, "-m", "prefork", "console", *own, *arguments]
         self.mark = str(uuid.uuid4())
         self.web = httpx2.Client(base_url=f"http://127.0.0.1:{self.port}/api/v1", timeout=WAIT)
@@ -119,6 +121,12 @@ class Console:
         return found
 
 
+def calm(_thread: int, _number: int) -> Request:
+    """A request now and then: the machine has a console to start meanwhile."""
+    threading.Event().wait(PAUSE)
+    return Request("/")
+
+
 def code(place: Path, text: str) -> str:
     place.mkdir()
     (place / "shop.py").write_text(text)
@@ -148,17 +156,17 @@ def test_an_instance_outlives_the_console_and_bad_code(console: Console, tmp_pat
     end = console.end_of(made)
     assert end["state"] == "done", end
     url = f"http://127.0.0.1:{console.given('shop')['http_port']}"
-    with Load(url, threads=1) as load:
-        load.wait(20)
+    with Load(url, calm, threads=1) as load:
+        load.wait(5)
         console.die()
-        load.wait(20)
+        load.wait(5)
         console.start()
         console.until(lambda: "Instance shop runs already" in console.said(), "an instance that is found again")
         assert console.state("shop") == "running"
         end = console.end_of(console.ask("POST", "/instances/shop/upgrade", {"app_dir": bad}))
         assert end["state"] == "rolled back"
         assert "this code is broken" in end["message"]
-        load.wait(20)
+        load.wait(5)
         assert httpx2.get(url).text == "one"
         assert console.end_of(console.ask("POST", "/instances/shop/upgrade", {"app_dir": two}))["state"] == "done"
         assert httpx2.get(url).text == "two"

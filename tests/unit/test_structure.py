@@ -185,6 +185,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         "master.serve",
         "metrics",
         "provision.nginx",
+        "provision.premises",
         "provision.systemd",
         "render",
         "sizing",

@@ -43,7 +43,7 @@ class Ports(click.ParamType[tuple[int, int]]):
 @click.option("--proxies", multiple=True, metavar="NETWORK", help="A proxy that brings TLS and whose word about clients counts.")
 @click.option("--insecure", is_flag=True, help="Listen beyond loopback without any of these.")
 @click.option(
-    "--systemd/--no-systemd", default=None, help="Whether systemd runs its servers. It does where there is one and root runs this."
+    "--account", metavar="NAME", help="Have systemd run its servers, as this account. Without it they run as the console's own."
 )
 @click.option(
     "--sites",
@@ -71,7 +71,7 @@ def console(
     key: str | None,
     proxies: tuple[str, ...],
     insecure: bool,
-    systemd: bool | None,
+    account: str | None,
     sites: Path | None,
     nginx: Path | None,
     web: tuple[int, int],
@@ -89,8 +89,23 @@ def console(
         return
     if not (insecure or certificate or proxies or config.is_loopback(interface)):
         raise click.UsageError(f"{interface} can be reached by others: give --certificate or --proxies, or say --insecure")
-    means = {"systemd": systemd, "sites": sites, "main": nginx, "web": web, "ports": ports, "max_connections": max_connections}
+    if account is not None:
+        check_account(account)
+    means = {"account": account, "sites": sites, "main": nginx, "web": web, "ports": ports, "max_connections": max_connections}
     run(place, interface, port, (certificate, key, proxies, insecure), means)
+
+
+def check_account(name: str) -> None:
+    """Raises UsageError where systemd cannot be told to run anything as an account."""
+    from prefork.provision.premises import Account
+    from prefork.provision.systemd import is_ours
+
+    if not is_ours():
+        raise click.UsageError("--account needs root, and a machine that systemd runs; leave it out elsewhere")
+    try:
+        Account.named(name)
+    except KeyError:
+        raise click.UsageError(f"--account: there is no account {name}") from None
 
 
 def new_password(place: Path, name: str) -> str:
@@ -126,14 +141,12 @@ def run(
         raise click.ClickException(f"{error.name} is missing; install prefork[console]") from None
     from prefork.instances.database import Unusable
     from prefork.provision.nginx import Nginx
-    from prefork.provision.systemd import is_ours
 
-    systemd = is_ours() if means["systemd"] is None else means["systemd"]
     nginx = Nginx(means["sites"], means["main"], means["web"]) if means["sites"] else None
     first, last = means["ports"]
     try:
         place.mkdir(mode=0o700, parents=True, exist_ok=True)
-        premises = Means(systemd, nginx, range(first, last + 1), means["max_connections"])
+        premises = Means(means["account"], nginx, range(first, last + 1), means["max_connections"])
         standing(place, interface, port, Manner(*manner), premises)
     except (OSError, Unusable) as error:
         click.echo(f"prefork: {error}", err=True)

@@ -18,7 +18,7 @@ from prefork.instances.database import NAME, Database
 from prefork.journal import Journal, Sink
 from prefork.provision.children import Children
 from prefork.provision.keeper import Keeper
-from prefork.provision.premises import PORTS, Premises
+from prefork.provision.premises import PORTS, Account, Premises
 from prefork.provision.systemd import Systemd
 
 if TYPE_CHECKING:
@@ -46,9 +46,9 @@ class Manner:
 
 @dataclass(frozen=True)
 class Means:
-    """What a console that runs instances has for them: systemd or not, nginx or not, ports, the database's connections."""
+    """What a console that runs instances has for them: systemd and an account for it, nginx, ports, the database's connections."""
 
-    systemd: bool
+    account: str | None = None
     nginx: Nginx | None = None
     ports: range = PORTS
     max_connections: int = 100
@@ -56,8 +56,9 @@ class Means:
     def premises(self, db: Database, data_dir: Path) -> Premises:
         """Theirs, below the console's own directory."""
         command, directory = [sys.executable, "-m", "prefork"], data_dir / INSTANCES
-        runner: Runner = Systemd(command, directory) if self.systemd else Children(command)
-        return Premises(db, directory, runner, self.nginx, self.ports, self.max_connections)
+        runner: Runner = Systemd(command, directory, self.account) if self.account else Children(command)
+        account = Account.named(self.account) if self.account else None
+        return Premises(db, directory, runner, self.nginx, self.ports, self.max_connections, account)
 
 
 def opened(data_dir: Path, journal: Journal, own: str | None) -> Database:

@@ -21,7 +21,7 @@ LOOPBACK = "127.0.0.1"
 
 
 class Place(NamedTuple):
-    """The directory of an instance."""
+    """The directory of an instance. Its server writes to `data` below it, and to nothing else."""
 
     directory: Path
 
@@ -38,7 +38,7 @@ class Place(NamedTuple):
     @property
     def log(self) -> Path:
         """Its log, and what stands on standard error before it has one."""
-        return self.directory / "server.log"
+        return self.data / "server.log"
 
 
 def options(wish: Wish, grant: Grant, place: Place) -> dict[str, str]:

@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import threading
 import time
+import traceback
 from typing import TYPE_CHECKING
 
-from prefork.events import InstanceDied, InstanceFound, InstanceStarted, InstanceUnstarted
+from prefork.events import InstanceDied, InstanceFound, InstanceStarted, InstanceUnstarted, WatchFailed
 from prefork.instances import provisions
 from prefork.instances.changes import RUNNING
 
@@ -31,6 +32,7 @@ class Keeper:
     def __init__(self, premises: Premises, say: Callable[[Event], None], clock: Callable[[], float] = time.time) -> None:
         self.premises, self.say, self.clock = premises, say, clock
         self._seen: set[str] = set()
+        self._faults: set[str] = set()
         self._end = threading.Event()
         self._thread = threading.Thread(target=self._repeat, name="keeper", daemon=True)
 
@@ -45,9 +47,19 @@ class Keeper:
 
     def _repeat(self) -> None:
         pace = SLOW if self.premises.runner.revives else PACE
-        self.look()
-        while not self._end.wait(pace):
-            self.look()
+        while True:
+            try:
+                self.look()
+            except Exception as error:  # noqa: BLE001 - whatever it is, the next look may find the instances all the same
+                self._confess(error)
+            if self._end.wait(pace):
+                return
+
+    def _confess(self, error: Exception) -> None:
+        reason = f"{type(error).__name__}: {error}"
+        if reason not in self._faults:
+            self._faults.add(reason)
+            self.say(WatchFailed("all instances", reason, traceback.format_exc()))
 
     def look(self) -> None:
         """Look at each instance that is to run and with which nothing is being done."""

@@ -10,7 +10,7 @@ import shutil
 import subprocess
 from typing import TYPE_CHECKING, NamedTuple
 
-from prefork.provision.writing import PUBLIC, content_of, put, put_back
+from prefork.provision.writing import PUBLIC, content_of, put
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -46,13 +46,13 @@ class Nginx(NamedTuple):
         """Have an instance's site read so, or none. It counts from the next reload on. Raises Rejected; then it is as it was."""
         before = self.text(identity)
         try:
-            put_back(self.file(identity), text, PUBLIC) if text is None else put(self.file(identity), text, PUBLIC)
+            put(self.file(identity), text, PUBLIC)
         except OSError as error:
             raise Rejected(f"{self.file(identity)} cannot be written: {(error.strerror or str(error)).lower()}") from None
         try:
             self._run("-t")
         except Rejected:
-            put_back(self.file(identity), before, PUBLIC)
+            put(self.file(identity), before, PUBLIC)
             raise
 
     def reload(self) -> None:

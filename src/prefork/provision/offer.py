@@ -8,17 +8,17 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from prefork import config
 from prefork.config import Origin
-from prefork.config.editing import rewrite
+from prefork.config.editing import merged
+from prefork.config.reader import read_text
 from prefork.instances.changes import UNSET, Invalid, imagined, option_at
 from prefork.instances.local import Reading
 from prefork.provision import files
 from prefork.provision.grant import Grant, grant, kept
 from prefork.provision.wish import Wish, check, check_id
-from prefork.provision.writing import content_of, put
+from prefork.provision.writing import put
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
-    from pathlib import Path
 
     from prefork.config import Settings
     from prefork.instances.provisions import Provision
@@ -51,7 +51,7 @@ def offer(premises: Premises, identity: str, name: str, wish: Wish) -> Offer:
     place = premises.place(identity)
     given = grant(wish, premises.free())
     text = files.configuration(name, files.options(wish, given, place)).encode()
-    with present(place.directory):
+    with present(place):
         settings = judged(place, text, {})[1]
     return Offer(wish, given, text, settings, site(premises, identity, wish, settings))
 
@@ -73,17 +73,16 @@ def renewed(premises: Premises, provision: Provision, changes: Mapping[str, Any]
 
 def judged(place: Place, text: bytes, texts: Mapping[str, str]) -> tuple[bytes, Settings]:
     """A file with other options, and the settings in it. Raises Invalid, BeyondPlan with every problem."""
-    draft = place.directory / DRAFT
-    put(draft, text)
+    old, draft = text.decode(), place.directory / DRAFT
+    new = merged(old, read_text(old, str(draft)), texts).encode()
+    put(draft, new)
     try:
-        rewrite(draft, texts)
         settings = imagined(Reading(Origin(draft, {}, place.directory), {}), {})
-        found = content_of(draft) or b""
     finally:
         draft.unlink(missing_ok=True)
     if problems := config.unservable(settings):
         raise Invalid({option_at(problem.place): problem.sentence for problem in problems})
-    return found, settings
+    return new, settings
 
 
 def site(premises: Premises, identity: str, wish: Wish, settings: Settings) -> bytes | None:
@@ -99,14 +98,13 @@ def site(premises: Premises, identity: str, wish: Wish, settings: Settings) -> b
 
 
 @contextmanager
-def present(directory: Path) -> Iterator[None]:
-    """Have a directory for as long as this takes: what is checked in it must be there."""
-    try:
-        directory.mkdir(mode=0o700)
-    except FileExistsError:
-        yield
-        return
+def present(place: Place) -> Iterator[None]:
+    """Have the directories of an instance for as long as this takes: what is checked in them must be there."""
+    missing = [each for each in (place.directory, place.data) if not each.exists()]
+    for each in missing:
+        each.mkdir(mode=0o700)
     try:
         yield
     finally:
-        directory.rmdir()
+        for each in reversed(missing):
+            each.rmdir()

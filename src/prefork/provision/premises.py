@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import os
+import pwd
 import threading
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from prefork.instances import provisions
 from prefork.instances.changes import Conflict
 from prefork.provision import free, grant
 from prefork.provision.files import Place
 from prefork.provision.process import Process
+from prefork.provision.writing import SHARED, put
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -46,9 +49,25 @@ class Runner(Protocol):
         """It will not be started again."""
 
 
+class Account(NamedTuple):
+    """Another account than ours, that instances run as: they read their file, and own nothing but their data."""
+
+    user: int
+    group: int
+
+    @classmethod
+    def named(cls, name: str) -> Account:
+        """One by its name. Raises KeyError."""
+        found = pwd.getpwnam(name)
+        return cls(found.pw_uid, found.pw_gid)
+
+
 @dataclass
 class Premises:
-    """`directory` holds a directory for each instance. What is given away is given under `lock`: nothing twice."""
+    """`directory` holds a directory for each instance. What is given away is given under `lock`: nothing twice.
+
+    Where instances run as another `account`, nothing that we write to is below a directory of theirs.
+    """
 
     db: Database
     directory: Path
@@ -56,11 +75,36 @@ class Premises:
     nginx: Nginx | None = None
     ports: range = PORTS
     max_connections: int = 100
+    account: Account | None = None
     lock: threading.Lock = field(default_factory=threading.Lock)
 
     def place(self, identity: str) -> Place:
         """That of an instance."""
         return Place(self.directory / identity)
+
+    def open(self) -> None:
+        """Make the directory of them all. Raises OSError."""
+        self.directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+        if self.account:
+            for each in (self.directory, self.directory.parent):
+                each.chmod(0o711)
+
+    def furnish(self, place: Place, text: bytes) -> None:
+        """Make the directory of an instance, with its file and the one that it keeps its things in. Raises OSError."""
+        for each in (place.directory, place.data):
+            each.mkdir(mode=0o700, exist_ok=True)
+        if self.account:
+            os.chown(place.directory, -1, self.account.group)
+            place.directory.chmod(0o750)
+            os.chown(place.data, *self.account)
+        self.write(place, text)
+
+    def write(self, place: Place, text: bytes) -> None:
+        """Have an instance's file say this. Raises OSError."""
+        if self.account:
+            put(place.configuration, text, SHARED, self.account.group)
+        else:
+            put(place.configuration, text)
 
     def free(self, besides: str | None = None) -> Free:
         """What is left; what an instance has counts as free for itself. Raises Conflict."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import pwd
 import subprocess
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -24,12 +23,12 @@ PATIENCE = 60.0  # seconds for systemctl, which waits for nothing here
 
 
 class Systemd:
-    """`instances` is the directory that holds theirs; units run as the account that it belongs to."""
+    """`instances` is the directory that holds theirs, `account` whom their units run as."""
 
     revives = True
 
-    def __init__(self, command: Sequence[str], instances: Path, units: Path = UNITS) -> None:
-        self.command, self.instances, self.units = command, instances, units
+    def __init__(self, command: Sequence[str], instances: Path, account: str, units: Path = UNITS) -> None:
+        self.command, self.instances, self.account, self.units = command, instances, account, units
 
     def start(self, identity: str, place: Place) -> None:  # noqa: ARG002 - the contract's
         """Start one, now and with the machine. Raises OSError."""
@@ -54,8 +53,7 @@ class Systemd:
         self._tell("disable", unit(identity))
 
     def _write(self) -> None:
-        account = pwd.getpwuid(self.instances.stat().st_uid).pw_name
-        text = files.unit(list(self.command), self.instances, account).encode()
+        text = files.unit(list(self.command), self.instances, self.account).encode()
         if content_of(self.units / FILE) != text:
             put(self.units / FILE, text, PUBLIC)
             self._tell("daemon-reload")
@@ -77,7 +75,7 @@ class Systemd:
 
 
 def is_ours() -> bool:
-    """Whether this machine runs systemd, and we may tell it what to do."""
+    """Whether systemd runs this machine, and we may tell it what to do."""
     return RUNNING.is_dir() and os.geteuid() == 0
 
 

@@ -19,7 +19,6 @@ from prefork.instances.provisions import STOPPED
 from prefork.provision.nginx import Rejected
 from prefork.provision.offer import Offer, offer, renewed
 from prefork.provision.operation import Failed, halt, launch
-from prefork.provision.writing import give, put, put_back
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -74,7 +73,7 @@ def create(premises: Premises, who: str, identity: str, name: str, wish: Wish) -
 def offered(premises: Premises, identity: str, name: str, wish: Wish) -> Offer:
     """An offer, where the directory of instances can be used. Raises Invalid, BeyondPlan, Conflict."""
     try:
-        premises.directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+        premises.open()
         return offer(premises, identity, name, wish)
     except OSError as error:
         raise Conflict(f"{error.filename or premises.directory} cannot be made: {(error.strerror or str(error)).lower()}") from None
@@ -83,10 +82,7 @@ def offered(premises: Premises, identity: str, name: str, wish: Wish) -> Offer:
 def furnish(premises: Premises, place: Place, text: bytes) -> None:
     """Make the directory of an instance, with its file. Raises Conflict."""
     try:
-        place.directory.mkdir(mode=0o700, exist_ok=True)
-        put(place.configuration, text)
-        for path in (place.directory, place.configuration):
-            give(path, premises.directory)
+        premises.furnish(place, text)
     except OSError as error:
         raise Conflict(f"{place.directory} cannot be made: {(error.strerror or str(error)).lower()}") from None
 
@@ -144,15 +140,13 @@ def upgrade(premises: Premises, who: str, identity: str, changes: Mapping[str, A
         if premises.nginx and new.site != had:
             step("testing the file for nginx")
             premises.nginx.put(identity, new.site)
-        put(place.configuration, new.text)
-        give(place.configuration, premises.directory)
+        premises.write(place, new.text)
         try:
             if provision.wanted == RUNNING:
                 step("reloading worker by worker" if rolling else "restarting")
                 renew(premises, identity, rolling=rolling)
         except (Failed, Denied, Unreachable, OSError) as error:
-            put_back(place.configuration, old)
-            give(place.configuration, premises.directory)
+            premises.write(place, old)
             if premises.nginx and new.site != had:
                 premises.nginx.put(identity, had)
             if not rolling:

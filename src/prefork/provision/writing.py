@@ -1,4 +1,4 @@
-"""Writes an instance's files: whoever reads one sees the old text or the new one. Gives them to the account that they are for."""
+"""Writes an instance's files: whoever reads one sees the old text or the new one, and only those read it who have to."""
 
 from __future__ import annotations
 
@@ -10,15 +10,19 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from pathlib import Path
 
-PRIVATE, PUBLIC = 0o600, 0o644
+PRIVATE, SHARED, PUBLIC = 0o600, 0o640, 0o644
 
 
-def put(path: Path, content: bytes, mode: int = PRIVATE) -> None:
-    """Have a file with this content, at once. Raises OSError, and then it is as it was."""
+def put(path: Path, content: bytes | None, mode: int = PRIVATE, group: int = -1) -> None:
+    """Have a file with this content, at once, or none at all. Raises OSError, and then it is as it was."""
+    if content is None:
+        path.unlink(missing_ok=True)
+        return
     descriptor, draft = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
     try:
         with open(descriptor, "wb") as file:
             file.write(content)
+            os.fchown(file.fileno(), -1, group)
             os.fchmod(file.fileno(), mode)
             file.flush()
             os.fsync(file.fileno())
@@ -29,24 +33,9 @@ def put(path: Path, content: bytes, mode: int = PRIVATE) -> None:
         raise
 
 
-def put_back(path: Path, content: bytes | None, mode: int = PRIVATE) -> None:
-    """Have a file as it was: with that content, or none at all. Raises OSError."""
-    if content is None:
-        path.unlink(missing_ok=True)
-    else:
-        put(path, content, mode)
-
-
 def content_of(path: Path) -> bytes | None:
     """What is in a file; None where there is none."""
     try:
         return path.read_bytes()
     except FileNotFoundError:
         return None
-
-
-def give(path: Path, like: Path) -> None:
-    """Have a file belong to the account that another one belongs to, where root can say so. Raises OSError."""
-    whose = os.stat(like)
-    if os.geteuid() == 0 and whose.st_uid != 0:
-        os.chown(path, whose.st_uid, whose.st_gid)

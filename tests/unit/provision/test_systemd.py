@@ -38,7 +38,7 @@ def systemd(tmp_path: Path, told: Path) -> Systemd:
     """A runner with directories of its own."""
     for name in ("units", "instances"):
         (tmp_path / name).mkdir()
-    return Systemd([sys.executable, "-m", "prefork"], tmp_path / "instances", tmp_path / "units")
+    return Systemd([sys.executable, "-m", "prefork"], tmp_path / "instances", "site", tmp_path / "units")
 
 
 def test_a_unit_is_written_once_started_stopped_and_forgotten(systemd: Systemd, told: Path, tmp_path: Path) -> None:
@@ -74,5 +74,6 @@ def test_what_systemd_refuses_is_said_in_its_words(systemd: Systemd, tmp_path: P
 def test_systemd_has_nothing_to_say_about_the_unit(systemd: Systemd, tmp_path: Path) -> None:
     systemd.start("shop", Place(tmp_path / "instances" / "shop"))
     file = tmp_path / "units" / "prefork@.service"
-    assert f"ReadWritePaths={tmp_path}/instances/%i" in file.read_text()
+    assert f"ReadWritePaths={tmp_path}/instances/%i/data\n" in file.read_text()
+    assert "User=site\n" in file.read_text()
     assert accepted("systemd-analyze", "verify", "--man=no", file) == ""

@@ -17,7 +17,7 @@ from prefork.instances.local import Denied
 from prefork.provision import works
 from prefork.provision.keeper import CAP, Keeper, pause
 from prefork.provision.nginx import Nginx
-from prefork.provision.premises import Premises
+from prefork.provision.premises import Account, Premises
 from prefork.provision.wish import Wish
 
 
@@ -50,7 +50,22 @@ def test_an_instance_is_made_for_its_account_alone_and_runs(premises: Premises, 
         "console": "False",
     }
     assert "start shop" in paper.asked
-    assert sorted(path.name for path in file.parent.iterdir()) == ["prefork.conf"]
+    assert sorted(path.name for path in file.parent.iterdir()) == ["data", "prefork.conf"]
+
+
+def test_another_account_reads_its_file_and_owns_its_data_only(premises: Premises, wish: Wish) -> None:
+    root = os.geteuid() == 0  # nobody else gives files away
+    user, group = premises.account = Account(65_534, 65_534) if root else Account(os.geteuid(), os.getegid())
+    file = made(premises, wish)
+    ours = os.geteuid(), os.getegid()
+    for path, owner, mode in (
+        (premises.directory, ours, 0o711),
+        (file.parent, (ours[0], group), 0o750),
+        (file, (ours[0], group), 0o640),
+        (file.parent / "data", (user, group), 0o700),
+    ):
+        found = path.stat()
+        assert (found.st_uid, found.st_gid, stat.S_IMODE(found.st_mode)) == (*owner, mode), path
 
 
 def test_two_instances_share_nothing(premises: Premises, wish: Wish) -> None:
@@ -109,7 +124,6 @@ def test_start_stop_restart_and_delete(premises: Premises, paper: Paper, wish: W
     ):
         assert end_of(premises, act(premises, "kim", "shop")).state == "done"
         assert (premises.provision("shop").wanted, paper.up) == (wanted, up)
-    (file.parent / "data").mkdir()
     works.delete(premises, "shop", data=False)
     assert registry.find(premises.db, "shop") is None
     assert [path.name for path in file.parent.iterdir()] == ["data"]
