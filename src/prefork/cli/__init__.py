@@ -15,7 +15,7 @@ from prefork import __version__
 # The modules of this room, and the verbs in each.
 VERBS = {
     "application": ("serve", "check"),
-    "running": ("status", "reload", "stacks", "scale", "stop"),
+    "running": ("status", "workers", "health", "reload", "stacks", "retire", "scale", "stop"),
     "top": ("top",),
     "monitors": ("routes", "metrics"),
     "usage": ("usage",),
