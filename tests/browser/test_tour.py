@@ -3,6 +3,7 @@
 import re
 from pathlib import Path
 
+import pytest
 from browsing import PATIENCE, complaints_of, log_in
 from playwright.sync_api import Browser, Page, expect
 
@@ -12,6 +13,7 @@ APPS = Path(__file__).parent / "apps"
 WAIT = 60.0  # seconds for the console to start, on a busy machine
 
 
+@pytest.mark.timeout(240)
 def test_the_tour(browser: Browser) -> None:
     """Log in, read the line that hung, see the load, raise the workers to the plan's limit and no further, get the alert."""
     port = free_port()
