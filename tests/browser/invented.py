@@ -484,6 +484,11 @@ class Invented:
                 memory=90 * MIB,
                 reason="it died of SIGSEGV",
                 advice="Look for a native extension in the stack.",
+                requests=[
+                    {**request, "status": None},
+                    {**request, "id": "88d1a0c2f4", "target": "/basket", "status": 200},
+                    {**request, "id": "0be72c91aa", "method": "POST", "target": "/checkout", "status": None},
+                ],
                 stacks=STACKS.replace("reports/totals.py", "images/thumbs.py"),
                 **base,
             ),

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 from fastapi import Depends, Request
 
+from prefork.console.feed import Feeds
 from prefork.console.pace import Backoff, Pace
 from prefork.console.problems import ProblemError
 from prefork.console.relay import Elsewhere
@@ -30,6 +31,7 @@ class Desk:
     attempts: Backoff = field(default_factory=Backoff)
     pace: Pace = field(default_factory=Pace)
     streams: int = 0  # event streams that are open
+    feeds: Feeds = field(default_factory=Feeds)
 
     def __post_init__(self) -> None:
         """What it says of the past is empty until it is started."""

@@ -5,12 +5,11 @@ What the API tells in parts is put together here; nothing is decided here that t
 
 from __future__ import annotations
 
-import asyncio
 import json
+from contextlib import aclosing
 from typing import TYPE_CHECKING, Any
 
 from fastapi import Request, Response
-from starlette.concurrency import run_in_threadpool
 
 from prefork import usage
 from prefork.console import models
@@ -25,7 +24,6 @@ from prefork.instances.local import Denied, Unreachable
 from prefork.instances.logs import tail
 from prefork.instances.roles import OPERATOR, VIEWER, Visitor
 from prefork.usage.sampler import Sampler
-from prefork.usage.window import WINDOW
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping, Sequence
@@ -37,7 +35,6 @@ if TYPE_CHECKING:
 
 Row = dict[str, Any]
 DAY = 86_400.0
-PACE = 1.0  # seconds between two live samples
 TURNS = 300  # of one stream: the browser asks for the next one, and is asked in turn whether it still may
 MOST = 10_000  # of a list: pages show all of it
 LINES = 500  # of a log
@@ -102,25 +99,19 @@ class Own:
         return {**told, "limits": limits, "step": step}
 
     def live(self, identity: str) -> AsyncIterator[tuple[str, Row]]:
-        """What happens while somebody watches, measured for them."""
+        """What happens while somebody watches, measured once for all who do."""
         server = self._server(identity)
         if self.desk.streams >= MOST_STREAMS:
             raise ProblemError(429, f"{MOST_STREAMS} people watch already; close a page", "rate-limit", {"Retry-After": "10"})
-        return self._followed(Sampler(server.status, server.directory))
+        return self._followed(server)
 
-    async def _followed(self, sampler: Sampler) -> AsyncIterator[tuple[str, Row]]:
+    async def _followed(self, server: Local) -> AsyncIterator[tuple[str, Row]]:
         self.desk.streams += 1
         try:
-            for _ in range(TURNS):
-                await run_in_threadpool(sampler.open)
-                await asyncio.sleep(WINDOW)
-                sample = await run_in_threadpool(sampler.close)
-                for mark in sampler.marks if sample else ():
-                    yield "mark", mark._asdict()
-                if sample and sample.incidents:
-                    yield "mark", {"at": sample.at, "kind": "incident", "text": f"incidents: {sample.incidents}"}
-                yield ("sample", sample.told()) if sample else ("", {})
-                await asyncio.sleep(PACE - WINDOW)
+            sampler = Sampler(server.status, server.directory)
+            async with aclosing(self.desk.feeds.follow(server.directory, sampler, TURNS)) as happening:
+                async for event in happening:
+                    yield event
         finally:
             self.desk.streams -= 1
 

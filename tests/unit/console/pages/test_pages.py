@@ -10,6 +10,7 @@ from invented import Invented
 from tests.unit.console.conftest import STATUS, Stand, logged_in, somebody
 
 from prefork.console.pages.routes import CHANGE, READ
+from prefork.incidents import Incident, Ledger
 from prefork.instances.database import Database
 from prefork.instances.local import Local
 
@@ -143,6 +144,23 @@ def test_what_a_server_does_not_have_is_said_among_its_pages(client: TestClient,
         page = client.get(f"/instances/default/{path}", headers=cookie).text
         assert said in page
         assert 'aria-current="page">Instances' in page
+
+
+def test_an_incident_shows_the_other_requests_on_its_loop(client: TestClient, db: Database, stand: Stand) -> None:
+    def request(identity: str, target: str, status: int | None) -> dict[str, object]:
+        return {"method": "GET", "target": target, "client": "", "id": identity, "attempt": 1, "tag": "", "status": status}
+
+    own, others = request("a1", "/guilty", None), [request("b2", "/calm", 200), request("c3", "/left", None)]
+    ledger = Ledger(stand.file.parent)
+    for identity, first, heading in (("with", own, "Other requests on its loop"), ("without", None, "Requests on its loop")):
+        requests = [own, *others] if first else others
+        ledger.add(
+            Incident(identity, 1.0, "app1", "http.1", "http", 1, 1, "exit", "it ended", "", request=first, requests=requests)
+        )
+        cookie, _ = logged_in(db, somebody(db, "viewer", identity))
+        page = client.get(f"/instances/default/incidents/{identity}", headers=cookie).text
+        beside = page.partition(f">{heading}<")[2].partition("</section>")[0]
+        assert [word in beside for word in ("/calm", "200", "/left", "elsewhere", "/guilty")] == [True, True, True, True, False]
 
 
 def test_without_the_built_files_pages_say_so(client: TestClient, monkeypatch: pytest.MonkeyPatch, tmp_path: object) -> None:
