@@ -171,9 +171,9 @@ class Cron:
         try:
             run.finish(failure)
         finally:
-            django.refresh()
             self.slot[REQUEST] = pack_progress(run.number, DONE)
             set_title(self.title)
+        django.refresh()  # what is not kept is not held until the next job
         self.runs += 1
         self.slot[REQUESTS] = self.runs
         if self.runs == self.limit:

@@ -13,6 +13,7 @@ from prefork.messages import LOG, pair, send
 from prefork.scoreboard import BEGUN, BEGUN_AT, DONE, NOTHING, RECEIVED, REQUESTS, WAITING_SINCE, Scoreboard
 from prefork.worker import cron
 from prefork.worker.cron import CAP, FIRST, Cron, Unavailable, Wire
+from prefork.worker.hosts import django
 from prefork.worker.output import Output
 
 if TYPE_CHECKING:
@@ -119,6 +120,12 @@ def test_jobs_one_after_the_other_then_a_wait(bench: Bench) -> None:
         "prefork: cron 4 [x]: chore12",
         "prefork: cron 4 [x]",
     ]
+
+
+def test_connections_of_a_django_project_are_refreshed_around_a_job(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(django, "refresh", lambda: bench.did.append("refresh"))
+    bench.work(Chore(1, lambda: bench.did.append("job"), lambda: bench.did.append("finish")))
+    assert bench.did == ["connect", "claim", "refresh", "job", "finish", "refresh", "claim", "close"]
 
 
 def test_one_that_has_to_leave_claims_nothing(bench: Bench) -> None:
