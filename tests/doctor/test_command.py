@@ -41,6 +41,16 @@ def test_all_lists_what_has_passed(ask: Ask) -> None:
     assert "✓ threaded-mode  workers = 2" in said
 
 
+def test_where_nothing_is_named_it_looks_at_the_file_that_every_command_takes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "prefork.conf").write_text("[options]\napp = shop:app\nlimit_time_real = 5\nlimit_time_cpu = 50\n")
+    said = CliRunner().invoke(cli.main, ["doctor"])
+    assert "time-limits-ordered" in said.stdout, said.output
+    assert "limit_time_cpu" in said.stdout
+
+
 def test_warnings_alone_are_no_failure(ask: Ask) -> None:
     assert ask(2).exit_code == 0
 

@@ -203,6 +203,14 @@ def test_a_number_that_follows_the_load_and_an_interface_that_is_said(
     assert read(place / file, kind_of(place / file), {}).options == options
 
 
+@pytest.mark.parametrize(("signal", "verdict"), [("TERM", Verdict.CARRIED), ("SIGINT", Verdict.CARRIED), ("QUIT", Verdict.LEFT)])
+def test_a_signal_that_does_not_stop_the_server_is_not_carried_over(signal: str, verdict: Verdict, place: Path) -> None:
+    file = place / "shop.conf"
+    file.write_text(f"[program:shop]\ncommand = gunicorn shop:app\nstopsignal = {signal}\n")
+    found = {each.setting.name: each.verdict for each in read(file, "supervisor", {}).findings}
+    assert found["stopsignal"] is verdict
+
+
 # A program is run only where its text does not tell, and then apart.
 
 

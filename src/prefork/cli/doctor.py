@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
 
 import click
 
+from prefork import config
 from prefork.cli.settings import FAILED, as_lines
 
 BLIND = 2  # the exit code where nothing could be looked at
@@ -57,6 +59,8 @@ def doctor(
         return
     from prefork.doctor import Asked, examine, gather
 
+    if not (file or url or dsn or nginx or pid or data_dir):
+        file = config.config_file(None, os.environ, Path.cwd())
     asked = Asked(file, url, nginx, dsn, pid, data_dir)
     report = examine(gather(asked), asked.places())
     told = [each.told() for each in report.verdicts]

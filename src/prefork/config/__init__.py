@@ -5,7 +5,7 @@ This room imports no other. It reads one file and looks at this machine; it neve
 
 from prefork.config.checks import for_development, in_vain, is_loopback, unservable, warnings
 from prefork.config.kinds import UNIX
-from prefork.config.layers import load, locate, values
+from prefork.config.layers import config_file, load, locate, values
 from prefork.config.machine import Machine, read_machine
 from prefork.config.option import Option
 from prefork.config.problems import ConfigurationError, Problem, Source
@@ -22,6 +22,7 @@ __all__ = [
     "Problem",
     "Settings",
     "Source",
+    "config_file",
     "for_development",
     "in_vain",
     "is_loopback",

@@ -37,6 +37,15 @@ WRAPPERS = {
 KNOWN = {"gunicorn", "uwsgi", "uvicorn", "hypercorn", "odoo", "odoo-bin"}
 ELSEWHERE = "it starts no web server that is known here; scheduled work is a job: `jobs = module`"
 
+
+def stopping(setting: Setting, draft: Draft) -> None:
+    """A signal is understood, or means something else here."""
+    if str(setting.value).upper().removeprefix("SIG") in {"TERM", "INT"}:
+        draft.carry(setting, {}, "TERM and INT stop the server after its requests")
+    else:
+        draft.leave(setting, "TERM or INT stops the server; QUIT has it log stacks, HUP reload, USR1 reopen its log")
+
+
 SUPERVISOR: Mapping[str, Rule] = {
     "directory": same("app_dir"),
     "user": same("user"),
@@ -46,7 +55,7 @@ SUPERVISOR: Mapping[str, Rule] = {
     "redirect_stderr": given("standard output and error are one log"),
     "stopwaitsecs": same("graceful_timeout", seconds),
     "startsecs": near("boot_timeout", "a worker has this long to get ready", lambda setting: str(max(10, int(whole(setting))))),
-    "stopsignal": given("TERM, INT and QUIT are understood"),
+    "stopsignal": stopping,
     "environment": none("set it where the server is started, as with Environment= of its unit"),
 }
 PROGRAMS = none("systemd starts the server: `prefork render single` writes its unit")

@@ -17,12 +17,12 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
     from pathlib import Path
 
-SECONDS = 10
+SECONDS = 20
 # In the child, before the file: it may compute and read, but write no file and use no more than 512 MiB.
 PROGRAM = """
 import json, resource, sys
 path, *names = sys.argv[1:]
-for limit, most in ((resource.RLIMIT_CPU, 5), (resource.RLIMIT_FSIZE, 0), (resource.RLIMIT_AS, 1 << 29), (resource.RLIMIT_CORE, 0)):
+for limit, most in ((resource.RLIMIT_CPU, 3), (resource.RLIMIT_FSIZE, 0), (resource.RLIMIT_AS, 1 << 29), (resource.RLIMIT_CORE, 0)):
     resource.setrlimit(limit, (most, most))
 told = sys.stdout
 sys.stdout = sys.stderr

@@ -37,13 +37,14 @@ def enabled(server: Server) -> Finding:
 def http_port(conf: Conf, server: Server) -> Finding:
     """The port for requests."""
     wanted = conf.settings.http_port
-    if (
-        conf.settings.http_enable
-        and wanted not in server.ports
-        and not any(each.startswith("unix:") for each in conf.settings.http_interface)
-    ):
+    if conf.settings.http_enable and wanted not in server.ports and not at_a_socket(conf):
         return failed(f"nothing of process {server.pid} listens on {wanted}, {listens(server)}", f"ss -tlnp | grep {wanted}")
     return passed(listens(server))
+
+
+def at_a_socket(conf: Conf) -> bool:
+    """Whether the server listens at a path, where there are no ports to see."""
+    return any(each.startswith("unix:") for each in conf.settings.http_interface)
 
 
 @check(
@@ -55,7 +56,7 @@ def http_port(conf: Conf, server: Server) -> Finding:
 def live_port(conf: Conf, server: Server) -> Finding:
     """Port 8072, or whichever is set."""
     wanted, none = conf.settings.websocket_port, server.own and not conf.settings.websocket_workers
-    if conf.workers and conf.settings.http_enable and not none and wanted not in server.ports:
+    if conf.workers and conf.settings.http_enable and not none and wanted not in server.ports and not at_a_socket(conf):
         fix = f"gevent_port = {wanted}    # longpolling_port up to 15; then: systemctl restart {server.unit or 'odoo'}"
         return failed(f"nothing of process {server.pid} listens on {wanted}, {listens(server)}", fix)
     return passed(listens(server) if conf.workers else "without workers the main port does it all")
