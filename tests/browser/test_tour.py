@@ -89,5 +89,5 @@ def get_the_alert(page: Page) -> None:
     """What hung is one, and names the line; the page gets it by itself."""
     page.get_by_role("link", name="Alerts").click()
     active = page.locator("[aria-labelledby=active]")
-    expect(active).to_contain_text("Many incidents")
+    expect(active).to_contain_text("Many incidents", timeout=3 * PATIENCE)
     expect(active).to_contain_text("write_report")

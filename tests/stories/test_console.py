@@ -9,8 +9,10 @@ from typing import Any
 
 import httpx2
 import pytest
+from click.testing import CliRunner, Result
 from facts import await_fact
 
+from prefork.cli import main
 from prefork.testing import Load, Server
 from prefork.testing.ports import free_port
 
@@ -153,6 +155,29 @@ def test_the_death_of_the_console_is_nobodys_and_it_comes_back_as_it_was(house: 
     house.log_in()
     assert len(house.server.events("administrator_made")) == 1
     assert house.console() != pid
+
+
+def test_commands_reach_the_server_through_it(house: House) -> None:
+    there = ["--console", str(house.web.base_url).rstrip("/")]
+    token = {"PREFORK_CONSOLE_TOKEN": house.token(), "COLUMNS": "120"}
+
+    def ask(*verb: str) -> Result:
+        answer = CliRunner().invoke(main, [*verb, *there], env=token)
+        assert answer.exit_code == 0, answer.output
+        return answer
+
+    assert "counter:app" in ask("status").output
+    assert f"pid {house.server.pid}" in ask("status").output
+    assert ask("health").output.startswith("● ok")
+    assert "busy, over" in ask("usage").output
+    assert "Reloaded in" in ask("reload").output
+    (worker, pid), *_ = house.server.workers().items()
+    assert worker in ask("workers").output
+    assert f"{worker} (pid {pid})" in ask("stacks").output
+    assert "leaves when another one is ready" in ask("retire", str(pid)).output
+    await_fact(lambda: pid not in house.server.workers().values(), "a worker less", house.server)
+    ask("routes")
+    ask("incidents")
 
 
 def test_its_memory_is_bounded(house: House, record_property: Callable[[str, object], None]) -> None:

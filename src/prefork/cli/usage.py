@@ -25,6 +25,8 @@ def usage(pid: int | None, workers: int | None, span: str | None, as_json: bool,
     """Measure how busy the workers are, and how the machine is."""
     from prefork.views import usage as view
 
+    if pid and click.get_current_context().params["console"]:
+        raise click.UsageError("--pid means a process of this machine; a console knows servers of ours")
     if workers and not pid:
         raise click.UsageError("--workers belongs to --pid; a server of ours knows how many it has")
     if span:

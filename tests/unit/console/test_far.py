@@ -229,10 +229,11 @@ def test_without_a_token_nothing_is_asked(run: Run, tmp_path: Path, token: str |
         (["--console", "example.org:8071"], "is not where a console is"),
         (["--console", "https://localhost", "--data-dir", "/there"], "--data-dir and --app-dir name a server on this machine"),
         (["--instance", "shop"], "--instance and --token-file belong to --console"),
+        (["--console", "https://localhost", "--pid", "1"], "--pid means a process of this machine"),
     ],
 )
 def test_what_contradicts_itself_is_wrong_usage(flags: list[str], said: str) -> None:
-    answer = invoke("status", *flags, environ={"PREFORK_CONSOLE_TOKEN": "prefork_x"})
+    answer = invoke("usage", *flags, environ={"PREFORK_CONSOLE_TOKEN": "prefork_x"})
     assert (answer.exit_code, said in answer.output) == (2, True), answer.output
 
 
