@@ -27,8 +27,8 @@ METHOD = {
     "answered. A latency counts from before the connection is opened, where one has to be; clients keep connections that the "
     "server keeps. `search_read` gives 40 partners of 200, `create` makes one. *Stretch* is p99 divided by the mean, which is what "
     "the queue of a closed loop explains (clients ÷ requests/s).",
-    "Memory": "Proportional set size, MiB, of all processes but the evented one: after each worker has answered a page, and after "
-    "32 clients have asked for each of the above for a while and the scheduled actions have run. Only one of the servers is up. "
+    "Memory": "Proportional set size, MiB, of all processes: after each worker has answered a page, and after 32 "
+    "clients have asked for each of the above for a while and the scheduled actions have run. Only one of the servers is up. "
     "Prefork's master and dispatcher are there once, and each further worker shares what it does not change: the more workers, "
     "the smaller the ratio.",
     "Reload": "HUP while eight clients ask for `/web/login` with a session.",

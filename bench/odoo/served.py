@@ -64,10 +64,10 @@ class Served:
         return marked(self.mark, self.pid)
 
     def memory(self) -> dict[str, float]:
-        """Proportional set size in MiB, without that of the evented process: `all`, and `http` without the cron workers."""
-        sizes = {pid: pss_mib(pid) for pid in self.tree() if " gevent " not in command_line(pid)}
-        cron = [pid for pid in sizes if (fields := stat(pid)) and int(fields[NICE]) > 0]
-        return {"all": sum(sizes.values()), "http": sum(size for pid, size in sizes.items() if pid not in cron)}
+        """Proportional set size in MiB: `all`, and `http` without what is for scheduled actions or live connections."""
+        sizes = {pid: pss_mib(pid) for pid in self.tree()}
+        others = [pid for pid in sizes if " gevent " in command_line(pid) or ((fields := stat(pid)) and int(fields[NICE]) > 0)]
+        return {"all": sum(sizes.values()), "http": sum(size for pid, size in sizes.items() if pid not in others)}
 
     def log(self) -> str:
         """Everything that it wrote."""

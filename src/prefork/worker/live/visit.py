@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 from prefork.worker.live import direct, speech
 from prefork.worker.live.assembly import Assembly
-from prefork.worker.live.limits import same_host, welcome
-from prefork.worker.live.websocket import FAULT, INNOCENT, LATER, NOT_UTF8, WebSocket
+from prefork.worker.live.line import Line, foreign
+from prefork.worker.live.websocket import FAULT, LATER, NOT_UTF8, WebSocket
 from prefork.worker.output import complain
 from prefork.worker.sorry import give_up
 from prefork.worker.traces import trace
@@ -28,37 +28,6 @@ MOST_UNREAD = 32  # messages that wait for the application
 MOST_EARLY = 16384  # bytes that a client may send before its handshake is answered
 AGAIN = 1.0  # seconds after which a turn that could not be taken is tried again
 HANDSHAKE = frozenset(("connection", "content-length", "content-type", "sec-websocket-accept", "upgrade"))  # the library's to say
-
-
-class Line:
-    """What the application's threads see of a visit."""
-
-    __slots__ = ("foreign", "loop", "visit")
-
-    def __init__(self, visit: Visit, foreign: str) -> None:
-        self.visit = visit
-        self.loop = visit.keeper.loop
-        self.foreign = foreign
-
-    def say(self, text: bytes) -> None:
-        """Send a text."""
-        self._later(lambda visit: visit.say(text))
-
-    def end(self, code: int, reason: str) -> None:
-        """Close the connection."""
-        told = "" if code in INNOCENT else reason or "the application has closed it"
-        self._later(lambda visit: visit.end(code, reason, told))
-
-    def cut(self) -> None:
-        """Close it without a word."""
-        self._later(Visit.drop)
-
-    def wake(self) -> None:
-        """Have a turn taken."""
-        self._later(Visit.wake)
-
-    def _later(self, act: Callable[[Visit], None]) -> None:
-        self.loop.call_soon_threadsafe(self.visit.keeper.guarded(self.visit, act), self.visit)
 
 
 class Visit(WebSocket):
@@ -273,10 +242,3 @@ class Visit(WebSocket):
         """The application knows."""
         if error := future.exception():
             self.complain(error)
-
-
-def foreign(request: Request, others: Any) -> str:
-    """The origin of the page that a handshake comes from, where it is neither of the own host nor one of the `others`."""
-    said = {name: value.decode("latin-1") for name, value in reversed(request.headers)}
-    origin, host = said.get(b"origin"), said.get(b"host", "")
-    return "" if origin is None or same_host(origin, host) or welcome(origin, host, request.scheme, others) else origin

@@ -8,31 +8,24 @@ from __future__ import annotations
 
 import importlib
 import os
-import selectors
-import socket
 from collections import deque
 from functools import partial
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
+
+from prefork.worker.hosts.odoo.waits import Idle, Selectors, Sockets, Wire
 
 if TYPE_CHECKING:
     from typing import Callable
 
     from prefork.worker.hosts.odoo.bell import Bell
+    from prefork.worker.hosts.odoo.waits import Ready
     from prefork.worker.live.assembly import Whole
     from prefork.worker.live.called import Answer, Caller
 
 LATER = 1013
 
 
-class Idle(BaseException):  # not an Exception: those end Odoo's connection
-    """Nothing more has happened; `later`: something has, which cannot be done now."""
-
-    def __init__(self, later: bool = False) -> None:
-        super().__init__()
-        self.later = later
-
-
-class Talk:
+class Talk(Wire):
     """One WebSocket of Odoo's: fulfils `worker/live/called.py`, and stands where Odoo has the client's socket.
 
     `answered` has Odoo's application answer the handshake, given this.
@@ -90,11 +83,11 @@ class Talk:
 
     # What Odoo's loop does with a socket.
 
-    def happened(self, opened: Any) -> list[tuple[Ready, int]]:
+    def happened(self) -> list[Ready]:
         """What it is told: that a message is there, or that it is to look at the time. Raises Idle; what Odoo raises."""
         from psycopg2 import InterfaceError, OperationalError
 
-        if self.websocket.state is not opened:
+        if self.websocket.state.name != "OPEN":
             raise Idle
         if self.rung:
             self.rung = False
@@ -105,7 +98,7 @@ class Talk:
                 raise Idle(later=True) from None
             return []
         if self.messages:
-            return [(Ready(self), selectors.EVENT_READ)]
+            return self.readable
         if self.worn():
             return []
         raise Idle
@@ -125,79 +118,10 @@ class Talk:
         """It is shut already."""
 
 
-class Ready(NamedTuple):
-    """What a selector says of a socket that can be read."""
-
-    fileobj: Talk
-
-
-class Unused:
-    """Stands where Odoo opens a pair of sockets for each connection, to wake its loop with."""
-
-    def fileno(self) -> int:
-        """None."""
-        return -1
-
-    def send(self, data: bytes) -> int:
-        """Nobody is woken by it."""
-        return len(data)
-
-    def recv(self, size: int) -> bytes:  # noqa: ARG002 - a socket's
-        """Nothing has been sent."""
-        return b""
-
-    def close(self) -> None:
-        """Nothing is open."""
-
-
-class Selector:
-    """Stands where Odoo's loop waits: tells at once what has happened to the connection."""
-
-    opened: Any = None  # how Odoo calls the state of one that is open
-
-    def __init__(self) -> None:
-        self.talk: Talk | None = None
-
-    def register(self, what: object, events: int) -> None:  # noqa: ARG002 - a selector's
-        """Of what it would wait for only the client matters."""
-        if isinstance(what, Talk):
-            self.talk = what
-
-    def unregister(self, what: object) -> None:
-        """Nothing is kept of it."""
-
-    def select(self, timeout: float | None = None) -> list[tuple[Ready, int]]:  # noqa: ARG002 - a selector's
-        """What has happened. Raises Idle instead of waiting."""
-        assert self.talk
-        return self.talk.happened(self.opened)
-
-    def close(self) -> None:
-        """Nothing is open."""
-
-
-class Sockets:
-    """What Odoo's module uses of `socket`."""
-
-    SHUT_WR = socket.SHUT_WR
-
-    @staticmethod
-    def socketpair() -> tuple[Unused, Unused]:
-        """Two that do nothing."""
-        return Unused(), Unused()
-
-
-class Selectors:
-    """What it uses of `selectors`."""
-
-    EVENT_READ = selectors.EVENT_READ
-    DefaultSelector = PollSelector = Selector
-
-
 def adapt(bell: Bell) -> None:
     """Have Odoo's code for WebSockets in this process speak with a `Talk` in place of a socket."""
     module: Any = importlib.import_module("odoo.addons.bus.websocket")
     bus: Any = importlib.import_module("odoo.addons.bus.models.bus")
-    Selector.opened = module.ConnectionState.OPEN
     module.selectors, module.socket = Selectors, Sockets
     adapt_websocket(module, bell)
     adapt_handler(module.WebsocketConnectionHandler)
