@@ -49,12 +49,7 @@ def create(premises: Premises, who: str, identity: str, name: str, wish: Wish) -
         made = offered(premises, identity, name, wish)
         if place.configuration.exists() or registry.find(premises.db, identity):
             raise Conflict(f"there is an instance {identity} already; choose another id")
-        if made.site is not None and premises.nginx:
-            try:
-                premises.nginx.put(identity, made.site)
-            except Rejected as error:
-                raise Invalid({"domain": str(error)}) from None
-        furnish(premises, place, made.text)
+        furnish(premises, identity, made)
         with premises.db.transaction():
             registry.add_local(premises.db, identity, name, place.data)
             provisions.add(premises.db, identity, wish.told(), made.grant.told())
@@ -79,11 +74,20 @@ def offered(premises: Premises, identity: str, name: str, wish: Wish) -> Offer:
         raise Conflict(f"{error.filename or premises.directory} cannot be made: {(error.strerror or str(error)).lower()}") from None
 
 
-def furnish(premises: Premises, place: Place, text: bytes) -> None:
-    """Make the directory of an instance, with its file. Raises Conflict."""
+def furnish(premises: Premises, identity: str, made: Offer) -> None:
+    """Make all files of an instance, or none. Raises Invalid where nginx does not take its site, Conflict."""
+    nginx = premises.nginx if made.site is not None else None
     try:
-        premises.furnish(place, text)
+        if nginx:
+            nginx.put(identity, made.site)
+    except Rejected as error:
+        raise Invalid({"domain": str(error)}) from None
+    place = premises.place(identity)
+    try:
+        premises.furnish(place, made.text)
     except OSError as error:
+        if nginx:
+            nginx.put(identity, None)
         raise Conflict(f"{place.directory} cannot be made: {(error.strerror or str(error)).lower()}") from None
 
 
@@ -140,8 +144,8 @@ def upgrade(premises: Premises, who: str, identity: str, changes: Mapping[str, A
         if premises.nginx and new.site != had:
             step("testing the file for nginx")
             premises.nginx.put(identity, new.site)
-        premises.write(place, new.text)
         try:
+            premises.write(place, new.text)
             if provision.wanted == RUNNING:
                 step("reloading worker by worker" if rolling else "restarting")
                 renew(premises, identity, rolling=rolling)

@@ -226,6 +226,20 @@ def test_what_nginx_refuses_leaves_its_old_file_and_the_server_alone(
     assert not premises.nginx.file("shop").exists()
 
 
+def test_a_site_without_its_server_is_taken_back(
+    premises: Premises, nginx: Path, wish: Wish, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_asked: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(premises, "furnish", full)
+    with pytest.raises(Conflict, match="no space left on device"):
+        works.create(premises, "kim", "shop", "Shop", replace(wish, domain="shop.example", **WEB))
+    assert premises.nginx
+    assert list(premises.nginx.sites.iterdir()) == []
+    assert nginx.read_text() == "nginx -t\nnginx -t\n"
+
+
 def test_a_secret_in_an_option_is_in_the_file_and_not_told(premises: Premises, wish: Wish) -> None:
     from prefork.console.provisions import provision
 
