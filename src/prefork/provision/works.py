@@ -136,6 +136,8 @@ def upgrade(premises: Premises, who: str, identity: str, changes: Mapping[str, A
             new = renewed(premises, provision, changes)
         except OSError as error:
             raise Conflict(f"{place.configuration} cannot be changed: {(error.strerror or str(error)).lower()}") from None
+        except UnicodeDecodeError:
+            raise Conflict(f"{place.configuration} is not UTF-8 text any more; correct it first") from None
         work = provisions.begin(premises.db, identity, who, "upgrade")
     rolling = not must_restart(place, new.settings)
 
