@@ -286,6 +286,22 @@ def test_what_ends_is_started_again_later_each_time(premises: Premises, paper: P
     assert len(said) == 4, "what is to be stopped is left alone"
 
 
+def test_what_ends_at_once_is_not_started_at_every_look(premises: Premises, paper: Paper, wish: Wish) -> None:
+    made(premises, wish)
+    said, clock = list[Event](), Clock()
+    keeper = Keeper(premises, said.append, clock)
+    paper.short_lived = True
+    paper.up.clear()
+    keeper.look()
+    clock.now += 1
+    for _ in range(3):
+        keeper.look()
+    assert said == [
+        InstanceDied("shop", "exit status 3", 1.0),
+        InstanceUnstarted("shop", "it has ended at once: exit status 3", 2.0),
+    ]
+
+
 def test_a_long_life_makes_its_end_the_first_one(premises: Premises, paper: Paper, wish: Wish) -> None:
     made(premises, wish)
     clock = Clock()
