@@ -15,7 +15,7 @@ from prefork.console.models import Page
 from prefork.console.problems import ProblemError
 from prefork.console.provisions import Addition, Prospect, Provision, Upgrade, Work
 from prefork.instances import audit, provisions
-from prefork.provision import files, works
+from prefork.provision import files, upgrades, works
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -79,7 +79,7 @@ def upgrade_instance(
     """Give an instance another application, version, interpreter or plan: worker by worker; back where it fails."""
     premises, _ = run_here(desk, instance_id)
     changes = change.given()
-    made = works.upgrade(premises, visitor.name, instance_id, changes)
+    made = upgrades.upgrade(premises, visitor.name, instance_id, changes)
     noted = {name: value for name, value in changes.items() if name != "options"}
     return answered(request, desk, visitor, made, **noted)
 
