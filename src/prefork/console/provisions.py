@@ -25,7 +25,7 @@ Key = Annotated[str, StringConstraints(max_length=61, pattern=r"^[a-z][a-z0-9_]*
 Memory = Annotated[str, StringConstraints(max_length=30)] | Annotated[int, Field(ge=1, le=LARGEST)]
 
 
-class Change(Model):
+class Upgrade(Model):
     """What is to be different about an instance; with nothing, its code is loaded anew."""
 
     model_config = ConfigDict(json_schema_extra={"examples": [{"odoo": "/opt/odoo-18", "python": "/opt/odoo-18/.venv/bin/python"}]})
@@ -56,7 +56,7 @@ class Change(Model):
         return found
 
 
-class Running(Change):
+class Running(Upgrade):
     """What an instance is to run: `app` or `odoo`."""
 
     model_config = ConfigDict(

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from prefork.provision.files import Place
 
+OURS = ("PREFORK_", "NOTIFY_", "LISTEN_", "WATCHDOG_")  # variables that are about the console
 MOMENT = 2.0  # seconds for a control socket to say whose it is
 
 
@@ -37,7 +38,7 @@ class Children:
             self._ours[identity] = subprocess.Popen(
                 [*self.command, "serve", "-c", str(place.configuration)],
                 cwd=place.directory,
-                env={name: value for name, value in os.environ.items() if not name.startswith(("PREFORK_", "NOTIFY_", "LISTEN_"))},
+                env={name: value for name, value in os.environ.items() if not name.startswith(OURS)},
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,

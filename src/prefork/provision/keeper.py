@@ -108,6 +108,8 @@ class Keeper:
             self._seen.add(provision.instance)
             provisions.note_process(self.premises.db, provision.instance, process.pid, process.began)
             self.say(InstanceStarted(provision.instance, process.pid))
+        elif not runner.revives:
+            self._fail(provision, f"it has ended at once: {runner.how(provision.instance)}")
 
     def _end_of(self, provision: Provision) -> None:
         how, delay = self.premises.runner.how(provision.instance), pause(provision.failures + 1)

@@ -1,4 +1,4 @@
-"""What is done with the instances that the console runs: made, started, stopped, upgraded, removed.
+"""What is done with the instances that the console runs: made, started, stopped, removed; `upgrades` has the rest.
 
 What can be refused is refused at once. The rest takes its time in a thread of its own and is kept as a work, with how it went.
 """
@@ -8,24 +8,19 @@ from __future__ import annotations
 import shutil
 import traceback
 from threading import Thread
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from prefork.config import ConfigurationError, Origin, restart_needed
-from prefork.control.client import Unreachable
 from prefork.instances import provisions, registry
 from prefork.instances.changes import DONE, FAILED, ROLLED_BACK, RUNNING, Conflict, Invalid
-from prefork.instances.local import RELOAD_LIMIT, Denied, Local, Reading
 from prefork.instances.provisions import STOPPED
 from prefork.provision.nginx import Rejected
-from prefork.provision.offer import Offer, offer, renewed
+from prefork.provision.offer import Offer, offer
 from prefork.provision.operation import Failed, halt, launch
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable
 
-    from prefork.config import Settings
     from prefork.instances.provisions import Work
-    from prefork.provision.files import Place
     from prefork.provision.premises import Premises
     from prefork.provision.wish import Wish
 
@@ -49,12 +44,7 @@ def create(premises: Premises, who: str, identity: str, name: str, wish: Wish) -
         made = offered(premises, identity, name, wish)
         if place.configuration.exists() or registry.find(premises.db, identity):
             raise Conflict(f"there is an instance {identity} already; choose another id")
-        if made.site is not None and premises.nginx:
-            try:
-                premises.nginx.put(identity, made.site)
-            except Rejected as error:
-                raise Invalid({"domain": str(error)}) from None
-        furnish(premises, place, made.text)
+        furnish(premises, identity, made)
         with premises.db.transaction():
             registry.add_local(premises.db, identity, name, place.data)
             provisions.add(premises.db, identity, wish.told(), made.grant.told())
@@ -79,11 +69,20 @@ def offered(premises: Premises, identity: str, name: str, wish: Wish) -> Offer:
         raise Conflict(f"{error.filename or premises.directory} cannot be made: {(error.strerror or str(error)).lower()}") from None
 
 
-def furnish(premises: Premises, place: Place, text: bytes) -> None:
-    """Make the directory of an instance, with its file. Raises Conflict."""
+def furnish(premises: Premises, identity: str, made: Offer) -> None:
+    """Make all files of an instance, or none. Raises Invalid where nginx does not take its site, Conflict."""
+    nginx = premises.nginx if made.site is not None else None
     try:
-        premises.furnish(place, text)
+        if nginx:
+            nginx.put(identity, made.site)
+    except Rejected as error:
+        raise Invalid({"domain": str(error)}) from None
+    place = premises.place(identity)
+    try:
+        premises.furnish(place, made.text)
     except OSError as error:
+        if nginx:
+            nginx.put(identity, None)
         raise Conflict(f"{place.directory} cannot be made: {(error.strerror or str(error)).lower()}") from None
 
 
@@ -121,62 +120,6 @@ def restart(premises: Premises, who: str, identity: str) -> Work:
         started(premises, identity)
 
     return under_way(premises, work, act)
-
-
-def upgrade(premises: Premises, who: str, identity: str, changes: Mapping[str, Any]) -> Work:
-    """Give an instance another application, version, interpreter or plan; it is taken back where it fails. Raises as `create`."""
-    with premises.lock:
-        provision = premises.provision(identity)
-        place = premises.place(identity)
-        try:
-            new = renewed(premises, provision, changes)
-        except OSError as error:
-            raise Conflict(f"{place.configuration} cannot be changed: {(error.strerror or str(error)).lower()}") from None
-        work = provisions.begin(premises.db, identity, who, "upgrade")
-    rolling = not must_restart(place, new.settings)
-
-    def act(step: Step) -> None:
-        old, had = place.configuration.read_bytes(), premises.nginx.text(identity) if premises.nginx else None
-        if premises.nginx and new.site != had:
-            step("testing the file for nginx")
-            premises.nginx.put(identity, new.site)
-        premises.write(place, new.text)
-        try:
-            if provision.wanted == RUNNING:
-                step("reloading worker by worker" if rolling else "restarting")
-                renew(premises, identity, rolling=rolling)
-        except (Failed, Denied, Unreachable, OSError) as error:
-            premises.write(place, old)
-            if premises.nginx and new.site != had:
-                premises.nginx.put(identity, had)
-            if not rolling:
-                step("starting what it was before")
-                launch(premises, identity)
-            raise TakenBack(f"{error}\n{getattr(error, 'details', '')}".strip()) from None
-        provisions.rewrite(premises.db, identity, new.wish.told(), new.grant.told())
-        if premises.nginx and new.site != had:
-            step("reloading nginx")
-            premises.nginx.reload()
-
-    return under_way(premises, work, act)
-
-
-def renew(premises: Premises, identity: str, *, rolling: bool) -> None:
-    """Have a server be what its file says now. Raises Failed, Denied, Unreachable, OSError."""
-    if rolling:
-        Local(premises.place(identity).data).ask("reload", RELOAD_LIMIT)
-    else:
-        halt(premises, identity)
-        launch(premises, identity)
-
-
-def must_restart(place: Place, new: Settings) -> bool:
-    """Whether a reload does not apply the settings, or nobody knows what they were."""
-    try:
-        old = Reading(Origin(place.configuration, {}, place.directory), {}).settings()
-    except ConfigurationError:
-        return True
-    return bool(restart_needed(old, new))
 
 
 def delete(premises: Premises, identity: str, *, data: bool) -> None:

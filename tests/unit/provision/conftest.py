@@ -21,7 +21,10 @@ PORTS = range(20_000, 32_000)
 
 
 class Paper:
-    """A runner. Whom it runs is this very process; `fails` is why nobody starts. `status` is what a server says of itself."""
+    """A runner. Whom it runs is this very process.
+
+    `fails` is why nobody starts, `fails_next` why the next ones do not; what is `short_lived` ends at once.
+    """
 
     revives = False
 
@@ -29,13 +32,16 @@ class Paper:
         self.up: set[str] = set()
         self.asked: list[str] = []
         self.fails = ""
+        self.short_lived = False
+        self.fails_next = list[str]()
         self.reload: Denied | None = None
 
     def start(self, identity: str, place: Place) -> None:
         self.asked.append(f"start {identity}")
-        if self.fails:
-            raise OSError(self.fails)
-        self.up.add(identity)
+        if reason := self.fails_next.pop(0) if self.fails_next else self.fails:
+            raise OSError(reason)
+        if not self.short_lived:
+            self.up.add(identity)
 
     def process(self, identity: str, place: Place, known: Process | None) -> Process | None:
         return Process.of(os.getpid()) if identity in self.up else None

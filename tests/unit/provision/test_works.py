@@ -14,7 +14,7 @@ from prefork.events import Event, InstanceDied, InstanceFound, InstanceStarted, 
 from prefork.instances import provisions, registry
 from prefork.instances.changes import BeyondPlan, Conflict, Invalid
 from prefork.instances.local import Denied
-from prefork.provision import works
+from prefork.provision import upgrades, works
 from prefork.provision.keeper import CAP, Keeper, pause
 from prefork.provision.nginx import Nginx
 from prefork.provision.premises import Account, Premises
@@ -146,10 +146,10 @@ def test_an_upgrade_changes_what_follows_from_it_and_nothing_else(premises: Prem
     file = made(premises, wish)
     edited = file.read_text().replace("limit_time_real = 120", "limit_time_real = 77 ; for the reports")
     file.write_text(edited)
-    assert end_of(premises, works.upgrade(premises, "kim", "shop", {"app": "shop:other"})).state == "done"
+    assert end_of(premises, upgrades.upgrade(premises, "kim", "shop", {"app": "shop:other"})).state == "done"
     assert file.read_text() == edited.replace("shop:app", "shop:other")
     assert "reload" in paper.asked
-    assert end_of(premises, works.upgrade(premises, "kim", "shop", {"plan": "free"})).state == "done"
+    assert end_of(premises, upgrades.upgrade(premises, "kim", "shop", {"plan": "free"})).state == "done"
     assert (said(file)["plan"], said(file)["workers"]) == ("free", "1")
     assert "77" in said(file)["limit_time_real"]
 
@@ -158,10 +158,31 @@ def test_an_upgrade_that_does_not_get_ready_is_taken_back(premises: Premises, pa
     file = made(premises, wish)
     before, provision = file.read_bytes(), premises.provision("shop")
     paper.reload = Denied("ImportError: no module named other", "Traceback …")
-    end = end_of(premises, works.upgrade(premises, "kim", "shop", {"app": "other:app"}))
+    end = end_of(premises, upgrades.upgrade(premises, "kim", "shop", {"app": "other:app"}))
     assert (end.state, end.message) == ("rolled back", "ImportError: no module named other\nTraceback …")
     assert file.read_bytes() == before
     assert premises.provision("shop").wish == provision.wish
+
+
+@pytest.mark.parametrize(
+    ("reasons", "state", "said"),
+    [
+        ([], "done", ""),
+        (["no room"], "rolled back", "no room"),
+        (["no room", "nor here"], "failed", "no room\nWhat it was before does not start either: nor here"),
+    ],
+)
+def test_what_a_reload_does_not_apply_is_a_restart(
+    premises: Premises, paper: Paper, wish: Wish, tmp_path: Path, reasons: list[str], state: str, said: str
+) -> None:
+    file = made(premises, wish)
+    before = file.read_text()
+    paper.asked.clear()
+    paper.fails_next = reasons.copy()
+    end = end_of(premises, upgrades.upgrade(premises, "kim", "shop", {"options": {"filestore": str(tmp_path / "files")}}))
+    assert (end.state, end.message) == (state, said)
+    assert paper.asked[:2] == ["stop shop", "start shop"]
+    assert (file.read_text() == before) == bool(reasons)
 
 
 NGINX = """#!/bin/sh
@@ -201,7 +222,7 @@ def test_the_route_of_live_connections_switches_with_the_version(premises: Premi
     assert "location /longpolling {" in site.read_text()
     assert "/websocket" not in site.read_text()
     nginx.unlink()
-    assert end_of(premises, works.upgrade(premises, "kim", "shop", {"odoo": new})).state == "done"
+    assert end_of(premises, upgrades.upgrade(premises, "kim", "shop", {"odoo": new})).state == "done"
     assert "location /websocket {" in site.read_text()
     assert "location /web/websocket {" in site.read_text()
     assert "/longpolling" not in site.read_text()
@@ -214,7 +235,7 @@ def test_what_nginx_refuses_leaves_its_old_file_and_the_server_alone(
     assert premises.nginx
     made(premises, replace(wish, domain="shop.example", **WEB))
     site, asked = premises.nginx.file("shop").read_bytes(), len(paper.asked)
-    end = end_of(premises, works.upgrade(premises, "kim", "shop", {"domain": "broken.example"}))
+    end = end_of(premises, upgrades.upgrade(premises, "kim", "shop", {"domain": "broken.example"}))
     assert (end.state, end.message) == ("failed", "nginx refuses: emerg: what is this")
     assert premises.nginx.file("shop").read_bytes() == site
     assert paper.asked[asked:] == []
@@ -224,6 +245,20 @@ def test_what_nginx_refuses_leaves_its_old_file_and_the_server_alone(
     end_of(premises, works.stop(premises, "kim", "shop"))
     works.delete(premises, "shop", data=False)
     assert not premises.nginx.file("shop").exists()
+
+
+def test_a_site_without_its_server_is_taken_back(
+    premises: Premises, nginx: Path, wish: Wish, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_asked: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(premises, "furnish", full)
+    with pytest.raises(Conflict, match="no space left on device"):
+        works.create(premises, "kim", "shop", "Shop", replace(wish, domain="shop.example", **WEB))
+    assert premises.nginx
+    assert list(premises.nginx.sites.iterdir()) == []
+    assert nginx.read_text() == "nginx -t\nnginx -t\n"
 
 
 def test_a_secret_in_an_option_is_in_the_file_and_not_told(premises: Premises, wish: Wish) -> None:
@@ -270,6 +305,22 @@ def test_what_ends_is_started_again_later_each_time(premises: Premises, paper: P
     paper.up.clear()
     keeper.look()
     assert len(said) == 4, "what is to be stopped is left alone"
+
+
+def test_what_ends_at_once_is_not_started_at_every_look(premises: Premises, paper: Paper, wish: Wish) -> None:
+    made(premises, wish)
+    said, clock = list[Event](), Clock()
+    keeper = Keeper(premises, said.append, clock)
+    paper.short_lived = True
+    paper.up.clear()
+    keeper.look()
+    clock.now += 1
+    for _ in range(3):
+        keeper.look()
+    assert said == [
+        InstanceDied("shop", "exit status 3", 1.0),
+        InstanceUnstarted("shop", "it has ended at once: exit status 3", 2.0),
+    ]
 
 
 def test_a_long_life_makes_its_end_the_first_one(premises: Premises, paper: Paper, wish: Wish) -> None:

@@ -13,9 +13,9 @@ from prefork.console.api.paging import Cursor, InstanceId, Limit, Number
 from prefork.console.desk import AtDesk, Desk
 from prefork.console.models import Page
 from prefork.console.problems import ProblemError
-from prefork.console.provisions import Addition, Change, Prospect, Provision, Work
+from prefork.console.provisions import Addition, Prospect, Provision, Upgrade, Work
 from prefork.instances import audit, provisions
-from prefork.provision import files, works
+from prefork.provision import files, upgrades, works
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -73,11 +73,13 @@ def restart_instance(request: Request, desk: AtDesk, visitor: AsOperator, instan
 
 
 @router.post(PATH + "/upgrade", status_code=202, response_model=Work)
-def upgrade_instance(request: Request, desk: AtDesk, visitor: AsAdministrator, instance_id: InstanceId, change: Change) -> Response:
+def upgrade_instance(
+    request: Request, desk: AtDesk, visitor: AsAdministrator, instance_id: InstanceId, change: Upgrade
+) -> Response:
     """Give an instance another application, version, interpreter or plan: worker by worker; back where it fails."""
     premises, _ = run_here(desk, instance_id)
     changes = change.given()
-    made = works.upgrade(premises, visitor.name, instance_id, changes)
+    made = upgrades.upgrade(premises, visitor.name, instance_id, changes)
     noted = {name: value for name, value in changes.items() if name != "options"}
     return answered(request, desk, visitor, made, **noted)
 

@@ -8,7 +8,7 @@ from prefork.console.access import require
 from prefork.console.api import instances, provision
 from prefork.console.api.plans import list_plans
 from prefork.console.pages.made import made
-from prefork.console.provisions import Addition, Change
+from prefork.console.provisions import Addition, Upgrade
 from prefork.instances import provisions
 from prefork.instances.roles import ADMINISTRATOR, OPERATOR, VIEWER
 from prefork.sizing.plans import RESOURCES
@@ -67,7 +67,7 @@ class OwnProvisions:
     def upgrade(self, identity: str, changes: Mapping[str, Any]) -> None:
         """Have one be something else."""
         require(self.visitor, ADMINISTRATOR, identity)
-        provision.upgrade_instance(self.request, self.desk, self.visitor, identity, made(Change, **changes))
+        provision.upgrade_instance(self.request, self.desk, self.visitor, identity, made(Upgrade, **changes))
 
     def delete(self, identity: str, *, data: bool) -> None:
         """One less."""
