@@ -54,7 +54,7 @@ def detect(directory: Path) -> Layout | None:
     if (directory / "odoo-bin").is_file() and (directory / "odoo").is_dir():
         return Layout(f"odoo:{directory}", "Odoo", "odoo-bin", python)
     if project := django(directory):
-        return Layout(f"{project}.wsgi:application", "a Django project", "manage.py", python)
+        return Layout(project, "a Django project", "manage.py", python)
     for module, file in modules(directory):
         if found := application(file):
             return Layout(f"{module}:{found[0]}", found[1], str(file.relative_to(directory)), python)
@@ -62,10 +62,11 @@ def detect(directory: Path) -> Layout | None:
 
 
 def django(directory: Path) -> str | None:
-    """The package of a Django project, as its manage.py has it."""
+    """The application of a Django project, in the package that its manage.py names."""
     match = SETTINGS.search(text_of(directory / "manage.py"))
     package = match[1].partition(".")[0] if match else ""
-    return package if package and (directory / package / "wsgi.py").is_file() else None
+    found = (name for name in ("wsgi", "asgi") if package and (directory / package / f"{name}.py").is_file())
+    return next((f"{package}.{name}:application" for name in found), None)
 
 
 def modules(directory: Path) -> Iterator[tuple[str, Path]]:

@@ -15,7 +15,8 @@ MANAGE = "import os\nos.environ.setdefault('DJANGO_SETTINGS_MODULE', 'mysite.set
 FLASK = "from flask import Flask\n\napp = Flask(__name__)\n"
 LAYOUTS = {
     "Django": ({"manage.py": MANAGE, "mysite/wsgi.py": "", "blog/__init__.py": ""}, "mysite.wsgi:application"),
-    "Django without wsgi.py": ({"manage.py": MANAGE, "mysite/settings.py": ""}, None),
+    "Django of ASGI only": ({"manage.py": MANAGE, "mysite/asgi.py": ""}, "mysite.asgi:application"),
+    "Django without either": ({"manage.py": MANAGE, "mysite/settings.py": ""}, None),
     "Flask": ({"app.py": FLASK, "test_app.py": FLASK}, "app:app"),
     "Flask's factory": ({"shop/__init__.py": "def create_app(test=None):\n    pass\n"}, "shop:create_app()"),
     "Flask's factory and wsgi.py": (
