@@ -26,7 +26,9 @@ run: setup examples/shop/.venv/.ready ## serve the example shop on 127.0.0.1:806
 examples/shop/.venv/.ready: examples/shop/requirements.txt tools/setup.sh
 	@sh tools/setup.sh $(PYTHON) examples/shop/.venv examples/shop/requirements.txt -r examples/shop/requirements.txt
 
+# A test starts several processes of ours, each of which would compile everything where PYTHONDONTWRITEBYTECODE is set.
 test: setup examples/shop/.venv/.ready ## run the tests (their applications' environments are made on first use)
+	@$(BIN)/python -m compileall -q src
 	PYTHONPATH=$(CURDIR)/src examples/shop/.venv/bin/python -W error -m unittest discover -q -s examples/shop/tests
 	$(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder
 

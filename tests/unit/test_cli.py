@@ -2,8 +2,10 @@ from __future__ import annotations
 
 import json
 import os
+import subprocess
 import sys
 import time
+from importlib import import_module
 from pathlib import Path
 from types import ModuleType
 from typing import Any, NoReturn
@@ -108,6 +110,19 @@ def run(*arguments: str, environ: dict[str, str] | None = None) -> Result:
     result = CliRunner().invoke(prefork.cli.main, arguments, env=environ, prog_name="prefork", terminal_width=80)
     assert result.exception is None or isinstance(result.exception, SystemExit), result.exception
     return result
+
+
+@pytest.mark.parametrize("home", prefork.cli.VERBS)
+def test_verbs_are_where_the_command_line_looks_for_them(home: str) -> None:
+    module = import_module(f"prefork.cli.{home}")
+    assert tuple(verb.name for verb in module.VERBS) == prefork.cli.VERBS[home]
+
+
+def test_a_verb_brings_only_its_own_module(tmp_path: Path) -> None:
+    said = "import sys; from prefork.cli import main; main(['check', '--help'], standalone_mode=False); print(*sys.modules)"
+    asked = subprocess.run([sys.executable, "-c", said], capture_output=True, text=True, check=True, cwd=tmp_path)
+    imported = {name.removeprefix("prefork.cli.") for name in asked.stdout.split() if name.startswith("prefork.cli.")}
+    assert imported & set(prefork.cli.VERBS) == {"application"}
 
 
 @pytest.fixture

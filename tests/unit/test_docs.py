@@ -151,7 +151,7 @@ def test_every_signal_that_the_master_hears_is_documented() -> None:
 
 def test_every_command_of_the_command_line_is_documented() -> None:
     named = [spans(row[0])[0].split()[1] for row in rows(heading(DOCS / "operate.md", "Commands"))]
-    assert sorted(named) == sorted(cli.main.commands)
+    assert sorted(named) == sorted(cli.HOMES)
 
 
 def test_every_command_of_the_control_socket_is_documented() -> None:
@@ -262,16 +262,17 @@ def test_variables_exist(page: Path) -> None:
 def test_commands_and_flags_exist(page: Path) -> None:
     text = page.read_text()
     for verb, rest in COMMAND.findall(text):
-        if verb in cli.main.commands:
+        if verb in cli.HOMES:
             ours = rest.partition(" -- ")[0]  # what follows is for the application's command line
             assert set(re.findall(r"(?<![\w-])-{1,2}[a-z][a-z-]*", ours)) <= flags(verb), f"prefork {verb}{rest}"
     alone = {span.split()[0] for span in spans(FENCE.sub("", text)) if span.startswith("--")}
-    assert alone - {flag for verb in cli.main.commands for flag in flags(verb)} == set()
+    assert alone - {flag for verb in cli.HOMES for flag in flags(verb)} == set()
 
 
 def flags(verb: str) -> set[str]:
     """The flags of a command, the two of every command included."""
-    command = cli.main.commands[verb]
+    command = cli.main.get_command(click.Context(cli.main), verb)
+    assert command is not None
     commands = command.commands.values() if isinstance(command, click.Group) else [command]
     return {"-h", "--help", *(flag for one in commands for each in one.params for flag in (*each.opts, *each.secondary_opts))}
 

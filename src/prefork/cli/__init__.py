@@ -6,34 +6,48 @@ server: 0 done, 1 refused or failed, 2 wrong usage, 4 no server reachable. Rooms
 
 from __future__ import annotations
 
+from importlib import import_module
+
 import click
 
 from prefork import __version__
-from prefork.cli import (
-    advice,
-    application,
-    around,
-    console,
-    database,
-    doctor,
-    importing,
-    incidents,
-    jobs,
-    monitors,
-    running,
-    sizing,
-    top,
-    usage,
-)
+
+# The modules of this room, and the verbs in each.
+VERBS = {
+    "application": ("serve", "check"),
+    "running": ("status", "reload", "stacks", "scale", "stop"),
+    "top": ("top",),
+    "monitors": ("routes", "metrics"),
+    "usage": ("usage",),
+    "advice": ("advise", "simulate"),
+    "incidents": ("incidents",),
+    "jobs": ("migrate", "jobs"),
+    "sizing": ("size",),
+    "around": ("render",),
+    "importing": ("import",),
+    "doctor": ("doctor",),
+    "database": ("db",),
+    "console": ("console",),
+}
+HOMES = {verb: home for home, verbs in VERBS.items() for verb in verbs}
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+class Verbs(click.Group):
+    """The verbs, each imported when it is named: a server keeps in memory, for months, what its command line has imported."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click names it
+        """Their names, in the order of the alphabet."""
+        return sorted(HOMES)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002 - click names it
+        """The verb of that name; None where there is none."""
+        if cmd_name not in HOMES:
+            return None
+        verbs: tuple[click.Command, ...] = import_module(f"prefork.cli.{HOMES[cmd_name]}").VERBS
+        return next(verb for verb in verbs if verb.name == cmd_name)
+
+
+@click.group(cls=Verbs, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 @click.version_option(__version__, prog_name="prefork", message="%(prog)s %(version)s")
 def main() -> None:
     """Serve Python web applications with supervised worker processes that lose no request when one dies."""
-
-
-ROOMS = (application, running, top, monitors, usage, advice, incidents, jobs, sizing, around, importing, doctor, database, console)
-for room in ROOMS:
-    for verb in room.VERBS:
-        main.add_command(verb)

@@ -17,11 +17,13 @@ from urllib.parse import urlsplit
 
 from prefork.config import quantities
 from prefork.config.dsn import dsn, without_password
-from prefork.config.lanes import Lane, distinct, lane
+from prefork.config.lanes import distinct, lane
 from prefork.sizing.plans import PLANS
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from prefork.lanes import Lane
 
 UNSET = frozenset({"", "none", "false"})  # what odoo.conf writes where a value is not set
 OR_EMPTY = UNSET - {""}  # of a list that may be empty although its default is not

@@ -1,33 +1,14 @@
-"""The lanes of the option `lanes`: classes of routes with workers of their own, as they are written and read.
-
-What a lane means for a request is the dispatcher's business.
-"""
+"""How the option `lanes` is written and read."""
 
 from __future__ import annotations
 
 import re
-from typing import NamedTuple
+
+from prefork.lanes import REST, Lane
 
 NAME = re.compile(r"[A-Za-z][\w-]{0,11}", re.ASCII)
 COUNT = re.compile(r"(\d{1,3})(?:-(\d{1,3}))?", re.ASCII)
-REST = "default"  # the lane of every request that no other lane fits
 MOST = 15  # lanes beside it: the scoreboard has room for so many
-
-
-class Lane(NamedTuple):
-    """A class of routes. `patterns` are paths in which `*` stands for anything; `limit` is None where there is none."""
-
-    name: str
-    patterns: tuple[str, ...]
-    reserved: int
-    limit: int | None
-
-    def __str__(self) -> str:
-        return f"{self.name}:{'|'.join(self.patterns)}:{self.workers()}"
-
-    def workers(self) -> str:
-        """How many workers it may have, `2` at the least or `2-3`."""
-        return str(self.reserved) if self.limit is None else f"{self.reserved}-{self.limit}"
 
 
 def lane(text: str) -> Lane:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from prefork.config.lanes import REST
 from prefork.dispatcher.paths import Paths
 from prefork.dispatcher.queue import UNLIMITED, Share
+from prefork.lanes import REST
 
 if TYPE_CHECKING:
-    from prefork.config.lanes import Lane
+    from prefork.lanes import Lane
 
 
 class Lanes:

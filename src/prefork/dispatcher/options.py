@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from prefork.config.lanes import Lane
-from prefork.config.tree import statics
-
-if TYPE_CHECKING:
-    from prefork.config import Settings
+from prefork.lanes import Lane
 
 BROWSER = ("/_prefork/bus", str(Path(__file__).parent.parent / "bus" / "browser"))  # the URLs and the directory of the bus's client
 
@@ -46,14 +42,6 @@ class Options:
     access_log_format: str
     access_log_exclude: tuple[str, ...]
     log_level: str
-
-    @classmethod
-    def of(cls, settings: Settings) -> Options:
-        """The dispatcher's part of `settings`, and the static files of Odoo's add-ons, which are looked for now."""
-        own = {field.name: getattr(settings, field.name) for field in fields(cls) if field.name != "addons"}
-        if settings.bus:
-            own["static"] = (BROWSER, *settings.static)
-        return cls(**own, addons=statics(settings))
 
     @classmethod
     def received(cls, values: dict[str, Any]) -> Options:

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from prefork.config.lanes import REST
 from prefork.events import AutoscaleBound, Autoscaled
 from prefork.histogram import bucket
+from prefork.lanes import REST
 from prefork.master.ceilings import ceilings
 from prefork.master.fleet import State
 from prefork.master.lanes import figures

@@ -10,36 +10,19 @@ import contextlib
 import os
 import signal
 import time
-from dataclasses import dataclass, fields
-from pathlib import Path
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from prefork.events import (
-    BootFailed,
-    BusReachable,
-    BusUnreachable,
-    JobDeactivated,
-    JobsReachable,
-    JobsUnreachable,
-    RequestCancelled,
-    RunLost,
-    RunSuperseded,
-    SessionStoreReachable,
-    SessionStoreUnreachable,
-    WebsocketEnded,
-    WebsocketsMissing,
-    WorkerDied,
-    WorkerExited,
-    WorkerReady,
-    WorkerRetiring,
-)
+from prefork.events import BootFailed, WorkerDied, WorkerExited, WorkerReady, WorkerRetiring
 from prefork.kernel import STACKS
 from prefork.master.fleet import COMING, State, Worker
-from prefork.master.gauges import task_of
+from prefork.master.gauges import is_busy, job_of, task_of
+from prefork.master.news import event_of
 from prefork.master.pools import HTTP
+from prefork.master.slate import Slate
 from prefork.master.spawn import kill_group
 from prefork.messages import DONTWAIT, LOG, pair, send
-from prefork.scoreboard import DONE, OPEN
+from prefork.scoreboard import OPEN
 
 if TYPE_CHECKING:
     import socket
@@ -52,25 +35,9 @@ if TYPE_CHECKING:
     from prefork.master.pools import Pool
     from prefork.master.spawn import Death
     from prefork.messages import Channel
-    from prefork.scoreboard import Scoreboard, Slot
+    from prefork.scoreboard import Scoreboard
 
-JOBS_NEWS = (JobsUnreachable, JobsReachable, RunLost, RunSuperseded, JobDeactivated)
-STORE_NEWS = (SessionStoreUnreachable, SessionStoreReachable, BusUnreachable, BusReachable)
-# Workers tell it by name.
-NEWS = {each.name(): each for each in (*JOBS_NEWS, *STORE_NEWS, RequestCancelled, WebsocketEnded, WebsocketsMissing)}
-LONGEST_STACKS = 1 << 18  # bytes
 MOST_FATAL = 32  # jobs
-OWN_FRAME = f'File "{Path(__file__).parent.parent}{os.sep}'
-
-
-def is_busy(slot: Slot) -> bool:
-    """Whether a place has a request, or looks whether there is a job for it."""
-    return 0 < slot.progress().state < DONE
-
-
-def job_of(worker: Worker, slot: Slot, task: Task | None) -> dict[str, Any] | None:
-    """The job that a worker is in, with its name and the number of this run; None where it is no job."""
-    return {"name": slot.tag(task.number), "run": task.number} if task and not worker.pool.fed else None
 
 
 @dataclass(frozen=True)
@@ -87,15 +54,6 @@ class Remains:
     job: dict[str, Any] | None
     said: str | None
     stacks: str
-
-
-def shortened(stacks: str) -> str:
-    """Stacks without the frames that called the application: they are the same each time. The innermost frame always stays."""
-    threads = [thread.rstrip().splitlines() for thread in stacks.split("\n\n")]
-    for lines in threads:
-        while len(lines) > 2 and OWN_FRAME in lines[-1]:
-            lines.pop()
-    return "\n\n".join("\n".join(lines) for lines in threads)
 
 
 class Crew:
@@ -116,7 +74,7 @@ class Crew:
         self.pidfds: dict[int, int] = {}
         self.ends: dict[int, socket.socket] = {}  # of pairs that the dispatcher has not been given, by place
         self.unreleased: set[int] = set()  # places that the dispatcher may still read
-        self.stacks: dict[int, int] = {}  # files that workers write their stacks to
+        self.slates: dict[int, Slate] = {}
         self.early: list[dict[str, Any]] = []  # reports of workers whose pid has not been told yet
         self.said: dict[int, str] = {}  # why a worker could not get ready, until it is buried
         self.unfinished: set[int] = set()  # places of those that died in a job
@@ -162,13 +120,13 @@ class Crew:
         worker = self.workers[first] = Worker(
             first, generation.number, now, since=now, threads=threads, concurrency=concurrency, pool=pool
         )
-        self.stacks[first] = os.memfd_create("prefork-stacks", os.MFD_CLOEXEC)
+        self.slates[first] = Slate()
         theirs = []
         for slot in worker.slots:
             self.scoreboard.slot(slot).clear()
             self.ends[slot], end = pair()
             theirs.append(end)
-        descriptors = [self.stacks[first], *(end.fileno() for end in theirs)]
+        descriptors = [self.slates[first].descriptor, *(end.fileno() for end in theirs)]
         number = first - pool.first + 1
         told = {
             "slot": first,
@@ -228,9 +186,8 @@ class Crew:
             self._cannot_boot(worker, report["reason"], report["traceback"])
         elif report["kind"] == "worn":
             worker.worn = True
-        elif event := NEWS.get(report["kind"]):
-            told = {"worker": worker.name, **report}
-            self.journal.emit(event(**{field.name: told[field.name] for field in fields(event)}))
+        elif event := event_of(worker.name, report):
+            self.journal.emit(event)
 
     def _cannot_boot(self, worker: Worker, reason: str, traceback: str | None) -> None:
         self.said[worker.slot] = traceback or reason
@@ -272,13 +229,12 @@ class Crew:
 
     def clear_stacks(self, worker: Worker) -> None:
         """Forget what a worker has written, so that it is not taken for its last words."""
-        os.ftruncate(self.stacks[worker.slot], 0)
-        os.lseek(self.stacks[worker.slot], 0, os.SEEK_SET)  # shared with the worker: it writes where we say
+        self.slates[worker.slot].wipe()
 
     def keep_stacks(self, worker: Worker, stacks: str) -> None:
         """Take what somebody else has found for what a worker has written."""
         if self.find(worker.slot, worker.pid):
-            os.pwrite(self.stacks[worker.slot], stacks.encode(), 0)
+            self.slates[worker.slot].keep(stacks)
 
     def halt(self, worker: Worker) -> None:
         """Stop a worker where it is. Its children go on: they end with it."""
@@ -296,11 +252,11 @@ class Crew:
 
     def stacks_written(self, worker: Worker) -> int:
         """How many bytes of its stacks a worker has written."""
-        return os.fstat(self.stacks[worker.slot]).st_size
+        return self.slates[worker.slot].written()
 
     def stacks_of(self, worker: Worker) -> str:
         """What a worker has written."""
-        return shortened(os.pread(self.stacks[worker.slot], LONGEST_STACKS, 0).decode(errors="replace"))
+        return self.slates[worker.slot].text()
 
     # Going.
 
@@ -403,7 +359,7 @@ class Crew:
         del self.workers[worker.slot]
         self.said.pop(worker.slot, None)
         self.dropped.discard(worker.slot)
-        os.close(self.stacks.pop(worker.slot))
+        self.slates.pop(worker.slot).close()
         if worker.slot in self.pidfds:
             os.close(self.pidfds.pop(worker.slot))
         self._close_ends(worker)

@@ -17,9 +17,8 @@ from prefork.events import FreshTooLarge, LimitReached, LimitTooLow
 from prefork.incidents import new_id
 from prefork.kernel import STACKS as SIGNAL
 from prefork.limits import STATUS, Limit, Limits
-from prefork.master.crew import job_of
 from prefork.master.fleet import State
-from prefork.master.gauges import SHORTEST, Gauges, fair, task_of
+from prefork.master.gauges import SHORTEST, Gauges, fair, job_of, task_of
 from prefork.master.pools import POOLS
 from prefork.meters import Relative, descendants, is_about_to_take
 

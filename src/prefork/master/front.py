@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import os
 import time
+from dataclasses import fields
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from prefork.dispatcher.options import Options
+from prefork.config.tree import statics
+from prefork.dispatcher.options import BROWSER, Options
 from prefork.events import DispatcherDied, DispatcherStuck, WorkerStuck
 from prefork.master.backoff import SETTLED, Backoff
 from prefork.master.fleet import State
@@ -71,6 +73,14 @@ class Front:
         if self.process:
             self.process.channel.send(kind, descriptors, **fields)
 
+    def options(self) -> dict[str, Any]:
+        """What the dispatcher needs to know of the settings, to be sent; static files of Odoo's add-ons are looked for now."""
+        settings = self.master.settings
+        own = {field.name: getattr(settings, field.name) for field in fields(Options) if field.name != "addons"}
+        if settings.bus:
+            own["static"] = (BROWSER, *settings.static)
+        return Options(**own, addons=statics(settings)).sent()
+
     def _start(self, now: float) -> None:
         master = self.master
         self.started, self.doomed = now, 0
@@ -82,8 +92,7 @@ class Front:
         master.hear(self.process.channel.wire, partial(self._hear, self.process))
         own = (master.scoreboard.descriptor, master.spool, master.trace.descriptor)
         descriptors = [*own, *(listener.wire.fileno() for listener in master.listeners)]
-        options = Options.of(master.settings).sent()
-        self.tell("serve", descriptors, master=os.getpid(), log_format=master.settings.log_format, options=options)
+        self.tell("serve", descriptors, master=os.getpid(), log_format=master.settings.log_format, options=self.options())
         master.crew.dispatcher = self.process.channel
         for worker in master.crew.ready():
             master.crew.introduce(worker)

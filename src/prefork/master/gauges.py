@@ -12,11 +12,11 @@ import random
 import time
 from collections import deque
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from prefork.limits import CPUS, Limits, Usage, Verdict, judge, next_look
 from prefork.meters import Gone, Meter
-from prefork.scoreboard import ALLOWED, BEGUN, BEGUN_AT, CPU_AT, OPEN, RESIDENT_AT, TURNED, TURNED_CPU, WRITING
+from prefork.scoreboard import ALLOWED, BEGUN, BEGUN_AT, CPU_AT, DONE, OPEN, RESIDENT_AT, TURNED, TURNED_CPU, WRITING
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -142,6 +142,16 @@ def task_of(slot: Slot) -> Task | None:
     task = Task(progress.number, slot[BEGUN_AT] / 1e9, slot[CPU_AT] / 1e9, slot[ALLOWED] / 1e9, slot[RESIDENT_AT])
     # The words are stored one after the other: those of a request that has begun meanwhile are not this one's.
     return task if slot.progress().number == progress.number else None
+
+
+def is_busy(slot: Slot) -> bool:
+    """Whether a place has a request, or looks whether there is a job for it."""
+    return 0 < slot.progress().state < DONE
+
+
+def job_of(worker: Worker, slot: Slot, task: Task | None) -> dict[str, Any] | None:
+    """The job that a worker is in, with its name and the number of this run; None where it is no job."""
+    return {"name": slot.tag(task.number), "run": task.number} if task and not worker.pool.fed else None
 
 
 class Finding(NamedTuple):

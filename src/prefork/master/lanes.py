@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from prefork.config.lanes import REST, Lane
 from prefork.histogram import below, percentiles
+from prefork.lanes import REST, Lane
 from prefork.scoreboard import ARRIVED, BUCKETS, LANE_WORDS, NAME, SERVED, SERVICES, SINCE, WAITED, WAITING, WAITS, WORKING, mark
 
 if TYPE_CHECKING:

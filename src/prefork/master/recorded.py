@@ -6,8 +6,8 @@ import time
 from base64 import b64encode
 from typing import TYPE_CHECKING, Any
 
-from prefork.config.lanes import REST
 from prefork.config.machine import read_machine
+from prefork.lanes import REST
 from prefork.master.ceilings import ceilings, heaviest
 from prefork.master.pools import HTTP
 

@@ -7,7 +7,6 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from prefork.config import ConfigurationError, restart_needed
-from prefork.dispatcher.options import Options
 from prefork.events import ReloadDone, ReloadFailed, ReloadStarted, RestartNeeded
 from prefork.master.backoff import Backoff
 from prefork.master.pools import HTTP
@@ -43,7 +42,7 @@ def apply(master: Master, settings: Settings, wanted: Mapping[str, int], generat
     for name, count in wanted.items():
         master.supplies[name].count = count
     master.generation = generation
-    master.front.tell("options", options=Options.of(settings).sent())
+    master.front.tell("options", options=master.front.options())
 
 
 class Reload:

@@ -7,9 +7,8 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from prefork import __version__
-from prefork.master.crew import is_busy, job_of
 from prefork.master.fleet import State
-from prefork.master.gauges import task_of
+from prefork.master.gauges import is_busy, job_of, task_of
 from prefork.master.lanes import distributions as lane_distributions
 from prefork.master.lanes import lanes
 from prefork.master.pools import CRON, HTTP, LIVE

@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 
 from prefork.config import Machine, Settings, warnings
-from prefork.config.lanes import Lane
+from prefork.lanes import Lane
 
 Configure = Callable[..., Settings]
 Problems = Callable[..., list[str]]

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any, cast
 import pytest
 
 from prefork.config import Settings
-from prefork.config.lanes import Lane
 from prefork.dispatcher.ledger import Ledger
 from prefork.events import AutoscaleBound, Autoscaled, Event
+from prefork.lanes import Lane
 from prefork.master.autoscaler import EVERY, SAY, Autoscaler
 from prefork.master.fleet import State, Worker
 from prefork.master.headroom import Headroom

@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Any, cast
 import pytest
 
 from prefork.journal import Journal, Sink
-from prefork.master.crew import OWN_FRAME, Crew, shortened
+from prefork.master.crew import Crew
 from prefork.master.fleet import State, Worker
 from prefork.master.pools import CRON, HTTP, Pool
+from prefork.master.slate import OWN_FRAME, shortened
 from prefork.master.spawn import Death
 from prefork.messages import LOG, Channel, inbox, pair, receive
 from prefork.scoreboard import BEGUN, DONE, OPEN, RECEIVED, REQUEST, Scoreboard, pack_progress

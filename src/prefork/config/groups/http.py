@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from prefork.config import kinds
-from prefork.config.lanes import Lane
 from prefork.config.option import Derived, option
 from prefork.config.quantities import LONGEST
+from prefork.lanes import Lane
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
