@@ -62,7 +62,7 @@ def told() -> str:
 
 def stories() -> tuple[str, bool]:
     """Every story but those that have a part of their own, one module after the other."""
-    own = {"test_precision.py", "test_chaos.py", "test_mill.py"}
+    own = {"test_precision.py", "test_chaos.py", "test_mill.py", "test_fastapi.py"}
     modules = sorted(path for path in (ROOT / "tests" / "stories").glob("test_*.py") if path.name not in own)
     cases = [case for module in modules for case in tell(module.name, ROUNDS, "--full")]
     return f"{passed(cases)}\n\n{table_of_times(cases)}", well(cases)
@@ -78,6 +78,12 @@ def jobs() -> tuple[str, bool]:
     """Ten thousand of them."""
     cases = tell("test_mill.py", 1, "--full")
     return f"{GRIND}\n\n{passed(cases)} {counts(cases)}", well(cases)
+
+
+def reloads() -> tuple[str, bool]:
+    """Fifty of them, and kills."""
+    cases = tell("test_fastapi.py", 1, "--full")
+    return f"{TILL}\n\n{passed(cases)} {counts(cases)}", well(cases)
 
 
 def chaos() -> tuple[str, bool]:
@@ -105,10 +111,16 @@ GRIND = """Ten thousand due jobs of 20 ms on two nodes with two workers each and
 job about once a second, and PostgreSQL restarts in the middle. The telling passes when every job is done, when none has run more
 often than its history names (*lost*: a kill or a lease that ended), and when PostgreSQL showed no open transaction of a worker in
 its job, whenever a job looked."""
+TILL = """A FastAPI application with a pool of connections to PostgreSQL, background tasks, and 50 WebSockets in its two HTTP
+workers, through 50 reloads and ten kills (SIGKILL) of workers, while it is asked, ordered from and listened to. The telling passes
+when no safe request fails, reloads cost no order and close every WebSocket with 1012, whatever was placed before the kills is
+confirmed, and nothing is left after the reloads: no descriptor or thread of master and dispatcher, no process, no connection to the
+database."""
 PARTS: dict[str, tuple[str, Callable[[], tuple[str, bool]]]] = {
     "stories": ("Stories", stories),
     "precision": ("Precision of limits", precision),
     "jobs": ("Jobs", jobs),
+    "reloads": ("Reloads of an ASGI application", reloads),
     "chaos": ("Chaos", chaos),
     "fuzzing": ("Fuzzing", fuzzing),
 }

@@ -9,6 +9,11 @@ from validated import Validated
 from prefork.testing import Server
 
 APPS = Path(__file__).parent / "apps"
+LONG = {"test_fastapi.py"}  # minutes, which only `make soak` has
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    return True if collection_path.name in LONG and not config.getoption("full") else None
 
 
 @pytest.fixture

@@ -16,7 +16,7 @@ from prefork.master.pools import CRON, HTTP, Pool
 from prefork.master.slate import OWN_FRAME, shortened
 from prefork.master.spawn import Death
 from prefork.messages import LOG, Channel, inbox, pair, receive
-from prefork.scoreboard import BEGUN, DONE, RECEIVED, REQUEST, Scoreboard, pack_progress
+from prefork.scoreboard import BEGUN, DONE, OPEN, RECEIVED, REQUEST, Scoreboard, pack_progress
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -114,6 +114,17 @@ def test_it_leaves_when_the_last_place_is_released(bench: Bench) -> None:
     assert (worker.state, worker.reachable) == (State.RETIRING, {1})
     bench.crew.released(1, bench.pid, 2.0)
     assert (worker.state, worker.reachable) == (State.LEAVING, set())
+
+
+def test_it_does_not_leave_as_long_as_it_has_connections(bench: Bench) -> None:
+    worker = bench.fork(concurrency=2)
+    bench.crew.scoreboard.slot(0)[OPEN] = 1
+    bench.crew.retire(worker, "a reason", 1.0)
+    bench.crew.released(0, bench.pid, 1.0, places=2)
+    assert (worker.state, bench.crew.open_connections(worker)) == (State.RETIRING, 1)
+    bench.crew.scoreboard.slot(0)[OPEN] = 0
+    bench.crew.look(2.0)
+    assert worker.state is State.LEAVING
 
 
 def test_places_in_a_row_are_used_again_once_they_are_all_free(bench: Bench) -> None:

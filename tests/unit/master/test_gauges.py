@@ -19,8 +19,10 @@ from prefork.scoreboard import (
     CPU_AT,
     DONE,
     FOREVER,
+    OPEN,
     RECEIVED,
     REQUEST,
+    TURNED,
     WRITING,
     Scoreboard,
     pack_progress,
@@ -215,6 +217,14 @@ class TestLook:
         shop.begin(ago=9)
         shop.slot[REQUEST] = pack_progress(5, DONE)
         assert shop.found(Limits(time_real=2.0)) is None
+
+    def test_a_loop_that_is_held_up_without_a_request_is_by_what_it_keeps(self, shop: Shop) -> None:
+        shop.worker.concurrency = 2
+        shop.slot[TURNED] = int((shop.process.now - 3) * 1e9)
+        assert shop.found(Limits(time_real=2.0)) is None, "it keeps nothing"
+        shop.slot[OPEN] = 1
+        assert shop.found(Limits(time_real=4.0)) is None
+        assert shop.found(Limits(time_real=2.0)) is Limit.TIME_REAL
 
     def test_routes(self, shop: Shop) -> None:
         limits = Limits(time_real=2.0)

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from prefork.messages import Request
     from prefork.scoreboard import Slot
+    from prefork.worker.live.guests import Guest
     from prefork.worker.live.hosted import Hosted
 
     Answered = Callable[[int, int], None]  # with its status and the bytes of its answer
@@ -50,7 +51,7 @@ class Lodge(Guests):
     def take(self, request: Request, early: bytes, descriptor: int, answered: Answered) -> None:
         """A connection is ours; `answered` is called once."""
         self.answered[request.number] = answered
-        if why := "it leaves" if self.departure else self.obstacle(framed=True):
+        if why := self.obstacle(framed=True):
             self.turn_away(request, descriptor, why)
             return
         guest = self.waiting[request.number] = self.admit(Conversation(self, descriptor, request))
@@ -58,8 +59,10 @@ class Lodge(Guests):
 
     def ended(self, number: int, status: int, sent: int) -> None:
         """A handshake is answered, or its client has left before."""
-        self.waiting.pop(number, None)
+        guest = self.waiting.pop(number, None)
         self.answered.pop(number)(status or LEFT, sent)
+        if guest and self.departure:
+            self.loop.call_soon(self.guarded(guest, Conversation.dismiss), guest)
 
     def expire(self, number: int) -> asyncio.Task[None] | None:
         """The application has not answered a handshake in time: do so in its place. Returns its task, to be cancelled."""
@@ -75,17 +78,20 @@ class Lodge(Guests):
     # The end.
 
     def leave(self) -> None:
-        """Begin to let everybody go: the worker leaves."""
+        """Begin to let everybody go: the worker leaves. Handshakes are answered first, as all its requests are."""
         if self.departure is None:
-            self.departure = self.loop.create_task(self._leave())
+            self.departure = self.loop.create_task(self.farewell())
 
-    async def _leave(self) -> None:
-        await self.farewell()
-        await self.hosted.outlast()
-        self.looking.cancel()
+    def settled(self) -> list[Guest]:
+        """Those whose handshake is answered."""
+        waiting = set(self.waiting.values())
+        return [guest for guest in self.guests if guest not in waiting]
 
     async def gone(self) -> None:
-        """Wait until all have left, and the application's calls for them have returned."""
+        """When no handshake can come any more, wait until all have left, and the application's calls for them have returned."""
         self.leave()
         assert self.departure
         await self.departure
+        await self.parted()
+        await self.hosted.outlast()
+        self.looking.cancel()

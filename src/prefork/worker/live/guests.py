@@ -148,7 +148,7 @@ class Guests(ABC):
             self.turns[turn].discard(guest)
         self.leaving.pop(guest, None)
         self.show()
-        if self.emptied and not self.guests:
+        if self.emptied and not self.emptied.done() and not self.guests:
             self.emptied.set_result(None)
 
     @abstractmethod
@@ -191,15 +191,23 @@ class Guests(ABC):
         """Seconds after which a client is told to come back: not when all others do."""
         return random.uniform(SOONEST, LATEST)  # noqa: S311 - not a secret
 
+    def settled(self) -> list[Guest]:
+        """Those who can be told to come back."""
+        return list(self.guests)
+
     async def farewell(self) -> None:
         """Let everybody go, a wave at a time: those who are told to come back are others' load."""
-        left = list(self.guests)
+        left = self.settled()
         size = wave(len(left), self.terms.farewell)
         while left:
             now, left = left[:size], left[size:]
             for guest in now:
                 self.guarded(guest, type(guest).dismiss)(guest)
             await asyncio.sleep(PAUSE)
+        await self.parted()
+
+    async def parted(self) -> None:
+        """Wait until nobody is left."""
         self.emptied = self.loop.create_future()
         if self.guests:
             await self.emptied
