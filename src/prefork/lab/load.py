@@ -28,7 +28,8 @@ if TYPE_CHECKING:
 
 CONNECTING, ANSWERING = 1.0, 15.0  # seconds that a client waits
 PERIOD = 0.1  # seconds from one request of a thread to its next one
-READERS, WRITERS = 2, 2
+WRITERS = 2
+PAGES = ("/", "/slow")  # of which one is nearly always under way
 AGAIN = 0.3  # seconds after which who listens comes back
 PING = 2.0  # seconds between two questions whether the connection lives
 SETTLING = 90.0  # seconds that jobs and messages may take, a lost lease among them
@@ -95,7 +96,7 @@ class Load:
         self._lock = threading.Lock()
         self._next = self.first
         self._visitors = [threading.Thread(target=self._visit, args=("write",), daemon=True) for _ in range(WRITERS)]
-        self._visitors += [threading.Thread(target=self._visit, args=("read",), daemon=True) for _ in range(READERS)]
+        self._visitors += [threading.Thread(target=self._visit, args=("read", page), daemon=True) for page in PAGES]
         self._listener = threading.Thread(target=self._listen, daemon=True)
 
     def __enter__(self) -> Self:
@@ -144,15 +145,15 @@ class Load:
                     raise
                 time.sleep(AGAIN)
 
-    def _visit(self, kind: str) -> None:
+    def _visit(self, kind: str, page: str = "") -> None:
         while not self._over.is_set():
             began = time.monotonic()
-            self._request(kind, began)
+            self._request(kind, page, began)
             self._over.wait(max(0.0, began + PERIOD - time.monotonic()))
 
-    def _request(self, kind: str, began: float) -> None:
+    def _request(self, kind: str, page: str, began: float) -> None:
         key = self._key() if kind == "write" else 0
-        method, target = ("POST", f"/orders?{key}") if kind == "write" else ("GET", "/")
+        method, target = ("POST", f"/orders?{key}") if kind == "write" else ("GET", page)
         try:
             status, said = self._exchange(method, target)
         except (OSError, HTTPException) as error:
