@@ -106,7 +106,7 @@ HITS = (
     ),
     Hit("node of the primary lost", node(lambda rig: rig.database("primary")), LOST, 30.0),
     Hit(
-        "node of the synchronous standby lost", node(lambda rig: rig.database("synchronous standby")), Bounds(gap_writes=25.0), 30.0
+        "node of the synchronous standby lost", node(lambda rig: rig.database("synchronous standby")), Bounds(gap_writes=6.0), 30.0
     ),
     Hit("node of the read replica lost", node(lambda rig: rig.database("standby"))),
     Hit("etcd of the primary killed", process(lambda rig: rig.database("primary"), ETCD)),

@@ -31,6 +31,7 @@ PERIOD = 0.1  # seconds from one request of a thread to its next one
 WRITERS = 2
 PAGES = ("/", "/slow")  # of which one is nearly always under way
 AGAIN = 0.3  # seconds after which who listens comes back
+OPENING = 5.0  # seconds for the handshake of a WebSocket
 PING = 2.0  # seconds between two questions whether the connection lives
 SETTLING = 90.0  # seconds that jobs and messages may take, a lost lease among them
 
@@ -178,25 +179,18 @@ class Load:
             visitor.close()
 
     def _listen(self) -> None:
-        last: int | None = None
         while not self._deaf.is_set():
-            with suppress(OSError, WebSocketException, TimeoutError):
-                last = self._hear(last)
+            with suppress(OSError, WebSocketException):
+                self._hear()
             self._deaf.wait(AGAIN)
 
-    def _hear(self, last: int | None) -> int | None:
-        address = f"wss://{self.door.domain}:{self.door.port}/websocket"
+    def _hear(self) -> None:
+        address, last = f"wss://{self.door.domain}:{self.door.port}/websocket", self.ledger.last
         with (
             self.door.socket() as plain,
-            connect(address, sock=plain, ssl=self._trust, ping_interval=PING, ping_timeout=PING, open_timeout=5) as live,
+            connect(address, sock=plain, ssl=self._trust, ping_interval=PING, ping_timeout=PING, open_timeout=OPENING) as live,
         ):
             live.send(json.dumps({"subscribe": ["orders"]} | ({} if last is None else {"last": last})))
             while not self._deaf.is_set():
-                try:
-                    said = json.loads(live.recv(timeout=PING))
-                except TimeoutError:
-                    continue
-                except WebSocketException:
-                    break
-                last = self.ledger.hear(said, last)
-        return last
+                with suppress(TimeoutError):
+                    self.ledger.hear(json.loads(live.recv(timeout=PING)))
