@@ -32,7 +32,7 @@ def placed(function: Callable[..., None]) -> Callable[..., None]:
     return click.option(
         "--dir",
         "directory",
-        type=click.Path(path_type=Path),
+        type=click.Path(path_type=Path, resolve_path=True),  # a node's process starts at /
         metavar="DIR",
         default=lambda: Path(os.environ.get("XDG_DATA_HOME") or Path.home() / ".local/share", "prefork", "lab"),
         show_default="lab in Prefork's data directory",

@@ -74,6 +74,7 @@ class Ledger:
     heard: Counter[int] = field(default_factory=Counter)
     listening: bool = False
     told_lost: int = 0
+    last: int | None = None  # the position that the listener comes back with
 
     def __post_init__(self) -> None:
         self._lock = threading.Lock()
@@ -83,19 +84,18 @@ class Ledger:
         with self._lock:
             self.requests.append(request)
 
-    def hear(self, said: Mapping[str, Any], last: int | None) -> int | None:
-        """What the bus says; gives the position to come back with."""
+    def hear(self, said: Mapping[str, Any]) -> None:
+        """What the bus says to the listener."""
         if "subscribed" in said:
             self.listening = True
-            return last if last is not None else int(said["position"])
+            self.last = int(said["position"]) if self.last is None else self.last
         with self._lock:
             for message in said.get("messages", ()):
-                last = int(message["position"])
+                self.last = int(message["position"])
                 if message["channel"]:
                     self.heard[int(message["payload"])] += 1
                 elif (message["payload"] or {}).get("lost"):
                     self.told_lost += 1
-        return last
 
     def acknowledged(self) -> set[int]:
         """The keys of orders that are owed."""

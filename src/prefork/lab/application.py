@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 READING = 20.0  # seconds that a page tries to read
 PAUSE = 0.1  # seconds between two attempts
 CHANNEL = "orders"
+SLOW = "SELECT max(key) FROM orders, pg_sleep(0.5)"
 LEDGER = """
 SELECT json_build_object(
     'orders', (SELECT coalesce(json_agg(key), '[]') FROM orders WHERE key >= %(first)s),
@@ -45,14 +46,14 @@ def authorize(_: dict[str, Any], channels: frozenset[str]) -> frozenset[str]:
 
 
 def application(environ: dict[str, Any], start: StartResponse) -> Iterable[bytes]:
-    """POST /orders?KEY writes one, GET / reads the last one, GET /ledger?KEY lists all from there on."""
+    """POST /orders?KEY writes one, GET / and /slow read the last one, GET /ledger?KEY lists all from there on."""
     path, key = environ["PATH_INFO"], environ["QUERY_STRING"]
     try:
         if environ["REQUEST_METHOD"] == "POST":
             return answer(start, "200 OK", order(int(key)))
         if path == "/ledger":
             return answer(start, "200 OK", read(LEDGER, {"first": int(key)}))
-        return answer(start, "200 OK", read("SELECT max(key) FROM orders"))
+        return answer(start, "200 OK", read(SLOW if path == "/slow" else "SELECT max(key) FROM orders"))
     except (psycopg.Error, Unavailable) as error:
         return answer(start, "503 Service Unavailable", {"error": str(error).strip()})
 

@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING
 
 from prefork.lab import packages
 from prefork.lab.changes import Fitted, Unfit, fit
+from prefork.lab.keeper import OVERLAID
 from prefork.render.topology import Node, Topology, parse
 
 if TYPE_CHECKING:
@@ -118,6 +119,8 @@ def make(directory: Path, topology: str, source: str, programs: tuple[str, str],
     obstacles = list(packages.obstacles(fitted.topology))
     if obstacles:
         raise Unfit("\n".join(obstacles))
+    if any(directory.resolve().is_relative_to(place) for place in OVERLAID):
+        raise Unfit(f"{directory} is within {', '.join(OVERLAID)}, of which each node has its own; name another one with --dir")
     directory.mkdir(mode=0o700, parents=True, exist_ok=True)
     directory.chmod(0o700)
     made = {name: secrets.token_urlsafe(18) for name in ROLES}

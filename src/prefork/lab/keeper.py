@@ -22,6 +22,7 @@ from typing import Any
 
 OVERLAID = ("/etc", "/opt", "/srv", "/var")
 EMPTY = ("/run", "/dev/shm")  # noqa: S108  a file system of the node's own
+SYSCTL = "/etc/sysctl.d/"
 RESTART = 2.0  # seconds, as RestartSec= of our unit
 SEARCHED = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 READY, GO = b"ready\n", b"go\n"
@@ -89,6 +90,8 @@ def install(files: list[dict[str, Any]], links: dict[str, str]) -> None:
         target.write_text(file["text"])
         target.chmod(file["mode"])
         shutil.chown(target, file["account"], file["account"])
+        if file["path"].startswith(SYSCTL):
+            tell("sysctl", "--quiet", "--load", file["path"])
     for path, target_name in links.items():
         Path(path).unlink(missing_ok=True)
         Path(path).symlink_to(target_name)

@@ -28,8 +28,10 @@ if TYPE_CHECKING:
 
 CONNECTING, ANSWERING = 1.0, 15.0  # seconds that a client waits
 PERIOD = 0.1  # seconds from one request of a thread to its next one
-READERS, WRITERS = 2, 2
+WRITERS = 2
+PAGES = ("/", "/slow")  # of which one is nearly always under way
 AGAIN = 0.3  # seconds after which who listens comes back
+OPENING = 5.0  # seconds for the handshake of a WebSocket
 PING = 2.0  # seconds between two questions whether the connection lives
 SETTLING = 90.0  # seconds that jobs and messages may take, a lost lease among them
 
@@ -95,7 +97,7 @@ class Load:
         self._lock = threading.Lock()
         self._next = self.first
         self._visitors = [threading.Thread(target=self._visit, args=("write",), daemon=True) for _ in range(WRITERS)]
-        self._visitors += [threading.Thread(target=self._visit, args=("read",), daemon=True) for _ in range(READERS)]
+        self._visitors += [threading.Thread(target=self._visit, args=("read", page), daemon=True) for page in PAGES]
         self._listener = threading.Thread(target=self._listen, daemon=True)
 
     def __enter__(self) -> Self:
@@ -144,15 +146,15 @@ class Load:
                     raise
                 time.sleep(AGAIN)
 
-    def _visit(self, kind: str) -> None:
+    def _visit(self, kind: str, page: str = "") -> None:
         while not self._over.is_set():
             began = time.monotonic()
-            self._request(kind, began)
+            self._request(kind, page, began)
             self._over.wait(max(0.0, began + PERIOD - time.monotonic()))
 
-    def _request(self, kind: str, began: float) -> None:
+    def _request(self, kind: str, page: str, began: float) -> None:
         key = self._key() if kind == "write" else 0
-        method, target = ("POST", f"/orders?{key}") if kind == "write" else ("GET", "/")
+        method, target = ("POST", f"/orders?{key}") if kind == "write" else ("GET", page)
         try:
             status, said = self._exchange(method, target)
         except (OSError, HTTPException) as error:
@@ -177,25 +179,18 @@ class Load:
             visitor.close()
 
     def _listen(self) -> None:
-        last: int | None = None
         while not self._deaf.is_set():
-            with suppress(OSError, WebSocketException, TimeoutError):
-                last = self._hear(last)
+            with suppress(OSError, WebSocketException):
+                self._hear()
             self._deaf.wait(AGAIN)
 
-    def _hear(self, last: int | None) -> int | None:
-        address = f"wss://{self.door.domain}:{self.door.port}/websocket"
+    def _hear(self) -> None:
+        address, last = f"wss://{self.door.domain}:{self.door.port}/websocket", self.ledger.last
         with (
             self.door.socket() as plain,
-            connect(address, sock=plain, ssl=self._trust, ping_interval=PING, ping_timeout=PING, open_timeout=5) as live,
+            connect(address, sock=plain, ssl=self._trust, ping_interval=PING, ping_timeout=PING, open_timeout=OPENING) as live,
         ):
             live.send(json.dumps({"subscribe": ["orders"]} | ({} if last is None else {"last": last})))
             while not self._deaf.is_set():
-                try:
-                    said = json.loads(live.recv(timeout=PING))
-                except TimeoutError:
-                    continue
-                except WebSocketException:
-                    break
-                last = self.ledger.hear(said, last)
-        return last
+                with suppress(TimeoutError):
+                    self.ledger.hear(json.loads(live.recv(timeout=PING)))

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     Tell = Callable[[str], None]
 
 TABLES = files(__package__).joinpath("application.sql").read_text()
-PATIENCE = 60.0  # seconds for each stage; the machine may have other things to do
+PATIENCE = 180.0  # seconds for each stage; the machine may have other things to do
 GLANCE = 0.3  # seconds
 STAGES = (
     ("databases", {"database", "consensus"}),
@@ -53,7 +53,7 @@ def bring_up(estate: Estate, tell: Tell) -> None:
 
 def prepare(estate: Estate) -> None:
     """The certificate, and the directories that nodes share, with their owners."""
-    if not (estate.shared("certificate.pem")).exists():
+    if not estate.shared("certificate.pem").exists():
         furnishing.certify(estate)
     for name, account in (("filestore", estate.topology.site.user), ("pgbackrest", "postgres")):
         place = estate.shared(name)

@@ -39,6 +39,11 @@ def proxy(name: str) -> Callable[[Topology, Node], bool]:
     return lambda _, node: "edge" in node.roles and node.proxy == name
 
 
+def apart(_: Topology, node: Node) -> bool:
+    """Wanted at an nginx whose servers are on other machines."""
+    return "edge" in node.roles and node.proxy == "nginx" and not node.serves
+
+
 def serves(_: Topology, node: Node) -> bool:
     """Wanted where a Prefork runs."""
     return node.serves
@@ -68,6 +73,7 @@ FILES = (
     File("edge/nginx.conf", "etc/nginx/sites-available/{site}.conf", proxy("nginx")),
     File("edge/haproxy.cfg", "etc/haproxy/haproxy.cfg", proxy("haproxy")),
     File("edge/apache.conf", "etc/apache2/sites-available/{site}.conf", proxy("apache")),
+    File("edge/sysctl.conf", "etc/sysctl.d/{site}.conf", apart),
     File("edge/keepalived.conf", "etc/keepalived/keepalived.conf", shares),
     File("nodes/prefork.conf", "etc/{site}/{conf}", serves),
     File("service/prefork.service", "etc/systemd/system/{site}.service", serves),

@@ -19,7 +19,7 @@ def ledger(*requests: Request) -> Ledger:
 
 
 def heard(made: Ledger, *keys: int) -> None:
-    made.hear({"messages": [{"position": key, "channel": "orders", "payload": key} for key in keys]}, 0)
+    made.hear({"messages": [{"position": key, "channel": "orders", "payload": key} for key in keys]})
 
 
 def kept(orders: list[int], fulfilled: list[int], lost: int = 0) -> dict[str, object]:
@@ -69,11 +69,12 @@ def test_settled_is_when_every_order_that_is_there_has_its_job_and_its_message()
 
 def test_the_position_to_come_back_with() -> None:
     made = Ledger()
-    assert made.hear({"subscribed": ["orders"], "position": 7}, None) == 7
-    assert made.listening
-    assert made.hear({"messages": [{"position": 9, "channel": "", "payload": {"lost": True}}]}, 7) == 9
-    assert made.hear({"subscribed": ["orders"], "position": 30}, 9) == 9
-    assert made.told_lost == 1
+    made.hear({"subscribed": ["orders"], "position": 7})
+    assert (made.listening, made.last) == (True, 7)
+    made.hear({"messages": [{"position": 9, "channel": "", "payload": {"lost": True}}]})
+    assert (made.last, made.told_lost) == (9, 1)
+    made.hear({"subscribed": ["orders"], "position": 30})
+    assert made.last == 9, "what came between the two is still to come"
 
 
 def test_every_number_of_an_account_is_said() -> None:
