@@ -79,7 +79,7 @@ def row(name: str, account: Account, back: float, wrong: list[str]) -> list[str]
         str(account.acknowledged),
         str(account.lost),
         str(account.jobs_lost),
-        f"{account.jobs_twice}" + (f" ({account.leases_lost} leases lost)" if account.leases_lost else ""),
+        f"{account.jobs_twice}" + (f" ({account.runs_broken} runs failed or lost)" if account.runs_broken else ""),
         str(account.messages_lost),
         f"{back:.0f} s",
     ]
