@@ -141,8 +141,8 @@ def broken(bounds: Bounds, account: Account) -> list[str]:
         found.append(f"{account.lost} acknowledged orders lost")
     if account.jobs_lost:
         found.append(f"{account.jobs_lost} jobs lost")
-    if account.jobs_twice > account.leases_lost:
-        found.append(f"{account.jobs_twice} jobs done twice, and {account.leases_lost} leases lost")
+    if account.jobs_twice > account.runs_broken:
+        found.append(f"{account.jobs_twice} jobs done twice, and {account.runs_broken} runs failed or lost")
     if account.messages_lost or account.messages_twice:
         found.append(f"{account.messages_lost} messages lost, {account.messages_twice} heard twice")
     return found

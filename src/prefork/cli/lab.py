@@ -236,7 +236,7 @@ def sentences() -> Iterator[Any]:
 
     try:
         yield
-    except (Invalid, changes.Unfit, estate.Missing, network.Refused, power.Failed) as error:
+    except (Invalid, changes.Unfit, estate.Missing, network.Unconnected, power.Failed) as error:
         for line in str(error).splitlines():
             click.echo(f"{click.style('error', fg='red', bold=True)}: {line}", err=True)
         raise click.exceptions.Exit(FAILED) from None

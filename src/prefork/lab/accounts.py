@@ -48,7 +48,7 @@ class Account:
     lost: int = 0  # acknowledged orders that are not there
     jobs_lost: int = 0
     jobs_twice: int = 0
-    leases_lost: int = 0
+    runs_broken: int = 0
     messages_lost: int = 0
     messages_twice: int = 0
     messages_told_lost: int = 0  # of which the listener was told that something is missing
@@ -60,7 +60,7 @@ class Account:
             f"pages: {self.reads} read, {self.reads_failed} failed, slowest {self.slowest_read:.2f} s",
             f"orders: {self.writes} sent, {self.acknowledged} acknowledged, {self.lost} lost; none for {self.gap_writes:.2f} s",
             f"connects: {self.refused} refused or not answered, within {self.refused_for:.2f} s",
-            f"jobs: {self.jobs_lost} lost, {self.jobs_twice} done twice; {self.leases_lost} leases lost",
+            f"jobs: {self.jobs_lost} lost, {self.jobs_twice} done twice; {self.runs_broken} runs failed or lost",
             f"messages: {self.messages_lost} lost, {self.messages_twice} heard twice",
             *(f"  {each}" for each in self.reasons),
         ]
@@ -128,7 +128,7 @@ class Ledger:
             lost=len(owed - orders),
             jobs_lost=len(there - set(fulfilled)),
             jobs_twice=sum(1 for count in fulfilled.values() if count > 1),
-            leases_lost=int(kept["lost"]),
+            runs_broken=int(kept["lost"]),
             messages_lost=len(there - set(self.heard)),
             messages_twice=sum(1 for count in self.heard.values() if count > 1),
             messages_told_lost=self.told_lost,

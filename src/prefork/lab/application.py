@@ -28,7 +28,7 @@ LEDGER = """
 SELECT json_build_object(
     'orders', (SELECT coalesce(json_agg(key), '[]') FROM orders WHERE key >= %(first)s),
     'fulfilled', (SELECT coalesce(json_agg(key), '[]') FROM fulfilled WHERE key >= %(first)s),
-    'lost', (SELECT count(*) FROM prefork.history WHERE outcome = 'lost' AND ended_at >= to_timestamp(%(first)s / 1e6))
+    'lost', (SELECT count(*) FROM prefork.history WHERE outcome <> 'done' AND ended_at >= to_timestamp(%(first)s / 1e6))
 )
 """
 

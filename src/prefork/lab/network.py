@@ -28,7 +28,7 @@ table bridge {TABLE} {{
 """
 
 
-class Refused(Exception):
+class Unconnected(Exception):
     """The machine does not allow it; the sentence says what."""
 
 
@@ -62,11 +62,11 @@ def can_cut(hub: int) -> bool:
 
 
 def cut(hub: int, one: int, other: int) -> None:
-    """Let nothing pass between two nodes, by their numbers. Raises Refused."""
+    """Let nothing pass between two nodes, by their numbers. Raises Unconnected."""
     element = f"{{ {cable(one)} . {cable(other)}, {cable(other)} . {cable(one)} }}"
     made = filtered(hub, "add", "element", "bridge", TABLE, "cut", element)
     if made.returncode:
-        raise Refused(f"the link cannot be cut: {made.stderr.strip() or 'nft says nothing'}")
+        raise Unconnected(f"the link cannot be cut: {made.stderr.strip() or 'nft says nothing'}")
 
 
 def heal(hub: int) -> None:
@@ -80,11 +80,11 @@ def filtered(hub: int, *arguments: str, text: str | None = None) -> subprocess.C
 
 
 def batch(pid: int, commands: Iterable[str]) -> None:
-    """Run commands of `ip` in the network of a process. Raises Refused."""
+    """Run commands of `ip` in the network of a process. Raises Unconnected."""
     text = "".join(f"{each}\n" for each in commands)
     made = subprocess.run([*inside(pid, "--net"), "ip", "-batch", "-"], input=text, capture_output=True, text=True, check=False)
     if made.returncode:
-        raise Refused(f"the network cannot be made: {made.stderr.strip()}")
+        raise Unconnected(f"the network cannot be made: {made.stderr.strip()}")
 
 
 def inside(pid: int, *namespaces: str) -> list[str]:
@@ -93,13 +93,13 @@ def inside(pid: int, *namespaces: str) -> list[str]:
 
 
 def join(hub: int) -> None:
-    """Have this process, and all that it starts, be a client of the lab. There is no way back. Raises Refused."""
+    """Have this process, and all that it starts, be a client of the lab. There is no way back. Raises Unconnected."""
     try:
         descriptor = os.open(f"/proc/{hub}/ns/net", os.O_RDONLY | os.O_CLOEXEC)
     except PermissionError:
-        raise Refused("the lab's network cannot be entered by this account; become root") from None
+        raise Unconnected("the lab's network cannot be entered by this account; become root") from None
     try:
         if ctypes.CDLL(None, use_errno=True).setns(descriptor, NEWNET):
-            raise Refused(f"the lab's network cannot be entered: {os.strerror(ctypes.get_errno()).lower()}; become root")
+            raise Unconnected(f"the lab's network cannot be entered: {os.strerror(ctypes.get_errno()).lower()}; become root")
     finally:
         os.close(descriptor)

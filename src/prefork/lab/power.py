@@ -26,14 +26,14 @@ class Failed(Exception):
 
 
 def switch_on(estate: Estate, name: str) -> None:
-    """Start a node that is down, and connect it. Raises Failed, Refused."""
+    """Start a node that is down, and connect it. Raises Failed, Unconnected."""
     node = estate.node(name)
     with Starting(estate, name, furnish(estate, node)) as starting:
         network.connect(estate.hub, estate.number(name), starting.pid, node.address, PREFIX)
 
 
 def lay(estate: Estate) -> None:
-    """Start the hub, with the bridge. Raises Failed, Refused."""
+    """Start the hub, with the bridge. Raises Failed, Unconnected."""
     with Starting(estate, HUB, BARE) as starting:
         network.lay(starting.pid, outside(estate.topology), PREFIX)
 

@@ -35,7 +35,7 @@ STAGES = (
 
 
 def bring_up(estate: Estate, tell: Tell) -> None:
-    """Start what does not run yet, stage by stage, and wait until all of it works. Raises Failed, Refused."""
+    """Start what does not run yet, stage by stage, and wait until all of it works. Raises Failed, Unconnected."""
     if not estate.pid(HUB):
         prepare(estate)
         power.lay(estate)

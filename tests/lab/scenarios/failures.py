@@ -35,16 +35,18 @@ def run(place: Path) -> tuple[str, list[str]]:
             text, wrong = judged(rig, hit, hit.bounds)
             rows.append(text)
             found += [f"{hit.name}: {each}" for each in wrong]
+            if wrong and not rig.mended():
+                found.append("the lab could not be mended, and what follows was not run")
+                break
     return table(HEAD, rows), found
 
 
 def judged(rig: Rig, hit: Hit, bounds: Bounds) -> tuple[list[str], list[str]]:
-    """Its row, and what did not hold. What could not be done does not hold, and the lab is mended for the next one."""
+    """Its row, and what did not hold. What could not be done does not hold."""
     try:
         account, back = struck(rig, hit)
     except (AssertionError, OSError, power.Failed) as error:
         tell(f"{hit.name}: {error}")
-        rig.mend()
         return [f"{hit.name} **(not measured)**", *[""] * (len(HEAD) - 1)], [str(error)]
     wrong = broken(bounds, account)
     tell(f"{hit.name}: {'; '.join(wrong) or 'as promised'}")
@@ -77,7 +79,7 @@ def row(name: str, account: Account, back: float, wrong: list[str]) -> list[str]
         str(account.acknowledged),
         str(account.lost),
         str(account.jobs_lost),
-        f"{account.jobs_twice}" + (f" ({account.leases_lost} leases lost)" if account.leases_lost else ""),
+        f"{account.jobs_twice}" + (f" ({account.runs_broken} runs failed or lost)" if account.runs_broken else ""),
         str(account.messages_lost),
         f"{back:.0f} s",
     ]

@@ -40,7 +40,7 @@ def test_jobs_and_messages_are_counted_for_orders_that_are_there() -> None:
     made = ledger(order(1), order(2), order(3), order(4))
     heard(made, 1, 2, 2)
     account = made.account(kept([1, 2, 3], [1, 1, 3], lost=1))
-    assert (account.lost, account.jobs_lost, account.jobs_twice, account.leases_lost) == (1, 1, 1, 1)
+    assert (account.lost, account.jobs_lost, account.jobs_twice, account.runs_broken) == (1, 1, 1, 1)
     assert (account.messages_lost, account.messages_twice) == (1, 1)
 
 
