@@ -105,4 +105,9 @@ class Called:
 
     def call(self, function: Callable[[], Any], done: Callable[[asyncio.Future[Any]], None]) -> None:
         """Call a function of the application; `done` is called in the loop."""
-        self.loop.run_in_executor(self.threads, function).add_done_callback(done)
+
+        def returned(future: asyncio.Future[Any]) -> None:
+            future.exception()  # asked for here, or asyncio complains of those that nobody waits for any more
+            done(future)
+
+        self.loop.run_in_executor(self.threads, function).add_done_callback(returned)
