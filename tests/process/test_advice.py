@@ -66,8 +66,16 @@ def test_threads_are_not_advised_about(echo: Echo) -> None:
         refused = run(server, "advise")
         assert (refused.returncode, refused.stderr) == (
             1,
-            "prefork: no advice: threaded mode (workers = 0) is for development; advice is about worker processes\n",
+            "prefork: no advice: threaded mode (workers = 0) is for development; predictions are about worker processes\n",
         )
+
+
+def test_event_loops_are_not_advised_about(echo: Echo) -> None:
+    with echo(app="looped:app") as server:
+        for command in (["advise"], ["simulate", "--workers", "2"]):
+            refused = run(server, *command)
+            assert refused.returncode == 1
+            assert "its workers serve many requests at a time" in refused.stderr
 
 
 def test_other_lanes_begin_another_recording_and_the_death_of_the_dispatcher_does_not(echo: Echo) -> None:

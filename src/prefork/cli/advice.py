@@ -12,6 +12,7 @@ from prefork.cli.settings import FAILED, Meant, aimed, as_lines
 from prefork.cli.terminal import console
 from prefork.config import quantities
 from prefork.sizing import advice
+from prefork.sizing.prediction import obstacle, unlike
 from prefork.sizing.simulate import simulate
 from prefork.sizing.traffic import Traffic, Unreadable, traffic
 
@@ -61,9 +62,7 @@ def advise(target: float | None, as_json: bool, meant: Meant) -> None:
     from prefork.views import advice as view
 
     found = asked(meant)
-    if found.threads:
-        refuse("threaded mode (workers = 0) is for development; advice is about worker processes", found, as_json=as_json)
-    if missing := advice.lacking(found.requests, found.seconds, found.kept):
+    if missing := obstacle(found):
         refuse(missing, found, as_json=as_json)
     wanted = found.target if target is None else target
     question = advice.Question(found.recording(), found.place, found.caps, found.each, wanted)
@@ -104,6 +103,8 @@ def replay(workers: tuple[int, ...], arrivals: float, cpus: float | None, as_jso
     from prefork.views import advice as view
 
     found = asked(meant)
+    if found.concurrency:
+        refuse(unlike(found), found, as_json=as_json)
     if not found.requests:
         refuse("no request is recorded yet", found, as_json=as_json)
     recorded, where = found.recording().faster(arrivals), replace(found.place, cpus=cpus or found.place.cpus)

@@ -10,6 +10,7 @@ from prefork.config.machine import read_machine
 from prefork.lanes import REST
 from prefork.master.ceilings import ceilings, heaviest
 from prefork.master.pools import HTTP
+from prefork.master.status import concurrency, threads_of
 
 if TYPE_CHECKING:
     from prefork.master.loop import Master
@@ -23,8 +24,9 @@ def recorded(master: Master) -> dict[str, Any]:
         "records": b64encode(master.trace.read()).decode(),
         "kept": master.trace.size,
         "now": time.monotonic(),
-        "workers": settings.threads if settings.threaded else master.supplies[HTTP.name].count,
-        "threads": settings.threads if settings.threaded else None,
+        "workers": threads_of(master) or master.supplies[HTTP.name].count,
+        "threads": threads_of(master),
+        "concurrency": concurrency(master),
         "cpus": read_machine().cpus,
         "lanes": [*lanes, {"name": REST, "reserved": 0, "limit": None}],
         "queue_size": settings.queue_size,

@@ -37,9 +37,16 @@ class Prediction(NamedTuple):
 
 def obstacle(traffic: Traffic) -> str:
     """Why nothing can be predicted; empty where nothing is in the way."""
+    return unlike(traffic) or lacking(traffic.requests, traffic.seconds, traffic.kept)
+
+
+def unlike(traffic: Traffic) -> str:
+    """Why these workers cannot be simulated; empty where they can."""
     if traffic.threads:
         return "threaded mode (workers = 0) is for development; predictions are about worker processes"
-    return lacking(traffic.requests, traffic.seconds, traffic.kept)
+    if traffic.concurrency:
+        return "its workers serve many requests at a time, and only those that serve one can be predicted"
+    return ""
 
 
 def predict(traffic: Traffic, wanted: Wanted) -> Prediction:

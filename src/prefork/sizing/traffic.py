@@ -25,7 +25,8 @@ class Traffic(NamedTuple):
     """The last requests as they were recorded, and where they were served.
 
     `requests` is their number, of `kept` that could be there, and `seconds` the time in which they came. `caps` bound the workers,
-    `each` is the memory of one, `target` how long requests may wait. `threads` is set in threaded mode.
+    `each` is the memory of one, `target` how long requests may wait. `threads` is set in threaded mode, `concurrency` where workers
+    have an event loop.
     """
 
     records: bytes
@@ -37,6 +38,7 @@ class Traffic(NamedTuple):
     each: int | None
     target: float
     threads: int | None
+    concurrency: int
 
     def recording(self, latest: int | None = None) -> Recording:
         """All of them as work that can be done again, or so many of the latest."""
@@ -59,6 +61,7 @@ def traffic(answer: Mapping[str, Any]) -> Traffic:
             answer["memory"],
             answer["wait_target"],
             answer["threads"],
+            answer["concurrency"],
         )
     except (binascii.Error, struct.error, KeyError):
         raise Unreadable("the server's recording cannot be read; has it another version than this command?") from None

@@ -61,6 +61,7 @@ def traced(records: bytes) -> dict[str, Any]:
         "kept": 50_000,
         "workers": 1,
         "threads": None,
+        "concurrency": 0,
         "cpus": 2.0,
         "lanes": [{"name": "default", "reserved": 0, "limit": None}],
         "queue_size": 1024,

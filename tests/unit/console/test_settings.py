@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from fastapi.testclient import TestClient
-from tests.unit.console.conftest import STATUS, Stand, bearing, somebody, traced
+from tests.unit.console.conftest import Stand, bearing, somebody, traced
 from tests.unit.sizing.traffic import Noted, poisson
 
 from prefork.config.editing import Unusable
@@ -185,10 +185,8 @@ def test_a_dry_run_predicts_what_requests_would_wait(client: TestClient, headers
 
 
 @pytest.mark.usefixtures("busy")
-def test_of_workers_with_an_event_loop_nothing_is_predicted(
-    client: TestClient, headers: dict[str, str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(Local, "status", lambda _: {**STATUS, "concurrency": 64})
+def test_of_workers_with_an_event_loop_nothing_is_predicted(client: TestClient, headers: dict[str, str], stand: Stand) -> None:
+    stand.trace["concurrency"] = 64
     said = patch(client, headers, "?dry_run=true", workers=2).json()
     assert (said["wait"], "many requests at a time" in said["wait_unknown"]) == (None, True)
 

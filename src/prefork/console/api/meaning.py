@@ -19,8 +19,6 @@ if TYPE_CHECKING:
     from prefork.sizing.simulate import Outcome
     from prefork.sizing.traffic import Traffic
 
-MANY = "its workers serve many requests at a time, and only those that serve one can be predicted"
-
 
 def meaning(server: Local, intent: Intent, database: Mapping[str, Any] | None) -> Meaning:
     """What a change would mean; `database` is what is known of the connections there, as `store.census` tells it."""
@@ -57,10 +55,10 @@ def connections(settings: Settings, database: Mapping[str, Any] | None) -> tuple
 def heard(server: Local) -> tuple[Traffic | None, str]:
     """The server's last requests, and why nothing follows from them: empty where something does."""
     try:
-        found, many = traffic(server.ask("trace")), server.status()["concurrency"]
+        found = traffic(server.ask("trace"))
     except (Unreachable, Denied, Unreadable) as error:
         return None, str(error)
-    return found, MANY if many else obstacle(found)
+    return found, obstacle(found)
 
 
 def predicted(found: Traffic, after: Settings) -> Prediction:
