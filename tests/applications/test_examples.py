@@ -113,6 +113,9 @@ class RunPrefork(Server):
         self.command = ["sh", str(script)]
         super().__init__(**options)
 
+    def start(self, timeout: float = 60.0) -> Server:
+        return super().start(timeout)  # Django checks the project before
+
 
 @pytest.mark.parametrize("example", [FLASK, FASTAPI, PYRAMID], ids=lambda example: example.file)
 def test_an_example_loses_nothing_in_a_reload_and_a_death(example: Example, python: Path, data: dict[str, str]) -> None:

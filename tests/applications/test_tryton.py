@@ -28,10 +28,17 @@ FAILING = "id = (SELECT min(id) FROM ir_cron WHERE active)"
 FOUND = {"party": "SELECT name FROM party_party WHERE id > 1", "sale": "SELECT reference FROM sale_sale"}
 
 
+class Patient(Server):
+    """A server whose start may take its time: Tryton's modules are a long import where others compute."""
+
+    def start(self, timeout: float = 120.0) -> Server:
+        return super().start(timeout)
+
+
 @pytest.mark.timeout(400)
 def test_no_query_fails_and_no_record_is_lost_or_doubled(tryton: Path, company: Postgres):
     variables = tryton_variables(company)
-    with Server("validated:app", app_dir=HERE / "tryton", python=tryton / "bin" / "python", env=variables) as server:
+    with Patient("validated:app", app_dir=HERE / "tryton", python=tryton / "bin" / "python", env=variables) as server:
         with Load(server.url, query, threads=2) as reading, clerks(tryton, server, "anna", "bert") as ledger:
 
             def work_goes_on() -> None:
@@ -56,7 +63,7 @@ def test_scheduled_actions_run_in_the_cron_pool(tryton: Path, company: Postgres)
         each.key: each.text for each in read_text((ROOT / "examples/tryton/prefork.conf").read_text(), "prefork.conf").entries
     }
     options = {name: example[name] for name in ("app", "job_source")} | {"python": tryton / "bin" / "python", "workers": 1}
-    with Server(env=tryton_variables(company), max_cron_threads=2, **options) as server:
+    with Patient(env=tryton_variables(company), max_cron_threads=2, **options) as server:
         until(lambda: not company.query("company", LATE), "no action to be due any more", 60)
         counts = company.query("company", "SELECT cron, count(*) FROM ir_cron_log GROUP BY cron")
         mark = server.mark()
