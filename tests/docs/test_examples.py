@@ -26,6 +26,7 @@ ONLY_READ = {
     "docs/asgi.md": "served on the start page",
     "docs/concepts.md": "served on the start page",
     "docs/index.md": "served on the start page",
+    "docs/lab.md": "make test-lab, as root and with a dozen of Debian's programs",
     "docs/jobs.md": "tests/stories/test_jobs.py, with its PostgreSQL",
     "docs/odoo.md": "tests/odoo, with an Odoo",
     "docs/start.md": "played as a whole by test_start.py",

@@ -89,7 +89,8 @@ def served(server: Server) -> int:
 def nothing_is_left(server: Server, before: int) -> None:
     def settled() -> bool:
         descriptors, threads = held(server)
-        return descriptors == before and threads <= 1 + 2 * FEW and server.status()["dispatcher"]["connections"] == 0
+        # Fewer, where the first look saw one that was on its way out.
+        return descriptors <= before and threads <= 1 + 2 * FEW and server.status()["dispatcher"]["connections"] == 0
 
     until(settled, f"everything to be let go: {before} descriptors, {held(server)}")
     assert not server.events("dispatcher_died")
