@@ -13,7 +13,7 @@ PAGE = ROOT / "docs" / "lab.md"
 def write(name: str, text: str) -> None:
     """Put what was measured where the page wants it, with the day and the machine."""
     marked = re.compile(rf"(<!-- {name} -->\n).*?(<!-- /{name} -->)", re.DOTALL)
-    page, count = marked.subn(lambda found: f"{found[1]}{text.strip()}\n\n{told()}\n{found[2]}", PAGE.read_text())
+    page, count = marked.subn(lambda found: f"{found[1]}\n{text.strip()}\n\n{told()}\n{found[2]}", PAGE.read_text())
     assert count == 1, f"docs/lab.md has no place for {name}"
     PAGE.write_text(page)
 
