@@ -36,14 +36,14 @@ class Patient(Server):
 
 
 @pytest.mark.timeout(400)
-def test_no_query_fails_and_no_record_is_lost_or_doubled(tryton: Path, company: Postgres):
+def test_no_query_fails_and_no_record_is_lost_or_doubled(tryton: Path, company: Postgres, full: bool):
     variables = tryton_variables(company)
     with Patient("validated:app", app_dir=HERE / "tryton", python=tryton / "bin" / "python", env=variables) as server:
         with Load(server.url, query, threads=2) as reading, clerks(tryton, server, "anna", "bert") as ledger:
 
             def work_goes_on() -> None:
-                reading.wait(10)
-                ledger.wait(6)
+                reading.wait(10 if full else 4)
+                ledger.wait(6 if full else 3)
 
             disturb(server, work_goes_on)
         assert_all_read(reading.stop())
