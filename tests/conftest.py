@@ -15,8 +15,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    often = "a lifecycle story, told as often as STORY_ROUNDS says, else so many times; 1 where no request or kill is raced against"
-    config.addinivalue_line("markers", f"story(rounds=3): {often}")
+    often = "a lifecycle story, told as often as STORY_ROUNDS says, else so many times: 3 where it is about a limit"
+    config.addinivalue_line("markers", f"story(rounds=1): {often}")
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
@@ -24,7 +24,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     story = metafunc.definition.get_closest_marker("story")
     if story:
         metafunc.fixturenames.append("telling")
-        metafunc.parametrize("telling", range(int(ROUNDS or story.kwargs.get("rounds", 3))))
+        metafunc.parametrize("telling", range(int(ROUNDS or story.kwargs.get("rounds", 1))))
 
 
 @pytest.fixture

@@ -109,7 +109,7 @@ def server() -> Server:
     )
 
 
-@pytest.mark.story(rounds=1)
+@pytest.mark.story
 @pytest.mark.timeout(180)
 def test_orders_carts_and_drawings_survive_kills_a_reload_and_a_restart(
     server: Server, record_property: Callable[[str, object], None]

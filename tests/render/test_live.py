@@ -128,7 +128,7 @@ def test_who_tries_many_passwords_is_refused(site: Site) -> None:
     assert site.curl("/echo", "--output", "/dev/null", "--write-out", "%{http_code}") == "200"
 
 
-@pytest.mark.story(rounds=1)
+@pytest.mark.story
 def test_both_are_reloaded_at_once_and_no_request_fails(site: Site) -> None:
     wrong: list[object] = []
     answered, done = [0], threading.Event()

@@ -16,7 +16,7 @@ from prefork.testing.client import Answer, Connection
 
 APPS = Path(__file__).parent.parent / "process" / "apps"
 Looped = Callable[..., Server]
-pytestmark = pytest.mark.story(rounds=1)
+pytestmark = pytest.mark.story
 
 
 @pytest.fixture

@@ -71,7 +71,7 @@ class Listener(Ear):
         self.last = position if self.last is None else self.last
 
 
-@pytest.mark.story(rounds=1)
+@pytest.mark.story
 @pytest.mark.timeout(240)
 def test_two_hubs_that_are_replaced_and_a_database_that_restarts_lose_and_repeat_nothing(postgres: Postgres, full: bool) -> None:
     subscribers, channels, messages = (1000, 100, 20_000) if full else (200, 20, 1_000)

@@ -14,7 +14,7 @@ from facts import await_fact
 from prefork.testing import Load, Server
 
 APPS = Path(__file__).parent / "apps"
-pytestmark = pytest.mark.story(rounds=1)
+pytestmark = pytest.mark.story
 
 
 class Chores:

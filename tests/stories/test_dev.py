@@ -19,7 +19,7 @@ def version(server: Server) -> str:
         return connection.exchange(Request("/")).body.decode()
 
 
-@pytest.mark.story(rounds=1)
+@pytest.mark.story
 @threads_and_processes
 def test_a_saved_file_is_served(changing: Changing, code, workers: int) -> None:
     with changing(workers=workers, dev=True) as server, Load(server.url, threads=2) as load:

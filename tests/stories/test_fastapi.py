@@ -119,7 +119,7 @@ def held(database: psycopg.Connection) -> int:
     return number
 
 
-@pytest.mark.story(rounds=1)
+@pytest.mark.story
 @pytest.mark.timeout(1800)
 def test_reloads_and_kills_cost_no_order_and_leave_nothing_behind(
     tmp_path: Path, record_property: Callable[[str, object], None]

@@ -11,7 +11,7 @@ from offences import MIB, failed, incidents, limited
 from prefork.testing import Server
 
 Probe = Callable[..., Server]
-pytestmark = pytest.mark.story(rounds=1)
+pytestmark = pytest.mark.story
 
 # What ends it, its status, the cause and what the reason says, how many children it leaves, and what is in its stacks.
 ENDS = {

@@ -18,7 +18,7 @@ from prefork.testing import Load, Request, Server
 from prefork.testing.client import Connection
 
 Probe = Callable[..., Server]
-pytestmark = pytest.mark.story
+pytestmark = pytest.mark.story(rounds=3)
 
 LATE = 0.25  # seconds that a limit may be enforced late
 MACHINE = 0.35  # seconds that a machine with other work may add

@@ -89,7 +89,7 @@ def mill(place: Path, jobs: int) -> Iterator[Mill]:
             yield Mill(postgres, done, [first, second], runs)
 
 
-@pytest.mark.story(rounds=1)
+@pytest.mark.story
 @pytest.mark.timeout(900)
 def test_kills_and_a_restart_of_the_database_lose_no_job_and_repeat_none_in_secret(
     tmp_path: Path, full: bool, record_property: Callable[[str, object], None]

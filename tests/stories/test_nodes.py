@@ -44,7 +44,7 @@ def rejects_http(server: Server) -> bool:
         return client.connect_ex(("127.0.0.1", server.port)) != 0
 
 
-@pytest.mark.story(rounds=1)
+@pytest.mark.story
 @pytest.mark.parametrize(("first", "second"), [(APP_NODE, CRON_NODE), (FRONTEND, BACKEND)], ids=["app-and-cron", "front-and-back"])
 def test_of_two_nodes_of_odoo_only_the_second_one_runs_scheduled_actions(
     tmp_path: Path, first: dict[str, object], second: dict[str, object]
@@ -62,7 +62,7 @@ def test_of_two_nodes_of_odoo_only_the_second_one_runs_scheduled_actions(
             assert pools(odoo1) == {"http"}
 
 
-@pytest.mark.story(rounds=1)
+@pytest.mark.story
 def test_a_job_that_is_deferred_on_the_app_node_runs_on_the_cron_node(tmp_path: Path, postgres: Postgres) -> None:
     done = tmp_path / "done"
     database = {"db_host": "127.0.0.1", "db_port": postgres.port, "db_user": "postgres", "db_name": "shop"}

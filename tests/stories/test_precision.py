@@ -21,7 +21,7 @@ from prefork.testing.client import Connection, Request
 Probe = Callable[..., Server]
 T = TypeVar("T")
 Note = Callable[[str, object], None]
-pytestmark = pytest.mark.story
+pytestmark = pytest.mark.story(rounds=3)
 
 LATE = 0.25  # seconds that a limit may be enforced late
 SLOWER = 0.05  # seconds that siblings may be slower for a kill

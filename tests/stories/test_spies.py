@@ -15,7 +15,7 @@ from punctuality import RunDelay, crossing
 from prefork.testing import Server
 
 Probe = Callable[..., Server]
-pytestmark = pytest.mark.story(rounds=1)
+pytestmark = pytest.mark.story
 
 LATE = 0.25  # seconds that a limit may be enforced late
 ATTEMPTS = 8

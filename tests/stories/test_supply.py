@@ -16,7 +16,7 @@ from prefork.testing.client import Connection
 Make = Callable[..., Server]
 
 
-@pytest.mark.story(rounds=1)
+@pytest.mark.story
 def test_recycling_under_load_loses_nothing(probe: Make) -> None:
     with probe(workers=2, limit_request=40, limit_request_jitter=20) as server, Load(server.url, threads=4) as load:
         for _ in range(3):
@@ -30,7 +30,7 @@ def test_recycling_under_load_loses_nothing(probe: Make) -> None:
         await_fact(lambda: len(server.workers()) == 2, "two workers", server)
 
 
-@pytest.mark.story(rounds=1)
+@pytest.mark.story
 def test_scaling_under_load_loses_nothing(probe: Make) -> None:
     with probe(workers=2) as server, Load(server.url, threads=4) as load:
         for wanted in (4, 1, 3, 2):
@@ -41,7 +41,7 @@ def test_scaling_under_load_loses_nothing(probe: Make) -> None:
         assert not outcome.failed, outcome.summary()
 
 
-@pytest.mark.story(rounds=1)
+@pytest.mark.story
 def test_scaling_down_takes_the_idle_and_cuts_no_request(probe: Make) -> None:
     with probe(workers=3) as server:
         answers = []
@@ -122,7 +122,7 @@ def test_a_missing_interpreter_is_said_before_anything_starts(code) -> None:
     server.close()
 
 
-@pytest.mark.story(rounds=1)
+@pytest.mark.story
 def test_a_crash_loop_backs_off_and_is_reported_with_its_first_traceback(changing: Make, code) -> None:
     with changing(workers=2, preload="false") as server, Load(server.url, threads=2) as load:
         code.write("two", before="import no_such_module_anywhere")
@@ -217,7 +217,7 @@ def test_a_template_that_cannot_be_loaded_again_is_tried_until_it_can(changing: 
         assert not outcome.failed, outcome.summary()
 
 
-@pytest.mark.story(rounds=1)
+@pytest.mark.story
 @pytest.mark.parametrize("how", ["graceful_timeout", "second signal"])
 def test_a_stop_that_cuts_a_request_tells_its_client_and_the_log(probe: Make, how: str) -> None:
     with probe(workers=2, graceful_timeout=0.5 if how == "graceful_timeout" else 60) as server:

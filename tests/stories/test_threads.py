@@ -15,7 +15,7 @@ from prefork.testing.client import Connection
 Changing = Callable[..., Server]
 
 
-@pytest.mark.story(rounds=1)
+@pytest.mark.story
 @pytest.mark.parametrize("new_connections", [False, True], ids=["kept-alive", "new connections"])
 def test_a_reload_of_threads_under_load_loses_nothing(changing: Changing, code, new_connections: bool) -> None:
     with changing(workers=0, threads=3) as server, Load(server.url, threads=4, new_connections=new_connections) as load:
@@ -28,7 +28,7 @@ def test_a_reload_of_threads_under_load_loses_nothing(changing: Changing, code, 
         assert outcome.reconnects == 0
 
 
-@pytest.mark.story(rounds=1)
+@pytest.mark.story
 def test_kills_of_threads_under_load_lose_no_request(probe: Callable[..., Server]) -> None:
     with probe(workers=0, threads=4) as server, Load(server.url, threads=4) as load:
         for _ in range(3):
@@ -42,7 +42,7 @@ def test_kills_of_threads_under_load_lose_no_request(probe: Callable[..., Server
         assert outcome.reconnects == 0
 
 
-@pytest.mark.story(rounds=1)
+@pytest.mark.story
 def test_the_modes_change_by_a_reload_under_load(changing: Changing) -> None:
     with changing(workers=0, threads=3) as server, Load(server.url, threads=3) as load:
         for workers, processes in ((2, 2), (0, 1), (1, 1)):
