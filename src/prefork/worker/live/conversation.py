@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 from prefork.worker.asgi.call import ClientGone
 from prefork.worker.asgi.scope import websocket_scope
 from prefork.worker.live import direct
-from prefork.worker.live.assembly import Assembly
-from prefork.worker.live.websocket import ABNORMAL, FAULT, NORMAL, NOT_UTF8, WebSocket
+from prefork.worker.live.admission import Admission
+from prefork.worker.live.websocket import ABNORMAL, FAULT, NORMAL, NOT_UTF8
 from prefork.worker.reply import VALUE, known
 from prefork.worker.sorry import give_up
 
@@ -24,43 +24,20 @@ if TYPE_CHECKING:
 
 DENIAL = "websocket.http.response"
 MOST_UNREAD = 32  # messages that wait for the application
-MOST_EARLY = 16384  # bytes that a client may send before its handshake is answered
 
 
-class Conversation(WebSocket):
+class Conversation(Admission):
     """`response` is the library's answer to the handshake, `denial` what the application says instead."""
 
-    __slots__ = (
-        "accepted",
-        "asked",
-        "assembly",
-        "denial",
-        "early",
-        "events",
-        "paused",
-        "request",
-        "response",
-        "told",
-        "unread",
-    )
+    __slots__ = ("denial", "events", "response", "told", "unread")
 
     def __init__(self, keeper: Guests, descriptor: int, request: Request) -> None:
         super().__init__(keeper, descriptor, request)
-        self.request = request
         self.response: Any = None
-        self.asked = self.accepted = False  # whether the application is to answer the handshake, and whether it has accepted it
         self.told = False  # the dispatcher has heard what has come of the handshake
         self.denial: Call | None = None
-        self.early = b""
         self.events: asyncio.Queue[Message] = asyncio.Queue()
         self.unread = 0  # bytes of messages that wait for the application
-        self.paused = False  # nothing is read as long as there are so many of them
-        self.assembly = Assembly(keeper.framing)
-
-    @property
-    def open(self) -> bool:
-        """Whether messages go both ways: not before the application has accepted."""
-        return self.accepted and super().open
 
     def begin(self, request: Request, early: bytes) -> None:
         """Ask the application about the handshake, if nothing is wrong with that."""
@@ -80,14 +57,7 @@ class Conversation(WebSocket):
 
     def receive(self, data: bytes) -> None:
         """Something has arrived, or the end."""
-        if self.accepted:
-            super().receive(data)
-        elif not data:
-            self.cut()
-        else:
-            self.early += data
-            if len(self.early) > MOST_EARLY:
-                self.wire.pause()
+        super().receive(data)
         if self._full() and not self.paused:
             self.paused = True
             self.wire.pause()
@@ -148,10 +118,7 @@ class Conversation(WebSocket):
         self.wire.send(self.response.serialize())
         self.asked, self.accepted = False, True
         self.tell(101, 0)
-        self.wire.listen()  # it may have sent too much too early
-        early, self.early = self.early, b""
-        if early:
-            self.receive(early)
+        self.catch_up()
 
     async def speak(self, event: Message) -> None:
         """Send a message, and wait while the client leaves too much unread."""

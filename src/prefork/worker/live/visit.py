@@ -9,9 +9,9 @@ import os
 from typing import TYPE_CHECKING, Any
 
 from prefork.worker.live import direct, speech
-from prefork.worker.live.assembly import Assembly
+from prefork.worker.live.admission import Admission
 from prefork.worker.live.line import Line, foreign
-from prefork.worker.live.websocket import FAULT, LATER, NOT_UTF8, WebSocket
+from prefork.worker.live.websocket import FAULT, LATER, NOT_UTF8
 from prefork.worker.output import complain
 from prefork.worker.sorry import give_up
 from prefork.worker.traces import trace
@@ -25,36 +25,23 @@ if TYPE_CHECKING:
     from prefork.worker.live.keeper import Keeper
 
 MOST_UNREAD = 32  # messages that wait for the application
-MOST_EARLY = 16384  # bytes that a client may send before its handshake is answered
 AGAIN = 1.0  # seconds after which a turn that could not be taken is tried again
 HANDSHAKE = frozenset(("connection", "content-length", "content-type", "sec-websocket-accept", "upgrade"))  # the library's to say
 
 
-class Visit(WebSocket):
-    """`asked` until the handshake is answered. `busy` while a thread is at it, `again` when it is to come back."""
+class Visit(Admission):
+    """`busy` while a thread is at it, `again` when it is to come back."""
 
-    __slots__ = (
-        "again", "answer", "asked", "assembly", "begun", "busy", "called", "dismissed", "early", "foreign", "gone", "paused",
-        "request", "talk", "unread", "welcomed",
-    )  # fmt: skip
+    __slots__ = ("again", "answer", "begun", "busy", "called", "dismissed", "foreign", "gone", "talk", "unread")
 
     def __init__(self, keeper: Keeper, called: Called, descriptor: int, request: Request) -> None:
         super().__init__(keeper, descriptor, request)
         self.called = called
-        self.request = request
         self.answer: Answer | None = None  # to the handshake
-        self.asked = self.welcomed = self.begun = self.dismissed = False
-        self.busy = self.again = self.gone = self.paused = False
+        self.begun = self.dismissed = self.busy = self.again = self.gone = False
         self.unread = 0  # messages that wait for the application
-        self.early = b""
-        self.assembly = Assembly(keeper.framing)
         self.foreign = foreign(request, keeper.terms.origins)
         self.talk = called.application.talk(request, Line(self, self.foreign))
-
-    @property
-    def open(self) -> bool:
-        """Whether messages go both ways: not before the handshake is answered."""
-        return self.welcomed and super().open
 
     def begin(self, request: Request, early: bytes) -> None:
         """Ask the application about the handshake, if nothing is wrong with that."""
@@ -106,15 +93,12 @@ class Visit(WebSocket):
         for name, value in answer.headers:
             if name.lower() not in HANDSHAKE:
                 response.headers[name] = value
-        self.asked, self.welcomed = False, True
+        self.asked, self.accepted = False, True
         self.wire.send(response.serialize())
         self.keeper.ended(self.request.number, 101, 0)
-        self.wire.listen()  # it may have sent too much too early
         self.begun = True
         self.call(self.talk.begin, self.turned)
-        early, self.early = self.early, b""
-        if early:
-            self.receive(early)
+        self.catch_up()
 
     def wake(self) -> None:
         """Something has happened: let the application have a turn, once it has done what it is at."""
@@ -150,17 +134,6 @@ class Visit(WebSocket):
         complain(f"prefork: websocket {path} ({self.client[1]}) raised in worker {os.getpid()}:\n{trace(error)}")
 
     # The client.
-
-    def receive(self, data: bytes) -> None:
-        """Something has arrived, or the end."""
-        if self.welcomed:
-            super().receive(data)
-        elif not data:
-            self.cut()
-        else:
-            self.early += data
-            if len(self.early) > MOST_EARLY:
-                self.wire.pause()
 
     def take(self, frame: Any) -> None:
         """One frame."""
