@@ -84,7 +84,10 @@ def guilt(target: str) -> Request:
 
 def answers(server: Server) -> bool:
     """Whether the control socket says that the server runs."""
-    return os.path.exists(server.socket_path) and server.status()["state"] == "running"
+    try:
+        return os.path.exists(server.socket_path) and server.status()["state"] == "running"
+    except ConnectionRefusedError:  # its file is there a moment before it listens
+        return False
 
 
 def go_on(seconds: float) -> None:
