@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import signal
 import subprocess
 import tempfile
@@ -20,7 +21,7 @@ from tests.odoo.installation import ADDONS
 
 from drive import get
 from prefork.testing.processes import MARK, kill_all, marked
-from processes import ServerFailed, command_line, free_port, pss_mib, stat
+from processes import ServerFailed, command_line, free_port, pss_mib
 from servers import PREFORK
 
 if TYPE_CHECKING:
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
 WORKERS = 2
 BOOT_TIMEOUT = 60.0
 STOP_TIMEOUT = 10.0
-NICE = 16  # the field of /proc/PID/stat, counted from the state
+LIVE = re.compile(r" gevent |^prefork: websocket")  # the process for live connections, by its command line or title
 
 
 def own(installation: Installation, configuration: Path) -> list[str]:
@@ -64,10 +65,9 @@ class Served:
         return marked(self.mark, self.pid)
 
     def memory(self) -> dict[str, float]:
-        """Proportional set size in MiB: `all`, and `http` without what is for scheduled actions or live connections."""
+        """Proportional set size in MiB: `all`, and `plain` without the process for live connections."""
         sizes = {pid: pss_mib(pid) for pid in self.tree()}
-        others = [pid for pid in sizes if " gevent " in command_line(pid) or ((fields := stat(pid)) and int(fields[NICE]) > 0)]
-        return {"all": sum(sizes.values()), "http": sum(size for pid, size in sizes.items() if pid not in others)}
+        return {"all": sum(sizes.values()), "plain": sum(size for pid, size in sizes.items() if not LIVE.search(command_line(pid)))}
 
     def log(self) -> str:
         """Everything that it wrote."""

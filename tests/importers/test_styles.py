@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import http.client
 import json
 import os
 import re
+import socket
 import sys
-import urllib.request
 from pathlib import Path
 from typing import Any
 
@@ -14,9 +15,9 @@ import pytest
 from click.testing import CliRunner, Result
 
 from prefork.cli import main
-from prefork.config import load
+from prefork.config import Settings, load
 from prefork.config.reader import read_text
-from prefork.importers import Unreadable, Verdict, gunicorn, kind_of, read, sandbox, text
+from prefork.importers import Draft, Unreadable, Verdict, gunicorn, kind_of, read, sandbox, text
 from prefork.testing import Server, free_port
 
 from .expected import STYLES, Style
@@ -36,6 +37,11 @@ application = app
 
 def make():
     return app
+"""
+LOOPED = """
+async def app(scope, receive, send):
+    await send({"type": "http.response.start", "status": 200, "headers": []})
+    await send({"type": "http.response.body", "body": b"shop"})
 """
 
 
@@ -75,11 +81,7 @@ def test_there_are_ten_of_each() -> None:
 
 @pytest.mark.parametrize("style", STYLES, ids=lambda style: style.file)
 def test_a_style_becomes_a_file_that_is_accepted_and_means_the_same(style: Style, place: Path) -> None:
-    file, out = place / Path(style.file).name, place / "prefork.conf"
-    file.write_text(put((TEXTS / style.file).read_text(), place))
-    draft = read(file, kind_of(file), {})
-    out.write_text(text(draft, file))
-    settings = load(out, {}, {"PREFORK_DATA_DIR": str(place / "data")}, place)
+    draft, settings = imported(style, place)
     assert {name: bare(getattr(settings, name)) for name in style.settings} == put(style.settings, place)
     fates = {verdict: {each.setting.name for each in draft.findings if each.verdict is verdict} for verdict in Verdict}
     assert set(style.changed) <= fates[Verdict.CHANGED]
@@ -87,26 +89,43 @@ def test_a_style_becomes_a_file_that_is_accepted_and_means_the_same(style: Style
     assert all(each.sentence for each in draft.findings if each.verdict is not Verdict.CARRIED), "who loses something is told why"
 
 
-@pytest.mark.parametrize("file", ["gunicorn.conf.py", "uwsgi.ini", "unit.json", "Procfile"])
-def test_what_was_imported_is_served(file: str, place: Path) -> None:
-    port = free_port()
-    texts = {
-        "gunicorn.conf.py": f'wsgi_app = "shop:app"\nbind = "127.0.0.1:{port}"\nworkers = 1\n',
-        "uwsgi.ini": f"[uwsgi]\nhttp-socket = 127.0.0.1:{port}\nmodule = shop:app\nprocesses = 1\n",
-        "unit.json": json.dumps(
-            {
-                "listeners": {f"127.0.0.1:{port}": {"pass": "applications/a"}},
-                "applications": {"a": {"type": "python", "module": "shop", "path": str(place)}},
-            }
-        ),
-        "Procfile": f"web: gunicorn --bind 127.0.0.1:{port} shop:app\n",
-    }
-    (place / file).write_text(texts[file])
-    draft = read(place / file, kind_of(place / file), {})
-    with Server(**{"app_dir": place, **draft.defaults, **draft.options}) as server:
-        assert server.status()["wanted"] == 1
-        with urllib.request.urlopen(f"http://127.0.0.1:{port}/", timeout=10) as answer:
-            assert answer.read() == b"shop"
+@pytest.mark.parametrize("style", STYLES, ids=lambda style: style.file)
+def test_what_was_imported_serves_with_the_same_workers_at_the_same_places(style: Style, place: Path) -> None:
+    draft, settings = imported(style, place)
+    (place / "shop.py").write_text(LOOPED if settings.interface == "asgi" else APPLICATION)
+    (place / "static/shop.css").write_text("shop")
+    port = free_port()  # theirs may be somebody else's here
+    elsewhere = {"http_port": port, "logfile": None}  # the kit reads what is printed
+    with Server(**{"app_dir": place, **draft.defaults, **draft.options, **elsewhere}) as server:
+        assert server.status()["wanted"] == (settings.workers_min if settings.workers == "auto" else settings.workers)
+        for interface in settings.http_interface:
+            assert asked(interface, port, "/") == (200, b"shop")
+        for path, _directory in settings.static:
+            assert asked(settings.http_interface[0], port, f"{path}/shop.css") == (200, b"shop")
+
+
+def imported(style: Style, place: Path) -> tuple[Draft, Settings]:
+    """What becomes of a style's file, and what that means once it has been written."""
+    file, out = place / Path(style.file).name, place / "prefork.conf"
+    file.write_text(put((TEXTS / style.file).read_text(), place))
+    draft = read(file, kind_of(file), {})
+    out.write_text(text(draft, file))
+    return draft, load(out, {}, {"PREFORK_DATA_DIR": str(place / "data")}, place)
+
+
+def asked(interface: str, port: int, target: str) -> tuple[int, bytes]:
+    """Status and body of what is answered at a place where the server listens."""
+    connection = http.client.HTTPConnection("::1" if interface == "::1" else "127.0.0.1", port, timeout=10)
+    if interface.startswith("unix:"):
+        connection.sock = socket.socket(socket.AF_UNIX)
+        connection.sock.settimeout(10)
+        connection.sock.connect(interface.removeprefix("unix:"))
+    try:
+        connection.request("GET", target, headers={"Host": "shop"})
+        answer = connection.getresponse()
+        return answer.status, answer.read()
+    finally:
+        connection.close()
 
 
 # The command.
