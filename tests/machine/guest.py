@@ -229,6 +229,94 @@ def amend(unit: str, text: str) -> None:
     systemctl("daemon-reload")
 
 
+# The unit that `prefork render` writes, under its own restrictions.
+
+
+def the_rendered_unit_gets_ready_under_its_own_restrictions(server: Server) -> None:
+    rendered = Path("/payload/rendered/server/etc")
+    shutil.copytree(rendered / "hardened", "/etc/hardened")
+    shutil.copy(rendered / "systemd/system/hardened.service", "/run/systemd/system/hardened.service")
+    systemctl("daemon-reload")
+    systemctl("start", "hardened")  # comes back when the server has said that it is ready
+    assert server.events("server_ready")
+    print(f"   {systemctl('show', '-P', 'StatusText', 'hardened').strip()}", flush=True)
+    for pid in {server.status()["pid"], *server.pids()}:
+        state = dict(line.split(":\t") for line in Path(f"/proc/{pid}/status").read_text().splitlines() if ":\t" in line)
+        assert state["NoNewPrivs"] == "1", state
+        assert int(state["CapBnd"], 16) == 0, state
+        assert state["Seccomp"] == "2", state
+        assert state["Uid"].split()[0] != "0", state
+    analysis = subprocess.run(["systemd-analyze", "security", "hardened"], check=False, capture_output=True, text=True).stdout
+    print(f"   {analysis.strip().splitlines()[-1]}", flush=True)
+
+
+def its_application_writes_to_its_data_directory_alone(_server: Server) -> None:
+    status, said = get("/write")
+    refused = {path: error for path, error in said["made"].items() if error}
+    assert status == 200, said
+    assert set(refused.values()) == {"Read-only file system"}, said
+    assert set(said["made"]) - set(refused) == {"/var/lib/hardened/left"}, said
+
+
+def its_limits_kill_and_leave_incidents(server: Server) -> None:
+    """Each needs rights that a restriction could have taken: signals, `/proc`, stacks, children."""
+    broken = {
+        "/stay?seconds=600": ("limit_time_real", 504, "do_stay"),
+        "/burn": ("limit_time_cpu", 504, "do_burn"),
+        "/leak?mib=105&seconds=600": ("limit_memory_hard", 503, "do_leak"),
+        "/crash": ("crash", 502, "do_crash"),
+    }
+    for target, (cause, expected, line) in broken.items():
+        await_fact(lambda: len(server.pids()) == 2, "two workers")
+        status, page = get(target)
+        assert status == expected, (target, status, page)
+        server.wait("incident_recorded")
+        await_fact(
+            lambda found=page["incident"]: found in {event["incident"] for event in server.events("incident_recorded")}, target
+        )
+        incident = server.incident(page["incident"])
+        assert incident["cause"] == cause, incident
+        assert incident["request"]["target"] == target, incident
+        assert line in incident["stacks"], incident
+        print(f"   {incident['cause']}: {incident['reason']}", flush=True)
+    assert get("/fast")[0] == 200
+
+
+def above_its_soft_limit_a_worker_is_replaced(server: Server) -> None:
+    await_fact(lambda: len(server.pids()) == 2, "two workers")
+    _, said = get("/leak?mib=78")
+    await_fact(lambda: said["pid"] in {event["pid"] for event in server.events("limit_reached")}, "its limit")
+    await_fact(lambda: len(server.pids()) == 2 and said["pid"] not in server.pids(), "a replacement")
+
+
+def its_stacks_can_be_asked_for(server: Server) -> None:
+    said = subprocess.run(prefork("stacks", "--data-dir", str(server.data)), check=True, capture_output=True, text=True).stdout
+    assert said.count("most recent call first") >= 2, said
+
+
+def it_reloads_as_systemd_is_told(server: Server) -> None:
+    before = server.pids()
+    systemctl("reload", "hardened")
+    server.wait("reload_done")
+    await_fact(lambda: len(server.pids()) == 2 and server.pids().isdisjoint(before), "new workers")
+
+
+def systemd_restarts_a_master_that_hangs(server: Server) -> None:
+    hung = server.status()["pid"]
+    os.kill(hung, signal.SIGSTOP)
+    await_fact(lambda: systemctl("show", "-P", "NRestarts", "hardened").strip() == "1", "the watchdog")
+    await_fact(lambda: systemctl("show", "-P", "ActiveState", "hardened").strip() == "active", "the new server")
+    assert server.status()["pid"] != hung
+    assert get("/fast")[0] == 200
+
+
+def its_end_leaves_nothing(server: Server) -> None:
+    systemctl("stop", "hardened")
+    assert systemctl("show", "-P", "Result", "hardened").strip() == "success"
+    assert not (SYSTEM / "system.slice/hardened.service").exists()
+    assert server.events("stopped")
+
+
 # Without delegation.
 
 
@@ -287,6 +375,7 @@ def main() -> int:
     Path("/root/one").mkdir()
     Path("/root/two").mkdir()
     unit = Server(Path("/var/lib/mysite"))
+    hardened = Server(Path("/var/lib/hardened"))
     plain = Server(Path("/root/one"))
     named = Server(Path("/root/two"), "--cgroup", str(OWN), "--user", "mysite")
     for each in (plain.data, named.data):
@@ -301,6 +390,16 @@ def main() -> int:
         (a_stop_leaves_nothing, unit),
         (under_real_pressure_the_idle_worker_that_has_grown_makes_room, unit),
     ]
+    by_rendering = [
+        (the_rendered_unit_gets_ready_under_its_own_restrictions, hardened),
+        (its_application_writes_to_its_data_directory_alone, hardened),
+        (its_limits_kill_and_leave_incidents, hardened),
+        (above_its_soft_limit_a_worker_is_replaced, hardened),
+        (its_stacks_can_be_asked_for, hardened),
+        (it_reloads_as_systemd_is_told, hardened),
+        (systemd_restarts_a_master_that_hangs, hardened),
+        (its_end_leaves_nothing, hardened),
+    ]
     by_name = [
         (where_nothing_was_delegated_the_start_says_so_once, plain),
         (the_named_group_is_divided, named),
@@ -308,7 +407,7 @@ def main() -> int:
         (after_kill_9_the_next_start_removes_what_is_left_but_what_is_in_use, named),
         (its_stop_leaves_nothing, named),
     ]
-    checks = by_name if V1 else [*by_unit, *by_name]
+    checks = by_name if V1 else [*by_unit, *by_rendering, *by_name]
     failed = [check.__name__ for check, server in checks if not holds(check, server)]
     print(f"machine: version {1 if V1 else 2}, {len(checks)} checks, failed: {failed or 'none'}", flush=True)
     return bool(failed)

@@ -1,4 +1,5 @@
-"""Boots a Debian machine in QEMU, with control groups of version 2 and of version 1. Inside, `guest.py` checks fuse and guard.
+"""Boots a Debian machine in QEMU, with control groups of version 2 and of version 1. Inside, `guest.py` checks fuse and guard, and
+the unit that `prefork render` writes, under the restrictions that it sets.
 
 Everything comes from Debian's archive as this machine is set up to reach it; the installed system is kept in build/machine.
 Software emulation, so that it runs anywhere: five to ten minutes for each boot.
@@ -65,6 +66,12 @@ def pack() -> Path:
     shutil.copytree(HERE, payload)
     shutil.copytree(ROOT / "src", payload / "src")
     libraries = Path(sys.prefix, "lib/python3.11/site-packages")
+    topology = HERE / "hardened.toml"
+    subprocess.run([sys.executable, "-m", "prefork", "render", topology, "--out", payload / "rendered"], check=True)
+    command = payload / "bin/prefork"
+    command.parent.mkdir()
+    command.write_text('#!/bin/sh\nPYTHONPATH=/payload/site:/payload/src exec /usr/bin/python3 -m prefork "$@"\n')
+    command.chmod(0o755)
     for name in LIBRARIES:
         shutil.copytree(libraries / name, payload / "site" / name)
     return payload
