@@ -13,7 +13,7 @@ from wsgiref.validate import validator
 
 MIB = 1 << 20
 KEPT = []
-USED = Path("/sys/fs/cgroup/system.slice/mysite.service/memory.current")
+USED = Path("/sys/fs/cgroup/system.slice/fused.service/memory.current")
 
 
 @validator
@@ -63,7 +63,7 @@ def do_crash():
 def do_write():
     """Where it could write, of places where it must not and one where it may."""
     return {
-        path: error_of(path) for path in ("/etc/left", "/usr/left", "/home/mysite/left", "/var/lib/left", "/var/lib/hardened/left")
+        path: error_of(path) for path in ("/etc/left", "/usr/left", "/home/site/left", "/var/lib/left", "/var/lib/hardened/left")
     }
 
 
