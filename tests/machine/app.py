@@ -3,6 +3,7 @@
 import json
 import mmap
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -12,7 +13,7 @@ from wsgiref.validate import validator
 
 MIB = 1 << 20
 KEPT = []
-USED = Path("/sys/fs/cgroup/system.slice/mysite.service/memory.current")
+USED = Path("/sys/fs/cgroup/system.slice/fused.service/memory.current")
 
 
 @validator
@@ -41,6 +42,37 @@ def do_hog(mib):
 def do_child(mib):
     """The same in a subprocess, whose memory the worker's limits do not count."""
     return subprocess.run([sys.executable, "-c", f"b'x' * ({mib} << 20)"], check=False).returncode
+
+
+def do_stay(seconds):
+    """Wait, as for a database that does not answer."""
+    time.sleep(seconds)
+
+
+def do_burn():
+    """Compute, for ever."""
+    while True:
+        pass
+
+
+def do_crash():
+    """End as a broken extension does."""
+    os.kill(os.getpid(), signal.SIGSEGV)
+
+
+def do_write():
+    """Where it could write, of places where it must not and one where it may."""
+    return {
+        path: error_of(path) for path in ("/etc/left", "/usr/left", "/home/site/left", "/var/lib/left", "/var/lib/hardened/left")
+    }
+
+
+def error_of(path):
+    try:
+        Path(path).write_text("here")
+    except OSError as error:
+        return error.strerror
+    return None
 
 
 def do_daemon(seconds):

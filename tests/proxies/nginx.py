@@ -22,7 +22,7 @@ from prefork.testing import Server, free_port
 PLACES = os.pathsep.join([os.environ.get("PATH", os.defpath), "/usr/sbin", "/usr/local/sbin"])  # not on every account's PATH
 ACCOUNT = "user root;" if os.geteuid() == 0 else ""  # nobody else may enter the test's directory
 TEMPORARY = ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
-REFUSAL = re.compile(r"client intended to send too large body|limiting requests, excess")
+REFUSAL = re.compile(r"client intended to send too large body|limiting requests, excess|ModSecurity: Access denied")
 COMPLAINT = re.compile(r"\[(?:error|crit|alert|emerg)\]")
 CONFIGURATION = """
 {account}

@@ -19,7 +19,7 @@ from prefork.render.files import render
 from prefork.render.topology import SHIPPED
 from prefork.testing import free_port
 
-from .checkers import accepted, program, verdict
+from .checkers import accepted, apache, program, verdict
 from .conftest import Make, written
 
 STAND_IN = Path(__file__).parent.parent / "stand_in"
@@ -66,20 +66,13 @@ def test_haproxy_accepts_edge_and_pooler(name: str, local: Make, settings: Setti
         assert "WARNING" not in said, said
 
 
-def test_apache_accepts_its_site(name: str, local: Make, settings: Settings, tmp_path: Path) -> None:
-    tree = written(local(name, proxy="apache"), settings, tmp_path)
+@pytest.mark.parametrize("version", ["", "18.0"])
+def test_apache_accepts_its_site(name: str, version: str, local: Make, settings: Settings, tmp_path: Path) -> None:
+    (tmp_path / "static").mkdir()
+    served = replace(settings, static=(("/static", str(tmp_path / "static")),))
+    tree = written(local(name, proxy="apache", odoo=version), served, tmp_path)
     found = next(iter(sorted(tree.glob("*/etc/apache2/sites-available/*"))))
-    modules = Path("/usr/lib/apache2/modules")
-    wanted = (
-        "mpm_event authn_core authz_core ssl socache_shmcb http2 headers proxy proxy_http proxy_wstunnel proxy_balancer "
-        "slotmem_shm lbmethod_bybusyness rewrite deflate filter expires"
-    )
-    main = tmp_path / "apache2.conf"
-    loads = "".join(f"LoadModule {each}_module {modules}/mod_{each}.so\n" for each in wanted.split())
-    main.write_text(
-        f"ServerName localhost\nServerRoot {tmp_path}\nPidFile {tmp_path}/pid\nErrorLog {tmp_path}/log\n{loads}Include {found}\n"
-    )
-    assert "Syntax OK" in accepted("apache2", "-t", "-f", main)
+    assert "Syntax OK" in accepted("apache2", "-t", "-f", apache(found, tmp_path))
 
 
 def test_keepalived_accepts_both_pairs(settings: Settings, local: Make, tmp_path: Path) -> None:
@@ -96,6 +89,20 @@ def test_systemd_has_nothing_to_say_about_the_units(name: str, unit: str, local:
     topology = local(name)
     for found in sorted(written(topology, settings, tmp_path).glob(f"*/etc/systemd/system/{topology.site.name}{unit}.service")):
         judged = subprocess.run([program("systemd-analyze"), "verify", found], capture_output=True, text=True, timeout=60)
+        assert (judged.returncode, judged.stderr) == (0, "")
+
+
+@pytest.mark.parametrize("place", ["/var/lib/odoo", "/srv/the-shop/files"])
+def test_systemd_has_nothing_to_say_about_the_mount(place: str, local: Make, settings: Settings, tmp_path: Path) -> None:
+    (unit,) = {
+        each.name for each in written(local("enterprise", data_dir=place), settings, tmp_path).glob("*/etc/systemd/system/*.mount")
+    }
+    escaped = accepted("systemd-escape", "--path", "--suffix=mount", place).strip()
+    assert unit == escaped
+    found = sorted(tmp_path.glob("*/etc/systemd/system/*.mount"))
+    assert [each.relative_to(tmp_path).parts[0] for each in found] == ["app1", "app2", "cron1", "websocket1"]
+    for each in found:
+        judged = subprocess.run([program("systemd-analyze"), "verify", each], capture_output=True, text=True, timeout=60)
         assert (judged.returncode, judged.stderr) == (0, "")
 
 

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import os
 import ssl
 import subprocess
 import threading
@@ -11,8 +12,12 @@ from http.client import HTTPSConnection
 from pathlib import Path
 
 import pytest
+from tests.process.apps.echo import pattern
 from tests.process.conftest import running
+from tests.proxies.conftest import APPS
 from tests.proxies.nginx import RenderedNginx
+from tests.proxies.test_websockets import OFF
+from websockets.sync.client import connect
 
 from prefork.config import Settings
 from prefork.testing import Server
@@ -58,9 +63,13 @@ def site(certificate: dict[str, str], tmp_path_factory: pytest.TempPathFactory) 
     static = place / "static"
     static.mkdir()
     (static / "a.css").write_text("p { margin: 0 }")
-    with running(workers=2, proxy_mode=True) as server:
+    with running(workers=2, proxy_mode=True, websocket_workers=1) as server:
         settings = Settings(
-            http_port=server.port, data_dir=place / "data", static=(("/assets", str(static)),), max_body_size=32 << 20
+            http_port=server.port,
+            websocket_port=server.websocket_port,
+            data_dir=place / "data",
+            static=(("/assets", str(static)),),
+            max_body_size=32 << 20,
         )
         topology = edge("single", certificate, login_path="/login/echo")
         tree = written(topology, settings, place)
@@ -108,6 +117,52 @@ def test_a_large_upload_arrives_and_one_that_is_too_large_does_not(site: Site, t
     assert (said["length"], said["digest"]) == (UPLOAD, hashlib.sha256((tmp_path / "body").read_bytes()).hexdigest())
     (tmp_path / "body").write_bytes(bytes(33 << 20))
     assert site.curl("/echo", "--output", "/dev/null", "--write-out", "%{http_code}", "--data-binary", f"@{tmp_path}/body") == "413"
+
+
+def test_slow_clients_hold_no_worker(site: Site) -> None:
+    half, size = bytes(100_000), 10 << 20
+    senders, readers = [[site.connection() for _ in range(4)] for _ in range(2)]  # twice as many as there are workers
+    for each in senders:
+        each.putrequest("POST", "/echo")
+        each.putheader("Content-Length", str(2 * len(half)))
+        each.endheaders(half)
+    for each in readers:
+        each.request("GET", f"/plain/big?size={size}")
+    assert json.loads(site.curl("/echo"))["REMOTE_ADDR"] == "127.0.0.1"
+    for each in senders:
+        each.send(half)
+        assert json.loads(each.getresponse().read())["length"] == 2 * len(half)
+        each.close()
+    for each in readers:
+        assert each.getresponse().read() == pattern(size)
+        each.close()
+
+
+def test_a_websocket_is_led_to_the_live_port(site: Site) -> None:
+    address = f"wss://127.0.0.1:{site.nginx.port}/websocket"
+    anybody = ssl._create_unverified_context()
+    with connect(address, ssl=anybody, origin=site.nginx.url, ping_interval=None) as socket:
+        socket.send('{"subscribe": []}')
+        assert json.loads(socket.recv(15)) == OFF
+
+
+def test_attachments_that_the_application_names_come_from_the_mount(certificate: dict[str, str], tmp_path: Path) -> None:
+    store, attachment = tmp_path / "filestore", os.urandom(1 << 20)
+    (store / "shop").mkdir(parents=True)
+    (store / "shop/aa11").write_bytes(attachment)
+    with running("library:app", app_dir=APPS, workers=1, proxy_mode=True) as server:
+        topology = edge("single", certificate, odoo="18.0", filestore=str(store))
+        tree = written(topology, Settings(http_port=server.port, data_dir=tmp_path / "data"), tmp_path)
+        (found,) = tree.glob("*/etc/nginx/sites-available/*")
+        with RenderedNginx(found, tmp_path, topology.site.https_port) as nginx:
+            site = Site(nginx, server, topology.site.http_port)
+            connection = site.connection()
+            connection.request("GET", "/shop/aa11?/web/filestore")
+            answer = connection.getresponse()
+            assert (answer.status, answer.read(), answer.headers["X-Accel-Redirect"]) == (200, attachment, None)
+            connection.request("GET", "/web/filestore/shop/aa11")
+            assert connection.getresponse().status == 404, "only the application may send there"
+            connection.close()
 
 
 def test_static_files_come_from_the_disk(site: Site) -> None:

@@ -39,6 +39,10 @@ def test_a_shared_address_stands_for_its_nodes() -> None:
         ),
         (('name = "shop"', 'filestore = "/a;b"'), 'my.toml: site.filestore: "/a;b" cannot be used; it is an absolute path'),
         (('name = "shop"', 'addons = ["relative"]'), 'my.toml: site.addons: "relative" cannot be used'),
+        (
+            ('name = "shop"', 'share = "/srv"'),
+            'my.toml: site.share: "/srv" cannot be used; it is a directory of an NFS server such as',
+        ),
         (('name = "shop"', 'odoo = "eighteen"'), 'my.toml: site.odoo: "eighteen" is no version of Odoo; write one such as 18.0'),
         (('name = "shop"', 'pooling = "statement"'), 'my.toml: site.pooling: "statement" is none of session, transaction'),
         (('"edge", "app"', '"edge"'), "my.toml: nodes: no node has the role app"),

@@ -52,9 +52,13 @@ class Children:
             return Process.of(child.pid)
         return known if known and known.lives() else answering(place)
 
-    def stop(self, identity: str, process: Process) -> None:  # noqa: ARG002 - the contract's
+    def bound(self, identity: str, memory: int | None) -> None:
+        """Nobody holds a process of our own to that: only its workers have limits."""
+
+    def stop(self, identity: str, process: Process | None) -> None:  # noqa: ARG002 - the contract's
         """Ask it to stop; asked again, it does so at once."""
-        process.signal(signal.SIGTERM)
+        if process:
+            process.signal(signal.SIGTERM)
 
     def how(self, identity: str) -> str:
         """How it has ended, as far as its parent knows."""

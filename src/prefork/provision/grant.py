@@ -87,10 +87,16 @@ def grant(wish: Wish, free: Free) -> Grant:
     )
 
 
+def ceiling(wish: Wish) -> int | None:
+    """The bytes that an instance with everything in it may take: what it asks for, else what its plan comes with; None for all."""
+    plan = RESOURCES[wish.plan] if wish.plan else None
+    return wish.memory or (plan.memory if plan else None)
+
+
 def allotment(wish: Wish, free: Free) -> Machine:
     """The part of the machine that an instance may have: what it asks for, else what its plan comes with, else all that is free."""
     plan = RESOURCES[wish.plan] if wish.plan else None
-    memory = wish.memory or (plan.memory if plan else free.memory)
+    memory = ceiling(wish) or free.memory
     if memory > free.memory:
         left = f"{gigabytes(free.memory)} of the machine's {gigabytes(free.machine.memory)} are free"
         said = f"{gigabytes(memory)} are wanted, and {left}; ask for less, or delete an instance"

@@ -67,6 +67,8 @@ def wait_ready(premises: Premises, identity: str, place: Place) -> None:
 def halt(premises: Premises, identity: str) -> None:
     """Stop a server and wait until it is gone. Raises Failed, OSError."""
     process = premises.process(premises.provision(identity))
+    if process is None:
+        premises.runner.stop(identity, None)  # what has failed to start may be about to be started again
     for patience in (GONE, AT_ONCE):
         if process is None:
             break

@@ -39,8 +39,11 @@ class Runner(Protocol):
     def process(self, identity: str, place: Place, known: Process | None) -> Process | None:
         """Its master, if it is there."""
 
-    def stop(self, identity: str, process: Process) -> None:
-        """Ask it to stop; asked again, it does so at once."""
+    def bound(self, identity: str, memory: int | None) -> None:
+        """Let all its processes together take so many bytes; None for as many as there are."""
+
+    def stop(self, identity: str, process: Process | None) -> None:
+        """Ask it to stop; asked again, it does so at once. Nobody starts it again, also where there is no process just now."""
 
     def how(self, identity: str) -> str:
         """How it has ended."""

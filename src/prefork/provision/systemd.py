@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -29,6 +30,7 @@ class Systemd:
 
     def __init__(self, command: Sequence[str], instances: Path, account: str, units: Path = UNITS) -> None:
         self.command, self.instances, self.account, self.units = command, instances, account, units
+        self._stopping: dict[str, Process | None] = {}
 
     def start(self, identity: str, place: Place) -> None:  # noqa: ARG002 - the contract's
         """Start one, now and with the machine. Raises OSError."""
@@ -40,17 +42,26 @@ class Systemd:
         said = self._ask("MainPID", identity)
         return Process.of(int(said)) if said.isdecimal() and said != "0" else None
 
-    def stop(self, identity: str, process: Process) -> None:  # noqa: ARG002 - the contract's
+    def bound(self, identity: str, memory: int | None) -> None:
+        """Have the kernel let its processes together take so many bytes, from now on and after each start. Raises OSError."""
+        self._write()
+        self._tell("set-property", unit(identity), f"MemoryMax={'infinity' if memory is None else memory}")
+
+    def stop(self, identity: str, process: Process | None) -> None:
         """Stop it, also for the machine's next start. Raises OSError."""
         self._tell("disable", "--now", "--no-block", unit(identity))
+        if process and self._stopping.get(identity) == process:
+            process.signal(signal.SIGTERM)  # systemd says it once, and the second one means at once
+        self._stopping[identity] = process
 
     def how(self, identity: str) -> str:
         """How it has ended, as systemd has it."""
         return f"systemd says: {self._ask('Result', identity) or 'nothing'}"
 
     def forget(self, identity: str) -> None:
-        """It will not be started again. Raises OSError."""
+        """Keep nothing of it: neither its start with the machine nor what was set for it alone. Raises OSError."""
         self._tell("disable", unit(identity))
+        self._tell("revert", unit(identity))
 
     def _write(self) -> None:
         text = files.unit(list(self.command), self.instances, self.account).encode()

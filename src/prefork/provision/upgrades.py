@@ -12,8 +12,10 @@ from prefork.control.client import Unreachable
 from prefork.instances import provisions
 from prefork.instances.changes import RUNNING, Conflict
 from prefork.instances.local import RELOAD_LIMIT, Denied, Local, Reading
+from prefork.provision.grant import ceiling
 from prefork.provision.offer import renewed
 from prefork.provision.operation import Failed, halt, launch
+from prefork.provision.wish import Wish
 from prefork.provision.works import TakenBack, under_way
 
 if TYPE_CHECKING:
@@ -39,6 +41,7 @@ def upgrade(premises: Premises, who: str, identity: str, changes: Mapping[str, A
             raise Conflict(f"{place.configuration} is not UTF-8 text any more; correct it first") from None
         work = provisions.begin(premises.db, identity, who, "upgrade")
     rolling = not must_restart(place, new.settings)
+    before, after = ceiling(Wish(**provision.wish)), ceiling(new.wish)
 
     def act(step: Step) -> None:
         old, had = place.configuration.read_bytes(), premises.nginx.text(identity) if premises.nginx else None
@@ -46,6 +49,7 @@ def upgrade(premises: Premises, who: str, identity: str, changes: Mapping[str, A
             step("testing the file for nginx")
             premises.nginx.put(identity, new.site)
         try:
+            premises.runner.bound(identity, larger(before, after))  # while both are there
             premises.write(place, new.text)
             if provision.wanted == RUNNING:
                 step("reloading worker by worker" if rolling else "restarting")
@@ -58,13 +62,20 @@ def upgrade(premises: Premises, who: str, identity: str, changes: Mapping[str, A
             if not rolling:
                 step("starting what it was before")
                 relaunch(premises, identity, said)
+            premises.runner.bound(identity, before)
             raise TakenBack(said) from None
         provisions.rewrite(premises.db, identity, new.wish.told(), new.grant.told())
+        premises.runner.bound(identity, after)
         if premises.nginx and new.site != had:
             step("reloading nginx")
             premises.nginx.reload()
 
     return under_way(premises, work, act)
+
+
+def larger(before: int | None, after: int | None) -> int | None:
+    """The more of two ceilings; None is none."""
+    return None if before is None or after is None else max(before, after)
 
 
 def renew(premises: Premises, identity: str, *, rolling: bool) -> None:

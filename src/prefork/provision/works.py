@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from prefork.instances import provisions, registry
 from prefork.instances.changes import DONE, FAILED, ROLLED_BACK, RUNNING, Conflict, Invalid
 from prefork.instances.provisions import STOPPED
+from prefork.provision.grant import ceiling
 from prefork.provision.nginx import Rejected
 from prefork.provision.offer import Offer, offer
 from prefork.provision.operation import Failed, halt, launch
@@ -52,6 +53,7 @@ def create(premises: Premises, who: str, identity: str, name: str, wish: Wish) -
 
     def act(step: Step) -> None:
         step("starting")
+        premises.runner.bound(identity, ceiling(wish))
         started(premises, identity)
         if made.site is not None and premises.nginx:
             step("reloading nginx")

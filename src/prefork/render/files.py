@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -54,6 +55,11 @@ def watched(topology: Topology, node: Node) -> bool:
     return node.serves and bool(topology.having("monitor"))
 
 
+def mounts(topology: Topology, node: Node) -> bool:
+    """Wanted where a Prefork runs that has files in common with others."""
+    return node.serves and bool(topology.site.share)
+
+
 def shares(topology: Topology, node: Node) -> bool:
     """Wanted where an address is shared with other nodes."""
     return any(each in topology.shared for each in node.roles)
@@ -78,6 +84,7 @@ FILES = (
     File("nodes/prefork.conf", "etc/{site}/{conf}", serves),
     File("service/prefork.service", "etc/systemd/system/{site}.service", serves),
     File("service/simple.service", "etc/systemd/system/{site}-simple.service", serves),
+    File("service/share.mount", "etc/systemd/system/{mount}.mount", mounts),
     File("service/metrics.service", "etc/systemd/system/{site}-metrics.service", watched),
     File("service/logrotate", "etc/logrotate.d/{site}", serves),
     File("pooler/pgbouncer.ini", "etc/pgbouncer/pgbouncer.ini", role("pooler")),
@@ -116,7 +123,13 @@ def render(topology: Topology, settings: Settings) -> Rendered:
 def path(file: File, topology: Topology, node: Node) -> str:
     """Where a file goes on its node, without the first slash."""
     site = topology.site
-    return file.path.format(site=site.name, conf=conf(topology, node), postgresql=site.postgresql)
+    return file.path.format(site=site.name, conf=conf(topology, node), postgresql=site.postgresql, mount=escaped(site.share_place))
+
+
+def escaped(path: str) -> str:
+    """A path as the name of a unit has it (systemd-escape --path)."""
+    parts = path.strip("/").split("/")
+    return "-".join(re.sub(r"[^A-Za-z0-9:_.]", lambda sign: f"\\x{ord(sign[0]):02x}", part) for part in parts)
 
 
 def conf(topology: Topology, node: Node) -> str:
@@ -136,6 +149,7 @@ def derived(topology: Topology, node: Node, settings: Settings) -> dict[str, obj
         "clients": clients,
         "postgres": tuning.postgres(node.cpus, node.memory, pooled=bool(topology.having("pooler"))),
         "parameters": environment().get_template("database/parameters").render(site=topology.site).splitlines(),
+        "mount": escaped(topology.site.share_place),
         "exporter": exporter(topology, node),
         "exporters": {each.name: exporter(topology, each) for each in topology.nodes},
         "addons": [*topology.site.addons, f"{topology.site.tree}/addons", f"{topology.site.tree}/odoo/addons"],

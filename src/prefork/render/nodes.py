@@ -88,6 +88,8 @@ def places(topology: Topology, node: Node) -> dict[str, str]:
         found |= {"db_name": site.database, "db_user": site.user, "db_maxconn": str(tuning.connections_each(topology))}
     if pooled and site.version >= 18:
         found |= {"db_replica_host": topology.address("pooler"), "db_replica_port": "5433"}
+    if site.version >= 16:
+        found["x_sendfile"] = "True"  # workers name attachments, the dispatcher sends them
     if site.addons:
         found["addons_path"] = ",".join(site.addons)
     return found

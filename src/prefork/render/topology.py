@@ -27,6 +27,7 @@ ADDRESS = re.compile(r"[0-9A-Za-z.:-]+")
 DOMAIN = re.compile(r"(?:[A-Za-z0-9-]{1,63}\.)*[A-Za-z0-9-]{1,63}")
 IMAGE = re.compile(r"[a-z0-9][a-zA-Z0-9._/:@-]*")
 PATH = re.compile(r"/[^\s\"';{}]*")
+EXPORT = re.compile(r"[0-9A-Za-z.-]+:/[^\s\"';{}]*")
 PATHS = ("tree", "python", "prefork", "data_dir", "filestore", "certificate", "certificate_key")
 ALLOWED = {
     NAME: "small letters, digits and hyphens may be in it, after a letter",
@@ -61,6 +62,7 @@ class Site:
     user: str = "site"
     data_dir: str = "/var/lib/site"
     filestore: str = "/var/lib/site/filestore"
+    share: str = ""  # the directory of an NFS server, as in 10.0.0.70:/site, that all nodes mount
     database: str = "site"
     certificate: str = "/etc/ssl/site/fullchain.pem"
     certificate_key: str = "/etc/ssl/site/privkey.pem"
@@ -89,6 +91,11 @@ class Site:
         if not self.odoo:
             return ("/websocket", "/longpolling/poll")
         return ("/websocket", "/web/websocket") if self.version >= 16 else ("/longpolling",)
+
+    @property
+    def share_place(self) -> str:
+        """Where it is mounted: Odoo keeps attachments and sessions in its data directory, and Prefork nothing."""
+        return self.data_dir if self.odoo else self.filestore
 
     @property
     def login(self) -> str:
@@ -247,6 +254,8 @@ def site_contradictions(site: Site) -> Iterator[str]:
             yield f'site.addons: "{directory}" cannot be used; {ALLOWED[PATH]}'
     if site.login_path and not PATH.fullmatch(site.login_path):
         yield f'site.login_path: "{site.login_path}" cannot be used; {ALLOWED[PATH]}'
+    if site.share and not EXPORT.fullmatch(site.share):
+        yield f'site.share: "{site.share}" cannot be used; it is a directory of an NFS server such as 10.0.0.70:/site'
     if site.odoo and not re.fullmatch(r"\d{2}\.\d", site.odoo):
         yield f'site.odoo: "{site.odoo}" is no version of Odoo; write one such as 18.0'
     if site.platform not in PLATFORMS:

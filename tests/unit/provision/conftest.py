@@ -31,6 +31,7 @@ class Paper:
     def __init__(self) -> None:
         self.up: set[str] = set()
         self.asked: list[str] = []
+        self.bounds: list[int | None] = []
         self.fails = ""
         self.short_lived = False
         self.fails_next = list[str]()
@@ -46,7 +47,10 @@ class Paper:
     def process(self, identity: str, place: Place, known: Process | None) -> Process | None:
         return Process.of(os.getpid()) if identity in self.up else None
 
-    def stop(self, identity: str, process: Process) -> None:
+    def bound(self, identity: str, memory: int | None) -> None:
+        self.bounds.append(memory)
+
+    def stop(self, identity: str, process: Process | None) -> None:
         self.asked.append(f"stop {identity}")
         self.up.discard(identity)
 

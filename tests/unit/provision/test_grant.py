@@ -7,7 +7,7 @@ import pytest
 from prefork.config import Machine as Measured
 from prefork.instances.changes import BeyondPlan, Conflict, Invalid
 from prefork.provision import free
-from prefork.provision.grant import Free, Grant, grant, kept
+from prefork.provision.grant import Free, Grant, ceiling, grant, kept
 from prefork.provision.wish import Wish, check, check_id
 from prefork.sizing.machine import GIB, MIB, Machine
 
@@ -46,6 +46,14 @@ def test_without_a_plan_it_gets_what_is_free() -> None:
 def test_what_is_asked_for_counts_more_than_the_plan() -> None:
     found = grant(wish(plan="pro", memory=4 * GIB, cpus=1.0, workers=2), left())
     assert (found.workers, found.hard, found.reasons) == (2, 1350 * MIB, ("2 asked for",))
+
+
+@pytest.mark.parametrize(
+    ("asked", "most"),
+    [({}, None), ({"plan": "agency"}, None), ({"plan": "base"}, 2 * GIB), ({"plan": "pro", "memory": 4 * GIB}, 4 * GIB)],
+)
+def test_all_of_an_instance_together_has_the_memory_of_its_plan(asked: dict[str, object], most: int | None) -> None:
+    assert ceiling(wish(**asked)) == most
 
 
 @pytest.mark.parametrize(

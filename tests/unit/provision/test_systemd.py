@@ -1,6 +1,8 @@
 """Instances as units of systemd: what systemctl is told, by a stand-in that notes it, and whether the unit is one."""
 
 import os
+import signal
+import subprocess
 import sys
 from pathlib import Path
 
@@ -50,7 +52,10 @@ def test_a_unit_is_written_once_started_stopped_and_forgotten(systemd: Systemd, 
     found = systemd.process("shop", place, None)
     assert found == Process.of(os.getpid())
     assert found
+    systemd.bound("shop", 2 << 30)
+    systemd.bound("shop", None)
     systemd.stop("shop", found)
+    systemd.stop("shop", None)
     assert systemd.how("shop") == "systemd says: exit-code"
     systemd.forget("shop")
     main = "show --property MainPID --value prefork@shop.service"
@@ -60,10 +65,23 @@ def test_a_unit_is_written_once_started_stopped_and_forgotten(systemd: Systemd, 
         "enable --now --no-block prefork@shop.service",
         main,
         main,
+        "set-property prefork@shop.service MemoryMax=2147483648",
+        "set-property prefork@shop.service MemoryMax=infinity",
+        "disable --now --no-block prefork@shop.service",
         "disable --now --no-block prefork@shop.service",
         "show --property Result --value prefork@shop.service",
         "disable prefork@shop.service",
+        "revert prefork@shop.service",
     ]
+
+
+def test_who_is_asked_to_stop_again_is_told_to_do_so_at_once(systemd: Systemd) -> None:
+    with subprocess.Popen([sys.executable, "-c", "import signal; signal.pause()"]) as server:
+        process = Process.of(server.pid)
+        systemd.stop("shop", process)
+        assert server.poll() is None, "systemd says it the first time"
+        systemd.stop("shop", process)
+        assert server.wait(10) == -signal.SIGTERM
 
 
 def test_what_systemd_refuses_is_said_in_its_words(systemd: Systemd, tmp_path: Path) -> None:

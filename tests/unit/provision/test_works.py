@@ -19,6 +19,7 @@ from prefork.provision.keeper import CAP, Keeper, pause
 from prefork.provision.nginx import Nginx
 from prefork.provision.premises import Account, Premises
 from prefork.provision.wish import Wish
+from prefork.sizing.machine import GIB
 
 
 @pytest.fixture
@@ -110,6 +111,7 @@ def test_what_does_not_start_stays_stopped_and_says_why(premises: Premises, pape
     end = end_of(premises, works.create(premises, "kim", "shop", "Shop", wish))
     assert (end.state, end.message) == ("failed", "no such program")
     assert premises.provision("shop").wanted == "stopped"
+    assert paper.asked[-1] == "stop shop", "whoever revives it must not"
 
 
 def test_start_stop_restart_and_delete(premises: Premises, paper: Paper, wish: Wish) -> None:
@@ -151,6 +153,7 @@ def test_an_upgrade_changes_what_follows_from_it_and_nothing_else(premises: Prem
     assert "reload" in paper.asked
     assert end_of(premises, upgrades.upgrade(premises, "kim", "shop", {"plan": "free"})).state == "done"
     assert (said(file)["plan"], said(file)["workers"]) == ("free", "1")
+    assert paper.bounds[-2:] == [2 * GIB, GIB], "less only when what took more has gone"
     assert "77" in said(file)["limit_time_real"]
 
 
@@ -162,6 +165,13 @@ def test_an_upgrade_that_does_not_get_ready_is_taken_back(premises: Premises, pa
     assert (end.state, end.message) == ("rolled back", "ImportError: no module named other\nTraceback …")
     assert file.read_bytes() == before
     assert premises.provision("shop").wish == provision.wish
+
+
+def test_a_smaller_plan_that_does_not_get_ready_has_the_old_memory(premises: Premises, paper: Paper, wish: Wish) -> None:
+    made(premises, wish)
+    paper.reload = Denied("ImportError: no module named other", "Traceback …")
+    end = end_of(premises, upgrades.upgrade(premises, "kim", "shop", {"app": "other:app", "plan": "free"}))
+    assert (end.state, paper.bounds) == ("rolled back", [2 * GIB] * 3)
 
 
 @pytest.mark.parametrize(
