@@ -12,7 +12,8 @@ import psycopg
 import pytest
 
 import prefork
-from prefork.jobs.source import Run, Source
+from prefork.jobs.run import Run
+from prefork.jobs.source import Source
 from prefork.store import jobs
 
 Sources = Callable[..., Source]
