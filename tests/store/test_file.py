@@ -42,7 +42,8 @@ def dsn(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     dsn = f"sqlite:{tmp_path / 'store.db'}"
     monkeypatch.setitem(given.settings, "store", {"dsn": dsn})
     monkeypatch.setattr(declaration, "registry", {})
-    monkeypatch.setattr("prefork.jobs.source.registry", declaration.registry)
+    for module in ("source", "run"):
+        monkeypatch.setattr(f"prefork.jobs.{module}.registry", declaration.registry)
     yield dsn
     shared.close()
 

@@ -164,6 +164,12 @@ def sessions_in_file(settings: Settings) -> Iterator[str]:
         yield "postgresql means the store, and that is a SQLite file here; use file, or memory"
 
 
+def sessions_in_odoo(settings: Settings) -> Iterator[str]:
+    """The database of the `db_` options is Odoo's there, and Prefork keeps nothing in it."""
+    if settings.odoo and settings.session_store == "postgresql" and settings.store_dsn and "store_dsn" not in settings.sources:
+        yield "postgresql means the store, and that is the database of Odoo here; set store_dsn to another, or write postgresql://…"
+
+
 def bus_in_file(settings: Settings) -> Iterator[str]:
     """Notices are PostgreSQL's."""
     if settings.bus and settings.in_file:
@@ -318,6 +324,7 @@ CONTRADICTIONS: tuple[tuple[tuple[str, ...], Callable[[Settings], Iterator[str]]
     (("session_store", "workers"), unshared),
     (("store_dsn", "workers"), many_writers),
     (("session_store", "store_dsn"), sessions_in_file),
+    (("session_store", "odoo", "store_dsn"), sessions_in_odoo),
     (("bus", "store_dsn"), bus_in_file),
 )
 DOUBTS: tuple[tuple[tuple[str, ...], Callable[[Settings, Machine], Iterator[str]]], ...] = (

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 PATIENCE = 5  # seconds for a connection to be made
 GLANCE = 0.05  # seconds
+REFUSALS = {"25006", "42501"}  # a server that was the primary until just now is read-only; a role without the right
 # A node that vanished is noticed in 25 s. The last one, in milliseconds, is for what was on its way: TCP asks nothing meanwhile.
 SILENCE = {"keepalives_idle": 10, "keepalives_interval": 5, "keepalives_count": 3, "tcp_user_timeout": 25_000}
 
@@ -104,12 +105,11 @@ def translated() -> Iterator[None]:
 
 def complaint(error: Exception) -> str | None:
     """What is wrong with the database or the way to it; None where something else is."""
-    psycopg, sqlite3 = sys.modules.get("psycopg"), sys.modules.get("sqlite3")
-    if any(driver and isinstance(error, (driver.OperationalError, driver.InterfaceError)) for driver in (psycopg, sqlite3)):
+    drivers = filter(None, map(sys.modules.get, ("psycopg", "psycopg2", "sqlite3")))
+    if any(isinstance(error, (driver.OperationalError, driver.InterfaceError)) for driver in drivers):
         return (str(error).strip().splitlines() or [type(error).__name__])[-1]
-    # A server that was the primary, until just now, is read-only.
-    refusals = (psycopg.errors.ReadOnlySqlTransaction, psycopg.errors.InsufficientPrivilege) if psycopg else ()
-    return str(error) if isinstance(error, (schema.Refused, *refusals)) else None
+    code = getattr(error, "sqlstate", None) or getattr(error, "pgcode", None)  # of psycopg 3, and of psycopg2
+    return str(error) if isinstance(error, schema.Refused) or code in REFUSALS else None
 
 
 def ended(connection: Connection) -> bool:

@@ -5,8 +5,9 @@ SELECT payload FROM prefork.sessions WHERE id = %s AND expires > clock_timestamp
 SELECT payload FROM prefork.sessions WHERE id = %s AND expires > clock_timestamp() FOR UPDATE
 
 -- create: A new session. It may be there already: this is said again on a new connection when the first one broke after the commit.
-INSERT INTO prefork.sessions (id, payload, expires) VALUES (%s, %s, clock_timestamp() + %s * interval '1 second')
-ON CONFLICT (id) DO NOTHING
+-- One that has expired and was not removed yet is in nobody's way.
+INSERT INTO prefork.sessions AS kept (id, payload, expires) VALUES (%s, %s, clock_timestamp() + %s * interval '1 second')
+ON CONFLICT (id) DO UPDATE SET payload = excluded.payload, expires = excluded.expires WHERE kept.expires <= clock_timestamp()
 
 -- update: Replace a session that is held.
 UPDATE prefork.sessions SET payload = %s, expires = clock_timestamp() + %s * interval '1 second' WHERE id = %s

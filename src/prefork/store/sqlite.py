@@ -24,7 +24,8 @@ if TYPE_CHECKING:
 SCHEME = "sqlite:"
 PATIENCE = 10.0  # seconds for others to end their transactions
 TIMES = {"due_at", "now", "claimed_at", "lease_until", "ended_at", "first_failed_at"}
-FLAGS = {"active", "recurring", "held"}
+FLAGS = {"active", "recurring"}
+WORDS = {"arguments", "held"}
 
 
 class Column(NamedTuple):
@@ -180,4 +181,4 @@ def read(column: Column, value: Any) -> Any:
         return datetime.fromtimestamp(value, timezone.utc)
     if column.name in FLAGS:
         return bool(value)
-    return json.loads(value) if column.name == "arguments" else value
+    return json.loads(value) if column.name in WORDS else value

@@ -1,2 +1,6 @@
 class Forbidden(Exception):
     """An answer with 403."""
+
+
+class ServiceUnavailable(Exception):
+    """An answer with 503."""

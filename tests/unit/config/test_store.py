@@ -49,6 +49,18 @@ def test_the_database_of_an_odoo_is_no_store(configure: Configure, odoo: Path) -
     assert configure(f"{beside}store_dsn = dbname=prefork\n").bus
 
 
+def test_sessions_are_not_kept_in_the_database_of_an_odoo(
+    configure: Configure, problems: Callable[..., list[str]], odoo: Path
+) -> None:
+    beside = f"[options]\nodoo = {odoo}\ndb_name = odoo\n"
+    advice = "set store_dsn to another, or write postgresql://…"
+    assert problems(f"{beside}session_store = postgresql\n") == [
+        f"odoo.conf:4: session_store: postgresql means the store, and that is the database of Odoo here; {advice}"
+    ]
+    for other in ("session_store = postgresql\nstore_dsn = dbname=prefork\n", "session_store = redis://127.0.0.1\n"):
+        assert configure(beside + other).session_store
+
+
 def test_nothing_is_stored_without_the_bus_in_a_database_that_is_only_named(configure: Configure) -> None:
     settings = configure("[options]\ndb_name = shop\nbus = False\n")
     assert not settings.stores

@@ -36,7 +36,7 @@ def sessions(conf: Conf, proxy: Proxy, machine: Machine) -> Finding:
     nodes = hosts(proxy)
     stored = conf.settings.session_store == "file" and (hosted(conf) or "session_store" in conf.settings.sources)
     if len(nodes) > 1 and stored and machine.disk in ALONE and not sticky(proxy):
-        fix = "ip_hash;" if conf.odoo else "session_store = redis://redis.example/0"
+        fix = "ip_hash;" if conf.odoo and not conf.settings.odoo else "session_store = redis://redis.example/0"
         return failed(f"{len(nodes)} nodes, and {conf.data_dir} is on a disk of this one", fix)
     return passed("one node" if len(nodes) < 2 else "sessions are shared, or visitors stay on a node")
 

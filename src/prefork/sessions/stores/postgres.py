@@ -1,6 +1,6 @@
 """Sessions in a table of PostgreSQL, `prefork.sessions`: by default in the database where Prefork keeps its own things.
 
-Each call is one short transaction. The table is made at the first use where it is missing.
+Each call is one short transaction. The table is made at the first use where it is missing. psycopg2 will do, too.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from prefork.sessions.stores.link import Link
 from prefork.sessions.stores.whole import changed, pack, unpack
-from prefork.store import connection, schema
+from prefork.store import connection, elder, schema
 from prefork.store.address import Address, address
 from prefork.store.statements import statements
 
@@ -24,20 +24,21 @@ SQL = statements("sessions.sql")
 class PostgresStore:
     """The sessions of a database: that of a connection string, or the store of this process.
 
-    Raises `prefork.store.connection.Unavailable` with a sentence where the driver is missing.
+    Raises `prefork.store.connection.Unavailable` with a sentence where there is no driver.
     """
 
     shared = True
 
     def __init__(self, dsn: str | None = None) -> None:
         self.dsn = dsn
-        broken = (connection.driver().Error, connection.Unavailable)
+        self.driver = elder.either()
+        broken = (self.driver.Error, connection.Unavailable)
         self.link: Link[Any] = Link("PostgreSQL", self._connect, broken)
 
     def load(self, key: str) -> Fields | None:
         """See `Store`."""
         row = self.link.use(lambda db: db.execute(SQL["load"], [key]).fetchone())
-        return unpack(row[0]) if row else None
+        return unpack(bytes(row[0])) if row else None
 
     def create(self, key: str, fields: Fields, seconds: float) -> None:
         """See `Store`."""
@@ -49,7 +50,7 @@ class PostgresStore:
         def write(db: Any) -> bool:
             with db.transaction():
                 row = db.execute(SQL["hold"], [key]).fetchone()
-                current = unpack(row[0]) if row else None
+                current = unpack(bytes(row[0])) if row else None
                 if current:
                     db.execute(SQL["update"], [pack(changed(current, fields, gone)), seconds, key])
                 return current is not None
@@ -73,7 +74,8 @@ class PostgresStore:
     def _connect(self) -> Any:
         # Where the store's own settings are not meant, nothing is prepared: a pooler may stand in between.
         where = Address(self.dsn, prepare=None) if self.dsn else address()
-        db = connection.connect(where, "prefork: sessions")
+        dial = connection.connect if self.driver.__name__ == "psycopg" else elder.connect
+        db = dial(where, "prefork: sessions")
         with connection.translated():
             schema.prepare(db)
         return db

@@ -37,6 +37,18 @@ class Probe(Controller):
         request.env["bus.bus"].sudo()._sendone("probe", "probe", {"text": text})
         return "published"
 
+    @route("/probe/revoke", type="http", auth="user")
+    def revoke(self, identifier):
+        """Log a device out, as its user does in the preferences, who is asked for the password first."""
+        request.env["res.device"].sudo().search([("session_identifier", "=", identifier)])._revoke()
+        return "revoked"
+
+    @route("/probe/vacuum", type="http", auth="user")
+    def vacuum(self):
+        """Do what is done once a day."""
+        request.env["ir.http"].sudo()._gc_sessions()
+        return "vacuumed"
+
     @route("/probe/sleep", type="http", auth="user")
     def sleep(self, seconds):
         time.sleep(float(seconds))

@@ -22,7 +22,8 @@ if TYPE_CHECKING:
 
 CHANNEL = "cron_trigger"  # where Odoo tells, from 15 on, that an action has become due
 POLL = 60.0  # seconds between two looks at all databases: what nobody tells of is found by then, as in Odoo itself
-ASIDE = 60.0  # seconds that an action is left alone which another server runs, or whose database must not be touched
+# Seconds that an action is left alone which another server runs, or whose database must not be touched; a bell ends them.
+ASIDE = 60.0
 
 
 class Actions:
@@ -87,19 +88,25 @@ class Actions:
 
     def claim(self) -> Action | None:
         """The next due action, databases taking turns; None when there is none. Raises Unavailable."""
-        import psycopg2
-
-        try:
-            self.cursor._cnx.poll()
-            self.cursor._cnx.notifies.clear()
-        except psycopg2.Error as error:
-            raise Unavailable(" ".join(str(error).split())) from error
+        self.hear()
         self.next_due = self.poll
         self.databases = databases()
         for database in sorted(self.databases, key=self.last_turn):
             if found := list(self.due(database)):
                 return min(found, key=self.last_turn_of)
         return None
+
+    def hear(self) -> None:
+        """Take in what Odoo tells. What another server ran a moment ago may have become due again, and that one be busy."""
+        import psycopg2
+
+        try:
+            self.cursor._cnx.poll()
+        except psycopg2.Error as error:
+            raise Unavailable(" ".join(str(error).split())) from error
+        if self.cursor._cnx.notifies:
+            self.cursor._cnx.notifies.clear()
+            self.aside.clear()
 
     def last_turn(self, whose: str | tuple[str, int]) -> float:
         """When a database or an action had its last turn."""

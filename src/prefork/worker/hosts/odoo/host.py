@@ -72,6 +72,7 @@ class Odoo:
         config = configure(self.file, self.arguments, self.told)
         csv.field_size_limit(LARGEST_FIELD)
         import odoo
+        from prefork.worker.hosts.odoo.sessions import keep_elsewhere  # here, as other applications need none of it
 
         odoo.service.server.server = Surroundings()
         odoo.service.server.restart = self.reload
@@ -88,7 +89,8 @@ class Odoo:
         follow_controllers()
         warm(loaded)
         if len(loaded) == 1:
-            visit(self.application)
+            visit(self.application)  # its session is a file: the template makes no connection that workers would inherit
+        keep_elsewhere()
         odoo.sql_db.close_all()
 
     def sendfile_roots(self) -> tuple[str, ...]:

@@ -87,14 +87,15 @@ class Talk(Wire):
         """What it is told: that a message is there, or that it is to look at the time. Raises Idle; what Odoo raises."""
         from psycopg2 import InterfaceError, OperationalError
 
+        unserved = importlib.import_module("werkzeug.exceptions").ServiceUnavailable
         if self.websocket.state.name != "OPEN":
             raise Idle
         if self.rung:
             self.rung = False
             try:
                 self.websocket._dispatch_bus_notifications()
-            except (InterfaceError, OperationalError):
-                self.rung = True  # the client stays, and hears of it when the database is back
+            except (InterfaceError, OperationalError, unserved):
+                self.rung = True  # the client stays, and hears of it when the database, or its session, is back
                 raise Idle(later=True) from None
             return []
         if self.messages:
@@ -204,12 +205,13 @@ def adapt_handler(kind: Any) -> None:
 
 
 def adapt_request(module: Any) -> None:
-    """Who cannot subscribe because the database is away has to come again: Odoo itself would say nothing."""
+    """Who cannot subscribe because the database or the sessions are away has to come again: Odoo itself would say nothing."""
     from psycopg2 import InterfaceError, OperationalError
 
     kind = module.WebsocketRequest
     served = kind.serve_websocket_message
-    away = (module.InvalidDatabaseException, InterfaceError, OperationalError)
+    unserved = importlib.import_module("werkzeug.exceptions").ServiceUnavailable
+    away = (module.InvalidDatabaseException, InterfaceError, OperationalError, unserved)
 
     def serve_websocket_message(self: Any, message: Whole) -> None:
         try:
