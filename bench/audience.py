@@ -102,10 +102,18 @@ class Client:
             self.asked = SUBSCRIBED if self.channel else b""
             if self.channel:
                 self.socket.send(masked(b'{"subscribe": ["%b"]}' % self.channel.encode()))
-        if self.asked is SUBSCRIBED and (said := frames(self.buffer)):
+        if self.asked is SUBSCRIBED and (said := self.heard()):
             self.asked = b""
             return said[0].data.startswith(SUBSCRIBED)
         return True
+
+    def heard(self) -> list[Frame]:
+        """What has arrived and is no ping; those are answered."""
+        found = frames(self.buffer)
+        for frame in found:
+            if frame.kind == PING:
+                self.socket.send(masked(frame.data, PONG))
+        return [frame for frame in found if frame.kind != PING]
 
 
 class Audience:
@@ -189,10 +197,8 @@ class Audience:
 
     def listen(self, client: Client, now: float) -> bool:
         """Note what has been said to a client; False: that it shall go."""
-        for kind, data in frames(client.buffer):
-            if kind == PING:
-                client.socket.send(masked(data, PONG))
-            elif kind == CLOSE:
+        for kind, data in client.heard():
+            if kind == CLOSE:
                 return False
             for stamp in map(float, STAMP.findall(data)):
                 self.delays.append(now - stamp)

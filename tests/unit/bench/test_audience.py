@@ -67,6 +67,9 @@ def test_who_subscribes_is_in_when_it_has(listener: socket.socket) -> None:
             audience.look(10)
             assert len(audience.clients) == 0
             assert peer.recv(100) == masked(b'{"subscribe": ["channel.3"]}')
+            peer.sendall(said(b"", PING))
+            audience.look(10)
+            assert peer.recv(100) == masked(b"", PONG)
             peer.sendall(said(answer))
             audience.look(10)
             assert (len(audience.clients), audience.lost) == (within, lost)
