@@ -6,7 +6,7 @@ PAGES  := src/prefork/console/static/vendor/htmx.js
 
 .DEFAULT_GOAL := help
 .PHONY: help setup run example wheel test test-odoo test-machine test-autobahn test-package test-lab check format docs screenshots clean soak
-.PHONY: bench bench-limits bench-jobs bench-asgi bench-odoo bench-advice
+.PHONY: bench bench-limits bench-jobs bench-asgi bench-live bench-odoo bench-advice
 
 help: ## show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -78,6 +78,9 @@ bench-jobs: setup ## measure scheduled jobs against other queues, and beside req
 
 bench-asgi: setup ## measure ASGI beside other servers; writes docs/asgi-benchmarks.md
 	$(PYTHON) bench/run.py asgi-benchmarks
+
+bench-live: setup ## measure WebSockets and the bus beside other servers; writes docs/websocket-benchmarks.md
+	$(PYTHON) bench/run.py websocket-benchmarks
 
 bench-odoo: ## measure against Odoo's own server, with ODOO and PYTHON as for test-odoo; writes docs/odoo-benchmarks.md
 	@$(MAKE) --no-print-directory PYTHON=python3 setup

@@ -14,7 +14,7 @@ import subprocess
 import sys
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from processes import ServerFailed
 
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 CLIENT = Path(__file__).with_name("client.py")
 CROWD = Path(__file__).with_name("crowd.py")
+AUDIENCE = Path(__file__).with_name("audience.py")
 HAUL = Path(__file__).with_name("haul.py")
 HAUL_TIMEOUT = 120.0
 CLIENT_TIMEOUT = 40.0
@@ -92,28 +93,27 @@ def haul(way: str, port: int, path: str, *file: str) -> float:
 
 
 class Crowd:
-    """Slow clients at work, stage by stage; each stage says what it has."""
+    """Many clients at work, stage by stage; each stage says what it has."""
 
     def __init__(self, process: subprocess.Popen[str]) -> None:
         self.process = process
 
-    def stage(self) -> dict[str, float]:
+    def stage(self) -> dict[str, Any]:
         """Wait until a stage is reached. Raises ServerFailed."""
         assert self.process.stdout
         line = self.process.stdout.readline()
         if not line:
-            raise ServerFailed(f"the slow clients ended with exit code {self.process.wait()}")
-        found: dict[str, float] = json.loads(line)
+            raise ServerFailed(f"the clients ended with exit code {self.process.wait()}")
+        found: dict[str, Any] = json.loads(line)
         return found
 
-    def go_on(self) -> dict[str, float]:
-        """Let those come who send and read."""
+    def go_on(self, word: str = "") -> None:
+        """Have the next stage begin."""
         assert self.process.stdin
-        self.process.stdin.write("\n")
+        self.process.stdin.write(f"{word}\n")
         self.process.stdin.flush()
-        return self.stage()
 
-    def finish(self) -> dict[str, float]:
+    def finish(self) -> dict[str, Any]:
         """Let all of them leave."""
         assert self.process.stdin
         self.process.stdin.close()
@@ -123,8 +123,21 @@ class Crowd:
 @contextlib.contextmanager
 def crowd(port: int, idle: int, senders: int, readers: int) -> Iterator[Crowd]:
     """The slow clients; ended on leaving. Their stages are bounded in time by themselves."""
-    numbers = {"idle": idle, "senders": senders, "readers": readers}
-    command = [sys.executable, str(CROWD), str(port), *(f"--{kind}={number}" for kind, number in numbers.items())]
+    with staged(CROWD, port, idle=idle, senders=senders, readers=readers) as slow:
+        yield slow
+
+
+@contextlib.contextmanager
+def audience(port: int, clients: int, channels: int, rate: int = 1_000_000) -> Iterator[Crowd]:
+    """WebSockets; ended on leaving. In each stage but the first and the last they hear as many messages as they are told."""
+    with staged(AUDIENCE, port, clients=clients, channels=channels, rate=rate) as listeners:
+        yield listeners
+
+
+@contextlib.contextmanager
+def staged(program: Path, port: int, **numbers: int) -> Iterator[Crowd]:
+    """A program that does its work in stages, with these options."""
+    command = [sys.executable, str(program), str(port), *(f"--{kind}={number}" for kind, number in numbers.items())]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, process_group=0) as process:
         try:
             yield Crowd(process)

@@ -1,7 +1,8 @@
 """Measure Prefork and the other servers, and write docs/benchmarks.md or another page of the same kind.
 
-    python3 bench/run.py [benchmarks|limits|jobs-benchmarks|asgi-benchmarks] [--quick] [--rounds 5] [--only …] [--servers …]
+    python3 bench/run.py [REPORT] [--quick] [--rounds 5] [--only …] [--servers …]
 
+REPORT is `benchmarks`, `limits`, `jobs-benchmarks`, `asgi-benchmarks` or `websocket-benchmarks`.
 A whole run takes about twenty minutes and writes its page of docs/. A run with other rounds, scenarios or servers writes to
 bench/results/ instead, so that it never replaces a whole one. The raw rounds go there as JSON, too. No server outlives the run,
 also when it is interrupted.
@@ -22,11 +23,13 @@ from typing import TYPE_CHECKING, Protocol
 from environment import Missing, canonical, install, machine, require_nginx, require_wrk, versions
 from lab import Lab
 from limited import LIMITED
+from live import LIVE
 from looped import LOOPED
 from plot import drawing
 from processes import ServerFailed, adopt_orphans
 from report import Heading, Row, Section, document
 from scenarios import (
+    broadcast,
     bus,
     cron,
     database,
@@ -36,6 +39,7 @@ from scenarios import (
     jobs,
     limits,
     memory,
+    pages,
     slow_clients,
     stall,
     stranding,
@@ -91,12 +95,15 @@ REPORTS = {
         LIMITED,
     ),
     "jobs-benchmarks": Report(
-        Heading("Scheduled jobs beside other queues and beside requests; the bus", "make bench-jobs"),
-        (jobs, *cron.SCENARIOS, database, bus),
+        Heading("Scheduled jobs beside other queues and beside requests", "make bench-jobs"),
+        (jobs, *cron.SCENARIOS, database),
         QUEUES,
     ),
     "asgi-benchmarks": Report(
         Heading("ASGI beside other servers", "make bench-asgi"), (hello, waiting, stranding, failures, events), LOOPED
+    ),
+    "websocket-benchmarks": Report(
+        Heading("WebSockets and the bus beside other servers", "make bench-live"), (broadcast, bus, pages), LIVE
     ),
 }
 

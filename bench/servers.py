@@ -241,7 +241,7 @@ QUEUES = (
         elsewhere,
         itself,
         "one server without HTTP; four workers for jobs; PostgreSQL",
-        scenarios=only("jobs", "bus"),
+        scenarios=only("jobs"),
     ),
     Server(
         "procrastinate", "procrastinate", elsewhere, itself, "four workers of concurrency 1; PostgreSQL", scenarios=only("jobs")

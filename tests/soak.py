@@ -62,7 +62,7 @@ def told() -> str:
 
 def stories() -> tuple[str, bool]:
     """Every story but those that have a part of their own, one module after the other."""
-    own = {"test_precision.py", "test_chaos.py", "test_mill.py", "test_fastapi.py"}
+    own = {"test_precision.py", "test_chaos.py", "test_mill.py", "test_fastapi.py", "test_listeners.py"}
     modules = sorted(path for path in (ROOT / "tests" / "stories").glob("test_*.py") if path.name not in own)
     cases = [case for module in modules for case in tell(module.name, ROUNDS, "--full")]
     return f"{passed(cases)}\n\n{table_of_times(cases)}", well(cases)
@@ -84,6 +84,12 @@ def reloads() -> tuple[str, bool]:
     """Fifty of them, and kills."""
     cases = tell("test_fastapi.py", 1, "--full")
     return f"{TILL}\n\n{passed(cases)} {counts(cases)}", well(cases)
+
+
+def listeners() -> tuple[str, bool]:
+    """A thousand, on the bus."""
+    cases = tell("test_listeners.py", 1, "--full")
+    return f"{BUS}\n\n{passed(cases)} {counts(cases)}", well(cases)
 
 
 def chaos() -> tuple[str, bool]:
@@ -116,11 +122,16 @@ workers, through 50 reloads and ten kills (SIGKILL) of workers, while it is aske
 when no safe request fails, reloads cost no order and close every WebSocket with 1012, whatever was placed before the kills is
 confirmed, and nothing is left after the reloads: no descriptor or thread of master and dispatcher, no process, no connection to the
 database."""
+BUS = """A thousand WebSockets at a server with two websocket workers listen to five of a hundred channels each, while 20,000
+messages are published in transactions that overlap, some of which are undone. Both workers are recycled, PostgreSQL restarts, both
+are recycled again, and the server reloads. The telling passes when every client has heard every message of its channels once and
+in order, and no connection ended or was refused but with 1012."""
 PARTS: dict[str, tuple[str, Callable[[], tuple[str, bool]]]] = {
     "stories": ("Stories", stories),
     "precision": ("Precision of limits", precision),
     "jobs": ("Jobs", jobs),
     "reloads": ("Reloads of an ASGI application", reloads),
+    "listeners": ("A thousand listeners", listeners),
     "chaos": ("Chaos", chaos),
     "fuzzing": ("Fuzzing", fuzzing),
 }

@@ -2,79 +2,103 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import socket
 import subprocess
-import tempfile
-from pathlib import Path
 from typing import TYPE_CHECKING
 
+from audience import HANDSHAKE, SUBSCRIBED, masked
+from drive import audience
 from figures import Column, percentile
 from processes import ServerFailed
-from servers import APPS, PEERS, PREFORK
-from stores import postgres
+from servers import PEERS, ROOT
+from stores import await_
 
 if TYPE_CHECKING:
-    from lab import Lab
+    from lab import Lab, Served
     from servers import Server
 
 NAME = "bus"
 ROUNDS = 3
+REFERENCE = "prefork-two"
 TITLE = "The bus"
+CHANNELS, SUBSCRIBERS = 50, 10
+PACE = 200  # messages a second
+PACED, PACED_QUICK = 2000, 400
+HURRIED, HURRIED_QUICK = 4000, 1000
 METHOD = (
-    "Two hubs, as in two websocket workers, with five subscribers each to every one of 50 channels; one process publishes 200 "
-    "messages a second for ten seconds, each in a transaction of its own, in a PostgreSQL with its defaults, which survives power "
-    "failures. The delay is from just before a message is published until a subscriber has it, its commit included. Then 4 000 "
-    "messages are published as fast as one connection can; the rate is that from the first one until all subscribers have had all."
+    f"{SUBSCRIBERS} clients subscribe to each of {CHANNELS} channels over WebSockets, which the two workers share. One process "
+    f"publishes {PACE} messages of 200 bytes a second, for {PACED // PACE} seconds, each in a transaction of its own, in the "
+    "server's own PostgreSQL, which survives power failures. The delay is from just before a message is published until a client "
+    f"has read it, its commit included. Then {HURRIED:,} messages are published as fast as one connection can; the rate is "
+    "that from the first one until all clients have read all."
 )
 COLUMNS = (
     Column("median", "delay, median ms", decimals=1),
     Column("p99", "delay, 99 % ms", decimals=1),
     Column("longest", "delay, longest ms", decimals=1),
-    Column("rate", "messages/s"),
-    Column("deliveries", "deliveries/s"),
+    Column("rate", "published/s"),
+    Column("deliveries", "messages/s"),
+    Column("missed", "not heard, total", summary="total"),
 )
-HUBS = 2
-PACE = 200  # messages a second
-PACED, PACED_QUICK = 2000, 400
-HURRIED, HURRIED_QUICK = 4000, 1000
-PATIENCE = 120.0  # seconds
 
 
 def measure(server: Server, lab: Lab) -> dict[str, float]:
     """At an even pace, then in a hurry."""
-    del server  # there is one that has this
-    with tempfile.TemporaryDirectory(prefix="bench-", ignore_cleanup_errors=True) as name:
-        directory = Path(name)
-        directory.chmod(0o755)
-        with postgres(directory) as dsn:
-            paced = told(dsn, PACED_QUICK if lab.quick else PACED, PACE)
-            hurried = told(dsn, HURRIED_QUICK if lab.quick else HURRIED, 0)
-    delays = sorted((heard - published) * 1000 for published, heard in paced)
-    took = max(heard for _, heard in hurried) - min(published for published, _ in hurried)
+    paced, hurried = (PACED_QUICK, HURRIED_QUICK) if lab.quick else (PACED, HURRIED)
+    with lab.serve(server, "crowd_bus") as served:
+        await_bus(served.port, workers=2)
+        with audience(served.port, CHANNELS * SUBSCRIBERS, CHANNELS) as clients:
+            clients.stage()
+            clients.go_on(str(paced * SUBSCRIBERS))
+            publish(served, paced, PACE, CHANNELS)
+            even = clients.stage()
+            clients.go_on(str(hurried * SUBSCRIBERS))
+            publish(served, hurried, channels=CHANNELS)
+            fast = clients.stage()
+    delays = [delay * 1000 for delay in even["delays"]]
+    if not delays or not fast["delays"]:
+        raise ServerFailed(f"nothing was heard: {served.process.last_lines()}")
+    took = fast["last"] - fast["first"]
     return {
         "median": percentile(delays, 50),
         "p99": percentile(delays, 99),
         "longest": delays[-1],
-        "rate": len({published for published, _ in hurried}) / took,
-        "deliveries": len(hurried) / took,
+        "rate": hurried / took,
+        "deliveries": len(fast["delays"]) / took,
+        "missed": (paced + hurried) * SUBSCRIBERS - len(delays) - len(fast["delays"]),
     }
 
 
-def told(dsn: str, count: int, rate: int) -> list[tuple[float, float]]:
-    """When each message was published and heard, by each subscriber. Raises ServerFailed."""
-    source = str(PREFORK.parent.parent / "src")
-    environment = {**os.environ, "PYTHONPATH": source, "PREFORK_STORE_DSN": dsn}
-    command = [str(PEERS / "python"), str(APPS / "bus_prefork.py")]
-    listening = [*command, "listen", str(count)]
-    hubs = [subprocess.Popen(listening, stdout=subprocess.PIPE, text=True, env=environment) for _ in range(HUBS)]
+def publish(served: Served, count: int, rate: int = 0, channels: int = 1) -> None:
+    """Publish on the bus of a server, in its own database."""
+    address = f"host={served.directory / 'data' / 'postgres'} user=postgres dbname=postgres"
+    environment = {**os.environ, "PYTHONPATH": str(ROOT / "src"), "PREFORK_STORE_DSN": address}
+    command = [str(PEERS / "python"), str(ROOT / "bench" / "publisher.py"), str(count), str(rate), str(channels)]
+    found = subprocess.run(command, env=environment, stderr=subprocess.PIPE, text=True, check=False)
+    if found.returncode:
+        raise ServerFailed(f"nothing could be published: {found.stderr.strip()[-200:]}")
+
+
+def await_bus(port: int, workers: int = 1) -> None:
+    """Wait until one can subscribe in each worker: the next client goes to whoever has fewest."""
+
+    def reached() -> bool:
+        with contextlib.ExitStack() as stack:
+            return [subscribes(port, stack) for _ in range(workers)] == [True] * workers
+
+    await_(reached, "nobody can subscribe")
+
+
+def subscribes(port: int, stack: contextlib.ExitStack) -> bool:
+    """Whether one more client can."""
     try:
-        for hub in hubs:
-            if hub.stdout is None or hub.stdout.readline() != "ready\n":
-                raise ServerFailed("a hub did not get ready")
-        subprocess.run([*command, "publish", str(count), str(rate)], env=environment, check=True)
-        lines = [line for hub in hubs for line in hub.communicate(timeout=PATIENCE)[0].splitlines()]
-    finally:
-        for hub in hubs:
-            hub.kill()
-            hub.wait()
-    return [(float(published), float(heard)) for published, heard in map(str.split, lines)]
+        client = stack.enter_context(socket.create_connection(("127.0.0.1", port), 10))
+        client.sendall(HANDSHAKE + masked(b'{"subscribe": ["channel.0"]}'))
+        said = b""
+        while SUBSCRIBED not in said and b'"error"' not in said and (got := client.recv(4096)):
+            said += got
+    except OSError:
+        return False
+    return SUBSCRIBED in said

@@ -53,7 +53,8 @@ def measure(server: Server, lab: Lab) -> dict[str, float]:
         with crowd(served.port, idle, SENDERS, READERS) as slow:
             came = slow.stage()
             after = memory(served)
-            began = slow.go_on()
+            slow.go_on()
+            began = slow.stage()
             crowded, failed_then = stream(served, seconds)
             held = [worker for worker in prefork_status(served.directory)["workers"] if worker["state"] == "busy"]
             ended = slow.finish()

@@ -5,6 +5,7 @@ import json
 import os
 import signal
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
 from pathlib import Path
 from socket import SHUT_RDWR
@@ -192,6 +193,18 @@ def test_a_reload_closes_with_1012_and_ends_streams(echo: Echo, trace: Path) -> 
             assert of_pool(server)[-1]["generation"] == 2
 
 
+@pytest.mark.parametrize("websocket_workers", [1, 0])
+def test_a_handshake_that_waits_is_not_refused_by_a_reload(echo: Echo, trace: Path, websocket_workers: int) -> None:
+    gate = trace.with_name("gate")
+    with echo("speaker:app", workers=1, websocket_workers=websocket_workers) as server, ThreadPoolExecutor(1) as pool:
+        opening = pool.submit(joined, server, f"/hesitates?trace={trace}&gate={gate}", open_timeout=30)
+        until(lambda: noted(trace) == ["asked"], "the application to be asked")
+        server.reload()
+        gate.touch()
+        with opening.result(30) as socket:
+            assert ended(socket)[0] == 1012
+
+
 def test_a_killed_worker_is_replaced_and_clients_come_back(echo: Echo) -> None:
     with echo("speaker:app", workers=1, websocket_workers=1, **OWN) as server:
         with joined(server, "/echo") as socket:
@@ -201,6 +214,20 @@ def test_a_killed_worker_is_replaced_and_clients_come_back(echo: Echo) -> None:
         with joined(server, "/echo", open_timeout=30) as socket:
             socket.send("again")
             assert socket.recv(15) == "again"
+
+
+def test_a_worker_that_takes_too_much_memory_is_replaced_and_much_more_is_its_end(echo: Echo) -> None:
+    limits = {"limit_memory_soft_gevent": "96M", "limit_memory_hard_gevent": "256M"}
+    with echo("speaker:app", workers=1, websocket_workers=1, **limits) as server:
+        with joined(server, "/swells") as socket:
+            socket.send("100")
+            assert ended(socket)[0] == 1012
+        assert "limit_memory_soft_gevent" in server.wait_for("limit_reached", worker="websocket.1")["reason"]
+        with joined(server, "/swells") as socket:
+            socket.send("400")
+            with pytest.raises(ConnectionClosed):
+                socket.recv(15)
+        assert "limit_memory_hard_gevent" in server.wait_for("incident_recorded")["reason"]
 
 
 def test_an_application_that_cannot_start_gets_no_worker() -> None:

@@ -164,13 +164,16 @@ def done(server: Server) -> list[str]:
     return file.read_text().split() if file.exists() else []
 
 
-def test_databases_take_turns_with_their_scheduled_actions() -> None:
-    server = odoo(db_name="shop,depot")
+def test_databases_take_turns_with_their_scheduled_actions_and_one_of_another_version_has_none() -> None:
+    server = odoo(db_name="shop,depot,archive")
     Path(server.data_dir, "shop.due").write_text("elsewhere mail vacuum")
     Path(server.data_dir, "depot.due").write_text("invoices")
+    Path(server.data_dir, "archive.due").write_text("mail")
+    Path(server.data_dir, "archive.foreign").touch()
     with server:
         await_fact(lambda: len(done(server)) == 3, "all actions are run", server)
         assert done(server) == ["depot:invoices", "shop:mail", "shop:vacuum"]
+        assert server.log.text().count("database archive are left alone: Odoo's check of its version says BadVersion") == 1
         assert server.status()["cron"]["ready"] == 1
 
 

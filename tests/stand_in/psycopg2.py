@@ -9,5 +9,9 @@ class OperationalError(Error):
     pass
 
 
+class ProgrammingError(Error):
+    pass
+
+
 class InterfaceError(Error):
     pass

@@ -9,7 +9,7 @@ from validated import Validated
 from prefork.testing import Server
 
 APPS = Path(__file__).parent / "apps"
-LONG = {"test_fastapi.py"}  # minutes, which only `make soak` has
+LONG = {"test_fastapi.py", "test_listeners.py"}  # minutes, which only `make soak` has
 
 
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:

@@ -3,23 +3,19 @@
 import asyncio
 import random
 import sys
-import threading
 from collections import defaultdict
 from collections.abc import Iterator
-from contextlib import ExitStack, suppress
 from pathlib import Path
 
 import psycopg
 import pytest
+from publishing import Publisher, channel
 from tests.applications.postgres import Postgres
 from tests.store.listening import Ear, fact, running
 
-from prefork import bus
 from prefork.bus.hub import Hub
 from prefork.store import schema
 from prefork.store.address import Address
-
-AT_ONCE = 3  # transactions of a publisher that are open together
 
 
 @pytest.fixture
@@ -28,34 +24,6 @@ def postgres(tmp_path: Path) -> Iterator[Postgres]:
     made.create()
     with made:
         yield made
-
-
-def channel(number: int) -> str:
-    return f"channel.{number}"
-
-
-class Publisher(threading.Thread):
-    """Publishes so many messages, in transactions that overlap and end in another order than they began; some are undone."""
-
-    def __init__(self, dsn: str, messages: int, channels: int) -> None:
-        super().__init__(daemon=True)
-        self.dsn, self.messages, self.channels = dsn, messages, channels
-        self.published = 0
-        self.chance = random.Random(7)
-
-    def run(self) -> None:
-        while self.published < self.messages:
-            with suppress(psycopg.OperationalError), ExitStack() as stack:
-                self.publish([stack.enter_context(psycopg.connect(self.dsn)) for _ in range(AT_ONCE)])
-
-    def publish(self, connections: list[psycopg.Connection]) -> None:
-        while self.published < self.messages:
-            for connection in connections:
-                for _ in range(self.chance.randint(1, 5)):
-                    bus.publish(connection, channel(self.chance.randrange(self.channels)), self.published)
-                    self.published += 1
-            for connection in self.chance.sample(connections, AT_ONCE):
-                connection.rollback() if self.chance.random() < 0.05 else connection.commit()
 
 
 class Listener(Ear):

@@ -49,6 +49,7 @@ class Hub:
         self.audience = Audience()
         self.rung = False  # since the last look
         self.called: asyncio.Event | None = None  # something is to be done, while it runs
+        self.reached: asyncio.Future[None] | None = None  # who waits for the first contact with the database
         self.failures = 0  # attempts in a row
         self.offline_since = 0.0
         self.tend_at = 0.0  # when to say that it is there,
@@ -72,9 +73,10 @@ class Hub:
         """Let somebody go, if it is there."""
         self.audience.leave(subscriber)
 
-    async def run(self) -> None:
-        """Read until it is cancelled."""
+    async def run(self, reached: asyncio.Future[None] | None = None) -> None:
+        """Read until it is cancelled; `reached` has a result from when on anybody can be attached."""
         self.called = asyncio.Event()
+        self.reached = reached
         while True:
             try:
                 await self._serve()
@@ -109,6 +111,8 @@ class Hub:
         """Read what there is, wait for more."""
         if self.audience.head is None:
             self.audience.head = await bus.head(connection)
+            if self.reached and not self.reached.done():
+                self.reached.set_result(None)
         self.rung = True  # whatever rang before we listened
         self.tend_at = 0.0
         while True:

@@ -225,10 +225,10 @@ class Live:
             self.loop.part(keeper)
 
     def forget(self, keeper: Keeper) -> None:
-        """A worker's pair is about to be closed. It answers its long polls, but nobody hears of it."""
+        """A worker's pair is about to be closed. It answers what it has, but nobody hears of it."""
         self.keepers.pop(keeper.number, None)
         for exchange in keeper.kept.values():
-            self.answers.account(exchange, 200, 0, keeper.name)
+            self.answers.account(exchange, 101 if upgrades(exchange) else 200, 0, keeper.name)
         keeper.kept.clear()
 
     def condemn(self, keeper: Keeper, sentence: Sentence) -> bool:

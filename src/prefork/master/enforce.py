@@ -174,10 +174,15 @@ class Enforcer:
         self._announce(finding)
         of_all = worker.looped and verdict.limit is Limit.MEMORY_HARD  # nobody knows which of its requests took it
         number = task.number if task and not of_all else 0
-        condemned = Condemned(worker, verdict.option, verdict.reason, new_id(), now, None if of_all else number, place=place)
+        parted = worker.pool.fed and worker.state is State.RETIRING and self.master.crew.unreleased.isdisjoint(worker.slots)
+        whatever = of_all or parted
+        condemned = Condemned(worker, verdict.option, verdict.reason, new_id(), now, None if whatever else number, place=place)
         self.condemned[worker.pid] = condemned
         if not worker.pool.fed:
             self._cut_off(condemned, task, now)
+            return
+        if parted:  # what it has are connections of its own, of which the dispatcher knows nothing
+            self._ask_for_stacks(condemned, now)
             return
         self.master.front.tell(
             "condemn",

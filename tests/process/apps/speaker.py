@@ -120,6 +120,14 @@ async def pours(scope: Scope, receive: Receive, send: Send) -> None:
         note(scope, "gone")
 
 
+async def swells(scope: Scope, receive: Receive, send: Send) -> None:
+    """Keeps as many MiB as it is told."""
+    await accepted(receive, send)
+    kept = []
+    while (event := await receive())["type"] == "websocket.receive":
+        kept.append(b"x" * (int(event["text"]) << 20))
+
+
 async def blocks(scope: Scope, receive: Receive, send: Send) -> None:
     """Holds the whole loop."""
     await accepted(receive, send)
@@ -154,6 +162,16 @@ async def silent(scope: Scope, receive: Receive, send: Send) -> None:
         await asyncio.Event().wait()
     finally:
         note(scope, "cancelled")
+
+
+async def hesitates(scope: Scope, receive: Receive, send: Send) -> None:
+    """Answers the handshake when there is a file."""
+    note(scope, "asked")
+    gate = Path(parse_qs(scope["query_string"].decode())["gate"][0])
+    while not gate.exists():
+        await asyncio.sleep(0.01)
+    await accepted(receive, send)
+    await receive()
 
 
 async def dies(scope: Scope, receive: Receive, send: Send) -> None:
@@ -210,7 +228,7 @@ async def torn(scope: Scope, receive: Receive, send: Send) -> None:
     raise LookupError("as it is asked to")
 
 
-TALKS = (echo, listens, about, joins, pours, blocks, raises_later)
+TALKS = (echo, listens, about, hesitates, joins, pours, swells, blocks, raises_later)
 REFUSALS = (closed, denied, silent, dies, raises, returns)
 SOCKETS = {each.__name__: each for each in (*TALKS, *REFUSALS)}
 SOCKETS["websocket"] = about

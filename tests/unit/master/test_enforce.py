@@ -19,7 +19,7 @@ from prefork.master.fleet import State, Worker
 from prefork.master.gauges import SHORTEST, Gauge, Task
 from prefork.master.inquest import RECENT, Inquest
 from prefork.master.inquest import WORD as LAST_WORD
-from prefork.master.pools import CRON, HTTP, POOLS, Pool
+from prefork.master.pools import CRON, HTTP, LIVE, POOLS, Pool
 from prefork.master.spawn import Death
 from prefork.master.supply import Supply
 from prefork.meters import Gone, Relative
@@ -244,6 +244,15 @@ class TestTwoSteps:
         court.step(STACKS - 0.001)
         assert court.crew.killed == []
         court.step(0.002)
+        assert len(court.crew.killed) == 1
+
+    def test_of_one_that_has_nothing_but_connections_of_its_own_nobody_is_asked(self, court: Court) -> None:
+        worker = court.hire(pool=LIVE)
+        worker.to(State.RETIRING, court.now)
+        court.memory.size = 1000 * MIB
+        court.step(1.0)
+        assert (court.told, court.crew.asked) == ([], [worker.pid])
+        court.step(STACKS + 0.001)
         assert len(court.crew.killed) == 1
 
     def test_it_is_looked_after_all_the_time_until_it_is_killed(self, court: Court) -> None:

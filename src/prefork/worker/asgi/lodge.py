@@ -19,7 +19,6 @@ if TYPE_CHECKING:
 
     from prefork.messages import Request
     from prefork.scoreboard import Slot
-    from prefork.worker.live.guests import Guest
     from prefork.worker.live.hosted import Hosted
 
     Answered = Callable[[int, int], None]  # with its status and the bytes of its answer
@@ -32,6 +31,7 @@ class Lodge(Guests):
     """`slot` is where the worker says how many connections it has; `orders` are those of websocket workers."""
 
     hosted: Hosted
+    patience = 0.0  # a handshake is a request here, and has a request's limits
 
     def __init__(
         self, loop: asyncio.AbstractEventLoop, orders: dict[str, Any], slot: Slot, tell: Callable[..., Any], hosted: Hosted
@@ -56,13 +56,13 @@ class Lodge(Guests):
             return
         guest = self.waiting[request.number] = self.admit(Conversation(self, descriptor, request))
         guest.begin(request, early)
+        if self.departure:
+            guest.dismiss()  # it has come to a place that was still open
 
     def ended(self, number: int, status: int, sent: int) -> None:
         """A handshake is answered, or its client has left before."""
-        guest = self.waiting.pop(number, None)
+        self.waiting.pop(number, None)
         self.answered.pop(number)(status or LEFT, sent)
-        if guest and self.departure:
-            self.loop.call_soon(self.guarded(guest, Conversation.dismiss), guest)
 
     def expire(self, number: int) -> asyncio.Task[None] | None:
         """The application has not answered a handshake in time: do so in its place. Returns its task, to be cancelled."""
@@ -81,11 +81,6 @@ class Lodge(Guests):
         """Begin to let everybody go: the worker leaves. Handshakes are answered first, as all its requests are."""
         if self.departure is None:
             self.departure = self.loop.create_task(self.farewell())
-
-    def settled(self) -> list[Guest]:
-        """Those whose handshake is answered."""
-        waiting = set(self.waiting.values())
-        return [guest for guest in self.guests if guest not in waiting]
 
     async def gone(self) -> None:
         """When no handshake can come any more, wait until all have left, and the application's calls for them have returned."""

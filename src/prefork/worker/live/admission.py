@@ -1,7 +1,11 @@
-"""A WebSocket whose handshake the application answers: until it does, a little of what the client sends already waits."""
+"""A WebSocket whose handshake the application answers: until it does, a little of what the client sends already waits.
+
+When the worker leaves, such a handshake is answered first, as a request is: nobody is refused because of a reload.
+"""
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from typing import TYPE_CHECKING
 
 from prefork.worker.live.assembly import Assembly
@@ -16,15 +20,15 @@ MOST_EARLY = 16384  # bytes that a client may send before its handshake is answe
 
 class Admission(WebSocket):
     """`asked` while the application is to answer the handshake, `accepted` once it has let the client in, `paused` while nothing is
-    read because too much waits for the application.
+    read because too much waits for the application, `dismissed` when the worker leaves.
     """
 
-    __slots__ = ("accepted", "asked", "assembly", "early", "paused", "request")
+    __slots__ = ("accepted", "asked", "assembly", "dismissed", "early", "paused", "request")
 
     def __init__(self, keeper: Guests, descriptor: int, request: Request) -> None:
         super().__init__(keeper, descriptor, request)
         self.request = request
-        self.asked = self.accepted = self.paused = False
+        self.asked = self.accepted = self.paused = self.dismissed = False
         self.early = b""
         self.assembly = Assembly(keeper.framing)
 
@@ -50,3 +54,22 @@ class Admission(WebSocket):
         early, self.early = self.early, b""
         if early:
             self.receive(early)
+        if self.dismissed:
+            super().dismiss()
+
+    def dismiss(self) -> None:
+        """The worker leaves: have the client come back, once it has come in."""
+        self.dismissed = True
+        if not self.asked or self.ending:
+            super().dismiss()
+        elif self.keeper.patience:
+            self.keeper.loop.call_later(self.keeper.patience, self.keeper.guarded(self, Admission.give_up), self)
+
+    def give_up(self) -> None:
+        """The application has had its time."""
+        if self.asked and not self.ending:
+            self.refuse_with(503)
+
+    @abstractmethod
+    def refuse_with(self, status: int) -> None:
+        """Answer the handshake in the application's place."""

@@ -188,13 +188,6 @@ class Conversation(Admission):
         if self.open and not self.paused:
             super().look()
 
-    def dismiss(self) -> None:
-        """The worker leaves."""
-        if self.asked and not self.ending:
-            self.refuse_with(503)
-        else:
-            super().dismiss()
-
     def tell(self, status: int, sent: int) -> None:
         """Tell the dispatcher, once, what has come of the handshake; 0 where the client has not waited for that."""
         if not self.told:

@@ -72,8 +72,10 @@ class Guest(Protocol):
 
 class Guests(ABC):
     """`tell(kind, **fields)` reports to the master. `framing` is None where there is no library for WebSockets. `hosted` is the
-    application where it speaks for itself.
+    application where it speaks for itself, `patience` the seconds that it has for a handshake when the worker leaves (0: any).
     """
+
+    patience = 10.0  # hardly a client waits longer, nor does a stop
 
     def __init__(
         self,
@@ -191,13 +193,9 @@ class Guests(ABC):
         """Seconds after which a client is told to come back: not when all others do."""
         return random.uniform(SOONEST, LATEST)  # noqa: S311 - not a secret
 
-    def settled(self) -> list[Guest]:
-        """Those who can be told to come back."""
-        return list(self.guests)
-
     async def farewell(self) -> None:
         """Let everybody go, a wave at a time: those who are told to come back are others' load."""
-        left = self.settled()
+        left = list(self.guests)
         size = wave(len(left), self.terms.farewell)
         while left:
             now, left = left[:size], left[size:]

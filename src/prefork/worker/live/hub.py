@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Protocol
 from prefork.store.connection import Unavailable
 
 if TYPE_CHECKING:
+    import asyncio
     from collections.abc import Sequence
 
 
@@ -25,8 +26,8 @@ class Subscriber(Protocol):
 class Hub(Protocol):
     """Reads on for all subscribers of a worker."""
 
-    async def run(self) -> None:
-        """Read until cancelled."""
+    async def run(self, reached: asyncio.Future[None]) -> None:
+        """Read until cancelled; `reached` has a result from when on anybody can be attached."""
 
     def attach(self, subscriber: Subscriber, channels: frozenset[str], last: int | None) -> int:
         """Have somebody hear these channels, and no others, from behind position `last` on; None is now.
@@ -44,7 +45,7 @@ OFF = "the bus is off, there is nothing to subscribe to"
 class Silent:
     """The hub of a server whose bus is off."""
 
-    async def run(self) -> None:
+    async def run(self, reached: asyncio.Future[None]) -> None:
         """There is nothing to read."""
 
     def attach(self, subscriber: Subscriber, channels: frozenset[str], last: int | None) -> int:  # noqa: ARG002 - a hub's

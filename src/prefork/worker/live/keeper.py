@@ -36,8 +36,6 @@ from prefork.worker.live.poll import Poll
 from prefork.worker.live.stream import Stream
 from prefork.worker.live.subscription import Subscription
 from prefork.worker.live.visit import Visit
-from prefork.worker.output import complain
-from prefork.worker.traces import trace
 
 if TYPE_CHECKING:
     from typing import Callable
@@ -53,7 +51,6 @@ if TYPE_CHECKING:
 
 TAKES = 16  # connections taken over before others have their turn
 TWO_RIGHTS = socket.CMSG_LEN(8)  # the client's socket, and the file of a large body
-AGAIN = 1.0  # seconds after which a hub that failed is started again
 
 
 class Keeper(Guests):
@@ -92,29 +89,19 @@ class Keeper(Guests):
 
     async def run(self) -> None:
         """Look after connections until the dispatcher closes the pair and all have left."""
-        tasks = [self.loop.create_task(self._listen_to_hub()), self.loop.create_task(self._look())]
+        looking = self.loop.create_task(self._look())
         self.loop.add_reader(self.pair.fileno(), self.hear)
         pulse = Pulse(self.loop, self.slot, lambda _: None) if self.hosted else None
         if pulse:
             pulse.beat()
         await self.left
         await self.farewell()
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        looking.cancel()
+        await asyncio.gather(looking, return_exceptions=True)
         if self.hosted:
             await self.hosted.stop()
         if pulse:
             pulse.stop()
-
-    async def _listen_to_hub(self) -> None:
-        while True:
-            try:
-                await self.hub.run()
-                return
-            except Exception as error:  # noqa: BLE001 - connections outlive what they hear of
-                complain(f"prefork: the bus failed in worker {os.getpid()}:\n{trace(error)}")
-            await asyncio.sleep(AGAIN)
 
     # The dispatcher.
 

@@ -26,9 +26,23 @@ JSON = b"application/json"
 
 
 class Poll:
-    """`number` is what the dispatcher calls the request."""
+    """`number` is what the dispatcher calls the request. `asked` while the application is to say what the client may hear,
+    `dismissed` when the worker leaves.
+    """
 
-    __slots__ = ("answered", "client", "closing_at", "handover", "keeper", "number", "position", "timer", "wire")
+    __slots__ = (
+        "answered",
+        "asked",
+        "client",
+        "closing_at",
+        "dismissed",
+        "handover",
+        "keeper",
+        "number",
+        "position",
+        "timer",
+        "wire",
+    )
 
     def __init__(self, keeper: Keeper, descriptor: int, request: Request, handover: bytes) -> None:
         self.keeper = keeper
@@ -36,7 +50,7 @@ class Poll:
         self.number = request.number
         self.client = (request.client[0], request.request_id)
         self.position = 0
-        self.answered = False
+        self.answered = self.asked = self.dismissed = False
         self.closing_at = float("inf")
         self.timer: asyncio.TimerHandle | None = None
         self.wire = Wire(keeper.loop, descriptor, keeper.guarded(self, self.receive))
@@ -55,11 +69,13 @@ class Poll:
         if self.keeper.off:
             self.give(503, speech.said(error=self.keeper.off))
         else:
+            self.asked = True
             future = self.keeper.authority.ask(self.handover, wish.channels)
             future.add_done_callback(self.keeper.guarded(self, partial(self.judged, wish)))
 
     def judged(self, wish: Wish, future: asyncio.Future[frozenset[str]]) -> None:
         """The application has said what the client may hear."""
+        self.asked = False
         if self.answered:
             return
         try:
@@ -69,7 +85,7 @@ class Poll:
         except Unavailable as error:
             self.give(503, speech.said(error=str(error)), ((b"Retry-After", b"5"),))
         else:
-            self.timer = self.keeper.loop.call_later(LONGEST, self.deliver, ())
+            self.timer = self.keeper.loop.call_later(0.0 if self.dismissed else LONGEST, self.deliver, ())
 
     def receive(self, data: bytes) -> None:
         """The client has left, or sends what nobody reads."""
@@ -84,8 +100,10 @@ class Poll:
         """It ends by itself soon enough."""
 
     def dismiss(self) -> None:
-        """The worker leaves: the client asks again, and another one answers."""
-        self.deliver(())
+        """The worker leaves: the client asks again, and another one answers. It has to know from where on."""
+        self.dismissed = True
+        if not self.asked:
+            self.deliver(())
 
     def give(self, status: int, body: bytes, headers: Sequence[tuple[bytes, bytes]] = ()) -> None:
         """Answer, once, and end the connection: the next poll is parsed by the dispatcher, as any request."""

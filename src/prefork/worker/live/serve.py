@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from typing import TYPE_CHECKING, Any
 
 from prefork import given
@@ -17,6 +18,8 @@ from prefork.worker.live.hosted import Hosted
 from prefork.worker.live.hub import OFF, Silent
 from prefork.worker.live.keeper import Keeper
 from prefork.worker.live.lent import Missing, event_loop, framing
+from prefork.worker.output import complain
+from prefork.worker.traces import trace
 
 if TYPE_CHECKING:
     import socket
@@ -27,6 +30,9 @@ if TYPE_CHECKING:
     from prefork.worker.live.called import Application
     from prefork.worker.live.hub import Hub
     from prefork.worker.output import Output
+
+REACH_WITHIN = 2.0  # seconds that the bus has to reach its database before the worker is ready without it
+AGAIN = 1.0  # seconds after which a hub that failed is started again
 
 
 def prepare(
@@ -57,13 +63,16 @@ def prepare(
     if hosted:
         hosted.start()
         write_with_stacks(loop, stacks)
+    hub, off = listening(tell)
+    hearing = begun(loop, hub)
 
     def body(places: list[tuple[socket.socket, Slot]], limit: int) -> int:  # noqa: ARG001 - connections are not counted
         ((pair, slot),) = places
-        hub, off = listening(tell)
         called = Called(loop, application) if application else None
         keeper = Keeper(loop, pair, slot, output, terms, library, Authority(loop, authorize), hub, off, tell, hosted, called)
         loop.run_until_complete(keeper.run())
+        hearing.cancel()
+        loop.run_until_complete(asyncio.gather(hearing, return_exceptions=True))
         return 0
 
     return body
@@ -75,3 +84,22 @@ def listening(tell: Callable[..., Any]) -> tuple[Hub, str]:
     if kept is None:
         return Silent(), OFF
     return Bus(address(), tell=tell, kept=Kept(**kept)), ""
+
+
+def begun(loop: asyncio.AbstractEventLoop, hub: Hub) -> asyncio.Task[None]:
+    """Have a hub read from now on: before the worker is ready, so that nobody who comes to a new one is told to come again."""
+    reached: asyncio.Future[None] = loop.create_future()
+    hearing = loop.create_task(hear(hub, reached))
+    loop.run_until_complete(asyncio.wait((reached, hearing), timeout=REACH_WITHIN, return_when=asyncio.FIRST_COMPLETED))
+    return hearing
+
+
+async def hear(hub: Hub, reached: asyncio.Future[None]) -> None:
+    """Have a hub read for as long as the worker lives."""
+    while True:
+        try:
+            await hub.run(reached)
+            return
+        except Exception as error:  # noqa: BLE001 - connections outlive what they hear of
+            complain(f"prefork: the bus failed in worker {os.getpid()}:\n{trace(error)}")
+        await asyncio.sleep(AGAIN)

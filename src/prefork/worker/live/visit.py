@@ -32,13 +32,13 @@ HANDSHAKE = frozenset(("connection", "content-length", "content-type", "sec-webs
 class Visit(Admission):
     """`busy` while a thread is at it, `again` when it is to come back."""
 
-    __slots__ = ("again", "answer", "begun", "busy", "called", "dismissed", "foreign", "gone", "talk", "unread")
+    __slots__ = ("again", "answer", "begun", "busy", "called", "foreign", "gone", "talk", "unread")
 
     def __init__(self, keeper: Keeper, called: Called, descriptor: int, request: Request) -> None:
         super().__init__(keeper, descriptor, request)
         self.called = called
         self.answer: Answer | None = None  # to the handshake
-        self.begun = self.dismissed = self.busy = self.again = self.gone = False
+        self.begun = self.busy = self.again = self.gone = False
         self.unread = 0  # messages that wait for the application
         self.foreign = foreign(request, keeper.terms.origins)
         self.talk = called.application.talk(request, Line(self, self.foreign))
@@ -188,14 +188,6 @@ class Visit(Admission):
         if self.open and self.begun and self.talk.worn():
             self.wake()
 
-    def dismiss(self) -> None:
-        """The worker leaves. Its clients come back in a moment, so the application is not told that they have gone."""
-        self.dismissed = True
-        if self.asked:
-            self.refuse_with(503)
-        else:
-            super().dismiss()
-
     def left(self) -> None:
         """Tell the application, once it has done what it is at, and the dispatcher if that does not know yet."""
         if self.asked:
@@ -206,7 +198,7 @@ class Visit(Admission):
             self.leave()
 
     def leave(self) -> None:
-        """The client has gone, for good."""
+        """The client has gone, for good: who is dismissed comes back in a moment, which is no news for the application."""
         if self.begun and not self.dismissed:
             self.begun = False
             self.call(self.talk.leave, self.parted)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import socket
 import threading
 from concurrent.futures import ThreadPoolExecutor
@@ -39,9 +38,6 @@ class Bus:
     def __init__(self) -> None:
         self.attached: dict[Subscriber, tuple[frozenset[str], int | None]] = {}
         self.changed = threading.Condition()
-
-    async def run(self) -> None:
-        await asyncio.Event().wait()
 
     def attach(self, subscriber: Subscriber, channels: frozenset[str], last: int | None) -> int:
         with self.changed:

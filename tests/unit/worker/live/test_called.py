@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections import deque
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
@@ -36,6 +37,8 @@ class Echo:
         self.later = False
 
     def shake(self) -> Answer:
+        self.house.shaken.set()
+        self.house.handshakes.wait(WITHIN)
         if b"denied" in self.request.target:
             raise LookupError("no such room")
         return Answer(self.house.status, [("X-Room", "1"), ("Upgrade", "twice")], b"no", lambda: None)
@@ -104,7 +107,9 @@ class House:
         self.left: list[Echo] = []
         self.rings: list[Callable[[], None]] = []
         self.has_left, self.has_asked, self.gate = threading.Event(), threading.Event(), threading.Event()
+        self.shaken, self.handshakes = threading.Event(), threading.Event()
         self.gate.set()
+        self.handshakes.set()
         self.worn = self.away = False
 
     def talk(self, request: Request, caller: Caller) -> Echo:
@@ -217,6 +222,19 @@ def test_who_leaves_with_the_worker_has_not_gone(station: Make, house: House) ->
     worker.leave()
     assert ended(client) == 1012
     assert answered(poll) == (200, b"1")
+    worker.thread.join(WITHIN)
+    assert house.left == []
+
+
+def test_a_handshake_that_waits_is_answered_before_the_worker_leaves(station: Make, house: House) -> None:
+    worker = station(application=house)
+    house.handshakes.clear()
+    with ThreadPoolExecutor(1) as pool:
+        opening = pool.submit(worker.connect)
+        assert house.shaken.wait(WITHIN)
+        worker.leave()
+        house.handshakes.set()
+        assert ended(opening.result(WITHIN)) == 1012
     worker.thread.join(WITHIN)
     assert house.left == []
 

@@ -126,6 +126,33 @@ def test_a_client_that_speaks_faster_than_it_is_heard_has_to_wait(station: Make)
     assert len(app.heard) > 32
 
 
+def test_a_handshake_that_waits_is_answered_before_the_worker_leaves(station: Make) -> None:
+    app = Application()
+    worker = station(app=app)
+    with ask(worker) as client:
+        wait(worker, app.asked)
+        worker.leave()
+        worker.call(app.answer.set)
+        worker.call(app.read.set)
+        said = b"".join(iter(lambda: client.recv(4096), b""))
+    head, _, rest = said.partition(b"\r\n\r\n")
+    assert head.startswith(b"HTTP/1.1 101 ")
+    assert rest[:4] == b"\x88\x0f" + (1012).to_bytes(2, "big")
+    worker.thread.join(15)
+    assert app.heard == [1012]
+
+
+def test_one_that_is_not_answered_in_time_is_refused_when_the_worker_leaves(station: Make) -> None:
+    app = Application()
+    worker = station(app=app)
+    worker.keeper.patience = 0.05
+    with ask(worker) as client:
+        wait(worker, app.asked)
+        worker.leave()
+        assert client.recv(4096).startswith(b"HTTP/1.1 503 ")
+    worker.call(app.answer.set)
+
+
 async def echo(scope: dict[str, Any], receive: Receive, send: Send) -> None:
     """Every message comes back."""
     if scope["type"] == "websocket":

@@ -2,6 +2,7 @@
 
 import json
 import socket
+import threading
 from collections.abc import Callable
 from typing import Any
 
@@ -160,6 +161,21 @@ def test_all_are_let_go_with_a_hint_when_the_worker_leaves(station: Make) -> Non
     worker.thread.join(WITHIN)
     assert worker.slot[OPEN] == 0
     assert worker.told == []
+
+
+def test_a_poll_that_is_not_allowed_yet_hears_from_where_on_before_the_worker_leaves(station: Make) -> None:
+    asked, said = threading.Event(), threading.Event()
+
+    def authorize(environ: dict[str, Any], channels: frozenset[str]) -> bool:
+        asked.set()
+        return said.wait(WITHIN)
+
+    worker = station(authorize)
+    poll = worker.poll(b'{"channels": ["a"]}')
+    assert asked.wait(WITHIN)
+    worker.leave()
+    said.set()
+    assert answer(poll) == (200, {"messages": [], "position": 7})
 
 
 def test_what_happens_too_often_is_counted(station: Make) -> None:

@@ -8,6 +8,7 @@ costs workers their lives: up to 17 Odoo keeps no count of its failures, and wou
 from __future__ import annotations
 
 import itertools
+import logging
 import time
 from typing import TYPE_CHECKING, Any
 
@@ -22,8 +23,7 @@ if TYPE_CHECKING:
 
 CHANNEL = "cron_trigger"  # where Odoo tells, from 15 on, that an action has become due
 POLL = 60.0  # seconds between two looks at all databases: what nobody tells of is found by then, as in Odoo itself
-# Seconds that an action is left alone which another server runs, or whose database must not be touched; a bell ends them.
-ASIDE = 60.0
+ASIDE = 60.0  # seconds that an action is left alone which another server runs, and a database that is not this Odoo's to touch
 
 
 class Actions:
@@ -33,12 +33,14 @@ class Actions:
         from odoo.addons.base.models import ir_cron
 
         self.cron = getattr(ir_cron, "IrCron", None) or ir_cron.ir_cron  # up to 18
+        self.foreign = (ir_cron.BadVersion, ir_cron.BadModuleState, TypeError)  # the last one where it has no module at all
         self.poll = POLL + identity.pid % 10  # not all workers at once
         self.numbers = itertools.count(1)
         self.cursor: Any = None
         self.turns: dict[str | tuple[str, int], float] = {}  # when a database or an action had its last turn here
         self.fatal: dict[str, float] = {}  # the same of actions that workers have died in, by name
-        self.aside: dict[tuple[str, int], float] = {}  # until when it is left alone
+        self.aside: dict[tuple[str, int], float] = {}  # until when an action is left alone, unless a bell rings
+        self.foreign_until: dict[str, float] = {}  # until when a database is
         self.databases: list[str] = []
         self.next_due = 0.0  # seconds, as far as the databases say
         self.only: int | None = None  # the action that is to be run, and no other
@@ -91,7 +93,10 @@ class Actions:
         self.hear()
         self.next_due = self.poll
         self.databases = databases()
+        now = time.monotonic()
         for database in sorted(self.databases, key=self.last_turn):
+            if self.foreign_until.get(database, 0.0) > now:
+                continue
             if found := list(self.due(database)):
                 return min(found, key=self.last_turn_of)
         return None
@@ -117,7 +122,7 @@ class Actions:
         return max(self.last_turn(action.key), self.fatal.get(action.name, 0.0))
 
     def due(self, database: str) -> Iterator[Action]:
-        """The due actions of a database, in Odoo's own order; none where there is no Odoo in it."""
+        """The due actions of a database, in Odoo's own order; none where there is no Odoo in it, or one of another version."""
         import psycopg2
 
         import odoo
@@ -125,10 +130,14 @@ class Actions:
         now = time.monotonic()
         try:
             with odoo.sql_db.db_connect(database).cursor() as cursor:
+                self.cron._check_version(cursor)
                 ready = self.cron._get_all_ready_jobs(cursor)
                 self.next_due = min(self.next_due, seconds_to_next(cursor))
         except psycopg2.OperationalError as error:
             raise Unavailable(f"database {database}: {' '.join(str(error).split())}") from error
+        except (psycopg2.ProgrammingError, *self.foreign) as error:
+            self.leave_alone(database, error)
+            return
         except psycopg2.Error:
             return
         finally:
@@ -140,9 +149,16 @@ class Actions:
             if self.aside.get(action.key, 0.0) <= now:
                 yield action
 
+    def leave_alone(self, database: str, error: Exception) -> None:
+        """Touch a database no more for a while, and say so the first time."""
+        if database not in self.foreign_until:
+            reason = " ".join(str(error).split()) or f"Odoo's check of its version says {type(error).__name__}"
+            logging.getLogger("prefork").warning("The scheduled actions of database %s are left alone: %s", database, reason)
+        self.foreign_until[database] = time.monotonic() + ASIDE
+
     def patience(self) -> float:
         """Seconds until the next action is due, or all are to be looked at again."""
-        waiting = [until - time.monotonic() for until in self.aside.values()]
+        waiting = [until - time.monotonic() for until in (*self.aside.values(), *self.foreign_until.values())]
         return max(0.0, min([self.poll, self.next_due, *(seconds for seconds in waiting if seconds > 0)]))
 
     def close(self) -> None:

@@ -1,4 +1,5 @@
-"""Scheduled actions: `DATABASE.due` names those that are due, a line each; `done` is what was run.
+"""Scheduled actions: `DATABASE.due` names those that are due, a line each; `done` is what was run. `DATABASE.foreign` is of another
+version.
 
 They are in `db_host`, where a local PostgreSQL would have its socket, and which several nodes may name, or in the data directory.
 """
@@ -15,7 +16,20 @@ def path(name):
     return os.path.join(config.get("db_host") or config["data_dir"], name)
 
 
+class BadVersion(Exception):
+    pass
+
+
+class BadModuleState(Exception):
+    pass
+
+
 class ir_cron:
+    @classmethod
+    def _check_version(cls, cursor):
+        if os.path.exists(path(f"{cursor.database}.foreign")):
+            raise BadVersion
+
     @classmethod
     def _get_all_ready_jobs(cls, cursor):
         if not os.path.exists(path(f"{cursor.database}.due")):
