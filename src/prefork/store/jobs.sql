@@ -147,5 +147,11 @@ RETURNING run, job, attempt, worker
 UPDATE prefork.runs SET state = 'waiting', attempt = attempt - 1, lease_until = NULL
 WHERE id = %(id)s AND attempt = %(attempt)s AND state = 'running'
 
--- forget: Delete what is older than anybody wants to know.
-DELETE FROM prefork.history WHERE ended_at < now() - make_interval(secs => %(age)s)
+-- forget: Delete the oldest of what is older than anybody wants to know, so many at most.
+WITH gone AS (
+    DELETE FROM prefork.history WHERE ctid = ANY(ARRAY(
+        SELECT ctid FROM prefork.history WHERE ended_at < now() - make_interval(secs => %(age)s)
+        ORDER BY ended_at LIMIT %(at_once)s
+    )) RETURNING 1
+)
+SELECT count(*) FROM gone

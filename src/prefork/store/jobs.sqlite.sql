@@ -134,4 +134,5 @@ UPDATE runs SET state = 'waiting', attempt = attempt - 1, lease_until = NULL
 WHERE id = :id AND attempt = :attempt AND state = 'running'
 
 -- forget: What is old.
-DELETE FROM history WHERE ended_at < :now - :age
+DELETE FROM history WHERE rowid IN (SELECT rowid FROM history WHERE ended_at < :now - :age ORDER BY ended_at LIMIT :at_once);
+SELECT changes()
