@@ -30,7 +30,7 @@ def test_the_application_is_the_labs_own() -> None:
 
 def test_every_change_is_said() -> None:
     said = "\n".join(fitted().changes)
-    for word in ("instead of Odoo 18.0", "512 MiB", "workers is 2", "/srv/filestore", "left out: monitor1"):
+    for word in ("instead of Odoo 18.0", "512 MiB", "workers is 2", "/var/lib/odoo/filestore", "left out: monitor1"):
         assert word in said
 
 
