@@ -25,6 +25,7 @@ ALLOWED = 100  # connections to PostgreSQL
 CLIENT = ROOT / "tests" / "lab" / "clients.py"
 PORTS = {"session": 6433, "transaction": 6434}
 DESCRIPTORS = 4096  # what the drop-in of its unit allows it, and more than 2,000 clients need
+WAYS = (("come, ask for a second and leave", "session", "leave"), ("stay, and ask five times", "transaction", "stay"))
 HEAD = [
     "clients",
     "by way of",
@@ -61,24 +62,21 @@ def run(place: Path) -> tuple[str, list[str]]:
     with rigged(place) as rig:
         node = rig.holder("pooler")
         pooler, leader = rig.estate.node(node).address, rig.estate.node(rig.database("primary")).address
-        for clients, mode, manner in (
-            ("come, ask for a second and leave", "session", "leave"),
-            ("stay, and ask five times", "transaction", "stay"),
-        ):
-            way = f"PgBouncer, {mode} mode"
+        # First, as a pool keeps its connections for minutes.
+        without = {manner: measured(rig, manner, leader, 5432) for _, _, manner in WAYS}
+        for clients, mode, manner in WAYS:
             met = measured(rig, manner, pooler, pool(rig, node, mode))
-            rows.append(met.row(clients, way, pooled=True))
-            wrong += broken(way, met)
-            met = measured(rig, manner, leader, 5432)
-            rows.append(met.row(clients, "no PgBouncer", pooled=False))
+            rows.append(met.row(clients, f"PgBouncer, {mode} mode", pooled=True))
+            rows.append(without[manner].row(clients, "no PgBouncer", pooled=False))
+            wrong += broken(mode, met)
     text = f"{CLIENTS} clients, of whom {RATE:.0f} log in each second from an application node.\n\n{table(HEAD, rows)}"
     return text, wrong
 
 
-def broken(way: str, met: Met) -> list[str]:
+def broken(mode: str, met: Met) -> list[str]:
     """What does not hold, in words."""
-    found = [f"{way}: {CLIENTS - len(met.took)} clients turned away"] if len(met.took) < CLIENTS else []
-    return found + ([f"{way}: {met.connections} connections"] if met.connections > ALLOWED else [])
+    found = [f"{mode} mode: {CLIENTS - len(met.took)} clients turned away"] if len(met.took) < CLIENTS else []
+    return found + ([f"{mode} mode: {met.connections} connections"] if met.connections > ALLOWED else [])
 
 
 def pool(rig: Rig, node: str, mode: str) -> int:
