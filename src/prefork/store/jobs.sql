@@ -51,7 +51,8 @@ LEFT JOIN prefork.jobs AS job ON job.name = taken.job
 
 -- next: Seconds until something is due that this worker could do; null when nothing is planned.
 SELECT extract(epoch FROM least(
-    (SELECT min(due_at) FROM prefork.runs WHERE state = 'waiting' AND job = ANY(%(names)s)),
+    (SELECT min(first.due_at) FROM unnest(%(names)s::text[]) AS wanted(name), LATERAL (
+        SELECT due_at FROM prefork.runs WHERE state = 'waiting' AND job = wanted.name ORDER BY due_at LIMIT 1) AS first),
     (SELECT min(due_at) FROM prefork.jobs WHERE active AND name = ANY(%(names)s)
         AND NOT EXISTS (SELECT FROM prefork.runs WHERE job = name AND recurring))
 ) - clock_timestamp())::double precision
