@@ -45,11 +45,11 @@ def run(place: Path) -> tuple[str, list[str]]:
         gone = [was - is_ for was, is_ in zip(before, counted(rig), strict=True)]
     slow = [f"{row[0]}: {row[1]}" for row in (*rows, *kept) if float(row[1].removesuffix(" ms")) > PROMISED]
     text = (
-        f"{ROWS:,} ended runs of a month, {ROWS:,} messages of a day, 100,000 runs for later, 200,000 sessions; {samples:,} "
-        f"samples in the console's file. Orders go on meanwhile ({account.acknowledged}), and the servers deleted {gone[0]:,} runs and "
-        f"{gone[1]:,} messages that were too old. A statement is asked {TURNS} times by way of PgBouncer as a worker asks it, and "
-        f"undone: its commit, which waits for disks, is not in it. The fastest time is what a statement takes by itself; in the median "
-        f"is also what else the machine had to do.\n\n{table(HEAD, [*rows, *kept])}"
+        f"{ROWS:,} ended runs of a month, {ROWS:,} messages of a day, 100,000 runs for later, 200,000 sessions; in the console's "
+        f"file {samples:,} samples. Orders go on meanwhile ({account.acknowledged}), and the servers deleted {gone[0]:,} runs "
+        f"and {gone[1]:,} messages that were too old. A statement is asked {TURNS} times by way of PgBouncer as a worker asks it, "
+        f"and undone: its commit, which waits for disks, is not in it. The fastest time is what a statement takes by itself; in "
+        f"the median is also what else the machine had to do.\n\n{table(HEAD, [*rows, *kept])}"
     )
     return text, slow
 
