@@ -52,7 +52,7 @@ test-package: wheel ## try the wheel on each Python that is there, in environmen
 test-autobahn: setup ## run Autobahn|Testsuite against WebSockets of an ASGI application (Python 3.11 or 3.12, two minutes)
 	$(BIN)/python tests/autobahn/run.py
 
-test-lab: setup ## run the enterprise topology in the lab and hit it under load (root, half an hour); writes into docs/lab.md
+test-lab: setup ## run the enterprise topology in the lab and hit it under load (root, an hour); writes into docs/lab.md
 	PYTHONPATH=$(CURDIR) $(BIN)/python tests/lab/run.py $(SCENARIOS)
 
 check: setup ## format, lint, types

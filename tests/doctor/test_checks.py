@@ -152,6 +152,7 @@ ROWS = {
     "sessions-outlive-workers": Row("fail", "memory", "session_store = file", conf={"session_store": "memory"}),
     "sessions-shared": Row("fail", "2 nodes", "ip_hash;", proxy=("upstream app {", "upstream app { server 10.0.0.2:8069;")),
     "filestore-shared": Row("fail", "10.0.0.2", "mount -t nfs4", proxy=("upstream app {", "upstream app { server 10.0.0.2:8069;")),
+    "primary-one-at-a-time": Row("fail", "Patroni 3.0.2", "patroni[etcd3,psycopg3]", machine={"patroni": "3.0.2"}),
     "connection-budget": Row("warn", "11 processes × 64 = 704 connections, 97", "db_maxconn = 8", conf={"db_maxconn": "64"}),
     "connections-free": Row("fail", "99 of 100", "pg_stat_activity", database={"used": 99}),
     "pool-not-exhausted": Row("warn", "4 times", "grep -i", log={"pool_full": 4}),

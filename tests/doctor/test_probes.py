@@ -1,5 +1,6 @@
 """What probes make of what they find: files that cannot be read, logs of other days, sites that answer oddly."""
 
+import socket
 import threading
 from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -8,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from prefork.doctor.evidence import Conf, Site, Unseen
-from prefork.doctor.probes import conf, log, nginx, site
+from prefork.doctor.probes import conf, log, machine, nginx, site
 
 Serve = Callable[..., str]
 
@@ -122,3 +123,32 @@ def test_the_last_day_of_a_log_counts(tmp_path: Path) -> None:
     assert found is not None
     assert (found.path, found.killed, found.hours) == (str(file), 1, 4.0)
     assert log.read([tmp_path / "absent.log"]) is None
+
+
+class TestPatroni:
+    """Who leads the databases of this machine says its version at the address that its file names."""
+
+    def file(self, place: Path, address: str) -> Path:
+        found = place / "config.yml"
+        found.write_text(f"name: db1\nrestapi:\n  listen: 10.0.0.51:8008\n  connect_address: {address}\netcd3: {{}}\n")
+        return found
+
+    def test_its_version_is_told(self, tmp_path: Path) -> None:
+        class Handler(BaseHTTPRequestHandler):
+            def do_GET(self) -> None:
+                self.send_response(200 if self.path == "/patroni" else 404)
+                self.end_headers()
+                self.wfile.write(b'{"state": "running", "role": "primary", "patroni": {"version": "3.0.2", "scope": "odoo"}}')
+
+            def log_message(self, *_: object) -> None: ...
+
+        with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as serving:
+            threading.Thread(target=serving.serve_forever, daemon=True).start()
+            assert machine.patroni(self.file(tmp_path, f"127.0.0.1:{serving.server_port}")) == "3.0.2"
+            serving.shutdown()
+
+    def test_none_is_told_where_there_is_none(self, tmp_path: Path) -> None:
+        with socket.create_server(("127.0.0.1", 0)) as taken:
+            address = f"127.0.0.1:{taken.getsockname()[1]}"
+        assert machine.patroni(self.file(tmp_path, address)) == ""
+        assert machine.patroni(tmp_path / "no such file") == ""

@@ -92,6 +92,11 @@ class Rig:
         assert made.returncode == 0, f"{command} on {name}: {made.stderr or made.stdout}"
         return made.stdout
 
+    def pin(self, name: str, processor: int) -> None:
+        """Have everything on a node, and what it will start, run on one processor."""
+        every = f"for each in /proc/[0-9]*; do taskset -a -p -c {processor} ${{each#/proc/}}; done > /dev/null 2>&1 || true"
+        self.run(name, "sh", "-c", every)
+
     def sql(self, query: str, name: str = "") -> str:
         """What the superuser gets from a database, the primary's where none is named."""
         node = self.estate.node(name or self.database("primary"))

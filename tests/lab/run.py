@@ -1,4 +1,4 @@
-"""`make test-lab`: brings the lab up, hits it under load, and writes what came of it into docs/lab.md. Root, about half an hour.
+"""`make test-lab`: brings the lab up, hits it under load, and writes what came of it into docs/lab.md. Root, about an hour.
 
 `python tests/lab/run.py SCENARIO…` runs some of the scenarios. The exit status is 1 when a promise did not hold.
 """

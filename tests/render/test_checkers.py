@@ -181,6 +181,20 @@ def beside_the_tests(text: str, directory: Path) -> PgBouncer:
     return PgBouncer(text, port, directory)
 
 
+def test_redis_starts_with_its_file(local: Make, settings: Settings, tmp_path: Path) -> None:
+    text, port = render(local("enterprise"), settings)["sessions1"]["etc/redis/redis.conf"], str(free_port())
+    for key, value in {"bind": "127.0.0.1", "port": port, "dir": str(tmp_path)}.items():
+        text, found = re.subn(rf"^{key} .*", f"{key} {value}", text, flags=re.MULTILINE)
+        assert found == 1, key
+    (tmp_path / "redis.conf").write_text(text)
+    with subprocess.Popen(["redis-server", tmp_path / "redis.conf"], stdout=subprocess.PIPE, text=True) as redis:
+        assert redis.stdout
+        ready = any("Ready to accept connections" in line for line in redis.stdout)
+        said = accepted("redis-cli", "-p", port, "config", "get", "maxmemory-policy") if ready else ""
+        redis.terminate()
+    assert "noeviction" in said
+
+
 def test_patroni_accepts_its_file(local: Make, settings: Settings, tmp_path: Path) -> None:
     """Its own checker also asks whether ports and etcd answer, which they do not here: those lines do not count."""
     topology = local("enterprise")

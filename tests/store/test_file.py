@@ -31,6 +31,7 @@ SAME = (
     test_runs.test_a_run_that_cost_a_worker_goes_behind_all_others,
     test_runs.test_a_success_is_said_with_the_next_claim_in_one_transaction,
     test_runs.test_each_run_is_claimed_once,
+    test_runs.test_old_history_is_forgotten_piece_by_piece,
     test_runs.test_progress_is_shown_while_it_runs,
     test_runs.test_the_bell_wakes_a_worker,
 )

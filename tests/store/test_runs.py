@@ -14,7 +14,7 @@ import pytest
 import prefork
 from prefork.jobs.run import Run
 from prefork.jobs.source import Source
-from prefork.store import jobs
+from prefork.store import board, jobs
 
 Sources = Callable[..., Source]
 
@@ -284,3 +284,20 @@ def test_progress_is_shown_while_it_runs(source: Sources, database: psycopg.Conn
     sync.defer()
     done(worker.claim())
     assert seen == [(3, 7)]
+
+
+def test_old_history_is_forgotten_piece_by_piece(source: Sources, monkeypatch: pytest.MonkeyPatch) -> None:
+    @prefork.job(name="tick")
+    def tick() -> None: ...
+
+    monkeypatch.setattr(jobs, "AT_ONCE", 2)
+    worker = source()
+    numbers = [tick.defer() for _ in range(3)]
+    for _ in numbers:
+        done(worker.claim())
+    connection = worker.connection
+    assert connection
+    assert jobs.forget(connection, 3600.0) == 0
+    assert jobs.forget(connection, 0.0) == 2
+    assert [each["run"] for each in board.history(connection, None, 9)] == numbers[2:]
+    assert jobs.forget(connection, 0.0) == 1

@@ -95,7 +95,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "views": {"views", "config", "importers", "incidents", "limits", "sizing"},
     "importers": {"importers", "config"},
     "render": {"render", "config"},
-    "lab": {"lab", "prefork", "bus", "config", "control.client", "jobs.declaration", "render", "store.connection"},
+    "lab": {"lab", "prefork", "bus", "config", "control.client", "jobs.declaration", "render", "sessions", "store.connection"},
     "doctor": {"doctor", "config", "control", "incidents", "meters", "store", "usage"},
     "doctor.audit": {"doctor", "config.quantities", "control", "sizing"},
     "doctor.checks": {

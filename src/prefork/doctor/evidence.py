@@ -69,7 +69,10 @@ class Conf:
 
 @dataclass(frozen=True)
 class Machine:
-    """The machine, or the part of it that is ours. Sizes are bytes, `loop` is milliseconds for a fixed piece of Python."""
+    """The machine, or the part of it that is ours. Sizes are bytes, `loop` is milliseconds for a fixed piece of Python.
+
+    `patroni` is the version of the Patroni that runs here, empty where none does.
+    """
 
     cpus: float
     memory: int
@@ -79,6 +82,7 @@ class Machine:
     place: str = "/"
     loop: float = 0.0
     ooms: int = 0
+    patroni: str = ""
 
 
 @dataclass(frozen=True)

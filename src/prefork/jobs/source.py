@@ -156,8 +156,9 @@ class Source:
             if now >= self.leases_from:
                 self._told(jobs.expire(connection))
         if now >= self.forget_at:
-            self.forget_at = now + FORGETTING * random.uniform(0.5, 1.5)  # noqa: S311 - not all workers at once
-            jobs.forget(connection, KEPT)
+            forgotten = jobs.forget(connection, KEPT)
+            # Not all workers at once, and at the next look again as long as there is more.
+            self.forget_at = now + (FORGETTING * random.uniform(0.5, 1.5) if forgotten < jobs.AT_ONCE else 0.0)  # noqa: S311
         self.look_at = now + BUSY
 
     def _mine(self, worker: str, pid: int) -> bool:

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 HUB = "hub"  # the bridge, and clients
 FLOCK = "hhlli4x"  # struct flock: type, whence, start, length, pid
 PATIENCE = 10.0  # seconds for processes to go after they were killed
-ROLES = ("superuser", "replication", "rewind", "restapi", "pgbouncer", "site")
+ROLES = ("superuser", "replication", "rewind", "restapi", "pgbouncer", "site", "session")
 
 
 class Missing(Exception):
@@ -123,7 +123,7 @@ def make(directory: Path, topology: str, source: str, programs: tuple[str, str],
         raise Unfit(f"{directory} is within {', '.join(OVERLAID)}, of which each node has its own; name another one with --dir")
     directory.mkdir(mode=0o700, parents=True, exist_ok=True)
     directory.chmod(0o700)
-    made = {name: secrets.token_urlsafe(18) for name in ROLES}
+    made = {name: secrets.token_urlsafe(24) for name in ROLES}
     kept = {"topology": topology, "python": python, "prefork": prefork, "synchronous": synchronous, "secrets": made}
     try:
         descriptor = os.open(directory / "lab.json", os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import prefork
 from prefork import config
-from prefork.lab.services import services
+from prefork.lab.services import PATRONI, services
 from prefork.render.files import render
 
 if TYPE_CHECKING:
@@ -40,10 +40,12 @@ def furnish(estate: Estate, node: Node, machine: Path = Path("/")) -> dict[str, 
     if "database" in node.roles:
         files.append(file("/etc/patroni/secrets.env", patroni(estate), "postgres", 0o600))
         shared.append((str(estate.shared("pgbackrest")), "/var/lib/pgbackrest"))
+        links[PATRONI] = str(Path(sys.executable).parent)
     if "pooler" in node.roles:
         files.append(file("/etc/pgbouncer/userlist.txt", f'"pgbouncer" "{estate.secrets["pgbouncer"]}"\n', "postgres", 0o640))
     if node.serves:
         files += accounts(site.user, site.data_dir, machine)
+        files.append(file(f"/etc/{site.name}/session.secret", f"{estate.secrets['session']}\n", site.user, 0o600))
         files.append(file(f"{site.data_dir}/.pgpass", f"*:*:*:{site.user}:{estate.secrets['site']}\n", site.user, 0o600))
         shared.append((str(estate.shared("filestore")), site.filestore))
     return {

@@ -93,6 +93,7 @@ def install(files: list[dict[str, Any]], links: dict[str, str]) -> None:
         if file["path"].startswith(SYSCTL):
             tell("sysctl", "--quiet", "--load", file["path"])
     for path, target_name in links.items():
+        Path(path).parent.mkdir(parents=True, exist_ok=True)
         Path(path).unlink(missing_ok=True)
         Path(path).symlink_to(target_name)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,9 +17,11 @@ SEARCHED = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 ALWAYS = {"ip": "iproute2", "nsenter": "util-linux", "setpriv": "util-linux", "openssl": "openssl"}
 OF_ROLES = {
     "consensus": {"etcd": "etcd-server"},
-    "database": {"patroni": "patroni", "pgbackrest": "pgbackrest"},
+    "database": {"pgbackrest": "pgbackrest"},
     "pooler": {"haproxy": "haproxy", "pgbouncer": "pgbouncer"},
+    "sessions": {"redis-server": "redis-server"},
 }
+OURS = ("patroni", "etcd")  # modules beside Prefork: Patroni, and what it speaks with etcd by
 OF_PROXIES = {"nginx": "nginx", "haproxy": "haproxy"}
 
 
@@ -26,6 +29,8 @@ def obstacles(topology: Topology) -> Iterator[str]:
     """What keeps the lab from starting here, a sentence each."""
     if lacking := missing(topology):
         yield f"programs are missing; install them, without starting them, by: RUNLEVEL=1 apt-get install {' '.join(lacking)}"
+    if not all(map(find_spec, OURS)):
+        yield "Patroni is missing beside Prefork (Debian's is too old for a lab); install it by: pip install 'prefork[lab]'"
     if os.geteuid() != 0:
         yield "nodes are network namespaces, which only root can make; run this as root"
     if "overlay" not in Path("/proc/filesystems").read_text():

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from prefork.render.topology import Node
 
 PATIENCE = 2.0  # seconds for an answer
-POOLED, BEHIND = 6432, 15432
+POOLED, BEHIND, SESSIONS = 6432, 15432, 6379
 
 
 @dataclass(frozen=True)
@@ -104,6 +104,14 @@ def pgbouncer(_: Estate, node: Node) -> tuple[bool, str]:
     return answers(node.address, POOLED)
 
 
+def redis(_: Estate, node: Node) -> tuple[bool, str]:
+    """Whether it has read its file and answers."""
+    with socket.create_connection((node.address, SESSIONS), PATIENCE) as connection:
+        connection.sendall(b"PING\r\n")
+        said = connection.recv(64).decode().strip()
+    return said == "+PONG", "" if said == "+PONG" else said.lower()
+
+
 def keepalived(*_: object) -> tuple[bool, str]:
     """It is well where it runs: who has the address is told of the node."""
     return True, ""
@@ -164,6 +172,7 @@ PROBES: dict[str, Callable[[Estate, Node], tuple[bool, str]]] = {
     "haproxy": proxy,
     "nginx": proxy,
     "pgbouncer": pgbouncer,
+    "redis": redis,
     "keepalived": keepalived,
     "prefork": server,
 }

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 
     from prefork.render.topology import Node, Topology
 
+PATRONI = "/opt/patroni/bin"  # as the rendered drop-in of its unit says
 LIMITED = 65_536  # LimitNOFILE= of the rendered units
 
 
@@ -56,7 +57,7 @@ def database(topology: Topology, _: Node) -> Iterator[Service]:
         Place(f"/var/lib/postgresql/{topology.site.postgresql}", "postgres"),
         Place("/var/log/pgbackrest", "postgres", 0o770),
     )
-    yield Service("patroni", ("/usr/bin/patroni", "/etc/patroni/config.yml"), "postgres", ("/etc/patroni/secrets.env",), places)
+    yield Service("patroni", (f"{PATRONI}/patroni", "/etc/patroni/config.yml"), "postgres", ("/etc/patroni/secrets.env",), places)
 
 
 def pooler(*_: object) -> Iterator[Service]:
@@ -64,6 +65,12 @@ def pooler(*_: object) -> Iterator[Service]:
     yield balancer()
     place = Place("/run/postgresql", "postgres", 0o2775)
     yield Service("pgbouncer", ("/usr/sbin/pgbouncer", "/etc/pgbouncer/pgbouncer.ini"), "postgres", (), (place,), LIMITED)
+
+
+def sessions(*_: object) -> Iterator[Service]:
+    """Redis."""
+    places = (Place("/run/redis", "redis"), Place("/var/lib/redis", "redis", 0o750))
+    yield Service("redis", ("/usr/bin/redis-server", "/etc/redis/redis.conf", "--daemonize", "no"), "redis", (), places, LIMITED)
 
 
 def edge(_: Topology, node: Node) -> Iterator[Service]:
@@ -97,5 +104,6 @@ SERVED: dict[str, Callable[[Topology, Node], Iterator[Service]]] = {
     "consensus": consensus,
     "database": database,
     "pooler": pooler,
+    "sessions": sessions,
     "edge": edge,
 }

@@ -28,7 +28,7 @@ PATIENCE = 180.0  # seconds for each stage; the machine may have other things to
 GLANCE = 0.3  # seconds
 STAGES = (
     ("databases", {"database", "consensus"}),
-    ("poolers", {"pooler"}),
+    ("poolers and sessions", {"pooler", "sessions"}),
     ("servers", {"app", "cron", "websocket"}),
     ("edges", {"edge"}),
 )

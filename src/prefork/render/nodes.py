@@ -90,6 +90,10 @@ def places(topology: Topology, node: Node) -> dict[str, str]:
         found |= {"db_replica_host": topology.address("pooler"), "db_replica_port": "5433"}
     if site.version >= 16:
         found["x_sendfile"] = "True"  # workers name attachments, the dispatcher sends them
+    if topology.having("sessions"):
+        found["session_store"] = f"redis://{topology.address('sessions')}:6379/0"
+        if not site.odoo:  # whose cookies are not signed
+            found["session_secret_file"] = f"/etc/{site.name}/session.secret"
     if site.addons:
         found["addons_path"] = ",".join(site.addons)
     return found

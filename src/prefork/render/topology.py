@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
 SHIPPED = ("single", "two-node", "enterprise", "kubernetes")
-ROLES = ("edge", "app", "cron", "websocket", "pooler", "database", "consensus", "monitor")
+ROLES = ("edge", "app", "cron", "websocket", "pooler", "database", "consensus", "sessions", "monitor")
 SERVERS = frozenset({"app", "cron", "websocket"})  # the roles that a Prefork fulfils
 PROXIES = ("nginx", "haproxy", "apache")
 PLATFORMS = ("machines", "kubernetes")
@@ -239,6 +239,8 @@ def contradictions(topology: Topology) -> Iterator[str]:
             yield f"nodes.{node.name}.roles: on Kubernetes there are {', '.join(sorted(SERVERS))}, not {', '.join(others)}"
     if topology.replicated and not topology.having("consensus"):
         yield "nodes: several databases need etcd to agree on the primary; give three nodes the role consensus"
+    if len(topology.having("sessions")) > 1:
+        yield "nodes: more than one has the role sessions, and each Redis would have sessions of its own; leave it with one"
     if topology.replicated and not topology.having("pooler"):
         yield "nodes: several databases need nodes with the role pooler, which lead to the primary"
 

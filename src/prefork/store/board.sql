@@ -1,10 +1,13 @@
 -- list: Every job, with what it is doing and how it fared last.
 SELECT job.name, job.schedule, job.tz, job.misfire, job.priority, job.retries, job.arguments, job.active, job.due_at, job.failures,
        job.first_failed_at, job.remark,
-       (SELECT count(*) FROM prefork.runs WHERE runs.job = job.name AND state = 'waiting' AND NOT recurring) AS waiting,
-       (SELECT count(*) FROM prefork.runs WHERE runs.job = job.name AND state = 'running') AS running,
-       last.outcome, last.ended_at, last.seconds
+       coalesce(begun.waiting, 0) AS waiting, coalesce(begun.running, 0) AS running, last.outcome, last.ended_at, last.seconds
 FROM prefork.jobs AS job
+LEFT JOIN (
+    SELECT job, count(*) FILTER (WHERE state = 'waiting' AND NOT recurring) AS waiting,
+           count(*) FILTER (WHERE state = 'running') AS running
+    FROM prefork.runs GROUP BY job
+) AS begun ON begun.job = job.name
 LEFT JOIN LATERAL (
     SELECT outcome, ended_at, seconds FROM prefork.history WHERE history.job = job.name ORDER BY ended_at DESC LIMIT 1
 ) AS last ON true

@@ -55,10 +55,11 @@ DELETE FROM prefork.readers WHERE id = %(reader)s
 
 -- forget: Delete the oldest messages, where they are too old or too many and every reader has had them. One at a time does it; the
 -- floor and the messages go in one transaction, so that a reader sees both. After a restart of the database readers have time to come back.
+-- They are deleted by their places: a plan by positions looks so costly that the database compiles it, which takes a second.
 WITH held AS (
     SELECT floor FROM prefork.bus FOR UPDATE SKIP LOCKED
 ), oldest AS MATERIALIZED (
-    SELECT position, at FROM prefork.messages WHERE position IS NOT NULL ORDER BY position LIMIT %(at_once)s
+    SELECT ctid AS place, position, at FROM prefork.messages WHERE position IS NOT NULL ORDER BY position LIMIT %(at_once)s
 ), slowest AS (
     SELECT min(position) AS position FROM prefork.readers
     WHERE greatest(seen_at, pg_postmaster_start_time()) > now() - make_interval(secs => %(patience)s)
@@ -68,9 +69,11 @@ WITH held AS (
            OR oldest.position <= (SELECT max(position) FROM prefork.messages) - %(most)s)
       AND oldest.position <= coalesce(slowest.position, oldest.position)
 ), gone AS (
-    DELETE FROM prefork.messages AS message USING edge, held WHERE message.position <= edge.position RETURNING 1
+    DELETE FROM prefork.messages
+    WHERE ctid = ANY(ARRAY(SELECT place FROM oldest, edge, held WHERE oldest.position <= edge.position)) RETURNING 1
 ), raised AS (
-    UPDATE prefork.bus AS bus SET floor = greatest(bus.floor, edge.position) FROM edge, held WHERE edge.position IS NOT NULL
+    UPDATE prefork.bus SET floor = greatest(floor, (SELECT position FROM edge))
+    WHERE EXISTS (SELECT FROM held) AND (SELECT position FROM edge) IS NOT NULL
 )
 SELECT count(*) FROM gone
 

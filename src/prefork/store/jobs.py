@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 SQL = Statements("jobs")
 LEASE = 30.0  # seconds for which a claim holds without being renewed
 SEVERAL = 10  # runs at the most that are claimed at once
+AT_ONCE = 1_000  # ended attempts that one transaction forgets
 
 
 class Holder(NamedTuple):
@@ -239,6 +240,8 @@ def lose(connection: Connection, ids: list[int], error: str) -> list[Lost]:
     return found
 
 
-def forget(connection: Connection, age: float) -> None:
-    """Delete the history that is older than `age` seconds."""
-    SQL.run(connection, "forget", {"age": age})
+def forget(connection: Connection, age: float) -> int:
+    """Delete the oldest history of what is older than `age` seconds. Returns how much that was, at most `AT_ONCE`."""
+    row = SQL.run(connection, "forget", {"age": age, "at_once": AT_ONCE}).fetchone()
+    assert row is not None
+    return int(row[0])

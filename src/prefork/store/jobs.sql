@@ -51,7 +51,8 @@ LEFT JOIN prefork.jobs AS job ON job.name = taken.job
 
 -- next: Seconds until something is due that this worker could do; null when nothing is planned.
 SELECT extract(epoch FROM least(
-    (SELECT min(due_at) FROM prefork.runs WHERE state = 'waiting' AND job = ANY(%(names)s)),
+    (SELECT min(first.due_at) FROM unnest(%(names)s::text[]) AS wanted(name), LATERAL (
+        SELECT due_at FROM prefork.runs WHERE state = 'waiting' AND job = wanted.name ORDER BY due_at LIMIT 1) AS first),
     (SELECT min(due_at) FROM prefork.jobs WHERE active AND name = ANY(%(names)s)
         AND NOT EXISTS (SELECT FROM prefork.runs WHERE job = name AND recurring))
 ) - clock_timestamp())::double precision
@@ -153,5 +154,11 @@ SELECT held.runs, pg_notify('prefork_jobs', '') FROM prefork.finish(
     %(ids)s::bigint[], %(attempts)s::integer[], %(seconds)s::double precision[], %(cpus)s::double precision[], %(memories)s::bigint[]
 ) AS held(runs)
 
--- forget: Delete what is older than anybody wants to know.
-DELETE FROM prefork.history WHERE ended_at < now() - make_interval(secs => %(age)s)
+-- forget: Delete the oldest of what is older than anybody wants to know, so many at most.
+WITH gone AS (
+    DELETE FROM prefork.history WHERE ctid = ANY(ARRAY(
+        SELECT ctid FROM prefork.history WHERE ended_at < now() - make_interval(secs => %(age)s)
+        ORDER BY ended_at LIMIT %(at_once)s
+    )) RETURNING 1
+)
+SELECT count(*) FROM gone

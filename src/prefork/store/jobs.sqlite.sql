@@ -167,4 +167,5 @@ SELECT (SELECT json_group_array(run) FROM history
         WHERE outcome = 'done' AND ended_at = :now AND run IN (SELECT value FROM json_each(:ids))) AS held, ring()
 
 -- forget: What is old.
-DELETE FROM history WHERE ended_at < :now - :age
+DELETE FROM history WHERE rowid IN (SELECT rowid FROM history WHERE ended_at < :now - :age ORDER BY ended_at LIMIT :at_once);
+SELECT changes()

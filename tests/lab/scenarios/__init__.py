@@ -3,12 +3,15 @@
 from collections.abc import Callable
 from pathlib import Path
 
-from tests.lab.scenarios import asynchronous, failures, pooling, recovery, upgrade
+from tests.lab.scenarios import asynchronous, failures, isolation, millions, pooling, recovery, sessions, upgrade
 
 ALL: dict[str, Callable[[Path], tuple[str, list[str]]]] = {
     "failures": failures.run,
     "asynchronous": asynchronous.run,
     "recovery": recovery.run,
     "pooling": pooling.run,
+    "millions": millions.run,
+    "isolation": isolation.run,
+    "sessions": sessions.run,
     "upgrade": upgrade.run,
 }

@@ -12,13 +12,13 @@ ABOUT = ("primary killed", "node of the primary lost", "links cut: primary, both
 
 
 def run(place: Path) -> tuple[str, list[str]]:
-    """Each of them in one lab. An acknowledged order may be lost, and with it its job and its message; nothing else may."""
+    """Each of them in one lab. What is lost is counted, and not held against anybody."""
     rows, found = [], []
     with rigged(place, synchronous=False) as rig:
         for hit in HITS:
             if not hit.name.startswith(ABOUT):
                 continue
-            text, wrong = judged(rig, hit, replace(hit.bounds, lost=None))
+            text, wrong = judged(rig, hit, replace(hit.bounds, kept=False))
             rows.append(text)
             found += [f"{hit.name}: {each}" for each in wrong]
     return table(HEAD, rows), found

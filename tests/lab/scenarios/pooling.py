@@ -1,15 +1,17 @@
 """Two thousand clients of the database, with PgBouncer as rendered and without: how many are served, by how many connections."""
 
 import json
+import statistics
 import subprocess
 import sys
+import time
 from contextlib import suppress
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from tests.conftest import ROOT
 from tests.lab.page import table
-from tests.lab.rig import Rig, rigged, tell
+from tests.lab.rig import GLANCE, Rig, rigged, tell
 
 from prefork import config
 from prefork.lab.network import inside
@@ -17,10 +19,13 @@ from prefork.lab.probes import answers
 from prefork.render.files import render
 from prefork.render.topology import parse, shipped
 
-CLIENTS = 2000
+CLIENTS, CROWDS = 2000, 2  # processes that they are in
+RATE = 80.0  # logins in a second, of all
+ALLOWED = 100  # connections to PostgreSQL
 CLIENT = ROOT / "tests" / "lab" / "clients.py"
 PORTS = {"session": 6433, "transaction": 6434}
 DESCRIPTORS = 4096  # what the drop-in of its unit allows it, and more than 2,000 clients need
+WAYS = (("come, ask for a second and leave", "session", "leave"), ("stay, and ask five times", "transaction", "stay"))
 HEAD = [
     "clients",
     "by way of",
@@ -29,26 +34,49 @@ HEAD = [
     "connections to PostgreSQL at most",
     "clients that waited at most",
     "took",
-    "median",
+    "a client's answers: median",
+    "99 %",
 ]
+
+
+@dataclass
+class Met:
+    """What the clients of one manner met, by one way."""
+
+    took: list[float]  # seconds, of each that was served
+    seconds: float
+    connections: int = 0
+    waited: int = 0
+
+    def row(self, clients: str, way: str, pooled: bool) -> list[str]:
+        """A line of the table."""
+        median, slow = (statistics.quantiles(self.took or [0.0, 0.0], n=100)[at] for at in (49, 98))
+        served, waited = len(self.took), str(self.waited) if pooled else "—"
+        counts = [str(served), str(CLIENTS - served), str(self.connections), waited]
+        return [clients, way, *counts, f"{self.seconds:.0f} s", f"{median:.2f} s", f"{slow:.2f} s"]
 
 
 def run(place: Path) -> tuple[str, list[str]]:
     """Clients that come and go in session mode, clients that stay in transaction mode, and both without PgBouncer."""
+    rows, wrong = [], []
     with rigged(place) as rig:
         node = rig.holder("pooler")
         pooler, leader = rig.estate.node(node).address, rig.estate.node(rig.database("primary")).address
-        rows = [
-            measured(rig, "come, ask and leave", "PgBouncer, session mode", "leave", pooler, pool(rig, node, "session")),
-            measured(
-                rig, "stay, and ask five times", "PgBouncer, transaction mode", "stay", pooler, pool(rig, node, "transaction")
-            ),
-            measured(rig, "come, ask and leave", "no PgBouncer", "leave", leader, 5432),
-            measured(rig, "stay, and ask five times", "no PgBouncer", "stay", leader, 5432),
-        ]
-    wrong = [f"{row[1]}: {row[3]} clients turned away" for row in rows[:2] if row[3] != "0"]
-    wrong += [f"{row[1]}: {row[4]} connections" for row in rows[:2] if int(row[4]) > 100]
-    return f"{CLIENTS} clients at once, from an application node.\n\n{table(HEAD, rows)}", wrong
+        # First, as a pool keeps its connections for minutes.
+        without = {manner: measured(rig, manner, leader, 5432) for _, _, manner in WAYS}
+        for clients, mode, manner in WAYS:
+            met = measured(rig, manner, pooler, pool(rig, node, mode))
+            rows.append(met.row(clients, f"PgBouncer, {mode} mode", pooled=True))
+            rows.append(without[manner].row(clients, "no PgBouncer", pooled=False))
+            wrong += broken(mode, met)
+    text = f"{CLIENTS} clients, of whom {RATE:.0f} log in each second from an application node.\n\n{table(HEAD, rows)}"
+    return text, wrong
+
+
+def broken(mode: str, met: Met) -> list[str]:
+    """What does not hold, in words."""
+    found = [f"{mode} mode: {CLIENTS - len(met.took)} clients turned away"] if len(met.took) < CLIENTS else []
+    return found + ([f"{mode} mode: {met.connections} connections"] if met.connections > ALLOWED else [])
 
 
 def pool(rig: Rig, node: str, mode: str) -> int:
@@ -70,32 +98,35 @@ def listens(address: str, port: int) -> bool:
     return False
 
 
-def measured(rig: Rig, clients: str, way: str, manner: str, address: str, port: int) -> list[str]:
-    """A row: what the clients met, and what the database and the pooler had meanwhile."""
+def measured(rig: Rig, manner: str, address: str, port: int) -> Met:
+    """What the clients met, and what the database and the pooler had meanwhile."""
     leader = rig.database("primary")
     dsn = f"host={address} port={port} dbname=odoo user=odoo password={rig.estate.secrets['site']}"
-    command = [*inside(rig.estate.pid("app1"), "--net"), sys.executable, str(CLIENT), manner, str(CLIENTS)]
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
-        assert process.stdin
-        assert process.stdout
-        process.stdin.write(dsn)
-        process.stdin.close()
-        connections, waiting = 0, 0
-        while process.poll() is None:
-            connections = max(connections, backends(rig, leader))
-            waiting = max(waiting, waiters(rig, address, port)) if port != 5432 else 0
-        told = json.loads(process.stdout.read())
-    tell(f"{clients}, {way}: {told}, {connections} connections, {waiting} waited")
-    return [
-        clients,
-        way,
-        str(told["served"]),
-        str(told["refused"]),
-        str(connections),
-        str(waiting) if port != 5432 else "—",
-        f"{told['seconds']:.1f} s",
-        f"{told['median'] * 1000:.0f} ms",
-    ]
+    crowds = [crowd(rig, manner, dsn) for _ in range(CROWDS)]
+    connections, waited = 0, 0
+    while any(each.poll() is None for each in crowds):
+        connections = max(connections, backends(rig, leader))
+        waited = max(waited, waiters(rig, address, port)) if port != 5432 else 0
+        time.sleep(GLANCE)
+    told = [json.loads(each.communicate()[0]) for each in crowds]
+    met = Met([took for each in told for took in each["took"]], max(each["seconds"] for each in told), connections, waited)
+    tell(f"{manner} at {port}: {len(met.took)} served in {met.seconds:.0f} s, {connections} connections, {waited} waited")
+    for each in told:
+        tell(f"    {each['refusals']}")
+    return met
+
+
+def crowd(rig: Rig, manner: str, dsn: str) -> subprocess.Popen[str]:
+    """A process with its part of the clients, on an application node."""
+    command = [sys.executable, str(CLIENT), manner, str(CLIENTS // CROWDS), str(RATE / CROWDS)]
+    process = subprocess.Popen(
+        [*inside(rig.estate.pid("app1"), "--net"), *command], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
+    assert process.stdin
+    process.stdin.write(dsn)
+    process.stdin.close()
+    process.stdin = None  # as `communicate` would write to it
+    return process
 
 
 def backends(rig: Rig, leader: str) -> int:

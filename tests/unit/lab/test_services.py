@@ -15,7 +15,7 @@ from prefork.lab.services import services
 from prefork.lab.stages import STAGES, wanting
 
 TOPOLOGY = fitted().topology
-SECRETS = {name: f"secret-{name}" for name in ("superuser", "replication", "rewind", "restapi", "pgbouncer", "site")}
+SECRETS = {name: f"secret-{name}" for name in ("superuser", "replication", "rewind", "restapi", "pgbouncer", "site", "session")}
 
 
 @pytest.fixture
@@ -37,6 +37,7 @@ def estate(tmp_path: Path) -> Estate:
         ("cron1", ["prefork"]),
         ("websocket1", ["prefork"]),
         ("pooler1", ["haproxy", "pgbouncer", "keepalived"]),
+        ("sessions1", ["redis"]),
         ("db1", ["etcd", "patroni"]),
     ],
 )
@@ -78,6 +79,15 @@ def test_rendered_files_are_on_the_node_as_they_are(estate: Estate, tmp_path: Pa
         assert files[f"/{path}"] == (golden / node / path).read_text()
 
 
+def test_a_database_has_a_patroni_where_its_unit_looks_for_it(estate: Estate, tmp_path: Path) -> None:
+    place = Path(furnish(estate, estate.node("db1"), tmp_path)["links"]["/opt/patroni/bin"])
+    assert os.access(place / "patroni", os.X_OK)
+    drop_in = "etc/systemd/system/patroni.service.d/odoo.conf"
+    rendered = (Path(__file__).parents[2] / "render/golden/enterprise/db1" / drop_in).read_text()
+    (patroni,) = (each for each in services(TOPOLOGY, estate.node("db1")) if each.name == "patroni")
+    assert f"ExecStart={' '.join(patroni.command)}\n" in rendered
+
+
 def test_what_is_lacking_is_said_in_words() -> None:
     well = Condition("db1", up=True, services=(State("patroni", well=True, word="standby"),))
     leads = replace(well, services=(State("patroni", well=True, word="primary"),))
@@ -90,6 +100,8 @@ def test_what_is_lacking_is_said_in_words() -> None:
 def test_missing_programs_are_named_with_one_line_to_install_them(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(packages, "SEARCHED", "/nowhere")
     monkeypatch.setattr(os, "geteuid", lambda: 1000)
+    monkeypatch.setattr(packages, "OURS", ("nowhere_to_be_found",))
     said = list(packages.obstacles(TOPOLOGY))
-    assert "apt-get install etcd-server haproxy iproute2 keepalived nginx openssl patroni pgbackrest pgbouncer" in said[0]
-    assert "run this as root" in said[1]
+    assert "apt-get install etcd-server haproxy iproute2 keepalived nginx openssl pgbackrest pgbouncer redis-server" in said[0]
+    assert "pip install 'prefork[lab]'" in said[1]
+    assert "run this as root" in said[2]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 from prefork.doctor.checks.proxy import fronts
@@ -11,6 +12,7 @@ if TYPE_CHECKING:
     from prefork.doctor.evidence import Conf, Machine
     from prefork.doctor.routing import Proxy
 
+CAREFUL = (3, 0, 3)  # the first Patroni that takes the lead in etcd only where nobody has it
 ALONE = {"ssd", "rotating", "virtual", "memory"}  # kinds of disks that no other node sees
 
 
@@ -54,6 +56,24 @@ def filestore(conf: Conf, proxy: Proxy, machine: Machine) -> Finding:
         seen = f"{len(nodes)} nodes ({named}), and {conf.data_dir} is on a disk of this one: {machine.disk}"
         return failed(seen, f"mount -t nfs4 storage:/odoo {conf.data_dir}    # and a line in /etc/fstab, on every node")
     return passed("one node" if len(nodes) < 2 else f"{conf.data_dir} is on a disk of the kind: {machine.disk}")
+
+
+@check(
+    "primary-one-at-a-time",
+    why="After a partition an older Patroni has the old primary take the lead from the new one, and what that has written is lost",
+    source="Enterprise, principle 2: consistency supersedes all else",
+)
+def patroni(machine: Machine) -> Finding:
+    """A Patroni that asks nobody before it renews its lead in etcd with a new lease."""
+    if machine.patroni and numbers(machine.patroni) < CAREFUL:
+        made = "python3 -m venv /opt/patroni && /opt/patroni/bin/pip install 'patroni[etcd3,psycopg3]>=4.1'"
+        return failed(f"Patroni {machine.patroni} runs here", f"{made}    # then have its unit run that")
+    return passed(f"Patroni {machine.patroni} runs here" if machine.patroni else "no Patroni runs here")
+
+
+def numbers(version: str) -> tuple[int, ...]:
+    """A version, to be compared."""
+    return tuple(int(each) for each in re.findall(r"\d+", version)[:3])
 
 
 def hosted(conf: Conf) -> bool:

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import json
+import re
 import time
+from contextlib import closing, suppress
+from http.client import HTTPConnection, HTTPException
 from pathlib import Path
 
 from prefork.config import read_machine
@@ -11,6 +15,8 @@ from prefork.meters import kernel_kills
 from prefork.usage import read_clock, read_health
 
 ROUNDS = 200_000
+PATIENCE = 2.0  # seconds
+ADDRESS = re.compile(r"^restapi:.*?^\s+connect_address:\s*([\w.:\[\]-]+)", re.DOTALL | re.MULTILINE)
 
 
 def read(place: Path, root: Path = Path("/")) -> Machine:
@@ -25,7 +31,20 @@ def read(place: Path, root: Path = Path("/")) -> Machine:
         place=health.disk["path"],
         loop=loop(),
         ooms=kernel_kills(),
+        patroni=patroni(root / "etc/patroni/config.yml"),
     )
+
+
+def patroni(file: Path) -> str:
+    """The version that answers at the address of its file; empty where there is no file, or nobody answers."""
+    with suppress(OSError, HTTPException, ValueError):
+        found = ADDRESS.search(file.read_text())
+        connection = HTTPConnection(found[1] if found else "127.0.0.1:8008", timeout=PATIENCE)
+        with closing(connection):
+            connection.request("GET", "/patroni")
+            told = json.loads(connection.getresponse().read())
+            return str(told["patroni"]["version"]) if isinstance(told, dict) and "patroni" in told else ""
+    return ""
 
 
 def loop() -> float:
