@@ -61,19 +61,19 @@ def charts(place: Path) -> dict[str, float]:
     """Seconds until the chart of one of many instances is there, by range: the median of ten."""
     with Database(place / "many.sqlite") as db:
         for number in range(INSTANCES):
-            fill(db, f"shop-{number}")
+            fill(db, f"shop-{number}", Path("/nowhere"), NOW)
         history.condense(db, NOW)
         return {span: statistics.median(chart(db, span) for _ in range(10)) for span in history.RANGES}
 
 
-def fill(db: Database, instance: str) -> None:
-    """180 days of an instance."""
-    registry.add_local(db, instance, instance, Path("/nowhere"))
+def fill(db: Database, instance: str, place: Path, now: float) -> None:
+    """An instance with 180 days behind it."""
+    registry.add_local(db, instance, instance, place)
     with db.transaction():
         for hour in range(180 * 24):
-            history.record(db, instance, made(NOW - 3600 * (hour + 1), 3600.0), history.HOUR)
+            history.record(db, instance, made(now - 3600 * (hour + 1), 3600.0), history.HOUR)
         for span in range(14 * 288):
-            history.record(db, instance, made(NOW - 300 * (span + 1), 300.0))
+            history.record(db, instance, made(now - 300 * (span + 1), 300.0))
 
 
 def made(at: float, seconds: float) -> Sample:

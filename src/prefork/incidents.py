@@ -73,11 +73,23 @@ def new_id() -> str:
     return secrets.token_hex(4)
 
 
-class Ledger:
-    """The incidents of one server. Only the master writes."""
+def files(data_dir: Path) -> list[Path]:
+    """Those that there are."""
+    path = data_dir / NAME
+    return [each for each in (numbered(path, number) for number in range(KEPT + 1)) if each.exists()]
 
-    def __init__(self, data_dir: Path) -> None:
+
+def numbered(path: Path, number: int) -> Path:
+    """One of them, of which the highest number is the oldest."""
+    return path.with_suffix(f".{number}.jsonl") if number else path
+
+
+class Ledger:
+    """The incidents of one server. Only the master writes; a group may be let read."""
+
+    def __init__(self, data_dir: Path, readers: int | None = None) -> None:
         self.path = data_dir / NAME
+        self.readers = readers
 
     def add(self, incident: Incident) -> None:
         """Keep one more. Raises OSError, also when the disk takes only a part of it."""
@@ -86,6 +98,9 @@ class Ledger:
                 self._rotate()
         descriptor = os.open(self.path, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
+            if self.readers is not None:
+                os.fchown(descriptor, -1, self.readers)
+                os.fchmod(descriptor, 0o640)
             size = os.fstat(descriptor).st_size
             # A line that was cut must not take the next one with it.
             begin = b"\n" if size and os.pread(descriptor, 1, size - 1) != b"\n" else b""
@@ -101,7 +116,7 @@ class Ledger:
         for number in range(KEPT, -1, -1):
             with (
                 contextlib.suppress(FileNotFoundError),
-                open(self._numbered(number), encoding="utf-8", errors="replace") as lines,
+                open(numbered(self.path, number), encoding="utf-8", errors="replace") as lines,
             ):
                 for line in lines:
                     with contextlib.suppress(ValueError, TypeError):
@@ -127,7 +142,4 @@ class Ledger:
     def _rotate(self) -> None:
         for number in range(KEPT, 0, -1):
             with contextlib.suppress(FileNotFoundError):
-                os.replace(self._numbered(number - 1), self._numbered(number))
-
-    def _numbered(self, number: int) -> Path:
-        return self.path.with_suffix(f".{number}.jsonl") if number else self.path
+                os.replace(numbered(self.path, number - 1), numbered(self.path, number))

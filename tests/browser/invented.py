@@ -645,7 +645,8 @@ class Invented:
                 "message": "",
             },
         ]
-        return {"settings": known, "plan": plan, "most_workers": {"base": 4}.get(plan)}, '"a1"', [] if self.empty else changes
+        shown = {"settings": known, "plan": plan, "most_workers": {"base": 4}.get(plan), "obstacle": ""}
+        return shown, '"a1"', [] if self.empty else changes
 
     def consider(self, identity: str, values: Mapping[str, str]) -> Any:
         number = int(values.get("workers", "4"))

@@ -12,6 +12,8 @@ from invented import Invented, InventedProvisions
 from pages import PAGES
 from playwright.sync_api import Browser, Response, expect
 
+from prefork.instances.logs import Line
+
 Show = Callable[[Invented], Shown]
 LARGEST = 150 << 10  # bytes of the first page, as they are sent
 MARKUP = """<img src=x onerror="document.title='owned'"><script>document.title='owned'</script>"'}}{{7*7}}"""
@@ -212,6 +214,33 @@ def test_a_form_from_elsewhere_changes_nothing(browser: Browser, show: Show, inv
         page.get_by_role("button", name="Retire http.1").click()
         expect(page.get_by_role("status")).to_contain_text("another one takes its place")
         assert invented.retired == [4101]
+
+
+class Talking(Invented):
+    """A server that has logged a line more each time somebody looks."""
+
+    def log(self, identity: str, level: str, text: str) -> Any:
+        self.looks += 1
+        news = [Line("2026-11-21 23:00:00", "info", f"look {number}") for number in range(1, self.looks + 1)]
+        return [*super().log(identity, level, text) * 3, *news]
+
+
+def test_the_log_is_followed_until_somebody_scrolls_away(browser: Browser, show: Show) -> None:
+    shown = show(Talking(time.time()))
+    with browser.new_context(viewport=WIDE) as context:
+        page = shown.enter(context)
+        page.clock.install()
+        page.goto(shown.url + "/instances/default/log")
+        latest = page.locator(".log li").last
+        for look in ("look 1", "look 2"):
+            expect(latest).to_contain_text(look)
+            expect(latest).to_be_in_viewport()
+            page.clock.fast_forward(3500)
+        expect(latest).to_contain_text("look 3")
+        page.locator(".window").evaluate("window => window.scrollTo(0, -window.scrollHeight)")
+        page.clock.fast_forward(3500)
+        expect(latest).to_contain_text("look 4")
+        expect(latest).not_to_be_in_viewport()
 
 
 def test_a_wrong_password_is_told_and_the_way_in_leads_on(browser: Browser, show: Show, invented: Invented) -> None:

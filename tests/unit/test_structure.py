@@ -181,6 +181,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         "importers",
         "incidents",
         "instances",
+        "jobs.schedules",
         "lab",
         "master.rehearsal",
         "master.serve",

@@ -60,6 +60,10 @@ class Api:
         """What was done."""
         return self._call("POST", place, {}, timeout)
 
+    def patch(self, place: str, changes: dict[str, Any]) -> Any:
+        """What has become of something."""
+        return self._call("PATCH", place, {}, body=changes)
+
     def every(self, place: str, **query: str | int | None) -> Iterator[Any]:
         """All of a list, part by part."""
         cursor: int | None = None
@@ -70,9 +74,11 @@ class Api:
             if cursor is None:
                 return
 
-    def _call(self, method: str, place: str, query: dict[str, Any], timeout: float = MOMENT) -> Any:
+    def _call(
+        self, method: str, place: str, query: dict[str, Any], timeout: float = MOMENT, body: dict[str, Any] | None = None
+    ) -> Any:
         try:
-            answer = self.client.request(method, place, params=query, timeout=timeout)
+            answer = self.client.request(method, place, params=query, timeout=timeout, json=body)
         except self.patience:
             end(f"the console at {self.url} did not answer within {timeout:g} s", UNREACHABLE)
         except self.errors as error:

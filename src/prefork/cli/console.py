@@ -111,12 +111,13 @@ def check_account(name: str) -> None:
 def new_password(place: Path, name: str) -> str:
     """Somebody's new password."""
     from prefork.instances import users
-    from prefork.instances.database import NAME, Database, Unusable
+    from prefork.instances.database import Database, Unusable, file_in
 
-    if not (place / NAME).exists():
+    file = file_in(place)
+    if not file.exists():
         raise click.ClickException(f"no console has been in {place}; name its data directory")
     try:
-        with Database(place / NAME) as db:
+        with Database(file) as db:
             found = users.named(db, name)
             if found is None:
                 raise click.ClickException(f"there is no user {name}")

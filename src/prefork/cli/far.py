@@ -94,6 +94,10 @@ class Far:
         """What was done, the latest first."""
         return timed(islice(self.api.every(f"{self.place}/runs", job=job), limit))
 
+    def edit(self, job: Row, changes: Row) -> None:
+        """Judged there."""
+        self.api.patch(self._job(job["name"]), changes)
+
     def run(self, job: str) -> int:
         """Have a job run now; the run's number."""
         return int(self.api.post(f"{self._job(job)}/run")["run"])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from datetime import UTC, datetime
 from typing import Any
 
@@ -11,6 +12,25 @@ from prefork.cli.near import store
 from prefork.cli.server import Server, reached
 from prefork.cli.settings import Meant, aimed, as_lines
 from prefork.cli.terminal import console
+
+LARGEST = (1 << 31) - 1  # what an integer of the database takes
+ARGUMENTS = {"args": list, "kwargs": dict}
+
+
+class Arguments(click.ParamType[dict[str, Any]]):
+    """What a job is called with, in JSON."""
+
+    name = "json"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> dict[str, Any]:
+        """Both members."""
+        try:
+            found = json.loads(value)
+        except ValueError:
+            found = None
+        if not isinstance(found, dict) or not all(isinstance(each, ARGUMENTS.get(name, ())) for name, each in found.items()):
+            self.fail(f"""{value} is no JSON such as {{"args": [1], "kwargs": {{"limit": 100}}}}""", param, ctx)
+        return {"args": [], "kwargs": {}, **found}
 
 
 @click.command()
@@ -32,7 +52,7 @@ def migrate(meant: Meant) -> None:
 
 @click.group()
 def jobs() -> None:
-    """Show scheduled jobs, and run, pause and resume them."""
+    """Show scheduled jobs; run, pause, resume and edit them."""
 
 
 @jobs.command("list")
@@ -112,6 +132,40 @@ def jobs_resume(name: str, server: Server) -> None:
     job = the_job(server, name)["name"]
     server.resume(job)
     click.echo(f"{job} goes on.")
+
+
+@jobs.command("edit")
+@click.argument("name")
+@click.option("--schedule", metavar="TEXT", help="When it is due: every 10 minutes, or a cron expression.")
+@click.option("--deferred", is_flag=True, help="It has no schedule: it runs when it is deferred.")
+@click.option("--tz", metavar="ZONE", help="The time zone of a cron expression's hours, such as Europe/Berlin.")
+@click.option("--misfire", type=click.Choice(["once", "skip"]), help="What becomes of a time that was missed.")
+@click.option("--priority", type=click.IntRange(-LARGEST, LARGEST), help="The smallest comes first.")
+@click.option("--retries", type=click.IntRange(0, 1000), help="How often a failed run is tried again.")
+@click.option("--arguments", type=Arguments(), help='What it is called with: {"args": [1], "kwargs": {"limit": 100}}.')
+@reached
+def jobs_edit(name: str, server: Server, deferred: bool, **given: Any) -> None:
+    """Change when a job runs, with what, and before which others.
+
+    What is not named stays. The declaration in the code counts again once that changes.
+    """
+    changes = {member: value for member, value in given.items() if value is not None}
+    if deferred and "schedule" in changes:
+        raise click.UsageError("--deferred is for a job without a --schedule; give one of them")
+    if deferred:
+        changes["schedule"] = None
+    if not changes:
+        raise click.UsageError("name something to change, such as --schedule 'every 10 minutes'; --help has all")
+    job = the_job(server, name)
+    server.edit(job, changes)
+    click.echo(f"{job['name']} has {', '.join(told(*each) for each in changes.items())} now.")
+
+
+def told(member: str, value: Any) -> str:
+    """What has been changed of a job, in words."""
+    if value is None:
+        return f"no {member}"
+    return f"{member} {json.dumps(value) if isinstance(value, dict) else value}"
 
 
 def the_job(server: Server, name: str) -> dict[str, Any]:

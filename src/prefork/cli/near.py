@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -47,10 +48,10 @@ class Near:
         import time
 
         from prefork.instances import history
-        from prefork.instances.database import NAME, Database, Unusable
+        from prefork.instances.database import Database, Unusable, file_in
         from prefork.instances.registry import OWN
 
-        file = self.meant.data_dir / NAME
+        file = file_in(self.meant.data_dir)
         if not file.exists():
             raise click.ClickException(f"nothing has been recorded in {file.parent}: the console does that (option console)")
         back, resolution = history.RANGES[span]
@@ -128,6 +129,20 @@ class Near:
 
         with store(self.meant) as connection:
             return board.history(connection, job, limit)
+
+    def edit(self, job: Row, changes: Row) -> None:
+        """In the store."""
+        from prefork.jobs import schedules
+        from prefork.store import board
+
+        wanted = {**job, **changes}
+        try:
+            moved = {"schedule", "tz"} & changes.keys()
+            due_at = schedules.first_due(wanted["schedule"], wanted["tz"], datetime.now(UTC)) if moved else None
+        except ValueError as error:
+            raise click.ClickException(str(error)) from None
+        with store(self.meant) as connection:
+            board.edit(connection, job["name"], wanted, due_at)
 
     def run(self, job: str) -> int:
         """Have a job run now; the run's number."""

@@ -63,6 +63,9 @@ class Server(Protocol):
     def history(self, job: str | None, limit: int) -> list[Row]:
         """What was done, the latest first."""
 
+    def edit(self, job: Row, changes: Row) -> None:
+        """Have a job's row say something else in some of its members."""
+
     def run(self, job: str) -> int:
         """Have a job run now; the run's number."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Annotated
 
@@ -16,6 +17,8 @@ from prefork.instances.local import Local
 from prefork.instances.monitor import Monitor
 
 if TYPE_CHECKING:
+    from contextlib import AbstractContextManager
+
     from prefork.instances.database import Database
     from prefork.instances.registry import Instance
     from prefork.provision.premises import Premises
@@ -36,6 +39,10 @@ class Desk:
     def __post_init__(self) -> None:
         """What it says of the past is empty until it is started."""
         self.monitor = Monitor(self.db)
+
+    def giving(self) -> AbstractContextManager[object]:
+        """For as long as it is held nobody else is given a part of the machine."""
+        return self.premises.lock if self.premises else nullcontext()
 
     def instance(self, instance: str) -> Instance:
         """An instance by its id. Raises ProblemError."""

@@ -14,7 +14,7 @@ from anyio import to_thread
 from prefork.console.app import create
 from prefork.events import AdministratorMade, ConsoleReady
 from prefork.instances import registry, users
-from prefork.instances.database import NAME, Database
+from prefork.instances.database import Database, file_in
 from prefork.journal import Journal, Sink
 from prefork.provision.children import Children
 from prefork.provision.keeper import Keeper
@@ -63,7 +63,7 @@ class Means:
 
 def opened(data_dir: Path, journal: Journal, own: str | None) -> Database:
     """The console's database in a data directory, with the first account and its own server in it. Raises Unusable."""
-    db = Database(data_dir / NAME)
+    db = Database(file_in(data_dir))
     if own is not None:
         registry.keep_own(db, own, data_dir)
     password = users.make_first(db)

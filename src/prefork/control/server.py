@@ -9,22 +9,33 @@ import json
 import os
 import selectors
 import socket
-from typing import TYPE_CHECKING, Any
+import struct
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
 MOST_CLIENTS = 32
+MOST_VISITS = 16  # of them a visitor's: so the server's own account always finds room
 LONGEST_LINE = 65536  # bytes
+MOST_UNREAD = 32 << 20  # bytes of answers
+
+
+class Visitor(NamedTuple):
+    """Another account whose socket it is, too. Whoever is neither us nor root asks nothing but these commands."""
+
+    user: int
+    commands: frozenset[str]
 
 
 class Client:
-    """One connection; answers wait in `outbox` until the client reads them."""
+    """One connection; answers wait in `outbox` until the client reads them. `visits`: it is another account's."""
 
-    def __init__(self, server: Server, wire: socket.socket) -> None:
+    def __init__(self, server: Server, wire: socket.socket, *, visits: bool) -> None:
         self.server = server
         self.wire = wire
+        self.visits = visits
         self.inbox = b""
         self.outbox = b""
 
@@ -48,6 +59,8 @@ class Client:
         """Send an answer; one whose client has left is dropped."""
         self.outbox += json.dumps(said).encode() + b"\n"
         self.flush()
+        if len(self.outbox) > MOST_UNREAD:
+            self.close()
 
     def flush(self) -> None:
         """Send what the socket takes."""
@@ -66,19 +79,23 @@ class Client:
 
 
 class Server:
-    """Listens at `path` with mode 0600. `handle(request, answer)` may call `answer` later. Raises OSError."""
+    """Listens at `path`, for our own account and a `visitor`. `handle(request, answer)` may call `answer` later. Raises OSError."""
 
     def __init__(
         self,
         path: Path,
         selector: selectors.BaseSelector,
         handle: Callable[[dict[str, Any], Callable[[dict[str, Any]], None]], None],
+        visitor: Visitor | None = None,
     ) -> None:
         self.path = path
         self.selector = selector
         self.handle = handle
+        self.visitor = visitor
         self.clients: set[Client] = set()
         self.listener = listen(path)
+        if visitor:
+            os.chown(path, visitor.user, -1)
         selector.register(self.listener, selectors.EVENT_READ, self.accept)
 
     def accept(self) -> None:
@@ -87,11 +104,12 @@ class Server:
             wire, _ = self.listener.accept()
         except OSError:
             return
-        if len(self.clients) >= MOST_CLIENTS:
+        visits = self.visitor is not None and user_of(wire) not in {0, os.geteuid()}
+        if len(self.clients) >= MOST_CLIENTS or (visits and sum(each.visits for each in self.clients) >= MOST_VISITS):
             wire.close()
             return
         wire.setblocking(False)
-        client = Client(self, wire)
+        client = Client(self, wire, visits=visits)
         self.clients.add(client)
         self.selector.register(wire, selectors.EVENT_READ, client.ready)
 
@@ -103,8 +121,10 @@ class Server:
             request = None
         if not isinstance(request, dict) or not isinstance(request.get("command"), str):
             client.answer({"ok": False, "error": 'a request is one line with a JSON object such as {"command": "status"}'})
-            return
-        self.handle(request, client.answer)
+        elif client.visits and self.visitor and request["command"] not in self.visitor.commands:
+            client.answer({"ok": False, "error": f"{request['command']} is for the account that has started the server"})
+        else:
+            self.handle(request, client.answer)
 
     def watch(self, client: Client, *, writing: bool) -> None:
         """Be told when a client can be written to, or not."""
@@ -126,6 +146,12 @@ class Server:
         self.selector.unregister(self.listener)
         self.listener.close()
         self.path.unlink(missing_ok=True)
+
+
+def user_of(wire: socket.socket) -> int:
+    """The account at the other end, when it connected."""
+    _, user, _ = struct.unpack("3i", wire.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, struct.calcsize("3i")))
+    return int(user)
 
 
 def listen(path: Path) -> socket.socket:

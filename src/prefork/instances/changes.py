@@ -38,6 +38,7 @@ PERFORMANCE = (
 NUMBER = {"plan", "workers", "workers_max"}  # what the most HTTP workers follow from, where the server finds their number
 UNSET = "None"  # brings an option's default back
 RUNNING, DONE, ROLLED_BACK, FAILED = "running", "done", "rolled back", "failed"
+NO_FILE = "the server was started without a configuration file, so nothing can be saved; start it with -c FILE"
 COLUMNS = "id, instance_id, at, who, options, state, message, ended_at, undoes"
 
 
@@ -100,7 +101,7 @@ def judge(reading: Reading, changes: Mapping[str, str | None]) -> Intent:
     except ConfigurationError as error:
         raise Conflict(f"the file has a problem already, correct it first: {error.problems[0]}") from None
     if before.file is None:
-        raise Conflict("the server was started without a configuration file, so nothing can be saved; start it with -c FILE")
+        raise Conflict(NO_FILE)
     for name in changes:
         if before.source(name).layer in {"flag", "environment"}:
             raise Conflict(f"{name} is given by {before.source(name)}, which counts more than the file; change it there")
@@ -133,14 +134,25 @@ def option_at(place: str) -> str:
     return next((name for name, each in OPTIONS.items() if last in {name, each.flag}), last)
 
 
+def obstacle(server: Local, file: Path | None) -> str:
+    """Why nothing can be saved; empty where nothing is in the way."""
+    if file is None:
+        return NO_FILE
+    if os.access(file, os.W_OK):
+        return ""
+    # Who can write what a server of root's reads, gets root's rights.
+    ours = os.stat(server.directory).st_uid == os.geteuid()
+    advice = "permit it, or change the file by hand" if ours else "change it by hand and reload"
+    return f"{file} cannot be written by the console's account; {advice}"
+
+
 def begin(db: Database, server: Local, instance: str, who: str, intent: Intent, undoes: int | None = None) -> Change:
     """Write it; the reload that follows goes on by itself. Raises Conflict, and then the file is as it was."""
-    if not os.access(intent.file, os.W_OK):
-        raise Conflict(f"{intent.file} cannot be written by the console's account; permit it, or change the file by hand")
+    if said := obstacle(server, intent.file):
+        raise Conflict(said)
     options = {name: (intent.old[name], intent.new[name]) for name in intent.new}
     with db.transaction():
-        if db.row("SELECT 1 FROM changes WHERE instance_id = ? AND state = ?", instance, RUNNING):
-            raise Conflict("another change is being applied; wait for its end")
+        check_free(db, instance)
         row = (instance, time.time(), who, json.dumps(options), RUNNING, undoes)
         made = db.change("INSERT INTO changes (instance_id, at, who, options, state, undoes) VALUES (?, ?, ?, ?, ?, ?)", *row)
     assert made.lastrowid is not None
@@ -154,6 +166,12 @@ def begin(db: Database, server: Local, instance: str, who: str, intent: Intent, 
         raise Conflict(str(error)) from None
     Thread(target=apply, args=(db, server, change, intent, old), name="change", daemon=True).start()
     return change
+
+
+def check_free(db: Database, instance: str) -> None:
+    """Raises Conflict while a change of an instance's settings is being applied."""
+    if db.row("SELECT 1 FROM changes WHERE instance_id = ? AND state = ?", instance, RUNNING):
+        raise Conflict("another change is being applied; wait for its end")
 
 
 def apply(db: Database, server: Local, change: Change, intent: Intent, old: bytes) -> None:

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from types import TracebackType
 
 NAME = "console.sqlite"
+OWN = "console"  # the directory, in the server's, of a console that runs as another account
 MIGRATIONS = Path(__file__).parent / "migrations"
 PATIENCE = 10.0  # seconds for another process to end its transaction
 BEGINNING = """
@@ -48,6 +49,28 @@ def migrations(place: Path = MIGRATIONS) -> list[Migration]:
     return [Migration(int(file.stem[:4]), file.stem[5:], file.read_text(encoding="utf-8")) for file in files]
 
 
+def file_in(data_dir: Path) -> Path:
+    """That of a data directory's console, whether it is there or not."""
+    own = data_dir / OWN
+    return (own if os.path.isdir(own) else data_dir) / NAME
+
+
+@contextmanager
+def as_owner_of(directory: Path) -> Iterator[None]:
+    """Root opens what is in somebody's directory as that one, who could have a name there lead to anything. Raises OSError."""
+    status, group = os.stat(directory), os.getegid()
+    if os.geteuid() != 0 or status.st_uid == 0:
+        yield
+        return
+    os.setegid(status.st_gid)
+    os.seteuid(status.st_uid)
+    try:
+        yield
+    finally:
+        os.seteuid(0)
+        os.setegid(group)
+
+
 class Database:
     """The file at `path`, made where there is none. Raises Unusable."""
 
@@ -55,16 +78,23 @@ class Database:
         self.path = path
         self._lock = threading.RLock()
         try:
-            os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))  # SQLite would follow the umask
-            self._connection = sqlite3.connect(path, timeout=PATIENCE, isolation_level=None, check_same_thread=False)
-        except (OSError, sqlite3.Error) as error:
+            with as_owner_of(path.parent):
+                self._open()
+        except OSError as error:
             raise Unusable(f"{path} cannot be opened: {reason(error)}") from None
+
+    def _open(self) -> None:
+        try:
+            os.close(os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))  # SQLite would follow the umask
+            self._connection = sqlite3.connect(self.path, timeout=PATIENCE, isolation_level=None, check_same_thread=False)
+        except sqlite3.Error as error:
+            raise Unusable(f"{self.path} cannot be opened: {reason(error)}") from None
         self._connection.row_factory = sqlite3.Row
         try:
             self._prepare()
         except sqlite3.Error as error:
             self.close()
-            raise Unusable(f"{path} cannot be used: {reason(error)}") from None
+            raise Unusable(f"{self.path} cannot be used: {reason(error)}") from None
         except Unusable:
             self.close()
             raise

@@ -5,6 +5,7 @@ Nothing of the application's environment is needed, and nothing is kept from one
 
 from __future__ import annotations
 
+import os
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -36,14 +37,19 @@ class Denied(Exception):
 
 
 class Reading(NamedTuple):
-    """What a server's settings are read from: by whom they can be changed, and that they can be read again with others."""
+    """What a server's settings are read from: by whom they can be changed, and that they can be read again with others.
+
+    `ours`: the server is our account's, so that what the system does not permit us is a problem.
+    """
 
     origin: config.Origin
     environ: dict[str, str]
+    ours: bool = True
 
     def settings(self, changes: dict[str, str] | None = None) -> Settings:
         """The settings; with `changes` as they would be. Raises ConfigurationError."""
-        return config.load(self.origin.file, {**self.origin.flags, **(changes or {})}, self.environ, self.origin.cwd)
+        flags = {**self.origin.flags, **(changes or {})}
+        return config.load(self.origin.file, flags, self.environ, self.origin.cwd, permitted=self.ours)
 
 
 class Local:
@@ -67,7 +73,8 @@ class Local:
         """What its settings are read from. Raises Unreachable, Denied."""
         said = self.ask("origin")
         file = Path(said["file"]) if said["file"] is not None else None
-        return Reading(config.Origin(file, said["flags"], Path(said["cwd"])), said["environ"])
+        ours = os.geteuid() in {0, os.stat(self.directory).st_uid}
+        return Reading(config.Origin(file, said["flags"], Path(said["cwd"])), said["environ"], ours)
 
     def settings(self) -> Settings:
         """Its settings as its file has them now. Raises Unreachable, Denied."""

@@ -93,6 +93,11 @@ def first(schedule: Schedule, now: datetime) -> datetime:
     return now if isinstance(schedule, Every) else schedule.after(now, now)
 
 
+def first_due(text: str | None, tz: str, now: datetime) -> datetime | None:
+    """When a job is due that has just got its schedule; without one nobody knows. Raises ValueError."""
+    return None if text is None else first(parse(text, tz), now)
+
+
 def missed(misfire: str, due: datetime, now: datetime) -> bool:
     """Whether a time that nobody noticed in time is to be left out."""
     return misfire == "skip" and now - due > GRACE

@@ -83,7 +83,7 @@ def replace(master: Master, pid: object, answer: Answer) -> None:
 
 
 def origin(master: Master) -> dict[str, Any]:
-    """What the settings were read from, for those who read them again; the socket is for our own account only."""
+    """What the settings were read from, for those who read them again: our own account, or that of our processes."""
     found = master.settings.origin
     environ = {name: text for name, text in os.environ.items() if name.startswith(PREFIX) or name in PLACES}
     if found is None:

@@ -10,10 +10,11 @@ import os
 import time
 from typing import TYPE_CHECKING, Any
 
+from prefork.control.server import Visitor
 from prefork.events import ConsoleDied, ConsoleReady, ConsoleUnavailable
 from prefork.master.attendant import Attendant
 from prefork.master.listeners import CannotListen, console_listener
-from prefork.master.owner import owner_of
+from prefork.master.quarters import GUESTS, furnish, guest_of
 from prefork.master.spawn import start_console
 
 if TYPE_CHECKING:
@@ -21,34 +22,33 @@ if TYPE_CHECKING:
     from prefork.journal import Journal
     from prefork.master.listeners import Listener
     from prefork.master.loop import Master
-    from prefork.master.spawn import Death, Helper
+    from prefork.master.spawn import Death, Helper, Owner
 
 LIBRARIES = ("argon2", "fastapi", "python_multipart", "uvicorn")
 PATIENCE = 5.0  # seconds for the server to become ready, undisturbed by the console's imports
 ORDERS = ("console_certificate", "console_key", "console_proxies", "console_insecure", "log_format", "log_level")
 
 
-def open_console(settings: Settings, journal: Journal) -> Listener | None:
-    """The console's socket, where there is to be one; the log says what is in the way."""
+def open_console(settings: Settings, guest: Owner | None, journal: Journal) -> Listener | None:
+    """The console's socket, where there is to be one; the log says what is in the way. `guest`: see `quarters`."""
     if not settings.console:
         return None
-    said = obstacle(settings)
+    said = obstacle()
     if not said:
         try:
+            if guest:
+                furnish(settings.data_dir, guest)
             return console_listener(settings)
         except CannotListen as error:
             said = str(error)
+        except OSError as error:
+            said = f"{error.filename}: {error.strerror}" if error.strerror else str(error)
     journal.emit(ConsoleUnavailable(said))
     return None
 
 
-def obstacle(settings: Settings) -> str:
+def obstacle() -> str:
     """Why there can be no console, whatever its port; empty where nothing is in the way."""
-    if owner_of(settings.user, None).user not in {None, os.geteuid()}:
-        return (
-            "it runs as the account of option user, to which data_dir is closed; start the server as that account instead of root "
-            "(User= in its unit), or set console = False"
-        )
     missing = [name for name in LIBRARIES if importlib.util.find_spec(name) is None]
     if missing:
         advice = "install prefork[console], or set console = False"
@@ -63,6 +63,16 @@ class Console(Attendant):
         super().__init__(master)
         self.listener = listener
         self.answers = False
+        self.guest = guest_of(master.settings) if listener else None
+
+    @property
+    def readers(self) -> int | None:
+        """The group of a console of another account, for what that reads."""
+        return self.guest.group if self.guest else None
+
+    def visitor(self) -> Visitor | None:
+        """What such a console may ask of the master."""
+        return Visitor(self.guest.user, GUESTS) if self.guest and self.guest.user is not None else None
 
     def step(self, now: float) -> None:
         """Have a console, once the workers have had their turn."""

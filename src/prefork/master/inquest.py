@@ -71,7 +71,7 @@ class Inquest:
 
     def __init__(self, master: Master) -> None:
         self.master = master
-        self.ledger = Ledger(master.settings.data_dir)
+        self.ledger = Ledger(master.settings.data_dir, master.console.readers)
         self.words: dict[tuple[int, int], dict[str, Any]] = {}
         self.cases: list[Case] = []
         self.count = 0

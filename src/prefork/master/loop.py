@@ -301,7 +301,7 @@ class Master:
         if path is None:
             return
         try:
-            new = owner.open_log(path)
+            new = owner.open_log(path, self.console.readers)
         except OSError as error:
             self.journal.emit(RotationFailed(str(path), error.strerror or str(error)))
             return
@@ -317,7 +317,7 @@ class Master:
     def _open_control(self) -> None:
         path = self.settings.control_socket
         try:
-            self.control = Server(path, self.selector, partial(command, self))
+            self.control = Server(path, self.selector, partial(command, self), self.console.visitor())
         except OSError as error:
             self.journal.emit(ControlUnavailable(str(path), error.strerror or str(error)))
 

@@ -90,14 +90,18 @@ def remove_pid(path: Path) -> None:
         pass
 
 
-def open_log(path: Path | None) -> int:
-    """A descriptor for the log: the file, or standard error. Raises OSError.
+def open_log(path: Path | None, readers: int | None = None) -> int:
+    """A descriptor for the log: the file, which a group may read if we make it, or standard error. Raises OSError.
 
     A file is appended to, also when the shell opened it with `>`: several processes write to it, and whoever started us may
     write after us. So the flag is set on the description that all of them share.
     """
     if path is not None:
-        return os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o640)
+        fresh = not path.exists()
+        descriptor = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o640)
+        if fresh and readers is not None:
+            os.fchown(descriptor, -1, readers)
+        return descriptor
     if stat.S_ISREG(os.fstat(2).st_mode):
         fcntl.fcntl(2, fcntl.F_SETFL, fcntl.fcntl(2, fcntl.F_GETFL) | os.O_APPEND)
     return os.dup(2)

@@ -15,6 +15,7 @@ from prefork.master import owner
 from prefork.master.console import open_console
 from prefork.master.listeners import CannotListen, listeners, live_listeners
 from prefork.master.loop import Master
+from prefork.master.quarters import guest_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -37,7 +38,8 @@ def serve(settings: Settings, reread: Callable[[], Settings]) -> int:
             spool = owner.open_spool(settings.data_dir, whose)
             places = [owner.open_place(place, whose) for place in (settings.session_dir, settings.filestore)]
             secret = owner.open_secret(settings.session_secret_file)
-            log = owner.open_log(settings.logfile)
+            guest = guest_of(settings)
+            log = owner.open_log(settings.logfile, guest.group if guest else None)
             opened = []
             for listener in listeners(settings) if settings.listens else ():
                 leaving.callback(listener.remove)
@@ -59,7 +61,7 @@ def serve(settings: Settings, reread: Callable[[], Settings]) -> int:
         journal = Journal(Sink(log), level=settings.log_level, as_json=settings.log_format == "json", logger="prefork.master")
         if unheard:
             journal.emit(PortUnheard(unheard))
-        console = open_console(settings, journal)
+        console = open_console(settings, guest, journal)
         return Master(settings, reread, opened, spool, [*places, secret], log, journal, console).run()
 
 

@@ -14,7 +14,8 @@ from prefork.instances.changes import UNSET, Invalid, imagined, option_at
 from prefork.instances.local import Reading
 from prefork.provision import files
 from prefork.provision.grant import Grant, grant, kept
-from prefork.provision.wish import Wish, check, check_id
+from prefork.provision.holding import wished
+from prefork.provision.wish import check, check_id
 from prefork.provision.writing import put
 
 if TYPE_CHECKING:
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from prefork.instances.provisions import Provision
     from prefork.provision.files import Place
     from prefork.provision.premises import Premises
+    from prefork.provision.wish import Wish
 
 DRAFT = ".prefork.conf.draft"
 RESOURCES = ("plan", "workers", "cpus", "memory")
@@ -58,10 +60,10 @@ def offer(premises: Premises, identity: str, name: str, wish: Wish) -> Offer:
 
 def renewed(premises: Premises, provision: Provision, changes: Mapping[str, Any]) -> Offer:
     """What an instance would be with changes. Of its file only what follows from them is another. Raises as `offer` does."""
-    old, had = Wish(**provision.wish), kept(provision.given)
-    wish = old.with_changes(changes)
+    place = premises.place(provision.instance)
+    old, had = wished(provision, place), kept(provision.given)
+    wish, given = old.with_changes(changes), had
     check(wish)
-    place, given = premises.place(provision.instance), had
     if any(getattr(old, name) != getattr(wish, name) for name in RESOURCES):
         found = grant(wish, premises.free(besides=provision.instance))
         given = replace(found, http_port=had.http_port, websocket_port=had.websocket_port)

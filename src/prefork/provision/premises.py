@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from prefork.instances import provisions
 from prefork.instances.changes import Conflict
-from prefork.provision import free, grant
+from prefork.provision import free
 from prefork.provision.files import Place
+from prefork.provision.holding import held
 from prefork.provision.process import Process
 from prefork.provision.writing import SHARED, put
 
@@ -111,7 +112,7 @@ class Premises:
 
     def free(self, besides: str | None = None) -> Free:
         """What is left; what an instance has counts as free for itself. Raises Conflict."""
-        given = [grant.kept(each.given) for each in provisions.listed(self.db) if each.instance != besides]
+        given = [held(each, self.place(each.instance)) for each in provisions.listed(self.db) if each.instance != besides]
         return free.look(given, self.ports, self.max_connections)
 
     def provision(self, identity: str) -> Provision:

@@ -7,12 +7,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from prefork.config import ConfigurationError, Origin, restart_needed
+from prefork.config import ConfigurationError, restart_needed
 from prefork.control.client import Unreachable
+from prefork.instances import changes as saved
 from prefork.instances import provisions
 from prefork.instances.changes import RUNNING, Conflict
-from prefork.instances.local import RELOAD_LIMIT, Denied, Local, Reading
+from prefork.instances.local import RELOAD_LIMIT, Denied, Local
 from prefork.provision.grant import ceiling
+from prefork.provision.holding import settings_at
 from prefork.provision.offer import renewed
 from prefork.provision.operation import Failed, halt, launch
 from prefork.provision.wish import Wish
@@ -33,6 +35,7 @@ def upgrade(premises: Premises, who: str, identity: str, changes: Mapping[str, A
     with premises.lock:
         provision = premises.provision(identity)
         place = premises.place(identity)
+        saved.check_free(premises.db, identity)
         try:
             new = renewed(premises, provision, changes)
         except OSError as error:
@@ -98,7 +101,7 @@ def relaunch(premises: Premises, identity: str, said: str) -> None:
 def must_restart(place: Place, new: Settings) -> bool:
     """Whether a reload does not apply the settings, or nobody knows what they were."""
     try:
-        old = Reading(Origin(place.configuration, {}, place.directory), {}).settings()
+        old = settings_at(place)
     except ConfigurationError:
         return True
     return bool(restart_needed(old, new))

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     Connection = psycopg.Connection[Any]
 
 SQL = Statements("board")
+EDITED = ("schedule", "tz", "misfire", "priority", "retries", "arguments")  # of a job's row, by an operator
 
 
 def listed(connection: Connection, name: str | None = None) -> list[dict[str, Any]]:
@@ -53,8 +54,9 @@ def resume(connection: Connection, job: str) -> None:
 
 
 def edit(connection: Connection, job: str, wanted: Mapping[str, Any], due_at: datetime | None) -> None:
-    """Give a job's row its schedule, tz, misfire, priority, retries and arguments; `due_at` where its schedule is another one."""
-    values = {**wanted, "arguments": json.dumps(wanted["arguments"]), "due_at": due_at, "job": job}
+    """Give a job's row what `wanted` has of EDITED; `due_at` where its schedule is another one."""
+    row = {name: wanted[name] for name in EDITED}
+    values = {**row, "arguments": json.dumps(row["arguments"]), "due_at": due_at, "job": job}
     SQL.run(connection, "edit", values)
     ring(connection)
 

@@ -215,7 +215,8 @@ def fine(seconds: float | None) -> str:
 
 
 def rough(seconds: float) -> str:
-    """A duration in its two largest units, below ten seconds to a tenth of a second."""
+    """A duration in its two largest units, such as days and hours, below ten seconds to a tenth of a second."""
     if seconds < 10:
         return f"{seconds:.1f} s"
-    return " ".join(time_words(float(int(seconds))).split()[:4])
+    smallest = next((size for unit, size in ((86_400, 3600), (3600, 60)) if seconds >= unit), 1)
+    return time_words(float(seconds // smallest * smallest))

@@ -175,6 +175,50 @@ def test_jobs(run: Run, store: Any) -> None:
     assert "a.tick goes on" in run("jobs", "resume", "a.tick").output
 
 
+def test_a_job_is_edited_here_and_elsewhere_alike(run: Run, store: Any, stand: Stand) -> None:
+    def row(name: str) -> dict[str, Any]:
+        return board.listed(store, name)[0]
+
+    def here(*arguments: str) -> Result:
+        return invoke(*arguments, "-c", str(stand.file))
+
+    for edit, name in ((run, "a.tick"), (here, "b.tick")):
+        untouched = row("b.tock")
+        said = edit("jobs", "edit", name, "--schedule", "every 5 minutes", "--priority", "2", "--arguments", '{"args": [7]}')
+        assert said.output == f'{name} has schedule every 5 minutes, priority 2, arguments {{"args": [7], "kwargs": {{}}}} now.\n'
+        found = row(name)
+        assert (found["schedule"], found["priority"], found["retries"]) == ("every 5 minutes", 2, 3)
+        assert found["arguments"] == {"args": [7], "kwargs": {}}
+        due = found["due_at"]
+        assert edit("jobs", "edit", name, "--misfire", "skip", "--retries", "0").exit_code == 0
+        assert (row(name)["misfire"], row(name)["due_at"]) == ("skip", due)
+        assert edit("jobs", "edit", name, "--deferred").output == f"{name} has no schedule now.\n"
+        assert (row(name)["schedule"], row(name)["due_at"]) == (None, None)
+        wrong = edit("jobs", "edit", name, "--schedule", "soon")
+        assert (wrong.exit_code, "neither an interval (every 10 minutes) nor a cron expression" in wrong.output) == (1, True)
+        assert row("b.tock") == untouched
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        ((), "name something to change"),
+        (("--schedule", "every 2 hours", "--deferred"), "give one of them"),
+        (("--arguments", "[1]"), "[1] is no JSON such as"),
+        (("--arguments", '{"args": 1}'), "is no JSON such as"),
+        (("--arguments", '{"more": []}'), "is no JSON such as"),
+        (("--retries", "1001"), "0<=x<=1000"),
+        (("--misfire", "perhaps"), "'once', 'skip'"),
+    ],
+)
+def test_an_edit_that_cannot_be_is_refused_before_anybody_is_asked(
+    run: Run, stand: Stand, arguments: tuple[str, ...], said: str
+) -> None:
+    refused = run("jobs", "edit", "tick", *arguments)
+    assert (refused.exit_code, said in refused.output) == (2, True), refused.output
+    assert stand.asked == []
+
+
 def test_its_times_are_times_again() -> None:
     written = {
         name

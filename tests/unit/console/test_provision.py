@@ -95,6 +95,47 @@ def test_what_was_done_is_told_and_noted(client: TestClient, db: Database, new: 
     assert noted == [("instance deleted", "kim"), ("instance start", "kim"), ("instance made", "kim")]
 
 
+def test_what_settings_change_is_had_of_the_machine(
+    client: TestClient, db: Database, premises: Premises, new: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    headers = bearing(db, somebody(db, "administrator")) | {"If-Match": "*"}
+    ended(client, headers, client.post(f"{API}/instances", json=new, headers=headers).headers["Location"])
+    place = premises.place("wiki")
+    origin = {"file": str(place.configuration), "flags": {}, "cwd": str(place.directory), "environ": {}}
+    monkeypatch.setattr(Local, "ask", lambda _server, command, *_asked: origin if command == "origin" else {})
+    monkeypatch.setattr(Local, "status", lambda _server: {"workers": [], "state": "reloading", "wanted": 1})
+    given = client.get(f"{ONE}/provision", headers=headers).json()["given"]
+
+    def patch(query: str = "", **settings: object) -> Any:
+        return client.patch(f"{ONE}/settings{query}", json={"settings": settings}, headers=headers)
+
+    beyond = patch(limit_memory_hard="1G", limit_memory_soft="500M")
+    assert (beyond.status_code, beyond.json()["type"]) == (422, "urn:prefork:problem:plan-limit")
+    assert "the plan free comes with 1 GiB" in beyond.json()["errors"]["limit_memory_hard"]
+    meant = patch("?dry_run=true", max_cron_threads=0).json()
+    assert meant["changes"] == {
+        "max_cron_threads": ["1", "0"],
+        "db_maxconn": [str(given["db_maxconn"]), str(meant["connections_each"])],
+    }
+    assert meant["connections_each"] > given["db_maxconn"]
+    change = patch(max_cron_threads=0)
+    assert change.status_code == 202, change.text
+    settled(client, headers, change)
+    fewer = client.get(f"{ONE}/provision", headers=headers).json()["given"]
+    assert (fewer["cron"], fewer["memory"], fewer["db_maxconn"]) == (0, given["memory"] // 2, meant["connections_each"])
+    undone = client.post(f"{change.headers['Location']}/undo", headers=headers)
+    assert undone.status_code == 202, undone.text
+    settled(client, headers, undone)
+    assert client.get(f"{ONE}/provision", headers=headers).json()["given"] == given
+
+
+def settled(client: TestClient, headers: dict[str, str], change: Any) -> None:
+    for thread in threading.enumerate():
+        if thread.name == "change":
+            thread.join(20)
+    assert client.get(change.headers["Location"], headers=headers).json()["state"] == "done"
+
+
 def test_operators_start_and_stop_and_administrators_do_the_rest(client: TestClient, db: Database, new: dict[str, Any]) -> None:
     ruler = bearing(db, somebody(db, "administrator"))
     ended(client, ruler, client.post(f"{API}/instances", json=new, headers=ruler).headers["Location"])

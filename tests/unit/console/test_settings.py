@@ -1,13 +1,14 @@
 """Settings: judged, written, applied, taken back, undone."""
 
 import json
+import os
 import threading
 from pathlib import Path
 from typing import Any
 
 import pytest
 from fastapi.testclient import TestClient
-from tests.unit.console.conftest import Stand, bearing, somebody, traced
+from tests.unit.console.conftest import Stand, bearing, logged_in, somebody, traced
 from tests.unit.sizing.traffic import Noted, poisson
 
 from prefork.config.editing import Unusable
@@ -273,13 +274,33 @@ def test_a_file_that_cannot_be_written_is_left_as_it_is(
 
 
 class NoRights:
-    """What `os` says to who may not write."""
+    """What `os` says to who may not write, as an account that the data directory belongs to or not."""
 
     W_OK = 2
+    stat = staticmethod(os.stat)
+    account = os.geteuid()
 
     @staticmethod
     def access(_path: Path, _mode: int) -> bool:
         return False
+
+    @classmethod
+    def geteuid(cls) -> int:
+        return cls.account
+
+
+@pytest.mark.parametrize(("account", "advice"), [(0, "permit it, or change the file by hand"), (1, "change it by hand and reload")])
+def test_that_nothing_can_be_saved_is_said_before_somebody_types(
+    client: TestClient, db: Database, headers: dict[str, str], monkeypatch: pytest.MonkeyPatch, account: int, advice: str
+) -> None:
+    cookie, _ = logged_in(db, somebody(db, "operator", "kim"))
+    assert client.get(PLACE, headers=headers).json()["obstacle"] == ""
+    assert ">Save<" in client.get("/instances/default/settings", headers=cookie).text
+    monkeypatch.setattr(changes, "os", NoRights)
+    monkeypatch.setattr(NoRights, "account", os.geteuid() + account)
+    assert client.get(PLACE, headers=headers).json()["obstacle"].endswith(f"cannot be written by the console's account; {advice}")
+    page = client.get("/instances/default/settings", headers=cookie).text
+    assert ("Nothing can be saved here" in page, ">Save<" in page) == (True, False)
 
 
 def fill(path: Path, _values: object) -> None:

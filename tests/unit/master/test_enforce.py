@@ -153,6 +153,7 @@ class Court:
         self.journal = SimpleNamespace(emit=self.events.append)
         self.front = SimpleNamespace(tell=lambda kind, **said: self.told.append({"kind": kind, **said}))
         self.tolls: dict[int, Toll] = {}
+        self.console = SimpleNamespace(readers=None)
         self.fuses = SimpleNamespace(toll=self.tolls.get, epitaph=lambda pid: f"the fuse of {pid}")
         self.memory = Memory()
         self.enforcer = Enforcer(cast("Master", self))

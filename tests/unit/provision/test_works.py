@@ -272,11 +272,11 @@ def test_a_site_without_its_server_is_taken_back(
 
 
 def test_a_secret_in_an_option_is_in_the_file_and_not_told(premises: Premises, wish: Wish) -> None:
-    from prefork.console.provisions import provision
+    from prefork.console.models.provisions import provision
 
     file = made(premises, replace(wish, options={"db_password": "swordfish", "db_host": "db1"}))
     assert said(file)["db_password"] == "swordfish"
-    told = provision(premises.provision("shop"), "/x", None).model_dump()
+    told = provision(premises.provision("shop"), premises.place("shop"), None).model_dump()
     assert "swordfish" not in json.dumps(told)
     assert told["run"]["options"]["db_host"] == "db1"
 

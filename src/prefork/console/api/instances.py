@@ -15,7 +15,7 @@ from prefork.console.api import provision
 from prefork.console.api.paging import Cursor, InstanceId, Limit, part
 from prefork.console.desk import AtDesk, Desk
 from prefork.console.models import Health, Instance, Page, Reloaded, Renaming, Status
-from prefork.console.provisions import Addition, Prospect
+from prefork.console.models.provisions import Addition, Prospect
 from prefork.instances import audit, provisions, registry
 from prefork.instances.complaints import complaints
 from prefork.instances.local import RELOAD_LIMIT, Denied, Local, Unreachable

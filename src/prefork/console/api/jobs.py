@@ -19,7 +19,6 @@ from prefork.store import board
 router = APIRouter(tags=["jobs"])
 JobName = Annotated[str, Path(max_length=300, description="The job's full name.", examples=["shop.tasks.send_mail"])]
 PATH = "/instances/{instance_id}/jobs"
-ROW = ("schedule", "tz", "misfire", "priority", "retries", "arguments")  # what an operator can edit
 
 
 @router.get(PATH)
@@ -88,7 +87,7 @@ def change_job(request: Request, desk: AtDesk, visitor: AsOperator, instance_id:
         wanted = {**old, **new}
         due_at = due(wanted) if {"schedule", "tz"} & new.keys() else None
         with connection.transaction():
-            board.edit(connection, job, {name: wanted[name] for name in ROW}, due_at)
+            board.edit(connection, job, wanted, due_at)
             if wanted["active"] != old["active"]:
                 (board.resume if wanted["active"] else board.pause)(connection, job)
         found = the_job(desk, instance_id, connection, job)
@@ -99,10 +98,8 @@ def change_job(request: Request, desk: AtDesk, visitor: AsOperator, instance_id:
 
 def due(job: dict[str, Any]) -> datetime | None:
     """When a job is due that has just got its schedule. Raises ProblemError for one that says nothing."""
-    if job["schedule"] is None:
-        return None
     try:
-        return schedules.first(schedules.parse(job["schedule"], job["tz"]), datetime.now(UTC))
+        return schedules.first_due(job["schedule"], job["tz"], datetime.now(UTC))
     except ValueError as error:
         place = "tz" if "time zone" in str(error) else "schedule"
         raise ProblemError(422, str(error), "invalid-job", errors={place: str(error)}) from None

@@ -5,7 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from prefork import config
+from prefork.config import OPTIONS
 from prefork.console.models import Meaning, Prediction, Waiting
+from prefork.instances.changes import option_at
 from prefork.instances.local import Denied, Local, Unreachable
 from prefork.sizing import Database
 from prefork.sizing.prediction import Wanted, obstacle, predict
@@ -28,7 +30,7 @@ def meaning(server: Local, intent: Intent, database: Mapping[str, Any] | None) -
     allowed, allows = connections(after, database)
     found, unknown = heard(server)
     return Meaning(
-        changes={name: (intent.before.shown(name), after.shown(name)) for name in intent.new},
+        changes={name: (value(intent.before, name), value(after, name)) for name in intent.new},
         processes=processes,
         memory_needed=large * after.limit_memory_soft,
         memory_likely=large * found.each if found and found.each else None,
@@ -39,8 +41,13 @@ def meaning(server: Local, intent: Intent, database: Mapping[str, Any] | None) -
         connections_of=allows,
         wait=None if found is None or unknown else predicted(found, after),
         wait_unknown=unknown,
-        warnings=[str(problem) for problem in config.warnings(after, machine)],
+        warnings=[f"{option_at(problem.place)}: {problem.sentence}" for problem in config.warnings(after, machine)],
     )
+
+
+def value(settings: Settings, name: str) -> str:
+    """What a setting is: an option of ours, or of the application's in the same file."""
+    return settings.shown(name) if name in OPTIONS else settings.host_options.get(name, "not set")
 
 
 def connections(settings: Settings, database: Mapping[str, Any] | None) -> tuple[int, str]:

@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import JSONResponse
 
-from prefork.console import provisions as models
 from prefork.console.access import AsAdministrator, AsOperator, AsViewer, client_of
 from prefork.console.api.paging import Cursor, InstanceId, Limit, Number
 from prefork.console.desk import AtDesk, Desk
 from prefork.console.models import Page
+from prefork.console.models import provisions as models
+from prefork.console.models.provisions import Addition, Prospect, Provision, Upgrade, Work
 from prefork.console.problems import ProblemError
-from prefork.console.provisions import Addition, Prospect, Provision, Upgrade, Work
 from prefork.instances import audit, provisions
 from prefork.provision import files, upgrades, works
 
@@ -32,7 +32,7 @@ def get_provision(desk: AtDesk, _visitor: AsViewer, instance_id: InstanceId) -> 
     """What an instance was asked to be, what it has, and what is being done with it."""
     premises, found = run_here(desk, instance_id)
     latest = next(iter(provisions.works(desk.db, instance_id, 1)), None)
-    return models.provision(found, str(premises.place(instance_id).directory), latest)
+    return models.provision(found, premises.place(instance_id), latest)
 
 
 @router.get(PATH + "/provision/works")

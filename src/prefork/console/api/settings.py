@@ -21,6 +21,7 @@ from prefork.console.problems import ProblemError
 from prefork.instances import audit, changes
 from prefork.instances.local import Denied, Local, Unreachable
 from prefork.instances.roles import ADMINISTRATOR, Visitor
+from prefork.provision.budget import afforded
 from prefork.sizing import PLANS
 
 router = APIRouter(tags=["settings"])
@@ -31,9 +32,10 @@ SERVING = {"idle", "busy", "waiting"}  # states of a worker that is ready
 @router.get(PATH)
 def get_settings(response: Response, desk: AtDesk, _visitor: AsViewer, instance_id: InstanceId) -> Settings:
     """The settings that can be changed here. The ETag goes into If-Match of a change."""
-    settings = desk.server(instance_id).settings()
+    server = desk.server(instance_id)
+    settings = server.settings()
     response.headers["ETag"] = etag(settings)
-    return shown(settings)
+    return shown(settings, changes.obstacle(server, settings.file))
 
 
 @router.patch(
@@ -59,12 +61,15 @@ def change_settings(
     """Write settings into the server's file and apply them worker by worker; without readiness everything is as before."""
     texts = {name: None if value is None else str(value).strip() for name, value in patch.settings.items()}
     server = desk.server(instance_id)
-    intent = intended(server, visitor, instance_id, texts)
     if dry_run:
         watch = desk.monitor.watches.get(instance_id)
+        intent = intended(desk, server, visitor, instance_id, texts)
         return JSONResponse(meaning(server, intent, watch.sampler.database if watch else None).model_dump())
-    check_match(if_match, etag(intent.before))
-    return applied(request, desk, visitor, instance_id, changes.begin(desk.db, server, instance_id, visitor.name, intent))
+    with desk.giving():
+        intent = intended(desk, server, visitor, instance_id, texts)
+        check_match(if_match, etag(intent.before))
+        made = changes.begin(desk.db, server, instance_id, visitor.name, intent)
+    return applied(request, desk, visitor, instance_id, made)
 
 
 @router.get(PATH + "/changes")
@@ -92,17 +97,21 @@ def undo_change(request: Request, desk: AtDesk, visitor: AsOperator, instance_id
     change = known(desk, instance_id, number)
     if change.state != changes.DONE:
         raise ProblemError(409, f"change {number} is {change.state}; only one that is done can be undone", "conflict")
+    # What had followed from it follows from what it sets back.
+    texts = {name: old for name, (old, _) in change.options.items() if name in changes.PERFORMANCE}
     server = desk.server(instance_id)
-    intent = intended(server, visitor, instance_id, {name: old for name, (old, _) in change.options.items()})
-    made = changes.begin(desk.db, server, instance_id, visitor.name, intent, undoes=number)
+    with desk.giving():
+        intent = intended(desk, server, visitor, instance_id, texts)
+        made = changes.begin(desk.db, server, instance_id, visitor.name, intent, undoes=number)
     return applied(request, desk, visitor, instance_id, made)
 
 
-def intended(server: Local, visitor: Visitor, instance: str, texts: dict[str, str | None]) -> changes.Intent:
+def intended(desk: Desk, server: Local, visitor: Visitor, instance: str, texts: dict[str, str | None]) -> changes.Intent:
     """A change that somebody may make and that is valid. The plan is what a customer has paid for: administrators set it."""
     if "plan" in texts:
         require(visitor, ADMINISTRATOR, instance)
-    return changes.judge(server.reading(), texts)
+    intent = changes.judge(server.reading(), texts)
+    return afforded(desk.premises, instance, intent) if desk.premises else intent
 
 
 def applied(request: Request, desk: Desk, visitor: Visitor, instance: str, change: changes.Change) -> Response:
@@ -125,7 +134,7 @@ def check_match(given: str | None, current: str) -> None:
         raise ProblemError(412, "the settings have changed since they were read; read them again", "precondition-failed")
 
 
-def shown(settings: config.Settings) -> Settings:
+def shown(settings: config.Settings, obstacle: str) -> Settings:
     """The settings as people and forms need them."""
     written = read_file(settings.file, str(settings.file)).entries if settings.file else []
     texts = {entry.key: entry.text for entry in written}
@@ -139,7 +148,8 @@ def shown(settings: config.Settings) -> Settings:
         )
         for name in changes.PERFORMANCE
     }
-    return Settings(settings=found, plan=settings.plan, most_workers=PLANS[settings.plan] if settings.plan else None)
+    most = PLANS[settings.plan] if settings.plan else None
+    return Settings(settings=found, plan=settings.plan, most_workers=most, obstacle=obstacle)
 
 
 def known(desk: Desk, instance: str, number: int) -> changes.Change:

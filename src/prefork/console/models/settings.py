@@ -34,11 +34,13 @@ class Settings(Model):
         },
         plan="base",
         most_workers=2,
+        obstacle="",
     )
 
     settings: dict[str, Setting]
     plan: str | None
     most_workers: int | None = Field(description="HTTP workers that the plan allows; null is any number.")
+    obstacle: str = Field(description="Why nothing can be saved; empty where nothing is in the way.")
 
 
 class SettingsPatch(Model):

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 from prefork.console.access import require
 from prefork.console.api import instances, provision
 from prefork.console.api.plans import list_plans
+from prefork.console.models.provisions import Addition, Upgrade
 from prefork.console.pages.made import made
-from prefork.console.provisions import Addition, Upgrade
 from prefork.instances import provisions
 from prefork.instances.roles import ADMINISTRATOR, OPERATOR, VIEWER
 from prefork.sizing.plans import RESOURCES

@@ -9,7 +9,7 @@ const RETRY = 5000; // milliseconds before the series are asked for again
 
 const UNITS = {
   percent: (value) => `${Number(value.toFixed(1))} %`,
-  seconds: (value) => (value < 0.9995 ? `${Number((value * 1000).toPrecision(3))} ms` : `${Number(value.toPrecision(3))} s`),
+  seconds: (value) => (value < 0.9995 ? `${Number((value * 1000).toPrecision(value < 0.001 ? 2 : 3))} ms` : `${Number(value.toPrecision(3))} s`),
   bytes: (value) => (value >= 2 ** 30 ? `${Number((value / 2 ** 30).toFixed(2))} GiB` : `${Math.round(value / 2 ** 20)} MiB`),
   rate: (value) => `${Number(value.toPrecision(3))}/s`,
   number: (value) => value.toLocaleString("en"),

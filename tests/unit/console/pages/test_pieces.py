@@ -80,6 +80,7 @@ def test_much_is_told_from_too_much(share: float, level: str) -> None:
 
 def test_values_read_well() -> None:
     assert duration(None) == size(None) == percent(None) == clock(None) == ago(None) == "–"
+    assert (duration(86_420.0), duration(90_061.0), duration(3_605.0), duration(7_384.9)) == ("1 d", "1 d 1 h", "1 h", "2 h 3 min")
     assert (percent(62.0), percent(62.5), size(3 << 30), duration(93.0)) == ("62", "62.5", "3 GiB", "1 min 33 s")
     assert ago(time.time() - 7200.5) == "2 h ago"
     assert ago(datetime.fromtimestamp(time.time() + 600.5, UTC)) == "in 10 min"

@@ -1,4 +1,4 @@
-"""What the API says of instances that the console runs itself, and takes to make one. Units are those of `models`."""
+"""Instances that the console runs itself: what is asked to make one, what it has, what is done with it."""
 
 from __future__ import annotations
 
@@ -8,15 +8,17 @@ from pydantic import ConfigDict, Field, StringConstraints, model_validator
 
 from prefork.config.hosted import printable
 from prefork.config.quantities import size
-from prefork.console.models import LARGEST, Model, NewInstance
+from prefork.console.models.envelope import LARGEST, Model
+from prefork.console.models.instances import NewInstance
 from prefork.instances.changes import Invalid
-from prefork.provision.grant import kept
+from prefork.provision.holding import held, wished
 from prefork.provision.wish import Wish
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from prefork.instances import provisions
+    from prefork.provision.files import Place
     from prefork.provision.grant import Grant
     from prefork.provision.offer import Offer
 
@@ -159,14 +161,15 @@ def prospect(offer: Offer, directory: str, options: Mapping[str, str], memory_fr
     return Prospect(given=given(offer.grant), memory_free=memory_free, directory=directory, options=shown, warnings=offer.warnings)
 
 
-def provision(row: provisions.Provision, directory: str, latest: provisions.Work | None) -> Provision:
-    """An instance that is run; what may be a secret in its options is not told."""
-    options = {name: printable(name, text) for name, text in row.wish["options"].items()}
+def provision(row: provisions.Provision, place: Place, latest: provisions.Work | None) -> Provision:
+    """An instance that is run, as its file has it now; what may be a secret in its options is not told."""
+    wish = wished(row, place)
+    options = {name: printable(name, text) for name, text in wish.options.items()}
     return Provision(
-        run=Running(**{**row.wish, "options": options}),
-        given=given(kept(row.given)),
+        run=Running(**{**wish.told(), "options": options}),
+        given=given(held(row, place)),
         wanted=row.wanted,  # type: ignore[arg-type]  # the table allows no other
-        directory=directory,
+        directory=str(place.directory),
         pid=row.pid,
         failures=row.failures,
         ended_at=row.ended_at,
