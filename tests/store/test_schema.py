@@ -5,8 +5,9 @@ import threading
 import psycopg
 import pytest
 
-from prefork.store import schema
-from prefork.store.connection import Unavailable, shared
+from prefork.store import board, schema
+from prefork.store.address import Address
+from prefork.store.connection import Unavailable, connect, shared, translated
 
 
 def test_many_that_start_at_once_make_it_once(dsn: str) -> None:
@@ -41,3 +42,8 @@ def test_a_database_of_odoo_is_left_alone(dsn: str) -> None:
         with pytest.raises(Unavailable, match="is a database of Odoo, which Prefork leaves alone; set store_dsn"), shared.use():
             pass
         assert connection.execute("SELECT to_regnamespace('prefork')").fetchone() == (None,)
+
+
+def test_who_looks_before_it_is_made_is_told_so(dsn: str) -> None:
+    with connect(Address(dsn), "test") as connection, pytest.raises(Unavailable, match="its schema prefork is not there yet"), translated():
+        board.listed(connection)

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 PATIENCE = 5  # seconds for a connection to be made
 GLANCE = 0.05  # seconds
+ABSENT = {"3F000", "42P01"}  # no such schema, no such table
 REFUSALS = {"25006", "42501"}  # a server that was the primary until just now is read-only; a role without the right
 # A node that vanished is noticed in 25 s. The last one, in milliseconds, is for what was on its way: TCP asks nothing meanwhile.
 SILENCE = {"keepalives_idle": 10, "keepalives_interval": 5, "keepalives_count": 3, "tcp_user_timeout": 25_000}
@@ -109,6 +110,8 @@ def complaint(error: Exception) -> str | None:
     if any(isinstance(error, (driver.OperationalError, driver.InterfaceError)) for driver in drivers):
         return (str(error).strip().splitlines() or [type(error).__name__])[-1]
     code = getattr(error, "sqlstate", None) or getattr(error, "pgcode", None)  # of psycopg 3, and of psycopg2
+    if code in ABSENT:
+        return "its schema prefork is not there yet, or not of this release; the next start of the server sees to that, or `prefork migrate`"
     return str(error) if isinstance(error, schema.Refused) or code in REFUSALS else None
 
 
