@@ -45,5 +45,6 @@ def test_a_database_of_odoo_is_left_alone(dsn: str) -> None:
 
 
 def test_who_looks_before_it_is_made_is_told_so(dsn: str) -> None:
-    with connect(Address(dsn), "test") as connection, pytest.raises(Unavailable, match="its schema prefork is not there yet"), translated():
+    said = "its schema prefork is not there yet"
+    with connect(Address(dsn), "test") as connection, pytest.raises(Unavailable, match=said), translated():
         board.listed(connection)

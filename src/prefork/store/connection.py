@@ -108,10 +108,12 @@ def complaint(error: Exception) -> str | None:
     """What is wrong with the database or the way to it; None where something else is."""
     drivers = filter(None, map(sys.modules.get, ("psycopg", "psycopg2", "sqlite3")))
     if any(isinstance(error, (driver.OperationalError, driver.InterfaceError)) for driver in drivers):
-        return (str(error).strip().splitlines() or [type(error).__name__])[-1]
+        return " ".join(str(error).split()) or type(error).__name__
     code = getattr(error, "sqlstate", None) or getattr(error, "pgcode", None)  # of psycopg 3, and of psycopg2
     if code in ABSENT:
-        return "its schema prefork is not there yet, or not of this release; the next start of the server sees to that, or `prefork migrate`"
+        return (
+            "its schema prefork is not there yet, or not of this release; a start of the server makes it so, or `prefork migrate`"
+        )
     return str(error) if isinstance(error, schema.Refused) or code in REFUSALS else None
 
 
