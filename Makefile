@@ -5,7 +5,7 @@ BIN    := $(VENV)/bin
 PAGES  := src/prefork/console/static/vendor/htmx.js
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run example wheel test test-odoo test-machine test-autobahn test-package test-lab check format docs screenshots clean soak
+.PHONY: help setup run example wheel compiled test test-compiled test-odoo test-machine test-autobahn test-package test-lab check format docs screenshots clean soak
 .PHONY: bench bench-limits bench-jobs bench-asgi bench-live bench-odoo bench-advice
 
 help: ## show this list
@@ -34,6 +34,13 @@ test: setup examples/shop/.venv/.ready ## run the tests (their applications' env
 	@$(BIN)/python -m compileall -q src
 	PYTHONPATH=$(CURDIR)/src examples/shop/.venv/bin/python -W error -m unittest discover -q -s examples/shop/tests
 	$(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder
+
+compiled: setup ## compile the dispatcher in this checkout (a C compiler, minutes); without it again: rm -r src/prefork/_compiled
+	$(BIN)/python hatch_build.py src/prefork/_compiled
+
+test-compiled: compiled ## run the tests of a real server with a compiled dispatcher
+	$(BIN)/prefork check probe:app --app-dir tests/stories/apps --explain | grep -q 'dispatcher runs compiled'
+	$(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder tests/process tests/stories tests/proxies
 
 # PYTHON is Odoo's interpreter here, not the one to make .venv with.
 test-odoo: ## test against an installed Odoo: make test-odoo ODOO=/its/tree PYTHON=/its/interpreter

@@ -19,7 +19,8 @@ EXTRAS = {"console", "dev", "docs", "embedded", "jobs", "postgres", "redis", "re
 
 def on_disk() -> set[str]:
     """The files of the package."""
-    files = (file for file in (SOURCE / "prefork").rglob("*") if file.is_file() and "__pycache__" not in file.parts)
+    made = {"__pycache__", "_compiled"}
+    files = (file for file in (SOURCE / "prefork").rglob("*") if file.is_file() and not made & {*file.parts})
     return {str(file.relative_to(SOURCE)) for file in files}
 
 
@@ -53,7 +54,7 @@ def test_the_source_distribution_is_enough_to_build_it(built: Path) -> None:
     (source,) = built.glob("*.tar.gz")
     with tarfile.open(source) as archive:
         names = {name.partition("/")[2] for name in archive.getnames()}
-    own = {"README.md", "LICENSE", "CHANGELOG.md", "pyproject.toml", "PKG-INFO", ".gitignore"}
+    own = {"hatch_build.py", "README.md", "LICENSE", "CHANGELOG.md", "pyproject.toml", "PKG-INFO", ".gitignore"}
     assert names == {f"src/{name}" for name in on_disk()} | own
 
 

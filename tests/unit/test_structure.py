@@ -20,6 +20,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "": {"jobs.declaration"},
     "config": {"config", "lanes", "sizing.database", "sizing.plans"},
     "catalogue": {"events"},
+    "compiled": set(),
     "events": {"events"},
     "journal": {"events", "kernel", "lines"},
     "histogram": {"scoreboard"},
@@ -110,6 +111,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "dispatcher": {
         "dispatcher",
         "cgroups",
+        "compiled",
         "events",
         "files",
         "histogram",
@@ -174,6 +176,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         "cli",
         "prefork",
         "cgroups",
+        "compiled",
         "config",
         "console.serving",
         "control",

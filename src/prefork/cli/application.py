@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from prefork import cgroups, config
+from prefork import cgroups, compiled, config
 from prefork.cli.flags import Configured
 from prefork.cli.settings import here, loaded, refuse, tell
 from prefork.config import layout
@@ -68,6 +68,7 @@ def check(file: Path | None, application: str | None, explain: bool, **flags: An
 
         for line in explanation(settings, min(shutil.get_terminal_size().columns, 100)):
             click.echo(line)
+        click.echo(form(settings.compiled, len(compiled.modules())))
     if settings.odoo and settings.host_options:
         click.echo(f"Left to Odoo: {', '.join(sorted(settings.host_options))}.")
     found = [*config.for_development(settings), *config.warnings(settings, config.read_machine())]
@@ -78,6 +79,13 @@ def check(file: Path | None, application: str | None, explain: bool, **flags: An
     except cgroups.Unavailable as reason:
         click.echo(f"Started from here, workers would get no fuse of the kernel's: {reason}.")
     click.echo(f"The configuration can be used ({len(found)} warning{'' if len(found) == 1 else 's'}).")
+
+
+def form(wanted: bool, count: int) -> str:
+    """In which form the dispatcher would run, given how many modules the installation has compiled for this interpreter."""
+    if not count:
+        return "The dispatcher runs from source: nothing is compiled for this interpreter here."
+    return f"The dispatcher runs {'compiled' if wanted else 'from source (compiled = False)'}: {count} modules are compiled here."
 
 
 def texts(application: str | None, flags: Mapping[str, Any]) -> dict[str, str]:

@@ -1,4 +1,7 @@
-"""Where the dispatcher's process begins: one inherited descriptor, the master's channel, whose first message says the rest."""
+"""Where the dispatcher's process begins: one inherited descriptor, the master's channel, whose first message says the rest.
+
+Before it, an argument says whether modules are to be imported in their compiled form, so this one imports none of them itself.
+"""
 
 from __future__ import annotations
 
@@ -7,18 +10,20 @@ import resource
 import socket
 import sys
 
-from prefork.dispatcher.loop import Dispatcher
-from prefork.dispatcher.options import Options
-from prefork.journal import Journal, Sink
-from prefork.kernel import set_title, take_short_turns
-from prefork.orders import take_orders
-from prefork.scoreboard import Scoreboard
-from prefork.trace import Trace
+from prefork import compiled
 
 
-def main() -> None:
+def main(descriptor: int) -> None:
     """Run the dispatcher until the master wants it no more."""
-    channel, orders, descriptors = take_orders(int(sys.argv[1]))
+    from prefork.dispatcher.loop import Dispatcher
+    from prefork.dispatcher.options import Options
+    from prefork.journal import Journal, Sink
+    from prefork.kernel import set_title, take_short_turns
+    from prefork.orders import take_orders
+    from prefork.scoreboard import Scoreboard
+    from prefork.trace import Trace
+
+    channel, orders, descriptors = take_orders(descriptor)
     set_title("prefork: dispatcher")
     # Workers may have every processor busy, and one that has finished does nothing until we have had our turn.
     take_short_turns()
@@ -40,4 +45,6 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    if sys.argv[1] == "compiled":
+        compiled.prefer()
+    main(int(sys.argv[2]))

@@ -85,7 +85,7 @@ class Front:
         master = self.master
         self.started, self.doomed = now, 0
         try:
-            self.process = start_dispatcher(master.owner, master.log)
+            self.process = start_dispatcher(master.owner, master.log, compiled=master.settings.compiled)
         except OSError as error:
             self._failed(now, f"cannot execute {error.filename} as user {master.settings.user}: {error.strerror}")
             return

@@ -43,9 +43,9 @@ class Helper:
         self.process.returncode = code
 
 
-def start_dispatcher(owner: Owner, log: int) -> Helper:
+def start_dispatcher(owner: Owner, log: int, *, compiled: bool) -> Helper:
     """Start a dispatcher in our own interpreter."""
-    return execute([sys.executable, "-P", "-m", "prefork.dispatcher"], owner, log)
+    return execute([sys.executable, "-P", "-m", "prefork.dispatcher", "compiled" if compiled else "pure"], owner, log)
 
 
 def start_console(owner: Owner, log: int) -> Helper:

@@ -50,6 +50,12 @@ class Process:
     group: str | None = option(
         kinds.ACCOUNT, None, "The group workers run as; not set means the main group of `user`; needs root", applies="restart"
     )
+    compiled: bool = option(
+        kinds.SWITCH,
+        True,
+        "Whether the dispatcher runs as compiled code, where the installation has it; the same source is run without",
+        applies="restart",
+    )
     umask: int = option(
         kinds.MODE, 0o022, "Permissions removed from files that workers create; 022 lets others read them, 077 nobody else"
     )

@@ -1,0 +1,82 @@
+"""Compiles the dispatcher's way of a request with mypyc, for a wheel when it is asked for, or into a checkout.
+
+    HATCH_BUILD_HOOK_ENABLE_CUSTOM=true python -m hatchling build -t wheel
+    python hatch_build.py src/prefork/_compiled
+
+The source is the same that runs without it. Where there is no compiler the wheel is made without, and the build says so.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from hatchling.builders.hooks.plugin.interface import BuildHookInterface
+
+ROOT = Path(__file__).parent
+# Not those with coroutines or threads of others, not what people subclass, and nothing that only an event now and then needs.
+MODULES = """
+    dispatcher/answers dispatcher/bills dispatcher/connection dispatcher/estate dispatcher/exchange dispatcher/identity
+    dispatcher/idle dispatcher/inbound dispatcher/intake dispatcher/lanes dispatcher/ledger dispatcher/lingering dispatcher/live
+    dispatcher/loop dispatcher/loops dispatcher/outbox dispatcher/paths dispatcher/poller dispatcher/queue dispatcher/routes
+    dispatcher/states dispatcher/tally dispatcher/traffic dispatcher/upload dispatcher/verdict dispatcher/workers
+    http/chunks http/head http/proxies histogram lines messages scoreboard trace
+""".split()
+SETUP = """
+import sys
+from setuptools import setup
+from mypyc.build import mypycify
+files, sys.argv[1:] = sys.argv[1:], ["--quiet", "build_ext", "--inplace"]
+setup(name="prefork", packages=[], ext_modules=mypycify(files, opt_level="2", debug_level="0", group_name="prefork"))
+"""
+
+
+class Uncompiled(Exception):
+    """It could not be compiled; the sentence says why."""
+
+
+def compile_into(place: Path) -> None:
+    """Put the compiled modules below `place`, as they lie in the package. Raises Uncompiled."""
+    with tempfile.TemporaryDirectory() as directory:
+        source = Path(directory, "src")
+        shutil.copytree(ROOT / "src", source, ignore=shutil.ignore_patterns("_compiled", "*.so", "__pycache__"))
+        files = [f"prefork/{name}.py" for name in MODULES]
+        command = [sys.executable, "-c", SETUP, "--config-file=", "--ignore-missing-imports", *files]
+        done = subprocess.run(command, cwd=source, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
+        if done.returncode:
+            raise Uncompiled(f"mypyc or the C compiler has failed:\n{done.stdout[-2000:]}")
+        shutil.rmtree(place, ignore_errors=True)
+        for found in [*source.glob("*.so"), *source.glob("prefork/**/*.so")]:
+            inside = found.relative_to(source / "prefork") if source / "prefork" in found.parents else Path(found.name)
+            (place / inside).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(found, place / inside)
+
+
+class CustomBuildHook(BuildHookInterface):  # type: ignore[type-arg]
+    """Adds the compiled modules to a wheel, which is then for one Python and one platform."""
+
+    def initialize(self, version: str, build_data: dict[str, Any]) -> None:
+        """Compile, unless this is an editable installation."""
+        if version == "editable":
+            return
+        place = Path(tempfile.mkdtemp(), "_compiled")
+        try:
+            compile_into(place)
+        except Uncompiled as error:
+            self.app.display_warning(f"Prefork is not compiled, and works all the same: {error}")
+            return
+        build_data["pure_python"] = False
+        build_data["infer_tag"] = True
+        build_data["force_include"] |= {str(place): "prefork/_compiled"}
+
+
+if __name__ == "__main__":
+    try:
+        compile_into(Path(os.path.abspath(sys.argv[1])))
+    except Uncompiled as error:
+        sys.exit(f"prefork: {error}")

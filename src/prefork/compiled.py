@@ -1,0 +1,38 @@
+"""Modules of ours in compiled form, where the installation has them: the same source, made into extensions by mypyc.
+
+They lie in a tree of their own, `_compiled/`, for one interpreter. A process prefers them by saying so before it has imported any;
+what is not there comes from its source. Nothing here is for what runs inside an application.
+"""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import sys
+from importlib.machinery import EXTENSION_SUFFIXES
+from pathlib import Path
+
+PLACE = Path(__file__).with_name("_compiled")
+SUFFIX = EXTENSION_SUFFIXES[0]
+LIBRARY = "prefork__mypyc"  # has the code of all; their own files only begin it
+
+
+def modules(place: Path = PLACE) -> list[str]:
+    """The names of the modules that are compiled for this interpreter: `prefork.http.head`."""
+    if not (place / (LIBRARY + SUFFIX)).exists():
+        return []
+    files = [file.relative_to(place) for file in place.rglob(f"*{SUFFIX}") if file.name != LIBRARY + SUFFIX]
+    return sorted(".".join(("prefork", *file.parent.parts, file.name.removesuffix(SUFFIX))) for file in files)
+
+
+def prefer(place: Path = PLACE) -> None:
+    """Have this process import compiled modules where there are any."""
+    if not (found := modules(place)):
+        return
+    spec = importlib.util.spec_from_file_location(LIBRARY, place / (LIBRARY + SUFFIX))
+    assert spec
+    assert spec.loader
+    library = sys.modules[LIBRARY] = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(library)
+    for room in sorted({name.rpartition(".")[0] for name in found}):
+        importlib.import_module(room).__path__.insert(0, str(place.joinpath(*room.split(".")[1:])))

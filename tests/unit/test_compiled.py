@@ -1,0 +1,72 @@
+"""Which modules are compiled, and who prefers them. That they do what their source says is for `make test-compiled`."""
+
+from __future__ import annotations
+
+import ast
+import runpy
+import subprocess
+import sys
+from typing import TYPE_CHECKING
+
+import pytest
+from tests.conftest import ROOT
+
+from prefork.cli.application import form
+from prefork.compiled import LIBRARY, SUFFIX, modules
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+MODULES: list[str] = runpy.run_path(str(ROOT / "hatch_build.py"))["MODULES"]
+
+
+def installed(place: Path, *names: str) -> Path:
+    """A tree of compiled modules, of empty files."""
+    for name in names:
+        file = place / (name + SUFFIX)
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.touch()
+    return place
+
+
+def test_modules_are_named_as_they_are_imported(tmp_path: Path) -> None:
+    place = installed(tmp_path, LIBRARY, "trace", "http/head", "dispatcher/queue")
+    assert modules(place) == ["prefork.dispatcher.queue", "prefork.http.head", "prefork.trace"]
+
+
+def test_what_was_made_for_another_interpreter_is_not_there(tmp_path: Path) -> None:
+    installed(tmp_path, "http/head")
+    (tmp_path / f"{LIBRARY}.cpython-38-x86_64-linux-gnu.so").touch()
+    assert modules(tmp_path) == []
+    assert modules(tmp_path / "nowhere") == []
+
+
+def test_without_any_a_dispatcher_imports_its_source(tmp_path: Path) -> None:
+    program = f"""
+import pathlib
+from prefork import compiled
+compiled.prefer(pathlib.Path({str(tmp_path)!r}))
+import prefork.dispatcher.queue
+print(prefork.dispatcher.queue.__file__)
+"""
+    said = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True).stdout
+    assert said.strip().endswith("prefork/dispatcher/queue.py")
+
+
+@pytest.mark.parametrize("name", MODULES)
+def test_what_is_compiled_can_be(name: str) -> None:
+    """A compiled coroutine has no frame, so that stacks of tasks would end there."""
+    tree = ast.parse((ROOT / "src" / "prefork" / f"{name}.py").read_text())
+    assert not [node for node in ast.walk(tree) if isinstance(node, ast.AsyncFunctionDef)]
+
+
+@pytest.mark.parametrize(
+    ("wanted", "count", "said"),
+    [
+        (True, 34, "runs compiled: 34"),
+        (False, 34, "runs from source (compiled = False): 34"),
+        (True, 0, "runs from source: nothing"),
+    ],
+)
+def test_a_check_says_which_form_would_run(wanted: bool, count: int, said: str) -> None:
+    assert said in form(wanted, count)
