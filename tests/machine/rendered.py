@@ -122,6 +122,24 @@ def its_end_leaves_nothing(server: Server) -> None:
     assert server.events("stopped")
 
 
+def the_plain_unit_serves_too(_server: Server) -> None:
+    shutil.copy(FILES / "systemd/system/hardened-simple.service", "/etc/systemd/system/hardened-simple.service")
+    systemctl("daemon-reload")
+    systemctl("start", "hardened-simple")
+    await_fact(answers, "an answer")
+    systemctl("start", "hardened")
+    assert shown("hardened-simple", "ActiveState") in {"inactive", "failed"}, "one of the two"
+    assert get("/fast")[0] == 200
+    systemctl("stop", "hardened")
+
+
+def answers() -> bool:
+    try:
+        return get("/fast")[0] == 200
+    except OSError:
+        return False
+
+
 def checks() -> list[tuple]:
     """In their order."""
     server = Server(Path("/var/lib/hardened"), log=Path("/var/log/hardened/hardened.log"))
@@ -136,5 +154,6 @@ def checks() -> list[tuple]:
         its_log_is_rotated_by_the_rendered_file,
         systemd_restarts_a_master_that_hangs,
         its_end_leaves_nothing,
+        the_plain_unit_serves_too,
     )
     return [(check, server) for check in each]

@@ -92,7 +92,9 @@ def systemctl(*words: str) -> str:
 
 def held(group: str) -> int:
     """The bytes of memory that the kernel holds a group below system.slice to."""
-    place = SYSTEM / "memory/system.slice" / group / "memory.limit_in_bytes" if V1 else SYSTEM / "system.slice" / group / "memory.max"
+    place = (
+        SYSTEM / "memory/system.slice" / group / "memory.limit_in_bytes" if V1 else SYSTEM / "system.slice" / group / "memory.max"
+    )
     return int(place.read_text())
 
 
