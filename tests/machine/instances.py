@@ -10,7 +10,7 @@ import urllib.request
 from pathlib import Path
 
 from documented import PROGRAM, installed
-from server import SYSTEM, Server, await_fact, get, shown, systemctl
+from server import Server, await_fact, get, held, shown, systemctl
 
 DATA = Path("/var/lib/consoles")
 ACCOUNT = "shops"
@@ -96,10 +96,9 @@ def unit(identity: str) -> str:
 
 def ceiling(identity: str) -> int:
     """What the kernel holds an instance to."""
-    (found,) = SYSTEM.glob(f"system.slice/system-prefork.slice/{unit(identity)}/memory.max")
-    text = found.read_text().strip()
-    assert text == shown(unit(identity), "MemoryMax")
-    return int(text)
+    found = held(f"system-prefork.slice/{unit(identity)}")
+    assert str(found) == shown(unit(identity), "MemoryMax")
+    return found
 
 
 def code(word: str) -> str:

@@ -54,6 +54,8 @@ def install() -> Path:
         subprocess.run(["debootstrap", "--variant=minbase", f"--include={PACKAGES}", "bookworm", system], check=True)
         subprocess.run(["chroot", system, "useradd", "-r", "-m", "site"], check=True)
         made.write_text(PACKAGES)
+    (system / "etc/systemd/system.conf.d").mkdir(exist_ok=True)
+    (system / "etc/systemd/system.conf.d/patient.conf").write_text("[Manager]\nDefaultTimeoutStartSec=600\n")  # it is slow
     units = system / "etc/systemd/system"
     for name in NOISE:
         link(units / name, "/dev/null")

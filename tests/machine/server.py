@@ -90,6 +90,14 @@ def systemctl(*words: str) -> str:
     return told.stdout
 
 
+def held(group: str) -> int:
+    """The bytes of memory that the kernel holds a group below system.slice to."""
+    place = (
+        SYSTEM / "memory/system.slice" / group / "memory.limit_in_bytes" if V1 else SYSTEM / "system.slice" / group / "memory.max"
+    )
+    return int(place.read_text())
+
+
 def shown(unit: str, name: str) -> str:
     """A property of a unit."""
     return systemctl("show", "-P", name, unit).strip()

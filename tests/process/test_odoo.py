@@ -1,6 +1,7 @@
 """The Odoo host, on a stand-in for Odoo; `make test-odoo` runs on the real one."""
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -215,3 +216,14 @@ def test_without_cron_threads_no_action_is_run() -> None:
 def test_odoo_may_be_named_as_the_application() -> None:
     with Server(f"odoo:{TREE}", db_name="shop", http_interface="127.0.0.1") as server:
         assert said(server, "/index")["db_name"] == "shop"
+
+
+def test_processes_and_log_have_the_words_that_guides_look_for() -> None:
+    wide = {name: value for name, value in os.environ.items() if name != "COLUMNS"}
+    with odoo(workers=2, max_cron_threads=1, websocket_workers=1) as server:
+        listed = subprocess.run(["sh", "-c", 'ps aux | grep "[o]doo"'], env=wide, capture_output=True, text=True, check=True).stdout
+        assert {server.pid, *server.workers().values()} <= {int(line.split()[1]) for line in listed.splitlines()}
+        log = server.log.text().splitlines()
+        for name in server.workers():
+            assert any(f"Worker {name} " in line for line in log), "grep -i worker"
+        assert any(f"Listening on http://127.0.0.1:{server.websocket_port}" in line for line in log), "the live port"
