@@ -97,6 +97,7 @@ def test_a_device_is_logged_out_from_another_one(serve: Serve, place: str, insta
         desk, train = Person(server.port), Person(server.port)
         desk.log_in()
         train.log_in()
+        assert logged_in(server, train.cookie)  # which makes it a device that Odoo knows
         if installation.version > 17:
             gone = train.cookie.partition("=")[2][:42]
             assert desk.get(f"/probe/revoke?identifier={gone}") == b"revoked"

@@ -58,6 +58,12 @@ def test_a_transaction_that_fails_leaves_nothing(store: PostgresStore, dsn: str)
     assert store.load(KEY) == ONE
 
 
+def test_an_old_library_is_asked_for_nothing_that_it_does_not_know() -> None:
+    manner = {"autocommit": True, "prepare_threshold": 5, "connect_timeout": 5, "tcp_user_timeout": 25_000}
+    assert elder.understood(manner, 110_005) == {"connect_timeout": 5}
+    assert elder.understood(manner, 120_000) == {"connect_timeout": 5, "tcp_user_timeout": 25_000}
+
+
 def test_who_cannot_be_reached_and_a_missing_driver_are_sentences(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "psycopg", None)
     with pytest.raises(Unavailable, match="the database cannot be used"):

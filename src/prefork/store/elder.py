@@ -18,6 +18,9 @@ if TYPE_CHECKING:
     from prefork.store.connection import Connection
 
 
+TIMED = 120_000  # the libpq since which what is on its way has a time limit
+
+
 def either() -> Any:
     """psycopg 3, or psycopg2. Raises Unavailable where there is neither."""
     try:
@@ -34,7 +37,7 @@ def connect(where: Address | None, name: str) -> Connection:
     """As `prefork.store.connection.connect`, with psycopg2. Raises Unavailable."""
     psycopg2 = either()
     dsn, manner = means(where, name, direct=False)
-    words = {key: value for key, value in manner.items() if key not in {"autocommit", "prepare_threshold"}}
+    words = understood(manner, psycopg2.__libpq_version__)
     until = time.monotonic() + (where.patience if where else 0.0)
     with translated():
         while True:
@@ -44,6 +47,12 @@ def connect(where: Address | None, name: str) -> Connection:
                 if time.monotonic() >= until:
                     raise
             time.sleep(GLANCE)
+
+
+def understood(manner: dict[str, Any], libpq: int) -> dict[str, Any]:
+    """Of how a connection shall behave, what psycopg2 with this libpq has words for."""
+    unknown = {"autocommit", "prepare_threshold"} | ({"tcp_user_timeout"} if libpq < TIMED else set())
+    return {key: value for key, value in manner.items() if key not in unknown}
 
 
 class Elder:
