@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from servers import Server
 
 NAME = "bus"
-ROUNDS = 3
+ROUNDS = 2
 REFERENCE = "prefork-two"
 TITLE = "The bus"
 CHANNELS, SUBSCRIBERS = 50, 10

@@ -48,7 +48,7 @@ def framing(package: str) -> Framing:
         python = ".".join(map(str, sys.version_info[:2]))
         raise Missing(
             f"the websockets library cannot be used with the application's Python {python} ({sentence(error)}); "
-            "install one that can in the application's environment (pip install websockets)"
+            "install one that can in the application's environment (pip install websockets, version 11 or later)"
         ) from error
 
 

@@ -6,6 +6,7 @@ Framing is the library's.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
 from prefork.worker.live import speech
@@ -71,7 +72,7 @@ class WebSocket(ABC):
     def refuse(self, request: Request, status: int, why: str) -> Any:
         """An answer to a handshake that nothing is wrong with."""
         framing = self.keeper.framing
-        return self.named(framing.handshake(logger=framing.logger).reject(status, why), request)
+        return self.named(framing.handshake(logger=framing.logger).reject(HTTPStatus(status), why), request)
 
     def named(self, response: Any, request: Request) -> Any:
         """An answer with the request's id."""
