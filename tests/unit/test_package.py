@@ -14,7 +14,7 @@ from tests.conftest import ROOT
 
 SOURCE = ROOT / "src"
 KINDS = {".py", ".html", ".css", ".js", ".svg", ".sql", ".toml", ".LICENSE"}  # templates have names of their own kinds
-EXTRAS = {"console", "dev", "docs", "embedded", "jobs", "postgres", "redis", "remote", "stacks", "tui", "watch"}
+EXTRAS = {"console", "dev", "docs", "embedded", "jobs", "lab", "postgres", "redis", "remote", "stacks", "tui", "watch"}
 
 
 def on_disk() -> set[str]:

@@ -52,7 +52,7 @@ def fit(topology: Topology, python: str, prefork: str, *, descriptors: int, sync
     changes = [
         f"the application is the lab's own ({APPLICATION}), instead of {application(topology)}",
         f"Prefork and the application's interpreter are {prefork} and {python}",
-        "Patroni is that of Prefork's own environment, and psycopg with it",
+        "Patroni is that of Prefork's own environment, where this machine has none in /opt/patroni",
         f"each node has {CPUS} processors and {MEMORY >> 20} MiB for what is made from them, such as shared_buffers",
         *(f"{name} is {value} on nodes for {role}" for name, (role, value) in SIZES.items() if topology.having(role)),
         "there is no console; jobs and websocket_authorize name the lab's application",

@@ -40,7 +40,8 @@ def furnish(estate: Estate, node: Node, machine: Path = Path("/")) -> dict[str, 
     if "database" in node.roles:
         files.append(file("/etc/patroni/secrets.env", patroni(estate), "postgres", 0o600))
         shared.append((str(estate.shared("pgbackrest")), "/var/lib/pgbackrest"))
-        links[PATRONI] = str(Path(sys.executable).parent)
+        if not (machine / PATRONI[1:]).exists():
+            links[PATRONI] = str(Path(sys.executable).parent)
     if "pooler" in node.roles:
         files.append(file("/etc/pgbouncer/userlist.txt", f'"pgbouncer" "{estate.secrets["pgbouncer"]}"\n', "postgres", 0o640))
     if node.serves:

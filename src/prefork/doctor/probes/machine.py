@@ -37,13 +37,12 @@ def read(place: Path, root: Path = Path("/")) -> Machine:
 
 def patroni(file: Path) -> str:
     """The version that answers at the address of its file; empty where there is no file, or nobody answers."""
-    with suppress(OSError, HTTPException, ValueError):
+    with suppress(OSError, HTTPException, ValueError, LookupError):
         found = ADDRESS.search(file.read_text())
         connection = HTTPConnection(found[1] if found else "127.0.0.1:8008", timeout=PATIENCE)
         with closing(connection):
             connection.request("GET", "/patroni")
-            told = json.loads(connection.getresponse().read())
-            return str(told["patroni"]["version"]) if isinstance(told, dict) and "patroni" in told else ""
+            return str(json.loads(connection.getresponse().read())["patroni"]["version"])
     return ""
 
 
