@@ -125,7 +125,7 @@ class InventedProvisions:
         ]
         return {
             "run": {**run, "options": {"db_name": "erp"}},
-            "given": self.given(),
+            "given": self.given() | ({} if sound else {"workers": 1, "memory": 1000 * MIB, "connections": 6, "db_maxconn": 2}),
             "wanted": "running" if sound else "stopped",
             "directory": f"/var/lib/prefork/instances/{identity}",
             "pid": 4000 if sound else None,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import os
 import socket
 import sys
 import threading
@@ -18,6 +19,8 @@ from prefork.orders import take_orders
 if TYPE_CHECKING:
     from prefork.messages import Channel
 
+OUT_OF_REACH = "data_dir {} is out of reach for the option user; choose one that is not, such as one below /var/lib"
+
 
 def main() -> None:
     """Run the console until the master ends it."""
@@ -25,10 +28,11 @@ def main() -> None:
     set_title("prefork: console")
     as_json = orders["log_format"] == "json"
     journal = Journal(Sink(2), level=orders["log_level"], as_json=as_json, logger="prefork.console")
+    place = Path(orders["data_dir"])
     try:
-        db = opened(Path(orders["data_dir"]), journal, orders["name"])
+        db = opened(place, journal, orders["name"])
     except Unusable as error:
-        channel.send("unavailable", reason=str(error))
+        channel.send("unavailable", reason=str(error) if os.access(place, os.X_OK) else OUT_OF_REACH.format(place))
         return
     threading.Thread(target=follow, args=(channel, journal), name="log", daemon=True).start()
     gc.freeze()

@@ -11,13 +11,13 @@ from schemathesis.checks import not_a_server_error
 from schemathesis.specs.openapi.checks import content_type_conformance, response_schema_conformance, status_code_conformance
 from tests.unit.console.conftest import bearing, somebody
 
-from prefork.console import models, provisions
-from prefork.console.api.jobs import ROW
+from prefork.console import models
 from prefork.console.desk import Desk
-from prefork.console.models import JobPatch
+from prefork.console.models import JobPatch, provisions
 from prefork.console.pace import Backoff, Pace
 from prefork.instances.database import Database
 from prefork.provision.premises import Premises
+from prefork.store.board import EDITED
 
 CHECKS = [not_a_server_error, status_code_conformance, content_type_conformance, response_schema_conformance]
 
@@ -92,5 +92,5 @@ def test_the_examples_are_valid() -> None:
 
 def test_the_jobs_of_the_document_are_those_of_the_code() -> None:
     """What a patch leaves out has no value; what it can say is what a row has."""
-    assert JobPatch.model_fields.keys() - {"active"} == set(ROW)
+    assert JobPatch.model_fields.keys() - {"active"} == set(EDITED)
     assert not [field for field in JobPatch.model_json_schema()["properties"].values() if "default" in field]
