@@ -31,7 +31,7 @@ NOISE = (
 )
 NOISE += ("getty@tty1.service", "serial-getty@ttyS0.service", "systemd-networkd.service")
 BOOTS = {2: (), 1: ("systemd.unified_cgroup_hierarchy=0", "systemd.legacy_systemd_cgroup_controller")}
-LONGEST = 1800  # seconds of a boot with all its checks
+LONGEST = 3600  # seconds of a boot with all its checks
 
 
 def missing() -> list[str]:

@@ -10,7 +10,7 @@ import time
 from pathlib import Path
 
 PORT = 8069
-LONGEST = 300  # seconds that anything takes where another machine's processors stand for ours
+LONGEST = 900  # seconds that anything takes where another machine's processors stand for ours
 SYSTEM = Path("/sys/fs/cgroup")
 V1 = (SYSTEM / "memory").is_dir()
 

@@ -2,17 +2,18 @@
 
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.process.conftest import running
 
 from prefork.config import Settings
 from prefork.render.files import render
 from prefork.render.topology import Topology, parse, shipped
-from prefork.testing import free_port
+from prefork.testing import Server, free_port
 
 Make = Callable[..., Topology]
 
@@ -58,6 +59,13 @@ def local(certificate: dict[str, str]) -> Make:
 def settings(tmp_path: Path) -> Settings:
     """What the files go by where nobody says otherwise."""
     return Settings(data_dir=tmp_path / "data")
+
+
+@pytest.fixture(scope="session")
+def served() -> Iterator[Server]:
+    """A server for the proxies that are rendered."""
+    with running(workers=2, proxy_mode=True, websocket_workers=1) as server:
+        yield server
 
 
 def written(topology: Topology, settings: Settings, place: Path) -> Path:

@@ -12,19 +12,19 @@ from http.client import HTTPMessage, HTTPSConnection
 from pathlib import Path
 
 import pytest
-from tests.process.conftest import running
 from tests.process.wire import until
 from tests.proxies.test_websockets import OFF
 from websockets.sync.client import connect
 
 from prefork.config import Settings
+from prefork.testing import Server
 
 from .checkers import apache, program
 from .conftest import edge, written
 
 
 @pytest.fixture(scope="module")
-def port(certificate: dict[str, str]) -> Iterator[int]:
+def port(served: Server, certificate: dict[str, str]) -> Iterator[int]:
     """That of an Apache with a server behind it, and with add-ons on its disk."""
     # Apache serves as another account than root, which may not enter the directories of tests.
     with tempfile.TemporaryDirectory(prefix="apache-") as name:
@@ -34,21 +34,20 @@ def port(certificate: dict[str, str]) -> Iterator[int]:
         asset.parent.mkdir(parents=True)
         asset.write_text("asset")
         (place / "addons/web/secret.py").write_text("secret")
-        with running(workers=1, proxy_mode=True, websocket_workers=1) as server:
-            settings = Settings(http_port=server.port, websocket_port=server.websocket_port, data_dir=place / "data")
-            topology = edge("single", certificate, proxy="apache", odoo="18.0", addons=(f"{place}/addons",))
-            (site,) = written(topology, settings, place).glob("*/etc/apache2/sites-available/*")
-            account = pwd.getpwuid(os.geteuid()).pw_name
-            own = f"User {'www-data' if account == 'root' else account}\nMutex file:{place} default\n"
-            command = [program("apache2"), "-f", apache(site, place, own), "-D", "FOREGROUND"]
-            process = subprocess.Popen(["setpriv", "--pdeathsig", "TERM", *command], stdin=subprocess.DEVNULL)
-            try:
-                until(lambda: (place / "pid").exists() or process.poll() is not None, "Apache to start")
-                assert process.poll() is None, (place / "log").read_text()
-                yield topology.site.https_port
-            finally:
-                process.terminate()
-                process.wait(30)
+        settings = Settings(http_port=served.port, websocket_port=served.websocket_port, data_dir=place / "data")
+        topology = edge("single", certificate, proxy="apache", odoo="18.0", addons=(f"{place}/addons",))
+        (site,) = written(topology, settings, place).glob("*/etc/apache2/sites-available/*")
+        account = pwd.getpwuid(os.geteuid()).pw_name
+        own = f"User {'www-data' if account == 'root' else account}\nMutex file:{place} default\n"
+        command = [program("apache2"), "-f", apache(site, place, own), "-D", "FOREGROUND"]
+        process = subprocess.Popen(["setpriv", "--pdeathsig", "TERM", *command], stdin=subprocess.DEVNULL)
+        try:
+            until(lambda: (place / "pid").exists() or process.poll() is not None, "Apache to start")
+            assert process.poll() is None, (place / "log").read_text()
+            yield topology.site.https_port
+        finally:
+            process.terminate()
+            process.wait(30)
 
 
 def got(port: int, path: str) -> tuple[int, bytes, HTTPMessage]:
@@ -76,6 +75,6 @@ def test_files_of_add_ons_are_the_disks_and_nothing_else_of_them_is_shown(port: 
 
 def test_a_websocket_is_led_to_the_live_port(port: int) -> None:
     page, anybody = f"https://127.0.0.1:{port}", ssl._create_unverified_context()
-    with connect(f"wss://127.0.0.1:{port}/websocket", ssl=anybody, origin=page, ping_interval=None) as socket:
+    with connect(f"wss://127.0.0.1:{port}/websocket", ssl=anybody, origin=page, ping_interval=None, open_timeout=30) as socket:
         socket.send('{"subscribe": []}')
         assert json.loads(socket.recv(15)) == OFF

@@ -13,8 +13,6 @@ from pathlib import Path
 
 import pytest
 from tests.process.apps.echo import pattern
-from tests.process.conftest import running
-from tests.proxies.conftest import APPS
 from tests.proxies.nginx import RenderedNginx
 from tests.proxies.test_websockets import OFF
 from websockets.sync.client import connect
@@ -57,25 +55,24 @@ class Site:
 
 
 @pytest.fixture(scope="module")
-def site(certificate: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+def site(served: Server, certificate: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     """A rendered edge and a server on the same machine."""
     place = tmp_path_factory.mktemp("edge")
     static = place / "static"
     static.mkdir()
     (static / "a.css").write_text("p { margin: 0 }")
-    with running(workers=2, proxy_mode=True, websocket_workers=1) as server:
-        settings = Settings(
-            http_port=server.port,
-            websocket_port=server.websocket_port,
-            data_dir=place / "data",
-            static=(("/assets", str(static)),),
-            max_body_size=32 << 20,
-        )
-        topology = edge("single", certificate, login_path="/login/echo")
-        tree = written(topology, settings, place)
-        (found,) = tree.glob("*/etc/nginx/sites-available/*")
-        with RenderedNginx(found, place, topology.site.https_port) as nginx:
-            yield Site(nginx, server, topology.site.http_port)
+    settings = Settings(
+        http_port=served.port,
+        websocket_port=served.websocket_port,
+        data_dir=place / "data",
+        static=(("/assets", str(static)),),
+        max_body_size=32 << 20,
+    )
+    topology = edge("single", certificate, login_path="/login/echo")
+    tree = written(topology, settings, place)
+    (found,) = tree.glob("*/etc/nginx/sites-available/*")
+    with RenderedNginx(found, place, topology.site.https_port) as nginx:
+        yield Site(nginx, served, topology.site.http_port)
 
 
 def test_plain_http_is_led_to_https(site: Site) -> None:
@@ -141,28 +138,28 @@ def test_slow_clients_hold_no_worker(site: Site) -> None:
 def test_a_websocket_is_led_to_the_live_port(site: Site) -> None:
     address = f"wss://127.0.0.1:{site.nginx.port}/websocket"
     anybody = ssl._create_unverified_context()
-    with connect(address, ssl=anybody, origin=site.nginx.url, ping_interval=None) as socket:
+    with connect(address, ssl=anybody, origin=site.nginx.url, ping_interval=None, open_timeout=30) as socket:
         socket.send('{"subscribe": []}')
         assert json.loads(socket.recv(15)) == OFF
 
 
-def test_attachments_that_the_application_names_come_from_the_mount(certificate: dict[str, str], tmp_path: Path) -> None:
+def test_attachments_that_the_application_names_come_from_the_mount(
+    served: Server, certificate: dict[str, str], tmp_path: Path
+) -> None:
     store, attachment = tmp_path / "filestore", os.urandom(1 << 20)
     (store / "shop").mkdir(parents=True)
     (store / "shop/aa11").write_bytes(attachment)
-    with running("library:app", app_dir=APPS, workers=1, proxy_mode=True) as server:
-        topology = edge("single", certificate, odoo="18.0", filestore=str(store))
-        tree = written(topology, Settings(http_port=server.port, data_dir=tmp_path / "data"), tmp_path)
-        (found,) = tree.glob("*/etc/nginx/sites-available/*")
-        with RenderedNginx(found, tmp_path, topology.site.https_port) as nginx:
-            site = Site(nginx, server, topology.site.http_port)
-            connection = site.connection()
-            connection.request("GET", "/shop/aa11?/web/filestore")
-            answer = connection.getresponse()
-            assert (answer.status, answer.read(), answer.headers["X-Accel-Redirect"]) == (200, attachment, None)
-            connection.request("GET", "/web/filestore/shop/aa11")
-            assert connection.getresponse().status == 404, "only the application may send there"
-            connection.close()
+    topology = edge("single", certificate, odoo="18.0", filestore=str(store))
+    tree = written(topology, Settings(http_port=served.port, data_dir=tmp_path / "data"), tmp_path)
+    (found,) = tree.glob("*/etc/nginx/sites-available/*")
+    with RenderedNginx(found, tmp_path, topology.site.https_port) as nginx:
+        connection = Site(nginx, served, topology.site.http_port).connection()
+        connection.request("GET", "/send?by=X-Accel-Redirect&path=/web/filestore/shop/aa11")
+        answer = connection.getresponse()
+        assert (answer.status, answer.read(), answer.headers["X-Accel-Redirect"]) == (200, attachment, None)
+        connection.request("GET", "/web/filestore/shop/aa11")
+        assert connection.getresponse().status == 404, "only the application may send there"
+        connection.close()
 
 
 def test_static_files_come_from_the_disk(site: Site) -> None:

@@ -8,10 +8,10 @@ from http.client import HTTPSConnection
 from pathlib import Path
 
 import pytest
-from tests.process.conftest import running
 from tests.proxies.nginx import RenderedNginx
 
 from prefork.config import Settings
+from prefork.testing import Server
 
 from .conftest import edge, written
 
@@ -19,18 +19,17 @@ MODULE = Path("/usr/lib/nginx/modules/ngx_http_modsecurity_module.so")
 
 
 @pytest.fixture(scope="module")
-def nginx(certificate: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> Iterator[RenderedNginx]:
+def nginx(served: Server, certificate: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> Iterator[RenderedNginx]:
     """nginx with the rules, and a server behind it."""
     place = tmp_path_factory.mktemp("waf")
     assert MODULE.exists(), f"{MODULE} is missing: apt-get install libnginx-mod-http-modsecurity modsecurity-crs"
-    with running(workers=1, proxy_mode=True) as server:
-        topology = edge("single", certificate, waf=True)
-        (found,) = written(topology, Settings(http_port=server.port, data_dir=place / "data"), place).glob("*/etc/nginx/*/*")
-        made = RenderedNginx(found, place, topology.site.https_port)
-        main = place / "nginx.conf"
-        main.write_text(f"load_module {MODULE};\n{main.read_text()}")
-        with made as nginx:
-            yield nginx
+    topology = edge("single", certificate, waf=True)
+    (found,) = written(topology, Settings(http_port=served.port, data_dir=place / "data"), place).glob("*/etc/nginx/*/*")
+    made = RenderedNginx(found, place, topology.site.https_port)
+    main = place / "nginx.conf"
+    main.write_text(f"load_module {MODULE};\n{main.read_text()}")
+    with made as nginx:
+        yield nginx
 
 
 def status(nginx: RenderedNginx, method: str, path: str, body: object = None) -> int:
