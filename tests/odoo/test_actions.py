@@ -55,12 +55,11 @@ def clerk() -> Callable[[OdooServer], Clerk]:
     return made
 
 
-def incident(server: OdooServer) -> dict[str, Any]:
-    """The first one."""
-    server.wait_for("incident_recorded", timeout=60)
-    first, *_ = Path(server.data_dir, "incidents.jsonl").read_text(encoding="utf-8").splitlines()
-    found: dict[str, Any] = json.loads(first)
-    return found
+def incidents(server: OdooServer) -> list[dict[str, Any]]:
+    """Those of our action: on a busy machine Odoo's own ones may take too long as well."""
+    file = Path(server.data_dir, "incidents.jsonl")
+    found = map(json.loads, file.read_text(encoding="utf-8").splitlines() if file.exists() else ())
+    return [each for each in found if each["job"]["name"].endswith("Probe")]
 
 
 def test_an_action_begins_as_soon_as_it_is_triggered(
@@ -85,7 +84,8 @@ def test_an_action_over_its_limit_is_named_with_its_stack(
     with serve(max_cron_threads=1, limit_time_real_cron=3) as server:
         anna = clerk(server)
         anna.trigger(anna.make(FOR_EVER, installation))
-        found = incident(server)
+        await_fact(lambda: bool(incidents(server)), "an incident", server, 60)
+        found = incidents(server)[0]
         assert found["cause"] == "limit_time_real_cron"
         assert found["job"]["name"].startswith("shop: ")
         assert found["job"]["name"].endswith("Probe")

@@ -120,7 +120,7 @@ def test_odoo_removes_what_is_over(serve: Serve, place: str, installation: Insta
 
 
 def test_while_redis_is_away_nobody_is_logged_out(serve: Serve, tmp_path: Path):
-    with running_redis(tmp_path) as (url, pid), serve(session_store=url) as server:
+    with running_redis(tmp_path) as (url, pid), serve(session_store=url, workers=1) as server:
         anna = Person(server.port)
         anna.log_in()
         os.kill(pid, signal.SIGSTOP)

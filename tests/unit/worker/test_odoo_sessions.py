@@ -13,7 +13,7 @@ import pytest
 
 from prefork.sessions import MemoryStore, Unavailable
 from prefork.worker.hosts.odoo import sessions
-from prefork.worker.hosts.odoo.sessions import Pickles, Words, moved
+from prefork.worker.hosts.odoo.sessions import Pickles, Words, answering, moved
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -148,6 +148,18 @@ def test_what_is_over_is_removed_when_odoo_says_so(place: MemoryStore) -> None:
     assert len(place.kept) == 1
     store.vacuum(max_lifetime=WEEK)
     assert place.kept == {}
+
+
+def test_what_is_refused_while_an_answer_begins_is_answered_all_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Refusal(Exception):
+        def get_response(self) -> Callable[..., Any]:
+            return lambda environ, start_response: [start_response("503"), environ["PATH_INFO"]]
+
+    def application(environ: dict[str, Any], start_response: Any) -> Any:
+        raise Refusal
+
+    monkeypatch.setitem(sys.modules, "werkzeug.exceptions", SimpleNamespace(ServiceUnavailable=Refusal))
+    assert answering(application)({"PATH_INFO": "/web"}, str) == ["503", "/web"]
 
 
 @pytest.mark.parametrize("ask", [lambda store: store.get("k" * LONG), lambda store: store.save(store.new())])

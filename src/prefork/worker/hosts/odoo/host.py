@@ -90,7 +90,7 @@ class Odoo:
         warm(loaded)
         if len(loaded) == 1:
             visit(self.application)  # its session is a file: the template makes no connection that workers would inherit
-        keep_elsewhere()
+        self.application = keep_elsewhere(self.application)
         odoo.sql_db.close_all()
 
     def sendfile_roots(self) -> tuple[str, ...]:

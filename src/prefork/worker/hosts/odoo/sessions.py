@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
     from prefork.sessions import Store
 
+    Application = Callable[..., Any]
+
 OWN = {"file", "memory"}  # with these Odoo keeps its own
 # The first characters of a key, from 18 on of 84: by them Odoo ends a session, and other people may see them. In 19 several keys
 # that begin alike are the same session for a while, so each has a field in one record.
@@ -134,11 +136,14 @@ class Elsewhere:
             self.place.collect()
 
 
-def keep_elsewhere() -> None:
-    """Have Odoo keep its sessions where `session_store` says. Raises what a store raises whose driver is missing."""
+def keep_elsewhere(application: Application) -> Application:
+    """Have Odoo keep its sessions where `session_store` says; returns the application that does.
+
+    Raises what a store raises whose driver is missing.
+    """
     settings = given.to("sessions", "serve Odoo with `prefork serve`")
     if settings["store"] in OWN:
-        return
+        return application
     import odoo.http
 
     own = odoo.http.root.session_store
@@ -147,6 +152,20 @@ def keep_elsewhere() -> None:
     odoo.http.root.session_store = moved(own, sessions.store(), settings["idle"], form)
     if hasattr(odoo.http, "session_gc") and not os.getenv("ODOO_DISABLE_SESSION_GC"):
         odoo.http.session_gc = sweep
+    return answering(application)
+
+
+def answering(application: Application) -> Application:
+    """Odoo up to 15 looks at the session once more while it begins its answer, where nobody catches what that raises."""
+    unserved = importlib.import_module("werkzeug.exceptions").ServiceUnavailable
+
+    def answer(environ: dict[str, Any], start_response: Callable[..., Any]) -> Any:
+        try:
+            return application(environ, start_response)
+        except unserved as refused:
+            return refused.get_response()(environ, start_response)
+
+    return answer
 
 
 def moved(own: Any, place: Store, seconds: float, form: Form) -> Any:
