@@ -24,12 +24,14 @@ NAME = "broadcast"
 ROUNDS = 1
 TITLE = "Ten thousand WebSockets"
 CLIENTS, CLIENTS_QUICK = 10_000, 1_000
+FEWER = {"daphne": 2_000}
 SPARE = 500  # descriptors that a process needs for other things
 TIMES, TIMES_QUICK = 3, 2  # messages that all hear before the next one is published
 HURRIED = 3
 PATIENCE = 60.0  # seconds
 METHOD = (
-    f"{CLIENTS:,} clients connect (fewer where the hard limit of descriptors is lower), all in one process with one thread. "
+    f"{CLIENTS:,} clients connect (fewer where the hard limit of descriptors is lower), all in one process with one thread; to "
+    f"Daphne {FEWER['daphne']:,}, as the time that its layer in memory takes for a message grows with the square of their number. "
     f"Then a message of 200 bytes is said to all, {TIMES} times, each when all have heard the last one: in Prefork it is published "
     "on the bus, in a transaction of PostgreSQL; elsewhere one more client says it and the process sends it on. The delay is from "
     f"just before that until a client has read it, within 40 s. Then {HURRIED} messages are said at once; the rate is that at "
@@ -50,7 +52,7 @@ def measure(server: Server, lab: Lab) -> dict[str, float]:
     """One crowd."""
     most = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))  # the server inherits it
-    count = min(CLIENTS_QUICK if lab.quick else CLIENTS, most - SPARE)
+    count = min(CLIENTS_QUICK if lab.quick else FEWER.get(server.name, CLIENTS), most - SPARE)
     on_the_bus = server.name == "prefork"
     with lab.serve(server, "crowd_bus") as served:
         if on_the_bus:
