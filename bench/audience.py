@@ -26,6 +26,7 @@ IP_BIND_ADDRESS_NO_PORT = 24  # the port is chosen at connect(), where it only h
 PER_SOURCE = 10_000  # of about 28,000 ports that one address has
 AT_ONCE = 64  # connections that are being opened
 PATIENCE = 20.0  # seconds without anything new after which no more is expected
+LONGEST = 40.0  # seconds in which all have to be in, and then to have heard
 TURN = 0.005  # seconds
 BLOCK = 65536
 NO_LINGER = struct.pack("ii", 1, 0)  # leaving by a reset keeps no port in TIME_WAIT
@@ -135,12 +136,12 @@ class Audience:
     # Coming and going.
 
     def come(self, rate: float) -> None:
-        """Connect until all are in or lost, or nothing happens any more."""
+        """Connect until all are in or lost, or it has taken long enough. Who is not in by then is lost."""
         began = moved = time.monotonic()
         made = 0
         while made < self.count or self.opening:
             now = time.monotonic()
-            if now - moved > PATIENCE:
+            if now - moved > PATIENCE or now - began > LONGEST:
                 break
             before = len(self.clients) + self.lost
             while made < min(self.count, 1 + (now - began) * rate) and len(self.opening) < AT_ONCE:
@@ -149,7 +150,9 @@ class Audience:
             self.look(TURN)
             if len(self.clients) + self.lost > before:
                 moved = now
-        self.lost += len(self.opening)
+        self.lost += self.count - made
+        for client in list(self.opening.values()):
+            self.drop(client)
 
     def open(self, number: int) -> None:
         """Open one connection. Neighbours, whom a server gives to different workers, hear the same channel."""
@@ -160,20 +163,21 @@ class Audience:
     def leave(self, rate: float) -> None:
         """Close all connections."""
         began = time.monotonic()
-        for number, client in enumerate([*self.clients.values(), *self.opening.values()]):
+        for number, client in enumerate(self.clients.values()):
             time.sleep(max(0.0, began + number / rate - time.monotonic()))
             client.socket.close()
 
     # Hearing.
 
     def hear(self, count: int) -> None:
-        """Listen until so many messages have been heard, or nothing comes any more."""
-        moved = time.monotonic()
-        while len(self.delays) < count and time.monotonic() - moved < PATIENCE:
+        """Listen until so many messages have been heard, or it has taken long enough."""
+        began = moved = now = time.monotonic()
+        while len(self.delays) < count and now - moved < PATIENCE and now - began < LONGEST:
             before = len(self.delays)
             self.look(TURN)
+            now = time.monotonic()
             if len(self.delays) > before:
-                moved = time.monotonic()
+                moved = now
 
     def look(self, seconds: float) -> None:
         """See what has arrived, or arrives within so many seconds."""
