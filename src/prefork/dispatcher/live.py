@@ -19,6 +19,7 @@ from prefork.messages import CONVERSATION, POLL, STREAM, SUBSCRIPTION, pack_hand
 from prefork.scoreboard import OPEN
 
 if TYPE_CHECKING:
+    import socket
     from collections.abc import Callable
 
     from prefork.dispatcher.answers import Answers
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from prefork.dispatcher.options import Options
     from prefork.dispatcher.traffic import Loop
     from prefork.messages import Ending
+    from prefork.scoreboard import Slot
 
 UNDER_WAY = 32  # connections on their way to one worker: what its pair surely has room for
 MOST_EARLY = 16384  # bytes that a client may send before its handshake is answered
@@ -40,8 +42,10 @@ class Keeper(Worker):
 
     __slots__ = ("given", "kept", "speaks")
 
-    def __init__(self, *place: Any) -> None:
-        super().__init__(*place)
+    def __init__(
+        self, number: int, name: str, pid: int, slot: Slot, wire: socket.socket, pidfd: int, counters: int | None = None
+    ) -> None:
+        super().__init__(number, name, pid, slot, wire, pidfd, counters)
         self.given: dict[int, Exchange] = {}
         self.kept: dict[int, Exchange] = {}
         self.speaks = False

@@ -298,10 +298,11 @@ class Dispatcher:
         if order["places"]:
             self._add_loop(order, descriptors)
             return
-        wire, pidfd, *counters = descriptors
+        wire, pidfd, *rest = descriptors
+        counters = rest[0] if rest else None
         slot = self.scoreboard.slot(order["slot"])
         kind = Keeper if order["pool"] == "websocket" else Worker
-        worker = kind(order["slot"], order["name"], order["pid"], slot, socket.socket(fileno=wire), pidfd, *counters)
+        worker = kind(order["slot"], order["name"], order["pid"], slot, socket.socket(fileno=wire), pidfd, counters)
         if isinstance(worker, Keeper):
             worker.speaks = order["speaks"]
         self.poller.watch(wire, partial(self.listen, worker), select.EPOLLIN)
@@ -312,12 +313,13 @@ class Dispatcher:
     def _add_loop(self, order: dict[str, Any], descriptors: list[int]) -> None:
         """One with an event loop, and the ends of all its pairs."""
         first, size = order["slot"], order["places"]
-        wires, (pidfd, *counters) = descriptors[:size], descriptors[size:]
-        loop = EventLoop(first, size, order["pid"], self.scoreboard.slot(first), pidfd, counters[0] if counters else None)
+        wires, (pidfd, *rest) = descriptors[:size], descriptors[size:]
+        counters = rest[0] if rest else None
+        loop = EventLoop(first, size, order["pid"], self.scoreboard.slot(first), pidfd, counters)
         self.poller.watch(pidfd, partial(self.lost_loop, loop), select.EPOLLIN)
         for number, wire in enumerate(wires, first):
             slot = self.scoreboard.slot(number)
-            worker = Worker(number, order["name"], order["pid"], slot, socket.socket(fileno=wire), pidfd, *counters)
+            worker = Worker(number, order["name"], order["pid"], slot, socket.socket(fileno=wire), pidfd, counters)
             worker.loop = loop
             loop.places.append(worker)
             self.poller.watch(wire, partial(self.listen, worker), select.EPOLLIN)
