@@ -113,10 +113,10 @@ HARM = """Sixty seconds of SIGKILL, SIGSEGV, SIGSTOP, a hog of memory, a call in
 bomb of five, and children that moved to a session of their own, all as requests; beside it idle workers are killed from outside,
 and the log is a full disk. A telling passes when innocent clients lost no request and no connection, each guilty request has its
 incident, of a cause that it has given, and nothing was left behind."""
-GRIND = """Ten thousand due jobs on two nodes with two workers each and one PostgreSQL: twenty of 20 ms after twenty that take no
-time, of which a worker claims ten at once. One is killed (SIGKILL) in its job every 160 jobs, and PostgreSQL restarts in the
-middle. The telling passes when every job is done, when none has run more often than its history names (*lost*: a kill or a lease
-that ended), and when PostgreSQL showed no transaction that a worker keeps open in its job, whenever a job looked."""
+GRIND = """Ten thousand due jobs of 20 ms on two nodes with two workers each and one PostgreSQL. A worker is killed (SIGKILL) in its
+job about once a second, and PostgreSQL restarts in the middle. The telling passes when every job is done, when none has run more
+often than its history names (*lost*: a kill or a lease that ended), and when PostgreSQL showed no open transaction of a worker in
+its job, whenever a job looked."""
 TILL = """A FastAPI application with a pool of connections to PostgreSQL, background tasks, and 50 WebSockets in its two HTTP
 workers, through 50 reloads and ten kills (SIGKILL) of workers, while it is asked, ordered from and listened to. The telling passes
 when no safe request fails, reloads cost no order and close every WebSocket with 1012, whatever was placed before the kills is
