@@ -62,7 +62,7 @@ class Lease:
         No more than a third of a lease: a run that begins meanwhile is noticed before it is due itself.
         """
         self._alert = False  # before the look at the tray: whoever fills it looks here afterwards
-        self._alert = self.tray.crowded or now - self.tray.crowded_at < AWAKE
+        self._alert = now - self.tray.crowded_at < AWAKE
         held = self.tray.held
         if held and held is not self._seen:
             self._seen, self._due = held, held.since + INTERVAL
@@ -80,7 +80,7 @@ class Lease:
             with translated():
                 known = jobs.part(connection, ended, ready, held.claim)
         except Unavailable:
-            # What was not begun is left to the end of its lease: whether it was given back is not known.
+            # What was not begun stays nobody's until its lease ends: whether it was given back is not known.
             self.tray.put_back(ended)
             return False
         self.superseded(ended, known)
