@@ -77,8 +77,10 @@ class Lease:
         ended, ready = self.tray.take_ended(), self.tray.take_ready()
         try:
             connection = self._connected()
-            with translated():
-                known = jobs.part(connection, ended, ready, held.claim)
+            with translated(), connection.transaction():
+                known = jobs.complete(connection, ended)
+                jobs.give_back(connection, ready)
+                jobs.renew(connection, held.claim.id, held.claim.attempt)
         except Unavailable:
             # What was not begun stays nobody's until its lease ends: whether it was given back is not known.
             self.tray.put_back(ended)

@@ -207,15 +207,6 @@ def give_back(connection: Connection, claims: list[Claim]) -> None:
     ring(connection)
 
 
-def part(connection: Connection, ended: list[Ended], ready: list[Claim], done: Claim) -> set[int]:
-    """End runs as `complete` does, give back others, and renew the one that is being done, which is alone from now on."""
-    others = {"ready": [claim.id for claim in ready], "begun": [claim.attempt for claim in ready]}
-    values = {**said(ended), **others, "id": done.id, "attempt": done.attempt, "lease": LEASE}
-    row = SQL.run(connection, "part", values).fetchone()
-    assert row is not None
-    return set(row[0])
-
-
 def release(connection: Connection, node: str, forsaken: Callable[[str, int], bool]) -> list[Lost]:
     """Free what workers of a node were doing that are gone; `forsaken` tells by name and pid."""
     with connection.transaction():

@@ -57,8 +57,8 @@ SELECT extract(epoch FROM least(
         AND NOT EXISTS (SELECT FROM prefork.runs WHERE job = name AND recurring))
 ) - clock_timestamp())::double precision
 
--- renew: Keep a run for another while.
-UPDATE prefork.runs SET lease_until = now() + make_interval(secs => %(lease)s)
+-- renew: Keep a run for another while. It is one that takes its time, and alone from now on.
+UPDATE prefork.runs SET lease_until = now() + make_interval(secs => %(lease)s), together = false
 WHERE id = %(id)s AND attempt = %(attempt)s AND state = 'running'
 RETURNING id
 
@@ -139,20 +139,6 @@ RETURNING run, job, attempt, worker
 UPDATE prefork.runs AS run SET state = 'waiting', attempt = run.attempt - 1, lease_until = NULL
 FROM unnest(%(ids)s::bigint[], %(attempts)s::integer[]) AS said(id, attempt)
 WHERE run.id = said.id AND run.attempt = said.attempt AND run.state = 'running'
-
--- part: Leave a worker nothing but the run that it does: write down what has ended, give back what was not begun. One statement, so
--- that no transaction waits for anybody while a job is done.
-WITH back AS (
-    UPDATE prefork.runs AS run SET state = 'waiting', attempt = run.attempt - 1, lease_until = NULL
-    FROM unnest(%(ready)s::bigint[], %(begun)s::integer[]) AS said(id, attempt)
-    WHERE run.id = said.id AND run.attempt = said.attempt AND run.state = 'running'
-), kept AS (
-    UPDATE prefork.runs SET lease_until = now() + make_interval(secs => %(lease)s), together = false
-    WHERE id = %(id)s AND attempt = %(attempt)s AND state = 'running'
-)
-SELECT held.runs, pg_notify('prefork_jobs', '') FROM prefork.finish(
-    %(ids)s::bigint[], %(attempts)s::integer[], %(seconds)s::double precision[], %(cpus)s::double precision[], %(memories)s::bigint[]
-) AS held(runs)
 
 -- forget: Delete the oldest of what is older than anybody wants to know, so many at most.
 WITH gone AS (

@@ -146,26 +146,6 @@ WHERE state = 'running'
   AND EXISTS (SELECT 1 FROM json_each(:ids) AS said
               WHERE said.value = id AND json_extract(:attempts, '$[' || said.key || ']') = attempt)
 
--- part: What has ended, what was not begun, what is being done.
-WITH said AS (
-    SELECT value AS id, json_extract(:attempts, '$[' || key || ']') AS attempt, json_extract(:seconds, '$[' || key || ']') AS seconds,
-           json_extract(:cpus, '$[' || key || ']') AS cpu, json_extract(:memories, '$[' || key || ']') AS memory
-    FROM json_each(:ids))
-INSERT INTO history (run, attempt, job, due_at, node, worker, pid, claimed_at, ended_at, outcome, seconds, cpu, memory)
-SELECT run.id, run.attempt, job, due_at, node, worker, pid, claimed_at, :now, 'done', said.seconds, said.cpu, said.memory
-FROM runs AS run JOIN said ON run.id = said.id AND run.attempt = said.attempt WHERE state = 'running';
-UPDATE jobs SET failures = 0, first_failed_at = NULL
-WHERE failures > 0
-  AND name IN (SELECT runs.job FROM runs JOIN history ON run = id AND history.attempt = runs.attempt AND outcome = 'done');
-DELETE FROM runs WHERE EXISTS (SELECT 1 FROM history WHERE run = id AND history.attempt = runs.attempt AND outcome = 'done');
-UPDATE runs SET state = 'waiting', attempt = attempt - 1, lease_until = NULL
-WHERE state = 'running'
-  AND EXISTS (SELECT 1 FROM json_each(:ready) AS said
-              WHERE said.value = id AND json_extract(:begun, '$[' || said.key || ']') = attempt);
-UPDATE runs SET lease_until = :now + :lease WHERE id = :id AND attempt = :attempt AND state = 'running';
-SELECT (SELECT json_group_array(run) FROM history
-        WHERE outcome = 'done' AND ended_at = :now AND run IN (SELECT value FROM json_each(:ids))) AS held, ring()
-
 -- forget: What is old.
 DELETE FROM history WHERE rowid IN (SELECT rowid FROM history WHERE ended_at < :now - :age ORDER BY ended_at LIMIT :at_once);
 SELECT changes()

@@ -21,17 +21,14 @@ def grind(number: int) -> None:
 
 
 def transactions() -> str:
-    """How many of this process's own connections keep a transaction open, as PostgreSQL sees it; `?` while it is away.
-
-    A statement of the lease's thread, which nobody keeps open, is one for a moment.
-    """
+    """How many of this process's own connections have a transaction open, as PostgreSQL sees it; `?` while it is away."""
     import psycopg
 
     from prefork.store.address import address
 
     ours = list(ports())
     with suppress(psycopg.OperationalError), psycopg.connect(address().dsn) as connection:
-        query = "SELECT count(*), count(*) FILTER (WHERE state LIKE 'idle in %%') FROM pg_stat_activity WHERE client_port = ANY(%s)"
+        query = "SELECT count(*), count(xact_start) FROM pg_stat_activity WHERE client_port = ANY(%s)"
         known, opened = connection.execute(query, [ours]).fetchone()
         return str(opened) if known else "?"
     return "?"
