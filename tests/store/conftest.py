@@ -31,8 +31,7 @@ def dsn(postgres: Postgres, request: pytest.FixtureRequest, monkeypatch: pytest.
     dsn = postgres.uri + name
     monkeypatch.setitem(given.settings, "store", {"dsn": dsn})
     monkeypatch.setattr(declaration, "registry", {})
-    for module in ("source", "run"):
-        monkeypatch.setattr(f"prefork.jobs.{module}.registry", declaration.registry)
+    monkeypatch.setattr("prefork.jobs.source.registry", declaration.registry)
     yield dsn
     from prefork.store.connection import shared
 

@@ -43,8 +43,7 @@ def dsn(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     dsn = f"sqlite:{tmp_path / 'store.db'}"
     monkeypatch.setitem(given.settings, "store", {"dsn": dsn})
     monkeypatch.setattr(declaration, "registry", {})
-    for module in ("source", "run"):
-        monkeypatch.setattr(f"prefork.jobs.{module}.registry", declaration.registry)
+    monkeypatch.setattr("prefork.jobs.source.registry", declaration.registry)
     yield dsn
     shared.close()
 

@@ -12,8 +12,7 @@ import psycopg
 import pytest
 
 import prefork
-from prefork.jobs.run import Run
-from prefork.jobs.source import Source
+from prefork.jobs.source import Run, Source
 from prefork.store import board, jobs
 
 Sources = Callable[..., Source]

@@ -1,37 +1,38 @@
 """Where a worker for jobs gets its runs from: PostgreSQL. Made in the worker, after the fork.
 
-None of its transactions is open while a job is done. A run that went well ends together with the claim of the next one, and
-several of a job that takes no time with that of several (`tray.py`): who works through a queue commits once for each run, or less.
-What could not be said to the database because it was away is said by the next `connect`. Whoever has lost its run meanwhile
-changes nothing any more.
+None of its transactions is open while a job is done. A run that went well ends together with the claim of the next one: who works
+through a queue commits once for each run. What could not be said to the database because it was away is said by the next `connect`.
+Whoever has lost its run meanwhile changes nothing any more.
 """
 
 from __future__ import annotations
 
 import random
+import resource
 import time
+import traceback
 from contextlib import suppress
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any, Callable
 
-from prefork.jobs import schedules
+from prefork.jobs import failures, schedules
 from prefork.jobs.declaration import Job, registry
 from prefork.jobs.lease import Lease
-from prefork.jobs.run import Run
-from prefork.jobs.tray import Tray
 from prefork.store import jobs, schema
 from prefork.store.address import address
 from prefork.store.connection import Unavailable, connect, translated
 
 if TYPE_CHECKING:
     from prefork.store.connection import Connection
-    from prefork.store.jobs import Claim, Ended, Holder
+    from prefork.store.jobs import Claim, Holder
     from prefork.worker.cron import Identity
 
 POLL = 5.0  # seconds after which everybody looks, whether the bell rang or not
 BUSY = 1.0  # seconds after which somebody looks for recurring jobs who goes from run to run
 FORGETTING = 3600.0  # seconds between two deletions of old history
 KEPT = 30 * 86_400.0  # seconds of history
+LONGEST_ERROR = 8192  # characters of a traceback's end
+WITHIN = 1.0  # seconds between two notes of progress
 
 
 class Source:
@@ -43,13 +44,12 @@ class Source:
         self.where = address()
         self.names = sorted(registry)
         self.title = f"prefork {holder.worker}"
-        self.tray = Tray()
-        self.lease = Lease(self.where, self.title, self.tray, self.superseded)
+        self.lease = Lease(self.where, self.title)
         self.connection: Connection | None = None
         self.listener: Connection | None = None
         self.rung = False  # since the last look
         self.look_at = 0.0  # when to look for recurring jobs again
-        self.failed: Run | None = None  # and the database does not know yet
+        self.unsaved: Run | None = None  # has ended, and the database does not know yet
         self.sweep_at = 0.0  # when to look for runs whose workers are gone,
         self.leases_from = 0.0  # not before which a lease counts as over,
         self.forget_at = 0.0  # and when to delete what is old
@@ -87,63 +87,33 @@ class Source:
     def claim(self) -> Run | None:
         """One run, which is ours now; None when nothing is due. Raises `Unavailable`."""
         assert self.connection, "connect() first"
-        claim = self.tray.next() or self._claimed(self.connection)
-        return Run(self, claim) if claim else None
-
-    def _claimed(self, connection: Connection) -> Claim | None:
         with translated():
-            if self.listener is not connection and self.listener:
+            if self.listener is not self.connection and self.listener:
                 self.listener.execute("SELECT")  # takes the notices in
             if time.monotonic() >= self.look_at:
-                self._look(connection)
-            claim = self._next(connection)
+                self._look(self.connection)
+            claim = self._next(self.connection)
             if claim is None and self.rung:
                 self.rung = False
-                self._look(connection)
-                claim = self._next(connection)
+                self._look(self.connection)
+                claim = self._next(self.connection)
             if claim is None:
-                self._rest(connection)
-        return claim
+                self._rest(self.connection)
+        return Run(self, claim) if claim else None
 
     def _next(self, connection: Connection) -> Claim | None:
-        """The next run, after those that have ended were written down."""
-        if stale := self.tray.take_ready():
-            jobs.give_back(connection, stale)
-        ended = self.tray.take_ended()
-        if not ended:
+        """The next run, after the last one has been ended."""
+        if self.unsaved is None or self.unsaved.error:
+            self.settle()
             return jobs.claim(connection, self.holder, self.names)
-        try:
-            known, claims = jobs.advance(connection, ended, self.holder, self.names, self.tray.quick)
-        except BaseException:
-            self.tray.put_back(ended)
-            raise
-        self.superseded(ended, known)
-        self.tray.fill(claims)
-        if len(claims) > 1:
-            self.lease.alert()
-        return self.tray.next()
+        held, claim = jobs.advance(connection, self.unsaved.claimed, self.unsaved.cost, self.holder, self.names)
+        self.unsaved.ended(held)
+        return claim
 
     def settle(self) -> None:
-        """Say what the database does not know yet, and give back what was not begun."""
-        connection = self.connection
-        assert connection
-        if self.failed:
-            self.failed.save()
-        if ended := self.tray.take_ended():
-            try:
-                known = jobs.complete(connection, ended)
-            except BaseException:
-                self.tray.put_back(ended)
-                raise
-            self.superseded(ended, known)
-        if ready := self.tray.take_ready():
-            jobs.give_back(connection, ready)
-
-    def superseded(self, ended: list[Ended], known: set[int]) -> None:
-        """Tell of those that have ended without being ours any more."""
-        for claim, _ in ended:
-            if claim.id not in known:
-                self.tell("run_superseded", job=claim.job, run=claim.id, attempt=claim.attempt)
+        """Say what the database does not know yet."""
+        if self.unsaved:
+            self.unsaved.save()
 
     def _look(self, connection: Connection) -> None:
         with connection.transaction():
@@ -202,6 +172,82 @@ class Source:
         self.listener = None
 
 
+class Run:
+    """One claimed run of a job."""
+
+    def __init__(self, source: Source, claim: Claim) -> None:
+        self.source = source
+        self.claimed = claim
+        self.name = claim.job
+        self.number = claim.id
+        self.cost = jobs.Cost(0.0, 0.0, 0)
+        self.error: BaseException | None = None
+        self._noted = 0.0
+
+    def call(self) -> None:
+        """Do it: the application's function, whatever it raises."""
+        job = registry[self.name]
+        arguments = self.claimed.arguments
+        started, cpu = time.monotonic(), processor_time()
+        forget_peak()
+        self.source.lease.hold(self.claimed)
+        job.report = self._progress
+        try:
+            job(*arguments["args"], **arguments["kwargs"])
+        finally:
+            job.report = None
+            self.cost = jobs.Cost(time.monotonic() - started, processor_time() - cpu, peak())
+
+    def _progress(self, done: int, remaining: int) -> None:
+        now = time.monotonic()
+        connection = self.source.connection
+        if now - self._noted >= WITHIN and connection:
+            self._noted = now
+            try:
+                jobs.progress(connection, self.number, self.claimed.attempt, done, remaining)
+            except Exception:  # noqa: BLE001, S110 - a note about a job must not fail it; `finish` meets the same database
+                pass
+
+    def finish(self, error: BaseException | None) -> None:
+        """Note how it ended: a failure is said at once, success with the next claim. Raises Unavailable; then `connect` says it."""
+        self.error = error
+        self.source.unsaved = self
+        if error is not None:
+            with translated():
+                self.save()
+
+    def save(self) -> None:
+        """Write down how it ended, conditional on our still holding it."""
+        connection = self.source.connection
+        assert connection
+        if self.error is None:
+            self.ended(jobs.complete(connection, self.number, self.claimed.attempt, self.cost))
+        else:
+            self.ended(self._failed(connection))
+
+    def ended(self, held: bool) -> None:
+        """The database knows; it was still ours, or not."""
+        self.source.unsaved = None
+        self.source.lease.drop()
+        if not held:
+            self.source.tell("run_superseded", job=self.name, run=self.number, attempt=self.claimed.attempt)
+
+    def _failed(self, connection: Connection) -> bool:
+        claim, error = self.claimed, self.error
+        assert error
+        said = readable("".join(traceback.format_exception(type(error), error, error.__traceback__)))[-LONGEST_ERROR:]
+        if failures.again(claim.attempt, claim.retries, claim.recurring):
+            return jobs.retry(connection, claim, self.cost, said, failures.delay(claim.attempt))
+        count = claim.failures + 1
+        remark = None
+        if claim.recurring and failures.rests(count, claim.first_failed_at, datetime.now(timezone.utc)):
+            remark = f"failed {count} times in a row since {claim.first_failed_at:%Y-%m-%d %H:%M %Z}"
+        held = jobs.fail(connection, claim, self.cost, said, failures.delay(count), remark)
+        if held and remark:
+            self.source.tell("job_deactivated", job=self.name, reason=remark)
+        return held
+
+
 def source(identity: Identity) -> Source:
     """What `jobs` gives a worker as its `job_source`."""
     holder = jobs.Holder(identity.node, f"{identity.pool}.{identity.number}", identity.pid)
@@ -215,6 +261,11 @@ def row(job: Job, now: datetime) -> dict[str, Any]:
     return {"name": job.name, **plan._asdict(), "due_at": due_at}
 
 
+def readable(text: str) -> str:
+    """A text as PostgreSQL takes it: what an exception says may hold anything."""
+    return text.replace("\0", "\\0").encode("utf-8", "backslashreplace").decode()
+
+
 def gone(pid: int) -> bool:
     """Whether there is no such process on this node, or only what is left of it."""
     try:
@@ -224,3 +275,23 @@ def gone(pid: int) -> bool:
         return True
     except OSError:
         return False
+
+
+def processor_time() -> float:
+    """Seconds of processor time of this process and of its children that have ended."""
+    children = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return time.process_time() + children.ru_utime + children.ru_stime
+
+
+def forget_peak() -> None:
+    """Have the kernel measure the peak of this process's memory anew: proc(5), clear_refs."""
+    try:
+        with open("/proc/self/clear_refs", "w") as file:
+            file.write("5")
+    except OSError:
+        pass  # a kernel without it: the peak is that of the process's life
+
+
+def peak() -> int:
+    """The most memory that has been resident since then, in bytes."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024

@@ -20,7 +20,6 @@ if TYPE_CHECKING:
 
 SQL = Statements("jobs")
 LEASE = 30.0  # seconds for which a claim holds without being renewed
-SEVERAL = 10  # runs at the most that are claimed at once
 AT_ONCE = 1_000  # ended attempts that one transaction forgets
 
 
@@ -65,13 +64,6 @@ class Cost(NamedTuple):
     seconds: float
     cpu: float
     memory: int
-
-
-class Ended(NamedTuple):
-    """A run that went well, and what it took."""
-
-    claim: Claim
-    cost: Cost
 
 
 class Lost(NamedTuple):
@@ -138,17 +130,13 @@ def claim(connection: Connection, holder: Holder, names: list[str]) -> Claim | N
     return Claim(*row) if row else None
 
 
-def advance(
-    connection: Connection, ended: list[Ended], holder: Holder, names: list[str], quick: list[str]
-) -> tuple[set[int], list[Claim]]:
-    """End runs that went well, and claim what comes next in the same transaction: one run, or several of a `quick` job.
-
-    Returns what `complete` does, and what is ours now.
-    """
-    asked = {**holder._asdict(), "names": names, "quick": quick, "most": SEVERAL, "lease": LEASE}
-    rows = SQL.run(connection, "advance", {**said(ended), **asked}).fetchall()
-    held: list[int] = rows[0][0]
-    return set(held), [Claim(*taken) for _, *taken in rows if taken[0] is not None]
+def advance(connection: Connection, done: Claim, cost: Cost, holder: Holder, names: list[str]) -> tuple[bool, Claim | None]:
+    """End a run that went well, and claim the next one in the same transaction. False as in `complete`."""
+    values = {"id": done.id, "attempt": done.attempt, **cost._asdict(), **holder._asdict(), "names": names, "lease": LEASE}
+    row = SQL.run(connection, "advance", values).fetchone()
+    assert row is not None
+    held, *taken = row
+    return held, Claim(*taken) if taken[0] is not None else None
 
 
 def until_next(connection: Connection, names: list[str]) -> float | None:
@@ -168,29 +156,13 @@ def progress(connection: Connection, run: int, attempt: int, done: int, remainin
     SQL.run(connection, "progress", values)
 
 
-def complete(connection: Connection, ended: list[Ended]) -> set[int]:
-    """End runs that went well. Those that are missing in the result were somebody else's by then."""
-    return {row[0] for row in SQL.run(connection, "complete", said(ended)).fetchall()}
-
-
-def said(ended: list[Ended]) -> dict[str, list[Any]]:
-    """The same as columns."""
-    costs = [cost for _, cost in ended]
-    return {
-        **numbered([claim for claim, _ in ended]),
-        "seconds": [cost.seconds for cost in costs],
-        "cpus": [cost.cpu for cost in costs],
-        "memories": [cost.memory for cost in costs],
-    }
-
-
-def numbered(claims: list[Claim]) -> dict[str, list[Any]]:
-    """Claims as columns."""
-    return {"ids": [claim.id for claim in claims], "attempts": [claim.attempt for claim in claims]}
+def complete(connection: Connection, run: int, attempt: int, cost: Cost) -> bool:
+    """End a run that went well. False: it was somebody else's by then."""
+    return SQL.run(connection, "complete", {"id": run, "attempt": attempt, **cost._asdict()}).fetchone() is not None
 
 
 def retry(connection: Connection, claim: Claim, cost: Cost, error: str, delay: float) -> bool:
-    """Put a run that failed back, for later. False: it was somebody else's by then."""
+    """Put a run that failed back, for later. False as above."""
     values = {"id": claim.id, "attempt": claim.attempt, "due_at": claim.due_at, "error": error, "delay": delay, **cost._asdict()}
     return SQL.run(connection, "retry", values).fetchone() is not None
 
@@ -201,9 +173,9 @@ def fail(connection: Connection, claim: Claim, cost: Cost, error: str, delay: fl
     return SQL.run(connection, "fail", values).fetchone() is not None
 
 
-def give_back(connection: Connection, claims: list[Claim]) -> None:
-    """Undo claims whose runs were not begun."""
-    SQL.run(connection, "give_back", numbered(claims))
+def give_back(connection: Connection, claim: Claim) -> None:
+    """Undo a claim whose run was not begun."""
+    SQL.run(connection, "give_back", {"id": claim.id, "attempt": claim.attempt})
     ring(connection)
 
 

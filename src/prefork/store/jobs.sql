@@ -45,8 +45,8 @@ UPDATE prefork.jobs SET active = false, remark = %(remark)s WHERE name = %(job)s
 
 -- claim: Take the first run that is due. Those that cost workers their lives come after all others.
 SELECT taken.id, taken.job, taken.attempt, taken.arguments, taken.recurring, taken.due_at,
-       coalesce(job.retries, 0) + taken.spared, coalesce(job.failures, 0), job.first_failed_at
-FROM prefork.take(%(node)s, %(worker)s, %(pid)s, %(lease)s, %(names)s, '{}', 1) AS taken
+       coalesce(job.retries, 0), coalesce(job.failures, 0), job.first_failed_at
+FROM prefork.take(%(node)s, %(worker)s, %(pid)s, %(lease)s, %(names)s) AS taken
 LEFT JOIN prefork.jobs AS job ON job.name = taken.job
 
 -- next: Seconds until something is due that this worker could do; null when nothing is planned.
@@ -57,8 +57,8 @@ SELECT extract(epoch FROM least(
         AND NOT EXISTS (SELECT FROM prefork.runs WHERE job = name AND recurring))
 ) - clock_timestamp())::double precision
 
--- renew: Keep a run for another while. It is one that takes its time, and alone from now on.
-UPDATE prefork.runs SET lease_until = now() + make_interval(secs => %(lease)s), together = false
+-- renew: Keep a run for another while.
+UPDATE prefork.runs SET lease_until = now() + make_interval(secs => %(lease)s)
 WHERE id = %(id)s AND attempt = %(attempt)s AND state = 'running'
 RETURNING id
 
@@ -66,19 +66,30 @@ RETURNING id
 UPDATE prefork.runs SET done = %(done)s, remaining = %(remaining)s, lease_until = now() + make_interval(secs => %(lease)s)
 WHERE id = %(id)s AND attempt = %(attempt)s AND state = 'running'
 
--- complete: Runs have ended well. Nothing happens to those that are another worker's by now; the others are returned.
-SELECT unnest(prefork.finish(
-    %(ids)s::bigint[], %(attempts)s::integer[], %(seconds)s::double precision[], %(cpus)s::double precision[], %(memories)s::bigint[]))
+-- complete: A run has ended well. Nothing happens when it is another worker's by now.
+WITH gone AS (
+    DELETE FROM prefork.runs WHERE id = %(id)s AND attempt = %(attempt)s AND state = 'running' RETURNING *
+), healed AS (
+    UPDATE prefork.jobs SET failures = 0, first_failed_at = NULL FROM gone WHERE name = gone.job AND failures > 0
+)
+INSERT INTO prefork.history (run, attempt, job, due_at, node, worker, pid, claimed_at, outcome, seconds, cpu, memory)
+SELECT id, attempt, job, due_at, node, worker, pid, claimed_at, 'done', %(seconds)s, %(cpu)s, %(memory)s FROM gone
+RETURNING run
 
--- advance: Both at once, `complete` and `claim`: one commit instead of two. The first column has the runs that were still ours.
-SELECT held.runs, taken.id, taken.job, taken.attempt, taken.arguments, taken.recurring, taken.due_at,
-       coalesce(job.retries, 0) + taken.spared, coalesce(job.failures, 0), job.first_failed_at
-FROM prefork.finish(
-    %(ids)s::bigint[], %(attempts)s::integer[], %(seconds)s::double precision[], %(cpus)s::double precision[], %(memories)s::bigint[]
-) AS held(runs)
-LEFT JOIN prefork.take(%(node)s, %(worker)s, %(pid)s, %(lease)s, %(names)s, %(quick)s::text[], %(most)s) AS taken ON true
+-- advance: Both at once, `complete` and `claim`: one commit instead of two. The first column tells whether the run was still ours.
+WITH gone AS (
+    DELETE FROM prefork.runs WHERE id = %(id)s AND attempt = %(attempt)s AND state = 'running' RETURNING *
+), healed AS (
+    UPDATE prefork.jobs SET failures = 0, first_failed_at = NULL FROM gone WHERE name = gone.job AND failures > 0
+), ended AS (
+    INSERT INTO prefork.history (run, attempt, job, due_at, node, worker, pid, claimed_at, outcome, seconds, cpu, memory)
+    SELECT id, attempt, job, due_at, node, worker, pid, claimed_at, 'done', %(seconds)s, %(cpu)s, %(memory)s FROM gone
+    RETURNING run
+)
+SELECT EXISTS (SELECT FROM ended), taken.id, taken.job, taken.attempt, taken.arguments, taken.recurring, taken.due_at,
+       coalesce(job.retries, 0), coalesce(job.failures, 0), job.first_failed_at
+FROM (VALUES (1)) AS one LEFT JOIN prefork.take(%(node)s, %(worker)s, %(pid)s, %(lease)s, %(names)s) AS taken ON true
 LEFT JOIN prefork.jobs AS job ON job.name = taken.job
-ORDER BY taken.priority, taken.due_at, taken.id
 
 -- retry: A run has failed and is tried again later.
 WITH back AS (
@@ -115,15 +126,13 @@ WHERE state = 'running' AND lease_until < now()
   AND pg_postmaster_start_time() < now() - make_interval(secs => %(lease)s)
 FOR NO KEY UPDATE SKIP LOCKED
 
--- lose: Runs whose workers are gone are for others, behind all that did no harm; after the last attempt they are over. An attempt in
--- company is no attempt.
+-- lose: Runs whose workers are gone are for others, behind all that did no harm; after the last attempt they are over.
 WITH ended AS (
-    SELECT run.*, run.attempt > coalesce(job.retries, 0) + run.spared AND NOT run.together AS last
+    SELECT run.*, run.attempt > coalesce(job.retries, 0) AS last
     FROM prefork.runs AS run LEFT JOIN prefork.jobs AS job ON job.name = run.job
     WHERE run.id = ANY(%(ids)s) AND run.state = 'running'
 ), again AS (
-    UPDATE prefork.runs AS run
-    SET state = 'waiting', lost = run.lost + 1, spared = run.spared + run.together::integer, together = false, lease_until = NULL
+    UPDATE prefork.runs AS run SET state = 'waiting', lost = run.lost + 1, lease_until = NULL
     FROM ended WHERE run.id = ended.id AND NOT ended.last
 ), over AS (
     DELETE FROM prefork.runs AS run USING ended WHERE run.id = ended.id AND ended.last
@@ -135,10 +144,9 @@ INSERT INTO prefork.history (run, attempt, job, due_at, node, worker, pid, claim
 SELECT id, attempt, job, due_at, node, worker, pid, claimed_at, 'lost', extract(epoch FROM now() - claimed_at), %(error)s FROM ended
 RETURNING run, job, attempt, worker
 
--- give_back: Runs that were claimed and never begun.
-UPDATE prefork.runs AS run SET state = 'waiting', attempt = run.attempt - 1, lease_until = NULL
-FROM unnest(%(ids)s::bigint[], %(attempts)s::integer[]) AS said(id, attempt)
-WHERE run.id = said.id AND run.attempt = said.attempt AND run.state = 'running'
+-- give_back: A run that was claimed and never begun.
+UPDATE prefork.runs SET state = 'waiting', attempt = attempt - 1, lease_until = NULL
+WHERE id = %(id)s AND attempt = %(attempt)s AND state = 'running'
 
 -- forget: Delete the oldest of what is older than anybody wants to know, so many at most.
 WITH gone AS (

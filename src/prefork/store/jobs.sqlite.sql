@@ -60,39 +60,28 @@ SELECT id FROM runs WHERE id = :id AND attempt = :attempt AND state = 'running'
 UPDATE runs SET done = :done, remaining = :remaining, lease_until = :now + :lease
 WHERE id = :id AND attempt = :attempt AND state = 'running'
 
--- complete: They ended well.
-WITH said AS (
-    SELECT value AS id, json_extract(:attempts, '$[' || key || ']') AS attempt, json_extract(:seconds, '$[' || key || ']') AS seconds,
-           json_extract(:cpus, '$[' || key || ']') AS cpu, json_extract(:memories, '$[' || key || ']') AS memory
-    FROM json_each(:ids))
+-- complete: It ended well.
 INSERT INTO history (run, attempt, job, due_at, node, worker, pid, claimed_at, ended_at, outcome, seconds, cpu, memory)
-SELECT run.id, run.attempt, job, due_at, node, worker, pid, claimed_at, :now, 'done', said.seconds, said.cpu, said.memory
-FROM runs AS run JOIN said ON run.id = said.id AND run.attempt = said.attempt WHERE state = 'running';
+SELECT id, attempt, job, due_at, node, worker, pid, claimed_at, :now, 'done', :seconds, :cpu, :memory
+FROM runs WHERE id = :id AND attempt = :attempt AND state = 'running';
 UPDATE jobs SET failures = 0, first_failed_at = NULL
-WHERE failures > 0
-  AND name IN (SELECT runs.job FROM runs JOIN history ON run = id AND history.attempt = runs.attempt AND outcome = 'done');
-DELETE FROM runs WHERE EXISTS (SELECT 1 FROM history WHERE run = id AND history.attempt = runs.attempt AND outcome = 'done');
-SELECT run FROM history WHERE outcome = 'done' AND ended_at = :now AND run IN (SELECT value FROM json_each(:ids))
+WHERE failures > 0 AND name = (SELECT job FROM runs WHERE id = :id AND attempt = :attempt AND state = 'running');
+DELETE FROM runs WHERE id = :id AND attempt = :attempt AND state = 'running';
+SELECT run FROM history WHERE run = :id AND attempt = :attempt AND ended_at = :now
 
--- advance: `complete` and `claim`, of one run: here a commit is no wait for others.
-WITH said AS (
-    SELECT value AS id, json_extract(:attempts, '$[' || key || ']') AS attempt, json_extract(:seconds, '$[' || key || ']') AS seconds,
-           json_extract(:cpus, '$[' || key || ']') AS cpu, json_extract(:memories, '$[' || key || ']') AS memory
-    FROM json_each(:ids))
+-- advance: `complete` and `claim`.
 INSERT INTO history (run, attempt, job, due_at, node, worker, pid, claimed_at, ended_at, outcome, seconds, cpu, memory)
-SELECT run.id, run.attempt, job, due_at, node, worker, pid, claimed_at, :now, 'done', said.seconds, said.cpu, said.memory
-FROM runs AS run JOIN said ON run.id = said.id AND run.attempt = said.attempt WHERE state = 'running';
+SELECT id, attempt, job, due_at, node, worker, pid, claimed_at, :now, 'done', :seconds, :cpu, :memory
+FROM runs WHERE id = :id AND attempt = :attempt AND state = 'running';
 UPDATE jobs SET failures = 0, first_failed_at = NULL
-WHERE failures > 0
-  AND name IN (SELECT runs.job FROM runs JOIN history ON run = id AND history.attempt = runs.attempt AND outcome = 'done');
-DELETE FROM runs WHERE EXISTS (SELECT 1 FROM history WHERE run = id AND history.attempt = runs.attempt AND outcome = 'done');
+WHERE failures > 0 AND name = (SELECT job FROM runs WHERE id = :id AND attempt = :attempt AND state = 'running');
+DELETE FROM runs WHERE id = :id AND attempt = :attempt AND state = 'running';
 UPDATE runs
 SET state = 'running', attempt = attempt + 1, node = :node, worker = :worker, pid = :pid,
     claimed_at = :now, lease_until = :now + :lease, done = NULL, remaining = NULL
 WHERE id = (SELECT id FROM runs WHERE state = 'waiting' AND due_at <= :now AND job IN (SELECT value FROM json_each(:names))
             ORDER BY lost, priority, due_at, id LIMIT 1);
-SELECT (SELECT json_group_array(run) FROM history
-        WHERE outcome = 'done' AND ended_at = :now AND run IN (SELECT value FROM json_each(:ids))) AS held,
+SELECT EXISTS (SELECT 1 FROM history WHERE run = :id AND attempt = :attempt AND ended_at = :now) AS held,
        taken.id, taken.job, taken.attempt, taken.arguments, taken.recurring, taken.due_at,
        coalesce(job.retries, 0), coalesce(job.failures, 0), job.first_failed_at AS first_failed_at
 FROM (SELECT 1) AS one
@@ -142,9 +131,7 @@ WHERE outcome = 'lost' AND ended_at = :now AND run IN (SELECT value FROM json_ea
 
 -- give_back: Never begun.
 UPDATE runs SET state = 'waiting', attempt = attempt - 1, lease_until = NULL
-WHERE state = 'running'
-  AND EXISTS (SELECT 1 FROM json_each(:ids) AS said
-              WHERE said.value = id AND json_extract(:attempts, '$[' || said.key || ']') = attempt)
+WHERE id = :id AND attempt = :attempt AND state = 'running'
 
 -- forget: What is old.
 DELETE FROM history WHERE rowid IN (SELECT rowid FROM history WHERE ended_at < :now - :age ORDER BY ended_at LIMIT :at_once);

@@ -24,8 +24,7 @@ if TYPE_CHECKING:
 SCHEME = "sqlite:"
 PATIENCE = 10.0  # seconds for others to end their transactions
 TIMES = {"due_at", "now", "claimed_at", "lease_until", "ended_at", "first_failed_at"}
-FLAGS = {"active", "recurring"}
-WORDS = {"arguments", "held"}
+FLAGS = {"active", "recurring", "held"}
 
 
 class Column(NamedTuple):
@@ -181,4 +180,4 @@ def read(column: Column, value: Any) -> Any:
         return datetime.fromtimestamp(value, timezone.utc)
     if column.name in FLAGS:
         return bool(value)
-    return json.loads(value) if column.name in WORDS else value
+    return json.loads(value) if column.name == "arguments" else value

@@ -166,7 +166,7 @@ def test_jobs(run: Run, store: Any) -> None:
     held = jobs.claim(store, jobs.Holder("here", "cron.1", 1), ["b.tock"])
     assert held
     assert "run 1" in run("jobs", "show", "tock").output.lower()
-    assert jobs.complete(store, [jobs.Ended(held, jobs.Cost(1.5, 0.5, 1 << 20))]) == {1}
+    jobs.complete(store, 1, held.attempt, jobs.Cost(1.5, 0.5, 1 << 20))
     assert "done" in run("jobs", "history").output
     assert json.loads(run("jobs", "history", "a.tick", "--json").output) == []
     assert "tick could be a.tick, b.tick" in run("jobs", "pause", "tick").output
