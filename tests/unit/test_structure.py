@@ -161,6 +161,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         "scoreboard",
         "spool",
     },
+    "worker.hosts.odoo.sessions": {"given", "sessions"},
     "worker.live.serve": {"worker", "bus.hub", "given", "scoreboard", "store.address", "store.bus"},
     "cron": {"jobs"},
     "django": {"django"},
@@ -211,12 +212,14 @@ INSIDE_APPLICATIONS = [
 # The libraries that a feature needs in the application's environment, and the only modules that look for them, inside a function.
 LOOKED_FOR = {
     "store/connection.py": {"psycopg"},
+    "store/elder.py": {"psycopg2"},
     "tryton.py": {"sql", "trytond"},
     "jobs/schedules.py": {"cronsim"},
     "worker/live/lent.py": {"uvloop", "websockets"},
     "worker/hosts/odoo/actions.py": {"odoo", "psycopg2"},
     "worker/hosts/odoo/bell.py": {"odoo"},
     "worker/hosts/odoo/configuration.py": {"odoo"},
+    "worker/hosts/odoo/sessions.py": {"odoo"},
     "worker/hosts/odoo/controllers.py": {"odoo"},
     "worker/hosts/odoo/host.py": {"odoo"},
     "worker/hosts/odoo/live.py": {"odoo"},
