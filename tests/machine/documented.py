@@ -14,8 +14,10 @@ WHEELS = {"PIP_NO_INDEX": "1", "PIP_FIND_LINKS": "/payload/wheels", "PIP_DISABLE
 APPLICATION = """\
 import json
 import sys
+from wsgiref.validate import validator
 
 
+@validator
 def application(environ, start_response):
     body = json.dumps({"python": sys.prefix, "word": "before"}).encode()
     start_response("200 OK", [("Content-Type", "application/json"), ("Content-Length", str(len(body)))])

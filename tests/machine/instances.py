@@ -20,8 +20,10 @@ READY = "The console is at"
 CODE = Path("/srv/shops")
 APPLICATION = """\
 import json
+from wsgiref.validate import validator
 
 
+@validator
 def app(environ, start_response):
     body = json.dumps("{word}").encode()
     start_response("200 OK", [("Content-Type", "application/json"), ("Content-Length", str(len(body)))])
