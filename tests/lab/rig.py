@@ -119,6 +119,11 @@ class Rig:
         synchronous = self.estate.topology.site.synchronous
         return not self.lacking() and (not synchronous or bool(self.databases("synchronous standby")))
 
+    def reachable(self) -> bool:
+        """Whether keepalived has given every shared address to a node."""
+        held = {address for each in probes.look(self.estate) for address in each.addresses}
+        return held >= set(self.estate.topology.shared.values())
+
     def await_well(self) -> float:
         """Seconds until everything works."""
         return self.await_fact(self.well, "all is well")
@@ -141,6 +146,7 @@ def rigged(directory: Path, *, synchronous: bool | None = None, topology: str = 
         stages.bring_up(made, tell)
         rig = Rig(made)
         rig.await_well()
+        rig.await_fact(rig.reachable, "every shared address is on a node")
         yield rig
     finally:
         estate.remove(directory)
