@@ -3,6 +3,7 @@
 import os
 import sqlite3
 import stat
+import tempfile
 import threading
 from pathlib import Path
 
@@ -24,23 +25,23 @@ def test_it_belongs_to_its_owner_alone(tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root opens what is somebody else's")
-def test_root_opens_what_is_somebody_elses_as_that_one(tmp_path: Path) -> None:
-    tmp_path.chmod(0o755)
-    for parent in tmp_path.parents[:2]:
-        parent.chmod(0o755)
-    own = tmp_path / database.OWN
-    own.mkdir(mode=0o700)
-    os.chown(own, 65_534, 65_534)
-    assert file_in(tmp_path) == own / database.NAME
-    with Database(file_in(tmp_path)) as db:
-        db.change("INSERT INTO instances (id, name, kind, created_at) VALUES ('default', 'shop', 'own', 0)")
-        assert {path.stat().st_uid for path in own.iterdir()} == {65_534}
-    assert os.geteuid() == 0
-    (own / database.NAME).unlink()
-    (own / database.NAME).symlink_to(tmp_path / "elsewhere")
-    with pytest.raises(Unusable, match="permission denied"):
-        Database(file_in(tmp_path))
-    assert not (tmp_path / "elsewhere").exists(), "who owns the directory cannot have root make a file elsewhere"
+def test_root_opens_what_is_somebody_elses_as_that_one() -> None:
+    with tempfile.TemporaryDirectory(prefix="prefork-") as name:
+        place = Path(name)
+        place.chmod(0o755)  # a directory of pytest's is root's alone
+        own = place / database.OWN
+        own.mkdir(mode=0o700)
+        os.chown(own, 65_534, 65_534)
+        assert file_in(place) == own / database.NAME
+        with Database(file_in(place)) as db:
+            db.change("INSERT INTO instances (id, name, kind, created_at) VALUES ('default', 'shop', 'own', 0)")
+            assert {path.stat().st_uid for path in own.iterdir()} == {65_534}
+        assert os.geteuid() == 0
+        (own / database.NAME).unlink()
+        (own / database.NAME).symlink_to(place / "elsewhere")
+        with pytest.raises(Unusable, match="permission denied"):
+            Database(file_in(place))
+        assert not (place / "elsewhere").exists(), "who owns the directory cannot have root make a file elsewhere"
 
 
 def test_what_was_applied_is_not_applied_again(tmp_path: Path) -> None:

@@ -156,7 +156,10 @@ class Nobody:
     def process(self, identity: str, place: Place, known: Process | None) -> Process | None:
         return None
 
-    def stop(self, identity: str, process: Process) -> None:
+    def bound(self, identity: str, memory: int | None) -> None:
+        """Nobody takes any."""
+
+    def stop(self, identity: str, process: Process | None) -> None:
         """Nobody runs."""
 
     def how(self, identity: str) -> str:
