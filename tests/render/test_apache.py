@@ -37,8 +37,9 @@ def port(served: Server, certificate: dict[str, str]) -> Iterator[int]:
         settings = Settings(http_port=served.port, websocket_port=served.websocket_port, data_dir=place / "data")
         topology = edge("single", certificate, proxy="apache", odoo="18.0", addons=(f"{place}/addons",))
         (site,) = written(topology, settings, place).glob("*/etc/apache2/sites-available/*")
-        account = pwd.getpwuid(os.geteuid()).pw_name
-        own = f"User {'www-data' if account == 'root' else account}\nMutex file:{place} default\n"
+        account = pwd.getpwnam("www-data") if os.geteuid() == 0 else pwd.getpwuid(os.geteuid())
+        # Without a group Apache takes one that no kernel knows, and a child that cannot change to it is started again for ever.
+        own = f"User {account.pw_name}\nGroup #{account.pw_gid}\nMutex file:{place} default\n"
         command = [program("apache2"), "-f", apache(site, place, own), "-D", "FOREGROUND"]
         process = subprocess.Popen(["setpriv", "--pdeathsig", "TERM", *command], stdin=subprocess.DEVNULL)
         try:
