@@ -1,10 +1,11 @@
-"""The few calls to Linux that Python does not have: process titles, the parent-death signal, the child subreaper, turns.
+"""The few calls to Linux that Python does not have: process titles, the parent-death signal, the child subreaper, turns, memory.
 
 Runs in every process, also inside the application's interpreter: standard library only, Python 3.9+.
 """
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import fcntl
 import functools
@@ -13,6 +14,10 @@ import signal
 import socket
 import struct
 import sys
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 PR_SET_PDEATHSIG, PR_SET_NAME, PR_SET_CHILD_SUBREAPER = 1, 15, 36  # prctl(2)
 ARG_START, ARG_END = 48, 49  # fields of /proc/PID/stat, counted from one: proc_pid_stat(5)
@@ -20,6 +25,7 @@ BYTES_ACKED = 120  # offset of tcpi_bytes_acked in struct tcp_info, linux/tcp.h
 SIOCOUTQ = 0x5411  # tcp(7)
 SCHED_SETATTR = {"x86_64": 314, "aarch64": 274}  # the number of the system call, which older C libraries have no name for
 SCHED_ATTR = struct.Struct("=IIQiIQQQ")  # size, policy, flags, nice, priority, runtime, deadline, period: sched_setattr(2)
+MADV_DONTNEED = 4  # madvise(2)
 SHORT_TURN = 100_000  # nanoseconds, the least that the kernel grants
 PADDING = "-" * 64  # an argument that leaves room for a title
 
@@ -62,6 +68,30 @@ def take_short_turns() -> None:
         return
     nice = os.getpriority(os.PRIO_PROCESS, 0)
     libc.syscall(number, 0, SCHED_ATTR.pack(SCHED_ATTR.size, policy, 0, nice, 0, SHORT_TURN, 0, 0), 0)
+
+
+def return_memory() -> None:
+    """Give back what this process has freed, and the pages of mapped files that it has not changed: they come again when it looks.
+
+    For a process that has loaded much and does little: a fork inherits the heap, but finds the pages of files for itself.
+    """
+    with contextlib.suppress(AttributeError):  # other C libraries than glibc keep less
+        libc.malloc_trim(0)
+    for start, end in _files_unchanged():
+        libc.madvise(ctypes.c_void_p(start), ctypes.c_size_t(end - start), MADV_DONTNEED)
+
+
+def _files_unchanged() -> Iterator[tuple[int, int]]:
+    """Where files are mapped that can't be written to there and have not been, as by relocations: proc_pid_smaps(5)."""
+    bounds = None
+    with open("/proc/self/smaps", "rb") as maps:
+        for line in maps:
+            first, _, rest = line.partition(b" ")
+            if b"-" in first:
+                start, end = (int(bound, 16) for bound in first.split(b"-"))
+                bounds = (start, end) if rest.startswith(b"r") and b"w" not in rest[:4] and b"/" in rest else None
+            elif bounds and first == b"Anonymous:" and int(rest.split()[0]) == 0:
+                yield bounds
 
 
 def bytes_taken(connection: socket.socket) -> int | None:

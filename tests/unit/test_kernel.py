@@ -1,15 +1,18 @@
-"""What the kernel tells about a connection, which is less for unix sockets, and the turns that it gives."""
+"""What the kernel tells about a connection, which is less for unix sockets, and the turns and the memory that it gives."""
 
 import ctypes
+import mmap
 import os
 import socket
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
-from prefork.kernel import SCHED_ATTR, SHORT_TURN, bytes_taken, reset
+from prefork.kernel import SCHED_ATTR, SHORT_TURN, bytes_taken, libc, reset, return_memory
 
+SIZE = 16 << 20  # bytes
 SCHED_GETATTR = {"x86_64": 315, "aarch64": 275}
 
 
@@ -46,6 +49,29 @@ def test_short_turns_are_asked_for_and_nothing_else_changes() -> None:
         assert (policy, nice) == (os.SCHED_OTHER, min(19, 3 + os.getpriority(os.PRIO_PROCESS, 0)))
         assert turn == (SHORT_TURN if attributes(0)[5] else 0), "a kernel before 6.12 knows no turns"
         process.communicate(b"\n")
+
+
+def test_pages_of_files_are_returned_unless_they_have_been_changed(tmp_path: Path) -> None:
+    file = tmp_path / "file"
+    file.write_bytes(b"x" * SIZE)
+    with file.open("r+b") as opened:
+        read = mmap.mmap(opened.fileno(), SIZE, flags=mmap.MAP_PRIVATE, prot=mmap.PROT_READ)
+        changed = mmap.mmap(opened.fileno(), SIZE, flags=mmap.MAP_PRIVATE)
+        assert read[:] == changed[:]
+        changed[:5] = b"ours\n"  # a relocation is such a change: the dynamic linker makes it, then forbids to write there
+        held = (ctypes.c_char * SIZE).from_buffer(changed)
+        libc.mprotect(ctypes.c_void_p(ctypes.addressof(held)), ctypes.c_size_t(SIZE), mmap.PROT_READ)
+        before = resident()
+        return_memory()
+        assert resident() < before - SIZE // 2
+        assert changed[:5] == b"ours\n"
+        assert read[:] == b"x" * SIZE
+
+
+def resident() -> int:
+    """Bytes of files that this process has mapped and in memory."""
+    (line,) = (line for line in Path("/proc/self/status").read_text().splitlines() if line.startswith("RssFile:"))
+    return int(line.split()[1]) * 1024
 
 
 def attributes(pid: int) -> tuple[int, ...]:

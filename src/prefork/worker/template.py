@@ -19,7 +19,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Callable, NamedTuple
 
 from prefork import given
-from prefork.kernel import set_title
+from prefork.kernel import return_memory, set_title
 from prefork.orders import take_orders
 from prefork.scoreboard import Scoreboard
 from prefork.worker import census
@@ -95,6 +95,7 @@ class Template:
         found = census.take(self.own)
         # Collect now and freeze: a collection in a worker would write to every page it shares with this process.
         gc.collect()
+        return_memory()
         gc.freeze()
         seconds = time.monotonic() - started
         told = {"threads": found.threads, "sockets": found.sockets, "interface": self.interface()}
