@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from servers import Server
 
 NAME = "broadcast"
-ROUNDS = 1
+ROUNDS = 3
 TITLE = "Ten thousand WebSockets"
 CLIENTS, CLIENTS_QUICK = 10_000, 1_000
 FEWER = {"daphne": 2_000}

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from servers import Server
 
 NAME = "bus"
-ROUNDS = 2
+ROUNDS = 3
 REFERENCE = "prefork-two"
 TITLE = "The bus"
 CHANNELS, SUBSCRIBERS = 50, 10

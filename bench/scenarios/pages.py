@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from servers import Server
 
 NAME = "pages"
-ROUNDS = 2
+ROUNDS = 3
 TITLE = "Pages beside WebSockets"
 CLIENTS, CLIENTS_QUICK = 5_000, 1_000
 PACE = 500  # connections a second that come or go
