@@ -1,4 +1,4 @@
-"""A job for a story with thousands of runs. Each notes its number, and whether its worker had a transaction open."""
+"""A job for a story with thousands of runs. Each notes its number, and what its worker has of the database."""
 
 import os
 import socket
@@ -14,13 +14,13 @@ ASKED = 25  # every so many runs PostgreSQL is asked
 @prefork.job(retries=20)
 def grind(number: int) -> None:
     time.sleep(0.02)
-    said = transactions() if number % ASKED == 0 else "-"
+    said = connections() if number % ASKED == 0 else "-"
     with open(DONE, "a") as file:
         file.write(f"{number} {said}\n")
 
 
-def transactions() -> str:
-    """How many of this process's own connections have a transaction open, as PostgreSQL sees it; `?` while it is away."""
+def connections() -> str:
+    """How many connections this process has, and how many of them a transaction, as PostgreSQL sees it; `?` while it is away."""
     import psycopg
 
     from prefork.store.address import address
@@ -29,7 +29,7 @@ def transactions() -> str:
     with suppress(psycopg.OperationalError), psycopg.connect(address().dsn) as connection:
         query = "SELECT count(*), count(xact_start) FROM pg_stat_activity WHERE client_port = ANY(%s)"
         known, opened = connection.execute(query, [ours]).fetchone()
-        return str(opened) if known else "?"
+        return f"{known}:{opened}" if known else "?"
     return "?"
 
 
