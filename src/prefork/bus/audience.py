@@ -7,6 +7,8 @@ since. So each hears every message of its channels once, in the order of positio
 
 from __future__ import annotations
 
+import itertools
+from operator import attrgetter
 from typing import TYPE_CHECKING, Protocol
 
 from prefork.store.bus import Message, Page
@@ -26,7 +28,7 @@ class Subscriber(Protocol):
         """Take what is new, in order. Called in the loop; must not wait."""
 
 
-Delivery = tuple[Subscriber, "list[Message]"]
+Deliveries = dict[Subscriber, "Sequence[Message]"]
 
 
 class Seat:
@@ -85,7 +87,7 @@ class Audience:
         self.asked = set(self.behind)
         return min(seat.position for seat in self.asked), set().union(*(seat.channels for seat in self.asked))
 
-    def hear(self, page: Page) -> list[Delivery]:
+    def hear(self, page: Page) -> Deliveries:
         """What a page that begins at the head brings to those who are there."""
         assert self.head is not None
         there = [seat for seat in self.seats.values() if seat not in self.behind] if gap(self.head, page) else []
@@ -95,7 +97,7 @@ class Audience:
         self.head = reached(self.head, page)
         return found
 
-    def catch_up(self, page: Page) -> list[Delivery]:
+    def catch_up(self, page: Page) -> Deliveries:
         """What the page that was asked for brings to those who are behind; who comes to the head is so no more."""
         assert self.head is not None
         found = self._spread(page, [seat for seat in self.asked if gap(seat.position, page)], late=True)
@@ -105,23 +107,48 @@ class Audience:
                 del self.behind[seat]
         return found
 
-    def remind(self) -> list[Delivery]:
+    def remind(self) -> Deliveries:
         """Tell everybody how far it is: who hears of nothing for long does not come back with a position that is forgotten."""
         assert self.head is not None
         mark = [Message(self.head, OURS, HERE)]
-        return [(seat.subscriber, mark) for seat in self.seats.values() if seat not in self.behind]
+        return {seat.subscriber: mark for seat in self.seats.values() if seat not in self.behind}
 
-    def _spread(self, page: Page, losers: Iterable[Seat], *, late: bool) -> list[Delivery]:
-        """The messages of a page for each seat, of those who asked or of those at the head; losers are told first."""
-        found: dict[Seat, list[Message]] = {}
+    def _spread(self, page: Page, losers: Iterable[Seat], *, late: bool) -> Deliveries:
+        """The messages of a page for each seat, of those who asked or of those at the head; losers are told first.
+
+        Those of a channel are one list, whoever hears them: a list for each of thousands would be objects enough to have all that
+        this process holds looked through for garbage, again and again.
+        """
+        found: Deliveries = {}
         for seat in losers:
             seat.position = min(max(seat.position, page.floor), page.head)
-            found[seat] = [Message(seat.position, OURS, LOST)]
-        for message in page.messages:
-            for seat in self.channels.get(message.channel, ()):
-                if (seat in self.asked if late else seat not in self.behind) and message.position > seat.position:
-                    found.setdefault(seat, []).append(message)
-        return [(seat.subscriber, messages) for seat, messages in found.items()]
+            found[seat.subscriber] = [Message(seat.position, OURS, LOST)]
+        for channel, messages in by_channel(page.messages).items():
+            for seat in self.channels.get(channel, ()):
+                if (seat in self.asked if late else seat not in self.behind) and (new := after(seat.position, messages)):
+                    earlier = found.get(seat.subscriber)
+                    found[seat.subscriber] = in_order(earlier, new) if earlier else new
+        return found
+
+
+def by_channel(messages: Iterable[Message]) -> dict[str, list[Message]]:
+    """Messages of each channel, in the order that they came in."""
+    found: dict[str, list[Message]] = {}
+    for message in messages:
+        found.setdefault(message.channel, []).append(message)
+    return found
+
+
+def after(position: int, messages: Sequence[Message]) -> Sequence[Message]:
+    """Those of messages, which are in the order of positions, that are behind one: mostly all, and then the very same."""
+    if position < messages[0].position:
+        return messages
+    return [message for message in messages if message.position > position]
+
+
+def in_order(*several: Sequence[Message]) -> list[Message]:
+    """Messages of several channels, in the order of their positions."""
+    return sorted(itertools.chain(*several), key=attrgetter("position"))
 
 
 def gap(position: int, page: Page) -> bool:

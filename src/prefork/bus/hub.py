@@ -18,9 +18,8 @@ from prefork.store import bus, schema
 from prefork.store.connection import Unavailable, connect, connect_in_loop, translated
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
 
-    from prefork.bus.audience import Delivery, Subscriber
+    from prefork.bus.audience import Deliveries, Subscriber
     from prefork.store.address import Address
     from prefork.store.connection import AsyncConnection
 
@@ -176,8 +175,8 @@ class Hub:
         listener.pgconn.consume_input()
         self._pressed(listener)
 
-    def _deliver(self, deliveries: Iterable[Delivery]) -> None:
-        for subscriber, messages in deliveries:
+    def _deliver(self, deliveries: Deliveries) -> None:
+        for subscriber, messages in deliveries.items():
             if subscriber not in self.audience.seats:
                 continue
             try:

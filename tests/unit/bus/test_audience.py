@@ -52,12 +52,12 @@ class Room:
 
     def hear(self) -> None:
         page = self.table.read(self.audience.head, set(self.audience.channels))
-        for subscriber, messages in self.audience.hear(page):
+        for subscriber, messages in self.audience.hear(page).items():
             subscriber.deliver(messages)
 
     def catch_up(self) -> None:
         page = self.table.read(*self.audience.ask())
-        for subscriber, messages in self.audience.catch_up(page):
+        for subscriber, messages in self.audience.catch_up(page).items():
             subscriber.deliver(messages)
 
     def settle(self) -> None:
@@ -113,7 +113,7 @@ def test_a_page_is_for_those_who_were_there_when_it_was_asked_for(room: Room) ->
     behind = room.table.read(*room.audience.ask())
     meanwhile = room.enter("b")
     room.table.publish("b")
-    assert [room.audience.hear(ahead), [ear for ear, _ in room.audience.catch_up(behind)]] == [[], [early]]
+    assert [list(room.audience.hear(ahead)), list(room.audience.catch_up(behind))] == [[], [early]]
     room.settle()
     assert meanwhile.positions == [2]
 
@@ -196,7 +196,7 @@ def test_who_hears_of_nothing_is_reminded_of_how_far_it_is(room: Room) -> None:
     late = room.enter("quiet", last=-1)
     room.table.publish("a")
     room.hear()
-    for subscriber, messages in room.audience.remind():
+    for subscriber, messages in room.audience.remind().items():
         subscriber.deliver(messages)
     assert (one.heard, late.heard) == ([Message(1, OURS, HERE)], [])
 
@@ -212,7 +212,7 @@ def test_the_slowest_is_known(room: Room) -> None:
 @pytest.mark.parametrize("seed", range(20))
 def test_everybody_hears_everything_of_its_channels_once_and_in_order(room: Room, seed: int) -> None:
     chance = random.Random(seed)
-    ears: list[tuple[Ear, str, int]] = []
+    ears: list[tuple[Ear, str, int]] = []  # with the channels of each, and from behind which position it listens
     for _ in range(300):
         step = chance.choice(["publish", "publish", "hear", "catch_up", "enter", "leave"])
         if step == "publish":
@@ -222,11 +222,21 @@ def test_everybody_hears_everything_of_its_channels_once_and_in_order(room: Room
         elif step == "catch_up" and room.audience.behind:
             room.catch_up()
         elif step == "enter":
-            channel, last = chance.choice("abc"), chance.randint(0, room.table.head)
-            ears.append((room.enter(channel, last=last), channel, last))
+            channels, last = chance.choice(("a", "b", "c", "ab", "abc")), chance.randint(0, room.table.head)
+            ears.append((room.enter(*channels, last=last), channels, last))
         elif step == "leave" and ears:
             gone, *_ = ears.pop(chance.randrange(len(ears)))
             room.audience.leave(gone)
     room.settle()
-    for ear, channel, last in ears:
-        assert ear.positions == [each.position for each in room.table.messages if each.channel == channel and each.position > last]
+    for ear, channels, last in ears:
+        assert ear.positions == [each.position for each in room.table.messages if each.channel in channels and each.position > last]
+
+
+def test_all_who_listen_to_a_channel_are_given_the_same_list(room: Room) -> None:
+    ears = [room.enter("a") for _ in range(3)]
+    room.settle()
+    room.table.publish("a")
+    room.table.publish("b")
+    found = room.audience.hear(room.table.read(0, {"a", "b"}))
+    assert list(found) == ears
+    assert len({id(messages) for messages in found.values()}) == 1

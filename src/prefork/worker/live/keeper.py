@@ -29,6 +29,7 @@ from prefork.messages import (
 )
 from prefork.scoreboard import DONE, OPEN, RECEIVED, REQUEST, REQUESTS, pack_progress
 from prefork.worker.asgi.pulse import Pulse
+from prefork.worker.live import speech
 from prefork.worker.live.conversation import Conversation
 from prefork.worker.live.guests import Guests
 from prefork.worker.live.inquiry import Inquiry
@@ -38,6 +39,7 @@ from prefork.worker.live.subscription import Subscription
 from prefork.worker.live.visit import Visit
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from typing import Callable
 
     from prefork.scoreboard import Slot
@@ -45,7 +47,7 @@ if TYPE_CHECKING:
     from prefork.worker.live.called import Called
     from prefork.worker.live.guests import Terms
     from prefork.worker.live.hosted import Hosted
-    from prefork.worker.live.hub import Hub
+    from prefork.worker.live.hub import Hub, Message
     from prefork.worker.live.lent import Framing
     from prefork.worker.output import Output
 
@@ -84,6 +86,7 @@ class Keeper(Guests):
         self.called = called
         self.buffer = inbox()
         self.unsaid: deque[bytes] = deque()  # what the pair has not taken yet
+        self.framed_last: tuple[Sequence[Message], bytes] = ((), b"")
         self.taken = 0
         self.left = loop.create_future()
 
@@ -164,6 +167,14 @@ class Keeper(Guests):
         else:
             status = self.admit(Subscription(self, descriptor, request, message)).begin(request, early)
             self.ended(request.number, status, 0)
+
+    def framed(self, messages: Sequence[Message]) -> bytes:
+        """Messages as a frame. What is published is mostly for many, who are given the same list, and are sent the same bytes."""
+        known, frame = self.framed_last
+        if messages is not known:
+            frame = self.framing.frame(self.framing.text, speech.told(messages)).serialize(mask=False)
+            self.framed_last = messages, frame
+        return frame
 
     def ended(self, number: int, status: int, sent: int) -> None:
         """A request is answered, as far as the access log is concerned."""

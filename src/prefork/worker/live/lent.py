@@ -33,6 +33,7 @@ class Framing(NamedTuple):
     text: Any
     binary: Any
     continuation: Any
+    frame: Any
     protocol: Any
     server: Any
     opened: Any
@@ -58,7 +59,7 @@ def imported(package: str) -> Framing:
         lend("websockets", package)
     from websockets.datastructures import Headers
     from websockets.extensions.permessage_deflate import ServerPerMessageDeflateFactory
-    from websockets.frames import Opcode
+    from websockets.frames import Frame, Opcode
     from websockets.http11 import Request
     from websockets.protocol import Protocol, Side, State
     from websockets.server import ServerProtocol
@@ -72,6 +73,7 @@ def imported(package: str) -> Framing:
         text=Opcode.TEXT,
         binary=Opcode.BINARY,
         continuation=Opcode.CONT,
+        frame=Frame,
         protocol=Protocol,
         server=Side.SERVER,
         opened=State.OPEN,

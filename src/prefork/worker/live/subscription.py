@@ -112,7 +112,9 @@ class Subscription(WebSocket):
 
     def deliver(self, messages: Sequence[Message]) -> None:
         """Send what has been published. A client that is too slow for it can come back with its last position."""
-        self.say(speech.told(messages))
+        if not self.open:
+            return
+        self.wire.send(self.keeper.framed(messages))
         if len(self.wire.waiting) > self.keeper.terms.send_queue:
             self.end(LATER, speech.hint(self.keeper.pause()), "it leaves too much unread (websocket_send_queue)")
 
