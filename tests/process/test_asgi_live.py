@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
 from pathlib import Path
-from socket import SHUT_RDWR
+from socket import SHUT_RDWR, create_connection
 from typing import Any
 
 import pytest
@@ -90,8 +90,9 @@ def test_what_is_said_is_compressed_where_the_client_can(server: Server) -> None
 
 
 def test_an_application_is_told_who_it_is(server: Server) -> None:
-    with joined(server, "/w%C3%B6rter/about") as socket:
-        address = socket.local_address
+    wire = create_connection(("127.0.0.1", server.port))
+    address = wire.getsockname()  # now: the application ends the connection as soon as it has spoken
+    with joined(server, "/w%C3%B6rter/about", sock=wire) as socket:
         told = json.loads(socket.recv(15))
         assert (told["type"], told["scheme"], told["path"]) == ("websocket", "ws", "/wörter/about")
         assert told["client"] == list(address)
