@@ -18,7 +18,6 @@ from prefork.store import bus, schema
 from prefork.store.connection import Unavailable, connect, connect_in_loop, translated
 
 if TYPE_CHECKING:
-
     from prefork.bus.audience import Deliveries, Subscriber
     from prefork.store.address import Address
     from prefork.store.connection import AsyncConnection

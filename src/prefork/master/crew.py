@@ -1,12 +1,10 @@
 """The workers that exist, of all pools: carries out what `fleet.plan` decides, and learns from reports, releases and deaths.
 
-A worker's places (slots) are its own until the dispatcher has released them: only then may another worker write there. The
-dispatcher has the other ends of the pairs of those that it feeds; those of the others stay here.
+By what they are reached is in `pairs`; who feeds them is the dispatcher's business, or their own.
 """
 
 from __future__ import annotations
 
-import contextlib
 import os
 import signal
 import time
@@ -18,14 +16,13 @@ from prefork.kernel import STACKS
 from prefork.master.fleet import COMING, State, Worker
 from prefork.master.gauges import is_busy, job_of, task_of
 from prefork.master.news import event_of
+from prefork.master.pairs import Pairs
 from prefork.master.pools import HTTP
 from prefork.master.slate import Slate
 from prefork.master.spawn import kill_group
-from prefork.messages import DONTWAIT, LOG, pair, send
 from prefork.scoreboard import OPEN
 
 if TYPE_CHECKING:
-    import socket
     from collections.abc import Callable, Iterable
 
     from prefork.journal import Journal
@@ -34,7 +31,6 @@ if TYPE_CHECKING:
     from prefork.master.generation import Generation
     from prefork.master.pools import Pool
     from prefork.master.spawn import Death
-    from prefork.messages import Channel
     from prefork.scoreboard import Scoreboard
 
 MOST_FATAL = 32  # jobs
@@ -57,10 +53,7 @@ class Remains:
 
 
 class Crew:
-    """`failed(worker, said)` is called when a worker did not get ready, or died as soon as it was.
-
-    `dispatcher` is the channel to the dispatcher while there is one.
-    """
+    """`failed(worker, said)` is called when a worker did not get ready, or died as soon as it was."""
 
     def __init__(
         self, journal: Journal, scoreboard: Scoreboard, fuses: Fuses, failed: Callable[[Worker, str | None], None]
@@ -69,11 +62,9 @@ class Crew:
         self.scoreboard = scoreboard
         self.fuses = fuses
         self.failed = failed
-        self.dispatcher: Channel | None = None
+        self.pairs = Pairs()
         self.workers: dict[int, Worker] = {}  # by their first place, like all that there is one of for a worker
         self.pidfds: dict[int, int] = {}
-        self.ends: dict[int, socket.socket] = {}  # of pairs that the dispatcher has not been given, by place
-        self.unreleased: set[int] = set()  # places that the dispatcher may still read
         self.slates: dict[int, Slate] = {}
         self.early: list[dict[str, Any]] = []  # reports of workers whose pid has not been told yet
         self.said: dict[int, str] = {}  # why a worker could not get ready, until it is buried
@@ -121,11 +112,9 @@ class Crew:
             first, generation.number, now, since=now, threads=threads, concurrency=concurrency, pool=pool
         )
         self.slates[first] = Slate()
-        theirs = []
         for slot in worker.slots:
             self.scoreboard.slot(slot).clear()
-            self.ends[slot], end = pair()
-            theirs.append(end)
+        theirs = self.pairs.make(worker)
         descriptors = [self.slates[first].descriptor, *(end.fileno() for end in theirs)]
         number = first - pool.first + 1
         told = {
@@ -142,7 +131,7 @@ class Crew:
 
     def _room(self, pool: Pool, places: int, step: int = 1) -> int | None:
         """The first of so many free places in a row, looked for in steps; before all others one where a job was left behind."""
-        taken = self.unreleased.union(*(worker.slots for worker in self.workers.values()))
+        taken = self.pairs.unreleased.union(*(worker.slots for worker in self.workers.values()))
         firsts = [*sorted(self.unfinished.intersection(pool.places)), *pool.places[: len(pool.places) - places + 1 : step]]
         return next((n for n in firsts if taken.isdisjoint(range(n, n + places))), None)
 
@@ -194,31 +183,8 @@ class Crew:
         self.journal.emit(BootFailed(worker.name, worker.pid, worker.generation, reason, traceback))
 
     def introduce(self, worker: Worker) -> None:
-        """Give the dispatcher its ends of the pairs, if it feeds the worker: from now on that gets requests."""
-        if worker.looped:
-            self._introduce_loop(worker)
-            return
-        for slot in worker.slots:
-            if self.dispatcher and worker.pool.fed and slot in self.ends:
-                with self.ends.pop(slot) as end:
-                    descriptors = [end.fileno(), self.pidfds[worker.slot], *self.fuses.counters(worker.pid)]
-                    told = {"slot": slot, "pool": worker.pool.name, "name": worker.pool.place_name(slot), "pid": worker.pid}
-                    self.dispatcher.send("add", descriptors, places=0, speaks=worker.speaks, **told)
-                self.unreleased.add(slot)
-                worker.reachable.add(slot)
-
-    def _introduce_loop(self, worker: Worker) -> None:
-        """All places of a worker with an event loop come and go at once, in one message."""
-        if not self.dispatcher or worker.slot not in self.ends:
-            return
-        ends = [self.ends.pop(slot) for slot in worker.slots]
-        descriptors = [*(end.fileno() for end in ends), self.pidfds[worker.slot], *self.fuses.counters(worker.pid)]
-        told = {"slot": worker.slot, "pool": worker.pool.name, "name": worker.name, "pid": worker.pid}
-        self.dispatcher.send("add", descriptors, places=len(ends), **told)
-        for end in ends:
-            end.close()
-        self.unreleased.update(worker.slots)
-        worker.reachable.add(worker.slot)
+        """Have the dispatcher know the worker, if it feeds that: from now on it gets requests."""
+        self.pairs.introduce(worker, self.pidfds[worker.slot], self.fuses.counters(worker.pid))
 
     def ask_for_stacks(self, worker: Worker) -> None:
         """Have a worker write what its threads do; a stopped one does not, until it goes on."""
@@ -264,36 +230,29 @@ class Crew:
         """Let a worker finish and leave."""
         self.journal.emit(WorkerRetiring(worker.name, worker.pid, reason))
         worker.to(State.RETIRING, now)
-        if self.dispatcher:
-            for slot in self.unreleased.intersection([worker.slot] if worker.looped else worker.slots):
-                self.dispatcher.send("retire", slot=slot)
+        self.pairs.retire(worker)
         self._let_go(worker, now)
 
     def released(self, slot: int, pid: int, now: float, places: int = 1) -> None:
         """The dispatcher has closed a pair, or so many in a row, and will not read their slots again."""
-        self.unreleased.difference_update(range(slot, slot + places))
+        self.pairs.release(slot, places)
         worker = self.find(slot, pid)
         if worker:
             worker.reachable.discard(slot)
             self._let_go(worker, now)
 
-    def withhold(self, worker: Worker) -> None:
-        """Have a worker that the dispatcher does not feed take nothing more: it looks at its pair before it takes anything."""
-        self._close_ends(worker)
-
     def _let_go(self, worker: Worker, now: float) -> None:
         """A retiring worker leaves when all its pairs are closed, and it has finished what it had."""
-        if worker.state is State.RETIRING and self.unreleased.isdisjoint(worker.slots):
-            self._close_ends(worker)
+        if worker.state is State.RETIRING and not self.pairs.feeds(worker):
+            self.pairs.close(worker)
             if not self.open_connections(worker) and not any(is_busy(self.scoreboard.slot(slot)) for slot in worker.slots):
                 worker.to(State.LEAVING, now)
 
     def dispatcher_lost(self, now: float) -> None:
         """All pairs that the dispatcher had are closed: their workers finish and leave."""
-        self.dispatcher = None
-        self.unreleased.clear()
+        self.pairs.lose_dispatcher()
         for worker in self.workers.values():
-            if worker.state is State.READY and worker.slot not in self.ends:
+            if worker.state is State.READY and worker.slot not in self.pairs.ends:
                 worker.to(State.RETIRING, now)
             self._let_go(worker, now)
 
@@ -362,15 +321,4 @@ class Crew:
         self.slates.pop(worker.slot).close()
         if worker.slot in self.pidfds:
             os.close(self.pidfds.pop(worker.slot))
-        self._close_ends(worker)
-
-    def switch_log(self, log: int) -> None:
-        """Have those whose pairs are here write to another log, once they have finished what they do."""
-        for worker in self.ready():
-            if not worker.pool.fed and worker.slot in self.ends:
-                with contextlib.suppress(OSError):  # it is leaving, or has been stopped for many rotations
-                    send(self.ends[worker.slot], LOG, [log], DONTWAIT)
-
-    def _close_ends(self, worker: Worker) -> None:
-        for slot in self.ends.keys() & worker.slots:
-            self.ends.pop(slot).close()
+        self.pairs.close(worker)

@@ -174,7 +174,7 @@ class Enforcer:
         self._announce(finding)
         of_all = worker.looped and verdict.limit is Limit.MEMORY_HARD  # nobody knows which of its requests took it
         number = task.number if task and not of_all else 0
-        parted = worker.pool.fed and worker.state is State.RETIRING and self.master.crew.unreleased.isdisjoint(worker.slots)
+        parted = worker.pool.fed and worker.state is State.RETIRING and not self.master.crew.pairs.feeds(worker)
         whatever = of_all or parted
         condemned = Condemned(worker, verdict.option, verdict.reason, new_id(), now, None if whatever else number, place=place)
         self.condemned[worker.pid] = condemned
@@ -198,7 +198,7 @@ class Enforcer:
         """The first step for who takes its work by itself. What it has at this moment is the last it takes."""
         worker = condemned.worker
         slot = self.master.scoreboard.slot(worker.slot)
-        self.master.crew.withhold(worker)
+        self.master.crew.pairs.close(worker)
         has = task_of(slot)
         if task is None or (has and has.number == task.number):
             condemned.job = job_of(worker, slot, has)

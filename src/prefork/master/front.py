@@ -93,7 +93,7 @@ class Front:
         own = (master.scoreboard.descriptor, master.spool, master.trace.descriptor)
         descriptors = [*own, *(listener.wire.fileno() for listener in master.listeners)]
         self.tell("serve", descriptors, master=os.getpid(), log_format=master.settings.log_format, options=self.options())
-        master.crew.dispatcher = self.process.channel
+        master.crew.pairs.dispatcher = self.process.channel
         for worker in master.crew.ready():
             master.crew.introduce(worker)
 

@@ -102,7 +102,7 @@ class Inquest:
             stacks=remains.stacks or remains.said or "",
         )
         known = condemned.request if condemned else None
-        case = Case(incident, self.master.crew.unreleased.intersection(worker.slots), now + WORD, known, worker.looped)
+        case = Case(incident, self.master.crew.pairs.unreleased.intersection(worker.slots), now + WORD, known, worker.looped)
         self.cases.append(case)
         for place in worker.slots:
             if word := self.words.pop((place, worker.pid), None):

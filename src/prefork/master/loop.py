@@ -309,7 +309,7 @@ class Master:
             template.channel.send("log", [new])
         self.front.tell("log", [new])
         self.console.switch_log(new)
-        self.crew.switch_log(new)
+        self.crew.pairs.switch_log(self.crew.ready(), new)
         old, self.log = self.log, new
         os.close(old)
         self.journal.sink.replace(new, keep=True)

@@ -159,7 +159,7 @@ def rows(worker: Worker, crew: Crew, memory: int | None, now: float) -> Iterator
     if worker.looped:
         yield row_of_loop(worker, crew, memory, now)
         return
-    introduced = sorted(crew.unreleased.intersection(worker.slots))
+    introduced = sorted(crew.pairs.unreleased.intersection(worker.slots))
     for place, name in [(place, worker.pool.place_name(place)) for place in introduced] or [(worker.slot, worker.name)]:
         slot = crew.scoreboard.slot(place)
         task = task_of(slot)

@@ -46,7 +46,7 @@ class Bench:
         template, ordered = pair()
         dispatcher, told = pair()
         self.ordered, self.told = Channel(ordered), Channel(told)
-        self.dispatcher = self.crew.dispatcher = Channel(dispatcher)
+        self.dispatcher = self.crew.pairs.dispatcher = Channel(dispatcher)
         self.template = Channel(template)
         # In place of all the workers stands a process that does nothing.
         self.process = subprocess.Popen(["sleep", "60"], process_group=0)
@@ -151,16 +151,16 @@ def test_the_loss_of_the_dispatcher_sends_it_away_with_all_places(bench: Bench) 
     worker = bench.fork(threads=2)
     bench.crew.dispatcher_lost(1.0)
     assert worker.state is State.LEAVING
-    assert not bench.crew.unreleased
+    assert not bench.crew.pairs.unreleased
 
 
 def test_one_that_was_never_introduced_leaves_by_its_own_end(bench: Bench) -> None:
-    bench.crew.dispatcher = None
+    bench.crew.pairs.dispatcher = None
     worker = bench.fork(threads=2)
-    assert sorted(bench.crew.ends) == [0, 1]
+    assert sorted(bench.crew.pairs.ends) == [0, 1]
     bench.crew.retire(worker, "a reason", 1.0)
     assert worker.state is State.LEAVING
-    assert bench.crew.ends == {}
+    assert bench.crew.pairs.ends == {}
 
 
 def test_one_that_was_asked_to_leave_leaves_nothing_to_explain(bench: Bench) -> None:
@@ -186,14 +186,14 @@ class TestJobs:
         worker = bench.fork(threads=3, pool=CRON)
         said, descriptors = bench.heard(bench.ordered)
         assert (said["slot"], said["pool"], said["number"], said["name"], descriptors) == (CRON.first, "cron", 1, "cron.1", 1 + 1)
-        assert (worker.reachable, list(bench.crew.ends)) == (set(), [worker.slot])
+        assert (worker.reachable, list(bench.crew.pairs.ends)) == (set(), [worker.slot])
 
     def test_retiring_closes_and_waits_for_the_job(self, bench: Bench) -> None:
         worker = bench.fork(threads=0, pool=CRON)
         slot = bench.crew.scoreboard.slot(worker.slot)
         slot[REQUEST] = pack_progress(0, RECEIVED)
         bench.crew.retire(worker, "a reason", 1.0)
-        assert bench.crew.ends == {}
+        assert bench.crew.pairs.ends == {}
         for word in (pack_progress(0, RECEIVED), pack_progress(7, BEGUN)):
             slot[REQUEST] = word
             bench.crew.look(2.0)
@@ -232,10 +232,10 @@ class TestJobs:
         worker = bench.fork(threads=0, pool=CRON)
         bench.fork(threads=0)
         ours, theirs = pair()
-        bench.crew.ends[worker.slot].close()
-        bench.crew.ends[worker.slot] = ours
+        bench.crew.pairs.ends[worker.slot].close()
+        bench.crew.pairs.ends[worker.slot] = ours
         log = os.memfd_create("log")
-        bench.crew.switch_log(log)
+        bench.crew.pairs.switch_log(bench.crew.ready(), log)
         message, (descriptor,) = receive(theirs, inbox())
         assert message == LOG
         for each in (log, descriptor):

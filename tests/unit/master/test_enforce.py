@@ -19,6 +19,7 @@ from prefork.master.fleet import State, Worker
 from prefork.master.gauges import SHORTEST, Gauge, Task
 from prefork.master.inquest import RECENT, Inquest
 from prefork.master.inquest import WORD as LAST_WORD
+from prefork.master.pairs import Pairs
 from prefork.master.pools import CRON, HTTP, LIVE, POOLS, Pool
 from prefork.master.spawn import Death
 from prefork.master.supply import Supply
@@ -56,18 +57,29 @@ class Memory:
         pass
 
 
+class Ends(Pairs):
+    """Pairs of which only is noted that they are closed."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.closed: list[int] = []
+        self.meanwhile: Callable[[], object] = lambda: None
+
+    def close(self, worker: Worker) -> None:
+        self.closed.append(worker.pid)
+        self.meanwhile()
+
+
 class Crew:
     """Workers without processes."""
 
     def __init__(self) -> None:
         self.workers: list[Worker] = []
-        self.unreleased: set[int] = set()
+        self.pairs = Ends()
         self.asked: list[int] = []
         self.killed: list[str] = []
         self.cleared: list[int] = []
-        self.withheld: list[int] = []
         self.halted: list[int] = []
-        self.meanwhile: Callable[[], object] = lambda: None
         self.written = 0
 
     def all(self) -> list[Worker]:
@@ -93,10 +105,6 @@ class Crew:
 
     def let_go_on(self, worker: Worker) -> None:
         self.halted.remove(worker.pid)
-
-    def withhold(self, worker: Worker) -> None:
-        self.withheld.append(worker.pid)
-        self.meanwhile()
 
     def retire(self, worker: Worker, reason: str, now: float) -> None:
         worker.to(State.RETIRING, now)
@@ -424,7 +432,7 @@ class TestJobs:
         court.begin(worker, 5, ago=3.1)
         court.scoreboard.slot(worker.slot).set_tag(5, "mail")
         court.step()
-        assert (court.told, court.crew.withheld, court.crew.asked) == ([], [worker.pid], [worker.pid])
+        assert (court.told, court.crew.pairs.closed, court.crew.asked) == ([], [worker.pid], [worker.pid])
         court.step(STACKS + 0.001)
         (reason,) = court.crew.killed
         assert reason == "its job took 3.10 s, limit_time_real_cron allows 3 s"
@@ -442,7 +450,7 @@ class TestJobs:
         def finish() -> None:
             court.scoreboard.slot(worker.slot)[REQUEST] = then
 
-        court.crew.meanwhile = finish
+        court.crew.pairs.meanwhile = finish
         court.step()
         assert (worker.state, court.crew.asked, court.enforcer.condemned) == (State.RETIRING, [], {})
 
@@ -451,7 +459,7 @@ class TestJobs:
         court.begin(worker, 5, ago=3.1)
         court.scoreboard.slot(worker.slot)[REQUEST] = pack_progress(0, RECEIVED)
         court.step(1000.0)
-        assert (court.names(), court.crew.withheld) == ([], [])
+        assert (court.names(), court.crew.pairs.closed) == ([], [])
 
     @pytest.mark.parametrize(("written", "allowed"), [(None, 2.0), (0.0, 0.0), (7.0, 7.0)])
     def test_their_time_is_that_of_requests_unless_it_is_their_own(
@@ -601,7 +609,7 @@ class TestInquest:
     def test_the_dispatchers_word_is_waited_for(self, court: Court) -> None:
         worker = court.hire()
         court.begin(worker, 5)
-        court.crew.unreleased = {worker.slot}
+        court.crew.pairs.unreleased = {worker.slot}
         court.bury(worker, -signal.SIGSEGV)
         assert court.kept() == []
         court.inquest.hear(worker.slot, worker.pid, {"incident": "0a1b2c3d", "request": REQUESTED, "status": 502})
@@ -610,7 +618,7 @@ class TestInquest:
 
     def test_but_not_for_long(self, court: Court) -> None:
         worker = court.hire()
-        court.crew.unreleased = {worker.slot}
+        court.crew.pairs.unreleased = {worker.slot}
         court.bury(worker, -signal.SIGSEGV)
         court.inquest.step(court.now + LAST_WORD - 0.01)
         assert court.kept() == []
@@ -647,7 +655,7 @@ class TestInquest:
     def test_each_thread_s_request_has_its_own(self, court: Court) -> None:
         worker = court.hire()
         worker.threads = 3
-        court.crew.unreleased = {0, 1, 2}
+        court.crew.pairs.unreleased = {0, 1, 2}
         court.bury(worker, -signal.SIGSEGV)
         for slot in range(3):
             assert court.kept() == []
