@@ -27,7 +27,7 @@ class InstanceFound(Event):
 
 @dataclass(frozen=True, slots=True)
 class InstanceDied(Event):
-    """A server that the console runs has ended without being told to. It is started again; with each failure it waits longer."""
+    """A server that the console runs has ended unasked. Systemd starts it again, or the console, which waits longer each time."""
 
     instance: str
     reason: str

@@ -24,9 +24,9 @@ MOMENT = 2.0  # seconds for a control socket to say whose it is
 
 
 class Children:
-    """`command` is how Prefork is called. `revives`: whether anybody else starts again what has ended."""
+    """`command` is how Prefork is called. `revives_after`: nobody else starts again what has ended."""
 
-    revives = False
+    revives_after = None
 
     def __init__(self, command: Sequence[str]) -> None:
         self.command = command

@@ -115,14 +115,15 @@ def site(identity: str, wish: Wish, settings: Settings, web: tuple[int, int]) ->
     return render(topology, settings)[here.name][f"etc/nginx/sites-available/{identity}.conf"]
 
 
-def unit(command: list[str], instances: Path, account: str) -> str:
-    """The unit of systemd for all instances: `%i` is one's id."""
+def unit(command: list[str], instances: Path, account: str, pause: float) -> str:
+    """The unit of systemd for all instances: `%i` is one's id. What ends is started again after `pause` seconds."""
     return text(
         "service/prefork@.service",
         {
             "command": " ".join(quoted(part) for part in command),
             "instances": quoted(str(instances)),
             "account": account,
+            "pause": round(pause),
             "node": platform.node(),
         },
     )

@@ -46,7 +46,7 @@ class Keeper:
         self._thread.join()
 
     def _repeat(self) -> None:
-        pace = SLOW if self.premises.runner.revives else PACE
+        pace = PACE if self.premises.runner.revives_after is None else SLOW
         while True:
             try:
                 self.look()
@@ -108,11 +108,12 @@ class Keeper:
             self._seen.add(provision.instance)
             provisions.note_process(self.premises.db, provision.instance, process.pid, process.began)
             self.say(InstanceStarted(provision.instance, process.pid))
-        elif not runner.revives:
+        elif runner.revives_after is None:
             self._fail(provision, f"it has ended at once: {runner.how(provision.instance)}")
 
     def _end_of(self, provision: Provision) -> None:
-        how, delay = self.premises.runner.how(provision.instance), pause(provision.failures + 1)
+        runner = self.premises.runner
+        how, delay = runner.how(provision.instance), runner.revives_after or pause(provision.failures + 1)
         provisions.note_end(self.premises.db, provision.instance, how, provision.failures + 1, self.clock() + delay)
         self.say(InstanceDied(provision.instance, how, delay))
 

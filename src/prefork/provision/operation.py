@@ -54,7 +54,7 @@ def wait_ready(premises: Premises, identity: str, place: Place) -> None:
                 raise Failed(f"it has ended before it was ready: {premises.runner.how(identity)}")
             known = process
             provisions.note_process(premises.db, identity, process.pid, process.began)
-        if not process and (known or not premises.runner.revives):
+        if not process and (known or premises.runner.revives_after is None):
             raise Failed(f"it has ended before it was ready: {premises.runner.how(identity)}")
         with suppress(Unreachable, Denied):
             status = local.ask("status", MOMENT)

@@ -31,8 +31,8 @@ class Runner(Protocol):
     """Starts and stops servers. None of its calls waits for them; each may raise OSError with a sentence."""
 
     @property
-    def revives(self) -> bool:
-        """Whether what ends is started again without us."""
+    def revives_after(self) -> float | None:
+        """Seconds after which what ends is started again without us; None where it is not."""
 
     def start(self, identity: str, place: Place) -> None:
         """Start one."""

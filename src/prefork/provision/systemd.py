@@ -20,13 +20,14 @@ if TYPE_CHECKING:
 RUNNING = Path("/run/systemd/system")  # sd_booted(3)
 UNITS = Path("/etc/systemd/system")
 FILE = "prefork@.service"
+REVIVED = 5.0  # seconds before systemd starts again what has ended
 PATIENCE = 60.0  # seconds for systemctl, which waits for nothing here
 
 
 class Systemd:
     """`instances` is the directory that holds theirs, `account` whom their units run as."""
 
-    revives = True
+    revives_after = REVIVED
 
     def __init__(self, command: Sequence[str], instances: Path, account: str, units: Path = UNITS) -> None:
         self.command, self.instances, self.account, self.units = command, instances, account, units
@@ -64,7 +65,7 @@ class Systemd:
         self._tell("revert", unit(identity))
 
     def _write(self) -> None:
-        text = files.unit(list(self.command), self.instances, self.account).encode()
+        text = files.unit(list(self.command), self.instances, self.account, REVIVED).encode()
         if content_of(self.units / FILE) != text:
             put(self.units / FILE, text, PUBLIC)
             self._tell("daemon-reload")

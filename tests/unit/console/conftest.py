@@ -148,7 +148,7 @@ def desk(client: TestClient) -> Desk:
 class Nobody:
     """A runner that starts nothing."""
 
-    revives = False
+    revives_after: float | None = None
 
     def start(self, identity: str, place: Place) -> None:
         raise OSError(f"nobody starts {identity} here")

@@ -26,7 +26,7 @@ class Paper:
     `fails` is why nobody starts, `fails_next` why the next ones do not; what is `short_lived` ends at once.
     """
 
-    revives = False
+    revives_after: float | None = None
 
     def __init__(self) -> None:
         self.up: set[str] = set()

@@ -317,6 +317,18 @@ def test_what_ends_is_started_again_later_each_time(premises: Premises, paper: P
     assert len(said) == 4, "what is to be stopped is left alone"
 
 
+def test_where_somebody_else_starts_it_again_the_pause_is_theirs(premises: Premises, paper: Paper, wish: Wish) -> None:
+    made(premises, wish)
+    said, paper.revives_after = list[Event](), 5.0
+    paper.up.clear()
+    keeper = Keeper(premises, said.append, Clock())
+    keeper.look()
+    assert said == [InstanceDied("shop", "exit status 3", 5.0)]
+    paper.up.add("shop")
+    keeper.look()
+    assert said[1:] == [InstanceFound("shop", os.getpid())]
+
+
 def test_what_ends_at_once_is_not_started_at_every_look(premises: Premises, paper: Paper, wish: Wish) -> None:
     made(premises, wish)
     said, clock = list[Event](), Clock()
