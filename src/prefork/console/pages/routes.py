@@ -8,7 +8,7 @@ from starlette.middleware.gzip import GZipMiddleware
 from starlette.routing import BaseRoute, Mount, Route
 from starlette.staticfiles import StaticFiles
 
-from prefork.console.pages import account, incidents, jobs, monitoring, performance, server
+from prefork.console.pages import account, incidents, jobs, monitoring, people, performance, server
 from prefork.console.pages.paper import STATIC
 from prefork.console.pages.visit import gate
 
@@ -41,6 +41,9 @@ READ: Table = {
     "/instances/{id}/settings": performance.form,
     "/alerts": account.alerts,
     "/account": account.account,
+    "/people": people.listing,
+    "/people/{number}": people.person,
+    "/audit": people.audit,
 }
 CHANGE: Table = {
     "/instances/new": server.make,
@@ -57,6 +60,10 @@ CHANGE: Table = {
     "/account/tokens": account.make_token,
     "/account/tokens/revoke": account.revoke_token,
     "/account/password": account.change_password,
+    "/people": people.add,
+    "/people/{number}": people.change,
+    "/people/{number}/password": people.renew,
+    "/people/{number}/remove": people.remove,
 }
 FOR_GOOD = b"public, max-age=31536000, immutable"  # a file's address changes with its content
 

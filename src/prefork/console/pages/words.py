@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
@@ -109,6 +110,12 @@ def sentence(words: str, end: str = ".") -> str:
     return whole if not whole or whole.endswith((end, "?", "!")) else whole + end
 
 
+def details(members: Mapping[str, Any]) -> str:
+    """What belongs to an entry of the audit log; of what is not set nothing is said."""
+    told = {name: member for name, member in members.items() if member}
+    return ", ".join(f"{name}: {each if isinstance(each, str) else json.dumps(each)}" for name, each in told.items())
+
+
 def how_last(job: Mapping[str, Any]) -> str:
     """How a job's last run ended."""
     return last(dict(job), datetime.now(UTC))
@@ -125,6 +132,7 @@ FILTERS: dict[str, Callable[..., Any]] = {
     "machine": machine,
     "ago": ago,
     "sentence": sentence,
+    "details": details,
     "job_state": state,
     "how_last": how_last,
 }
