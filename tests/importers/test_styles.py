@@ -177,10 +177,14 @@ def test_programs_get_json(place: Path) -> None:
         ("unit.json", "{}", 'it has no "applications"'),
         ("unit.json", '{"applications": {"a": {"type": "php"}}}', "none of its applications is in Python"),
         ("uwsgi.ini", "[uwsgi]\n", "it has no options below [uwsgi]"),
+        ("uwsgi.ini", "[uwsgi\nmodule = shop:app\n", "uwsgi.ini:1: the name of a section does not end"),
         ("Procfile", "web: node server.js\n", "no line of it starts gunicorn"),
+        ("Procfile", 'web: gunicorn "shop:app\n', "line 1: no shell understands this command: no closing quotation"),
+        ("shop.conf", "command = x\n[program:shop]\n", "shop.conf:1: this stands below no section"),
+        ("shop.conf", "[program:shop]\ncommand = x\nwhat is this\n", "shop.conf:3: this is neither NAME=VALUE"),
         ("some.conf", "what is this", "whose file this is cannot be told; say so with --from"),
         ("none.ini", None, "it cannot be read: No such file or directory"),
-        ("gunicorn.conf.py", b"\xff", "it cannot be read"),
+        ("gunicorn.conf.py", b"\xff", "it cannot be read: it is not UTF-8 text"),
     ],
 )
 def test_what_cannot_be_read_is_said_in_a_sentence(file: str, content: str | bytes | None, said: str, place: Path) -> None:

@@ -10,7 +10,7 @@ from pathlib import Path, PurePath
 from typing import TYPE_CHECKING
 
 from prefork.importers import gunicorn, odoo, uvicorn, uwsgi
-from prefork.importers.finding import Draft, Setting, Unreadable
+from prefork.importers.finding import Draft, Setting, Unreadable, text_of
 from prefork.importers.rules import given, near, none, same, seconds, translate, whole
 
 if TYPE_CHECKING:
@@ -98,8 +98,10 @@ def supervisor(file: Path, environ: Mapping[str, str], draft: Draft) -> None:
     parser = configparser.RawConfigParser(strict=False, inline_comment_prefixes=(";",))
     try:
         parser.read_string(text_of(file), str(file))
-    except configparser.Error as error:
-        raise Unreadable(f"{file}: {str(error).splitlines()[0]}") from None
+    except configparser.MissingSectionHeaderError as error:
+        raise Unreadable(f"{file}:{error.lineno}: this stands below no section, as in [program:shop]") from None
+    except configparser.ParsingError as error:
+        raise Unreadable(f"{file}:{error.errors[0][0]}: this is neither NAME=VALUE, a [section] nor a comment") from None
     for name in parser.sections():
         values = {key: filled(text, name, file, environ) for key, text in parser.items(name)}
         entry = Setting(f"{name} command", values.pop("command", ""), line_of(file, name))
@@ -150,17 +152,17 @@ def started(entry: Setting, place: Path, environ: Mapping[str, str], draft: Draf
 
 
 def words_of(entry: Setting) -> list[str]:
-    """The words of the command that starts a web server, or of the first one."""
-    found = [bare(words) for words in steps(str(entry.value))]
+    """The words of the command that starts a web server, or of the first one. Raises Unreadable."""
+    try:
+        found = [bare(words) for words in steps(str(entry.value))]
+    except ValueError as error:
+        raise Unreadable(f"line {entry.line}: no shell understands this command: {str(error).lower()}") from None
     return next((words for words in found if program(words)), found[0] if found else [])
 
 
 def steps(line: str) -> Iterator[list[str]]:
-    """The commands that a shell would run one after the other."""
-    try:
-        words = shlex.split(line)
-    except ValueError:
-        return
+    """The commands that a shell would run one after the other. Raises ValueError."""
+    words = shlex.split(line)
     if len(words) > 2 and PurePath(words[0]).name in SHELLS and words[1] in {"-c", "-lc", "-ec"}:
         yield from steps(words[2])
         return
@@ -196,14 +198,6 @@ def program(words: list[str]) -> str | None:
     if words and PurePath(words[0]).name.startswith("python"):  # /path/to/python -m gunicorn, /path/to/python odoo-bin
         return next((each for each in words[1:3] if PurePath(each).name in KNOWN), None)
     return None
-
-
-def text_of(file: Path) -> str:
-    """A file's text. Raises Unreadable."""
-    try:
-        return file.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise Unreadable(f"{file}: it cannot be read: {getattr(error, 'strerror', None) or error}") from None
 
 
 def line_of(file: Path, section: str) -> int:

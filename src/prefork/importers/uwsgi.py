@@ -9,7 +9,7 @@ import re
 from typing import TYPE_CHECKING
 
 from prefork.importers.addresses import Address, address, listening
-from prefork.importers.finding import Draft, Setting, Unreadable
+from prefork.importers.finding import Draft, Setting, Unreadable, text_of
 from prefork.importers.rules import UNLIMITED, translate
 from prefork.importers.uwsgi_options import AUTOMATIC, RULES
 
@@ -41,10 +41,7 @@ KNOWN = frozenset(RULES) | SOCKETS | APPLICATION | LOGIC
 
 def read_file(file: Path, environ: Mapping[str, str]) -> list[Setting]:
     """The options of an ini file's [uwsgi], its placeholders filled in. Raises Unreadable."""
-    try:
-        lines = file.read_text(encoding="utf-8").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        raise Unreadable(f"{file}: it cannot be read: {getattr(error, 'strerror', None) or error}") from None
+    lines = text_of(file).splitlines()
     section, found, names = "", [], magic(file.absolute())
     for number, raw in enumerate(lines, start=1):
         line = raw.strip()
@@ -52,6 +49,8 @@ def read_file(file: Path, environ: Mapping[str, str]) -> list[Setting]:
             continue
         if header := HEADER.fullmatch(line):
             section = header[1]
+        elif line.startswith("["):
+            raise Unreadable(f"{file}:{number}: the name of a section does not end; close it as in [uwsgi]")
         elif section in {"uwsgi", ""}:
             name, _, value = line.partition("=")
             name = name.strip().replace("_", "-")
