@@ -270,6 +270,14 @@ def test_serve_that_does_not_start(master: list[tuple[Settings, Any]], arguments
     assert sentence in " ".join(result.stderr.split())
 
 
+@pytest.mark.parametrize(
+    ("word", "said"), [("stauts", "there is no command stauts; did you mean status?"), ("xyz", "there is no command xyz")]
+)
+def test_a_command_that_there_is_not(word: str, said: str) -> None:
+    result = run(word)
+    assert (result.exit_code, said in result.stderr) == (2, True), result.stderr
+
+
 def test_status_is_one_readable_screen(asked: list[tuple[Path, dict[str, object]]]) -> None:
     output = run("status", "--data-dir", "d").stdout
     assert [line.rstrip() for line in output.splitlines()] == [

@@ -12,7 +12,7 @@ SHELLS = ("bash", "zsh", "fish")
 @click.argument("shell", type=click.Choice(SHELLS))
 @click.pass_context
 def completion(context: click.Context, shell: str) -> None:
-    """Print a script that lets Tab complete the words of this program.
+    """Print a script for a shell, so that Tab completes.
 
     \b
     bash: prefork completion bash > ~/.local/share/bash-completion/completions/prefork

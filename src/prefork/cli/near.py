@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -173,6 +174,8 @@ def store(meant: Meant) -> Iterator[Any]:
     from prefork.store.connection import Unavailable, connect, translated
 
     where = Address(meant.settings.store_address)
+    if not where.dsn.startswith("sqlite:") and find_spec("psycopg") is None:
+        raise click.ClickException("this command needs psycopg beside Prefork itself: pip install 'prefork[jobs]'")
     try:
         with connect(where, "prefork jobs") as connection, translated():
             yield connection

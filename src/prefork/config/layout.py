@@ -41,9 +41,10 @@ class Layout:
     file: str
     python: Path | None
 
-    def sentence(self) -> str:
-        """What was found, for people."""
-        environment = f" with {self.python}" if self.python else ""
+    def sentence(self, named: bool = False) -> str:
+        """What was found, for people; `named` is whether they have said which interpreter it gets."""
+        without = "" if named else f" with Prefork's own Python, as there is no {' or '.join(ENVIRONMENTS)} beside it"
+        environment = f" with {self.python}" if self.python and not named else without
         advice = "name another as in `prefork serve module:attribute`"
         return f"serving {self.app}, {self.kind} found in {self.file}{environment}; {advice}"
 
@@ -59,6 +60,22 @@ def detect(directory: Path) -> Layout | None:
         if found := application(file):
             return Layout(f"{module}:{found[0]}", found[1], str(file.relative_to(directory)), python)
     return None
+
+
+def missing(directory: Path) -> str:
+    """Why nothing was found in a directory, for people."""
+    if match := SETTINGS.search(text_of(directory / "manage.py")):
+        package = match[1].partition(".")[0]
+        return f"manage.py has settings in {package}, where neither {package}/wsgi.py nor {package}/asgi.py is"
+    there = [file for _, file in modules(directory) if file.is_file()]
+    for file in there:
+        try:
+            ast.parse(text_of(file))
+        except SyntaxError as error:
+            return f"{file.relative_to(directory)}:{error.lineno}: {error.msg}"
+    if there:
+        return f"{there[0].relative_to(directory)} has no {' or '.join(NAMES)} that is known to be one, and no {FACTORIES[0]}()"
+    return f"neither manage.py nor {', '.join(f'{name}.py' for name in MODULES[:4])} nor a package is there"
 
 
 def django(directory: Path) -> str | None:
