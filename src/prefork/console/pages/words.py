@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import time
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
@@ -112,8 +111,16 @@ def sentence(words: str, end: str = ".") -> str:
 
 def details(members: Mapping[str, Any]) -> str:
     """What belongs to an entry of the audit log; of what is not set nothing is said."""
-    told = {name: member for name, member in members.items() if member}
-    return ", ".join(f"{name}: {each if isinstance(each, str) else json.dumps(each)}" for name, each in told.items())
+    return "; ".join(f"{name}: {member_words(each)}" for name, each in members.items() if each)
+
+
+def member_words(member: Any) -> str:
+    """A value of an entry: an object by its names, a list as what was before and what is now."""
+    if isinstance(member, dict):
+        return ", ".join(f"{name} {member_words(each)}" for name, each in member.items())
+    if isinstance(member, list):
+        return " → ".join(map(member_words, member))
+    return "not set" if member is None else str(member)
 
 
 def how_last(job: Mapping[str, Any]) -> str:

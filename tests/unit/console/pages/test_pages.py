@@ -67,6 +67,14 @@ def test_a_part_of_a_page_has_the_whole_of_it_renewed(client: TestClient) -> Non
     assert (answer.status_code, answer.headers["hx-refresh"]) == (401, "true")
 
 
+def test_an_address_that_is_no_pages_is_one_and_those_of_programs_are_problems(client: TestClient, db: Database) -> None:
+    cookie, _ = logged_in(db, somebody(db, "viewer"))
+    page = client.get("/nonsense/and more", headers=cookie)
+    assert (page.status_code, "There is no page at this address." in page.text, "All instances" in page.text) == (404, True, True)
+    call = client.get("/api/v1/nonsense", headers=cookie)
+    assert (call.status_code, call.headers["content-type"]) == (404, "application/problem+json")
+
+
 @pytest.mark.parametrize("role", ["none", "viewer", "operator"])
 def test_what_one_may_see(client: TestClient, db: Database, role: str) -> None:
     cookie, _ = logged_in(db, somebody(db, role))

@@ -7,6 +7,7 @@ import pytest
 from fastapi.testclient import TestClient
 from tests.unit.console.conftest import PASSWORD, Stand, logged_in, somebody
 
+from prefork.console.pages.words import details
 from prefork.instances import audit, logins, users
 from prefork.instances.database import Database
 
@@ -93,6 +94,12 @@ def test_nobody_is_no_page(ruling: Steps, number: str) -> None:
     client, cookie, _ = ruling
     answer = client.get(f"/people/{number}", headers=cookie)
     assert (answer.status_code, "There is no user" in answer.text) == (404, True)
+
+
+def test_entries_of_the_audit_log_read_well() -> None:
+    assert details({"change": 3, "options": {"workers": ["3", "4"], "queue_timeout": [None, "9 s"]}, "remark": None}) == (
+        "change: 3; options: workers 3 → 4, queue_timeout not set → 9 s"
+    )
 
 
 def test_the_audit_log_in_parts(ruling: Steps, db: Database) -> None:
