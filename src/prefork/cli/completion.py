@@ -15,9 +15,9 @@ def completion(context: click.Context, shell: str) -> None:
     """Print a script for a shell, so that Tab completes.
 
     \b
-    bash: prefork completion bash > ~/.local/share/bash-completion/completions/prefork
-    zsh:  prefork completion zsh > ~/.zfunc/_prefork, with ~/.zfunc on fpath before compinit
-    fish: prefork completion fish > ~/.config/fish/completions/prefork.fish
+    bash: into ~/.local/share/bash-completion/completions/prefork
+    zsh:  into ~/.zfunc/_prefork, with ~/.zfunc on fpath before compinit
+    fish: into ~/.config/fish/completions/prefork.fish
     """
     from click.shell_completion import get_completion_class
 

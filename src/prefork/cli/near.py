@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from contextlib import contextmanager
 from datetime import UTC, datetime
-from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -53,7 +53,7 @@ class Near:
         from prefork.instances.registry import OWN
 
         file = file_in(self.meant.data_dir)
-        if not file.exists():
+        if not os.path.exists(file):
             raise click.ClickException(f"nothing has been recorded in {file.parent}: the console does that (option console)")
         back, resolution = history.RANGES[span]
         now = time.time()
@@ -174,8 +174,6 @@ def store(meant: Meant) -> Iterator[Any]:
     from prefork.store.connection import Unavailable, connect, translated
 
     where = Address(meant.settings.store_address)
-    if not where.dsn.startswith("sqlite:") and find_spec("psycopg") is None:
-        raise click.ClickException("this command needs psycopg beside Prefork itself: pip install 'prefork[jobs]'")
     try:
         with connect(where, "prefork jobs") as connection, translated():
             yield connection

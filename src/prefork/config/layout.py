@@ -6,6 +6,7 @@ Known layouts are those of the frameworks' own tutorials. What is found is said 
 from __future__ import annotations
 
 import ast
+import os
 import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -50,9 +51,11 @@ class Layout:
 
 
 def detect(directory: Path) -> Layout | None:
-    """The application in a directory; None where there is none that is known."""
-    python = next((each for name in ENVIRONMENTS if (each := directory / name / "bin/python").exists()), None)
-    if (directory / "odoo-bin").is_file() and (directory / "odoo").is_dir():
+    """The application in a directory; None where there is none that is known, or nobody may look."""
+    if not os.access(directory, os.R_OK | os.X_OK):
+        return None
+    python = next((each for name in ENVIRONMENTS if os.path.exists(each := directory / name / "bin/python")), None)
+    if os.path.isfile(directory / "odoo-bin") and os.path.isdir(directory / "odoo"):
         return Layout(f"odoo:{directory}", "Odoo", "odoo-bin", python)
     if project := django(directory):
         return Layout(project, "a Django project", "manage.py", python)
@@ -64,10 +67,12 @@ def detect(directory: Path) -> Layout | None:
 
 def missing(directory: Path) -> str:
     """Why nothing was found in a directory, for people."""
+    if not os.access(directory, os.R_OK | os.X_OK):
+        return "this account may not look into it"
     if match := SETTINGS.search(text_of(directory / "manage.py")):
         package = match[1].partition(".")[0]
         return f"manage.py has settings in {package}, where neither {package}/wsgi.py nor {package}/asgi.py is"
-    there = [file for _, file in modules(directory) if file.is_file()]
+    there = [file for _, file in modules(directory) if os.path.isfile(file)]
     for file in there:
         try:
             ast.parse(text_of(file))
@@ -82,7 +87,7 @@ def django(directory: Path) -> str | None:
     """The application of a Django project, in the package that its manage.py names."""
     match = SETTINGS.search(text_of(directory / "manage.py"))
     package = match[1].partition(".")[0] if match else ""
-    found = (name for name in ("wsgi", "asgi") if package and (directory / package / f"{name}.py").is_file())
+    found = (name for name in ("wsgi", "asgi") if package and os.path.isfile(directory / package / f"{name}.py"))
     return next((f"{package}.{name}:application" for name in found), None)
 
 
