@@ -159,12 +159,67 @@ class InventedProvisions:
         self.asked.append(("delete", identity, data))
 
 
+class InventedUsers:
+    """An administrator, an operator, and somebody with a grant."""
+
+    def __init__(self, now: float) -> None:
+        self.now, self.asked = now, list[tuple[Any, ...]]()
+
+    def listed(self) -> Sequence[Any]:
+        known = [("admin", "administrator", {}), ("kim", "operator", {}), ("vera", "none", {"erp": "operator", "wiki": "viewer"})]
+        return [
+            {"id": number, "name": name, "role": role, "grants": grants, "created_at": self.now - 9e6 / number}
+            for number, (name, role, grants) in enumerate(known, 1)
+        ]
+
+    def find(self, number: int) -> Any:
+        found = next((each for each in self.listed() if each["id"] == number), None)
+        if found is None:
+            raise ProblemError(404, f"there is no user {number}")
+        return found
+
+    def add(self, name: str, role: str) -> str:
+        if any(each["name"] == name for each in self.listed()):
+            raise ProblemError(409, f"there is a user {name} already; choose another name", "refused")
+        self.asked.append(("add", name, role))
+        return "u3xQ9sJ1kVbW2mTzR8aY"
+
+    def change(self, number: int, role: str, grants: Mapping[str, str]) -> None:
+        self.asked.append(("change", number, role, dict(grants)))
+
+    def renew(self, number: int) -> str:
+        self.asked.append(("renew", number))
+        return "u3xQ9sJ1kVbW2mTzR8aY"
+
+    def remove(self, number: int) -> None:
+        self.asked.append(("remove", number))
+
+    def audit(self, before: int | None) -> tuple[Sequence[Any], int | None]:
+        done = [
+            ("admin", "settings", "default", {"change": 3, "options": {"workers": ["3", "4"]}}),
+            ("kim", "worker retired", "default", {"pid": 3977, "worker": "http.2"}),
+            ("kim", "job paused", "default", {"job": "shop.tasks:clear_carts"}),
+            ("vera", "stacks read", "erp", {}),
+            ("admin", "user changed", None, {"user": "vera", "password": False, "grants": {"erp": "operator", "wiki": "viewer"}}),
+            ("admin", "token made", None, {"token": 2, "scope": "operator", "name": "deploy from CI"}),
+            ("root", "login refused", None, {}),
+            ("admin", "login", None, {}),
+        ]
+        entries = [
+            {"id": 40 - place, "at": self.now - 700 * place**2, "who": who, "client": "203.0.113.19", "action": action}
+            | {"instance": instance, "details": details}
+            for place, (who, action, instance, details) in enumerate(done)
+        ]
+        return ([], None) if before else (entries, 33)
+
+
 class Invented:
     """A source."""
 
     def __init__(self, now: float, empty: bool = False) -> None:
         self.now, self.empty = now, empty
         self.provisions = InventedProvisions(now)
+        self.users = InventedUsers(now)
         self.revoked: set[int] = set()
         self.looks, self.retired = 0, list[int]()
 

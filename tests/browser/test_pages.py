@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from browsing import NARROW, WIDE, Shown, complaints_of
-from invented import Invented, InventedProvisions
+from invented import Invented, InventedProvisions, InventedUsers
 from pages import PAGES
 from playwright.sync_api import Browser, Response, expect
 
@@ -54,12 +54,25 @@ class HostileProvisions(InventedProvisions):
         return found | told | works | {"run": found["run"] | {"app": MARKUP, "app_dir": MARKUP, "python": MARKUP}}
 
 
+class HostileUsers(InventedUsers):
+    """People with such names, and what they have done."""
+
+    def listed(self) -> list[dict[str, Any]]:
+        return [row | {"name": MARKUP} for row in super().listed()]
+
+    def audit(self, before: int | None) -> Any:
+        entries, older = super().audit(before)
+        told = {"who": MARKUP, "client": MARKUP, "action": MARKUP, "instance": MARKUP, "details": {MARKUP: [MARKUP]}}
+        return [row | told for row in entries], older
+
+
 class Hostile(Invented):
     """All that others have a say in contains markup."""
 
     def __init__(self, now: float) -> None:
         super().__init__(now)
         self.provisions = HostileProvisions(now)
+        self.users = HostileUsers(now)
 
     def rows(self) -> list[dict[str, Any]]:
         return [row | {"name": MARKUP, "application": MARKUP, "error": MARKUP} for row in super().rows()]

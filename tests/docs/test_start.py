@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from tests.applications.environments import environment
 from tests.conftest import ROOT
-from tests.docs.pages import Block, blocks, commands
+from tests.docs.pages import Block, blocks, typed
 from tests.docs.transcript import NAMED, Player
 
 from prefork.testing import Connection, Request, Server, free_port
@@ -49,12 +49,15 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Serve
         if name := NAMED.match(block.text):
             place = tmp_path_factory.mktemp("application")
             (place / name[1]).write_text(block.text)
-            servers[name[1]] = beside(place, installed)
-        for command in commands(block):
-            if command.program == "django-admin":
-                place = tmp_path_factory.mktemp("project")
-                subprocess.run([installed / "bin" / "django-admin", *command.words[1:]], cwd=place, check=True)
-                servers["manage.py"] = beside(place, installed)
+            servers[name[1]] = Server(app_dir=beside(place, installed), workers=1)
+    place = beside(tmp_path_factory.mktemp("project"), installed)
+    lines = [line for block in parts()[1] for line, _ in typed(block)]
+    steps = [line for line in lines if line.startswith((".venv/bin/", "echo "))]
+    for word in ("startproject", "migrate", "STATIC_ROOT", "collectstatic"):
+        assert any(word in step for step in steps), f"the page has no {word}"
+    subprocess.run(["bash", "-ec", "\n".join(steps)], cwd=place, check=True)
+    assert "prefork serve --static /static=static" in lines
+    servers["manage.py"] = Server(app_dir=place, workers=1, static=f"/static={place}/static")
     with ExitStack() as stack:
         for server in servers.values():
             stack.callback(server.close)
@@ -64,15 +67,15 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Serve
         yield servers
 
 
-def beside(place: Path, installed: Path) -> Server:
-    """A server of what a directory holds, with an environment in it."""
+def beside(place: Path, installed: Path) -> Path:
+    """A directory with an environment in it."""
     (place / ".venv").symlink_to(installed)
-    return Server(app_dir=place, workers=1)
+    return place
 
 
-def answer(server: Server) -> bytes:
+def answer(server: Server, path: str = "/") -> bytes:
     with Connection("127.0.0.1", server.port) as connection:
-        got = connection.exchange(Request("/"))
+        got = connection.exchange(Request(path))
     assert got.status == 200
     return got.body
 
@@ -84,3 +87,5 @@ def test_an_application_with_a_framework_is_found_and_served(file: str, served: 
 
 def test_a_new_project_of_django_is_found_and_served(served: dict[str, Server]) -> None:
     assert b"The install worked successfully" in answer(served["manage.py"])
+    assert b"csrfmiddlewaretoken" in answer(served["manage.py"], "/admin/login/"), "its database has been made"
+    assert b":root" in answer(served["manage.py"], "/static/admin/css/base.css"), "its files have been collected"

@@ -177,10 +177,14 @@ def test_programs_get_json(place: Path) -> None:
         ("unit.json", "{}", 'it has no "applications"'),
         ("unit.json", '{"applications": {"a": {"type": "php"}}}', "none of its applications is in Python"),
         ("uwsgi.ini", "[uwsgi]\n", "it has no options below [uwsgi]"),
+        ("uwsgi.ini", "[uwsgi\nmodule = shop:app\n", "uwsgi.ini:1: the name of a section does not end"),
         ("Procfile", "web: node server.js\n", "no line of it starts gunicorn"),
+        ("Procfile", 'web: gunicorn "shop:app\n', "line 1: no shell understands this command: no closing quotation"),
+        ("shop.conf", "command = x\n[program:shop]\n", "shop.conf:1: this stands below no section"),
+        ("shop.conf", "[program:shop]\ncommand = x\nwhat is this\n", "shop.conf:3: this is neither NAME=VALUE"),
         ("some.conf", "what is this", "whose file this is cannot be told; say so with --from"),
         ("none.ini", None, "it cannot be read: No such file or directory"),
-        ("gunicorn.conf.py", b"\xff", "it cannot be read"),
+        ("gunicorn.conf.py", b"\xff", "it cannot be read: it is not UTF-8 text"),
     ],
 )
 def test_what_cannot_be_read_is_said_in_a_sentence(file: str, content: str | bytes | None, said: str, place: Path) -> None:
@@ -228,6 +232,30 @@ def test_a_signal_that_does_not_stop_the_server_is_not_carried_over(signal: str,
     file.write_text(f"[program:shop]\ncommand = gunicorn shop:app\nstopsignal = {signal}\n")
     found = {each.setting.name: each.verdict for each in read(file, "supervisor", {}).findings}
     assert found["stopsignal"] is verdict
+
+
+@pytest.mark.parametrize(
+    ("line", "beside"),
+    [
+        ("DEBUG=0 exec gunicorn shop:app -w 3", {"DEBUG": "0"}),
+        ("python manage.py migrate && gunicorn shop:app -w 3", {"web": "python manage.py migrate"}),
+        ("sh -c 'python manage.py migrate; exec gunicorn shop:app -w 3'", {"web": "python manage.py migrate"}),
+    ],
+)
+def test_what_a_line_does_beside_its_server_is_said(line: str, beside: dict[str, str], place: Path) -> None:
+    (place / "Procfile").write_text(f"web: {line}\n")
+    draft = read(place / "Procfile", "procfile", {})
+    assert (draft.options["app"], draft.options["workers"]) == ("shop:app", "3")
+    assert {each.setting.name: each.setting.text for each in draft.findings if each.verdict is Verdict.LEFT} == beside
+
+
+def test_supervisors_placeholders_are_filled_in_and_its_words_for_a_log_are_no_files(place: Path) -> None:
+    file = place / "shop.conf"
+    log = "stdout_logfile = /var/log/%(program_name)s.log\nstderr_logfile = AUTO\n"
+    file.write_text(f"[program:shop]\ncommand = gunicorn shop:app -b :%(ENV_PORT)s\ndirectory = %(here)s/%(what)s\n{log}")
+    draft = read(file, "supervisor", {"PORT": "8123"})
+    assert (draft.options["http_port"], draft.options["logfile"]) == ("8123", "/var/log/shop.log")
+    assert draft.options["app_dir"] == f"{place}/%(what)s", "nobody knows that one"
 
 
 # A program is run only where its text does not tell, and then apart.

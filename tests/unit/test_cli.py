@@ -18,7 +18,7 @@ import prefork.cli.asking
 import prefork.config
 from prefork import __version__, cgroups
 from prefork.config import OPTIONS, ConfigurationError, Settings
-from prefork.control.client import Unreachable
+from prefork.control.client import Absent, Unreachable
 
 STATUS: dict[str, Any] = {
     "ok": True,
@@ -270,6 +270,14 @@ def test_serve_that_does_not_start(master: list[tuple[Settings, Any]], arguments
     assert sentence in " ".join(result.stderr.split())
 
 
+@pytest.mark.parametrize(
+    ("word", "said"), [("stauts", "there is no command stauts; did you mean status?"), ("xyz", "there is no command xyz")]
+)
+def test_a_command_that_there_is_not(word: str, said: str) -> None:
+    result = run(word)
+    assert (result.exit_code, said in result.stderr) == (2, True), result.stderr
+
+
 def test_status_is_one_readable_screen(asked: list[tuple[Path, dict[str, object]]]) -> None:
     output = run("status", "--data-dir", "d").stdout
     assert [line.rstrip() for line in output.splitlines()] == [
@@ -399,7 +407,7 @@ def test_a_reload_that_failed_shows_the_traceback(monkeypatch: pytest.MonkeyPatc
 @pytest.mark.parametrize("command", [["status"], ["reload"], ["scale", "2"], ["stop"]])
 def test_no_server_reachable(monkeypatch: pytest.MonkeyPatch, command: list[str]) -> None:
     def ask(path: Path, *_: object) -> dict[str, Any]:
-        raise Unreachable(f"no server runs at {path}")
+        raise Absent(f"no server runs at {path}")
 
     monkeypatch.setattr(prefork.cli.asking, "ask", ask)
     result = run(*command, "--data-dir", "d")
@@ -408,6 +416,14 @@ def test_no_server_reachable(monkeypatch: pytest.MonkeyPatch, command: list[str]
         f"prefork: no server runs at {Path.cwd()}/d/prefork.sock\n"
         "Start one with `prefork serve`, or name the running one's file (-c FILE) or directory (--data-dir PATH).\n"
     )
+
+
+def test_who_may_not_ask_is_not_told_to_start_a_server(monkeypatch: pytest.MonkeyPatch) -> None:
+    def ask(path: Path, *_: object) -> dict[str, Any]:
+        raise Unreachable(f"{path} belongs to another user")
+
+    monkeypatch.setattr(prefork.cli.asking, "ask", ask)
+    assert run("status", "--data-dir", "d").stderr == f"prefork: {Path.cwd()}/d/prefork.sock belongs to another user\n"
 
 
 def test_commands_find_the_server_of_a_broken_file(asked: list[tuple[Path, dict[str, object]]], place: Path) -> None:

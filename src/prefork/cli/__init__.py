@@ -6,6 +6,7 @@ server: 0 done, 1 refused or failed, 2 wrong usage, 4 no server reachable. Rooms
 
 from __future__ import annotations
 
+from difflib import get_close_matches
 from importlib import import_module
 
 import click
@@ -47,6 +48,14 @@ class Verbs(click.Group):
             return None
         verbs: tuple[click.Command, ...] = import_module(f"prefork.cli.{HOMES[cmd_name]}").VERBS
         return next(verb for verb in verbs if verb.name == cmd_name)
+
+    def resolve_command(self, ctx: click.Context, args: list[str]) -> tuple[str | None, click.Command | None, list[str]]:
+        """The verb that a command line begins with. Raises UsageError with the one that may be meant."""
+        name = args[0]
+        if name not in HOMES and not name.startswith("-") and not ctx.resilient_parsing:
+            near = get_close_matches(name, HOMES, 1)
+            raise click.UsageError(f"there is no command {name}" + (f"; did you mean {near[0]}?" if near else ""), ctx)
+        return super().resolve_command(ctx, args)
 
 
 @click.group(cls=Verbs, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})

@@ -106,8 +106,11 @@ def completed(file: Path | None, given: dict[str, str]) -> dict[str, str]:
         return given
     found = layout.detect(settings.app_dir)
     if found is None:
+        said = f"no application in {settings.app_dir}: {layout.missing(settings.app_dir)}"
+        click.echo(f"{click.style('found', fg='yellow', bold=True)}: {said}", err=True)
         return given
-    click.echo(f"{click.style('found', fg='green', bold=True)}: {found.sentence()}", err=True)
+    said = found.sentence("python" in settings.sources)
+    click.echo(f"{click.style('found', fg='green', bold=True)}: {said}", err=True)
     python = {"python": str(found.python)} if found.python and "python" not in settings.sources else {}
     return {**given, "app": found.app, **python}
 

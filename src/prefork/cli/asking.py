@@ -9,12 +9,13 @@ import click
 
 from prefork import config
 from prefork.cli.settings import FAILED, Meant
-from prefork.control.client import Unreachable, ask
+from prefork.control.client import Absent, Unreachable, ask
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
 UNREACHABLE = 4  # the exit code where no server answers
+ABSENT = "Start one with `prefork serve`, or name the running one's file (-c FILE) or directory (--data-dir PATH)."
 MOMENT = 10.0  # seconds a server may take to answer a question
 RELOAD_LIMIT = 3600.0  # seconds a reload may take: the server's own time limits decide long before
 
@@ -25,9 +26,8 @@ def told(meant: Meant, request: Mapping[str, object], timeout: float = MOMENT) -
         answer = ask(meant.data_dir / config.CONTROL_SOCKET, request, timeout)
     except Unreachable as error:
         click.echo(f"prefork: {error}", err=True)
-        click.echo(
-            "Start one with `prefork serve`, or name the running one's file (-c FILE) or directory (--data-dir PATH).", err=True
-        )
+        if isinstance(error, Absent):
+            click.echo(ABSENT, err=True)
         sys.exit(UNREACHABLE)
     if answer.get("ok") is not True:
         if answer.get("traceback"):

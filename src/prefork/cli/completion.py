@@ -12,12 +12,12 @@ SHELLS = ("bash", "zsh", "fish")
 @click.argument("shell", type=click.Choice(SHELLS))
 @click.pass_context
 def completion(context: click.Context, shell: str) -> None:
-    """Print a script that lets Tab complete the words of this program.
+    """Print a script for a shell, so that Tab completes.
 
     \b
-    bash: prefork completion bash > ~/.local/share/bash-completion/completions/prefork
-    zsh:  prefork completion zsh > ~/.zfunc/_prefork, with ~/.zfunc on fpath before compinit
-    fish: prefork completion fish > ~/.config/fish/completions/prefork.fish
+    bash: into ~/.local/share/bash-completion/completions/prefork
+    zsh:  into ~/.zfunc/_prefork, with ~/.zfunc on fpath before compinit
+    fish: into ~/.config/fish/completions/prefork.fish
     """
     from click.shell_completion import get_completion_class
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -114,7 +115,7 @@ def new_password(place: Path, name: str) -> str:
     from prefork.instances.database import Database, Unusable, file_in
 
     file = file_in(place)
-    if not file.exists():
+    if not os.path.exists(file):
         raise click.ClickException(f"no console has been in {place}; name its data directory")
     try:
         with Database(file) as db:
@@ -147,6 +148,11 @@ def run(
     first, last = means["ports"]
     try:
         place.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        raise click.ClickException(
+            f"{place} cannot be made: {(error.strerror or str(error)).lower()}; choose another one"
+        ) from None
+    try:
         premises = Means(means["account"], nginx, range(first, last + 1), means["max_connections"])
         standing(place, interface, port, Manner(*manner), premises)
     except (OSError, Unusable) as error:

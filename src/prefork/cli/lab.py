@@ -56,7 +56,7 @@ def up(topology: str | None, directory: Path, synchronous: bool | None) -> None:
     from prefork.lab import estate, stages
 
     with sentences():
-        if (directory / "lab.json").exists() and topology is None and synchronous is None:
+        if os.path.exists(directory / "lab.json") and topology is None and synchronous is None:
             found = estate.found(directory)
         else:
             name = topology or "enterprise"

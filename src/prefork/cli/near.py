@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
@@ -52,7 +53,7 @@ class Near:
         from prefork.instances.registry import OWN
 
         file = file_in(self.meant.data_dir)
-        if not file.exists():
+        if not os.path.exists(file):
             raise click.ClickException(f"nothing has been recorded in {file.parent}: the console does that (option console)")
         back, resolution = history.RANGES[span]
         now = time.time()

@@ -148,7 +148,7 @@ def config_file(file: Path | None, environ: Mapping[str, str], cwd: Path) -> Pat
         return file
     if environ.get("PREFORK_CONFIG"):
         return Path(environ["PREFORK_CONFIG"])
-    if (cwd / DEFAULT_FILE).exists():
+    if os.path.exists(cwd / DEFAULT_FILE):
         return Path(DEFAULT_FILE)
     return Path(environ["ODOO_RC"]) if environ.get("ODOO_RC") else None
 

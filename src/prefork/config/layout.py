@@ -6,6 +6,7 @@ Known layouts are those of the frameworks' own tutorials. What is found is said 
 from __future__ import annotations
 
 import ast
+import os
 import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -41,17 +42,20 @@ class Layout:
     file: str
     python: Path | None
 
-    def sentence(self) -> str:
-        """What was found, for people."""
-        environment = f" with {self.python}" if self.python else ""
+    def sentence(self, named: bool = False) -> str:
+        """What was found, for people; `named` is whether they have said which interpreter it gets."""
+        without = "" if named else f" with Prefork's own Python, as there is no {' or '.join(ENVIRONMENTS)} beside it"
+        environment = f" with {self.python}" if self.python and not named else without
         advice = "name another as in `prefork serve module:attribute`"
         return f"serving {self.app}, {self.kind} found in {self.file}{environment}; {advice}"
 
 
 def detect(directory: Path) -> Layout | None:
-    """The application in a directory; None where there is none that is known."""
-    python = next((each for name in ENVIRONMENTS if (each := directory / name / "bin/python").exists()), None)
-    if (directory / "odoo-bin").is_file() and (directory / "odoo").is_dir():
+    """The application in a directory; None where there is none that is known, or nobody may look."""
+    if not os.access(directory, os.R_OK | os.X_OK):
+        return None
+    python = next((each for name in ENVIRONMENTS if os.path.exists(each := directory / name / "bin/python")), None)
+    if os.path.isfile(directory / "odoo-bin") and os.path.isdir(directory / "odoo"):
         return Layout(f"odoo:{directory}", "Odoo", "odoo-bin", python)
     if project := django(directory):
         return Layout(project, "a Django project", "manage.py", python)
@@ -61,11 +65,29 @@ def detect(directory: Path) -> Layout | None:
     return None
 
 
+def missing(directory: Path) -> str:
+    """Why nothing was found in a directory, for people."""
+    if not os.access(directory, os.R_OK | os.X_OK):
+        return "this account may not look into it"
+    if match := SETTINGS.search(text_of(directory / "manage.py")):
+        package = match[1].partition(".")[0]
+        return f"manage.py has settings in {package}, where neither {package}/wsgi.py nor {package}/asgi.py is"
+    there = [file for _, file in modules(directory) if os.path.isfile(file)]
+    for file in there:
+        try:
+            ast.parse(text_of(file))
+        except SyntaxError as error:
+            return f"{file.relative_to(directory)}:{error.lineno}: {error.msg}"
+    if there:
+        return f"{there[0].relative_to(directory)} has no {' or '.join(NAMES)} that is known to be one, and no {FACTORIES[0]}()"
+    return f"neither manage.py nor {', '.join(f'{name}.py' for name in MODULES[:4])} nor a package is there"
+
+
 def django(directory: Path) -> str | None:
     """The application of a Django project, in the package that its manage.py names."""
     match = SETTINGS.search(text_of(directory / "manage.py"))
     package = match[1].partition(".")[0] if match else ""
-    found = (name for name in ("wsgi", "asgi") if package and (directory / package / f"{name}.py").is_file())
+    found = (name for name in ("wsgi", "asgi") if package and os.path.isfile(directory / package / f"{name}.py"))
     return next((f"{package}.{name}:application" for name in found), None)
 
 

@@ -23,6 +23,10 @@ class Unreachable(Exception):
     """No server answers at the socket; the message is a sentence."""
 
 
+class Absent(Unreachable):
+    """There is none."""
+
+
 def ask(socket_path: Path, request: Mapping[str, object], timeout: float) -> dict[str, Any]:
     """The server's answer to one request, within `timeout` seconds in all. Raises `Unreachable`."""
     deadline = time.monotonic() + timeout
@@ -35,7 +39,7 @@ def ask(socket_path: Path, request: Mapping[str, object], timeout: float) -> dic
         except TimeoutError:
             raise Unreachable(f"the server at {socket_path} did not answer within {timeout:g} s") from None
         except OSError as error:
-            raise Unreachable(reason(error, socket_path)) from None
+            raise reason(error, socket_path) from None
 
 
 def connect(connection: socket.socket, path: Path) -> None:
@@ -78,12 +82,12 @@ def parse(line: bytes, path: Path) -> dict[str, Any]:
     return answer
 
 
-def reason(error: OSError, path: Path) -> str:
+def reason(error: OSError, path: Path) -> Unreachable:
     """Why no connection came about."""
     if isinstance(error, FileNotFoundError):
-        return f"no server runs at {path}"
+        return Absent(f"no server runs at {path}")
     if isinstance(error, ConnectionRefusedError):
-        return f"the server at {path} is gone"
+        return Absent(f"the server at {path} is gone")
     if isinstance(error, PermissionError):
-        return f"{path} belongs to another user; run this command as the user that runs the server"
-    return f"the server at {path} cannot be reached: {error.strerror or error}"
+        return Unreachable(f"{path} belongs to another user; run this command as the user that runs the server")
+    return Unreachable(f"the server at {path} cannot be reached: {error.strerror or error}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -49,7 +50,7 @@ class Asked:
 def gather(asked: Asked) -> Evidence:
     """Look at everything, one thing after the other."""
     place = None if asked.remote else asked.data_dir or conf.locate(asked.file)
-    running = live.read(place) if place and (place / "prefork.sock").exists() else None
+    running = live.read(place) if place and os.path.exists(place / "prefork.sock") else None
     if running is None and asked.data_dir:
         running = live.read(asked.data_dir)
     own = isinstance(running, Live)

@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from prefork.importers import commands, gunicorn, odoo, unit, uwsgi
-from prefork.importers.finding import Draft, Finding, Setting, Unreadable, Verdict
+from prefork.importers.finding import Draft, Finding, Setting, Unreadable, Verdict, text_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -29,7 +29,9 @@ def kind_of(file: Path) -> str:
         return "gunicorn"
     if name.endswith(".json"):
         return "unit"
-    head = commands.text_of(file)
+    if "uwsgi" in name:
+        return "uwsgi"
+    head = text_of(file)
     for sign, kind in (("[uwsgi]", "uwsgi"), ("[program:", "supervisor"), ("[options]", "odoo")):
         if sign in head:
             return kind

@@ -12,10 +12,21 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from pathlib import Path
 
 
 class Unreadable(Exception):
     """The file is not of its kind; the sentence says what is wrong, and where."""
+
+
+def text_of(file: Path) -> str:
+    """A file's text. Raises Unreadable."""
+    try:
+        return file.read_text(encoding="utf-8")
+    except UnicodeDecodeError:
+        raise Unreadable(f"{file}: it cannot be read: it is not UTF-8 text") from None
+    except OSError as error:
+        raise Unreadable(f"{file}: it cannot be read: {error.strerror or error}") from None
 
 
 class Verdict(StrEnum):

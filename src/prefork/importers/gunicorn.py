@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from prefork.importers import pyfile, sandbox
 from prefork.importers.addresses import address, listening
-from prefork.importers.finding import Draft, Setting, Unreadable
+from prefork.importers.finding import Draft, Setting, text_of
 from prefork.importers.rules import (
     UNLIMITED,
     given,
@@ -246,11 +246,7 @@ SWITCHES = {
 
 def read_file(file: Path, environ: Mapping[str, str]) -> list[Setting]:
     """The settings of a `gunicorn.conf.py`; it is run only where its text does not tell. Raises Unreadable."""
-    try:
-        text = file.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise Unreadable(f"{file}: it cannot be read: {getattr(error, 'strerror', None) or error}") from None
-    reading = pyfile.read(text, str(file), frozenset(RULES), environ)
+    reading = pyfile.read(text_of(file), str(file), frozenset(RULES), environ)
     settings = reading.settings + reading.hooks
     if reading.unknown:
         found = sandbox.run(file, reading.unknown, environ)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from prefork.config.kinds import AUTO
 from prefork.importers.addresses import address, listening
-from prefork.importers.finding import Draft, Setting, Unreadable
+from prefork.importers.finding import Draft, Setting, Unreadable, text_of
 from prefork.importers.rules import UNLIMITED, given, home, import_path, near, none, same, seconds, size, threads, translate, whole
 
 if TYPE_CHECKING:
@@ -77,9 +77,7 @@ HTTP: Mapping[str, Rule] = {
 def read_file(file: Path, _environ: Mapping[str, str]) -> dict[str, Any]:
     """The configuration. Raises Unreadable."""
     try:
-        found = json.loads(file.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError) as error:
-        raise Unreadable(f"{file}: it cannot be read: {getattr(error, 'strerror', None) or error}") from None
+        found = json.loads(text_of(file))
     except json.JSONDecodeError as error:
         raise Unreadable(f"{file}:{error.lineno}: it is not JSON: {error.msg}") from None
     if not isinstance(found, dict) or not isinstance(found.get("applications"), dict):

@@ -79,7 +79,7 @@ def driver() -> Any:
         import psycopg
     except ImportError as error:
         raise Unavailable(
-            f"psycopg 3 cannot be imported ({error}); install 'psycopg[binary]' in the application's environment"
+            f"psycopg 3 cannot be imported by {sys.executable} ({error}); install 'psycopg[binary]' in its environment"
         ) from None
     return psycopg
 

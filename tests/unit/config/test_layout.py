@@ -67,6 +67,31 @@ def test_the_environment_beside_it_is_taken(tmp_path: Path) -> None:
         f"serving app:app, a Flask application found in app.py with {tmp_path}/venv/bin/python; "
         "name another as in `prefork serve module:attribute`"
     )
+    assert "with" not in found.sentence(named=True), "who has named an interpreter knows it"
+
+
+def test_whose_python_is_taken_is_said_where_there_is_no_environment(tmp_path: Path) -> None:
+    found = detect(make(tmp_path, {"app.py": FLASK}))
+    assert found
+    assert "with Prefork's own Python, as there is no .venv or venv or env beside it;" in found.sentence()
+
+
+@pytest.mark.parametrize(
+    ("files", "why"),
+    [
+        ({}, "neither manage.py nor wsgi.py, asgi.py, app.py, main.py nor a package is there"),
+        ({"app.py": "def app(environ, start_response)\n    pass\n"}, "app.py:1: expected ':'"),
+        ({"main.py": "shop = make()\n"}, "main.py has no app or application or api that is known to be one, and no create_app()"),
+        (
+            {"manage.py": 'os.environ.setdefault("DJANGO_SETTINGS_MODULE", "shop.settings")\n'},
+            "manage.py has settings in shop, where neither shop/wsgi.py nor shop/asgi.py is",
+        ),
+    ],
+)
+def test_why_nothing_is_found_is_said(files: dict[str, str], why: str, tmp_path: Path) -> None:
+    said = CliRunner().invoke(main, ["serve", "--app-dir", str(make(tmp_path, files))])
+    assert said.exit_code == 1
+    assert f"found: no application in {tmp_path}: {why}\n" in said.stderr
 
 
 @pytest.mark.parametrize("name", ["django", "fastapi", "flask", "pyramid"])

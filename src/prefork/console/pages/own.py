@@ -18,6 +18,7 @@ from prefork.console.api import alerts, instances, jobs, people, routes, setting
 from prefork.console.api.live import MOST_STREAMS
 from prefork.console.pages.made import made
 from prefork.console.pages.provisions import OwnProvisions
+from prefork.console.pages.users import OwnUsers
 from prefork.console.problems import ProblemError
 from prefork.instances import registry, rules
 from prefork.instances.local import Denied, Unreachable
@@ -49,6 +50,7 @@ class Own:
     def __init__(self, request: Request, desk: Desk, visitor: Visitor) -> None:
         self.request, self.desk, self.visitor = request, desk, visitor
         self.provisions = OwnProvisions(request, desk, visitor)
+        self.users = OwnUsers(request, desk, visitor)
 
     def _server(self, identity: str, role: str = VIEWER) -> Local:
         require(self.visitor, role, identity)

@@ -5,12 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from starlette.middleware.gzip import GZipMiddleware
-from starlette.routing import BaseRoute, Mount, Route
+from starlette.routing import BaseRoute, Match, Mount, Route
 from starlette.staticfiles import StaticFiles
 
-from prefork.console.pages import account, incidents, jobs, monitoring, performance, server
+from prefork.console.gate import MACHINES
+from prefork.console.pages import account, incidents, jobs, monitoring, people, performance, server
 from prefork.console.pages.paper import STATIC
 from prefork.console.pages.visit import gate
+from prefork.console.problems import ProblemError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -41,6 +43,9 @@ READ: Table = {
     "/instances/{id}/settings": performance.form,
     "/alerts": account.alerts,
     "/account": account.account,
+    "/people": people.listing,
+    "/people/{number}": people.person,
+    "/audit": people.audit,
 }
 CHANGE: Table = {
     "/instances/new": server.make,
@@ -57,6 +62,10 @@ CHANGE: Table = {
     "/account/tokens": account.make_token,
     "/account/tokens/revoke": account.revoke_token,
     "/account/password": account.change_password,
+    "/people": people.add,
+    "/people/{number}": people.change,
+    "/people/{number}/password": people.renew,
+    "/people/{number}/remove": people.remove,
 }
 FOR_GOOD = b"public, max-age=31536000, immutable"  # a file's address changes with its content
 
@@ -67,7 +76,21 @@ def routes() -> list[BaseRoute]:
         Mount("/static", GZipMiddleware(Files(directory=STATIC, check_dir=False), minimum_size=1000)),
         *(Route(path, gate(show), methods=["GET"]) for path, show in READ.items()),
         *(Route(path, gate(show), methods=["POST"]) for path, show in CHANGE.items()),
+        Lost("/{path:path}", gate(lost), methods=["GET"]),
     ]
+
+
+class Lost(Route):
+    """Every address that is no page's; those of programs have answers of their own."""
+
+    def matches(self, scope: Scope) -> tuple[Match, Scope]:
+        """Whether it is one."""
+        return (Match.NONE, {}) if scope["path"].startswith(MACHINES) else super().matches(scope)
+
+
+def lost(_visit: Visit) -> Response:
+    """What somebody sees who has mistyped an address. Raises ProblemError."""
+    raise ProblemError(404, "there is no page at this address")
 
 
 class Files(StaticFiles):

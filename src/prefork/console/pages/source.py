@@ -43,8 +43,37 @@ class Provisions(Protocol):
         """Remove one that is stopped, with what it keeps or without."""
 
 
+class Users(Protocol):
+    """The people who may use the console, for an administrator. Words are those of `people`, the models of the API."""
+
+    def listed(self) -> Sequence[Row]:
+        """Everybody, as `User`."""
+
+    def find(self, number: int) -> Row:
+        """One of them."""
+
+    def add(self, name: str, role: str) -> str:
+        """Somebody more; returns the first password."""
+
+    def change(self, number: int, role: str, grants: Mapping[str, str]) -> None:
+        """Another role for all instances, and roles for single ones, which are all that there are then."""
+
+    def renew(self, number: int) -> str:
+        """Another password, which is returned; every login of theirs ends."""
+
+    def remove(self, number: int) -> None:
+        """Let somebody use the console no more."""
+
+    def audit(self, before: int | None) -> tuple[Sequence[Row], int | None]:
+        """What was done, as `AuditEntry`, the latest first; and before which entry older ones are, if there are any."""
+
+
 class Source(Protocol):
     """The console, for one visitor."""
+
+    @property
+    def users(self) -> Users:
+        """The people who may use it."""
 
     @property
     def provisions(self) -> Provisions:

@@ -109,6 +109,20 @@ def sentence(words: str, end: str = ".") -> str:
     return whole if not whole or whole.endswith((end, "?", "!")) else whole + end
 
 
+def details(members: Mapping[str, Any]) -> str:
+    """What belongs to an entry of the audit log; of what is not set nothing is said."""
+    return "; ".join(f"{name}: {member_words(each)}" for name, each in members.items() if each)
+
+
+def member_words(member: Any) -> str:
+    """A value of an entry: an object by its names, a list as what was before and what is now."""
+    if isinstance(member, dict):
+        return ", ".join(f"{name} {member_words(each)}" for name, each in member.items())
+    if isinstance(member, list):
+        return " → ".join(map(member_words, member))
+    return "not set" if member is None else str(member)
+
+
 def how_last(job: Mapping[str, Any]) -> str:
     """How a job's last run ended."""
     return last(dict(job), datetime.now(UTC))
@@ -125,6 +139,7 @@ FILTERS: dict[str, Callable[..., Any]] = {
     "machine": machine,
     "ago": ago,
     "sentence": sentence,
+    "details": details,
     "job_state": state,
     "how_last": how_last,
 }

@@ -20,12 +20,22 @@ if TYPE_CHECKING:
 ODOOS = {"addons_path", "admin_passwd", "db_maxconn", "dbfilter", "list_db", "without_demo", "x_sendfile"}  # in its files only
 
 
+def unreadable(file: Path) -> str:
+    """Why a file cannot be read, in a few words. It may stand below a directory that this account may not look into."""
+    try:
+        file.stat()
+    except (FileNotFoundError, NotADirectoryError):
+        return "does not exist"
+    except OSError:
+        pass
+    return "cannot be read by this account"
+
+
 def read(file: Path, *, own: bool) -> Conf | Unseen:
     """What a file says. `own` tells that a Prefork runs with it, so that Prefork's defaults hold."""
     cwd = Path.cwd()
     if not os.access(file, os.R_OK):
-        reason = "cannot be read by this account" if file.exists() else "does not exist: nothing that was set in it is in force"
-        return Unseen(f"{file} {reason}")
+        return Unseen(f"{file} {unreadable(file)}: nothing that is set in it can be looked at")
     draft = gather(file, {}, os.environ if own else {}, cwd)
     reading = read_file(file, str(file))
     if reading.problems:

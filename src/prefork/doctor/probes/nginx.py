@@ -10,6 +10,7 @@ import crossplane
 from crossplane.analyzer import DIRECTIVES
 
 from prefork.doctor.evidence import Unseen
+from prefork.doctor.probes.conf import unreadable
 from prefork.doctor.routing import Directive, Proxy
 
 if TYPE_CHECKING:
@@ -23,8 +24,7 @@ BY_MODULES = {"types", "map", "geo", "split_clients", "charset_map"}  # their li
 def read(file: Path) -> Proxy | Unseen:
     """The tree of a file, be it nginx.conf, one site or a fragment of one."""
     if not os.access(file, os.R_OK):
-        reason = "cannot be read by this account" if file.exists() else "does not exist"
-        return Unseen(f"{file} {reason}")
+        return Unseen(f"{file} {unreadable(file)}")
     payload = crossplane.parse(str(file), combine=True, check_ctx=False)
     if payload["errors"]:
         return Unseen(str(payload["errors"][0]["error"]))

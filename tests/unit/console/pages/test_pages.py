@@ -28,6 +28,7 @@ FORMS = {
 }
 RULED = ("/new", "/prospect", "/upgrade", "/delete")  # what only administrators may
 OF_INSTANCE = "{id}"
+OF_PEOPLE = ("/people", "/audit")  # for administrators only
 
 
 @pytest.fixture(autouse=True)
@@ -51,7 +52,7 @@ def let_changes_end() -> None:
 
 
 def address(path: str) -> str:
-    return path.replace("{id}", "default").replace("{name}", "none")
+    return path.replace("{id}", "default").replace("{name}", "none").replace("{number}", "1")
 
 
 def test_nobody_is_led_to_the_login(client: TestClient) -> None:
@@ -66,6 +67,14 @@ def test_a_part_of_a_page_has_the_whole_of_it_renewed(client: TestClient) -> Non
     assert (answer.status_code, answer.headers["hx-refresh"]) == (401, "true")
 
 
+def test_an_address_that_is_no_pages_is_one_and_those_of_programs_are_problems(client: TestClient, db: Database) -> None:
+    cookie, _ = logged_in(db, somebody(db, "viewer"))
+    page = client.get("/nonsense/and more", headers=cookie)
+    assert (page.status_code, "There is no page at this address." in page.text, "All instances" in page.text) == (404, True, True)
+    call = client.get("/api/v1/nonsense", headers=cookie)
+    assert (call.status_code, call.headers["content-type"]) == (404, "application/problem+json")
+
+
 @pytest.mark.parametrize("role", ["none", "viewer", "operator"])
 def test_what_one_may_see(client: TestClient, db: Database, role: str) -> None:
     cookie, _ = logged_in(db, somebody(db, role))
@@ -75,7 +84,7 @@ def test_what_one_may_see(client: TestClient, db: Database, role: str) -> None:
             assert status == 404, path
         elif path.endswith("/stacks"):
             assert status == (403 if role == "viewer" else 404)  # for an operator there is no worker without a name
-        elif path.endswith("/new"):
+        elif path.endswith("/new") or path.startswith(OF_PEOPLE):
             assert status == 403, path
         elif path.endswith("/server"):
             assert status == 404, path  # the console does not run it
@@ -95,6 +104,8 @@ def test_what_one_may_do(client: TestClient, db: Database, role: str) -> None:
         status = client.post(address(path), headers=cookie, data={**form, "csrf": csrf}).status_code
         if path.endswith(RULED):
             assert status == (404 if role == "none" and OF_INSTANCE in path else 403), path
+        elif path.startswith(OF_PEOPLE):
+            assert status == 403, path
         elif OF_INSTANCE not in path:
             assert status in {200, 303, 404} or path.endswith("password"), path
         elif role == "none":

@@ -1,0 +1,116 @@
+"""Administrators let others in by pages: with a password that is shown once, a role, and roles for single instances."""
+
+import html
+import re
+
+import pytest
+from fastapi.testclient import TestClient
+from tests.unit.console.conftest import PASSWORD, Stand, logged_in, somebody
+
+from prefork.console.pages.words import details
+from prefork.instances import audit, logins, users
+from prefork.instances.database import Database
+
+Steps = tuple[TestClient, dict[str, str], str]
+
+
+@pytest.fixture
+def ruling(client: TestClient, db: Database, stand: Stand) -> Steps:
+    """A client, the cookie of an administrator, and what their forms bring along."""
+    return client, *logged_in(db, somebody(db, "administrator"))
+
+
+def shown(page: str) -> str:
+    """The password that a page tells."""
+    found = re.search(r'class="secret">([^<]+)<', page)
+    assert found, page
+    return html.unescape(found[1])
+
+
+def test_somebody_more_comes_in_with_the_password_that_is_shown(ruling: Steps, db: Database) -> None:
+    client, cookie, csrf = ruling
+    answer = client.post("/people", headers=cookie, data={"csrf": csrf, "name": "kim", "role": "none"})
+    kim = users.recognise(db, "kim", shown(answer.text))
+    assert kim is not None
+    assert (kim.role, kim.grants) == ("none", {})
+    assert 'class="secret"' not in client.get("/people", headers=cookie).text, "it is told once"
+
+    form = {"csrf": csrf, "role": "viewer", "grant:default": "operator"}
+    answer = client.post(f"/people/{kim.id}", headers=cookie, data=form)
+    assert (answer.status_code, answer.headers["location"]) == (303, f"/people/{kim.id}?done=saved")
+    assert users.find(db, kim.id) == kim._replace(role="viewer", grants={"default": "operator"})
+    assert "default: operator" in client.get("/people", headers=cookie).text
+
+    client.post(f"/people/{kim.id}", headers=cookie, data=form | {"grant:default": "none"})
+    assert users.grants_of(db, kim.id) == {}
+
+
+def test_a_new_password_ends_the_logins_with_the_old_one(ruling: Steps, db: Database) -> None:
+    client, cookie, csrf = ruling
+    number = somebody(db, "viewer", "kim")
+    login = logins.begin(db, number)
+    answer = client.post(f"/people/{number}/password", headers=cookie, data={"csrf": csrf})
+    assert users.recognise(db, "kim", shown(answer.text)) is not None
+    assert users.recognise(db, "kim", PASSWORD) is None
+    assert logins.recognise(db, login.secret) is None
+
+
+def test_who_is_removed_is_gone_and_the_last_administrator_stays(ruling: Steps, db: Database) -> None:
+    client, cookie, csrf = ruling
+    number = somebody(db, "viewer", "kim")
+    assert (
+        client.post(f"/people/{number}/remove", headers=cookie, data={"csrf": csrf}).headers["location"] == "/people?done=removed"
+    )
+    assert users.find(db, number) is None
+
+    ruler = users.named(db, "administrator")
+    assert ruler is not None
+    for path, form in ((f"/people/{ruler.id}/remove", {}), (f"/people/{ruler.id}", {"role": "viewer"})):
+        answer = client.post(path, headers=cookie, data={"csrf": csrf, **form})
+        assert (answer.status_code, "This is the last administrator" in answer.text) == (409, True)
+    assert users.find(db, ruler.id) == ruler
+
+
+@pytest.mark.parametrize(
+    ("form", "status", "said"),
+    [
+        ({"name": "administrator", "role": "viewer"}, 409, "there is a user administrator already"),
+        ({"name": "", "role": "viewer"}, 422, "name:"),
+        ({"name": "kim", "role": "king"}, 422, "role:"),
+    ],
+)
+def test_what_cannot_be_is_said_and_what_was_typed_stays(
+    ruling: Steps, db: Database, form: dict[str, str], status: int, said: str
+) -> None:
+    client, cookie, csrf = ruling
+    answer = client.post("/people", headers=cookie, data={"csrf": csrf, **form})
+    assert (answer.status_code, said.lower() in answer.text.lower()) == (status, True), answer.text
+    assert f'value="{form["name"]}"' in answer.text
+    assert [each.name for each in users.listed(db)] == ["administrator"]
+
+
+@pytest.mark.parametrize("number", ["0", "999", "x", "9" * 400])
+def test_nobody_is_no_page(ruling: Steps, number: str) -> None:
+    client, cookie, _ = ruling
+    answer = client.get(f"/people/{number}", headers=cookie)
+    assert (answer.status_code, "There is no user" in answer.text) == (404, True)
+
+
+def test_entries_of_the_audit_log_read_well() -> None:
+    assert details({"change": 3, "options": {"workers": ["3", "4"], "queue_timeout": [None, "9 s"]}, "remark": None}) == (
+        "change: 3; options: workers 3 → 4, queue_timeout not set → 9 s"
+    )
+
+
+def test_the_audit_log_in_parts(ruling: Steps, db: Database) -> None:
+    client, cookie, _ = ruling
+    for place in range(60):
+        audit.note(db, "kim", "192.0.2.7", "job paused", "default", job=f"shop.tasks:job_{place}", remark=None)
+    page = client.get("/audit", headers=cookie).text
+    assert "job: shop.tasks:job_59" in page
+    assert "remark" not in page
+    older = re.search(r'href="(/audit\?before=\d+)"', page)
+    assert older
+    rest = client.get(older[1], headers=cookie).text
+    assert "job: shop.tasks:job_9<" in rest
+    assert "Older ones" not in rest
