@@ -25,6 +25,7 @@ CLIENT = Path(__file__).with_name("client.py")
 CROWD = Path(__file__).with_name("crowd.py")
 AUDIENCE = Path(__file__).with_name("audience.py")
 HAUL = Path(__file__).with_name("haul.py")
+PUT = Path(__file__).with_name("put.lua")
 HAUL_TIMEOUT = 120.0
 CLIENT_TIMEOUT = 40.0
 
@@ -164,14 +165,17 @@ def get(port: int, path: str, timeout: float = 10.0) -> str | None:
             return None
 
 
-def wrk(port: int, connections: int, seconds: float, *, keep_alive: bool, path: str = "/") -> dict[str, float]:
-    """Raw load on a path with wrk, in whole seconds: `requests`, `rate` (requests/s), `errors`.
+def wrk(
+    port: int, connections: int, seconds: float, *, keep_alive: bool, path: str = "/", script: Path | None = None
+) -> dict[str, float]:
+    """Raw load on a path with wrk, in whole seconds: `requests`, `rate` (requests/s), `errors`. `script` says what else is sent.
 
     Raises ServerFailed if nothing was answered.
     """
-    headers = [] if keep_alive else ["--header", "Connection: close"]
+    options = [] if keep_alive else ["--header", "Connection: close"]
+    options += ["--script", str(script)] if script else []
     target = f"http://127.0.0.1:{port}{path}"
-    command = ["wrk", "-t", "1", "-c", str(connections), "-d", f"{max(1, round(seconds))}s", *headers, target]
+    command = ["wrk", "-t", "1", "-c", str(connections), "-d", f"{max(1, round(seconds))}s", *options, target]
     result = subprocess.run(command, capture_output=True, text=True, timeout=seconds + 20, check=False)
     found = read_wrk(result.stdout)
     if not found["requests"]:

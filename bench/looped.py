@@ -11,7 +11,7 @@ from servers import PEERS, WORKERS, Server, direct_children, only, prefork, pref
 if TYPE_CHECKING:
     from servers import Launch
 
-OWN = only("hello", "waiting", "stranding", "failures")
+OWN = only("hello", "waiting", "streams", "stranding", "failures")
 ALL = OWN | only("events")
 
 

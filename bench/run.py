@@ -43,6 +43,7 @@ from scenarios import (
     slow_clients,
     stall,
     stranding,
+    streams,
     transfer,
     waiting,
 )
@@ -100,7 +101,7 @@ REPORTS = {
         QUEUES,
     ),
     "asgi-benchmarks": Report(
-        Heading("ASGI beside other servers", "make bench-asgi"), (hello, waiting, stranding, failures, events), LOOPED
+        Heading("ASGI beside other servers", "make bench-asgi"), (hello, waiting, streams, stranding, failures, events), LOOPED
     ),
     "websocket-benchmarks": Report(
         Heading("WebSockets and the bus beside other servers", "make bench-live"), (broadcast, bus, pages), LIVE
@@ -219,7 +220,7 @@ def main() -> None:
     known = {scenario.NAME: scenario for scenario in report.scenarios}
     scenarios = [known[name] for name in chosen(given.only, dict(known), "scenario")]
     names = chosen(given.servers, {server.name: server for server in report.servers}, "server")
-    if any(scenario in scenarios for scenario in (hello, waiting, limits.COST)):
+    if any(scenario in scenarios for scenario in (hello, waiting, streams, limits.COST)):
         require_wrk()
     if transfer in scenarios:
         require_nginx()

@@ -23,6 +23,7 @@ DESCRIPTORS = 250  # the most that one message carries; the kernel allows 253
 RIGHTS_SPACE = socket.CMSG_SPACE(DESCRIPTORS * 4)
 ONE_RIGHT = socket.CMSG_LEN(4)  # CMSG_SPACE would have room for two
 # Plain numbers: the enumeration's `|` costs as much as a small system call.
+SOL_SOCKET, SCM_RIGHTS = int(socket.SOL_SOCKET), int(socket.SCM_RIGHTS)
 NOSIGNAL = int(socket.MSG_NOSIGNAL)
 DONTWAIT = int(socket.MSG_DONTWAIT | socket.MSG_NOSIGNAL)
 CLOEXEC = int(socket.MSG_CMSG_CLOEXEC)
@@ -190,7 +191,7 @@ def unpack_number(message: bytes) -> int:
 def send(wire: socket.socket, message: bytes, descriptors: list[int] | tuple[int, ...] = (), flags: int = NOSIGNAL) -> None:
     """Send one message with descriptors. Raises OSError; BlockingIOError with DONTWAIT when the wire is full."""
     if descriptors:
-        rights = (socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", descriptors))
+        rights = (SOL_SOCKET, SCM_RIGHTS, array.array("i", descriptors))
         wire.sendmsg((message,), (rights,), flags)
     else:
         wire.send(message, flags)
@@ -209,8 +210,8 @@ def receive(wire: socket.socket, buffer: bytearray, flags: int = CLOEXEC, space:
     size, control, status, _ = wire.recvmsg_into((buffer,), space, flags)
     descriptors: list[int] = []
     for level, kind, data in control:
-        if level == socket.SOL_SOCKET and kind == socket.SCM_RIGHTS:
-            descriptors += array.array("i", data[: len(data) - len(data) % 4])
+        if level == SOL_SOCKET and kind == SCM_RIGHTS:
+            descriptors += memoryview(data).cast("i")  # whole numbers, also where some were cut off: scm_detach_fds()
     if status & TRUNCATED:
         for descriptor in descriptors:
             os.close(descriptor)

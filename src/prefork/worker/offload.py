@@ -7,17 +7,19 @@ conditions and ranges. Where they are not set the headers pass, for a proxy that
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from prefork.files import Opened, Places, absent, content_type, open_below
 from prefork.http.conditions import File, Part, choose, described, moment
 from prefork.http.framing import reason
 from prefork.http.pages import page
+from prefork.worker.heads import status_line
 from prefork.worker.output import complain
 from prefork.worker.reply import Reply
 
 if TYPE_CHECKING:
     import socket
+    from collections.abc import Iterable
 
     from prefork.messages import Request
     from prefork.scoreboard import Slot
@@ -70,12 +72,16 @@ class Offloading(Reply):
         self.part = Part(200, 0, 0)
         self.sorry = b""  # the page that is sent instead of a file that cannot be had
 
-    def begin(self, status: str, headers: list[tuple[str, str]], length: int | None = None) -> None:
+    def begin(self, status: str | int, headers: Iterable[tuple[Any, Any]], length: int | None = None) -> None:
         """As any reply, unless the headers name a file."""
         self._let_go()
-        named = self.offload.named(headers)
+        if isinstance(status, int):
+            status = status_line(status).decode()
+            headers = [(name.decode("latin-1"), value.decode("latin-1")) for name, value in headers]
+        said = list(headers)
+        named = self.offload.named(said)
         if named is None:
-            super().begin(status, headers, length)
+            super().begin(status, said, length)
             return
         try:
             self.file = self.offload.open(*named)
@@ -83,7 +89,7 @@ class Offloading(Reply):
             complain(f"prefork: {named[0]} cannot be sent to {ascii(self.request.target)[2:-1]}: {error}\n")
             self._begin_page(404 if absent(error) else 503)
             return
-        kept = [(name, value) for name, value in headers if not name.lower().startswith(OURS)]
+        kept = [(name, value) for name, value in said if not name.lower().startswith(OURS)]
         self._begin_file(status, kept, named[1])
 
     def _begin_page(self, status: int) -> None:

@@ -8,38 +8,22 @@ reader holds no worker. So does a file, as its descriptor.
 from __future__ import annotations
 
 import os
-import re
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from prefork.http.framing import BODILESS, LAST_CHUNK, SERVER, chunk, date, head
+from prefork.http.framing import LAST_CHUNK, chunk, date, head
 from prefork.messages import DONTWAIT, INLINE
 from prefork.scoreboard import DONE, REQUEST, SIZE, WRITING, pack_progress
+from prefork.worker.heads import VALUE, frame
 
 if TYPE_CHECKING:
     import socket
+    from collections.abc import Iterable
 
     from prefork.messages import Request
     from prefork.scoreboard import Slot
     from prefork.worker.rest import Rest
 
-HOP_BY_HOP = frozenset((b"connection", b"keep-alive", b"proxy-authenticate", b"te", b"trailer", b"transfer-encoding", b"upgrade"))
-NAME = re.compile(rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+\Z")
-NAMES: dict[str, tuple[bytes, bytes]] = {}  # an application uses few, and uses them again
-MOST_NAMES = 1000
 MOST_QUERIES = 2**32 - 1  # that an ending has room for
-VALUE = re.compile(rb"[\t -~\x80-\xff]*\Z")
-STATUS = re.compile(rb"[2-9][0-9][0-9] [\t -~\x80-\xff]*\Z")  # 1xx is no answer: the client would go on waiting for one
-LENGTH = re.compile(rb"[0-9]+\Z")
-
-
-def known(name: str) -> tuple[bytes, bytes]:
-    """A header name as bytes, and in lower case. Raises ValueError for what is none."""
-    key = name.encode("latin-1")
-    if not NAME.match(key):
-        raise ValueError(f"{name!r} is not the name of a header")
-    if len(NAMES) < MOST_NAMES:
-        NAMES[name] = key, key.lower()
-    return key, key.lower()
 
 
 class Reply:
@@ -67,68 +51,18 @@ class Reply:
         self.queries = self.sql = 0  # nanoseconds
         self.words = b""  # what the application says that it is about
 
-    def begin(self, status: str, headers: list[tuple[str, str]], length: int | None = None) -> None:
+    def begin(self, status: str | int, headers: Iterable[tuple[Any, Any]], length: int | None = None) -> None:
         """Take status and headers; they are sent with the first part of the body. May be called again before that.
 
-        `length` is the body's size where the caller knows it and the headers don't say. Raises ValueError for what may not be
-        in a head, such as a line break.
+        Headers are text with a status of code and phrase, or bytes with a code. `length` is the body's size where the caller
+        knows it and the headers don't say. Raises ValueError for what may not be in a head, such as a line break.
         """
-        line = status.encode("latin-1")
-        if not STATUS.match(line):
-            raise ValueError(f"the status must be a number from 200 to 999, a space and a phrase, not {status!r}")
-        self.code = int(line[:3])
-        self.keep = self.request.keep
-        announced, lines = self._lines(headers)
-        if self.code in BODILESS or self.request.method == "HEAD":
-            self.left, self.chunked = 0, False
-            # No body for HEAD says nothing about the length of the one for GET.
-            if announced is None and length and self.code not in BODILESS:
-                lines.append((b"Content-Length", b"%d" % length))
-        elif announced is not None:
-            self.left, self.chunked = announced, False
-        elif length is not None:
-            self.left, self.chunked = length, False
-            lines.append((b"Content-Length", b"%d" % length))
-        else:
-            self.left, self.chunked = None, self.request.version == "1.1"
-            if self.chunked:
-                lines.append((b"Transfer-Encoding", b"chunked"))
-            else:
-                self.keep = False  # the end of the connection is the end of the body
-        if not self.keep:
-            lines.append((b"Connection", b"close"))
-        elif self.request.version == "1.0":
-            lines.append((b"Connection", b"keep-alive"))
-        self.start = head(line, lines)
-
-    def _lines(self, headers: list[tuple[str, str]]) -> tuple[int | None, list[tuple[bytes, bytes]]]:
-        """The application's headers as bytes without those that are ours to set, and the length they announce."""
-        announced = None
-        lines = []
-        seen = set()
-        for name, value in headers:
-            key, low = NAMES.get(name) or known(name)
-            data = value.encode("latin-1")
-            if not value.isprintable() and not VALUE.match(data):
-                raise ValueError(f"the value of the header {name}, {value!r}, has characters that would end or forge a header")
-            seen.add(low)
-            if low == b"content-length":
-                if not LENGTH.match(data) or announced not in {None, int(data)}:
-                    raise ValueError(f"Content-Length must be one number, not {value!r}")
-                again, announced = announced is not None, int(data)
-                if again or self.code in BODILESS:
-                    continue  # said twice, it is sent once: some clients refuse two
-            if low == b"connection" and data.lower() == b"close":
-                self.keep = False
-            if low not in HOP_BY_HOP:
-                lines.append((key, data))
-        if b"date" not in seen:
-            lines.append((b"Date", date()))
-        if b"server" not in seen:
-            lines.append((b"Server", SERVER))
-        if b"x-request-id" not in seen:
-            lines.append((b"X-Request-ID", self.request.request_id.encode()))
-        return announced, lines
+        asked = self.request
+        head = frame(status, tuple(map(tuple, headers)), length, asked.method, asked.version, asked.keep)
+        self.code, self.left, self.chunked, self.keep, start, dated, named = head
+        date_line = b"" if dated else b"Date: %b\r\n" % date()
+        id_line = b"" if named else b"X-Request-ID: %b\r\n" % asked.request_id.encode()
+        self.start = b"%b%b%b\r\n" % (start, date_line, id_line)
 
     def hint(self, links: list[bytes]) -> None:
         """Send these Link headers ahead of the answer (RFC 8297), where the client can know what that is.

@@ -80,8 +80,3 @@ class Backlog(Rest):
             if self.emptied is None or self.emptied.done():
                 self.emptied = self.loop.create_future()
             await asyncio.wait({self.emptied})  # who waits may be cancelled without the others
-
-    def close(self) -> None:
-        """The answer is complete: the next one begins anew."""
-        super().close()
-        self.whole = False

@@ -11,8 +11,6 @@ import functools
 import os
 from typing import TYPE_CHECKING, Any, Callable
 
-from prefork.http.framing import reason
-
 if TYPE_CHECKING:
     from prefork.messages import Request
     from prefork.worker.asgi.backlog import Backlog
@@ -56,7 +54,7 @@ class Call:
         self.reply = reply
         self.rest = rest
         self.answered = answered
-        self.started: tuple[str, list[tuple[str, str]]] | None = None
+        self.started: tuple[int, tuple[Any, ...]] | None = None  # status and headers
         self.complete = False  # the application has sent its whole answer
         self.closed = False  # its client has been let go
         self.left = False  # the client has closed its side, so that it probably reads no more
@@ -105,9 +103,14 @@ class Call:
         if kind == "http.response.start":
             self._start(event)
         elif kind == "http.response.body":
-            await self._write(event.get("body", b""), bool(event.get("more_body", False)))
+            more = bool(event.get("more_body", False))
+            self._write(event.get("body", b""), more)
+            if more:
+                await self._pace()
+            self._look_at_client(more)
         elif kind == "http.response.pathsend":
             await self._write_file(event["path"])
+            self._look_at_client(more=False)
         elif kind == "http.response.early_hint":
             self.reply.hint([bytes(link) for link in event.get("links", ())])
         else:
@@ -118,9 +121,7 @@ class Call:
             raise RuntimeError("the application sent http.response.start twice")
         if event.get("trailers"):
             raise RuntimeError("trailers are not supported: there is no http.response.trailers in this scope's extensions")
-        status = int(event["status"])
-        headers = [(name.decode("latin-1"), value.decode("latin-1")) for name, value in event.get("headers", ())]
-        self.started = f"{status} {reason(status)}", headers
+        self.started = int(event["status"]), tuple(map(tuple, event.get("headers", ())))
 
     def _begin(self, length: int | None) -> None:
         """Have status and headers go with the first part of the body."""
@@ -129,11 +130,12 @@ class Call:
         if not self.reply.begun:
             self.reply.begin(*self.started, length)
 
-    async def _write(self, data: bytes, more: bool) -> None:
+    def _write(self, data: bytes, more: bool) -> None:
         self._begin(None if more else len(data))
         self.rest.whole = not more
         self.reply.write(data)
-        await self._written(more)
+        if not more:
+            self._complete()
 
     async def _write_file(self, path: str) -> None:
         """Send a file as the whole body. Where its disk hangs, only this request waits."""
@@ -145,23 +147,32 @@ class Call:
             self.reply.write_file(descriptor, 0, size)
         finally:
             os.close(descriptor)
-        await self._written(more=False)
+        self._complete()
 
-    async def _written(self, more: bool) -> None:
-        if not more:
-            self.reply.finish()
-            self.complete = True
-            self.answered()
-            self._tell_end()
-        elif self.rest.unsaid:
+    def _complete(self) -> None:
+        self.reply.finish()
+        self.complete = True
+        self.answered()
+        self._tell_end()
+
+    async def _pace(self) -> None:
+        """Wait for a client that reads slowly; let others have their turn before one that reads fast."""
+        if self.rest.unsaid:
             await self.rest.drained()
         elif self.reply.sent - self.yielded > TURN:
             self.yielded = self.reply.sent
             await asyncio.sleep(0)
+
+    def _look_at_client(self, more: bool) -> None:
         # No more is wanted of an answer to HEAD, or beyond the announced length, and there may be no end to it.
         if self.reply.gone or (more and self.reply.left == 0):
             self.leave()
             raise ClientGone
+
+    def returned(self) -> None:
+        """The application has done. Raises RuntimeError where its client still waits for the end of its answer."""
+        if not self.complete and not self.left:
+            raise RuntimeError("the application returned before the end of its answer")
 
     def close(self) -> None:
         """The answer has ended, whatever the application still does."""

@@ -10,7 +10,7 @@ import asyncio
 import os
 import socket
 import time
-from typing import TYPE_CHECKING, Any, Callable
+from typing import TYPE_CHECKING, Callable
 
 from prefork.messages import (
     BROKEN,
@@ -37,47 +37,9 @@ from prefork.worker.sorry import give_up
 from prefork.worker.traces import trace
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from prefork.messages import Request
     from prefork.scoreboard import Slot
-    from prefork.worker.asgi.lifespan import App
-    from prefork.worker.asgi.lodge import Lodge
-    from prefork.worker.http import Means
-
-
-class Shared:
-    """What the places of a worker have in common.
-
-    `limit` is how many requests the worker serves before it asks for a replacement, `counted` numbers them from 1; `allowed` is
-    how long one may take (nanoseconds, 0: no limit). `expired(request, seconds, task)` tells of one that has taken longer.
-    `lodge` has the WebSockets, as soon as `open_lodge` was called for the first one.
-    """
-
-    def __init__(
-        self,
-        loop: asyncio.AbstractEventLoop,
-        app: App,
-        state: dict[str, Any],
-        means: Means,
-        buffer: bytearray,
-        limit: int,
-        counted: Iterator[int],
-        allowed: int,
-        expired: Callable[[Request, float, asyncio.Task[None]], None],
-        open_lodge: Callable[[], Lodge],
-    ) -> None:
-        self.loop = loop
-        self.app = app
-        self.state = state
-        self.means = means
-        self.buffer = buffer
-        self.limit = limit
-        self.counted = counted
-        self.allowed = allowed
-        self.expired = expired
-        self.open_lodge = open_lodge
-        self.lodge: Lodge | None = None
+    from prefork.worker.asgi.shared import Shared
 
 
 class Place:
@@ -155,26 +117,27 @@ class Place:
         offload = self.shared.means.offload
         made = (request, client, self.rest, self.slot)
         reply = Offloading(*made, offload) if offload else Reply(*made)
-        self.call = Call(request, descriptors[1] if request.body is None else -1, reply, self.rest, self._answered)
+        call = self.call = Call(request, descriptors[1] if request.body is None else -1, reply, self.rest, self._answered)
         # Without what the worker has used so far: that is of all its requests, and costs more to ask for than all other stamps.
         self.begun_at = self.slot.words[BEGUN_AT] = time.monotonic_ns()
         self.slot.words[REQUEST] = pack_progress(request.number, BEGUN)
-        self.task = self.shared.loop.create_task(self._run(self.call))
-        self.task.set_name(f"{request.method} {request.target.decode('latin-1')} ({request.request_id})")
+        task = self.shared.begin(self._run(call))
+        if task.done():
+            return
+        self.task = task
+        task.set_name(f"{request.method} {request.target.decode('latin-1')} ({request.request_id})")
+        if call.complete:
+            self.let_client_go(call)
 
     async def _run(self, call: Call) -> None:
         """Have the application answer; whatever it raises ends with its request."""
         try:
-            await self._call(call)
+            await self.shared.app(http_scope(call.request, self.shared.state, call.reply.tag), call.receive, call.send)
+            call.returned()
         except BaseException as error:  # noqa: BLE001 - SystemExit in a view must not end the worker either
             self._fail(call, error)
         finally:
             self._end(call)
-
-    async def _call(self, call: Call) -> None:
-        await self.shared.app(http_scope(call.request, self.shared.state, call.reply.tag), call.receive, call.send)
-        if not call.complete and not call.left:
-            raise RuntimeError("the application returned before the end of its answer")
 
     def _fail(self, call: Call, error: BaseException) -> None:
         target = ascii(call.request.target.decode("latin-1"))[1:-1]
@@ -185,11 +148,11 @@ class Place:
             give_up(call.reply, 504 if call.expired else 500)
 
     def _answered(self) -> None:
-        """The application has sent its whole answer. Most return then, and one message says all."""
-        assert self.call
-        self.shared.loop.call_soon(self._let_client_go, self.call)
+        if self.task and self.call:  # else it is in its first step, and `_begin` looks
+            self.shared.note_answered(self, self.call)
 
-    def _let_client_go(self, call: Call) -> None:
+    def let_client_go(self, call: Call) -> None:
+        """The answer is whole. Where the application still does something, its client need not wait for that."""
         if not call.closed:
             self._close(call, BUSY)
             # Only now: until its ending is on its way, what the slot says decides about the client's request.
@@ -211,7 +174,8 @@ class Place:
         call.close()
         self._count()
         reply.close()
-        self.rest.close()
+        if reply.spilled:
+            self.rest.close()
         assert self.client
         self.client.close()
         flags |= (KEEP if reply.keep else 0) | self._worn() | (BROKEN if reply.failed else 0)

@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Any
 
 from prefork.messages import inbox
 from prefork.worker.asgi.lifespan import Lifespan, LifespanFailed
-from prefork.worker.asgi.place import Place, Shared
+from prefork.worker.asgi.place import Place
 from prefork.worker.asgi.pulse import Pulse
+from prefork.worker.asgi.shared import Shared
 from prefork.worker.asgi.tasks import frames, write_with_stacks
 from prefork.worker.live.lent import event_loop
 from prefork.worker.output import complain

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any
 
 from prefork.worker.asgi.call import ClientGone
 from prefork.worker.asgi.scope import websocket_scope
+from prefork.worker.heads import checked
 from prefork.worker.live import direct
 from prefork.worker.live.admission import Admission
 from prefork.worker.live.websocket import ABNORMAL, FAULT, NORMAL, NOT_UTF8
-from prefork.worker.reply import VALUE, known
 from prefork.worker.sorry import give_up
 
 if TYPE_CHECKING:
@@ -110,11 +110,10 @@ class Conversation(Admission):
             raise ClientGone
         headers = self.response.headers
         if (subprotocol := event.get("subprotocol")) is not None:
-            headers["Sec-WebSocket-Protocol"] = checked("subprotocol", subprotocol.encode("latin-1"))
+            headers["Sec-WebSocket-Protocol"] = checked("Sec-WebSocket-Protocol", subprotocol)[1].decode("latin-1")
         for name, value in event.get("headers", ()):
-            key = bytes(name).decode("latin-1")
-            known(key)
-            headers[key] = checked(key, bytes(value))
+            key, data = checked(bytes(name), bytes(value))
+            headers[key.decode()] = data.decode("latin-1")
         self.wire.send(self.response.serialize())
         self.asked, self.accepted = False, True
         self.tell(101, 0)
@@ -201,10 +200,3 @@ class Conversation(Admission):
         close = received or sent
         code, reason = (close.code, close.reason) if close else (ABNORMAL, "")
         self.events.put_nowait({"type": "websocket.disconnect", "code": code, "reason": reason})
-
-
-def checked(name: str, value: bytes) -> str:
-    """A header's value. Raises ValueError for what would end or forge a header."""
-    if not VALUE.match(value):
-        raise ValueError(f"the value of {name}, {value!r}, has characters that would end or forge a header")
-    return value.decode("latin-1")

@@ -31,7 +31,8 @@ from prefork.messages import (
     unpack_number,
 )
 from prefork.scoreboard import ALLOWED, BEGUN, DONE, WAITING_SINCE, WRITING
-from prefork.worker.asgi.place import Place, Shared
+from prefork.worker.asgi.place import Place
+from prefork.worker.asgi.shared import Shared
 from prefork.worker.http import Means
 from prefork.worker.output import Output
 

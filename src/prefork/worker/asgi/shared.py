@@ -1,0 +1,70 @@
+"""What the places of a worker have in common: the loop, the application, how its tasks begin, which clients are let go.
+
+What happens to one request is its place's; here is only what is cheaper for many of them, or must be one for all.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from typing import TYPE_CHECKING, Any, Callable
+
+if TYPE_CHECKING:
+    from collections.abc import Coroutine, Iterator
+
+    from prefork.messages import Request
+    from prefork.worker.asgi.call import Call
+    from prefork.worker.asgi.lifespan import App
+    from prefork.worker.asgi.lodge import Lodge
+    from prefork.worker.asgi.place import Place
+    from prefork.worker.http import Means
+
+
+class Shared:
+    """`limit` is how many requests the worker serves before it asks for a replacement, `counted` numbers them from 1; `allowed` is
+    how long one may take (nanoseconds, 0: no limit). `expired(request, seconds, task)` tells of one that has taken longer.
+    `lodge` has the WebSockets, as soon as `open_lodge` was called for the first one.
+    """
+
+    def __init__(
+        self,
+        loop: asyncio.AbstractEventLoop,
+        app: App,
+        state: dict[str, Any],
+        means: Means,
+        buffer: bytearray,
+        limit: int,
+        counted: Iterator[int],
+        allowed: int,
+        expired: Callable[[Request, float, asyncio.Task[None]], None],
+        open_lodge: Callable[[], Lodge],
+    ) -> None:
+        self.loop = loop
+        self.app = app
+        self.state = state
+        self.means = means
+        self.buffer = buffer
+        self.limit = limit
+        self.counted = counted
+        self.allowed = allowed
+        self.expired = expired
+        self.open_lodge = open_lodge
+        self.lodge: Lodge | None = None
+        self.answered: list[tuple[Place, Call]] = []  # in this turn
+
+    def begin(self, coroutine: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+        """Have a task do this. It has taken its first step where Python can do that: who waits for nothing needs no turn."""
+        if sys.version_info >= (3, 12) and self.loop.get_task_factory() is None:
+            return asyncio.Task(coroutine, loop=self.loop, eager_start=True)
+        return self.loop.create_task(coroutine)
+
+    def note_answered(self, place: Place, call: Call) -> None:
+        """An application has sent its whole answer. Most return then, and one message says all: look in the next turn."""
+        if not self.answered:
+            self.loop.call_soon(self._let_clients_go)
+        self.answered.append((place, call))
+
+    def _let_clients_go(self) -> None:
+        answered, self.answered = self.answered, []
+        for place, call in answered:
+            place.let_client_go(call)
