@@ -171,7 +171,8 @@ def load(directory: Path, seconds: float, as_json: bool) -> None:
     """Write orders and read pages through the edge, and account for every one."""
     with sentences():
         found = entered(directory)
-        from prefork.lab.load import Load, door
+        from prefork.lab.door import door
+        from prefork.lab.load import Load
 
         with Load(door(found)) as running:
             with suppress(KeyboardInterrupt):
