@@ -30,7 +30,7 @@ def obstacle() -> str:
     """What keeps this account from having namespaces, in a sentence; empty where nothing does."""
     if os.geteuid() == 0:
         return ""
-    name = pwd.getpwuid(os.geteuid()).pw_name
+    name = own_name()
     if not shutil.which("newuidmap"):
         return "nodes are namespaces with accounts; run this as root, or install what maps accounts: apt-get install uidmap"
     if not all(numbers(Path(file), name) >= ACCOUNTS for file in ("/etc/subuid", "/etc/subgid")):
@@ -39,6 +39,14 @@ def obstacle() -> str:
             f"usermod --add-subuids 200000-265535 --add-subgids 200000-265535 {name}"
         )
     return ""
+
+
+def own_name() -> str:
+    """What this process's account is called, or its number."""
+    try:
+        return pwd.getpwuid(os.geteuid()).pw_name
+    except KeyError:
+        return str(os.geteuid())
 
 
 def numbers(file: Path, name: str) -> int:
