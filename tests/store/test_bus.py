@@ -11,6 +11,7 @@ import pytest
 from tests.applications.postgres import Postgres
 from tests.store.listening import Ear, fact, running
 from tests.store.pgbouncer import PgBouncer
+from tests.store.relay import Relay
 
 from prefork import bus
 from prefork.bus.hub import Hub
@@ -237,6 +238,69 @@ def test_a_cut_connection_is_told_once_and_loses_nothing(writer: psycopg.Connect
     in_loop(tell)
 
 
+def test_an_answer_that_is_cut_anywhere_is_asked_for_again(
+    dsn: str, postgres: Postgres, writer: psycopg.Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def tell() -> None:
+        async with Relay(postgres.port) as relay:
+            hub, ear = Hub(Address(dsn.replace(str(postgres.port), str(relay.port)))), Ear()
+            async with running(hub):
+                hub.attach(ear, frozenset({"a"}), None)
+                for number, step in enumerate(range(0, 1_500, 50)):
+                    relay.cuts = iter([10_000, step])  # its schema is looked at, then it reads
+                    relay.cut()
+                    for each in (2 * number, 2 * number + 1):
+                        bus.publish(writer, "a", each)
+                        writer.commit()
+                    await ear.hears(2 * number + 2)
+        assert ear.payloads == [str(number) for number in range(60)]
+
+    for name in ("FIRST", "CAP"):
+        monkeypatch.setattr(f"prefork.bus.hub.{name}", 0.002)
+    in_loop(tell)
+
+
+def test_what_a_failover_has_lost_is_told_and_all_that_is_published_after_it_is_heard(
+    dsn: str, postgres: Postgres, writer: psycopg.Connection, database: psycopg.Connection, tmp_path: Path
+) -> None:
+    async def tell(standby: Postgres) -> None:
+        async with Relay(postgres.port) as relay:
+            hub, ear, late = Hub(Address(dsn.replace(str(postgres.port), str(relay.port)))), Ear(), Ear()
+            async with running(hub):
+                hub.attach(ear, frozenset({"a"}), None)
+                publish_many(database, 3)
+                await fact(lambda: followed(database))
+                standby.query("postgres", "ALTER SYSTEM SET primary_conninfo = ''")
+                standby.query("postgres", "SELECT pg_reload_conf()")
+                await fact(lambda: not standby.query("postgres", "SELECT FROM pg_stat_wal_receiver"))
+                publish_many(database, 50)
+                await ear.hears(53)
+                relay.open = False
+                relay.cut()
+                assert standby.query("postgres", "SELECT pg_promote()") == [("t",)]
+                relay.upstream = standby.port
+                with psycopg.connect(dsn.replace(str(postgres.port), str(standby.port)), autocommit=True) as after:
+                    publish_many(after, 40)  # as many as reach beyond what was heard
+                    relay.open = True
+                    hub.attach(late, frozenset({"a"}), 30)
+                    await ear.hears(53 + 1 + 40)
+                    await late.hears(1 + 40)
+                    publish_many(after, 1)
+                    await ear.hears(53 + 1 + 40 + 1)
+        for heard in (ear.heard[53:], late.heard[:41]):
+            assert heard[0] == (3, "", b'{"lost": true}')
+            assert [message.payload.decode() for message in heard[1:41]] == [str(number) for number in range(40)]
+        assert ear.payloads[-1] == "0"
+
+    with postgres.standby(tmp_path / "standby") as standby:
+        in_loop(tell, standby)
+
+
+def followed(database: psycopg.Connection) -> bool:
+    """Whether a standby has everything."""
+    return database.execute("SELECT replay_lsn = pg_current_wal_lsn() FROM pg_stat_replication").fetchall() == [(True,)]
+
+
 @pytest.mark.parametrize("mode", ["session", "transaction"])
 def test_it_works_through_a_pooler(
     dsn: str, postgres: Postgres, mode: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -308,6 +372,23 @@ def test_what_a_reader_has_not_had_is_kept_while_it_is_there(
     assert (asyncio.run(forget(dsn, 0, 1000)), kept(database)) == (3, (4, 10, 3))
     monkeypatch.setattr(store, "PATIENCE", 0.0)
     assert (asyncio.run(forget(dsn, 0, 1000)), kept(database)) == (7, (None, None, 10))
+
+
+def test_messages_are_counted_whatever_their_positions_are(database: psycopg.Connection, dsn: str) -> None:
+    publish_many(database, 5)
+    database.execute("SELECT setval('prefork.starts', 1)")  # as if the server had been started since
+    publish_many(database, 5)
+    assert kept(database)[1] > 1_000_000_000
+    assert (asyncio.run(forget(dsn, 3600, 6)), kept(database)[0]) == (4, 5)
+
+
+def test_who_committed_late_takes_nobody_along(database: psycopg.Connection, dsn: str) -> None:
+    with psycopg.connect(dsn) as slow:
+        bus.publish(slow, "a", "began first")
+        publish_many(database, 3)
+        slow.commit()
+    publish_many(database, 6)
+    assert (asyncio.run(forget(dsn, 3600, 9)), kept(database)[0]) == (0, 1)
 
 
 def test_two_at_once_forget_once(database: psycopg.Connection, dsn: str) -> None:

@@ -82,25 +82,32 @@ class Audience:
         assert self.head is not None
         return min([self.head, *(seat.position for seat in self.behind)])
 
-    def ask(self) -> tuple[int, set[str]]:
-        """From where on and of which channels those who are behind have not heard: what the next page to catch up with is about."""
+    def doubt(self) -> None:
+        """Have everybody catch up, each from where it is: the database may be another one than before."""
+        assert self.head is not None
+        for seat in self._there():
+            seat.position = max(seat.position, self.head)
+            self.behind[seat] = None
+
+    def ask(self) -> tuple[set[int], set[str]]:
+        """Up to where those who are behind have heard, and which channels: what the next page to catch up with is about."""
         self.asked = set(self.behind)
-        return min(seat.position for seat in self.asked), set().union(*(seat.channels for seat in self.asked))
+        return {seat.position for seat in self.asked}, set().union(*(seat.channels for seat in self.asked))
 
     def hear(self, page: Page) -> Deliveries:
         """What a page that begins at the head brings to those who are there."""
         assert self.head is not None
-        there = [seat for seat in self.seats.values() if seat not in self.behind] if gap(self.head, page) else []
-        for seat in there:
+        losers = [each for each in self._there() if each.position <= self.head] if self.head in page.lost else []
+        for seat in losers:
             seat.position = self.head
-        found = self._spread(page, there, late=False)
+        found = self._spread(page, losers, late=False)
         self.head = reached(self.head, page)
         return found
 
     def catch_up(self, page: Page) -> Deliveries:
         """What the page that was asked for brings to those who are behind; who comes to the head is so no more."""
         assert self.head is not None
-        found = self._spread(page, [seat for seat in self.asked if gap(seat.position, page)], late=True)
+        found = self._spread(page, [seat for seat in self.asked if seat.position in page.lost], late=True)
         for seat in self.asked:
             seat.position = reached(seat.position, page)
             if seat.position >= self.head:
@@ -111,7 +118,10 @@ class Audience:
         """Tell everybody how far it is: who hears of nothing for long does not come back with a position that is forgotten."""
         assert self.head is not None
         mark = [Message(self.head, OURS, HERE)]
-        return {seat.subscriber: mark for seat in self.seats.values() if seat not in self.behind}
+        return {seat.subscriber: mark for seat in self._there()}
+
+    def _there(self) -> list[Seat]:
+        return [seat for seat in self.seats.values() if seat not in self.behind]
 
     def _spread(self, page: Page, losers: Iterable[Seat], *, late: bool) -> Deliveries:
         """The messages of a page for each seat, of those who asked or of those at the head; losers are told first.
@@ -121,7 +131,7 @@ class Audience:
         """
         found: Deliveries = {}
         for seat in losers:
-            seat.position = min(max(seat.position, page.floor), page.head)
+            seat.position = page.lost[seat.position]
             found[seat.subscriber] = [Message(seat.position, OURS, LOST)]
         for channel, messages in by_channel(page.messages).items():
             for seat in self.channels.get(channel, ()):
@@ -151,11 +161,6 @@ def in_order(*several: Sequence[Message]) -> list[Message]:
     return sorted(itertools.chain(*several), key=attrgetter("position"))
 
 
-def gap(position: int, page: Page) -> bool:
-    """Whether something after a position is not kept any more, or the position is of a history that a failover has cut off."""
-    return position < page.floor or position > page.head
-
-
 def reached(position: int, page: Page) -> int:
     """Up to where one has heard with a page, who had heard up to a position."""
-    return max(min(position, page.head), page.until, page.floor)
+    return max(page.lost.get(position, position), page.until)

@@ -111,6 +111,7 @@ class Hub:
             self.audience.head = await bus.head(connection)
             if self.reached and not self.reached.done():
                 self.reached.set_result(None)
+        self.audience.doubt()
         self.rung = True  # whatever rang before we listened
         self.tend_at = 0.0
         while True:
@@ -126,14 +127,13 @@ class Hub:
     async def _hear(self, connection: AsyncConnection) -> None:
         assert self.audience.head is not None
         self.rung = False
-        page = await bus.read(connection, self.audience.head, self.audience.channels, PAGE)
+        page = await bus.read(connection, [self.audience.head], self.audience.channels, PAGE)
         self._note_success()
         self.rung |= page.until < page.head
         self._deliver(self.audience.hear(page))
 
     async def _catch_up(self, connection: AsyncConnection) -> None:
-        position, channels = self.audience.ask()
-        page = await bus.read(connection, position, channels, PAGE)
+        page = await bus.read(connection, *self.audience.ask(), PAGE)
         self._deliver(self.audience.catch_up(page))
 
     async def _tend(self, connection: AsyncConnection) -> None:

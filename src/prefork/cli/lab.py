@@ -9,6 +9,7 @@ import sys
 import time
 from contextlib import contextmanager, suppress
 from dataclasses import asdict
+from functools import wraps
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -27,8 +28,33 @@ if TYPE_CHECKING:
 IMPOSSIBLE = 2  # the exit code where the machine cannot do what is asked
 
 
+class AsRoot(click.Group):
+    """Verbs that are root's. An account that is not has them said again in the namespace in which it is."""
+
+    def make_context(
+        self, info_name: str | None, args: list[str], parent: click.Context | None = None, **extra: Any
+    ) -> click.Context:
+        """Keep what was said."""
+        said = tuple(args)
+        made = super().make_context(info_name, args, parent, **extra)
+        made.obj = said
+        return made
+
+
 def placed(function: Callable[..., None]) -> Callable[..., None]:
-    """Add which lab is meant."""
+    """Add which lab is meant, and be root in it."""
+
+    @wraps(function)
+    def within(directory: Path, **given: Any) -> None:
+        from prefork.lab import account, estate
+
+        hub = estate.holder(directory / "nodes" / estate.HUB / "lock")
+        way = account.way_in(hub) if hub or directory.exists() or function.__name__ == "up" else []
+        if way:
+            said = click.get_current_context().find_object(tuple)
+            raise click.exceptions.Exit(subprocess.call([*way, programs()[1], "lab", *(said or ())]))
+        function(directory=directory, **given)
+
     return click.option(
         "--dir",
         "directory",
@@ -37,10 +63,10 @@ def placed(function: Callable[..., None]) -> Callable[..., None]:
         default=lambda: Path(os.environ.get("XDG_DATA_HOME") or Path.home() / ".local/share", "prefork", "lab"),
         show_default="lab in Prefork's data directory",
         help="The directory that the lab keeps.",
-    )(function)
+    )(within)
 
 
-@click.group()
+@click.group(cls=AsRoot)
 def lab() -> None:
     """Run a rendered topology on this machine, and break it."""
 
@@ -171,7 +197,8 @@ def load(directory: Path, seconds: float, as_json: bool) -> None:
     """Write orders and read pages through the edge, and account for every one."""
     with sentences():
         found = entered(directory)
-        from prefork.lab.load import Load, door
+        from prefork.lab.door import door
+        from prefork.lab.load import Load
 
         with Load(door(found)) as running:
             with suppress(KeyboardInterrupt):

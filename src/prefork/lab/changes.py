@@ -37,7 +37,9 @@ class Unfit(Exception):
     """The lab cannot run this topology; the sentence says why."""
 
 
-def fit(topology: Topology, python: str, prefork: str, *, descriptors: int, synchronous: bool | None = None) -> Fitted:
+def fit(
+    topology: Topology, python: str, prefork: str, *, descriptors: int, synchronous: bool | None = None, confined: bool = False
+) -> Fitted:
     """The topology with the lab's application, small machines and these programs. Raises Unfit."""
     check(topology)
     kept = tuple(node for node in topology.nodes if set(node.roles) - {"monitor"})
@@ -64,6 +66,10 @@ def fit(topology: Topology, python: str, prefork: str, *, descriptors: int, sync
     ]
     if site.synchronous != topology.site.synchronous:
         changes.append(f"a commit {'waits' if site.synchronous else 'does not wait'} for the standby")
+    if confined:
+        changes.append(
+            "root on nodes is this account, all others are its subordinate numbers; /etc is a copy, and /var begins empty"
+        )
     replaced = fewer(descriptors)
     changes += [f"{old} is {new}, since a process may have {descriptors} descriptors here" for old, new in replaced.items()]
     left = [node.name for node in topology.nodes if node not in kept]

@@ -17,9 +17,9 @@ import struct
 import sys
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from prefork.lab import packages
+from prefork.lab import account, packages
 from prefork.lab.changes import Fitted, Unfit, fit
 from prefork.lab.keeper import OVERLAID
 from prefork.render.topology import Node, Topology, parse
@@ -108,14 +108,14 @@ def found(directory: Path) -> Estate:
     except PermissionError:
         raise Missing(f"the lab in {directory} belongs to another account; run this as that one") from None
     topology = parse(kept["topology"], str(directory / "lab.json"))
-    fitted = fit(topology, kept["python"], kept["prefork"], descriptors=descriptors(), synchronous=kept["synchronous"])
+    fitted = fit(topology, kept["python"], kept["prefork"], synchronous=kept["synchronous"], **machine())
     return Estate(directory, fitted, kept["secrets"])
 
 
 def make(directory: Path, topology: str, source: str, programs: tuple[str, str], *, synchronous: bool | None) -> Estate:
     """A new lab, of which nothing runs yet. Raises Invalid, Unfit, Missing where the directory is another lab's."""
     python, prefork = programs
-    fitted = fit(parse(topology, source), python, prefork, descriptors=descriptors(), synchronous=synchronous)
+    fitted = fit(parse(topology, source), python, prefork, synchronous=synchronous, **machine())
     obstacles = list(packages.obstacles(fitted.topology))
     if obstacles:
         raise Unfit("\n".join(obstacles))
@@ -134,10 +134,10 @@ def make(directory: Path, topology: str, source: str, programs: tuple[str, str],
     return Estate(directory, fitted, made)
 
 
-def descriptors() -> int:
-    """How many a process may have here."""
+def machine() -> dict[str, Any]:
+    """What a lab has to fit: how many descriptors a process may have here, and whether root is root in a namespace only."""
     hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
-    return sys.maxsize if hard == resource.RLIM_INFINITY else hard
+    return {"descriptors": sys.maxsize if hard == resource.RLIM_INFINITY else hard, "confined": account.confined()}
 
 
 def kill(pid: int) -> None:

@@ -55,7 +55,14 @@ def furnish(estate: Estate, node: Node, machine: Path = Path("/")) -> dict[str, 
         "shared": shared,
         "programs": programs(),
         "services": [asdict(each) for each in services(topology, node)],
+        "below": below(estate),
     }
+
+
+def below(estate: Estate) -> str:
+    """Where the machine's files are that a node has its own over; empty for the machine itself."""
+    place = estate.shared("machine")
+    return str(place) if place.exists() else ""
 
 
 def file(path: str, text: str, account: str = "root", mode: int = 0o644) -> dict[str, Any]:

@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any
 
 OVERLAID = ("/etc", "/opt", "/srv", "/var")
-EMPTY = ("/run", "/dev/shm")  # noqa: S108  a file system of the node's own
+EMPTY = {"/run": "755", "/dev/shm": "1777", "/tmp": "1777"}  # noqa: S108  file systems of the node's own, and their modes
 SYSCTL = "/etc/sysctl.d/"
 RESTART = 2.0  # seconds, as RestartSec= of our unit
 SEARCHED = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
@@ -53,12 +53,14 @@ def mount(directory: Path, node: dict[str, Any]) -> None:
         for each in (upper, work):
             each.mkdir(parents=True, exist_ok=True)
         shutil.copystat(place, upper)
-        tell("mount", "-t", "overlay", "overlay", "-o", f"lowerdir={place},upperdir={upper},workdir={work}", place)
+        layers = f"lowerdir={node['below']}{place},upperdir={upper},workdir={work},userxattr"
+        tell("mount", "-t", "overlay", "overlay", "-o", layers, place)
     for source, target in node["shared"]:
         Path(target).mkdir(parents=True, exist_ok=True)
         tell("mount", "--bind", source, target)
-    for place in EMPTY:
-        tell("mount", "-t", "tmpfs", "-o", "mode=1777" if place == "/dev/shm" else "mode=755", "tmpfs", place)  # noqa: S108
+    for place, mode in EMPTY.items():
+        if not any(each.startswith(f"{place}/") for each in node["programs"]):
+            tell("mount", "-t", "tmpfs", "-o", f"mode={mode}", "tmpfs", place)
     open_ways(node["programs"])
 
 

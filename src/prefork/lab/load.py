@@ -7,80 +7,23 @@ twice. An order is acknowledged when its answer has arrived; then its row, its j
 from __future__ import annotations
 
 import json
-import socket
-import ssl
 import threading
 import time
-from contextlib import suppress
 from dataclasses import dataclass, field
-from http.client import HTTPException, HTTPSConnection
+from http.client import HTTPException
 from typing import TYPE_CHECKING, Any, Self
 
-from websockets.exceptions import WebSocketException
-from websockets.sync.client import connect
-
 from prefork.lab.accounts import Account, Ledger, Request
+from prefork.lab.door import ANSWERING, Away, Door, Visitor, trusting
+from prefork.lab.listener import AGAIN, Listener
 
 if TYPE_CHECKING:
     from types import TracebackType
 
-    from prefork.lab.estate import Estate
-
-CONNECTING, ANSWERING = 1.0, 15.0  # seconds that a client waits
 PERIOD = 0.1  # seconds from one request of a thread to its next one
 WRITERS = 2
 PAGES = ("/", "/slow")  # of which one is nearly always under way
-AGAIN = 0.3  # seconds after which who listens comes back
-OPENING = 5.0  # seconds for the handshake of a WebSocket
-PING = 2.0  # seconds between two questions whether the connection lives
 SETTLING = 90.0  # seconds that jobs and messages may take, a lost lease among them
-
-
-class Away(OSError):
-    """Nobody listens at the door, or nobody answers within a second."""
-
-
-@dataclass(frozen=True)
-class Door:
-    """Where clients come in."""
-
-    address: str
-    port: int
-    domain: str
-
-    def socket(self) -> socket.socket:
-        """A connection. Raises Away."""
-        try:
-            return socket.create_connection((self.address, self.port), CONNECTING)
-        except OSError as error:
-            raise Away(str(error)) from None
-
-
-def door(estate: Estate) -> Door:
-    """That of a lab: the address that its edges share, or the only one's."""
-    return Door(estate.topology.address("edge"), estate.topology.site.https_port, estate.topology.site.domain)
-
-
-def trusting() -> ssl.SSLContext:
-    """Accepts the lab's certificate, which nobody has signed."""
-    found = ssl.create_default_context()
-    found.check_hostname = False
-    found.verify_mode = ssl.CERT_NONE
-    return found
-
-
-class Visitor(HTTPSConnection):
-    """One request by a connection of its own, to the site's name at the door's address."""
-
-    def __init__(self, door: Door, context: ssl.SSLContext) -> None:
-        super().__init__(door.domain, door.port, timeout=ANSWERING, context=context)
-        self.door, self.trust = door, context
-
-    def connect(self) -> None:
-        """Raises Away, and OSError for what comes after a connection was made."""
-        plain = self.door.socket()
-        plain.settimeout(ANSWERING)
-        self.sock = self.trust.wrap_socket(plain, server_hostname=self.door.domain)
 
 
 @dataclass
@@ -92,13 +35,13 @@ class Load:
     ledger: Ledger = field(default_factory=Ledger)
 
     def __post_init__(self) -> None:
-        self._over, self._deaf = threading.Event(), threading.Event()
+        self._over = threading.Event()
         self._trust = trusting()
         self._lock = threading.Lock()
         self._next = self.first
         self._visitors = [threading.Thread(target=self._visit, args=("write",), daemon=True) for _ in range(WRITERS)]
         self._visitors += [threading.Thread(target=self._visit, args=("read", page), daemon=True) for page in PAGES]
-        self._listener = threading.Thread(target=self._listen, daemon=True)
+        self._listener = Listener(self.door, self.ledger)
 
     def __enter__(self) -> Self:
         self.start()
@@ -106,7 +49,7 @@ class Load:
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         self._over.set()
-        self._deaf.set()
+        self._listener.stop()
 
     def start(self) -> None:
         """Begin: first to listen, then to write."""
@@ -123,7 +66,7 @@ class Load:
         for thread in self._visitors:
             thread.join(2 * ANSWERING)
         kept = self._settle()
-        self._deaf.set()
+        self._listener.stop()
         self._listener.join(2 * ANSWERING)
         return self.ledger.account(kept)
 
@@ -177,20 +120,3 @@ class Load:
             return answer.status, answer.read()
         finally:
             visitor.close()
-
-    def _listen(self) -> None:
-        while not self._deaf.is_set():
-            with suppress(OSError, WebSocketException):
-                self._hear()
-            self._deaf.wait(AGAIN)
-
-    def _hear(self) -> None:
-        address, last = f"wss://{self.door.domain}:{self.door.port}/websocket", self.ledger.last
-        with (
-            self.door.socket() as plain,
-            connect(address, sock=plain, ssl=self._trust, ping_interval=PING, ping_timeout=PING, open_timeout=OPENING) as live,
-        ):
-            live.send(json.dumps({"subscribe": ["orders"]} | ({} if last is None else {"last": last})))
-            while not self._deaf.is_set():
-                with suppress(TimeoutError):
-                    self.ledger.hear(json.loads(live.recv(timeout=PING)))

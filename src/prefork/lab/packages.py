@@ -8,6 +8,8 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from prefork.lab import account
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
@@ -32,7 +34,7 @@ def obstacles(topology: Topology) -> Iterator[str]:
     if not all(map(find_spec, OURS)):
         yield "Patroni is missing beside Prefork (Debian's is too old for a lab); install it by: pip install 'prefork[lab]'"
     if os.geteuid() != 0:
-        yield "nodes are network namespaces, which only root can make; run this as root"
+        yield account.obstacle() or "nodes are namespaces, which this machine lets only root make; run this as root"
     if "overlay" not in Path("/proc/filesystems").read_text():
         yield "a node's files are an overlay over this machine's, and this kernel has none; load it by: modprobe overlay"
 

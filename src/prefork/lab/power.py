@@ -11,14 +11,14 @@ from typing import TYPE_CHECKING, Any, Self
 from prefork.lab import network
 from prefork.lab.changes import PREFIX, outside
 from prefork.lab.estate import HUB, kill
-from prefork.lab.furnishing import furnish
+from prefork.lab.furnishing import below, furnish
 from prefork.lab.keeper import GO, READY
 
 if TYPE_CHECKING:
     from prefork.lab.estate import Estate
 
 NAMESPACES = ("--net", "--mount", "--pid", "--uts", "--ipc")
-BARE: dict[str, Any] = {"files": [], "links": {}, "shared": [], "programs": [], "services": []}
+BARE: dict[str, Any] = {"files": [], "links": {}, "shared": [], "programs": [], "services": [], "below": ""}
 
 
 class Failed(Exception):
@@ -34,7 +34,7 @@ def switch_on(estate: Estate, name: str) -> None:
 
 def lay(estate: Estate) -> None:
     """Start the hub, with the bridge. Raises Failed, Unconnected."""
-    with Starting(estate, HUB, BARE) as starting:
+    with Starting(estate, HUB, BARE | {"below": below(estate)}) as starting:
         network.lay(starting.pid, outside(estate.topology), PREFIX)
 
 

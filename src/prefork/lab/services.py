@@ -54,7 +54,9 @@ def database(topology: Topology, _: Node) -> Iterator[Service]:
     """Patroni, which starts PostgreSQL."""
     places = (
         Place("/run/postgresql", "postgres", 0o2775),
+        Place("/var/lib/postgresql", "postgres"),
         Place(f"/var/lib/postgresql/{topology.site.postgresql}", "postgres"),
+        Place("/var/log/postgresql", "postgres"),
         Place("/var/log/pgbackrest", "postgres", 0o770),
     )
     yield Service("patroni", (f"{PATRONI}/patroni", "/etc/patroni/config.yml"), "postgres", ("/etc/patroni/secrets.env",), places)

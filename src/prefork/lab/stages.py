@@ -11,7 +11,7 @@ import time
 from importlib.resources import files
 from typing import TYPE_CHECKING
 
-from prefork.lab import furnishing, network, power
+from prefork.lab import account, furnishing, network, power
 from prefork.lab.estate import HUB
 from prefork.lab.probes import Condition, entered, look
 
@@ -52,13 +52,15 @@ def bring_up(estate: Estate, tell: Tell) -> None:
 
 
 def prepare(estate: Estate) -> None:
-    """The certificate, and the directories that nodes share, with their owners."""
+    """The certificate, the directories that nodes share, with their owners, and what lies below the files of nodes."""
     if not estate.shared("certificate.pem").exists():
         furnishing.certify(estate)
-    for name, account in (("filestore", estate.topology.site.user), ("pgbackrest", "postgres")):
+    for name, owner in (("filestore", estate.topology.site.user), ("pgbackrest", "postgres")):
         place = estate.shared(name)
         place.mkdir(mode=0o750, parents=True, exist_ok=True)
-        os.chown(place, *furnishing.numbers(account))
+        os.chown(place, *furnishing.numbers(owner))
+    if account.confined() and not estate.shared("machine").exists():
+        account.copy_machine(estate.shared("machine"))
 
 
 def await_all(estate: Estate, nodes: tuple[Node, ...], tell: Tell) -> None:

@@ -33,12 +33,15 @@ class Message(NamedTuple):
 
 
 class Page(NamedTuple):
-    """What was read. Nothing is left out up to `until`; the table has what is above `floor`, and ends at `head`."""
+    """What was read. Nothing is left out up to `until`; the table ends at `head`.
+
+    `lost` are positions of those who read that the table does not have any more, and those at which they can go on.
+    """
 
     messages: list[Message]
     until: int
-    floor: int
     head: int
+    lost: dict[int, int]
 
 
 class Kept(NamedTuple):
@@ -93,14 +96,14 @@ async def head(connection: Connection) -> int:
     return int(row[0])
 
 
-async def read(connection: Connection, after: int, channels: Collection[str], most: int) -> Page:
-    """The messages of these channels among the next `most` of all."""
-    values = {"after": after, "channels": list(channels), "most": most}
+async def read(connection: Connection, heard: Collection[int], channels: Collection[str], most: int) -> Page:
+    """The messages of these channels among the next `most` of all, for those who have heard up to one of these positions."""
+    values = {"heard": list(heard), "after": min(heard), "channels": list(channels), "most": most}
     # A statement that was prepared while the table was empty reads all of it, however large it gets, until somebody analyzes it.
     cursor = await connection.execute(SQL["read"], values, prepare=False)
     rows = await cursor.fetchall()
-    until, floor, latest = rows[0][:3]
-    return Page([Message(row[3], row[4], row[5].encode()) for row in rows if row[3] is not None], until, floor, latest)
+    until, latest, lost = rows[0][:3]
+    return Page([Message(row[3], row[4], row[5].encode()) for row in rows if row[3] is not None], until, latest, dict(lost))
 
 
 async def beat(connection: Connection, reader: str, position: int) -> None:

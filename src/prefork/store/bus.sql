@@ -36,13 +36,20 @@ LISTEN prefork_bus
 -- head: Where the bus is now.
 SELECT coalesce((SELECT max(position) FROM prefork.messages), floor) FROM prefork.bus
 
--- read: The next messages after a position, of some channels; up to where that is, and what there is at all. It is one row at least.
+-- read: The next messages after the lowest of some positions, of some channels; up to where that is, and what there is at all. `lost` are those
+-- of the positions that are not there any more, each with where to go on: at the floor, or where the history was cut off behind which it
+-- was given away. It is one row at least.
 WITH page AS MATERIALIZED (
     SELECT position, channel, payload FROM prefork.messages WHERE position > %(after)s ORDER BY position LIMIT %(most)s
-), edges AS (
-    SELECT floor, coalesce((SELECT max(position) FROM prefork.messages), floor) AS head FROM prefork.bus
+), places AS (
+    SELECT place, greatest(floor, (SELECT max(position) FROM prefork.messages WHERE position <= place)) AS there
+    FROM prefork.bus, unnest(%(heard)s::bigint[]) AS place
+), edges AS MATERIALIZED (
+    SELECT floor, coalesce((SELECT max(position) FROM prefork.messages), floor) AS head,
+           ARRAY(SELECT ARRAY[place, there] FROM places WHERE there <> place) AS lost
+    FROM prefork.bus
 )
-SELECT coalesce((SELECT max(position) FROM page), least(%(after)s, head)), floor, head, position, channel, payload::text
+SELECT coalesce((SELECT max(position) FROM page), least(%(after)s, head)), head, lost, position, channel, payload::text
 FROM edges LEFT JOIN page ON channel = ANY(%(channels)s)
 ORDER BY position
 
@@ -55,19 +62,23 @@ DELETE FROM prefork.readers WHERE id = %(reader)s
 
 -- forget: Delete the oldest messages, where they are too old or too many and every reader has had them. One at a time does it; the
 -- floor and the messages go in one transaction, so that a reader sees both. After a restart of the database readers have time to come back.
+-- They are counted by their ids, as positions have gaps, and only to the first that is to stay: who committed late has an old id.
 -- They are deleted by their places: a plan by positions looks so costly that the database compiles it, which takes a second.
 WITH held AS (
     SELECT floor FROM prefork.bus FOR UPDATE SKIP LOCKED
+), first AS (
+    SELECT ctid AS place, position, at, id FROM prefork.messages WHERE position IS NOT NULL ORDER BY position LIMIT %(at_once)s
 ), oldest AS MATERIALIZED (
-    SELECT ctid AS place, position, at FROM prefork.messages WHERE position IS NOT NULL ORDER BY position LIMIT %(at_once)s
+    SELECT place, position, bool_and(
+               at < now() - make_interval(secs => %(age)s) OR id <= (SELECT max(id) FROM prefork.messages) - %(most)s
+           ) OVER (ORDER BY position) AS due
+    FROM first
 ), slowest AS (
     SELECT min(position) AS position FROM prefork.readers
     WHERE greatest(seen_at, pg_postmaster_start_time()) > now() - make_interval(secs => %(patience)s)
 ), edge AS (
     SELECT max(oldest.position) AS position FROM oldest, slowest
-    WHERE (at < now() - make_interval(secs => %(age)s)
-           OR oldest.position <= (SELECT max(position) FROM prefork.messages) - %(most)s)
-      AND oldest.position <= coalesce(slowest.position, oldest.position)
+    WHERE due AND oldest.position <= coalesce(slowest.position, oldest.position)
 ), gone AS (
     DELETE FROM prefork.messages
     WHERE ctid = ANY(ARRAY(SELECT place FROM oldest, edge, held WHERE oldest.position <= edge.position)) RETURNING 1

@@ -10,7 +10,7 @@ from tests.lab.page import table
 from tests.lab.rig import Rig, rigged, tell
 
 from prefork.lab import application
-from prefork.lab.load import Door, Visitor, door, trusting
+from prefork.lab.door import Door, Visitor, door, trusting
 from prefork.render.topology import shipped
 
 RATE = 25.0  # pages in a second

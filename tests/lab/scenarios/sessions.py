@@ -9,7 +9,8 @@ from pathlib import Path
 
 from tests.lab.rig import Rig, rigged, tell
 
-from prefork.lab.load import AGAIN, Away, Door, Visitor, door, trusting
+from prefork.lab.door import Away, Door, Visitor, door, trusting
+from prefork.lab.listener import AGAIN
 
 HELD = 6.0  # seconds that a node is away, and that all is well between two blows
 NODES = ("app1", "app2")

@@ -36,10 +36,15 @@ class Table:
     def head(self) -> int:
         return self.messages[-1].position if self.messages else self.floor
 
-    def read(self, after: int, channels: set[str], most: int = 3) -> Page:
+    def read(self, heard: set[int], channels: set[str], most: int = 3) -> Page:
+        after = min(heard)
         found = [message for message in self.messages if message.position > after][:most]
         until = found[-1].position if found else min(after, self.head)
-        return Page([message for message in found if message.channel in channels], until, self.floor, self.head)
+        lost = {place: self.there(place) for place in heard if self.there(place) != place}
+        return Page([message for message in found if message.channel in channels], until, self.head, lost)
+
+    def there(self, place: int) -> int:
+        return max([self.floor, *(message.position for message in self.messages if message.position <= place)])
 
 
 class Room:
@@ -51,7 +56,7 @@ class Room:
         self.audience.head = 0
 
     def hear(self) -> None:
-        page = self.table.read(self.audience.head, set(self.audience.channels))
+        page = self.table.read({self.audience.head}, set(self.audience.channels))
         for subscriber, messages in self.audience.hear(page).items():
             subscriber.deliver(messages)
 
@@ -109,7 +114,7 @@ def test_who_is_ahead_of_a_hub_that_lags_hears_nothing_twice(room: Room) -> None
 def test_a_page_is_for_those_who_were_there_when_it_was_asked_for(room: Room) -> None:
     room.table.publish("a")
     early = room.enter("a")
-    ahead = room.table.read(room.audience.head, set(room.audience.channels))
+    ahead = room.table.read({room.audience.head}, set(room.audience.channels))
     behind = room.table.read(*room.audience.ask())
     meanwhile = room.enter("b")
     room.table.publish("b")
@@ -190,6 +195,34 @@ def test_a_history_that_a_failover_has_cut_off_is_told_to_those_who_have_heard_i
     assert late.heard == back.heard == [Message(2, OURS, LOST), Message(3, "a", b"1")]
 
 
+def test_a_history_that_was_cut_off_is_told_also_when_the_new_one_is_longer(room: Room) -> None:
+    one = room.enter("a")
+    for _ in range(4):
+        room.table.publish("a")
+    room.settle()
+    late = room.enter("a", last=3)
+    del room.table.messages[2:]
+    room.table.messages.append(Message(1_000, "a", b"1"))
+    room.settle()
+    room.table.publish("a")
+    room.settle()
+    assert one.positions == [1, 2, 3, 4, 2, 1_000, 1_001]
+    assert one.heard[4] == late.heard[0] == Message(2, OURS, LOST)
+    assert late.positions == [2, 1_000, 1_001]
+
+
+def test_who_is_ahead_of_the_hub_is_told_after_a_failover_where_it_was(room: Room) -> None:
+    one = room.enter("a", last=2)
+    for _ in range(2):
+        room.table.publish("a")
+    room.catch_up()
+    del room.table.messages[1:]
+    room.table.messages.append(Message(1_000, "a", b"1"))
+    room.audience.doubt()
+    room.settle()
+    assert one.heard == [Message(1, OURS, LOST), Message(1_000, "a", b"1")]
+
+
 def test_who_hears_of_nothing_is_reminded_of_how_far_it_is(room: Room) -> None:
     one = room.enter("quiet")
     room.settle()
@@ -237,6 +270,6 @@ def test_all_who_listen_to_a_channel_are_given_the_same_list(room: Room) -> None
     room.settle()
     room.table.publish("a")
     room.table.publish("b")
-    found = room.audience.hear(room.table.read(0, {"a", "b"}))
+    found = room.audience.hear(room.table.read({0}, {"a", "b"}))
     assert list(found) == ears
     assert len({id(messages) for messages in found.values()}) == 1

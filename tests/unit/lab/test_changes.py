@@ -47,6 +47,11 @@ def test_a_commit_waits_for_the_standby_as_the_topology_or_the_caller_says() -> 
     assert "a commit does not wait for the standby" in without.changes
 
 
+def test_an_account_other_than_root_is_said() -> None:
+    assert any("root on nodes is this account" in each for each in fitted(confined=True).changes)
+    assert not any("root on nodes" in each for each in fitted().changes)
+
+
 def test_fewer_descriptors_are_fewer_connections_and_that_is_said() -> None:
     assert fewer(PLENTY) == {}
     scarce = fitted(descriptors=20_000)

@@ -6,8 +6,14 @@ import pytest
 from click.testing import CliRunner, Result
 
 from prefork.cli import lab, main
-from prefork.lab import packages
+from prefork.lab import account, packages
 from prefork.lab.probes import Condition, State
+
+
+@pytest.fixture(autouse=True)
+def nowhere_else(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Everything is said in this process, whoever runs it."""
+    monkeypatch.setattr(account, "way_in", lambda _: [])
 
 
 def said(*arguments: object) -> Result:
@@ -44,6 +50,14 @@ def test_what_the_machine_lacks_is_said_at_once(tmp_path: Path, monkeypatch: pyt
     result = said("up", "--dir", tmp_path / "lab")
     assert (result.exit_code, "RUNLEVEL=1 apt-get install etcd-server" in result.output) == (1, True)
     assert not (tmp_path / "lab").exists()
+
+
+def test_who_is_not_root_says_it_again_in_a_namespace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(account, "way_in", lambda _: ["enter"])
+    monkeypatch.setattr("subprocess.call", lambda command: again.append(command) or 3)
+    again: list[list[str]] = []
+    assert said("up", "--asynchronous", "--dir", tmp_path).exit_code == 3
+    assert again == [["enter", lab.programs()[1], "lab", "up", "--asynchronous", "--dir", str(tmp_path)]]
 
 
 def test_a_node_is_drawn_with_what_there_is_to_say() -> None:

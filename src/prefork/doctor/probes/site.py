@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import http.client
 import ipaddress
 import json
@@ -11,8 +12,8 @@ import time
 from typing import NamedTuple
 from urllib.parse import urlsplit
 
+from websockets.asyncio.client import connect
 from websockets.exceptions import InvalidStatus, WebSocketException
-from websockets.sync.client import connect
 from websockets.typing import Origin
 
 from prefork.doctor.evidence import Page, Site, Unseen
@@ -121,14 +122,19 @@ def upgraded(place: Place, trust: ssl.SSLContext) -> str | None:
     """What came instead of a WebSocket."""
     origin = f"{place.scheme}://{place.host}" + ("" if place.port in {80, HTTPS} else f":{place.port}")
     address = f"{origin.replace('http', 'ws', 1)}/websocket"
-    secured = trust if place.scheme == "https" else None
     try:
-        with connect(address, ssl=secured, origin=Origin(origin), open_timeout=PATIENCE, close_timeout=1, proxy=None):
-            return None
+        asyncio.run(shaken(address, trust if place.scheme == "https" else None, origin))
+        return None
     except InvalidStatus as refusal:
         return f"{refusal.response.status_code} {refusal.response.reason_phrase}".rstrip()
     except (WebSocketException, OSError, TimeoutError) as error:
         return str(error) or type(error).__name__
+
+
+async def shaken(address: str, trust: ssl.SSLContext | None, origin: str) -> None:
+    """Open a WebSocket. In a loop: the library's threads wait for ever for a server that says nothing after its TLS handshake."""
+    async with connect(address, ssl=trust, origin=Origin(origin), open_timeout=PATIENCE, close_timeout=1, proxy=None):
+        pass
 
 
 def polled(place: Place, trust: ssl.SSLContext) -> str | None:
