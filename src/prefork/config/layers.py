@@ -172,7 +172,7 @@ def take_file(draft: Draft, reading: Reading, base: Path) -> None:
             draft.host_options[entry.key] = entry.text
             draft.strange.append((entry.key, source))
     for section in sorted(draft.host_sections):
-        if section.lower().rstrip("s") == "option":
+        if is_ours(section):
             draft.problems.append(Problem(reading.name, f"the section [{section}] is not read; did you mean [{OPTIONS_SECTION}]?"))
 
 
@@ -216,6 +216,13 @@ def parse(draft: Draft, name: str, text: Text) -> None:
     except ValueError as error:
         draft.broken.add(name)
         draft.problems.append(text.source.problem(text.key, str(error)))
+
+
+def is_ours(section: str) -> bool:
+    """Whether the header of a section looks like a slip, and not like somebody else's."""
+    from difflib import get_close_matches
+
+    return section.lower() == "prefork" or bool(get_close_matches(section.lower(), [OPTIONS_SECTION], cutoff=0.75))
 
 
 def did_you_mean(key: str, spelled: Callable[[str], str] = str, ending: str = "; `prefork serve --help` lists all options") -> str:

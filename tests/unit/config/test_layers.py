@@ -199,7 +199,9 @@ def test_sentences_about_values(problems: Problems, line: str, sentence: str) ->
 
 
 def test_a_misspelt_section_is_a_problem(problems: Problems) -> None:
-    assert problems("[option]\nworkers = 3") == ["odoo.conf: the section [option] is not read; did you mean [options]?"]
+    for name in ("option", "Options", "optoins", "prefork"):
+        said = f"odoo.conf: the section [{name}] is not read; did you mean [options]?"
+        assert problems(f"[{name}]\nworkers = 3") == [said]
 
 
 def test_unknown_variables_are_remarks_and_those_of_kubernetes_nothing(configure: Configure) -> None:

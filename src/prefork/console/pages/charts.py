@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     Values = Mapping[str, float | None]
 
 SERIES = 8  # colours for lines that are alike
+FEW = 12  # workers that can be told apart on a chart
 
 
 def usage(sample: Told) -> Values:
@@ -39,8 +40,11 @@ def requests(sample: Told) -> Values:
 
 
 def memory(sample: Told) -> Values:
-    """That of each worker while it is known, else what remains of it."""
+    """That of each worker while it is known and there are few, else the highest and the mean."""
     told = sample["memory"]
+    each = [size for size in told["workers"].values() if size is not None]
+    if len(each) > FEW:
+        return {"highest": max(each), "mean": sum(each) / len(each)}
     return dict(told["workers"]) or {"highest": told["most"], "mean": told["mean"]}
 
 

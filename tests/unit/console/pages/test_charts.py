@@ -2,7 +2,7 @@
 
 import dataclasses
 
-from prefork.console.pages.charts import CHARTS, SERIES, board, natural, point
+from prefork.console.pages.charts import CHARTS, FEW, SERIES, board, natural, point
 from prefork.usage.sample import Sample
 
 SAMPLE = Sample(
@@ -30,6 +30,11 @@ def test_a_worker_that_is_not_there_leaves_a_gap() -> None:
 def test_what_is_kept_of_memory_for_long_is_its_mean_and_highest() -> None:
     old = dataclasses.replace(SAMPLE, workers={}, memory=5.0, memory_most=8)
     assert lines(board([old.told()], [], {}, 3600), "memory") == {"highest": [8], "mean": [5.0]}
+
+
+def test_many_workers_are_their_mean_and_highest() -> None:
+    many = dataclasses.replace(SAMPLE, workers={f"http.{number}": number for number in range(1, FEW + 2)})
+    assert lines(board([many.told()], [], {}, 10), "memory") == {"highest": [FEW + 1], "mean": [(FEW + 2) / 2]}
 
 
 def test_a_span_without_length_has_no_rate() -> None:
