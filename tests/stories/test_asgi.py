@@ -145,6 +145,18 @@ def test_one_that_computes_for_too_long_finishes_and_its_worker_is_replaced(loop
         assert server.events("limit_reached")
 
 
+def test_one_that_has_grown_finishes_all_it_has_and_is_replaced(looped: Looped, clients: ThreadPoolExecutor) -> None:
+    with looped(workers=1, limit_memory_soft="80M", cgroup="none") as server:
+        pid = server.workers()["http.1"]
+        neighbour = clients.submit(ask, server, "/sleep?seconds=1.5", "POST")
+        await_fact(lambda: in_flight(server) == [1], "it to have begun", server)
+        answers = [ask(server, "/grow?mib=100&seconds=1", "POST"), neighbour.result()]
+        assert [(answer.status, json.loads(answer.body)["pid"]) for answer in answers] == [(200, pid), (200, pid)]
+        await_fact(lambda: pid not in server.workers().values() and len(server.workers()) == 1, "another worker", server)
+        assert server.events("limit_reached")
+        assert not server.events("worker_died")
+
+
 def test_memory_ends_the_worker_and_its_replacement_takes_what_is_safe(looped: Looped, clients: ThreadPoolExecutor) -> None:
     with looped(workers=2, limit_memory_soft="80M", limit_memory_hard="120M", cgroup="none") as server:
         answer = ask(server, "/grow?mib=300&seconds=30", "POST")
