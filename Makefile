@@ -49,7 +49,7 @@ test-odoo: ## test against an installed Odoo: make test-odoo ODOO=/its/tree PYTH
 	@$(MAKE) --no-print-directory PYTHON=python3 setup
 	$(BIN)/pytest tests/odoo --odoo='$(ODOO)' --odoo-python='$(PYTHON)'
 
-test-machine: setup ## test what needs a systemd of its own in a machine of QEMU's, which it makes (root, half an hour)
+test-machine: setup ## test what needs a systemd of its own in a machine of QEMU's, which it makes (root, a quarter of an hour)
 	$(BIN)/python tests/machine/run.py
 
 wheel: setup ## build the wheel and the source distribution into dist/

@@ -4,7 +4,7 @@
 
 fuse and guard (`fuses`), the unit that is rendered, under its restrictions (`rendered`), the service that docs/operate.md makes
 (`documented`), and what a console runs (`instances`). Debian's archive and the registry of packages are reached as this machine is
-set up to; the installed system is kept in build/machine. Software emulation, so that it runs anywhere: a quarter of an hour a boot.
+set up to; the installed system is kept in build/machine. Software emulation, so that it runs anywhere: ten minutes for both boots.
 """
 
 import os
