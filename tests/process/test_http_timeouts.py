@@ -41,14 +41,18 @@ def test_empty_lines_do_not_keep_a_connection_open(wire: Wire) -> None:
     until(refused, "the connection to be closed")
 
 
-def test_a_head_that_does_not_arrive_in_time_gets_408(wire: Wire) -> None:
-    assert wire.send(HEAD[:-4]).answer().status == 408
+def test_a_head_that_does_not_arrive_in_time_gets_408(server: Server, wire: Wire) -> None:
+    answer = wire.send(HEAD[:-4]).answer()
+    assert answer.status == 408
     assert wire.rest() == b""
+    server.wait_for("request_refused", request_id=answer.headers["x-request-id"])
 
 
-def test_a_body_that_does_not_arrive_in_time_gets_408(wire: Wire) -> None:
-    assert wire.send(request("POST", "/echo", b"hello")[:-1]).answer().status == 408
+def test_a_body_that_does_not_arrive_in_time_gets_408(server: Server, wire: Wire) -> None:
+    answer = wire.send(request("POST", "/echo", b"hello")[:-1]).answer()
+    assert answer.status == 408
     assert wire.rest() == b""
+    server.wait_for("request_refused", request_id=answer.headers["x-request-id"])
 
 
 def test_an_idle_connection_is_closed_after_its_time(server: Server, wire: Wire) -> None:
