@@ -5,7 +5,7 @@ set -eu
 python=$1 place=examples/$2
 
 [ -n "$2" ] && [ -f "$place/requirements.txt" ] || {
-    echo "prefork: name an example: make example NAME=django, fastapi, flask, pyramid or tryton" >&2
+    echo "prefork: name an example: make example NAME=django, fastapi, flask, pyramid or tryton; for Odoo see examples/odoo/README.md" >&2
     exit 1
 }
 if [ -z "$(find "$place/.venv/.ready" -newer "$place/requirements.txt" 2>/dev/null)" ]; then

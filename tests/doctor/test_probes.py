@@ -16,6 +16,18 @@ from prefork.doctor.probes import conf, log, machine, nginx, site
 Serve = Callable[..., str]
 
 
+def test_what_stands_below_a_closed_directory_cannot_be_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "file").touch()
+    for away in (tmp_path / "nginx.conf", tmp_path / "file" / "nginx.conf"):
+        assert nginx.read(away) == Unseen(f"{away} does not exist")
+
+    def refuse(place: Path, **_: object) -> None:
+        raise PermissionError(13, "Permission denied", str(place))
+
+    monkeypatch.setattr(Path, "stat", refuse)  # as it is for those who are not root
+    assert nginx.read(away) == Unseen(f"{away} cannot be read by this account")
+
+
 @pytest.fixture
 def serve() -> Iterator[Serve]:
     """Makes sites that give these statuses to GET and POST; a POST without one is held until the end."""

@@ -253,7 +253,10 @@ def test_supervisors_placeholders_are_filled_in_and_its_words_for_a_log_are_no_f
     file = place / "shop.conf"
     log = "stdout_logfile = /var/log/%(program_name)s.log\nstderr_logfile = AUTO\n"
     file.write_text(f"[program:shop]\ncommand = gunicorn shop:app -b :%(ENV_PORT)s\ndirectory = %(here)s/%(what)s\n{log}")
-    draft = read(file, "supervisor", {"PORT": "8123"})
+    with file.open("a") as more:
+        more.write('environment = KEY="%(ENV_KEY)s"\n')
+    draft = read(file, "supervisor", {"PORT": "8123", "KEY": "secret"})
+    assert "secret" not in text(draft, file)
     assert (draft.options["http_port"], draft.options["logfile"]) == ("8123", "/var/log/shop.log")
     assert draft.options["app_dir"] == f"{place}/%(what)s", "nobody knows that one"
 

@@ -222,7 +222,10 @@ def is_ours(section: str) -> bool:
     """Whether the header of a section looks like a slip, and not like somebody else's."""
     from difflib import get_close_matches
 
-    return section.lower() == "prefork" or bool(get_close_matches(section.lower(), [OPTIONS_SECTION], cutoff=0.75))
+    name = section.lower()
+    if name in {"prefork", OPTIONS_SECTION}:
+        return True
+    return OPTIONS_SECTION not in name and bool(get_close_matches(name, [OPTIONS_SECTION], cutoff=0.75))
 
 
 def did_you_mean(key: str, spelled: Callable[[str], str] = str, ending: str = "; `prefork serve --help` lists all options") -> str:

@@ -103,7 +103,8 @@ def supervisor(file: Path, environ: Mapping[str, str], draft: Draft) -> None:
     except configparser.ParsingError as error:
         raise Unreadable(f"{file}:{error.errors[0][0]}: this is neither NAME=VALUE, a [section] nor a comment") from None
     for name in parser.sections():
-        values = {key: filled(text, name, file, environ) for key, text in parser.items(name)}
+        # What environment= names may be secret, and what is left out is written down.
+        values = {key: text if key == "environment" else filled(text, name, file, environ) for key, text in parser.items(name)}
         entry = Setting(f"{name} command", values.pop("command", ""), line_of(file, name))
         if not name.startswith("program:") or draft.options or program(words_of(entry)) is None:
             draft.leave(Setting(name, "", entry.line), ELSEWHERE if name.startswith("program:") else "it is supervisor's own")

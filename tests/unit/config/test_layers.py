@@ -204,6 +204,10 @@ def test_a_misspelt_section_is_a_problem(problems: Problems) -> None:
         assert problems(f"[{name}]\nworkers = 3") == [said]
 
 
+def test_somebody_elses_section_is_theirs(configure: Configure) -> None:
+    assert configure("[options_of_somebody]\nworkers = 3").host_sections == {"options_of_somebody": {"workers": "3"}}
+
+
 def test_unknown_variables_are_remarks_and_those_of_kubernetes_nothing(configure: Configure) -> None:
     settings = configure(
         "", PREFORK_WORKES="1", PREFORK_SERVICE_HOST="x", PREFORK_PORT_8069_TCP_ADDR="y", PREFORK_PORT="tcp://x", PREFORKX=""

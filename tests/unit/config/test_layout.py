@@ -8,7 +8,7 @@ from click.testing import CliRunner
 from tests.conftest import ROOT
 
 from prefork.cli import main
-from prefork.config.layout import detect
+from prefork.config.layout import detect, missing
 from prefork.testing import Server
 
 MANAGE = "import os\nos.environ.setdefault('DJANGO_SETTINGS_MODULE', 'mysite.settings')\n"
@@ -121,6 +121,13 @@ def test_where_there_is_nothing_the_refusal_says_what_to_write(tmp_path: Path) -
     said = CliRunner().invoke(main, ["serve", "--app-dir", str(tmp_path)])
     assert said.exit_code == 1
     assert "nothing to serve; name an application, as in `prefork serve module:attribute`" in said.stderr
+
+
+def test_a_directory_that_nobody_may_look_into_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    make(tmp_path, {"app.py": FLASK})
+    monkeypatch.setattr("prefork.config.layout.os.access", lambda _place, _mode: False)  # root may look into all
+    assert detect(tmp_path) is None
+    assert missing(tmp_path) == "this account may not look into it"
 
 
 def test_it_is_served(tmp_path: Path) -> None:

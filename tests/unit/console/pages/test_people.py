@@ -71,29 +71,24 @@ def test_who_is_removed_is_gone_and_the_last_administrator_stays(ruling: Steps, 
     assert users.find(db, ruler.id) == ruler
 
 
-@pytest.mark.parametrize(
-    ("form", "status", "said"),
-    [
-        ({"name": "administrator", "role": "viewer"}, 409, "there is a user administrator already"),
-        ({"name": "", "role": "viewer"}, 422, "name:"),
-        ({"name": "kim", "role": "king"}, 422, "role:"),
-    ],
-)
-def test_what_cannot_be_is_said_and_what_was_typed_stays(
-    ruling: Steps, db: Database, form: dict[str, str], status: int, said: str
-) -> None:
+def test_what_cannot_be_is_said_and_what_was_typed_stays(ruling: Steps, db: Database) -> None:
     client, cookie, csrf = ruling
-    answer = client.post("/people", headers=cookie, data={"csrf": csrf, **form})
-    assert (answer.status_code, said.lower() in answer.text.lower()) == (status, True), answer.text
-    assert f'value="{form["name"]}"' in answer.text
+    for name, role, status, said in (
+        ("administrator", "viewer", 409, "There is a user administrator already"),
+        ("", "viewer", 422, "Name:"),
+        ("kim", "king", 422, "Role:"),
+    ):
+        answer = client.post("/people", headers=cookie, data={"csrf": csrf, "name": name, "role": role})
+        assert (answer.status_code, said in answer.text) == (status, True), answer.text
+        assert f'value="{name}"' in answer.text
     assert [each.name for each in users.listed(db)] == ["administrator"]
 
 
-@pytest.mark.parametrize("number", ["0", "999", "x", "9" * 400])
-def test_nobody_is_no_page(ruling: Steps, number: str) -> None:
+def test_nobody_is_no_page(ruling: Steps) -> None:
     client, cookie, _ = ruling
-    answer = client.get(f"/people/{number}", headers=cookie)
-    assert (answer.status_code, "There is no user" in answer.text) == (404, True)
+    for number in ("0", "999", "x", "9" * 400):
+        answer = client.get(f"/people/{number}", headers=cookie)
+        assert (answer.status_code, "There is no user" in answer.text) == (404, True), number
 
 
 def test_entries_of_the_audit_log_read_well() -> None:
@@ -102,15 +97,16 @@ def test_entries_of_the_audit_log_read_well() -> None:
     )
 
 
-def test_the_audit_log_in_parts(ruling: Steps, db: Database) -> None:
+def test_the_audit_log_in_parts(ruling: Steps, db: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("prefork.console.pages.users.ENTRIES", 3)
     client, cookie, _ = ruling
-    for place in range(60):
+    for place in range(5):
         audit.note(db, "kim", "192.0.2.7", "job paused", "default", job=f"shop.tasks:job_{place}", remark=None)
     page = client.get("/audit", headers=cookie).text
-    assert "job: shop.tasks:job_59" in page
+    assert "job: shop.tasks:job_4" in page
     assert "remark" not in page
     older = re.search(r'href="(/audit\?before=\d+)"', page)
     assert older
     rest = client.get(older[1], headers=cookie).text
-    assert "job: shop.tasks:job_9<" in rest
+    assert "job: shop.tasks:job_1<" in rest
     assert "Older ones" not in rest
