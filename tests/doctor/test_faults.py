@@ -107,7 +107,7 @@ class TestFiles:
         with files.restored():
             files.replace(files.site, f"127.0.0.1:{port(files, 'http_port')}", "127.0.0.1:1")
             fix = found(looked(files), "upstream-right", "fail")
-            files.replace(files.site, "server 127.0.0.1:1 max_fails=2 fail_timeout=5s;", fix)
+            files.replace(files.site, "server 127.0.0.1:1 max_fails=2 fail_timeout=3s;", fix)
             assert looked(files)["upstream-right"]["verdict"] == "pass"
 
     @fault("a node for jobs in the upstream", "jobs-node-hidden")

@@ -42,6 +42,11 @@ class Question(NamedTuple):
         return f"{self.room} `{self.name}`{f', {self.case}' if self.case else ''}"
 
 
+def since(position: int) -> dict[str, Any]:
+    """What a page is asked by for somebody who has heard up to there."""
+    return {"after": position, "heard": [position]}
+
+
 QUESTIONS = (
     Question("jobs", "declare", {"name": JOB, **PLAN, "declared": "{}", "due_at": NOW}),
     Question("jobs", "defer", {"job": JOB, "at": None, "priority": None, "default": 5, "arguments": ARGUMENTS}),
@@ -81,8 +86,8 @@ QUESTIONS = (
     Question("bus", "sweep", PATIENCE),
     Question("bus", "listen"),
     Question("bus", "head"),
-    Question("bus", "read", {"after": ROWS - 10, "channels": ["room:7"], "most": PAGE}, "the last ten"),
-    Question("bus", "read", {"after": ROWS // 2, "channels": ["room:7"], "most": PAGE}, "a page, for who comes back"),
+    Question("bus", "read", {**since(ROWS - 10), "channels": ["room:7"], "most": PAGE}, "the last ten"),
+    Question("bus", "read", {**since(ROWS // 2), "channels": ["room:7"], "most": PAGE}, "a page, for who comes back"),
     Question("bus", "beat", {"reader": "another", "position": ROWS}),
     Question("bus", "retire", {"reader": "another"}),
     Question("bus", "forget", {**PATIENCE, "at_once": bus.AT_ONCE, "age": 86_400.0, "most": ROWS}),

@@ -261,7 +261,7 @@ def test_an_answer_that_is_cut_anywhere_is_asked_for_again(
 
 
 def test_what_a_failover_has_lost_is_told_and_all_that_is_published_after_it_is_heard(
-    dsn: str, postgres: Postgres, writer: psycopg.Connection, database: psycopg.Connection, tmp_path: Path
+    dsn: str, postgres: Postgres, database: psycopg.Connection, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async def tell(standby: Postgres) -> None:
         async with Relay(postgres.port) as relay:
@@ -292,6 +292,7 @@ def test_what_a_failover_has_lost_is_told_and_all_that_is_published_after_it_is_
             assert [message.payload.decode() for message in heard[1:41]] == [str(number) for number in range(40)]
         assert ear.payloads[-1] == "0"
 
+    monkeypatch.setattr("prefork.bus.hub.CAP", 0.1)
     with postgres.standby(tmp_path / "standby") as standby:
         in_loop(tell, standby)
 

@@ -25,7 +25,8 @@ if TYPE_CHECKING:
 PAGE = 500  # messages that are read at once
 POLL = 5.0  # seconds after which it looks, whether the bell rang or not
 FIRST, CAP = 0.1, 5.0  # seconds between two attempts to reach the database
-FORGETTING = 30.0  # seconds between two deletions of old messages
+FORGETTING = 30.0  # seconds between two deletions of old messages,
+MORE = 1.0  # and where one did not delete all of them
 KEPT = bus.Kept(86_400.0, 1_000_000)
 
 
@@ -145,7 +146,10 @@ class Hub:
         await bus.sweep(connection)
         if now >= self.forget_at:
             forgotten = await bus.forget(connection, self.kept)
-            self.forget_at = now + (FORGETTING * random.uniform(0.5, 1.5) if forgotten < bus.AT_ONCE else 0.0)  # noqa: S311
+            if forgotten < bus.AT_ONCE:
+                self.forget_at = now + FORGETTING * random.uniform(0.5, 1.5)  # noqa: S311
+            else:
+                self.tend_at = now + MORE
             await bus.bury(connection)
         if now >= self.remind_at:
             self.remind_at = now + self.kept.age / 4

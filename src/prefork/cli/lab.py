@@ -48,9 +48,10 @@ def placed(function: Callable[..., None]) -> Callable[..., None]:
     def within(directory: Path, **given: Any) -> None:
         from prefork.lab import account, estate
 
-        hub = estate.holder(directory / "nodes" / estate.HUB / "lock")
-        way = account.way_in(hub) if hub or directory.exists() or function.__name__ == "up" else []
-        if way:
+        hub = 0
+        with suppress(PermissionError):  # of which `found` has a sentence
+            hub = estate.holder(directory / "nodes" / estate.HUB / "lock")
+        if (function.__name__ == "up" or directory.exists()) and (way := account.way_in(hub)):
             said = click.get_current_context().find_object(tuple)
             raise click.exceptions.Exit(subprocess.call([*way, programs()[1], "lab", *(said or ())]))
         function(directory=directory, **given)

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 SQL = statements("bus.sql")
 PATIENCE = 60.0  # seconds for which a reader, or a member of a channel, that is not seen counts as there
-AT_ONCE = 5_000  # messages that one transaction forgets
+AT_ONCE = 2_000  # messages that one transaction forgets
 
 
 class Message(NamedTuple):
