@@ -179,7 +179,8 @@ class Place:
         assert self.client
         self.client.close()
         flags |= (KEEP if reply.keep else 0) | self._worn() | (BROKEN if reply.failed else 0)
-        # Processor time cannot be told apart among the requests of one loop.
+        # Processor time cannot be told apart among the requests of one loop. Not kept for one message about all of this turn: a
+        # neighbour that blocks the loop would hold this connection up as well.
         self._tell(pack_ending(call.request.number, reply.code, reply.sent, 0, flags, reply.queries, reply.sql, reply.words))
 
     def _count(self) -> None:
