@@ -23,6 +23,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "events": {"events"},
     "journal": {"events", "kernel", "lines"},
     "histogram": {"scoreboard"},
+    "lending": set(),
     "lines": {"events"},
     "kernel": set(),
     "messages": set(),
@@ -102,6 +103,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         "http",
         "journal",
         "kernel",
+        "lending",
         "messages",
         "orders",
         "scoreboard",
@@ -138,10 +140,23 @@ MAY_IMPORT: dict[str, set[str]] = {
         "http.framing",
         "http.pages",
         "kernel",
+        "lending",
         "messages",
         "orders",
         "scoreboard",
         "spool",
+    },
+    # What reads requests in a worker reads them with the dispatcher's own eyes.
+    "worker.borrowing": {
+        "http.head",
+        "http.identity",
+        "http.paths",
+        "http.proxies",
+        "kernel",
+        "lending",
+        "messages",
+        "scoreboard",
+        "worker",
     },
     "worker.live.serve": {"worker", "bus.hub", "given", "scoreboard", "store.address", "store.bus"},
     "cron": {"jobs"},
@@ -178,21 +193,26 @@ INSIDE_APPLICATIONS = [
     name
     for name in MODULES
     if name.startswith(("worker/", "jobs/", "sessions/", "store/", "bus/"))
-    or name in {"__init__.py", "cron.py", "files.py", "kernel.py", "messages.py", "orders.py", "scoreboard.py", "spool.py"}
+    or name
+    in {"__init__.py", "cron.py", "files.py", "kernel.py", "lending.py", "messages.py", "orders.py", "scoreboard.py", "spool.py"}
     or name in {"fanout.py", "filestore.py", "given.py"}
     or name in {"http/__init__.py", "http/conditions.py", "http/framing.py", "http/pages.py"}
+    or name in {"http/head.py", "http/identity.py", "http/paths.py", "http/proxies.py"}
 ]
 # The libraries that a feature needs in the application's environment, and the only modules that look for them, inside a function.
 LOOKED_FOR = {
     "store/connection.py": {"psycopg"},
     "jobs/schedules.py": {"cronsim"},
     "worker/live/lent.py": {"uvloop", "websockets"},
+    "worker/packages.py": {"httptools"},
     "worker/hosts/odoo/actions.py": {"odoo", "psycopg2"},
     "worker/hosts/odoo/configuration.py": {"odoo"},
     "worker/hosts/odoo/controllers.py": {"odoo"},
     "worker/hosts/odoo/host.py": {"odoo"},
     "worker/hosts/odoo/registries.py": {"odoo"},
 }
+# What is read with a library from its first line on; a worker imports it once the library has been found or lent.
+AT_ONCE = {"http/head.py": {"httptools"}}
 OLDEST = (3, 9)
 
 
@@ -342,6 +362,8 @@ class TestInside:
                 module = what.removeprefix("prefork.").replace(".", "/")
                 assert {f"{module}.py", f"{module}/__init__.py"} & set(INSIDE_APPLICATIONS), f"{path}:{line} imports {what}"
             elif not typing:
+                if what.split(".")[0] in AT_ONCE.get(path, set()):
+                    continue
                 known = sys.stdlib_module_names | LOOKED_FOR.get(path, set())
                 assert what.split(".")[0] in known, f"{path}:{line} imports {what}"
                 top = {node.lineno for node in MODULES[path].body}

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from prefork.config.lanes import REST
-from prefork.dispatcher.paths import Paths
 from prefork.dispatcher.queue import UNLIMITED, Share
+from prefork.http.paths import Paths
 
 if TYPE_CHECKING:
     from prefork.config.lanes import Lane
