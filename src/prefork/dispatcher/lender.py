@@ -175,21 +175,6 @@ class Lender:
         assert worker.loans
         if worker.loans.inside() or worker.loans.moves(now) < BEGIN_WITHIN or not worker.loans.readable():
             return False
-        import sys
-
-        print(
-            "STOPPED",
-            worker.name,
-            worker.slot.progress(),
-            hex(worker.slot.words[LOAN]),
-            list(worker.loans.lent),
-            list(worker.loans.coming),
-            worker.loans.recalled,
-            [c.descriptor for c in worker.loans.readable()],
-            worker.exchange and worker.exchange.number,
-            file=sys.stderr,
-            flush=True,
-        )
         worker.loans.moved_at = now
         self.loop.tell_master("stuck", worker)
         return True
@@ -352,18 +337,6 @@ class Lender:
             return
         connection = loans.find(receipt.key)
         if connection is None:
-            import sys
-
-            print(
-                "LOST",
-                receipt,
-                worker.exchange and worker.exchange.number,
-                list(loans.lent),
-                list(loans.coming),
-                loans.recalled,
-                file=sys.stderr,
-                flush=True,
-            )
             return
         loans.read[receipt.key] += receipt.size
         self.traffic.enter(self._entered(connection, receipt), worker, ending)

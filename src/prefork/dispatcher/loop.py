@@ -224,19 +224,6 @@ class Dispatcher:
                 os.close(descriptor)
             self.poller.unwatch(worker.wire.fileno())
             self.tell_master("faulty", worker)
-            import sys
-
-            print(
-                "FAULTY",
-                worker.name,
-                message[:60],
-                worker.exchange and worker.exchange.number,
-                worker.after and worker.after.number,
-                worker.slot.progress(),
-                worker.loans and (worker.loans.recalled, list(worker.loans.lent), list(worker.loans.coming)),
-                file=sys.stderr,
-                flush=True,
-            )
 
     def lost(self, worker: Worker, mask: int) -> None:  # noqa: ARG002 - every callback gets the mask
         """A worker is dead. Hear why, if the master has said it, and what it still said itself; then decide about its request."""

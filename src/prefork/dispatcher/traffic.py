@@ -456,19 +456,6 @@ class Traffic:
             exchange.connection.proceed()
         for worker in self.workers.values():
             if worker.stuck(now):
-                import sys
-
-                print(
-                    "STUCK",
-                    worker.name,
-                    worker.slot.progress(),
-                    worker.exchange and worker.exchange.number,
-                    worker.after and worker.after.number,
-                    worker.slot.words[14],
-                    worker.loans and (list(worker.loans.lent), list(worker.loans.coming), worker.loans.recalled),
-                    file=sys.stderr,
-                    flush=True,
-                )
                 self.loop.tell_master("stuck", worker)
             elif worker.loop and worker is worker.loop.places[0] and worker.loop.stuck(time.monotonic_ns()):
                 self.loop.tell_master("deaf", worker)
