@@ -104,7 +104,10 @@ class Lender:
         if not self.on or worker.loop:
             return
         if worker.loans is None:
-            worker.loans = Loans(worker.slot, worker.wire)
+            try:
+                worker.loans = Loans(worker.slot, worker.wire)
+            except OSError:
+                return  # no descriptors are left, or no file may have a byte: its requests are handed over
             self.loop.attend(worker)
         try:
             worker.loans.offer(Terms(self._prefix(worker), self.elsewhere, self.largest_head, self.trusted))

@@ -16,6 +16,7 @@ import mmap
 import os
 import select
 from collections import deque
+from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
 from prefork.kernel import bytes_read
@@ -39,17 +40,21 @@ class Loans:
     """`lent` are the connections by their keys, which are our descriptors; `coming` those that were recalled and are not home yet.
 
     `watch` is our epoll, `number` that of the last request there was a receipt for, `read` how many bytes of each connection.
+    Raises OSError where there is no descriptor or no memory for it.
     """
 
     def __init__(self, slot: Slot, wire: socket.socket) -> None:
         self.slot = slot
         self.wire = wire
-        self.epoll = select.epoll()
-        self.watch = select.epoll()
-        memory = os.memfd_create("prefork-loans", os.MFD_CLOEXEC)
-        os.ftruncate(memory, ROOM)
-        self.memory = mmap.mmap(memory, ROOM)
-        self.receipts, writing = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
+        with ExitStack() as made:
+            self.epoll = made.enter_context(select.epoll())
+            self.watch = made.enter_context(select.epoll())
+            memory = os.memfd_create("prefork-loans", os.MFD_CLOEXEC)
+            made.callback(os.close, memory)
+            os.ftruncate(memory, ROOM)
+            self.memory = mmap.mmap(memory, ROOM)
+            self.receipts, writing = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
+            made.pop_all()
         room_for(writing)
         self.shared: tuple[int, ...] = (memory, writing)
         self.lent: dict[int, Connection] = {}

@@ -23,8 +23,8 @@ SLOT = Scoreboard.create().slot(0)
 class Lending(RuleBasedStateMachine):
     """A worker's steps are those of `worker/borrowing.py`, one at a time, and the dispatcher may do anything between any two.
 
-    `home` are the connections that the dispatcher reads, `hand` what the worker has heard of and not noted yet, `number` the request
-    that it is in. Each byte that is sent is one request.
+    `home` are the connections that the dispatcher reads, `hand` what the worker has heard of and not noted yet, `number` the
+    request that it is in. Each byte that is sent is one request.
     """
 
     @initialize()
