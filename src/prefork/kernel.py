@@ -24,6 +24,8 @@ SIOCINQ = 0x541B  # tcp(7)
 SIOCOUTQ = 0x5411  # tcp(7)
 SCHED_SETATTR = {"x86_64": 314, "aarch64": 274}  # the number of the system call, which older C libraries have no name for
 SCHED_ATTR = struct.Struct("=IIQiIQQQ")  # size, policy, flags, nice, priority, runtime, deadline, period: sched_setattr(2)
+MEMBARRIER = {"x86_64": 324, "aarch64": 283}  # the number of this system call: membarrier(2)
+BARRIER, ACCEPT_BARRIERS = 2, 4  # MEMBARRIER_CMD_GLOBAL_EXPEDITED, and to register for it
 EPOLL_CTL_ADD = 1
 EPOLL_EVENT = struct.Struct(
     "<Iq" if os.uname().machine == "x86_64" else "=I4xq"
@@ -103,6 +105,22 @@ def since_received(connection: socket.SocketType) -> int:
     """The nanoseconds since a TCP connection's last bytes have arrived, in steps of some milliseconds. Raises OSError."""
     info = connection.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, LAST_RECEIVED + 4)
     return int.from_bytes(info[LAST_RECEIVED:], sys.byteorder) * 1_000_000
+
+
+def accept_barriers() -> None:
+    """Have `barrier` in another process count for this one. Raises OSError where the kernel does not know it."""
+    _membarrier(ACCEPT_BARRIERS)
+
+
+def barrier() -> None:
+    """See all that processes which accept barriers have stored by now; and what we have stored they see from now on."""
+    _membarrier(BARRIER)
+
+
+def _membarrier(command: int) -> None:
+    number = MEMBARRIER.get(os.uname().machine)
+    if number is None or libc.syscall(number, command, 0, 0) != 0:
+        raise OSError(ctypes.get_errno(), "membarrier")
 
 
 def reset(connection: socket.socket) -> None:

@@ -1,12 +1,14 @@
 """Workers that read the requests of kept-alive connections themselves, and what must hold all the same."""
 
-import itertools
+import os
+import signal
 from collections.abc import Callable
 
 import pytest
 from facts import await_fact
 
-from prefork.testing import Load, Server
+from prefork.testing import Load, Request, Server
+from prefork.testing.client import Connection
 
 Probe = Callable[..., Server]
 pytestmark = pytest.mark.story
@@ -31,10 +33,9 @@ def test_each_request_is_in_the_access_log_once_whoever_has_read_it(probe: Probe
         assert lent(server), "nothing was lent"
 
 
-@pytest.mark.parametrize("kills", [4])
-def test_kills_lose_no_request_of_a_connection_on_loan(probe: Probe, kills: int) -> None:
+def test_kills_lose_no_request_of_a_connection_on_loan(probe: Probe) -> None:
     with probe(workers=2, access_log=True, lend_connections=True) as server, Load(server.url, threads=4) as load:
-        for _ in itertools.repeat(None, kills):
+        for _ in range(4):
             load.wait(100)
             mark = server.mark()
             server.kill(min(server.workers()))
@@ -45,3 +46,16 @@ def test_kills_lose_no_request_of_a_connection_on_loan(probe: Probe, kills: int)
         assert not outcome.failed, outcome.summary()
         assert outcome.reconnects == 0, "a kept-alive connection was closed because a worker died"
         assert lent(server), "nothing was lent"
+
+
+def test_what_a_stopped_worker_has_on_loan_goes_on_elsewhere(probe: Probe) -> None:
+    with probe(workers=2, access_log=True, lend_connections=True) as server:
+        kept = [Connection("127.0.0.1", server.port) for _ in range(6)]
+        for client in kept * 4:
+            assert client.exchange(Request("/")).status == 200
+        await_fact(lambda: lent(server), "a connection on loan", server)
+        os.kill(server.workers()["http.1"], signal.SIGSTOP)
+        for client in kept * 2:
+            assert client.exchange(Request("/")).status == 200
+        for client in kept:
+            client.close()

@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Protocol
 from prefork.dispatcher.exchange import Exchange
 from prefork.dispatcher.loans import INSIDE, Loans
 from prefork.dispatcher.states import State
-from prefork.dispatcher.workers import BEGIN_WITHIN
 from prefork.http.head import END_OF_HEAD, Head, Refused
 from prefork.http.identity import Identity
 from prefork.http.proxies import Origin
@@ -47,6 +46,7 @@ if TYPE_CHECKING:
 
 WORDS = frozenset((BACK, OWNED, HOME, NEWS, DECLINED))
 MOMENT = 0.001  # seconds that a worker may be inside a request before its other connections are looked after
+PATIENCE = 0.02  # seconds that a worker in no request may leave unread what it was told of
 MOST = 1024  # connections that one worker has on loan
 
 
@@ -120,7 +120,7 @@ class Lender:
         return (
             self.on
             and loans is not None
-            and not loans.unsaid
+            and not (loans.unsaid or loans.halted)
             and len(loans.lent) < MOST
             and connection.tally.written > 0  # it has been used before, and may well be used again
             and connection.peer[0] != ""
@@ -131,7 +131,7 @@ class Lender:
         loans = worker.loans
         assert loans
         staying = self.on and not (worker.retiring or worker.condemned or worker.worn or self.traffic.answers.closing)
-        if not staying or not connection.rests():
+        if not staying or loans.halted or not connection.rests():
             loans.recall([connection.descriptor])
             return
         worker.slot.words[ALLOWED] = 0
@@ -167,20 +167,20 @@ class Lender:
             return
         given = worker.after or worker.exchange
         waits = given is not None and loans.slot.progress().number != given.number
-        if loans.stirred_at and now - loans.stirred_at >= MOMENT and not self._stopped(worker, now):
+        if loans.stirred_at and now - loans.stirred_at >= MOMENT:
             loans.stirred_at = 0.0
+            if loans.moves(now) >= PATIENCE and not loans.inside() and loans.forgotten():
+                self._seize(worker, loans)
             self.loop.attend(worker)
         if not waits and not loans.stirred_at:
             self.doubtful.discard(worker)
 
-    def _stopped(self, worker: Worker, now: float) -> bool:
-        """Whether a worker has done nothing for long although there is something to read; the master is told then."""
-        assert worker.loans
-        if worker.loans.inside() or worker.loans.moves(now) < BEGIN_WITHIN or not worker.loans.readable():
-            return False
-        worker.loans.moved_at = now
-        self.loop.tell_master("stuck", worker)
-        return True
+    def _seize(self, worker: Worker, loans: Loans) -> None:
+        """Nothing is read of what has come: the worker has been stopped, or has no processor."""
+        halted = loans.halt()
+        self.drain(worker)
+        for connection in loans.free(halted):
+            self._bring_home(worker, connection, recall=False)
 
     def _relieve(self, worker: Worker, now: float) -> None:
         """Take home what a worker inside a request cannot read, where another worker is idle or this one takes its time."""
@@ -295,9 +295,8 @@ class Lender:
             if kind == HOME:
                 if not loans.recalled:
                     return False
-                for key in loans.recalled.popleft():
-                    if connection := loans.coming.get(key):
-                        self._bring_home(worker, connection, recall=False)
+                for connection in loans.came_home():
+                    self._bring_home(worker, connection, recall=False)
                 self._part(worker)
         return True
 
@@ -326,7 +325,12 @@ class Lender:
     def drain(self, worker: Worker) -> None:
         """Enter what a worker has answered."""
         assert worker.loans
-        for receipt in worker.loans.collect():
+        try:
+            receipts = worker.loans.collect()
+        except struct.error:  # something else in the worker writes to its pipe
+            self.loop.tell_master("faulty", worker)
+            return
+        for receipt in receipts:
             self._enter(worker, worker.loans, receipt)
 
     def _enter(self, worker: Worker, loans: Loans, receipt: Receipt) -> None:
@@ -391,13 +395,8 @@ class Lender:
 
     def recall(self, worker: Worker) -> None:
         """Have a worker let all its connections go; they are home when it has answered."""
-        loans = worker.loans
-        if loans is None or not loans.lent:
-            return
-        keys = list(loans.lent)
-        for key in keys:
-            loans.stop(key)
-        loans.recall(keys)
+        if worker.loans:
+            worker.loans.recall_all()
 
     def fetch(self, connection: Connection) -> None:
         """Have one connection come home, which its worker may be reading."""
@@ -421,7 +420,8 @@ class Lender:
         return worker.loans is not None and bool(worker.loans.coming or worker.loans.lent)
 
     def _part(self, worker: Worker) -> None:
-        if worker.retiring and worker.exchange is None and not worker.finishing and not self.owes(worker):
+        here = self.traffic.worker(worker.number) is worker  # its last receipt may have let it go already
+        if here and worker.retiring and worker.exchange is None and not worker.finishing and not self.owes(worker):
             self.traffic.queue.forget(worker)
             self.loop.part(worker)
 
@@ -431,10 +431,7 @@ class Lender:
         if loans is None:
             return
         self.doubtful.discard(worker)
-        try:
-            self.drain(worker)
-        except struct.error:
-            pass  # the rest of its accounts is lost with it
+        self.drain(worker)
         self._inherit(worker, loans)
         for key in [*loans.lent, *loans.coming]:
             connection = loans.release(key)

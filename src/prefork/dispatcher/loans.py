@@ -4,6 +4,8 @@ Who may read a connection is settled by the kernel: the worker hears of its loan
 one event at a time, and its slot says when it is inside a request. What is taken out of that epoll while it is inside the same
 request before and after, it has not got and never will: `take`. Anything else has to be recalled, and the worker answers.
 
+A worker that has stopped in no request may have heard of one of them: `halt` and `free` tell which.
+
 A second epoll is the dispatcher's own. Both wait exclusively, the worker's first: the kernel tells the dispatcher of a request only
 if its worker does not wait for one at that moment (epoll_ctl(2), EPOLLEXCLUSIVE).
 """
@@ -19,10 +21,10 @@ from collections import deque
 from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
-from prefork.kernel import bytes_read
-from prefork.lending import PIPE, ROOM, Terms, pack_recall, pack_terms, unpack_receipts
+from prefork.kernel import barrier, bytes_read
+from prefork.lending import LOANED, PIPE, ROOM, Terms, pack_recall, pack_terms, unpack_receipts
 from prefork.messages import DONTWAIT, send
-from prefork.scoreboard import BEGUN, REQUEST, WRITING
+from prefork.scoreboard import BEGUN, DONE, HALTED, LOAN, REQUEST, WRITING
 
 if TYPE_CHECKING:
     import socket
@@ -99,6 +101,45 @@ class Loans:
         if on_loan:
             self._register(key)
         return False
+
+    def halt(self) -> Progress:
+        """Recall all, and forbid the worker to read meanwhile. Returns what it has done about its last request.
+
+        It sees that it may not read after it has noted what it is about to: so either it does, or its note is seen here.
+        """
+        self.recall_all()
+        self.slot.words[HALTED] = 1
+        barrier()
+        return self.slot.progress()
+
+    def free(self, halted: Progress) -> list[Connection]:
+        """The connections that a halted worker will not read, given what it had done about its last request and that all receipts
+        are entered. None at all where it goes on: it will say so itself.
+        """
+        held, found = self.slot.words[LOAN], self.slot.progress()
+        own = found.number > LOANED and found.number != self.number
+        if found != halted or (own and found.state == DONE):
+            return []
+        return [connection for key, connection in self.coming.items() if not own or key != held]
+
+    def recall_all(self) -> None:
+        """Have the worker let go of all that it has on loan."""
+        keys = list(self.lent)
+        for key in keys:
+            self.stop(key)
+        self.recall(keys)
+
+    def came_home(self) -> list[Connection]:
+        """The worker has let go of what was recalled first: what of it is home by that."""
+        keys = self.recalled.popleft()
+        if not self.recalled and not self.unsaid:
+            self.slot.words[HALTED] = 0
+        return [connection for key in keys if (connection := self.coming.pop(key, None))]
+
+    @property
+    def halted(self) -> bool:
+        """Whether the worker is forbidden to read."""
+        return bool(self.slot.words[HALTED])
 
     def find(self, key: int) -> Connection | None:
         """The connection that the worker reads under a key, or has read before it was recalled."""
@@ -181,6 +222,7 @@ class Loans:
             if not block:
                 break
             data += block
+        self.rest = b""
         found, self.rest = unpack_receipts(data)
         return found
 

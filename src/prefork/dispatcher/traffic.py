@@ -222,6 +222,7 @@ class Traffic:
         """A worker's pair is about to be closed."""
         if isinstance(worker, Keeper):
             self.live.forget(worker)
+        self.lender.doubtful.discard(worker)
         self.workers.pop(worker.number, None)
 
     def add(self, worker: Worker) -> None:

@@ -17,7 +17,7 @@ from prefork.http.head import END_OF_HEAD, Reader, Refused
 from prefork.http.identity import Identity, trace_of
 from prefork.http.paths import Paths
 from prefork.http.proxies import Origin, Proxies
-from prefork.kernel import since_received, watch_as
+from prefork.kernel import accept_barriers, since_received, watch_as
 from prefork.lending import (
     ASKS_REPLACEMENT,
     BACK,
@@ -37,7 +37,7 @@ from prefork.lending import (
     unpack_terms,
 )
 from prefork.messages import DONTWAIT, Request, send
-from prefork.scoreboard import DONE, LOAN, RECEIVED, REQUEST, TAKEN, pack_progress
+from prefork.scoreboard import DONE, HALTED, LOAN, RECEIVED, REQUEST, TAKEN, pack_progress
 
 if TYPE_CHECKING:
     import socket
@@ -63,6 +63,7 @@ class Borrower:
     """`loans` by their keys, those that the dispatcher may lend at any moment among them."""
 
     def __init__(self, pair: socket.socket, slot: Slot, epoll: int, memory: int, receipts: int) -> None:
+        accept_barriers()
         self.pair = pair
         self.words = slot.words
         self.epoll = select.epoll.fromfd(epoll)
@@ -181,6 +182,10 @@ class Borrower:
         words[TAKEN] = 0
         words[LOAN] = key
         words[REQUEST] = pack_progress(number, RECEIVED)
+        if words[HALTED]:
+            words[REQUEST] = before
+            self.speaks.poll(MOMENT)
+            return None
         try:
             size = loan.client.recv_into(self.memory, ROOM, DONTWAIT)
         except BlockingIOError:

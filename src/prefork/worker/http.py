@@ -175,12 +175,15 @@ def agreed(
     borrower: Borrower | None, pair: socket.socket, slot: Slot, means: Means, message: bytes, descriptors: list[int]
 ) -> Borrower | None:
     """Who reads loans, on the terms of a message; nobody where this interpreter has no parser for it."""
-    if means.borrow is None:
+    try:
+        if borrower is None and means.borrow:
+            borrower = means.borrow(pair, slot, *descriptors)
+    except OSError:  # the kernel lacks something
+        pass
+    if borrower is None:
         for descriptor in descriptors:
             os.close(descriptor)
         return None
-    if borrower is None:
-        borrower = means.borrow(pair, slot, *descriptors)
     borrower.agree(message)
     return borrower
 

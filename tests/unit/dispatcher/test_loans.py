@@ -12,9 +12,10 @@ from hypothesis import settings
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from prefork.dispatcher.loans import Loans
+from prefork.kernel import accept_barriers
 from prefork.lending import LOANED, RECALL, unpack_recall
 from prefork.messages import CLOEXEC_DONTWAIT, inbox, pair, receive
-from prefork.scoreboard import BEGUN, DONE, LOAN, RECEIVED, REQUEST, Scoreboard, pack_progress
+from prefork.scoreboard import BEGUN, DONE, HALTED, LOAN, RECEIVED, REQUEST, Scoreboard, pack_progress
 
 CLIENTS = 2
 SLOT = Scoreboard.create().slot(0)
@@ -30,6 +31,7 @@ class Lending(RuleBasedStateMachine):
     @initialize()
     def open(self) -> None:
         """Nothing is lent, and the worker waits."""
+        accept_barriers()
         SLOT.clear()
         self.wire, self.pair = pair()
         self.loans = Loans(SLOT, self.wire)
@@ -39,6 +41,7 @@ class Lending(RuleBasedStateMachine):
         self.kept: set[int] = set()  # sockets that the worker has
         self.sent = self.read = self.number = 0
         self.hand: int | None = None
+        self.noted: tuple[int, int] | None = None  # what is about to be read, and what the slot said before
         self.inside = False
         self.seen: tuple[int, int] | None = None
         self.lend()
@@ -87,6 +90,8 @@ class Lending(RuleBasedStateMachine):
     def lend(self) -> None:
         """Lend what is home; the worker has kept the sockets, after requests on them were handed over."""
         self.hear()  # what was recalled before is let go before a request is handed over
+        if self.loans.halted:
+            return
         for place in range(CLIENTS):
             connection = self.connection(place)
             if connection.descriptor in self.home and not self.loans.recalled:
@@ -112,9 +117,17 @@ class Lending(RuleBasedStateMachine):
             self.loans.stop(key)
             self.loans.recall([key])
 
+    @precondition(lambda self: self.loans.lent)
+    @rule()
+    def seize(self) -> None:
+        """Take home what a worker that seems to have stopped will not read."""
+        for connection in self.loans.free(self.loans.halt()):
+            self.loans.forget(connection.descriptor)
+            self.come_home(connection.descriptor)
+
     # The worker.
 
-    @precondition(lambda self: self.hand is None and not self.inside)
+    @precondition(lambda self: self.hand is None and self.noted is None and not self.inside)
     @rule()
     def wait(self) -> None:
         """Hear of one connection, or of the pair."""
@@ -127,16 +140,23 @@ class Lending(RuleBasedStateMachine):
     @precondition(lambda self: self.hand is not None)
     @rule()
     def note(self) -> None:
-        """Say in the slot which connection is about to be read, and read it."""
+        """Say in the slot which connection is about to be read."""
         assert self.hand is not None
         key, self.hand = self.hand, None
-        if key not in self.kept:
-            return
-        assert key not in self.home, "both of them read the same connection"
-        before, held = SLOT[REQUEST], self.read
-        SLOT[LOAN] = key
-        SLOT[REQUEST] = pack_progress(LOANED + self.number + 1, RECEIVED)
-        self.take_all(key)
+        if key in self.kept:
+            self.noted = key, SLOT[REQUEST]
+            SLOT[LOAN] = key
+            SLOT[REQUEST] = pack_progress(LOANED + self.number + 1, RECEIVED)
+
+    @precondition(lambda self: self.noted is not None)
+    @rule()
+    def read_noted(self) -> None:
+        """Read it, unless that is forbidden."""
+        assert self.noted
+        (key, before), self.noted, held = self.noted, None, self.read
+        if not SLOT[HALTED]:
+            assert key not in self.home, "both of them read the same connection"
+            self.take_all(key)
         if self.read == held:
             SLOT[REQUEST] = before
             return
@@ -149,22 +169,19 @@ class Lending(RuleBasedStateMachine):
     @rule()
     def end(self) -> None:
         SLOT[REQUEST] = pack_progress(LOANED + self.number, DONE)
+        self.loans.number = LOANED + self.number  # its receipt has come
         self.inside = False
 
     def hear(self) -> None:
         """Let go what is recalled, between two requests, and have the dispatcher hear the answer."""
-        if self.inside or self.hand is not None:
+        if self.inside or self.noted or self.hand is not None:
             return
         while self.loans.recalled:
             message, _ = receive(self.pair, self.buffer, CLOEXEC_DONTWAIT)
             assert message.startswith(RECALL)
-            keys = unpack_recall(message)
-            assert keys == self.loans.recalled.popleft()
-            for key in keys:
-                self.kept.discard(key)
-                if key in self.loans.coming:
-                    self.loans.forget(key)
-                    self.come_home(key)
+            self.kept -= set(unpack_recall(message))
+            for connection in self.loans.came_home():
+                self.come_home(connection.descriptor)
 
     # What always holds.
 
