@@ -47,6 +47,8 @@ if TYPE_CHECKING:
 WORDS = frozenset((BACK, OWNED, HOME, NEWS, DECLINED))
 MOMENT = 0.001  # seconds that a worker may be inside a request before its other connections are looked after
 PATIENCE = 0.02  # seconds that a worker in no request may leave unread what it was told of
+PRESSURE = 0.02  # seconds that a request has waited for a worker when loans begin to be unfair to it
+PAUSE = 0.1  # seconds in which nothing is lent then
 MOST = 1024  # connections that one worker has on loan
 
 
@@ -73,12 +75,13 @@ class Loop(Protocol):
 
 
 class Lender:
-    """`doubtful` are the workers that are to be looked at again in a moment."""
+    """`doubtful` are the workers to be looked at again in a moment; nothing is lent before `resumes` (monotonic seconds)."""
 
     def __init__(self, loop: Loop, traffic: Traffic) -> None:
         self.loop = loop
         self.traffic = traffic
         self.doubtful: set[Worker] = set()
+        self.resumes = 0.0
         self.on = False
 
     def apply(self, options: Options) -> None:
@@ -120,6 +123,7 @@ class Lender:
         return (
             self.on
             and loans is not None
+            and time.monotonic() >= self.resumes
             and not (loans.unsaid or loans.halted)
             and len(loans.lent) < MOST
             and connection.tally.written > 0  # it has been used before, and may well be used again
@@ -131,13 +135,20 @@ class Lender:
         loans = worker.loans
         assert loans
         staying = self.on and not (worker.retiring or worker.condemned or worker.worn or self.traffic.answers.closing)
-        if not staying or loans.halted or not connection.rests():
+        if not staying or loans.halted or time.monotonic() < self.resumes or not connection.rests():
             loans.recall([connection.descriptor])
             return
         worker.slot.words[ALLOWED] = 0
         self.loop.lent(connection)
         connection.lend(worker)
         loans.lend(connection)
+
+    def press(self, now: float) -> None:
+        """A request has waited long: all others wait with it from now on, in one line, and no worker has a line of its own."""
+        pressed, self.resumes = now < self.resumes, now + PAUSE
+        if self.on and not pressed:
+            for worker in self.traffic.workers.values():
+                self.recall(worker)
 
     # What happens meanwhile.
 
@@ -148,8 +159,10 @@ class Lender:
         self.doubtful.add(worker)
         self._relieve(worker, worker.loans.stirred_at)
 
-    def given(self, worker: Worker) -> None:
-        """A worker with loans was given a request: it may have found another one by itself at the same moment."""
+    def given(self, worker: Worker, exchange: Exchange) -> None:
+        """A worker was given a request. One with loans may have found another one by itself at the same moment."""
+        if exchange.assigned - exchange.arrived > PRESSURE:
+            self.press(exchange.assigned)
         if worker.loans and worker.loans.lent:
             self.doubtful.add(worker)
 
@@ -188,11 +201,13 @@ class Lender:
         progress = loans.inside() if loans else None
         if loans is None or progress is None:
             return
-        long = now - worker.slot.words[BEGUN_AT] / 1e9 > MOMENT
+        spent = now - worker.slot.words[BEGUN_AT] / 1e9
+        long = spent > MOMENT
+        resting = sum(worker is not other and self.rests(other) for other in self.traffic.queue.idle)
         if long and progress.number > LOANED:
             self.adopt(worker)
-            self._revoke(worker, progress.number)
-        resting = sum(worker is not other and self.rests(other) for other in self.traffic.queue.idle)
+            if resting or spent > PRESSURE:
+                self._revoke(worker, progress.number)
         if not long and not resting:
             return
         self.drain(worker)  # what it has answered before belongs to the connections as well
@@ -438,6 +453,9 @@ class Lender:
             assert connection
             self.loop.home(connection)
             connection.come_home()
+        if worker.after:  # what it was given meanwhile it has never seen
+            after, worker.after = worker.after, None
+            self._again(worker, after)
 
     def _inherit(self, worker: Worker, loans: Loans) -> None:
         """Take over the request that a dead worker has left on a loan, if there is one."""
@@ -457,17 +475,15 @@ class Lender:
             connection.come_home(data)
             return
         try:
-            after = worker.exchange
             self._own(worker, connection, progress.number, data)
         except Refused:  # the application has written into our memory: what it was, nobody knows
             connection.cut()
-            return
-        if after:
-            worker.after = None
-            self._again(worker, after)
 
     def tick(self, now: float) -> None:
         """Look after all loans now and then, whatever happens."""
+        oldest = self.traffic.queue.oldest()
+        if oldest is not None and now - oldest > PRESSURE:
+            self.press(now)
         for worker in list(self.traffic.workers.values()):
             loans = worker.loans
             if loans is None:

@@ -254,7 +254,7 @@ class Traffic:
         exchange.worker = worker
         worker.exchange = exchange
         exchange.connection.to(State.SERVED)
-        self.lender.given(worker)
+        self.lender.given(worker, exchange)
         return True
 
     def left(self, exchange: Exchange) -> None:
