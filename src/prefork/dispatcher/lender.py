@@ -13,31 +13,25 @@ from typing import TYPE_CHECKING, Protocol
 
 from prefork.dispatcher.exchange import Exchange
 from prefork.dispatcher.loans import INSIDE, Loans
+from prefork.dispatcher.receipts import ending_of, entered
 from prefork.dispatcher.states import State
-from prefork.http.head import END_OF_HEAD, Head, Refused
+from prefork.dispatcher.terms import lends, patterns
+from prefork.http.head import END_OF_HEAD, Refused
 from prefork.http.identity import Identity
-from prefork.http.proxies import Origin
 from prefork.lending import (
-    ASKS_REPLACEMENT,
     BACK,
     DECLINED,
-    ENDS_BROKEN,
     HOME,
-    LASTS,
     LOANED,
     NEWS,
-    OLD_HTTP,
     OWNED,
     Terms,
     unpack_declined,
     unpack_return,
 )
-from prefork.messages import Ending
 from prefork.scoreboard import ALLOWED, BEGUN_AT, DONE, LOAN, RECEIVED, REVOKED, TAKEN
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from prefork.dispatcher.connection import Connection
     from prefork.dispatcher.options import Options
     from prefork.dispatcher.traffic import Traffic
@@ -86,12 +80,7 @@ class Lender:
 
     def apply(self, options: Options) -> None:
         """Use these settings from now on: what is lent on others comes home."""
-        self.on = (
-            options.lend_connections
-            and options.keepalive_timeout > 0
-            and not options.limit_time_real_routes
-            and not any(lane.reserved for lane in options.lanes)
-        )
+        self.on = lends(options)
         self.elsewhere = tuple(patterns(options))
         self.largest_head = options.max_header_size
         self.trusted = options.trusted_proxies if options.proxy_mode else None
@@ -361,7 +350,7 @@ class Lender:
         if connection is None:
             return
         loans.read[receipt.key] += receipt.size
-        self.traffic.enter(self._entered(connection, receipt), worker, ending)
+        self.traffic.enter(entered(receipt, connection, self.traffic.lanes.rest), worker, ending)
         if connection.answered_on_loan(ending):
             return
         if receipt.key in loans.lent:
@@ -370,22 +359,6 @@ class Lender:
             loans.forget(receipt.key)
         self.loop.home(connection)
         connection.ended_on_loan(ending)
-
-    def _entered(self, connection: Connection, receipt: Receipt) -> Exchange:
-        """A request that has been answered, as far as accounts need it."""
-        headers = [(b"referer", receipt.referer), (b"user-agent", receipt.agent)]
-        version = "1.0" if receipt.flags & OLD_HTTP else "1.1"
-        head = Head(receipt.method.decode("latin-1"), receipt.target, version, headers, 0, True, False)
-        origin = Origin((receipt.client.decode("latin-1"), 0), "http", headers)
-        began = receipt.began / 1e9
-        exchange = Exchange(connection, head, origin, b"", 0, began - receipt.wait / 1e9)
-        exchange.number = receipt.number
-        exchange.request_id = receipt.request_id.decode("latin-1")
-        exchange.assigned, exchange.deliveries = began, 1
-        exchange.service = receipt.service / 1e9
-        exchange.lane = self.traffic.lanes.rest
-        exchange.trace = receipt.trace.decode("latin-1")
-        return exchange
 
     def _exchange(self, worker: Worker, connection: Connection, number: int, data: bytes) -> Exchange:
         """The request that a worker has read. Raises Refused for what none of ours would have read as one."""
@@ -493,35 +466,3 @@ class Lender:
             self._relieve(worker, now)
             if worker not in self.doubtful and loans.moves(now) > 0 and not loans.inside() and loans.forgotten():
                 self.stirred(worker)
-
-
-def ending_of(receipt: Receipt) -> Ending:
-    """What an ending would have said."""
-    flags = receipt.flags
-    return Ending(
-        receipt.number,
-        receipt.status,
-        receipt.sent,
-        receipt.cpu,
-        keep=bool(flags & LASTS),
-        worn=bool(flags & ASKS_REPLACEMENT),
-        broken=bool(flags & ENDS_BROKEN),
-        queries=receipt.queries,
-        sql=receipt.sql,
-        tag=receipt.tag.decode(errors="replace"),
-    )
-
-
-def patterns(options: Options) -> Iterator[str]:
-    """The paths whose requests no worker is given, or not any worker."""
-    yield "/_prefork/*"
-    yield from options.health_paths
-    yield from options.websocket_paths
-    yield from options.longpolling_paths
-    yield from options.websocket_routes
-    for prefix, _ in options.static:
-        yield prefix.rstrip("/") + "/*"
-    if options.addons:
-        yield "/*/static/*"
-    for lane in options.lanes:
-        yield from lane.patterns
