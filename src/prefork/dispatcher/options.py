@@ -39,6 +39,7 @@ class Options:
     addons: tuple[tuple[str, str], ...]
     static_max_age: float
     health_paths: tuple[str, ...]
+    lend_connections: bool
     access_log: bool
     access_log_format: str
     access_log_exclude: tuple[str, ...]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.metadata
 import importlib.util
 import os
 import platform
@@ -84,8 +85,9 @@ class Generation:
             "limit_time_real": 0 if settings.threaded else settings.limit_time_real,
             "limit_request_jitter": settings.limit_request_jitter,
             "jobs": settings.jobs,
+            "lending": parser() if settings.lend_connections and not settings.threaded else None,
             "websocket_authorize": settings.websocket_authorize,
-            "websocket": {"lent": package_of_framing(), "terms": {name: settings.value(f"websocket_{name}") for name in TERMS}},
+            "websocket": {"lent": package("websockets"), "terms": {name: settings.value(f"websocket_{name}") for name in TERMS}},
         }
 
     def odoo(self) -> dict[str, Any] | None:
@@ -106,9 +108,14 @@ class Generation:
         return self.template is not None and not self.loaded and now - self.started > self.settings.boot_timeout
 
 
-def package_of_framing() -> str:
-    """The directory of the library that websocket workers may be lent; found, not imported."""
-    spec = importlib.util.find_spec("websockets")
+def parser() -> dict[str, str]:
+    """The library that HTTP workers may be lent, so that they read requests as the dispatcher does."""
+    return {"package": package("httptools"), "version": importlib.metadata.version("httptools")}
+
+
+def package(name: str) -> str:
+    """The directory of a library that workers may be lent; found, not imported."""
+    spec = importlib.util.find_spec(name)
     assert spec
     assert spec.origin
     return os.path.dirname(spec.origin)
