@@ -151,6 +151,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     },
     "worker": {
         "worker",
+        "compiled",
         "files",
         "given",
         "store.connection",
@@ -220,8 +221,8 @@ INSIDE_APPLICATIONS = [
     for name in MODULES
     if name.startswith(("worker/", "jobs/", "sessions/", "store/", "bus/", "django/"))
     or name
-    in {"__init__.py", "cron.py", "tryton.py", "files.py", "kernel.py", "lending.py", "messages.py", "orders.py", "scoreboard.py", "spool.py"}
-    or name in {"fanout.py", "filestore.py", "given.py"}
+    in {"__init__.py", "cron.py", "tryton.py", "files.py", "kernel.py", "messages.py", "orders.py", "scoreboard.py", "spool.py"}
+    or name in {"compiled.py", "fanout.py", "filestore.py", "given.py", "lending.py"}
     or name in {"http/__init__.py", "http/conditions.py", "http/framing.py", "http/pages.py"}
     or name in {"http/head.py", "http/identity.py", "http/paths.py", "http/proxies.py"}
 ]

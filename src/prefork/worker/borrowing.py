@@ -10,6 +10,7 @@ from __future__ import annotations
 import mmap
 import os
 import select
+import socket  # noqa: TC003 - compiled, a NamedTuple looks its types up
 import time
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -40,8 +41,6 @@ from prefork.messages import DONTWAIT, Request, send
 from prefork.scoreboard import DONE, HALTED, LOAN, RECEIVED, REQUEST, TAKEN, pack_progress
 
 if TYPE_CHECKING:
-    import socket
-
     from prefork.http.head import Head
     from prefork.scoreboard import Slot
     from prefork.worker.reply import Reply

@@ -22,7 +22,8 @@ def lend(name: str, package: str) -> None:
     try:
         spec.loader.exec_module(module)
     except BaseException:
-        del sys.modules[name]
+        for each in [each for each in sys.modules if each == name or each.startswith(name + ".")]:
+            del sys.modules[each]
         raise
 
 
