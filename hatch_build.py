@@ -1,4 +1,4 @@
-"""Compiles the dispatcher's way of a request with mypyc, for a wheel when it is asked for, or into a checkout.
+"""Compiles the way of a request with mypyc, for a wheel when it is asked for, or into a checkout.
 
     HATCH_BUILD_HOOK_ENABLE_CUSTOM=true python -m hatchling build -t wheel
     python hatch_build.py src/prefork/_compiled
@@ -19,13 +19,16 @@ from typing import Any
 from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 
 ROOT = Path(__file__).parent
-# Not those with coroutines or threads of others, not what people subclass, and nothing that only an event now and then needs.
+# Not those with coroutines or threads of others, not what people subclass, nothing that only an event now and then needs, and
+# nothing that takes what an application says: compiled code refuses a list in a tuple's place where the source does not mind.
 MODULES = """
-    dispatcher/answers dispatcher/bills dispatcher/connection dispatcher/estate dispatcher/exchange dispatcher/identity
-    dispatcher/idle dispatcher/inbound dispatcher/intake dispatcher/lanes dispatcher/ledger dispatcher/lingering dispatcher/live
-    dispatcher/loop dispatcher/loops dispatcher/outbox dispatcher/paths dispatcher/poller dispatcher/queue dispatcher/routes
-    dispatcher/states dispatcher/tally dispatcher/traffic dispatcher/upload dispatcher/verdict dispatcher/workers
-    http/chunks http/head http/proxies histogram lines messages scoreboard trace
+    dispatcher/answers dispatcher/bills dispatcher/connection dispatcher/estate dispatcher/exchange dispatcher/idle
+    dispatcher/inbound dispatcher/intake dispatcher/lanes dispatcher/ledger dispatcher/lender dispatcher/lingering dispatcher/live
+    dispatcher/loans dispatcher/loop dispatcher/loops dispatcher/outbox dispatcher/poller dispatcher/queue dispatcher/receipts
+    dispatcher/routes dispatcher/states dispatcher/tally dispatcher/terms dispatcher/traffic dispatcher/upload dispatcher/verdict
+    dispatcher/workers
+    http/chunks http/framing http/head http/identity http/paths http/proxies histogram lending lines messages scoreboard trace
+    worker/borrowing worker/http worker/stamps
 """.split()
 SETUP = """
 import sys

@@ -5,6 +5,8 @@ from pathlib import Path
 
 import pytest
 
+from prefork.testing.server import DEFAULTS
+
 ROOT = Path(__file__).parent.parent
 collect_ignore = ["odoo"]  # they need an Odoo: `make test-odoo` names them, and one
 ROUNDS = os.environ.get("STORY_ROUNDS", "")
@@ -12,9 +14,12 @@ ROUNDS = os.environ.get("STORY_ROUNDS", "")
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--full", action="store_true", help="tell stories at their full length and size, as `make soak` does")
+    parser.addoption("--lend", action="store_true", help="have servers lend connections, where a test does not say")
 
 
 def pytest_configure(config: pytest.Config) -> None:
+    if config.getoption("lend"):
+        DEFAULTS["lend_connections"] = True
     often = "a lifecycle story, told as often as STORY_ROUNDS says, else so many times: 3 where it is about a limit"
     config.addinivalue_line("markers", f"story(rounds=1): {often}")
 

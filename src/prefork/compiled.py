@@ -1,7 +1,8 @@
 """Modules of ours in compiled form, where the installation has them: the same source, made into extensions by mypyc.
 
 They lie in a tree of their own, `_compiled/`, for one interpreter. A process prefers them by saying so before it has imported any;
-what is not there comes from its source. Nothing here is for what runs inside an application.
+what is not there comes from its source. Standard library only, Python 3.9+: it may run inside an application's interpreter, which
+sees none of them unless it is the same as ours.
 """
 
 from __future__ import annotations

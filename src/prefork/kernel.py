@@ -10,6 +10,7 @@ import ctypes
 import fcntl
 import functools
 import os
+import select
 import signal
 import socket
 import struct
@@ -22,10 +23,19 @@ if TYPE_CHECKING:
 PR_SET_PDEATHSIG, PR_SET_NAME, PR_SET_CHILD_SUBREAPER = 1, 15, 36  # prctl(2)
 ARG_START, ARG_END = 48, 49  # fields of /proc/PID/stat, counted from one: proc_pid_stat(5)
 BYTES_ACKED = 120  # offset of tcpi_bytes_acked in struct tcp_info, linux/tcp.h
+BYTES_RECEIVED = 128  # and of tcpi_bytes_received
+LAST_RECEIVED = 52  # and of tcpi_last_data_recv, milliseconds
+SIOCINQ = 0x541B  # tcp(7)
 SIOCOUTQ = 0x5411  # tcp(7)
 SCHED_SETATTR = {"x86_64": 314, "aarch64": 274}  # the number of the system call, which older C libraries have no name for
 SCHED_ATTR = struct.Struct("=IIQiIQQQ")  # size, policy, flags, nice, priority, runtime, deadline, period: sched_setattr(2)
 MADV_DONTNEED = 4  # madvise(2)
+MEMBARRIER = {"x86_64": 324, "aarch64": 283}  # the number of this system call: membarrier(2)
+BARRIER, ACCEPT_BARRIERS = 2, 4  # MEMBARRIER_CMD_GLOBAL_EXPEDITED, and to register for it
+EPOLL_CTL_ADD = 1
+EPOLL_EVENT = struct.Struct(
+    "<Iq" if os.uname().machine == "x86_64" else "=I4xq"
+)  # packed there and nowhere else: linux/eventpoll.h
 SHORT_TURN = 100_000  # nanoseconds, the least that the kernel grants
 PADDING = "-" * 64  # an argument that leaves room for a title
 
@@ -114,12 +124,48 @@ def _acknowledged(connection: socket.socket) -> int:
     return int.from_bytes(info[BYTES_ACKED:], sys.byteorder)
 
 
+def bytes_read(connection: socket.socket) -> int:
+    """All bytes that anybody has ever read from a TCP connection's socket; the end of the client's side may count as one."""
+    info = connection.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, BYTES_RECEIVED + 8)
+    waiting = int.from_bytes(fcntl.ioctl(connection, SIOCINQ, bytes(4)), sys.byteorder)
+    return int.from_bytes(info[BYTES_RECEIVED:], sys.byteorder) - waiting
+
+
+def since_received(connection: socket.SocketType) -> int:
+    """The nanoseconds since a TCP connection's last bytes have arrived, in steps of some milliseconds. Raises OSError."""
+    info = connection.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, LAST_RECEIVED + 4)
+    return int.from_bytes(info[LAST_RECEIVED:], sys.byteorder) * 1_000_000
+
+
+def accept_barriers() -> None:
+    """Have `barrier` in another process count for this one. Raises OSError where the kernel does not know it."""
+    _membarrier(ACCEPT_BARRIERS)
+
+
+def barrier() -> None:
+    """See all that processes which accept barriers have stored by now; and what we have stored they see from now on."""
+    _membarrier(BARRIER)
+
+
+def _membarrier(command: int) -> None:
+    number = MEMBARRIER.get(os.uname().machine)
+    if number is None or libc.syscall(number, command, 0, 0) != 0:
+        raise OSError(ctypes.get_errno(), "membarrier")
+
+
 def reset(connection: socket.socket) -> None:
     """End a TCP connection by a reset, for all who share its socket: connect(2) to no address dissolves it.
 
     A unix socket refuses that and has no reset; its other side sees the end, as after shutdown(2).
     """
     libc.connect(connection.fileno(), bytes(16), 16)  # sixteen zeros: a struct sockaddr of the family AF_UNSPEC
+
+
+def watch_as(epoll: int, descriptor: int, key: int) -> None:
+    """Have an epoll tell when a descriptor can be read, under this key instead of its number. Raises OSError."""
+    event = EPOLL_EVENT.pack(select.EPOLLIN, key)
+    if libc.epoll_ctl(epoll, EPOLL_CTL_ADD, descriptor, event) != 0:
+        raise OSError(ctypes.get_errno(), "epoll_ctl")
 
 
 def is_journald(descriptor: int) -> bool:

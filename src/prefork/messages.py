@@ -42,7 +42,8 @@ class Request(NamedTuple):
     body travels as a descriptor behind the client's socket, and `length` is its size in bytes either way. `client` and `server`
     are (address, port); `scheme` and `client` already take trusted proxies into account. `keep` says whether the connection may
     take another request. `attempt` is 2 when a worker died with the first one. `request_id` is what the log calls it, and the value
-    of its one X-Request-ID header.
+    of its one X-Request-ID header. `loan`: the worker may keep the client's socket for a loan, under this key and with the address
+    at its other end.
     """
 
     number: int
@@ -58,6 +59,7 @@ class Request(NamedTuple):
     scheme: str
     keep: bool
     request_id: str
+    loan: tuple[int, tuple[str, int]] | None = None
 
 
 def pack_request(request: Request) -> bytes:
@@ -111,7 +113,7 @@ ENDING = struct.Struct("<BBHQQQIQ")
 EXTENT = struct.Struct("<BQQ")
 ACKNOWLEDGEMENT = struct.Struct("<BQ")
 LONGEST_TAG = 256  # bytes behind an ending
-KEEP, WORN, BROKEN, BUSY = 1, 2, 4, 8  # flags of an ending
+KEEP, WORN, BROKEN, BUSY, KEPT = 1, 2, 4, 8, 16  # flags of an ending
 
 
 class Ending(NamedTuple):
@@ -120,7 +122,8 @@ class Ending(NamedTuple):
     `sent` counts the bytes of the answer, `cpu` is in nanoseconds of the whole worker process, in threaded mode of the thread.
     `worn`: the worker asks to be replaced, and goes on until it is. `broken`: the answer ends in its middle, and its client must
     not take it for whole. `queries` and the nanoseconds they took in `sql` are those of a host that counts them, `tag` is what the
-    application has said that the request is about. `busy`: the worker still works for it, and will say when it is idle.
+    application has said that the request is about. `busy`: the worker still works for it, and will say when it is idle. `kept`: it
+    still has the client's socket, and can read the next request itself.
     """
 
     number: int
@@ -134,12 +137,13 @@ class Ending(NamedTuple):
     sql: int
     tag: str
     busy: bool = False
+    kept: bool = False
 
 
 def pack_ending(
     number: int, status: int, sent: int, cpu: int, flags: int, queries: int = 0, sql: int = 0, tag: bytes = b""
 ) -> bytes:
-    """An ending as one message; `flags` from KEEP, WORN, BROKEN and BUSY."""
+    """An ending as one message; `flags` from KEEP, WORN, BROKEN, BUSY and KEPT."""
     return ENDING.pack(END, flags, status, number, sent, cpu, queries, sql) + tag
 
 
@@ -149,8 +153,8 @@ def unpack_ending(message: bytes) -> Ending:
         raise struct.error("more than a tag follows")
     _, flags, status, number, sent, cpu, queries, sql = ENDING.unpack_from(message)
     tag = message[ENDING.size :].decode(errors="replace")
-    keep, worn, broken, busy = (bool(flags & flag) for flag in (KEEP, WORN, BROKEN, BUSY))
-    return Ending(number, status, sent, cpu, keep, worn, broken, queries, sql, tag, busy)
+    keep, worn, broken, busy, kept = (bool(flags & flag) for flag in (KEEP, WORN, BROKEN, BUSY, KEPT))
+    return Ending(number, status, sent, cpu, keep, worn, broken, queries, sql, tag, busy, kept)
 
 
 def pack_rest(data: bytes) -> bytes:

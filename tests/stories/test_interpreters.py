@@ -77,7 +77,8 @@ def test_workers_run_on_an_interpreter_with_nothing_installed(tmp_path: Path, py
     subprocess.run([python, "-m", "venv", "--without-pip", str(empty)], check=True)
     assert not list((empty / "lib").glob("*/site-packages/*"))
     (tmp_path / "bare.py").write_text(APP)
-    options = {"workers": 2, "websocket_workers": 1, "access_log": False}
+    # With loans workers are lent a parser, where their interpreter can import it.
+    options = {"workers": 2, "websocket_workers": 1, "access_log": False, "lend_connections": False}
     with Server("bare:app", app_dir=tmp_path, python=empty / "bin" / "python", **options) as server:
         with Connection("127.0.0.1", server.port) as connection:
             said = json.loads(connection.exchange(Request("/")).body)

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 import pytest
 from tests.conftest import ROOT
 
-from prefork.cli.application import form
+from prefork import config
+from prefork.cli.application import form, reading
 from prefork.compiled import LIBRARY, SUFFIX, modules
 
 if TYPE_CHECKING:
@@ -72,3 +73,20 @@ def test_what_is_compiled_can_be(name: str) -> None:
 )
 def test_a_check_says_which_form_would_run(wanted: bool, count: int, said: str) -> None:
     assert said in form(wanted, count)
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ({}, "The dispatcher reads every request (lend_connections = False)"),
+        ({"lend_connections": "True"}, "Workers read further requests"),
+        ({"lend_connections": "True", "workers": "0"}, "not lent with workers = 0"),
+        (
+            {"lend_connections": "True", "keepalive_timeout": "0", "lanes": "slow:/slow/*:1"},
+            "not lent with keepalive_timeout = 0 and a lane that reserves workers",
+        ),
+    ],
+)
+def test_a_check_says_who_would_read_requests(given: dict[str, str], said: str, tmp_path: Path) -> None:
+    settings = config.load(None, {"app": "probe:app", **given}, {}, tmp_path)
+    assert said in reading(settings)

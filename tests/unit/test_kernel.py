@@ -3,6 +3,7 @@
 import ctypes
 import mmap
 import os
+import select
 import socket
 import subprocess
 import sys
@@ -10,7 +11,17 @@ from pathlib import Path
 
 import pytest
 
-from prefork.kernel import SCHED_ATTR, SHORT_TURN, bytes_taken, libc, reset, return_memory
+from prefork.kernel import (
+    SCHED_ATTR,
+    SHORT_TURN,
+    bytes_read,
+    bytes_taken,
+    libc,
+    reset,
+    return_memory,
+    since_received,
+    watch_as,
+)
 
 SIZE = 16 << 20  # bytes
 SCHED_GETATTR = {"x86_64": 315, "aarch64": 275}
@@ -80,3 +91,25 @@ def attributes(pid: int) -> tuple[int, ...]:
     asked = ctypes.CDLL(None, use_errno=True).syscall(SCHED_GETATTR[os.uname().machine], pid, told, SCHED_ATTR.size, 0)
     assert asked == 0, os.strerror(ctypes.get_errno())
     return SCHED_ATTR.unpack(told.raw)
+
+
+def test_a_tcp_socket_tells_how_many_bytes_were_read_and_how_long_ago_the_last_ones_came() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener, socket.create_connection(listener.getsockname()) as client:
+        ours, _ = listener.accept()
+        with ours:
+            client.sendall(b"x" * 300)
+            assert ours.recv(100, socket.MSG_WAITALL) == b"x" * 100
+            assert bytes_read(ours) == 100
+            assert ours.recv(200, socket.MSG_WAITALL) == b"x" * 200
+            assert bytes_read(ours) == 300
+            assert 0 <= since_received(ours) < 60_000_000_000
+
+
+def test_an_epoll_tells_of_a_descriptor_under_another_key() -> None:
+    ours, theirs = socket.socketpair()
+    with ours, theirs, select.epoll() as epoll:
+        watch_as(epoll.fileno(), ours.fileno(), -1)
+        theirs.send(b"x")
+        assert epoll.poll(5) == [(-1, select.EPOLLIN)]
+        with pytest.raises(OSError, match="epoll_ctl"):
+            watch_as(epoll.fileno(), ours.fileno(), -1)

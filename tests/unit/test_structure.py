@@ -24,6 +24,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "events": {"events"},
     "journal": {"events", "kernel", "lines"},
     "histogram": {"scoreboard"},
+    "lending": set(),
     "lines": {"events"},
     "kernel": set(),
     "messages": set(),
@@ -119,6 +120,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         "journal",
         "kernel",
         "lanes",
+        "lending",
         "messages",
         "orders",
         "scoreboard",
@@ -149,6 +151,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     },
     "worker": {
         "worker",
+        "compiled",
         "files",
         "given",
         "store.connection",
@@ -156,12 +159,25 @@ MAY_IMPORT: dict[str, set[str]] = {
         "http.framing",
         "http.pages",
         "kernel",
+        "lending",
         "messages",
         "orders",
         "scoreboard",
         "spool",
     },
     "worker.hosts.odoo.sessions": {"given", "sessions"},
+    # What reads requests in a worker reads them with the dispatcher's own eyes.
+    "worker.borrowing": {
+        "http.head",
+        "http.identity",
+        "http.paths",
+        "http.proxies",
+        "kernel",
+        "lending",
+        "messages",
+        "scoreboard",
+        "worker",
+    },
     "worker.live.serve": {"worker", "bus.hub", "given", "scoreboard", "store.address", "store.bus"},
     "cron": {"jobs"},
     "django": {"django"},
@@ -206,8 +222,9 @@ INSIDE_APPLICATIONS = [
     if name.startswith(("worker/", "jobs/", "sessions/", "store/", "bus/", "django/"))
     or name
     in {"__init__.py", "cron.py", "tryton.py", "files.py", "kernel.py", "messages.py", "orders.py", "scoreboard.py", "spool.py"}
-    or name in {"fanout.py", "filestore.py", "given.py"}
+    or name in {"compiled.py", "fanout.py", "filestore.py", "given.py", "lending.py"}
     or name in {"http/__init__.py", "http/conditions.py", "http/framing.py", "http/pages.py"}
+    or name in {"http/head.py", "http/identity.py", "http/paths.py", "http/proxies.py"}
 ]
 # The libraries that a feature needs in the application's environment, and the only modules that look for them, inside a function.
 LOOKED_FOR = {
@@ -216,6 +233,7 @@ LOOKED_FOR = {
     "tryton.py": {"sql", "trytond"},
     "jobs/schedules.py": {"cronsim"},
     "worker/live/lent.py": {"uvloop", "websockets"},
+    "worker/packages.py": {"httptools"},
     "worker/hosts/odoo/actions.py": {"odoo", "psycopg2"},
     "worker/hosts/odoo/bell.py": {"odoo"},
     "worker/hosts/odoo/configuration.py": {"odoo"},
@@ -233,6 +251,8 @@ AT_HOME = {
     "django/debugging.py": {"django"},
     "django/management/commands/runprefork.py": {"django"},
 }
+# What is read with a library from its first line on; a worker imports it once the library has been found or lent.
+AT_ONCE = {"http/head.py": {"httptools"}}
 OLDEST = (3, 9)
 
 
@@ -382,7 +402,7 @@ class TestInside:
                 module = what.removeprefix("prefork.").replace(".", "/")
                 assert {f"{module}.py", f"{module}/__init__.py"} & set(INSIDE_APPLICATIONS), f"{path}:{line} imports {what}"
             elif not typing:
-                at_once = sys.stdlib_module_names | AT_HOME.get(path, set())
+                at_once = sys.stdlib_module_names | AT_HOME.get(path, set()) | AT_ONCE.get(path, set())
                 assert what.split(".")[0] in at_once | LOOKED_FOR.get(path, set()), f"{path}:{line} imports {what}"
                 top = {node.lineno for node in MODULES[path].body}
                 assert what.split(".")[0] in at_once or line not in top, f"{path}:{line} imports {what} at once"

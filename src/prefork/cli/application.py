@@ -69,6 +69,7 @@ def check(file: Path | None, application: str | None, explain: bool, **flags: An
         for line in explanation(settings, min(shutil.get_terminal_size().columns, 100)):
             click.echo(line)
         click.echo(form(settings.compiled, len(compiled.modules())))
+        click.echo(reading(settings))
     if settings.odoo and settings.host_options:
         click.echo(f"Left to Odoo: {', '.join(sorted(settings.host_options))}.")
     found = [*config.for_development(settings), *config.warnings(settings, config.read_machine())]
@@ -86,6 +87,22 @@ def form(wanted: bool, count: int) -> str:
     if not count:
         return "The dispatcher runs from source: nothing is compiled for this interpreter here."
     return f"The dispatcher runs {'compiled' if wanted else 'from source (compiled = False)'}: {count} modules are compiled here."
+
+
+def reading(settings: config.Settings) -> str:
+    """Who would read the requests of kept-alive connections."""
+    if not settings.lend_connections:
+        return "The dispatcher reads every request (lend_connections = False)."
+    obstacles = {
+        "workers = 0": settings.threaded,
+        "keepalive_timeout = 0": settings.keepalive_timeout == 0,
+        "limit_time_real_routes": bool(settings.limit_time_real_routes),
+        "a lane that reserves workers": any(lane.reserved for lane in settings.lanes),
+    }
+    found = [name for name, stands in obstacles.items() if stands]
+    if found:
+        return f"The dispatcher reads every request: connections are not lent with {' and '.join(found)}."
+    return "Workers read further requests of kept-alive TCP connections themselves, where the application is one of WSGI."
 
 
 def texts(application: str | None, flags: Mapping[str, Any]) -> dict[str, str]:

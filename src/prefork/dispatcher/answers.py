@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from prefork.dispatcher.paths import Paths
 from prefork.dispatcher.replies import failure
 from prefork.events import RequestFailed
+from prefork.http.paths import Paths
 from prefork.scoreboard import ANSWERED, CLASSES, FAILED
 
 if TYPE_CHECKING:

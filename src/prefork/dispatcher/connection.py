@@ -32,7 +32,9 @@ if TYPE_CHECKING:
     from prefork.dispatcher.disk import Disk, Errand
     from prefork.dispatcher.outbox import Extent
     from prefork.dispatcher.traffic import Traffic
+    from prefork.dispatcher.workers import Worker
     from prefork.http.head import Head
+    from prefork.messages import Ending
 
 WATCHED = select.EPOLLIN | select.EPOLLRDHUP | select.EPOLLET
 ENDED = select.EPOLLRDHUP | select.EPOLLHUP | select.EPOLLERR
@@ -63,7 +65,7 @@ class Connection:
     """A client's connection. `deadline` (monotonic seconds) is when its state has lasted too long."""
 
     __slots__ = (
-        "after", "broken", "deadline", "descriptor", "ended", "errand", "exchange", "head", "inbound", "keep",
+        "after", "borrower", "broken", "deadline", "descriptor", "ended", "errand", "exchange", "head", "inbound", "keep",
         "lingering", "local", "loop", "outbox", "peer", "refused", "socket", "state", "tally", "traffic", "unread", "upload",
     )  # fmt: skip
 
@@ -89,6 +91,7 @@ class Connection:
         self.after: Callable[[Any], None] | None = None  # what comes after the errand
         self.outbox = Outbox(traffic.disks.discard)
         self.tally = Tally(client)
+        self.borrower: Worker | None = None  # the worker that it is lent to
         self.lingering: Lingering | None = None
 
     @property
@@ -122,7 +125,10 @@ class Connection:
 
     def overdue(self) -> None:
         """The deadline has passed."""
-        if self.state in {S.HEAD, S.BODY} and not self.errand:
+        if self.state is S.LENT:
+            self.deadline = float("inf")
+            self.traffic.lender.fetch(self)
+        elif self.state in {S.HEAD, S.BODY} and not self.errand:
             self.refuse(Refused(408, "the request did not arrive in time"))
         else:
             self.end()
@@ -376,6 +382,44 @@ class Connection:
             self.close()
         return endured
 
+    # On loan.
+
+    def rests(self) -> bool:
+        """Whether nothing has arrived that is not answered, as far as anybody knows."""
+        return self.state is S.IDLE and not (self.inbound.buffer or self.unread or self.ended or self.errand)
+
+    def lend(self, worker: Worker) -> None:
+        """Have a worker read it; nobody does so here."""
+        self.borrower = worker
+        self.to(S.LENT, self.deadline)
+
+    def come_home(self, data: bytes = b"") -> None:
+        """Read it here again, with bytes that its worker has read."""
+        self.borrower = None
+        self.to(S.IDLE, min(self.deadline, time.monotonic() + self.traffic.options.keepalive_timeout))
+        if data:
+            self.take(data)
+        if self.traffic.answers.closing:
+            self.dismiss()
+
+    def owned(self, exchange: Exchange) -> None:
+        """Its worker has found a request on it, which goes on as any other."""
+        self.borrower = None
+        self.to(S.SERVED)
+        self.exchange = exchange
+
+    def answered_on_loan(self, ending: Ending) -> bool:
+        """Its worker has answered a request; False when that was the last one."""
+        self.tally.end(ending.sent)
+        self.deadline = time.monotonic() + self.traffic.options.keepalive_timeout
+        return ending.keep
+
+    def ended_on_loan(self, ending: Ending) -> None:
+        """It is here again, and its last request is answered."""
+        self.borrower = None
+        self.broken, self.keep = ending.broken, False
+        self._flushed()
+
     def shut(self, how: int) -> None:
         """End the connection for all who share it: an application's own fork may hold a copy of the socket."""
         try:
@@ -395,6 +439,8 @@ class Connection:
             return
         if self.state in UNSERVED:
             self.traffic.abandoned()
+        if self.borrower:
+            self.traffic.lender.drop(self)
         self.to(S.CLOSED)
         self.shut(socket.SHUT_RDWR)
         if self.exchange:

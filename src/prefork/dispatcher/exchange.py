@@ -6,8 +6,8 @@ import os
 import time
 from typing import TYPE_CHECKING, Any
 
-from prefork.dispatcher.identity import trace_of
 from prefork.events import Access
+from prefork.http.identity import trace_of
 from prefork.http.proxies import named
 from prefork.messages import Request
 
@@ -31,8 +31,7 @@ class Exchange:
 
     __slots__ = (
         "arrived", "assigned", "attempt", "body", "connection", "converses", "deliveries", "head", "lane", "length", "number",
-        "origin", "request_id",
-        "withdrawn", "worker",
+        "origin", "request_id", "service", "trace", "withdrawn", "worker",
     )  # fmt: skip
 
     def __init__(self, connection: Connection, head: Head, origin: Origin, body: bytes | int, length: int, arrived: float) -> None:
@@ -49,11 +48,13 @@ class Exchange:
         self.attempt = 1
         self.deliveries = 0
         self.converses = False  # it is a WebSocket's handshake, and its worker keeps the connection
+        self.service: float | None = None  # seconds that its worker had it, where that is known better than by the clock
+        self.trace = ""
         self.withdrawn = False
         self.worker: Worker | None = None
 
-    def request(self, keep: bool) -> Request:
-        """The message for a worker."""
+    def request(self, keep: bool, lend: bool = False) -> Request:
+        """The message for a worker, which may be lent the connection afterwards."""
         head, origin = self.head, self.origin
         return Request(
             self.number,
@@ -69,6 +70,7 @@ class Exchange:
             origin.scheme,
             keep,
             self.request_id,
+            (self.connection.descriptor, self.connection.peer) if lend else None,
         )
 
     def descriptors(self) -> list[int]:
@@ -87,6 +89,7 @@ class Exchange:
     def entry(self, status: int, sent: int, worker: str, ending: Ending | None) -> Access:
         """Its entry in the access log, at the moment of its end. `sent` is in bytes, `ending` what a worker says."""
         head, now = self.head, time.monotonic()
+        service = self.service if self.service is not None else now - self.assigned
         return Access(
             client=self.origin.client[0] or UNIX,
             method=head.method,
@@ -95,7 +98,7 @@ class Exchange:
             status=status,
             bytes=sent,
             wait=(self.assigned if self.deliveries else now) - self.arrived,
-            service=now - self.assigned if self.deliveries else 0.0,
+            service=service if self.deliveries else 0.0,
             cpu=ending.cpu / 1e9 if ending else 0.0,
             worker=worker,
             request_id=self.request_id,
@@ -104,7 +107,7 @@ class Exchange:
             queries=ending.queries if ending else 0,
             sql=ending.sql / 1e9 if ending else 0.0,
             tag=ending.tag if ending else "",
-            trace=trace_of(head.headers),
+            trace=self.trace or trace_of(head.headers),
         )
 
     def described(self, slot: Slot) -> dict[str, Any]:

@@ -15,11 +15,20 @@ W = TypeVar("W")
 
 
 class Idle(Generic[W]):
-    """`loop_of` tells the loop that a worker shares with others, None where it is alone; `turns` whether that loop does."""
+    """`loop_of` tells the loop that a worker shares with others, None where it is alone; `turns` whether that loop does.
 
-    def __init__(self, loop_of: Callable[[W], Any] = lambda _: None, turns: Callable[[Any], bool] = lambda _: True) -> None:
+    `rests` tells whether a worker alone does nothing that it has found by itself.
+    """
+
+    def __init__(
+        self,
+        loop_of: Callable[[W], Any] = lambda _: None,
+        turns: Callable[[Any], bool] = lambda _: True,
+        rests: Callable[[W], bool] = lambda _: True,
+    ) -> None:
         self.loop_of = loop_of
         self.turns = turns
+        self.rests = rests
         self.alone: list[W] = []
         self.loops: dict[Any, list[W]] = {}
 
@@ -54,7 +63,7 @@ class Idle(Generic[W]):
     def take(self) -> W | None:
         """The worker for the next request, no longer idle. None: no loop turns."""
         if self.alone:
-            return self.alone.pop()
+            return self.alone.pop(self._resting())
         found, most = None, 0
         for loop, places in self.loops.items():
             if len(places) > most and self.turns(loop):
@@ -64,6 +73,13 @@ class Idle(Generic[W]):
         worker = self.loops[found].pop()
         self._tidy(found)
         return worker
+
+    def _resting(self) -> int:
+        """The place of the last one that rests; that of the last one where none does."""
+        for place in range(len(self.alone) - 1, -1, -1):
+            if self.rests(self.alone[place]):
+                return place
+        return -1
 
     def _tidy(self, loop: Any) -> None:
         if not self.loops[loop]:

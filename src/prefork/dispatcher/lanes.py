@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from prefork.dispatcher.paths import Paths
 from prefork.dispatcher.queue import UNLIMITED, Share
+from prefork.http.paths import Paths
 from prefork.lanes import REST
 
 if TYPE_CHECKING:

@@ -12,9 +12,9 @@ from collections import deque
 from typing import TYPE_CHECKING, Any
 
 from prefork.dispatcher.loops import turns
-from prefork.dispatcher.paths import Paths
 from prefork.dispatcher.states import State
 from prefork.dispatcher.workers import BEGIN_WITHIN, Sentence, Worker
+from prefork.http.paths import Paths
 from prefork.messages import CONVERSATION, POLL, STREAM, SUBSCRIPTION, pack_handover
 from prefork.scoreboard import OPEN
 

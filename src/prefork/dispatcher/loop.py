@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from prefork.dispatcher.connection import WATCHED, Connection
 from prefork.dispatcher.disk import Disk, Disks, Spool
 from prefork.dispatcher.door import Door
+from prefork.dispatcher.lender import MOMENT, WORDS
 from prefork.dispatcher.live import Keeper
 from prefork.dispatcher.loops import EventLoop, fitting
 from prefork.dispatcher.options import Options
@@ -50,10 +51,11 @@ if TYPE_CHECKING:
     from prefork.scoreboard import Scoreboard
     from prefork.trace import Trace
 
+ONCE = select.EPOLLIN | select.EPOLLONESHOT
 TICK = 0.25  # seconds between two looks at what has waited too long
 LOOP_TICK = 0.01  # seconds between two looks at event loops while a request waits for one of them to turn
 LOG_BLOCK = 16384  # bytes of access log that are worth a write before the next tick
-UNFINISHED = frozenset((State.BODY, State.QUEUED, State.HANDED, State.SERVED, State.FLUSHING))  # what a drain waits for
+UNFINISHED = frozenset((State.BODY, State.QUEUED, State.HANDED, State.SERVED, State.LENT, State.FLUSHING))  # what a drain waits for
 
 
 class Dispatcher:
@@ -98,13 +100,15 @@ class Dispatcher:
 
     def turn(self) -> None:
         """Wait for events and look after each; then whatever is due."""
-        self.poller.poll(0.0 if self.unfinished_reads else LOOP_TICK if self.traffic.held_up() else TICK)
+        self.poller.poll(self._patience())
         waiting, self.unfinished_reads = self.unfinished_reads, []
         for connection in waiting:
             if connection.state is not State.CLOSED:
                 self.poller.guard(connection.ready, select.EPOLLIN)
         if self.traffic.held_up():
             self.traffic.serve()
+        if self.traffic.lender.doubtful:
+            self.poller.guard(self.traffic.lender.look)
         now = time.monotonic()
         if now >= self.next_tick:
             self.next_tick = now + TICK
@@ -114,6 +118,14 @@ class Dispatcher:
         self.closed.clear()
         if self.journal.sink.waiting_bytes > LOG_BLOCK:
             self.journal.flush()
+
+    def _patience(self) -> float:
+        """How long nothing may happen, in seconds."""
+        if self.unfinished_reads:
+            return 0.0
+        if self.traffic.lender.doubtful:
+            return MOMENT
+        return LOOP_TICK if self.traffic.held_up() else TICK
 
     # Clients.
 
@@ -138,6 +150,14 @@ class Dispatcher:
         """Nobody holds a closed connection's socket any more: its descriptor is free after this turn."""
         self.closed.append(connection.socket)
 
+    def lent(self, connection: Connection) -> None:
+        """A worker reads a connection: nobody here is told of it any more."""
+        self.poller.unwatch(connection.descriptor)
+
+    def home(self, connection: Connection) -> None:
+        """A connection is read here again."""
+        self.poller.watch(connection.descriptor, connection.ready, WATCHED)
+
     def again(self, connection: Connection) -> None:
         """Look at a connection again in the next turn, without waiting for an event."""
         self.unfinished_reads.append(connection)
@@ -148,6 +168,18 @@ class Dispatcher:
         """Stop or resume reading what a worker says."""
         if self.poller.watches(worker.wire.fileno()):  # a dead one may have been heard to its end
             self.poller.change(worker.wire.fileno(), 0 if paused else select.EPOLLIN)
+
+    def attend(self, worker: Worker) -> None:
+        """Be told once when there is something to read on a worker's loans and the worker does not wait for it."""
+        assert worker.loans
+        watch = worker.loans.watch.fileno()
+        if self.poller.watches(watch):
+            self.poller.change(watch, ONCE)
+        else:
+            self.poller.watch(watch, partial(self._stirred, worker), ONCE)
+
+    def _stirred(self, worker: Worker, mask: int) -> None:  # noqa: ARG002 - every callback gets the mask
+        self.traffic.lender.stirred(worker)
 
     def listen(self, worker: Worker, mask: int) -> None:  # noqa: ARG002 - every callback gets the mask
         """A worker says something, or its end of the pair is closed."""
@@ -168,8 +200,15 @@ class Dispatcher:
             self.traffic.rest(worker, message[1:])
         elif message[0] in {FILE, SPOOLED} and len(message) == EXTENT.size and descriptors:
             self.traffic.rest(worker, Extent(descriptors[0], *unpack_extent(message), growing=message[0] == SPOOLED))
-        elif message[0] == END and len(message) >= ENDING.size and not descriptors and worker.has(ending := unpack_ending(message)):
+        elif (
+            message[0] == END
+            and len(message) >= ENDING.size
+            and not descriptors
+            and self.traffic.has(worker, ending := unpack_ending(message))
+        ):
             self.traffic.ended(worker, ending)
+        elif message[0] in WORDS and not descriptors and self.traffic.lender.hear(worker, message):
+            pass
         elif (
             message[0] == TAKEN
             and not descriptors
@@ -190,7 +229,7 @@ class Dispatcher:
         """A worker is dead. Hear why, if the master has said it, and what it still said itself; then decide about its request."""
         while has_more(self.channel.wire):
             self.poller.guard(self.hear, select.EPOLLIN)
-        self._hear_out(worker)
+        self.hear_out(worker)
         if not self.poller.watches(worker.pidfd):
             return  # it was retiring, and its last word has let it go
         self.traffic.die_with(worker)
@@ -202,7 +241,7 @@ class Dispatcher:
         while has_more(self.channel.wire):
             self.poller.guard(self.hear, select.EPOLLIN)
         for worker in list(loop.places):
-            self._hear_out(worker)
+            self.hear_out(worker)
         left = list(loop.places)
         if not left:
             return  # it was retiring, and its last words have let it go
@@ -212,8 +251,8 @@ class Dispatcher:
             loop.told += filter(None, [self.traffic.bury(worker)])
         self.tell_master("released", left[0], places=loop.size, told=fitting(loop.told))
 
-    def _hear_out(self, worker: Worker) -> None:
-        """Hear what a dead worker has still said."""
+    def hear_out(self, worker: Worker) -> None:
+        """Hear what a worker has said."""
         while self.poller.watches(worker.wire.fileno()):
             self.poller.guard(partial(self.listen, worker), select.EPOLLIN)
             if not has_more(worker.wire):
@@ -230,6 +269,8 @@ class Dispatcher:
 
     def _release(self, worker: Worker) -> None:
         self.poller.unwatch(worker.wire.fileno())
+        if worker.loans:
+            self.poller.unwatch(worker.loans.watch.fileno())
         self.closed.append(worker)
         if worker.loop is None:
             self.poller.unwatch(worker.pidfd)
@@ -350,6 +391,8 @@ class Dispatcher:
         """Let nobody in any more, and those go who ask for nothing."""
         self.door.close()
         self.traffic.answers.closing = True
+        for worker in self.traffic.workers.values():
+            self.traffic.lender.recall(worker)
         for connection in list(self.connections.values()):
             self.poller.guard(connection.dismiss)
 

@@ -39,6 +39,7 @@ class Options:
     addons: tuple[tuple[str, str], ...]
     static_max_age: float
     health_paths: tuple[str, ...]
+    lend_connections: bool
     access_log: bool
     access_log_format: str
     access_log_exclude: tuple[str, ...]
@@ -47,10 +48,15 @@ class Options:
     @classmethod
     def received(cls, values: dict[str, Any]) -> Options:
         """From what `sent` made; JSON has lists only."""
-        lists: dict[str, Any] = {name: tuple(value) for name, value in values.items() if isinstance(value, list)}
+        lists: dict[str, Any] = {name: tuples(value) for name, value in values.items() if isinstance(value, list)}
         lanes = tuple(Lane(name, tuple(patterns), reserved, limit) for name, patterns, reserved, limit in values["lanes"])
         return cls(**{**values, **lists, "lanes": lanes})
 
     def sent(self) -> dict[str, Any]:
         """As JSON's types."""
         return asdict(self)
+
+
+def tuples(values: list[Any]) -> tuple[Any, ...]:
+    """A list as a tuple, and pairs in it as well: compiled code takes no list for one."""
+    return tuple(tuple(value) if isinstance(value, list) else value for value in values)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from prefork.dispatcher.paths import SLASHES
+from prefork.http.paths import SLASHES
 
 LONGEST_SEGMENT = 40  # what is longer is data
 ANY = "{any}"  # stands for the names of a place that has too many

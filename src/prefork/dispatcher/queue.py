@@ -118,7 +118,7 @@ class Queue(Generic[J, W]):
     def claim(self, job: J) -> W | None:
         """A worker for a request that has just come, no longer idle."""
         line = self.lines[job.lane]
-        return self._take(line, job) if self.idle and not line.length and self._may(line) else None
+        return self._take(job) if self.idle and not line.length and self._may(line) else None
 
     def full(self, lane: int) -> bool:
         """Whether no further request of a lane may wait."""
@@ -149,7 +149,7 @@ class Queue(Generic[J, W]):
                 first, oldest = line, head[0]
         if first is None:
             return None
-        worker = self._take(first, first.jobs[0][1])
+        worker = self._take(first.jobs[0][1])
         return (first.pop(), worker) if worker is not None else None
 
     def expired(self, now: float) -> Iterator[J]:
@@ -185,6 +185,11 @@ class Queue(Generic[J, W]):
         line.working -= 1
         if line.working >= line.reserved:
             self.spare += 1
+
+    def occupy(self, worker: W, job: J) -> None:
+        """An idle worker has found a request by itself."""
+        self.idle.remove(worker)
+        self._employ(worker, job)
 
     def retire(self, worker: W) -> None:
         """A worker takes no more requests; the one it has counts for the limit of its lane until the worker is forgotten."""
@@ -232,16 +237,19 @@ class Queue(Generic[J, W]):
             return False
         return self.spare > 0 or line.working < line.reserved
 
-    def _take(self, line: Line[J], job: J) -> W | None:
+    def _take(self, job: J) -> W | None:
         """The next idle worker, which has the job now. None: all of them are held up by what else they do."""
         worker = self.idle.take()
-        if worker is None:
-            return None
+        if worker is not None:
+            self._employ(worker, job)
+        return worker
+
+    def _employ(self, worker: W, job: J) -> None:
+        line = self.lines[job.lane]
         self.working[worker] = job
         if line.working >= line.reserved:
             self.spare -= 1
         line.working += 1
-        return worker
 
     def _share_out(self) -> None:
         """Apply the shares to the present workers.

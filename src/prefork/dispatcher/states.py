@@ -14,6 +14,7 @@ class State(Enum):
     QUEUED = auto()  # an idle worker
     HANDED = auto()  # a websocket worker to take it over
     SERVED = auto()  # the worker that has its request
+    LENT = auto()  # its worker to say something of it, which reads it meanwhile
     FLUSHING = auto()  # the client to read its answer
     LINGERING = auto()  # the client to notice that it was refused
     CLOSED = auto()
@@ -26,12 +27,13 @@ READING = frozenset((S.IDLE, S.HEAD, S.BODY))
 ANSWERING = frozenset((S.SERVED, S.FLUSHING))
 UNSERVED = frozenset((S.HEAD, S.BODY, S.QUEUED))  # a request has begun, and no worker has it
 TRANSITIONS: dict[State, frozenset[State]] = {
-    S.IDLE: frozenset((S.HEAD, S.BODY, S.QUEUED, S.HANDED, S.SERVED, S.FLUSHING, S.CLOSED)),
+    S.IDLE: frozenset((S.LENT, S.HEAD, S.BODY, S.QUEUED, S.HANDED, S.SERVED, S.FLUSHING, S.CLOSED)),
     S.HEAD: frozenset((S.BODY, S.QUEUED, S.HANDED, S.SERVED, S.IDLE, S.FLUSHING, S.LINGERING, S.CLOSED)),
     S.BODY: frozenset((S.QUEUED, S.HANDED, S.SERVED, S.IDLE, S.FLUSHING, S.LINGERING, S.CLOSED)),
     S.QUEUED: frozenset((S.SERVED, S.IDLE, S.FLUSHING, S.LINGERING, S.CLOSED)),
     S.HANDED: frozenset((S.QUEUED, S.SERVED, S.IDLE, S.FLUSHING, S.LINGERING, S.CLOSED)),
     S.SERVED: frozenset((S.QUEUED, S.SERVED, S.IDLE, S.FLUSHING, S.LINGERING, S.CLOSED)),
+    S.LENT: frozenset((S.IDLE, S.SERVED, S.LINGERING, S.CLOSED)),
     S.FLUSHING: frozenset((S.IDLE, S.LINGERING, S.CLOSED)),
     S.LINGERING: frozenset((S.CLOSED,)),
     S.CLOSED: frozenset(),

@@ -9,24 +9,25 @@ import secrets
 import time
 from typing import TYPE_CHECKING, Any, Protocol
 
-from prefork.dispatcher import health
+from prefork.dispatcher import health, lender
 from prefork.dispatcher.answers import Answers
 from prefork.dispatcher.bills import Bills
 from prefork.dispatcher.estate import Estates
 from prefork.dispatcher.exchange import UNIX
-from prefork.dispatcher.identity import Identity
 from prefork.dispatcher.idle import Idle
 from prefork.dispatcher.lanes import Lanes
 from prefork.dispatcher.ledger import Ledger
+from prefork.dispatcher.lender import Lender
 from prefork.dispatcher.live import Keeper, Live, upgrades
 from prefork.dispatcher.outbox import Extent
-from prefork.dispatcher.paths import Paths
 from prefork.dispatcher.queue import Queue
 from prefork.dispatcher.shelf import Shelf
 from prefork.dispatcher.states import State
 from prefork.dispatcher.workers import Sentence
 from prefork.events import QueueFull, RequestRefused, SpoolFull
 from prefork.http.head import Reader, Refused
+from prefork.http.identity import Identity
+from prefork.http.paths import Paths
 from prefork.http.proxies import Headers, Origin, Proxies
 from prefork.messages import CONVERSATION, pack_handover, pack_request
 from prefork.scoreboard import (
@@ -56,14 +57,11 @@ STARVED = "the kernel killed the worker for want of memory"
 SAY_AGAIN = 60.0  # seconds between two complaints about the same
 
 
-class Loop(Protocol):
+class Loop(lender.Loop, Protocol):
     """What traffic needs of the event loop."""
 
     def pause(self, worker: Worker, paused: bool) -> None:
         """Stop or resume reading what the worker says."""
-
-    def part(self, worker: Worker) -> None:
-        """A retiring worker has no request any more: let it go."""
 
     def tell_master(self, kind: str, worker: Worker, **more: Any) -> None:
         """Send the master a word about a worker."""
@@ -82,13 +80,14 @@ class Traffic:
         self.trace = trace
         self.reader = Reader()
         self.identity = Identity()
-        idle: Idle[Worker] = Idle(lambda each: each.loop, lambda loop: loop.turns(time.monotonic_ns()))
+        self.workers: dict[int, Worker] = {}
+        self.lender = Lender(loop, self)
+        idle: Idle[Worker] = Idle(lambda each: each.loop, lambda loop: loop.turns(time.monotonic_ns()), self.lender.rests)
         self.queue: Queue[Exchange, Worker] = Queue(options.queue_size, options.queue_timeout, idle=idle)
         self.answers = Answers(options, journal, self.counters)
         self.shelf = Shelf(options, disks.files, self.answers, self.dispatch)
         self.estates = Estates(self.queue, self.answers, journal, self.counters)
         self.live = Live(loop, options, self.answers, self.route)
-        self.workers: dict[int, Worker] = {}
         self.numbered = 0
         self.draining = False  # not ready for new clients, but serving them
         self.said_full: dict[str, float] = {}  # when, for each lane
@@ -111,6 +110,7 @@ class Traffic:
         if self.lanes.declared != before.declared:
             self.trace.forget()
         self.ledger.arrange(self.lanes.names)
+        self.lender.apply(options)
         self.queue.arrange(self.lanes.shares, lambda exchange: self.lanes.of(exchange.head.target))
         self.serve()
 
@@ -122,8 +122,7 @@ class Traffic:
 
     def submit(self, exchange: Exchange) -> None:
         """Take a complete request."""
-        self.numbered += 1
-        exchange.number = self.numbered
+        exchange.number = self.number()
         exchange.request_id = self.identity.of(exchange.origin.headers)
         if health.asked(exchange.head.target) and self.proxies.trusts(exchange.origin.client[0]):
             self.answers.give(exchange, *health.health(self, exchange.head, exchange.request_id, keep=self.answers.keep(exchange)))
@@ -135,6 +134,11 @@ class Traffic:
             self.live.hand_over(exchange)
         else:
             self.route(exchange)
+
+    def number(self) -> int:
+        """A number that no request has had."""
+        self.numbered += 1
+        return self.numbered
 
     def route(self, exchange: Exchange) -> None:
         """Have a request answered that is none of a websocket worker's business."""
@@ -222,6 +226,7 @@ class Traffic:
         """A worker's pair is about to be closed."""
         if isinstance(worker, Keeper):
             self.live.forget(worker)
+        self.lender.doubtful.discard(worker)
         self.workers.pop(worker.number, None)
 
     def add(self, worker: Worker) -> None:
@@ -230,13 +235,14 @@ class Traffic:
             self.live.add(worker)
             return
         self.workers[worker.number] = worker
+        self.lender.furnish(worker)
         self.free(worker)
 
     def assign(self, exchange: Exchange, worker: Worker) -> bool:
         """Give a request to the worker it has claimed; False when that one is gone, which its pidfd will say too."""
         worker.slot.words[ALLOWED] = self._allowed(exchange) if self.routes.any else 0
         exchange.converses = worker.loop is not None and not self.live.on and upgrades(exchange) and self.live.portable(exchange)
-        request = exchange.request(self.answers.keep(exchange))
+        request = exchange.request(self.answers.keep(exchange), self.lender.offers(worker, exchange))
         handed = pack_handover(request, CONVERSATION, exchange.connection.inbound.buffer) if exchange.converses else b""
         try:
             worker.give(handed or pack_request(request), exchange.descriptors())
@@ -254,6 +260,7 @@ class Traffic:
         exchange.worker = worker
         worker.exchange = exchange
         exchange.connection.to(State.SERVED)
+        self.lender.given(worker, exchange)
         return True
 
     def left(self, exchange: Exchange) -> None:
@@ -278,7 +285,8 @@ class Traffic:
             self.queue.forget(worker)
         elif worker.retiring:
             self.queue.forget(worker)
-            self.loop.part(worker)
+            if not self.lender.owes(worker):
+                self.loop.part(worker)
         else:
             self.queue.release(worker)
         self.serve()
@@ -313,28 +321,53 @@ class Traffic:
         if isinstance(worker, Keeper):
             self.live.ended(worker, ending)
             return
-        exchange, worker.exchange = worker.exchange, None
+        exchange, worker.exchange, worker.after = worker.exchange, worker.after, None
         assert exchange
         exchange.worker = None
-        service = time.monotonic() - exchange.assigned
+        service = time.monotonic() - exchange.assigned if exchange.service is None else exchange.service
+        self._wear(worker, ending)
+        if ending.busy:
+            worker.finishing = exchange.number
+        elif worker.exchange is None:
+            self.free(worker)
+        self._enter(exchange, worker, ending, service)
+        exchange.discard()
+        connection = exchange.connection
+        if exchange.converses:
+            if connection.open:
+                connection.hand_off()
+            return
+        connection.answered(ending.sent, keep=ending.keep, broken=ending.broken)
+        if ending.kept:
+            self.lender.kept(worker, connection)
+        connection.proceed()
+
+    def has(self, worker: Worker, ending: Ending) -> bool:
+        """Whether a worker is working on the request that it says it has finished."""
+        if worker.after:
+            self.lender.drain(worker)  # the request before that may have ended without a word
+        return worker.has(ending)
+
+    def enter(self, exchange: Exchange, worker: Worker, ending: Ending) -> None:
+        """A worker has answered a request that it had found by itself, and nobody here has known of."""
+        assert exchange.service is not None
+        self.ledger.arrived(exchange.lane)
+        self.ledger.waited(exchange.lane, exchange.assigned - exchange.arrived)
+        self._wear(worker, ending)
+        self._enter(exchange, worker, ending, exchange.service)
+
+    def _wear(self, worker: Worker, ending: Ending) -> None:
         process = worker.loop or worker
         if ending.worn and not process.worn:
             process.worn = True
             self.loop.tell_master("worn", worker)
-        if ending.busy:
-            worker.finishing = exchange.number
-        else:
-            self.free(worker)
+            self.lender.recall(worker)
+
+    def _enter(self, exchange: Exchange, worker: Worker, ending: Ending, service: float) -> None:
         self.ledger.served(exchange.lane, service)
         self.bills.ended(exchange, worker, ending, service)
         self._note(exchange, exchange.assigned - exchange.arrived, service, ending.cpu)
         self.answers.account(exchange, ending.status, ending.sent, worker.name, ending)
-        exchange.discard()
-        if not exchange.converses:
-            exchange.connection.answered(ending.sent, keep=ending.keep, broken=ending.broken)
-            exchange.connection.proceed()
-        elif exchange.connection.open:
-            exchange.connection.hand_off()
 
     def finished(self, worker: Worker) -> None:
         """A worker has done what it still had to do for a request that it has answered."""
@@ -352,9 +385,10 @@ class Traffic:
         for each in list(worker.loop.places) if worker.loop else [worker]:
             each.retiring = True
             self.queue.retire(each)
-            if each.exchange is None and not each.finishing:
+            self.lender.recall(each)
+            if each.exchange is None and not each.finishing and not self.lender.owes(each):
                 self.loop.part(each)
-        if worker.loop.places if worker.loop else worker.exchange:
+        if worker.loop.places if worker.loop else worker.exchange or self.lender.owes(worker):
             self.loop.tell_master("withdrawn", worker)
         self.serve()  # what it was kept for may be another worker's now
 
@@ -365,6 +399,7 @@ class Traffic:
         """
         if isinstance(worker, Keeper):
             return self.live.condemn(worker, sentence)
+        self.lender.adopt(worker)
         has = worker.exchange.number if worker.exchange else worker.finishing
         if worker.loop and not number:
             sentence_of_all = sentence  # whose fault it is, nobody knows
@@ -400,6 +435,7 @@ class Traffic:
             return self.live.bury(worker)
         self.queue.forget(worker)
         self.workers.pop(worker.number, None)
+        self.lender.bury(worker)
         exchange, worker.exchange = worker.exchange, None
         known: dict[str, Any] = {}
         if exchange is not None:
@@ -434,6 +470,7 @@ class Traffic:
                 self.loop.tell_master("stuck", worker)
             elif worker.loop and worker is worker.loop.places[0] and worker.loop.stuck(time.monotonic_ns()):
                 self.loop.tell_master("deaf", worker)
+        self.lender.tick(now)
         self.live.tick(now)
         self._show(now)
 

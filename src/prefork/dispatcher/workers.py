@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     import socket
 
     from prefork.dispatcher.exchange import Exchange
+    from prefork.dispatcher.loans import Loans
     from prefork.dispatcher.loops import EventLoop
     from prefork.messages import Ending
     from prefork.scoreboard import Slot
@@ -36,11 +37,13 @@ class Worker:
     """
 
     __slots__ = (
+        "after",
         "condemned",
         "counters",
         "exchange",
         "fate",
         "finishing",
+        "loans",
         "loop",
         "name",
         "number",
@@ -64,6 +67,8 @@ class Worker:
         self.pidfd = pidfd
         self.counters = counters
         self.exchange: Exchange | None = None
+        self.after: Exchange | None = None  # what it was given while it was inside a request that it had found on a loan
+        self.loans: Loans | None = None
         self.loop: EventLoop | None = None
         self.finishing = 0  # the number of a request that it has answered and still works for
         self.fate: Sentence | None = None  # another one of its loop is condemned, or has died: it dies with that
@@ -109,6 +114,8 @@ class Worker:
     def close(self) -> None:
         """Let go of its descriptors; the worker sees the end of its pair and leaves."""
         self.wire.close()
+        if self.loans:
+            self.loans.close()
         if self.loop:
             return
         os.close(self.pidfd)

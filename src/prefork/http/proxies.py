@@ -24,7 +24,7 @@ class Proxies:
     """The peers that are trusted, as addresses and networks; a unix socket's peer (no address) always is."""
 
     def __init__(self, trusted: tuple[str, ...]) -> None:
-        self.networks = tuple(ipaddress.ip_network(network, strict=False) for network in trusted)
+        self.networks = tuple(ipaddress.ip_interface(network).network for network in trusted)
         self.trusts = lru_cache(1024)(self._trusts)
 
     def _trusts(self, address: str) -> bool:

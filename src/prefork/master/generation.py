@@ -54,7 +54,10 @@ class Generation:
         """
         self.started = time.monotonic()
         self.loaded = False
-        self.template = start_template(self.settings.python, owner, log, at_terminal=at_terminal)
+        settings = self.settings
+        self.template = start_template(
+            settings.python, owner, log, at_terminal=at_terminal, compiled=settings.compiled and self.lends
+        )
         self.template.channel.send("load", descriptors, at_terminal=at_terminal, **self.orders())
         return self.template
 
@@ -84,9 +87,15 @@ class Generation:
             "limit_time_real": 0 if settings.threaded else settings.limit_time_real,
             "limit_request_jitter": settings.limit_request_jitter,
             "jobs": settings.jobs,
+            "lending": parser() if self.lends else None,
             "websocket_authorize": settings.websocket_authorize,
-            "websocket": {"lent": package_of_framing(), "terms": {name: settings.value(f"websocket_{name}") for name in TERMS}},
+            "websocket": {"lent": package("websockets"), "terms": {name: settings.value(f"websocket_{name}") for name in TERMS}},
         }
+
+    @property
+    def lends(self) -> bool:
+        """Whether its workers may be lent connections."""
+        return self.settings.lend_connections and not self.settings.threaded
 
     def odoo(self) -> dict[str, Any] | None:
         """What Odoo's host needs to know, where Odoo is served."""
@@ -106,9 +115,16 @@ class Generation:
         return self.template is not None and not self.loaded and now - self.started > self.settings.boot_timeout
 
 
-def package_of_framing() -> str:
-    """The directory of the library that websocket workers may be lent; found, not imported."""
-    spec = importlib.util.find_spec("websockets")
+def parser() -> dict[str, str]:
+    """The library that HTTP workers may be lent, so that they read requests as the dispatcher does."""
+    from httptools import __version__
+
+    return {"package": package("httptools"), "version": __version__}
+
+
+def package(name: str) -> str:
+    """The directory of a library that workers may be lent; found, not imported."""
+    spec = importlib.util.find_spec(name)
     assert spec
     assert spec.origin
     return os.path.dirname(spec.origin)

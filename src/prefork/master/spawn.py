@@ -58,9 +58,9 @@ def start_watcher(owner: Owner, log: int) -> Helper:
     return execute([sys.executable, "-P", "-m", "prefork.watcher"], owner, log)
 
 
-def start_template(python: Path, owner: Owner, log: int, *, at_terminal: bool) -> Helper:
+def start_template(python: Path, owner: Owner, log: int, *, at_terminal: bool, compiled: bool) -> Helper:
     """Start a template in the application's interpreter. Raises OSError when that cannot be executed."""
-    return execute([str(python), str(TEMPLATE)], owner, log, at_terminal=at_terminal)
+    return execute([str(python), str(TEMPLATE), "compiled" if compiled else "pure"], owner, log, at_terminal=at_terminal)
 
 
 def execute(command: Sequence[str], owner: Owner, log: int, *, at_terminal: bool = False) -> Helper:

@@ -23,6 +23,11 @@ if __name__ == "__main__":
     package = sys.modules["prefork"] = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(package)
 
+    if sys.argv[1] == "compiled":
+        from prefork import compiled
+
+        compiled.prefer()
+
     from prefork.worker.template import main
 
-    sys.exit(main(int(sys.argv[1])))
+    sys.exit(main(int(sys.argv[2])))

@@ -1,7 +1,7 @@
 """The body of an HTTP worker: one request at a time, from the pair to the client and back to idle.
 
-Everything about a request happens in `serve` and `answer`, top to bottom: receive, begin, call, respond, end. The slot is written
-at each step, because it is what others read when this process is gone.
+Everything about a request happens in `Desk`, top to bottom: begin, call, respond, end. The slot is written at each step, because
+it is what others read when this process is gone.
 """
 
 from __future__ import annotations
@@ -12,8 +12,9 @@ import socket
 import time
 from typing import TYPE_CHECKING, NamedTuple
 
-from prefork.messages import BROKEN, KEEP, LOG, WORN, inbox, pack_ending, receive, send, unpack_request
-from prefork.scoreboard import RECEIVED, REQUEST, REQUESTS, pack_progress
+from prefork.lending import RECALL, TERMS, pack_declined
+from prefork.messages import BROKEN, KEEP, KEPT, LOG, WORN, inbox, pack_ending, receive, send, unpack_request
+from prefork.scoreboard import RECEIVED, REQUEST, REQUESTS, REVOKED, pack_progress
 from prefork.worker.offload import Offloading
 from prefork.worker.output import Output, complain
 from prefork.worker.reply import Reply
@@ -29,22 +30,107 @@ if TYPE_CHECKING:
     from prefork.messages import Request
     from prefork.scoreboard import Slot
     from prefork.worker.app import Host
+    from prefork.worker.borrowing import Borrower
     from prefork.worker.offload import Offload
 
-TWO_RIGHTS = socket.CMSG_SPACE(8)  # the client's socket, and the file of a large body
+RIGHTS = socket.CMSG_SPACE(12)  # the client's socket and the file of a large body; or the three of the terms
 
 
 class Means(NamedTuple):
     """What answers can be made with.
 
     `spool` is the directory (a descriptor) for what clients do not read, `spool_max` how many bytes of one answer may be there;
-    `output` is where the application prints to, `offload` is set where it may name files.
+    `output` is where the application prints to, `offload` is set where it may name files, `borrow` where this interpreter can read
+    requests itself.
     """
 
     spool: int
     spool_max: int
     output: Output
     offload: Offload | None = None
+    borrow: type[Borrower] | None = None
+
+
+class Desk:
+    """Where a worker answers: one request at a time, whoever has read it. After `limit` of them each asks for a replacement.
+
+    `counted` numbers the requests of the whole process from 1, `clock` tells the processor time spent in nanoseconds: both are of
+    the process, or in threaded mode shared by its threads and the thread's own.
+    """
+
+    def __init__(
+        self,
+        pair: socket.socket,
+        slot: Slot,
+        host: Host,
+        means: Means,
+        limit: int,
+        counted: Iterator[int],
+        clock: Callable[[], int] = time.process_time_ns,
+    ) -> None:
+        self.pair = pair
+        self.slot = slot
+        self.words = slot.words
+        self.host = host
+        self.means = means
+        self.limit = limit
+        self.counted = counted
+        self.clock = clock
+        self.served = 0
+        self.rest = Rest(pair, slot, means.spool, means.spool_max)
+        self.stamps = Stamps(slot, clock)
+
+    def answer(self, request: Request, client: socket.SocketType, body: BinaryIO) -> tuple[Reply, int]:
+        """Have a request answered; returns the reply, and the processor time it took in nanoseconds."""
+        offload, slot, rest = self.means.offload, self.slot, self.rest
+        reply = Offloading(request, client, rest, slot, offload) if offload else Reply(request, client, rest, slot)
+        before = self.stamps.begin(request.number)
+        answer(self.host, request, body, reply)
+        body.close()
+        self.served += 1
+        self.words[REQUESTS] = self.served
+        reply.close()
+        rest.close()
+        return reply, self.clock() - before
+
+    def worn(self) -> bool:
+        """Whether the request that was just answered asks for a replacement."""
+        return next(self.counted) >= self.limit
+
+    def answer_given(self, request: Request, descriptors: list[int], borrower: Borrower | None) -> None:
+        """Answer a request that the dispatcher has handed over, and say that it has ended. Raises OSError when nobody hears it."""
+        self.words[REQUEST] = pack_progress(request.number, RECEIVED)
+        # Family and type are given because finding them out costs two system calls; only send is ever called, so the class
+        # of C will do, which is made in a third of the time.
+        client = socket.SocketType(socket.AF_INET, socket.SOCK_STREAM, 0, descriptors[0])
+        if client.gettimeout() is not None:
+            client.settimeout(
+                None
+            )  # as the pair's: sends say MSG_DONTWAIT, and a timeout would wait for a slow reader all the same
+        body = io.BytesIO(request.body) if request.body is not None else open(descriptors[1], "rb")  # noqa: SIM115 - `answer` closes it
+        self.rest.owner = None
+        reply, cpu = self.answer(request, client, body)
+        kept = borrower is not None and reply.keep and not reply.spilled and borrower.keep(request, client)
+        if not kept:
+            client.close()
+        self.end(request, reply, cpu, KEPT if kept else 0)
+
+    def end(self, request: Request, reply: Reply, cpu: int, flags: int = 0) -> None:
+        """Tell the dispatcher that a request has ended. Raises OSError when nobody hears it."""
+        flags |= (KEEP if reply.keep else 0) | (WORN if self.worn() else 0) | (BROKEN if reply.failed else 0)
+        send(self.pair, pack_ending(request.number, reply.code, reply.sent, cpu, flags, reply.queries, reply.sql, reply.words))
+
+    def answer_lent(self, request: Request, borrower: Borrower) -> None:
+        """Answer a request that was read from a loan, and leave its receipt."""
+        self.rest.owner = borrower
+        began = time.monotonic_ns()
+        assert request.body is not None
+        reply, cpu = self.answer(request, borrower.client(request), io.BytesIO(request.body))
+        if reply.spilled:
+            reply.client.close()
+            self.end(request, reply, cpu)  # the dispatcher has been told of it, and hears of its end behind the rest of its answer
+        else:
+            borrower.account(request, reply, began, cpu, self.worn())
 
 
 def serve(
@@ -56,52 +142,57 @@ def serve(
     counted: Iterator[int],
     clock: Callable[[], int] = time.process_time_ns,
 ) -> None:
-    """Answer requests until the dispatcher closes the pair. After `limit` of them each ending asks for a replacement.
-
-    `counted` numbers the requests of the whole process from 1, `clock` tells the processor time spent in nanoseconds: both are of
-    the process, or in threaded mode shared by its threads and the thread's own.
-    """
-    served = 0
-    rest = Rest(pair, slot, means.spool, means.spool_max)
-    stamps = Stamps(slot, clock)
+    """Answer requests until the dispatcher closes the pair."""
+    desk = Desk(pair, slot, host, means, limit, counted, clock)
+    borrower: Borrower | None = None
     buffer = inbox()
     pair.settimeout(None)  # an application's socket.setdefaulttimeout() is not meant for us
     while True:
         try:
-            message, descriptors = receive(pair, buffer, space=TWO_RIGHTS)
+            if borrower and (lent := borrower.take()) is not None:
+                desk.answer_lent(lent, borrower)
+                continue
+            message, descriptors = receive(pair, buffer, space=RIGHTS)
+            if not message:
+                return
+            if message == LOG:
+                means.output.switch(descriptors[0])
+            elif message.startswith(TERMS):
+                borrower = agreed(borrower, pair, slot, means, message, descriptors)
+            elif borrower and message.startswith(RECALL):
+                borrower.recall(message)
+            else:
+                request = unpack_request(message)
+                if borrower and slot.words[REVOKED] >= request.number:
+                    decline(pair, request, descriptors)
+                else:
+                    desk.answer_given(request, descriptors, borrower)
         except ConnectionError:
             return
-        if not message:
-            return
-        if message == LOG:
-            means.output.switch(descriptors[0])
-            continue
-        request = unpack_request(message)
-        slot.words[REQUEST] = pack_progress(request.number, RECEIVED)
-        # Family and type are given because finding them out costs two system calls; only send is ever called, so the class
-        # of C will do, which is made in a third of the time.
-        client = socket.SocketType(socket.AF_INET, socket.SOCK_STREAM, 0, descriptors[0])
-        if client.gettimeout() is not None:
-            client.settimeout(None)  # as above: sends say MSG_DONTWAIT, and a timeout would wait for a slow reader all the same
-        body = io.BytesIO(request.body) if request.body is not None else open(descriptors[1], "rb")  # noqa: SIM115 - closed below
-        offload = means.offload
-        reply = Offloading(request, client, rest, slot, offload) if offload else Reply(request, client, rest, slot)
-        before = stamps.begin(request.number)
-        answer(host, request, body, reply)
-        body.close()
-        served += 1
-        slot.words[REQUESTS] = served
-        reply.close()
-        rest.close()
-        client.close()
-        flags = (KEEP if reply.keep else 0) | (WORN if next(counted) >= limit else 0) | (BROKEN if reply.failed else 0)
-        try:
-            ending = pack_ending(
-                request.number, reply.code, reply.sent, clock() - before, flags, reply.queries, reply.sql, reply.words
-            )
-            send(pair, ending)
-        except OSError:
-            return
+
+
+def agreed(
+    borrower: Borrower | None, pair: socket.socket, slot: Slot, means: Means, message: bytes, descriptors: list[int]
+) -> Borrower | None:
+    """Who reads loans, on the terms of a message; nobody where this interpreter has no parser for it."""
+    try:
+        if borrower is None and means.borrow:
+            borrower = means.borrow(pair, slot, *descriptors)
+    except OSError:  # the kernel lacks something
+        pass
+    if borrower is None:
+        for descriptor in descriptors:
+            os.close(descriptor)
+        return None
+    borrower.agree(message)
+    return borrower
+
+
+def decline(pair: socket.socket, request: Request, descriptors: list[int]) -> None:
+    """Leave a request to the worker that has it by now."""
+    for descriptor in descriptors:
+        os.close(descriptor)
+    send(pair, pack_declined(request.number))
 
 
 def answer(host: Host, request: Request, body: BinaryIO, reply: Reply) -> None:

@@ -19,20 +19,25 @@ if TYPE_CHECKING:
     import socket
 
     from prefork.scoreboard import Slot
+    from prefork.worker.borrowing import Borrower
 
 IN_MEMORY = 1 << 18  # bytes of an answer that may wait in the dispatcher's memory
 
 
 class Rest:
-    """`directory` (a descriptor) is for spools, `most` how many bytes of one answer may be there. For one answer at a time."""
+    """`directory` (a descriptor) is for spools, `most` how many bytes of one answer may be there. For one answer at a time.
 
-    __slots__ = ("descriptor", "directory", "full", "in_memory", "most", "pair", "slot", "spooled")
+    `owner` has read the answer's request itself; the dispatcher is to be told of it before anything else, once.
+    """
+
+    __slots__ = ("descriptor", "directory", "full", "in_memory", "most", "owner", "pair", "slot", "spooled")
 
     def __init__(self, pair: socket.socket, slot: Slot, directory: int, most: int) -> None:
         self.pair = pair
         self.slot = slot
         self.directory = directory
         self.most = most
+        self.owner: Borrower | None = None
         self.descriptor = -1
         self.in_memory = self.spooled = 0
         self.full = False
@@ -53,6 +58,9 @@ class Rest:
 
     def tell(self, message: bytes, descriptors: tuple[int, ...] = ()) -> None:
         """Send the dispatcher a message, in the order of all. Raises OSError when it has gone."""
+        if self.owner:
+            send(self.pair, self.owner.owning())
+            self.owner = None
         send(self.pair, message, descriptors)
 
     def close(self) -> None:

@@ -57,6 +57,7 @@ OPTIONS = Options(
     addons=(),
     static_max_age=0.0,
     health_paths=(),
+    lend_connections=False,
     access_log=True,
     access_log_format="prefork",
     access_log_exclude=(),

@@ -49,3 +49,11 @@ def test_who_has_gone_is_not_taken() -> None:
     idle.remove(Place("a", 0))
     assert list(idle) == [Place("b", 1)]
     assert "a" not in idle.loops
+
+
+def test_who_has_found_work_by_itself_is_taken_last() -> None:
+    busy = {3}
+    idle: Idle[int] = Idle(rests=lambda worker: worker not in busy)
+    for worker in (1, 2, 3):
+        idle.add(worker)
+    assert [idle.take(), idle.take(), idle.take()] == [2, 1, 3]

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 
 from prefork.config.kinds import lanes
 from prefork.dispatcher.lanes import Lanes
-from prefork.dispatcher.paths import glob
 from prefork.dispatcher.queue import UNLIMITED, Share
+from prefork.http.paths import glob
 
 LANES = Lanes(lanes("reports:/report/*|/print:0-3, api:/api/*/v*:2, menu:/café:1-2, rest:/r*:0"))
 

@@ -325,3 +325,12 @@ def test_the_line_does_not_grow_with_those_who_come_and_leave() -> None:
     line.release(1)
     line.release(2)
     assert [line.next(), line.next(), line.next()] == [(patient, 2), (last, 1), None]
+
+
+def test_a_worker_that_has_found_a_request_by_itself_is_not_idle() -> None:
+    queue: Queue[Job, int] = Queue(SIZE, TIMEOUT)
+    queue.release(1)
+    queue.occupy(1, Job())
+    assert queue.claim(Job()) is None
+    queue.release(1)
+    assert queue.claim(Job()) == 1

@@ -97,6 +97,13 @@ class HTTP:
         ("127.0.0.0/8", "::1"),
         "Whose forwarded headers are believed, and who may ask for /_prefork/ pages",
     )
+    lend_connections: bool = option(
+        kinds.SWITCH,
+        False,
+        "Whether a worker may read the next request of a kept-alive connection itself, instead of having it handed over by the "
+        "dispatcher. A worker has the sockets of several clients then. Only for WSGI applications, and not while "
+        "`limit_time_real_routes` is set or a lane reserves workers",
+    )
     queue_size: int = option(
         kinds.NUMBER,
         1024,

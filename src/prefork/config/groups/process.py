@@ -53,7 +53,8 @@ class Process:
     compiled: bool = option(
         kinds.SWITCH,
         True,
-        "Whether the dispatcher runs as compiled code, where the installation has it; the same source is run without",
+        "Whether the dispatcher runs as compiled code, where the installation has it; the same source is run without. With "
+        "`lend_connections` workers do so, too, where their interpreter is the same as Prefork's",
         applies="restart",
     )
     umask: int = option(

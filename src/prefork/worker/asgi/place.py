@@ -29,7 +29,7 @@ from prefork.scoreboard import ALLOWED, BEGUN, BEGUN_AT, DONE, RECEIVED, REQUEST
 from prefork.worker.asgi.backlog import Backlog
 from prefork.worker.asgi.call import Call, is_of_leaving
 from prefork.worker.asgi.scope import http_scope
-from prefork.worker.http import TWO_RIGHTS
+from prefork.worker.http import RIGHTS
 from prefork.worker.offload import Offloading
 from prefork.worker.output import complain
 from prefork.worker.reply import Reply
@@ -63,7 +63,7 @@ class Place:
     def hear(self) -> None:
         """The dispatcher has something for this place, or has closed the pair."""
         try:
-            message, descriptors = receive(self.pair, self.shared.buffer, CLOEXEC_DONTWAIT, TWO_RIGHTS)
+            message, descriptors = receive(self.pair, self.shared.buffer, CLOEXEC_DONTWAIT, RIGHTS)
         except BlockingIOError:
             return
         except ConnectionError:

@@ -12,6 +12,7 @@ import logging
 import sys
 from typing import Any, NamedTuple
 
+from prefork.worker.packages import lend
 from prefork.worker.traces import sentence
 
 WINDOW, MEMORY = 12, 5  # zlib's: with them a message takes 32 KiB while it is compressed
@@ -85,15 +86,6 @@ def imported(package: str) -> Framing:
         ),
         logger=logger,
     )
-
-
-def lend(name: str, package: str) -> None:
-    """Make a package importable from its directory."""
-    spec = importlib.util.spec_from_file_location(name, package + "/__init__.py", submodule_search_locations=[package])
-    if spec is None or spec.loader is None:
-        raise ImportError(f"{package} holds no package")
-    module = sys.modules[name] = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
 
 
 def event_loop() -> asyncio.AbstractEventLoop:

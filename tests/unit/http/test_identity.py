@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from prefork.dispatcher.identity import NAME, SANE, Identity, trace_of
+from prefork.http.identity import NAME, SANE, Identity, trace_of
 
 HOST = (b"host", b"x")
 

@@ -24,10 +24,13 @@ LENGTH = 6  # a thousand dispatchers have the same prefix twice with a probabili
 
 
 class Identity:
-    """Names requests: a prefix of this dispatcher, and a number. Short, because people read ids out to each other."""
+    """Names requests: a prefix of this dispatcher, and a number. Short, because people read ids out to each other.
 
-    def __init__(self) -> None:
-        self.prefix = "".join(secrets.choice(ALPHABET) for _ in range(LENGTH))
+    Whoever else reads requests for it has a `prefix` made of its own.
+    """
+
+    def __init__(self, prefix: str = "") -> None:
+        self.prefix = prefix or "".join(secrets.choice(ALPHABET) for _ in range(LENGTH))
         self.made = 0
 
     def of(self, headers: Headers) -> str:

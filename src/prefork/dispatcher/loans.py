@@ -1,0 +1,251 @@
+"""The connections that one worker has on loan, and what both processes share for it. Decides nothing.
+
+Who may read a connection is settled by the kernel: the worker hears of its loans from one epoll only, which both processes have,
+one event at a time, and its slot says when it is inside a request. What is taken out of that epoll while it is inside the same
+request before and after, it has not got and never will: `take`. Anything else has to be recalled, and the worker answers.
+
+A worker that has stopped in no request may have heard of one of them: `halt` and `free` tell which.
+
+A second epoll is the dispatcher's own. Both wait exclusively, the worker's first: the kernel tells the dispatcher of a request only
+if its worker does not wait for one at that moment (epoll_ctl(2), EPOLLEXCLUSIVE).
+"""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import mmap
+import os
+import select
+from collections import deque
+from contextlib import ExitStack
+from typing import TYPE_CHECKING
+
+from prefork.kernel import barrier, bytes_read
+from prefork.lending import LOANED, PIPE, ROOM, Terms, pack_recall, pack_terms, unpack_receipts
+from prefork.messages import DONTWAIT, send
+from prefork.scoreboard import BEGUN, DONE, HALTED, LOAN, REQUEST, WRITING
+
+if TYPE_CHECKING:
+    import socket
+
+    from prefork.dispatcher.connection import Connection
+    from prefork.lending import Receipt
+    from prefork.scoreboard import Progress, Slot
+
+LENT = select.EPOLLIN | select.EPOLLEXCLUSIVE
+INSIDE = frozenset((BEGUN, WRITING))
+BLOCK = 1 << 18  # bytes of receipts read at once
+
+
+class Loans:
+    """`lent` are the connections by their keys, which are our descriptors; `coming` those that were recalled and are not home yet.
+
+    `watch` is our epoll, `number` that of the last request there was a receipt for, `read` how many bytes of each connection.
+    Raises OSError where there is no descriptor or no memory for it.
+    """
+
+    def __init__(self, slot: Slot, wire: socket.socket) -> None:
+        self.slot = slot
+        self.wire = wire
+        with ExitStack() as made:
+            self.epoll = made.enter_context(select.epoll())
+            self.watch = made.enter_context(select.epoll())
+            memory = os.memfd_create("prefork-loans", os.MFD_CLOEXEC)
+            made.callback(os.close, memory)
+            os.ftruncate(memory, ROOM)
+            self.memory = mmap.mmap(memory, ROOM)
+            self.receipts, writing = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
+            made.pop_all()
+        room_for(writing)
+        self.shared: tuple[int, ...] = (memory, writing)
+        self.lent: dict[int, Connection] = {}
+        self.coming: dict[int, Connection] = {}
+        self.recalled: deque[list[int]] = deque()  # what each answer that is still to come stands for
+        self.unsaid: list[int] = []  # what the pair had no room for
+        self.read: dict[int, int] = {}
+        self.rest = b""
+        self.number = 0
+        self.stirred_at = self.moved_at = 0.0  # when there was something to read first; when the worker was seen to go on
+        self.word = 0
+
+    def offer(self, terms: Terms) -> None:
+        """Tell the worker on which terms it is lent connections. Raises OSError."""
+        descriptors = [self.epoll.fileno(), *self.shared] if self.shared else []
+        send(self.wire, pack_terms(terms), descriptors, DONTWAIT)
+        self.close_shared()
+
+    def close_shared(self) -> None:
+        """Let go of what only the worker needs."""
+        for descriptor in self.shared:
+            os.close(descriptor)
+        self.shared = ()
+
+    def lend(self, connection: Connection) -> None:
+        """Have the worker read a connection, which nobody else reads. Raises OSError."""
+        key = connection.descriptor
+        self.read[key] = bytes_read(connection.socket)
+        self.lent[key] = connection
+        self._register(key)
+
+    def take(self, connection: Connection, number: int) -> bool:
+        """Take a connection home from a worker that is inside request `number`; False when it has gone on meanwhile."""
+        key = connection.descriptor
+        on_loan = key in self.lent
+        if on_loan:
+            self._unregister(key)
+        progress = self.slot.progress()
+        if progress.number == number and progress.state in INSIDE:
+            self.forget(key)
+            return True
+        if on_loan:
+            self._register(key)
+        return False
+
+    def halt(self) -> Progress:
+        """Recall all, and forbid the worker to read meanwhile. Returns what it has done about its last request.
+
+        It sees that it may not read after it has noted what it is about to: so either it does, or its note is seen here.
+        """
+        self.recall_all()
+        self.slot.words[HALTED] = 1
+        barrier()
+        return self.slot.progress()
+
+    def free(self, halted: Progress) -> list[Connection]:
+        """The connections that a halted worker will not read, given what it had done about its last request and that all receipts
+        are entered. None at all where it goes on: it will say so itself.
+        """
+        held, found = self.slot.words[LOAN], self.slot.progress()
+        own = found.number > LOANED and found.number != self.number
+        if found != halted or (own and found.state == DONE):
+            return []
+        return [connection for key, connection in self.coming.items() if not own or key != held]
+
+    def recall_all(self) -> None:
+        """Have the worker let go of all that it has on loan."""
+        keys = list(self.lent)
+        for key in keys:
+            self.stop(key)
+        self.recall(keys)
+
+    def came_home(self) -> list[Connection]:
+        """The worker has let go of what was recalled first: what of it is home by that."""
+        keys = self.recalled.popleft()
+        if not self.recalled and not self.unsaid:
+            self.slot.words[HALTED] = 0
+        return [connection for key in keys if (connection := self.coming.pop(key, None))]
+
+    @property
+    def halted(self) -> bool:
+        """Whether the worker is forbidden to read."""
+        return bool(self.slot.words[HALTED])
+
+    def find(self, key: int) -> Connection | None:
+        """The connection that the worker reads under a key, or has read before it was recalled."""
+        return self.lent.get(key) or self.coming.get(key)
+
+    def stop(self, key: int) -> None:
+        """The worker hears no more of a connection; what it has heard it goes on with."""
+        if key in self.lent:
+            self._unregister(key)
+            self.coming[key] = self.lent.pop(key)
+
+    def forget(self, key: int) -> Connection | None:
+        """A connection is nobody's but the dispatcher's."""
+        self.read.pop(key, None)
+        connection = self.lent.pop(key, None)
+        return connection or self.coming.pop(key, None)
+
+    def release(self, key: int) -> Connection | None:
+        """A connection goes back, by its worker's own word."""
+        if key in self.lent:
+            self._unregister(key)
+        return self.forget(key)
+
+    def recall(self, keys: list[int]) -> None:
+        """Have the worker let connections go."""
+        self.unsaid += keys
+        self.say()
+
+    def say(self) -> None:
+        """Recall what has not been recalled for want of room."""
+        if not self.unsaid:
+            return
+        try:
+            send(self.wire, pack_recall(self.unsaid), (), DONTWAIT)
+        except OSError as error:
+            if error.errno not in {errno.EAGAIN, errno.ENOBUFS}:
+                self.unsaid = []  # it is dead
+            return
+        self.recalled.append(self.unsaid)
+        self.unsaid = []
+
+    def readable(self) -> list[Connection]:
+        """The connections with something to read that the worker did not wait for."""
+        return [connection for key, _ in self.watch.poll(0) if (connection := self.lent.get(key))]
+
+    def forgotten(self) -> bool:
+        """Whether there is something to read that nobody was told of: the worker was, and has been stopped since."""
+        poll = select.poll()
+        for key in self.lent:
+            poll.register(key, select.POLLIN)
+        return bool(poll.poll(0))
+
+    def inside(self) -> Progress | None:
+        """What the worker has done about the request that it is inside; None where it is in none."""
+        progress = self.slot.progress()
+        return progress if progress.state in INSIDE else None
+
+    def unaccounted(self, connection: Connection) -> int:
+        """How many bytes a dead worker has read of a connection without a word."""
+        try:
+            return bytes_read(connection.socket) - self.read[connection.descriptor]
+        except OSError:
+            return 0
+
+    def moves(self, now: float) -> float:
+        """For how many seconds the worker has been seen at the same step of the same request."""
+        word = self.slot.words[REQUEST]
+        if word != self.word:
+            self.word, self.moved_at = word, now
+        return now - self.moved_at
+
+    def collect(self) -> list[Receipt]:
+        """The receipts that have come. Raises struct.error for what is none."""
+        data = self.rest
+        while True:
+            try:
+                block = os.read(self.receipts, BLOCK)
+            except BlockingIOError:
+                break
+            if not block:
+                break
+            data += block
+        self.rest = b""
+        found, self.rest = unpack_receipts(data)
+        return found
+
+    def close(self) -> None:
+        """Let go of everything."""
+        self.close_shared()
+        self.epoll.close()
+        self.watch.close()
+        self.memory.close()
+        os.close(self.receipts)
+
+    def _register(self, key: int) -> None:
+        self.epoll.register(key, LENT)
+        self.watch.register(key, LENT)  # behind the other one: so the kernel asks it second
+
+    def _unregister(self, key: int) -> None:
+        self.epoll.unregister(key)
+        self.watch.unregister(key)
+
+
+def room_for(pipe: int) -> None:
+    """Have a pipe hold as many receipts as come between two looks, where the system allows it."""
+    try:
+        fcntl.fcntl(pipe, fcntl.F_SETPIPE_SZ, PIPE)
+    except OSError:
+        pass  # its writer says when it is full

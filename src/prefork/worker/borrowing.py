@@ -1,0 +1,250 @@
+"""Connections that the dispatcher has lent to this worker: their requests are read here, and answered without a message.
+
+Only whole requests are served from a loan, and only what any worker would be given. Everything else goes back with the bytes that
+were read. Requests are read into memory that the dispatcher sees too, so that none is lost with this process. One event is taken at
+a time: so what the dispatcher takes out of the shared epoll while this worker is inside a request, it has not got.
+"""
+
+from __future__ import annotations
+
+import mmap
+import os
+import select
+import socket  # noqa: TC003 - compiled, a NamedTuple looks its types up
+import time
+from typing import TYPE_CHECKING, NamedTuple
+
+from prefork.http.head import END_OF_HEAD, Reader, Refused
+from prefork.http.identity import Identity, trace_of
+from prefork.http.paths import Paths
+from prefork.http.proxies import Origin, Proxies
+from prefork.kernel import accept_barriers, since_received, watch_as
+from prefork.lending import (
+    ASKS_REPLACEMENT,
+    BACK,
+    ENDS_BROKEN,
+    HOME,
+    LASTS,
+    LOANED,
+    LONGEST_METHOD,
+    NEWS,
+    OLD_HTTP,
+    OWNED,
+    ROOM,
+    Receipt,
+    pack_receipt,
+    pack_return,
+    unpack_recall,
+    unpack_terms,
+)
+from prefork.messages import DONTWAIT, Request, send
+from prefork.scoreboard import DONE, HALTED, LOAN, RECEIVED, REQUEST, TAKEN, pack_progress
+
+if TYPE_CHECKING:
+    from prefork.http.head import Head
+    from prefork.scoreboard import Slot
+    from prefork.worker.reply import Reply
+
+PAIR = -1  # the pair's key in the epoll; descriptors have theirs from zero on
+GRAIN = 4_000_000  # nanoseconds: what the kernel's word about a wait is exact to
+MOMENT = 1  # milliseconds until a connection that is about to be taken out of the epoll has been
+
+
+class Loan(NamedTuple):
+    """A client's socket, and the addresses at its ends."""
+
+    client: socket.SocketType
+    peer: tuple[str, int]
+    local: tuple[str, int]
+
+
+class Borrower:
+    """`loans` by their keys, those that the dispatcher may lend at any moment among them."""
+
+    def __init__(self, pair: socket.socket, slot: Slot, epoll: int, memory: int, receipts: int) -> None:
+        accept_barriers()
+        self.pair = pair
+        self.words = slot.words
+        self.epoll = select.epoll.fromfd(epoll)
+        watch_as(epoll, pair.fileno(), PAIR)
+        self.speaks = select.poll()
+        self.speaks.register(pair.fileno(), select.POLLIN)
+        self.memory = memoryview(mmap.mmap(memory, ROOM))
+        os.close(memory)
+        self.receipts = receipts
+        self.room = select.poll()
+        self.room.register(receipts, select.POLLOUT)
+        self.reader = Reader()
+        self.loans: dict[int, Loan] = {}
+        self.answered: dict[int, int] = {}  # when, by their keys (monotonic nanoseconds)
+        self.count = 0  # requests read here
+        self.size = 0  # bytes of the last one
+        self.idle_at = 0  # when there was nothing to read last (monotonic nanoseconds)
+
+    def agree(self, message: bytes) -> None:
+        """Serve on these terms from now on."""
+        terms = unpack_terms(message)
+        self.largest = min(terms.largest_head, ROOM - 1)
+        self.identity = Identity(terms.prefix)
+        self.elsewhere = Paths([terms.elsewhere]).find
+        self.proxies = Proxies(terms.proxies) if terms.proxies is not None else None
+
+    def keep(self, request: Request, client: socket.SocketType) -> bool:
+        """Keep a socket, where the dispatcher may lend its connection; False where it may not."""
+        if request.loan is None:
+            return False
+        key, peer = request.loan
+        self._drop(key)
+        self.loans[key] = Loan(client, peer, request.server)
+        self.answered[key] = time.monotonic_ns()
+        return True
+
+    def recall(self, message: bytes) -> None:
+        """Let connections go, and say so: none of them is read here any more."""
+        for key in unpack_recall(message):
+            self._drop(key)
+        send(self.pair, bytes((HOME,)))
+
+    def take(self) -> Request | None:
+        """The next request from a loan, once there is one; None when the dispatcher has something to say."""
+        while True:
+            found = self.epoll.poll(0, 1)
+            if not found:
+                self.idle_at = time.monotonic_ns()
+                found = self.epoll.poll(-1, 1)
+            key = found[0][0]
+            if key == PAIR:
+                return None
+            loan = self.loans.get(key)
+            if loan is None:  # it went back, and the dispatcher is about to take it out of the epoll
+                if self.speaks.poll(MOMENT):
+                    return None
+            elif (request := self._read(key, loan)) is not None:
+                return request
+
+    def client(self, request: Request) -> socket.SocketType:
+        """The socket of a request that `take` has returned."""
+        assert request.loan
+        return self.loans[request.loan[0]].client
+
+    def account(self, request: Request, reply: Reply, began: int, cpu: int, worn: bool) -> None:
+        """Leave a receipt for a request that `take` has returned. An end that was not the usual one is told at once."""
+        assert request.loan
+        now, key = time.monotonic_ns(), request.loan[0]
+        flags = (LASTS if reply.keep else 0) | (ENDS_BROKEN if reply.failed else 0) | (ASKS_REPLACEMENT if worn else 0)
+        referer = agent = b""
+        for name, value in request.headers:
+            if name == b"user-agent":
+                agent = agent or value
+            elif name == b"referer":
+                referer = referer or value
+        self._leave(
+            Receipt(
+                flags if request.version == "1.1" else flags | OLD_HTTP,
+                reply.code,
+                key,
+                self.size,
+                request.number,
+                self._waited(key, began),
+                began,
+                now - began,
+                reply.sent,
+                cpu,
+                reply.queries,
+                reply.sql,
+                request.client[0].encode(),
+                request.method.encode(),
+                request.request_id.encode(),
+                request.target,
+                referer,
+                agent,
+                trace_of(request.headers).encode(),
+                reply.words,
+            )
+        )
+        self.answered[key] = now
+        if not reply.keep:
+            self._drop(key)
+        if flags != LASTS:
+            send(self.pair, bytes((NEWS,)))
+
+    def owning(self) -> bytes:
+        """What makes the present request one that was handed over, for the dispatcher. Its connection goes back with it."""
+        key = self.words[LOAN]
+        del self.loans[key]
+        return pack_return(OWNED, key, LOANED + self.count, self.memory[: self.size].tobytes())
+
+    def _read(self, key: int, loan: Loan) -> Request | None:
+        """Read what has arrived; None when it was no request to be answered here."""
+        words = self.words
+        number, before = LOANED + self.count + 1, words[REQUEST]
+        words[TAKEN] = 0
+        words[LOAN] = key
+        words[REQUEST] = pack_progress(number, RECEIVED)
+        if words[HALTED]:
+            words[REQUEST] = before
+            self.speaks.poll(MOMENT)
+            return None
+        try:
+            size = loan.client.recv_into(self.memory, ROOM, DONTWAIT)
+        except BlockingIOError:
+            words[REQUEST] = before
+            return None
+        except OSError:
+            size = 0
+        words[TAKEN] = self.size = size
+        self.count += 1
+        data = self.memory[:size].tobytes()
+        request = self._understand(key, loan, data, number)
+        if request is None:
+            send(self.pair, pack_return(BACK, key, number, data))
+            words[REQUEST] = pack_progress(number, DONE)
+            self._drop(key)
+        return request
+
+    def _understand(self, key: int, loan: Loan, data: bytes, number: int) -> Request | None:
+        """The request, if it is a whole one, nothing follows it, and any worker would be given it."""
+        end = data.find(END_OF_HEAD) + 4
+        if not 4 <= end <= self.largest:
+            return None
+        try:
+            head = self.reader.read(data[:end])
+        except Refused:
+            return None
+        if head.length is None or end + head.length != len(data) or self._is_for_others(head):
+            return None
+        origin = self.proxies.origin(loan.peer, head.headers) if self.proxies else Origin(loan.peer, "http", head.headers)
+        self.identity.made = number - LOANED - 1
+        request_id = self.identity.of(origin.headers)
+        return Request(
+            number, 1, head.method, head.target, head.version, origin.headers, data[end:], head.length, origin.client, loan.local,
+            origin.scheme, head.keep, request_id, (key, loan.peer),
+        )  # fmt: skip
+
+    def _is_for_others(self, head: Head) -> bool:
+        if self.elsewhere(head.target) is not None or len(head.method) > LONGEST_METHOD:
+            return True
+        return any(name == b"upgrade" for name, _ in head.headers)
+
+    def _waited(self, key: int, began: int) -> int:
+        """How long a request has waited, as far as can be told: for its client has been answered before, and there was a time when
+        nothing waited. The kernel knows it in steps of some milliseconds.
+        """
+        most = began - max(self.answered[key], self.idle_at)
+        if most > GRAIN:
+            most = min(most, since_received(self.loans[key].client))
+        return max(0, most)
+
+    def _leave(self, receipt: Receipt) -> None:
+        data = pack_receipt(receipt)
+        while data:
+            try:
+                data = data[os.write(self.receipts, data) :]
+            except BlockingIOError:
+                send(self.pair, bytes((NEWS,)))
+                self.room.poll()
+
+    def _drop(self, key: int) -> None:
+        loan = self.loans.pop(key, None)
+        if loan:
+            loan.client.close()

@@ -1,0 +1,132 @@
+"""Which of the requests on a loan a worker answers itself, and what goes back."""
+
+from __future__ import annotations
+
+import os
+import socket
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from prefork.dispatcher.loans import Loans
+from prefork.lending import BACK, HOME, LOANED, ROOM, Terms, pack_recall, pack_terms, unpack_return
+from prefork.messages import CLOEXEC_DONTWAIT, inbox, pair, receive
+from prefork.scoreboard import DONE, HALTED, LOAN, RECEIVED, TAKEN, Scoreboard
+from prefork.worker.borrowing import Borrower
+
+from .conftest import request
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+SLOT = Scoreboard.create().slot(0)
+TERMS = Terms("abc.0.17", ("/_prefork/*", "/files/*"), 4096, ("127.0.0.1",))
+WHOLE = b"GET /a?b=c HTTP/1.1\r\nHost: h\r\n\r\n"
+POST = b"POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 3\r\n\r\nabc"
+GO_BACK = {
+    "half a head": WHOLE[:20],
+    "half a body": POST[:-1],
+    "two at once": WHOLE * 2,
+    "chunks": b"POST / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+    "no request": b"hello\r\n\r\n",
+    "two hosts": b"GET / HTTP/1.1\r\nHost: h\r\nHost: i\r\n\r\n",
+    "an upgrade": b"GET / HTTP/1.1\r\nHost: h\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\r\n",
+    "a page of the server": b"GET /_prefork/live HTTP/1.1\r\nHost: h\r\n\r\n",
+    "a static file in other words": b"GET //f%69les/a HTTP/1.1\r\nHost: h\r\n\r\n",
+    "a large head": b"GET / HTTP/1.1\r\nHost: h\r\nA: %b\r\n\r\n" % (b"x" * 5000),
+    "more than the memory holds": b"GET / HTTP/1.1\r\nHost: h\r\nA: %b" % (b"x" * ROOM),
+}
+
+
+class Desk:
+    """A borrower with one connection on loan, and the dispatcher's end of everything."""
+
+    def __init__(self) -> None:
+        SLOT.clear()
+        self.wire, self.pair = pair()
+        self.loans = Loans(SLOT, self.wire)
+        self.loans.offer(TERMS)
+        message, descriptors = receive(self.pair, inbox())
+        assert message == pack_terms(TERMS)
+        self.borrower = Borrower(self.pair, SLOT, *descriptors)
+        self.borrower.agree(message)
+        with socket.create_server(("127.0.0.1", 0)) as listener:
+            self.client = socket.create_connection(listener.getsockname())
+            self.ours, _ = listener.accept()
+        self.key = self.ours.fileno()
+        given = request()._replace(loan=(self.key, ("127.0.0.1", 4711)))
+        copy = self.ours.dup()
+        assert self.borrower.keep(given, socket.SocketType(fileno=copy.detach()))
+        connection: Any = SimpleNamespace(descriptor=self.key, socket=self.ours)
+        self.loans.lend(connection)
+
+    def heard(self) -> bytes:
+        return receive(self.wire, inbox(), CLOEXEC_DONTWAIT)[0]
+
+    def close(self) -> None:
+        for each in (*(loan.client for loan in self.borrower.loans.values()), self.client, self.ours, self.wire, self.pair):
+            each.close()
+        os.close(self.borrower.receipts)
+        self.borrower.epoll.close()
+        self.loans.close()
+
+
+@pytest.fixture
+def desk() -> Iterator[Desk]:
+    made = Desk()
+    yield made
+    made.close()
+
+
+@pytest.mark.parametrize("data", GO_BACK.values(), ids=GO_BACK)
+def test_what_is_not_one_whole_request_for_any_worker_goes_back_as_it_came(desk: Desk, data: bytes) -> None:
+    desk.client.sendall(data)
+    while len(desk.ours.recv(ROOM, socket.MSG_PEEK)) < min(len(data), ROOM):
+        pass
+    desk.wire.send(b"x")  # so that there is something else to hear afterwards
+    assert desk.borrower.take() is None
+    returned = unpack_return(desk.heard())
+    assert returned == (BACK, desk.key, LOANED + 1, data[:ROOM])
+    assert desk.borrower.loans == {}
+    assert SLOT.progress().state == DONE
+
+
+def test_the_end_of_the_clients_side_goes_back(desk: Desk) -> None:
+    desk.client.close()
+    desk.ours.recv(1, socket.MSG_PEEK)
+    desk.wire.send(b"x")
+    assert desk.borrower.take() is None
+    assert unpack_return(desk.heard()).data == b""
+
+
+def test_a_whole_request_is_taken_and_noted_with_its_bytes_where_the_dispatcher_sees_them(desk: Desk) -> None:
+    for number, data in enumerate((WHOLE, POST), 1):
+        desk.client.sendall(data)
+        taken = desk.borrower.take()
+        assert taken
+        assert (taken.number, taken.request_id) == (LOANED + number, f"abc.0.17-{number}")
+        assert desk.loans.memory[: SLOT[TAKEN]] == data
+        assert SLOT[LOAN] == desk.key
+        assert SLOT.progress().state == RECEIVED
+    assert (taken.method, taken.body, taken.length) == ("POST", b"abc", 3)
+
+
+def test_a_proxys_word_about_its_client_counts_as_the_terms_say(desk: Desk) -> None:
+    desk.client.sendall(b"GET / HTTP/1.1\r\nHost: h\r\nX-Forwarded-For: 192.0.2.7\r\nX-Forwarded-Proto: https\r\n\r\n")
+    taken = desk.borrower.take()
+    assert taken
+    assert (taken.client, taken.scheme) == (("192.0.2.7", 0), "https")
+
+
+def test_nothing_is_read_while_that_is_forbidden(desk: Desk) -> None:
+    SLOT[HALTED] = 1
+    desk.client.sendall(WHOLE)
+    desk.ours.recv(1, socket.MSG_PEEK)
+    desk.wire.send(pack_recall([desk.key]))
+    assert desk.borrower.take() is None
+    assert SLOT.progress().number == 0
+    assert desk.ours.recv(100) == WHOLE
+    desk.borrower.recall(receive(desk.pair, inbox())[0])
+    assert desk.heard() == bytes((HOME,))
+    assert desk.borrower.loans == {}
