@@ -77,8 +77,8 @@ class Server:
         return scenario in self.scenarios and (scenario != "stall" or self.can("reload"))
 
 
-def prefork(log_level: str, **limits: float | str) -> Callable[[Launch], list[str]]:
-    """Prefork's command, with the access log (`info`) or without (`warning`), with its limits or with others."""
+def prefork(log_level: str, *more: str, **limits: float | str) -> Callable[[Launch], list[str]]:
+    """Prefork's command, with the access log (`info`) or without (`warning`), with its limits or with others, and `more` flags."""
 
     def command(launch: Launch) -> list[str]:
         options = {
@@ -90,7 +90,7 @@ def prefork(log_level: str, **limits: float | str) -> Callable[[Launch], list[st
             options |= {"max-body-size": "2G", "static": f"/files={launch.files}"}
         options |= {name.replace("_", "-"): value for name, value in limits.items()}
         flags = [text for name, value in options.items() for text in (f"--{name}", str(value))]
-        return [str(PREFORK / "prefork"), "serve", f"{launch.module}:app", "--no-console", *flags]
+        return [str(PREFORK / "prefork"), "serve", f"{launch.module}:app", "--no-console", *more, *flags]
 
     return command
 
@@ -207,6 +207,14 @@ SERVERS = (
         prefork_workers,
         "access log to a file",
         scenarios=ALL | only("slow_clients", "transfer"),
+    ),
+    Server(
+        "prefork-lent",
+        "prefork",
+        prefork("info", "--lend-connections"),
+        prefork_workers,
+        "access log to a file, lend_connections",
+        scenarios=only("hello", "stranding", "failures"),
     ),
     Server("prefork-no-log", "prefork", prefork("warning"), prefork_workers, "no access log", scenarios=only("hello")),
     Server("gunicorn-sync", "gunicorn", gunicorn(), direct_children, "sync workers; closes every connection"),
