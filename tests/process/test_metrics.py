@@ -86,6 +86,7 @@ def test_top_says_a_line_of_json_each_time(echo: Echo) -> None:
             assert said["routes"][0]["path"] == "/echo"
             assert said["requests"] > 0
             top.send_signal(signal.SIGINT)
+            top.communicate()  # to its end: a line that nobody reads would be a fault of its own
         assert top.returncode == 0
 
 

@@ -246,7 +246,7 @@ def test_an_outage_ends_no_worker_and_is_told_once(chores: Chores) -> None:
         (chores.place / "outage").unlink()
         assert chores.wait(server, "end", "mail") == said["pid"]
         server.wait_for("jobs_reachable", pid=said["pid"])
-        assert cron(server)[0]["state"] == "idle"
+        await_fact(lambda: cron(server)[0]["state"] == "idle", "the end of the job", server)
         assert len(server.events("jobs_unreachable")) == 1
         assert not server.events("worker_died")
         assert not load.stop().failed
