@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sys
 import textwrap
-from dataclasses import fields
 from typing import TYPE_CHECKING
 
 from prefork.events import ROOMS, declared
@@ -49,7 +48,7 @@ def chapter(room: ModuleType) -> str:
 
 def section(event: type[Event]) -> str:
     """One event: when it happens, its level, its sentence and its fields."""
-    named = ", ".join(f"`{field.name}` ({IN_WORDS.get(str(field.type), 'list of texts')})" for field in fields(event))
+    named = ", ".join(f"`{name}` ({IN_WORDS.get(kind, 'list of texts')})" for name, kind in event.fields.items())
     listed = textwrap.fill(f"Fields: {named}.", 132, break_on_hyphens=False)
     return f"### {event.name()}\n\n{event.__doc__} Level: {event.level}.\n\n    {event.wording}\n\n{listed}\n"
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import re
 import string
-from dataclasses import fields
 
 import pytest
 
@@ -24,7 +23,7 @@ VALUES: dict[str, object] = {
 
 
 def example(kind: type[Event]) -> Event:
-    return kind(**{field.name: VALUES[str(field.type)] for field in fields(kind)})
+    return kind(**{name: VALUES[text] for name, text in kind.fields.items()})
 
 
 @pytest.mark.parametrize("kind", CATALOGUE, ids=lambda kind: kind.name())
@@ -42,14 +41,14 @@ class TestEvery:
 
     def test_what_is_not_in_the_sentence_is_the_traceback_or_the_generation(self, kind: type[Event]) -> None:
         said = {name for _, name, _, _ in string.Formatter().parse(kind.wording) if name}
-        names = {field.name for field in fields(kind)}
+        names = set(kind.fields)
         assert said <= names
         for_programs = {"protocol", "referer", "user_agent"} if kind is Access else set()
         assert names - said <= {"traceback", "generation"} | for_programs
 
     def test_values_are_json(self, kind: type[Event]) -> None:
         values = json.loads(json.dumps(example(kind).values()))
-        assert list(values) == [field.name for field in fields(kind)]
+        assert list(values) == list(kind.fields)
         assert not set(values) & {"time", "process", "level", "event", "message"}, "every line of the log has these"
 
 
@@ -76,3 +75,16 @@ def test_braces_in_a_field_are_only_text() -> None:
 )
 def test_values_in_words(value: object, words: object) -> None:
     assert worded(value) == words
+
+
+def test_an_event_says_all_that_its_kind_does_and_nothing_else() -> None:
+    ready = WorkerReady("http.1", 42, generation=1, seconds=0.5)
+    assert ready == WorkerReady("http.1", 42, 1, 0.5)
+    assert ready != WorkerReady("http.1", 43, 1, 0.5)
+    assert repr(ready) == "WorkerReady(worker='http.1', pid=42, generation=1, seconds=0.5)"
+    with pytest.raises(TypeError, match=r"WorkerReady has the fields worker, pid, generation, seconds, and not worker, pid$"):
+        WorkerReady("http.1", 42)  # type: ignore[call-arg]
+    with pytest.raises(TypeError, match="and not worker, pid, generation, seconds, weather"):
+        WorkerReady("http.1", 42, 1, 0.5, weather="fine")  # type: ignore[call-arg]
+    with pytest.raises(TypeError):
+        WorkerReady("http.1", 42, 1, 0.5, "fine")  # type: ignore[call-arg]

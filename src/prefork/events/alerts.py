@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from prefork.events.event import Event
 
 
-@dataclass(frozen=True, slots=True)
 class AlertRaised(Event):
     """Something is wrong with an instance, by a rule of docs/alerts.md; said once."""
 
@@ -18,7 +15,6 @@ class AlertRaised(Event):
     wording = "Alert {rule} of {instance}: {text}"
 
 
-@dataclass(frozen=True, slots=True)
 class AlertOver(Event):
     """What was wrong has not been seen for five minutes."""
 
@@ -29,7 +25,6 @@ class AlertOver(Event):
     wording = "Alert {rule} of {instance} is over after {seconds} s: {text}"
 
 
-@dataclass(frozen=True, slots=True)
 class WatchFailed(Event):
     """A fault of the console's: something could not be measured or judged of an instance. It is tried again; said once."""
 
@@ -40,7 +35,6 @@ class WatchFailed(Event):
     wording = "Watching {instance} has failed, it goes on: {reason}"
 
 
-@dataclass(frozen=True, slots=True)
 class AlertUntold(Event):
     """A notice of an alert did not get through. It is tried again, each time after twice as long, for a day."""
 

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from prefork.events.event import Event
 
 
-@dataclass(frozen=True, slots=True)
 class TemplateLoaded(Event):
     """The template has imported the application and can fork workers. `interface` is empty where nobody knows it yet."""
 
@@ -18,7 +15,6 @@ class TemplateLoaded(Event):
     wording = "Template of generation {generation} is ready after {seconds} s (preloaded: {preloaded}, interface: {interface})"
 
 
-@dataclass(frozen=True, slots=True)
 class TemplateFailed(Event):
     """The application could not be imported, or its interpreter could not be started."""
 
@@ -29,7 +25,6 @@ class TemplateFailed(Event):
     wording = "Template of generation {generation} failed: {reason}"
 
 
-@dataclass(frozen=True, slots=True)
 class PreloadUnsafe(Event):
     """Importing the application started threads or opened connections, which a fork would break."""
 
@@ -41,7 +36,6 @@ class PreloadUnsafe(Event):
     wording = "The import left threads [{threads}] and connections [{sockets}], which do not survive a fork: {fallback}"
 
 
-@dataclass(frozen=True, slots=True)
 class ReloadStarted(Event):
     """A reload began."""
 
@@ -49,7 +43,6 @@ class ReloadStarted(Event):
     wording = "Reload: generation {generation} is loaded beside the one that serves"
 
 
-@dataclass(frozen=True, slots=True)
 class ReloadDone(Event):
     """All workers are of the new generation."""
 
@@ -58,7 +51,6 @@ class ReloadDone(Event):
     wording = "Reload: generation {generation} serves, {seconds} s after the request to reload"
 
 
-@dataclass(frozen=True, slots=True)
 class ReloadFailed(Event):
     """The new code or settings were refused; the old ones go on serving."""
 
@@ -69,7 +61,6 @@ class ReloadFailed(Event):
     wording = "Reload failed, generation {generation} goes on serving: {reason}"
 
 
-@dataclass(frozen=True, slots=True)
 class RestartNeeded(Event):
     """Changed options that a reload cannot apply."""
 
@@ -78,7 +69,6 @@ class RestartNeeded(Event):
     wording = "Changed in the configuration, but applied at the next start only: {options}"
 
 
-@dataclass(frozen=True, slots=True)
 class Watching(Event):
     """From now on changes of the application's files are noticed (option `dev`)."""
 
@@ -87,7 +77,6 @@ class Watching(Event):
     wording = "Watching {directory} for changes, files: {files}"
 
 
-@dataclass(frozen=True, slots=True)
 class FilesChanged(Event):
     """Files of the application, or the configuration file, have changed (option `dev`): a reload follows."""
 
@@ -95,7 +84,6 @@ class FilesChanged(Event):
     wording = "Changed: {files}"
 
 
-@dataclass(frozen=True, slots=True)
 class ChangeAwaited(Event):
     """The first loading failed (option `dev`): the server goes on, and loads the code again when a file changes."""
 
@@ -103,7 +91,6 @@ class ChangeAwaited(Event):
     wording = "Nothing serves yet: waiting for a change in {directory}"
 
 
-@dataclass(frozen=True, slots=True)
 class WatcherFailed(Event):
     """Changes of files are not noticed (option `dev`) until the watcher works again."""
 

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from prefork.events.event import Event
 
 
-@dataclass(frozen=True, slots=True)
 class InstanceStarted(Event):
     """The console has started a server."""
 
@@ -16,7 +13,6 @@ class InstanceStarted(Event):
     wording = "Instance {instance} was started, its master has the pid {pid}"
 
 
-@dataclass(frozen=True, slots=True)
 class InstanceFound(Event):
     """A server that an earlier console has started runs on, and is watched from now on."""
 
@@ -25,7 +21,6 @@ class InstanceFound(Event):
     wording = "Instance {instance} runs already, its master has the pid {pid}"
 
 
-@dataclass(frozen=True, slots=True)
 class InstanceDied(Event):
     """A server that the console runs has ended unasked. Systemd starts it again, or the console, which waits longer each time."""
 
@@ -36,7 +31,6 @@ class InstanceDied(Event):
     wording = "Instance {instance} has ended, it is started again in {delay} s: {reason}"
 
 
-@dataclass(frozen=True, slots=True)
 class InstanceUnstarted(Event):
     """A server that the console runs could not be started. It is tried again; with each failure it waits longer."""
 

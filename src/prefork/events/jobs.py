@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from prefork.events.event import Event
 
 
-@dataclass(frozen=True, slots=True)
 class JobsUnreachable(Event):
     """A cron worker cannot reach what it has its jobs from, such as a database. It waits and tries again; said once."""
 
@@ -19,7 +16,6 @@ class JobsUnreachable(Event):
     wording = "Worker {worker} (pid {pid}) gets no jobs and tries again until it does: {reason}"
 
 
-@dataclass(frozen=True, slots=True)
 class JobsReachable(Event):
     """A cron worker gets its jobs again."""
 
@@ -29,7 +25,6 @@ class JobsReachable(Event):
     wording = "Worker {worker} (pid {pid}) gets its jobs again, after {seconds} s"
 
 
-@dataclass(frozen=True, slots=True)
 class RunLost(Event):
     """A run's worker died, or did not renew its lease; others may have the run."""
 
@@ -41,7 +36,6 @@ class RunLost(Event):
     wording = "Run {run} of {job}, attempt {attempt}, was lost with worker {worker}"
 
 
-@dataclass(frozen=True, slots=True)
 class RunSuperseded(Event):
     """A run ended after its worker had lost it; what it did may have been done twice."""
 
@@ -52,7 +46,6 @@ class RunSuperseded(Event):
     wording = "Run {run} of {job} ended its attempt {attempt} when it was no longer its own: the work may have been done twice"
 
 
-@dataclass(frozen=True, slots=True)
 class JobDeactivated(Event):
     """A job is not run any more until somebody resumes it: it keeps failing, or its schedule cannot be read."""
 

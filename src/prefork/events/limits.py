@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from prefork.events.event import Event
 
 
-@dataclass(frozen=True, slots=True)
 class LimitReached(Event):
     """A worker has used more than it may. `odoo` is what Odoo's own server says of it."""
 
@@ -19,7 +16,6 @@ class LimitReached(Event):
     wording = "{odoo} Worker {worker} (pid {pid}): {reason}"
 
 
-@dataclass(frozen=True, slots=True)
 class FreshTooLarge(Event):
     """A worker is above a limit of memory from its start. So would be those in its place, and it is allowed half as much again."""
 
@@ -32,7 +28,6 @@ class FreshTooLarge(Event):
     wording = "Worker {worker} (pid {pid}) has {bytes} bytes from its start, {limit} allows {allowed}: it is too low"
 
 
-@dataclass(frozen=True, slots=True)
 class LimitTooLow(Event):
     """Workers reach their soft limit of memory soon after their start, one after the other."""
 
@@ -47,7 +42,6 @@ class LimitTooLow(Event):
     )
 
 
-@dataclass(frozen=True, slots=True)
 class MemoryScarce(Event):
     """The machine, or the cgroup of the server, has hardly any memory left. Said once a minute."""
 
@@ -60,7 +54,6 @@ class MemoryScarce(Event):
     )
 
 
-@dataclass(frozen=True, slots=True)
 class FuseReady(Event):
     """Each worker gets a control group whose memory the kernel bounds (option `cgroup`), of version 1 or 2."""
 
@@ -69,7 +62,6 @@ class FuseReady(Event):
     wording = "Workers get a fuse at 1.25 × limit_memory_hard each: control groups of version {version} below {path}"
 
 
-@dataclass(frozen=True, slots=True)
 class NoFuse(Event):
     """Workers get no control groups of their own; limits of memory hold all the same."""
 
@@ -77,7 +69,6 @@ class NoFuse(Event):
     wording = "Workers have no fuse of the kernel's beside limit_memory_hard: {reason}"
 
 
-@dataclass(frozen=True, slots=True)
 class FuseFailed(Event):
     """Workers, or some of them, are without the control group that was asked for, or that there should have been. Said once."""
 
@@ -86,7 +77,6 @@ class FuseFailed(Event):
     wording = "Workers run without the kernel's fuse, limit_memory_hard alone bounds them: {reason}"
 
 
-@dataclass(frozen=True, slots=True)
 class SpyFailed(Event):
     """py-spy, which is installed, could not read the stacks of a worker that wrote none itself. Said once."""
 
@@ -97,7 +87,6 @@ class SpyFailed(Event):
     wording = "py-spy could not read the stacks of worker {worker} (pid {pid}): {reason}"
 
 
-@dataclass(frozen=True, slots=True)
 class IncidentRecorded(Event):
     """A worker ended violently; what is known of it has been kept."""
 
@@ -112,7 +101,6 @@ class IncidentRecorded(Event):
     wording = "Worker (pid: {pid}) {how}. Incident {incident}, {cause} of {worker}: {reason}; it was doing {task}"
 
 
-@dataclass(frozen=True, slots=True)
 class LoadingRecorded(Event):
     """The code could not be loaded, at a start or by a reload; what is known of it has been kept."""
 
@@ -121,7 +109,6 @@ class LoadingRecorded(Event):
     wording = "Incident {incident} tells why generation {generation} could not be loaded"
 
 
-@dataclass(frozen=True, slots=True)
 class IncidentLost(Event):
     """An incident could not be kept."""
 

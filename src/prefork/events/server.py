@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from prefork.events.event import Event
 
 
-@dataclass(frozen=True, slots=True)
 class Starting(Event):
     """The master has read its settings and begins."""
 
@@ -16,7 +13,6 @@ class Starting(Event):
     wording = "Prefork {version} starts {app}"
 
 
-@dataclass(frozen=True, slots=True)
 class ThreadedMode(Event):
     """One process serves all requests in threads (`workers = 0`). `in_vain` are limits that it cannot enforce."""
 
@@ -29,7 +25,6 @@ class ThreadedMode(Event):
     )
 
 
-@dataclass(frozen=True, slots=True)
 class Listening(Event):
     """A listening socket is open."""
 
@@ -37,7 +32,6 @@ class Listening(Event):
     wording = "Listening on {address}"
 
 
-@dataclass(frozen=True, slots=True)
 class SocketPassed(Event):
     """A listening socket was passed by systemd and is used; no address of the configuration is opened."""
 
@@ -46,7 +40,6 @@ class SocketPassed(Event):
     wording = 'Listening on {address}, passed by systemd ("{descriptor_name}"): http_interface is not used'
 
 
-@dataclass(frozen=True, slots=True)
 class ControlUnavailable(Event):
     """The control socket could not be made; the server runs without it."""
 
@@ -56,7 +49,6 @@ class ControlUnavailable(Event):
     wording = "No control socket at {path}: {reason}; status, reload, scale and stop work by signals only"
 
 
-@dataclass(frozen=True, slots=True)
 class ConsoleUnavailable(Event):
     """The console does not run, and is not tried again; the server runs without it."""
 
@@ -65,7 +57,6 @@ class ConsoleUnavailable(Event):
     wording = "There is no console: {reason}"
 
 
-@dataclass(frozen=True, slots=True)
 class ConsoleReady(Event):
     """The console answers."""
 
@@ -73,7 +64,6 @@ class ConsoleReady(Event):
     wording = "The console is at {address}"
 
 
-@dataclass(frozen=True, slots=True)
 class ConsoleDied(Event):
     """The console's process has ended, and is started again; nothing else notices."""
 
@@ -83,7 +73,6 @@ class ConsoleDied(Event):
     wording = "The console has ended, it is tried again in {delay} s: {reason}"
 
 
-@dataclass(frozen=True, slots=True)
 class AdministratorMade(Event):
     """The console has made its first account. The password is said here, once, and kept nowhere."""
 
@@ -93,7 +82,6 @@ class AdministratorMade(Event):
     wording = "The console's first account is {user} with the password {password}; log in and choose another"
 
 
-@dataclass(frozen=True, slots=True)
 class ServerReady(Event):
     """All wanted workers were ready for the first time."""
 
@@ -102,7 +90,6 @@ class ServerReady(Event):
     wording = "Server is ready after {seconds} s, workers: {workers}"
 
 
-@dataclass(frozen=True, slots=True)
 class NeverReady(Event):
     """The server gives up: nothing ever became ready."""
 
@@ -111,7 +98,6 @@ class NeverReady(Event):
     wording = "Nothing became ready, the server stops: {reason}"
 
 
-@dataclass(frozen=True, slots=True)
 class Stopping(Event):
     """A graceful stop began."""
 
@@ -119,7 +105,6 @@ class Stopping(Event):
     wording = "Stopping gracefully: {cause}"
 
 
-@dataclass(frozen=True, slots=True)
 class Interrupted(Event):
     """A stop that waits for no request began: Ctrl-C in threaded mode."""
 
@@ -127,7 +112,6 @@ class Interrupted(Event):
     wording = "Stopping at once: {cause}"
 
 
-@dataclass(frozen=True, slots=True)
 class StopForced(Event):
     """Something had to be killed for the stop to end."""
 
@@ -136,7 +120,6 @@ class StopForced(Event):
     wording = "Stopping forcefully: {reason}"
 
 
-@dataclass(frozen=True, slots=True)
 class StopIncomplete(Event):
     """Processes survived SIGKILL: the kernel holds them until a disk answers. The master leaves without them."""
 
@@ -145,7 +128,6 @@ class StopIncomplete(Event):
     wording = "Left behind: {pids}; the kernel does not end a process that waits for a disk which does not answer"
 
 
-@dataclass(frozen=True, slots=True)
 class Stopped(Event):
     """The last line of a server's life."""
 
@@ -153,7 +135,6 @@ class Stopped(Event):
     wording = "Stopped after {seconds} s"
 
 
-@dataclass(frozen=True, slots=True)
 class RotationFailed(Event):
     """The log file could not be opened again after its rotation (SIGUSR1)."""
 
@@ -163,7 +144,6 @@ class RotationFailed(Event):
     wording = "The log file {path} cannot be opened again: {reason}; the old one is written on until the next USR1"
 
 
-@dataclass(frozen=True, slots=True)
 class LinesDropped(Event):
     """The log could not be written fast enough."""
 

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from prefork.events.event import Event
 
 
-@dataclass(frozen=True, slots=True)
 class DatabaseReady(Event):
     """The server's own database takes connections."""
 
@@ -16,7 +13,6 @@ class DatabaseReady(Event):
     wording = "The server's own database (pid {pid}) is ready after {seconds} s"
 
 
-@dataclass(frozen=True, slots=True)
 class DatabaseFailed(Event):
     """The server's own database could not be started, or died."""
 
@@ -26,7 +22,6 @@ class DatabaseFailed(Event):
     wording = "The server's own database does not run: {reason}; it is started again in {delay} s"
 
 
-@dataclass(frozen=True, slots=True)
 class SessionStoreUnreachable(Event):
     """A worker cannot use what sessions are kept in: requests that need theirs get 503. It is tried again; said once."""
 
@@ -38,7 +33,6 @@ class SessionStoreUnreachable(Event):
     wording = "Worker {worker} (pid {pid}) cannot use sessions, which are in {store}: {reason}"
 
 
-@dataclass(frozen=True, slots=True)
 class SessionStoreReachable(Event):
     """A worker can use sessions again."""
 
@@ -49,7 +43,6 @@ class SessionStoreReachable(Event):
     wording = "Worker {worker} (pid {pid}) can use sessions again, which are in {store}, after {seconds} s"
 
 
-@dataclass(frozen=True, slots=True)
 class BusUnreachable(Event):
     """A worker cannot read the bus: who listens there hears nothing, and hears it all when it is back. Said once."""
 
@@ -60,7 +53,6 @@ class BusUnreachable(Event):
     wording = "Worker {worker} (pid {pid}) cannot read the bus and tries again until it can: {reason}"
 
 
-@dataclass(frozen=True, slots=True)
 class BusReachable(Event):
     """A worker reads the bus again; nothing was lost."""
 

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from prefork.events.event import Event
 
 
-@dataclass(frozen=True, slots=True)
 class DispatcherDied(Event):
     """The dispatcher ended without being asked to; it and the workers are started again."""
 
@@ -17,7 +14,6 @@ class DispatcherDied(Event):
     wording = "Dispatcher (pid {pid}) died: {how}; it is started again, open connections are lost"
 
 
-@dataclass(frozen=True, slots=True)
 class DispatcherStuck(Event):
     """The dispatcher's loop does not turn any more; the dispatcher is killed."""
 
@@ -27,7 +23,6 @@ class DispatcherStuck(Event):
     wording = "Dispatcher (pid {pid}) has not looked after anything for {seconds} s and is killed"
 
 
-@dataclass(frozen=True, slots=True)
 class FaultContained(Event):
     """A fault of ours, contained: one connection is closed, the server goes on. Please report it."""
 
@@ -37,7 +32,6 @@ class FaultContained(Event):
     wording = "A fault in {where} was contained; please report it with these lines"
 
 
-@dataclass(frozen=True, slots=True)
 class AcceptPaused(Event):
     """No descriptor is left for another connection."""
 
@@ -47,7 +41,6 @@ class AcceptPaused(Event):
     wording = "New connections wait in the kernel: {reason} ({connections} are open)"
 
 
-@dataclass(frozen=True, slots=True)
 class QueueFull(Event):
     """A lane's queue of waiting requests reached its limit; further ones get 503. Said once a minute for each lane at the most."""
 
@@ -57,7 +50,6 @@ class QueueFull(Event):
     wording = "The queue of lane {lane} is full with {length} waiting requests: its workers are busy, further requests get 503"
 
 
-@dataclass(frozen=True, slots=True)
 class SpoolFull(Event):
     """A large body could not be kept; its request got 507. Said once a minute at the most."""
 
@@ -66,7 +58,6 @@ class SpoolFull(Event):
     wording = "There is no room for large bodies in data_dir: {reason}; requests that bring one get 507"
 
 
-@dataclass(frozen=True, slots=True)
 class RequestRefused(Event):
     """The dispatcher answered a request itself because it was not acceptable."""
 
@@ -77,7 +68,6 @@ class RequestRefused(Event):
     wording = "Refused a request ({request_id}) from {client} with {status}: {reason}"
 
 
-@dataclass(frozen=True, slots=True)
 class RequestRetried(Event):
     """The worker of a request died; another worker takes the request."""
 
@@ -91,7 +81,6 @@ class RequestRetried(Event):
     wording = "{method} {target} ({request_id}) goes to another worker, attempt {attempt}: {worker} died ({reason})"
 
 
-@dataclass(frozen=True, slots=True)
 class RequestCancelled(Event):
     """A request on an event loop has taken longer than it may: its task was told to end. The traceback is where it stood."""
 
@@ -106,7 +95,6 @@ class RequestCancelled(Event):
     wording = "{method} {target} ({request_id}) is cancelled in worker {worker} (pid {pid}) after {seconds} s (limit_time_real)"
 
 
-@dataclass(frozen=True, slots=True)
 class RequestFailed(Event):
     """A request got no answer from the application."""
 
@@ -120,7 +108,6 @@ class RequestFailed(Event):
     wording = "{method} {target} ({request_id}) failed with {status}, worker {worker}: {reason}"
 
 
-@dataclass(frozen=True, slots=True)
 class Access(Event):
     """One answered request. `wait`, `service`, `cpu` and `sql` in seconds; `worker` is `-` where the dispatcher answered.
 
@@ -150,7 +137,6 @@ class Access(Event):
     )
 
 
-@dataclass(frozen=True, slots=True)
 class WebsocketEnded(Event):
     """A connection of a websocket worker was ended or turned away for what its client did.
 
@@ -167,7 +153,6 @@ class WebsocketEnded(Event):
     wording = "Worker {worker} ended the connection of {client} ({request_id}) with {code}: {reason}; not told of before: {others}"
 
 
-@dataclass(frozen=True, slots=True)
 class WebsocketsMissing(Event):
     """The application's interpreter has no use for the framing library: handshakes get 503, long polls are answered."""
 
@@ -177,7 +162,6 @@ class WebsocketsMissing(Event):
     wording = "Worker {worker} cannot serve WebSockets: {reason}"
 
 
-@dataclass(frozen=True, slots=True)
 class PortUnheard(Event):
     """Nobody listens at the default of `websocket_port`. WebSockets are served at `http_port` all the same."""
 

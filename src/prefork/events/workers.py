@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from prefork.events.event import Event
 
 
-@dataclass(frozen=True, slots=True)
 class Scaled(Event):
     """The wanted number of a pool's workers changed."""
 
@@ -16,7 +13,6 @@ class Scaled(Event):
     wording = "Workers wanted in pool {pool}: {workers}"
 
 
-@dataclass(frozen=True, slots=True)
 class ScaleRefused(Event):
     """TTIN asked for more workers than the plan allows."""
 
@@ -27,7 +23,6 @@ class ScaleRefused(Event):
     wording = "Pool {pool} gets no {workers} workers: {reason}"
 
 
-@dataclass(frozen=True, slots=True)
 class Autoscaled(Event):
     """With `workers = auto` another number of workers is wanted."""
 
@@ -38,7 +33,6 @@ class Autoscaled(Event):
     wording = "Workers wanted in pool {pool}: {workers}, before {before}, because {reason}"
 
 
-@dataclass(frozen=True, slots=True)
 class AutoscaleBound(Event):
     """With `workers = auto` requests wait, and there may be no more workers; said once a minute."""
 
@@ -50,7 +44,6 @@ class AutoscaleBound(Event):
     wording = "Requests wait, and pool {pool} may have no more than its {workers} workers, by {bound}: {reason}"
 
 
-@dataclass(frozen=True, slots=True)
 class WorkerReady(Event):
     """A worker can take requests, or look for jobs."""
 
@@ -61,7 +54,6 @@ class WorkerReady(Event):
     wording = "Worker {worker} (pid {pid}) of generation {generation} is ready after {seconds} s"
 
 
-@dataclass(frozen=True, slots=True)
 class BootFailed(Event):
     """A worker could not get ready."""
 
@@ -74,7 +66,6 @@ class BootFailed(Event):
     wording = "Worker {worker} (pid {pid}) of generation {generation} could not get ready: {reason}"
 
 
-@dataclass(frozen=True, slots=True)
 class CrashLoop(Event):
     """Workers die as soon as they are started: the next start waits."""
 
@@ -85,7 +76,6 @@ class CrashLoop(Event):
     wording = "{failures} workers in a row died at their start; the next one is started in {delay} s. The first one said:"
 
 
-@dataclass(frozen=True, slots=True)
 class WorkerRetiring(Event):
     """A worker finishes what it does and leaves."""
 
@@ -95,7 +85,6 @@ class WorkerRetiring(Event):
     wording = "Worker {worker} (pid {pid}) retires: {reason}"
 
 
-@dataclass(frozen=True, slots=True)
 class WorkerExited(Event):
     """A retired worker has left."""
 
@@ -105,7 +94,6 @@ class WorkerExited(Event):
     wording = "Worker {worker} (pid {pid}) has left"
 
 
-@dataclass(frozen=True, slots=True)
 class WorkerDied(Event):
     """A worker ended without being asked to."""
 
@@ -116,7 +104,6 @@ class WorkerDied(Event):
     wording = "Worker {worker} (pid {pid}) died: {how}"
 
 
-@dataclass(frozen=True, slots=True)
 class WorkerStuck(Event):
     """A worker did not begin the request it was given; it is killed and another worker takes the request."""
 
@@ -127,7 +114,6 @@ class WorkerStuck(Event):
     wording = "Worker {worker} (pid {pid}) has not begun its request within {seconds} s and is killed"
 
 
-@dataclass(frozen=True, slots=True)
 class StrangerReaped(Event):
     """A process that a worker left behind has ended."""
 
@@ -137,7 +123,6 @@ class StrangerReaped(Event):
     wording = "A process left behind by a worker (pid {pid}) ended: {how}"
 
 
-@dataclass(frozen=True, slots=True)
 class Stacks(Event):
     """What every thread of a worker was doing, because somebody asked (SIGQUIT)."""
 

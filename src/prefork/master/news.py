@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import fields
 from typing import TYPE_CHECKING, Any
 
 from prefork.events import (
@@ -34,4 +33,4 @@ def event_of(worker: str, report: dict[str, Any]) -> Event | None:
     if event is None:
         return None
     told = {"worker": worker, **report}
-    return event(**{field.name: told[field.name] for field in fields(event)})
+    return event(**{name: told[name] for name in event.fields})
