@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from drive import client, get, run_client
 from figures import Column, percentile
-from processes import ServerFailed
+from processes import ServerFailed, cpu_seconds
 from scenarios.limits import Scenario
 from servers import WORKERS, prefork_status
 
@@ -25,7 +25,8 @@ METHOD = (
     "A page computes for about 20 ms, on two workers and two processors. *Beside jobs* two workers for scheduled jobs compute "
     "without end; *alone* the same ones are stopped (SIGSTOP); *beside equals* two processes of equal priority compute in their "
     "place, as another tool's workers do beside a server. Latencies in milliseconds; an open loop's count from the moment a "
-    "request was due."
+    "request was due. The last three columns are what a page used of a processor: those of a virtual machine may be two "
+    "threads of one core, or share it with a neighbour, and the same work takes longer then, whoever has which turn."
 )
 POINTS = {"p50": (50.0, "median"), "p99": (99.0, "p99")}
 WAYS = {"alone": "alone", "jobs": "beside jobs", "equals": "beside equals"}
@@ -33,6 +34,8 @@ SECONDS, SECONDS_QUICK = 8.0, 2.0
 COLUMNS = (
     *(Column(f"{way}_{point}", f"{word}, {said}", decimals=1) for point, (_, word) in POINTS.items() for way, said in WAYS.items()),
     *(Column(f"ratio_{point}", f"{word}, beside jobs ÷ alone", decimals=2) for point, (_, word) in POINTS.items()),
+    *(Column(f"{way}_cpu", f"processor time, {said}", decimals=1) for way, said in WAYS.items() if way != "equals"),
+    Column("ratio_cpu", "processor time, beside jobs ÷ alone", decimals=2),
 )
 
 
@@ -43,37 +46,48 @@ def beside(name: str, title: str, load: Callable[[int, float], Findings]) -> Sce
         seconds = lab.seconds(SECONDS, SECONDS_QUICK)
         with lab.serve(server, "page") as served:
             with at_rest(served):
-                found = {"alone": load(served.port, seconds)}
+                found = {"alone": watched(served, load, seconds)}
                 with equals(served):
-                    found["equals"] = load(served.port, seconds)
-            found["jobs"] = load(served.port, seconds)
+                    found["equals"] = watched(served, load, seconds)
+            found["jobs"] = watched(served, load, seconds)
         return figures(found)
 
     return Scenario(name, title, METHOD, COLUMNS, measure, REFERENCE=SERVER)
 
 
-def figures(found: dict[str, Findings]) -> dict[str, float]:
-    """The percentiles of each way in milliseconds, and what jobs make of them. Raises ServerFailed."""
-    if failed := sum(each.failed for each in found.values()):
-        raise ServerFailed(f"{failed} requests failed")
-    made = {
-        f"{way}_{point}": percentile(each.latencies, percent) * 1000
-        for way, each in found.items()
-        for point, (percent, _) in POINTS.items()
-    }
-    return made | {f"ratio_{point}": made[f"jobs_{point}"] / made[f"alone_{point}"] for point in POINTS}
+def watched(served: Served, load: Callable[[int, float], Findings], seconds: float) -> dict[str, float]:
+    """The percentiles of a load and the processor time of a page, in milliseconds. Raises ServerFailed."""
+    workers = pids(served, "http")
+    before = cpu_seconds(workers)
+    found = load(served.port, seconds)
+    if found.failed:
+        raise ServerFailed(f"{found.failed} requests failed")
+    spent = cpu_seconds(workers) - before
+    made = {point: percentile(found.latencies, percent) * 1000 for point, (percent, _) in POINTS.items()}
+    return made | {"cpu": spent / len(found.latencies) * 1000}
+
+
+def figures(found: dict[str, dict[str, float]]) -> dict[str, float]:
+    """The figures of each way, and what jobs make of them."""
+    made = {f"{way}_{what}": value for way, each in found.items() for what, value in each.items()}
+    return made | {f"ratio_{what}": value / found["alone"][what] for what, value in found["jobs"].items()}
+
+
+def pids(served: Served, pool: str) -> list[int]:
+    """The workers of one pool."""
+    return [worker["pid"] for worker in prefork_status(served.directory)["workers"] if worker["pool"] == pool]
 
 
 @contextlib.contextmanager
 def at_rest(served: Served) -> Iterator[None]:
     """The workers for jobs stopped, and going on afterwards."""
-    pids = [worker["pid"] for worker in prefork_status(served.directory)["workers"] if worker["pool"] == "cron"]
-    for pid in pids:
+    workers = pids(served, "cron")
+    for pid in workers:
         os.kill(pid, signal.SIGSTOP)
     try:
         yield
     finally:
-        for pid in pids:
+        for pid in workers:
             os.kill(pid, signal.SIGCONT)
 
 
