@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from prefork.dispatcher.bills import Bills
+from prefork.dispatcher.fairness import Pace
 from prefork.dispatcher.ledger import Ledger
 from prefork.scoreboard import DISPATCHER, OLDEST, QUEUED
 
@@ -29,6 +30,7 @@ class Accounts:
         self.ledger = Ledger(scoreboard)
         self.bills = Bills(scoreboard)
         self.trace = trace
+        self.pace = Pace()
         self.workers = workers
 
     def arrange(self, before: Lanes, lanes: Lanes) -> None:
@@ -47,6 +49,7 @@ class Accounts:
 
     def answered(self, exchange: Exchange, worker: Worker, ending: Ending, service: float) -> None:
         """Its worker has answered it."""
+        self.pace.answered(service)
         self.ledger.served(exchange.lane, service)
         self.bills.ended(exchange, worker, ending, service)
         self._sample(exchange, exchange.assigned - exchange.arrived, service, ending.cpu)
@@ -70,6 +73,7 @@ class Accounts:
 
     def show(self, queue: Queue[Exchange, Worker], now: float) -> None:
         """Put what waits and who works on the scoreboard."""
+        self.pace.tick(now)
         oldest = queue.oldest()
         self.counters[QUEUED] = queue.length
         self.counters[OLDEST] = int(oldest * 1e9) if oldest is not None else 0

@@ -10,7 +10,7 @@ from prefork.dispatcher.states import State
 from prefork.events import QueueFull
 from prefork.http.paths import Paths
 from prefork.messages import CONVERSATION, pack_handover, pack_request
-from prefork.scoreboard import ALLOWED, FOREVER
+from prefork.scoreboard import ALLOWED, CAME_AT, FOREVER
 
 if TYPE_CHECKING:
     from prefork.dispatcher.exchange import Exchange
@@ -66,7 +66,10 @@ class Assignments:
 
     def assign(self, exchange: Exchange, worker: Worker) -> bool:
         """Give a request to the worker it has claimed; False when that one is gone, which its pidfd will say too."""
-        worker.slot.words[ALLOWED] = self._allowed(exchange) if self.routes.any else 0
+        words = worker.slot.words
+        words[ALLOWED] = self._allowed(exchange) if self.routes.any else 0
+        if worker.loans:
+            words[CAME_AT] = int(exchange.arrived * 1e9)
         live = self.traffic.live
         exchange.converses = worker.loop is not None and not live.on and upgrades(exchange) and live.portable(exchange)
         request = exchange.request(self.traffic.answers.keep(exchange), self.traffic.lender.offers(worker, exchange))

@@ -12,6 +12,7 @@ import time
 from typing import TYPE_CHECKING, Protocol
 
 from prefork.dispatcher.adoption import Adoption
+from prefork.dispatcher.fairness import LONG
 from prefork.dispatcher.loans import Loans
 from prefork.dispatcher.receipts import Receipts
 from prefork.dispatcher.relief import Relief
@@ -28,8 +29,7 @@ if TYPE_CHECKING:
     from prefork.lending import Return
 
 WORDS = frozenset((BACK, OWNED, HOME, NEWS, DECLINED))
-PRESSURE = 0.02  # seconds that a request has waited for a worker when loans begin to be unfair to it
-PAUSE = 0.1  # seconds in which nothing is lent then
+PAUSE = 0.1  # seconds in which nothing is lent after a request has waited too long
 MOST = 1024  # connections that one worker has on loan
 
 
@@ -61,6 +61,7 @@ class Lender:
     def __init__(self, loop: Loop, traffic: Traffic) -> None:
         self.loop = loop
         self.traffic = traffic
+        self.pace = traffic.accounts.pace
         self.receipts = Receipts(loop, traffic)
         self.adoption = Adoption(loop, traffic, self.receipts)
         self.relief = Relief(loop, traffic, self.receipts, self.adoption)
@@ -102,6 +103,7 @@ class Lender:
             self.on
             and loans is not None
             and time.monotonic() >= self.resumes
+            and (self.pace.brisk or not self.traffic.queue.length)
             and not (loans.unsaid or loans.halted)
             and len(loans.lent) < MOST
             and connection.tally.written > 0  # it has been used before, and may well be used again
@@ -121,19 +123,24 @@ class Lender:
         connection.lend(worker)
         loans.lend(connection)
 
-    def press(self, now: float) -> None:
-        """A request has waited long: all others wait with it from now on, in one line, and no worker has a line of its own."""
-        pressed, self.resumes = now < self.resumes, now + PAUSE
-        if self.on and not pressed:
-            for worker in self.traffic.workers.values():
-                self.recall(worker)
+    def press(self, wait: float, now: float) -> None:
+        """A request has waited for some time. Where that is longer than fair, all others wait with it from now on, in one line, and
+        no worker has a line of its own.
+        """
+        if not self.on or wait <= LONG:
+            return
+        lines = sum(worker.line() for worker in self.traffic.workers.values())
+        if self.pace.unfair(wait, self.traffic.queue.length + 1, lines):
+            pressed, self.resumes = now < self.resumes, now + PAUSE
+            if not pressed:
+                for worker in self.traffic.workers.values():
+                    self.recall(worker)
 
     # What happens meanwhile.
 
     def given(self, worker: Worker, exchange: Exchange) -> None:
         """A worker was given a request. One with loans may have found another one by itself at the same moment."""
-        if exchange.assigned - exchange.arrived > PRESSURE:
-            self.press(exchange.assigned)
+        self.press(exchange.assigned - exchange.arrived, exchange.assigned)
         if worker.loans and worker.loans.lent:
             self.relief.doubtful.add(worker)
 
@@ -235,8 +242,8 @@ class Lender:
     def tick(self, now: float) -> None:
         """Look after all loans now and then, whatever happens."""
         oldest = self.traffic.queue.oldest()
-        if oldest is not None and now - oldest > PRESSURE:
-            self.press(now)
+        if oldest is not None:
+            self.press(now - oldest, now)
         for worker in list(self.traffic.workers.values()):
             loans = worker.loans
             if loans is None:

@@ -16,10 +16,10 @@ from prefork.dispatcher.connection import WATCHED, Connection
 from prefork.dispatcher.disk import Disk, Disks, Spool
 from prefork.dispatcher.door import Door
 from prefork.dispatcher.drain import Drain
+from prefork.dispatcher.fairness import MOMENT
 from prefork.dispatcher.loops import EventLoop, fitting
 from prefork.dispatcher.orders import Orders
 from prefork.dispatcher.poller import Poller
-from prefork.dispatcher.relief import MOMENT
 from prefork.dispatcher.states import State
 from prefork.dispatcher.traffic import Traffic
 from prefork.dispatcher.words import Words

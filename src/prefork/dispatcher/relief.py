@@ -8,8 +8,10 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
+from prefork.dispatcher.fairness import LONG, MOMENT, shorter
 from prefork.lending import LOANED
-from prefork.scoreboard import BEGUN_AT, LOAN
+from prefork.meters import clock_of, state_of
+from prefork.scoreboard import BEGUN_AT, CPU_AT, LOAN
 
 if TYPE_CHECKING:
     from prefork.dispatcher.adoption import Adoption
@@ -20,9 +22,8 @@ if TYPE_CHECKING:
     from prefork.dispatcher.traffic import Traffic
     from prefork.dispatcher.workers import Worker
 
-MOMENT = 0.001  # seconds that a worker may be inside a request before its other connections are looked after
 PATIENCE = 0.02  # seconds that a worker in no request may leave unread what it was told of
-LONG = 0.02  # seconds inside a request after which what was given to its worker meanwhile goes to another one
+HALF = MOMENT / 2  # seconds between two looks at the same worker
 
 
 class Relief:
@@ -34,6 +35,7 @@ class Relief:
         self.receipts = receipts
         self.adoption = adoption
         self.doubtful: set[Worker] = set()
+        self.looked_at = 0.0
 
     def stirred(self, worker: Worker) -> None:
         """There is something to read on a loan, and its worker does not wait for it."""
@@ -45,6 +47,9 @@ class Relief:
     def look(self) -> None:
         """See how the doubtful workers get on."""
         now = time.monotonic()
+        if now - self.looked_at < HALF:
+            return
+        self.looked_at = now
         for worker in list(self.doubtful):
             self.relieve(worker, now)
             self._look(worker, now)
@@ -77,22 +82,25 @@ class Relief:
         progress = loans.inside() if loans else None
         if loans is None or progress is None:
             return
-        spent = now - worker.slot.words[BEGUN_AT] / 1e9
-        long = spent > MOMENT
-        resting = sum(worker is not other and other.rests() for other in self.traffic.queue.idle)
-        if long and progress.number > LOANED:
-            self.adoption.adopt(worker)
-            if resting or spent > LONG:
-                self.adoption.revoke(worker, progress.number)
-        if not long and not resting:
-            return
-        self.receipts.drain(worker)  # what it has answered before belongs to the connections as well
         # What has come on the connection of this very request is its client's next one, and nobody's before this one has ended.
         own = loans.find(worker.slot.words[LOAN]) if progress.number > LOANED else None
-        others = [connection for connection in loans.readable() if connection is not own][: None if long else resting]
-        for connection in others:
+        line = [connection for connection in loans.readable() if connection is not own]
+        long = takes_its_time(worker, now)
+        room = self._room(worker, len(line) + 1)
+        if long and progress.number > LOANED:
+            self.adoption.adopt(worker)
+            if room or now - worker.slot.words[BEGUN_AT] / 1e9 > LONG:
+                self.adoption.revoke(worker, progress.number)
+        line = line if long else line[:room]
+        if line:
+            self.receipts.drain(worker)  # what it has answered before belongs to the connections as well
+        for connection in line:
             if loans.take(connection, progress.number):
                 self.bring_home(worker, connection)
+
+    def _room(self, worker: Worker, line: int) -> int:
+        """How many requests had better leave a worker's line now: one for each other worker that has nothing to do, or far less."""
+        return sum(worker is not other and shorter(line, other.line()) for other in self.traffic.queue.idle)
 
     def bring_home(self, worker: Worker, connection: Connection, recall: bool = True) -> None:
         """A connection is no longer a worker's to read; with `recall` the worker has yet to hear it."""
@@ -102,3 +110,20 @@ class Relief:
             worker.loans.recall([connection.descriptor])
         self.loop.home(connection)
         connection.come_home()
+
+
+def takes_its_time(worker: Worker, now: float) -> bool:
+    """Whether a worker computes or waits for something inside its request. One that only lacks a processor will not be long."""
+    words = worker.slot.words
+    spent = now - words[BEGUN_AT] / 1e9
+    if spent <= MOMENT or spent > LONG:
+        return spent > LONG
+    return processor_time(worker.pid) - words[CPU_AT] > MOMENT * 1e9 or state_of(worker.pid) != "R"
+
+
+def processor_time(pid: int) -> int:
+    """The processor time of a process in nanoseconds; 0 of one that is dead."""
+    try:
+        return time.clock_gettime_ns(clock_of(pid))
+    except OSError:
+        return 0

@@ -70,7 +70,7 @@ class Traffic:
         self.workers: dict[int, Worker] = {}
         self.accounts = Accounts(scoreboard, trace, self.workers)
         self.lender = Lender(loop, self)
-        idle: Idle[Worker] = Idle(lambda each: each.loop, lambda loop: loop.turns(time.monotonic_ns()), lambda each: each.rests())
+        idle: Idle[Worker] = Idle(lambda each: each.loop, lambda loop: loop.turns(time.monotonic_ns()), lambda each: each.line())
         self.queue: Queue[Exchange, Worker] = Queue(options.queue_size, options.queue_timeout, idle=idle)
         self.assignments = Assignments(loop, self, self.queue)
         self.departures = Departures(loop, self)

@@ -98,9 +98,9 @@ class Worker:
         """Whether it is working on this request, as far as is known here."""
         return self.exchange is not None and self.exchange.number == number
 
-    def rests(self) -> bool:
-        """Whether it is not inside a request that it has found on a loan."""
-        return self.loans is None or self.loans.inside() is None
+    def line(self) -> int:
+        """How many requests it has found by itself, or is about to find."""
+        return self.loans.line() if self.loans else 0
 
     def stuck(self, now: float) -> bool:
         """Whether it has not begun its request in time."""

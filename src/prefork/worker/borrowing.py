@@ -38,7 +38,7 @@ from prefork.lending import (
     unpack_terms,
 )
 from prefork.messages import DONTWAIT, Request, send
-from prefork.scoreboard import DONE, HALTED, LOAN, RECEIVED, REQUEST, TAKEN, pack_progress
+from prefork.scoreboard import CAME_AT, DONE, HALTED, LOAN, RECEIVED, REQUEST, TAKEN, pack_progress
 
 if TYPE_CHECKING:
     from prefork.http.head import Head
@@ -79,6 +79,7 @@ class Borrower:
         self.answered: dict[int, int] = {}  # when, by their keys (monotonic nanoseconds)
         self.count = 0  # requests read here
         self.size = 0  # bytes of the last one
+        self.came = 0  # when the request came that was handed over last (monotonic nanoseconds)
         self.idle_at = 0  # when there was nothing to read last (monotonic nanoseconds)
 
     def agree(self, message: bytes) -> None:
@@ -88,6 +89,10 @@ class Borrower:
         self.identity = Identity(terms.prefix)
         self.elsewhere = Paths([terms.elsewhere]).find
         self.proxies = Proxies(terms.proxies) if terms.proxies is not None else None
+
+    def given(self) -> None:
+        """The worker has received what was handed over."""
+        self.came = self.words[CAME_AT]
 
     def keep(self, request: Request, client: socket.SocketType) -> bool:
         """Keep a socket, where the dispatcher may lend its connection; False where it may not."""
@@ -119,8 +124,17 @@ class Borrower:
             if loan is None:  # it went back, and the dispatcher is about to take it out of the epoll
                 if self.speaks.poll(MOMENT):
                     return None
+            elif self._is_behind(key):
+                return None
             elif (request := self._read(key, loan)) is not None:
                 return request
+
+    def _is_behind(self, key: int) -> bool:
+        """Whether a request that was handed over waits which is older than what has come on a loan, as that is no older than the
+        answer before it. Its turn is first: else each would wait for all that have connections on loan here.
+        """
+        came = self.words[CAME_AT]
+        return came != self.came and came < self.answered[key] and bool(self.speaks.poll(0))
 
     def client(self, request: Request) -> socket.SocketType:
         """The socket of a request that `take` has returned."""

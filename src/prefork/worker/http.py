@@ -155,6 +155,8 @@ def serve(desk: Desk) -> None:
                 borrower.recall(message)
             else:
                 request = unpack_request(message)
+                if borrower:
+                    borrower.given()
                 if borrower and words[REVOKED] >= request.number:
                     decline(pair, request, descriptors)
                 else:
