@@ -10,7 +10,7 @@ from prefork.dispatcher.states import State
 from prefork.events import QueueFull
 from prefork.http.paths import Paths
 from prefork.messages import CONVERSATION, pack_handover, pack_request
-from prefork.scoreboard import ALLOWED, CAME_AT, FOREVER
+from prefork.scoreboard import ALLOWED, CAME_AT, FOREVER, NEXT_AT
 
 if TYPE_CHECKING:
     from prefork.dispatcher.exchange import Exchange
@@ -70,6 +70,7 @@ class Assignments:
         words[ALLOWED] = self._allowed(exchange) if self.routes.any else 0
         if worker.loans:
             words[CAME_AT] = int(exchange.arrived * 1e9)
+            words[NEXT_AT] = self._next(exchange.lane)
         live = self.traffic.live
         exchange.converses = worker.loop is not None and not live.on and upgrades(exchange) and live.portable(exchange)
         request = exchange.request(self.traffic.answers.keep(exchange), self.traffic.lender.offers(worker, exchange))
@@ -99,6 +100,12 @@ class Assignments:
         if route is None:
             return 0
         return int(self.times[route] * 1e9) or FOREVER
+
+    def _next(self, lane: int) -> int:
+        """When the first of a lane's waiting requests arrived (nanoseconds), where there is one for each worker; otherwise 0."""
+        line = self.queue.lines[lane]
+        oldest = line.oldest() if line.length >= len(self.traffic.workers) else None
+        return int(oldest * 1e9) if oldest is not None else 0
 
     def held_up(self) -> bool:
         """Whether requests wait beside idle places of event loops, which may turn again at any moment."""

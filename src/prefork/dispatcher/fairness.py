@@ -1,14 +1,15 @@
 """When lines of single workers are unfair to those who stand in them, or in the one line of all. Pure.
 
 In one line a request waits as long as the answers to all that wait take. With a line for each worker it may wait longer, by what
-the lines differ, and in the one line beside them by what each worker answers from its own in between. That costs nobody more than
-a moment as long as answers take microseconds; where they take milliseconds, all stand in one line.
+the lines differ, and in the one line beside them by what workers answer from their own in between. That costs nobody more than a
+moment as long as answers take microseconds; where they take milliseconds, all stand in one line.
 """
 
 from __future__ import annotations
 
 MOMENT = 0.001  # seconds that a worker may have worked for a request before what stands behind it is looked after
 LONG = 0.02  # seconds inside a request, whatever it does there, that nobody stands behind; and that a line of its own may cost
+MUCH = 2.0  # times what one line would take; the rate that this is reckoned with is that of half a second before
 WEIGHT = 1 / 64  # of one more answer among those before it
 SMOOTH = 0.5  # of the last interval among those before it
 
@@ -48,7 +49,7 @@ class Pace:
         """
         if not self.brisk:
             return wait > LONG
-        return in_lines > 0 and wait > LONG + self.takes(in_line + in_lines)
+        return in_lines > 0 and wait > LONG + MUCH * self.takes(in_line + in_lines)
 
 
 def shorter(line: int, other: int) -> bool:

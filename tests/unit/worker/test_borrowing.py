@@ -12,7 +12,7 @@ import pytest
 from prefork.dispatcher.loans import Loans
 from prefork.lending import BACK, HOME, LOANED, ROOM, Terms, pack_recall, pack_terms, unpack_return
 from prefork.messages import CLOEXEC_DONTWAIT, inbox, pair, receive
-from prefork.scoreboard import CAME_AT, DONE, HALTED, LOAN, RECEIVED, TAKEN, Scoreboard
+from prefork.scoreboard import CAME_AT, DONE, HALTED, LOAN, NEXT_AT, RECEIVED, TAKEN, Scoreboard
 from prefork.worker.borrowing import Borrower
 
 from .conftest import request
@@ -153,3 +153,15 @@ def test_what_was_handed_over_and_may_be_younger_has_its_turn_as_it_comes(desk: 
     desk.wire.send(b"handed over")
     assert desk.borrower.take()
     assert desk.borrower.take() is None
+
+
+def test_what_is_about_to_be_handed_over_is_waited_for_a_moment_where_it_is_older(desk: Desk) -> None:
+    desk.client.sendall(WHOLE)
+    desk.ours.recv(1, socket.MSG_PEEK)
+    SLOT[NEXT_AT] = desk.borrower.answered[desk.key] - 1
+    desk.borrower.given()
+    desk.wire.send(b"handed over")
+    assert desk.borrower.take() is None
+    desk.pair.recv(100)
+    desk.borrower.given()
+    assert desk.borrower.take(), "it does not come"
