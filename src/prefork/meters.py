@@ -21,7 +21,7 @@ class Meter:
 
     def __init__(self, pid: int) -> None:
         self.pid = pid
-        self.clock = ~pid << 3 | 2  # CPUCLOCK_SCHED of a process, as clock_getcpuclockid(3) makes it
+        self.clock = clock_of(pid)
         try:
             self.statm = os.open(f"/proc/{pid}/statm", os.O_RDONLY | os.O_CLOEXEC)
         except OSError:
@@ -55,6 +55,20 @@ class Meter:
     def close(self) -> None:
         """Let go of the process."""
         os.close(self.statm)
+
+
+def clock_of(pid: int) -> int:
+    """The clock of a process's processor time: CPUCLOCK_SCHED, as clock_getcpuclockid(3) makes it."""
+    return ~pid << 3 | 2
+
+
+def state_of(pid: int) -> str:
+    """The kernel's letter for what a process is doing (R, S, D, T, …), `X` when it is gone."""
+    try:
+        with open(f"/proc/{pid}/stat", "rb") as stat:
+            return stat.read().rpartition(b")")[2].split()[0].decode()
+    except OSError:
+        return "X"
 
 
 class Relative(NamedTuple):

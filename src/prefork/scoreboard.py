@@ -27,10 +27,12 @@ FOREVER = (1 << 63) - 1  # nanoseconds: what ALLOWED says of a route without a l
 # TURNED, LAG and TURNED_CPU are in the first slot of a worker with an event loop: when that last turned (monotonic nanoseconds),
 # the longest that it was late lately (nanoseconds), and the processor time of the process at that turn (nanoseconds).
 # LOAN is the connection of the last request that a worker has read itself, by its key, and TAKEN how many bytes that were, 0 until
-# it has read them. Two words of the dispatcher: REVOKED, up to which number its requests are another worker's by now, and HALTED,
-# whether the worker reads nothing itself.
+# it has read them. Words of the dispatcher: REVOKED, up to which number its requests are another worker's by now; HALTED, whether
+# the worker reads nothing itself; CAME_AT, when the request arrived that it was given last, and NEXT_AT, when that did which it
+# will be given next, 0 where that is not certain (monotonic nanoseconds).
 REQUEST, BEGUN_AT, REQUESTS, SIZE, WAITING_SINCE, CPU_AT, ALLOWED, RESIDENT_AT, OPEN, TURNED, LAG, TURNED_CPU = range(12)
 LOAN, TAKEN, REVOKED, HALTED = range(12, 16)
+CAME_AT, NEXT_AT = TURNED_CPU, LAG  # no worker with an event loop reads requests itself
 # The dispatcher's words: how long the queue is and since when its head waits; totals since the server's start; when its
 # loop last turned (monotonic nanoseconds); how many requests their clients have left before any worker had them. SPENT is how many
 # nanoseconds all workers together have had requests by SHOWN_AT (monotonic nanoseconds, 0 while the two change). CLASSES is the

@@ -122,6 +122,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         "lanes",
         "lending",
         "messages",
+        "meters",
         "orders",
         "scoreboard",
         "spool",

@@ -6,6 +6,7 @@ loop: those of the loop that has the most of them left, among loops that turn.
 
 from __future__ import annotations
 
+import sys
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 if TYPE_CHECKING:
@@ -17,18 +18,18 @@ W = TypeVar("W")
 class Idle(Generic[W]):
     """`loop_of` tells the loop that a worker shares with others, None where it is alone; `turns` whether that loop does.
 
-    `rests` tells whether a worker alone does nothing that it has found by itself.
+    `line` tells how many requests a worker alone has found by itself, and yet to answer.
     """
 
     def __init__(
         self,
         loop_of: Callable[[W], Any] = lambda _: None,
         turns: Callable[[Any], bool] = lambda _: True,
-        rests: Callable[[W], bool] = lambda _: True,
+        line: Callable[[W], int] = lambda _: 0,
     ) -> None:
         self.loop_of = loop_of
         self.turns = turns
-        self.rests = rests
+        self.line = line
         self.alone: list[W] = []
         self.loops: dict[Any, list[W]] = {}
 
@@ -63,7 +64,7 @@ class Idle(Generic[W]):
     def take(self) -> W | None:
         """The worker for the next request, no longer idle. None: no loop turns."""
         if self.alone:
-            return self.alone.pop(self._resting())
+            return self.alone.pop(self._freest())
         found, most = None, 0
         for loop, places in self.loops.items():
             if len(places) > most and self.turns(loop):
@@ -74,12 +75,16 @@ class Idle(Generic[W]):
         self._tidy(found)
         return worker
 
-    def _resting(self) -> int:
-        """The place of the last one that rests; that of the last one where none does."""
+    def _freest(self) -> int:
+        """The place of the last one that has found nothing by itself; where all have, of that which has found least."""
+        freest, least = -1, sys.maxsize
         for place in range(len(self.alone) - 1, -1, -1):
-            if self.rests(self.alone[place]):
+            line = self.line(self.alone[place])
+            if not line:
                 return place
-        return -1
+            if line < least:
+                freest, least = place, line
+        return freest
 
     def _tidy(self, loop: Any) -> None:
         if not self.loops[loop]:

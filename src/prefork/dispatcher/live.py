@@ -59,9 +59,9 @@ class Keeper(Worker):
         """Whether the connection that it says it has taken is on its way to it."""
         return number in self.given
 
-    def has(self, ending: Ending) -> bool:
-        """Whether it has the request that it says it has answered."""
-        return ending.number in self.kept
+    def has(self, number: int) -> bool:
+        """Whether it has a request that it has not answered yet."""
+        return number in self.kept
 
     def stuck(self, now: float) -> bool:
         """Whether it has not acknowledged a connection in time. An application may hold the loop up to a limit of its own."""

@@ -185,6 +185,10 @@ class Loans:
         """The connections with something to read that the worker did not wait for."""
         return [connection for key, _ in self.watch.poll(0) if (connection := self.lent.get(key))]
 
+    def line(self) -> int:
+        """How many requests the worker has before it, with the one that it is inside."""
+        return (len(self.watch.poll(0)) if self.lent else 0) + (self.inside() is not None)
+
     def forgotten(self) -> bool:
         """Whether there is something to read that nobody was told of: the worker was, and has been stopped since."""
         poll = select.poll()

@@ -15,37 +15,27 @@ from typing import TYPE_CHECKING, Any
 from prefork.dispatcher.connection import WATCHED, Connection
 from prefork.dispatcher.disk import Disk, Disks, Spool
 from prefork.dispatcher.door import Door
-from prefork.dispatcher.lender import MOMENT, WORDS
-from prefork.dispatcher.live import Keeper
+from prefork.dispatcher.drain import Drain
+from prefork.dispatcher.fairness import MOMENT
 from prefork.dispatcher.loops import EventLoop, fitting
-from prefork.dispatcher.options import Options
-from prefork.dispatcher.outbox import Extent
+from prefork.dispatcher.orders import Orders
 from prefork.dispatcher.poller import Poller
-from prefork.dispatcher.states import ANSWERING, State
+from prefork.dispatcher.states import State
 from prefork.dispatcher.traffic import Traffic
-from prefork.dispatcher.workers import BEGIN_WITHIN, Sentence, Worker
+from prefork.dispatcher.words import Words
+from prefork.dispatcher.workers import BEGIN_WITHIN, Worker
 from prefork.messages import (
     CLOEXEC_DONTWAIT,
-    END,
-    ENDING,
-    EXTENT,
-    FILE,
-    FREE,
     ONE_RIGHT,
-    REST,
-    SPOOLED,
-    TAKEN,
     Truncated,
     inbox,
     receive,
-    unpack_ending,
-    unpack_extent,
-    unpack_number,
 )
 from prefork.scoreboard import CONNECTIONS, DISPATCHER, TURNED_AT
 
 if TYPE_CHECKING:
     from prefork.dispatcher.door import Address
+    from prefork.dispatcher.options import Options
     from prefork.journal import Journal
     from prefork.messages import Channel
     from prefork.scoreboard import Scoreboard
@@ -55,7 +45,6 @@ ONCE = select.EPOLLIN | select.EPOLLONESHOT
 TICK = 0.25  # seconds between two looks at what has waited too long
 LOOP_TICK = 0.01  # seconds between two looks at event loops while a request waits for one of them to turn
 LOG_BLOCK = 16384  # bytes of access log that are worth a write before the next tick
-UNFINISHED = frozenset((State.BODY, State.QUEUED, State.HANDED, State.SERVED, State.LENT, State.FLUSHING))  # what a drain waits for
 
 
 class Dispatcher:
@@ -80,11 +69,13 @@ class Dispatcher:
         self.door = Door(listeners, self.poller, journal, self.counters, self.admit)
         self.disks = Disks(Disk(self.poller.guard), Spool(self.poller.guard, spool))
         self.traffic = Traffic(self, options, journal, scoreboard, trace, self.disks)
+        self.words = Words(self.traffic)
+        self.orders = Orders(self)
+        self.drain = Drain(self)
         self.connections: dict[int, Connection] = {}
         self.unfinished_reads: list[Connection] = []
         self.closed: list[socket.socket | Worker | EventLoop] = []  # their descriptors must not be used again within the same turn
         self.finished = False
-        self.close_at = self.drained_at = float("inf")
         self.next_tick = 0.0
         self.poller.watch(channel.wire.fileno(), self.hear, select.EPOLLIN)
         for disk in self.disks:
@@ -105,10 +96,10 @@ class Dispatcher:
         for connection in waiting:
             if connection.state is not State.CLOSED:
                 self.poller.guard(connection.ready, select.EPOLLIN)
-        if self.traffic.held_up():
-            self.traffic.serve()
-        if self.traffic.lender.doubtful:
-            self.poller.guard(self.traffic.lender.look)
+        if self.traffic.assignments.held_up():
+            self.traffic.assignments.serve()
+        if self.traffic.lender.relief.doubtful:
+            self.poller.guard(self.traffic.lender.relief.look)
         now = time.monotonic()
         if now >= self.next_tick:
             self.next_tick = now + TICK
@@ -123,9 +114,9 @@ class Dispatcher:
         """How long nothing may happen, in seconds."""
         if self.unfinished_reads:
             return 0.0
-        if self.traffic.lender.doubtful:
+        if self.traffic.lender.relief.doubtful:
             return MOMENT
-        return LOOP_TICK if self.traffic.held_up() else TICK
+        return LOOP_TICK if self.traffic.assignments.held_up() else TICK
 
     # Clients.
 
@@ -179,7 +170,7 @@ class Dispatcher:
             self.poller.watch(watch, partial(self._stirred, worker), ONCE)
 
     def _stirred(self, worker: Worker, mask: int) -> None:  # noqa: ARG002 - every callback gets the mask
-        self.traffic.lender.stirred(worker)
+        self.traffic.lender.relief.stirred(worker)
 
     def listen(self, worker: Worker, mask: int) -> None:  # noqa: ARG002 - every callback gets the mask
         """A worker says something, or its end of the pair is closed."""
@@ -196,29 +187,7 @@ class Dispatcher:
             # Not the truth about its death, that is the pidfd's word; but there is nothing more to hear.
             self.poller.unwatch(worker.wire.fileno())
             return
-        if message[0] == REST and not descriptors:
-            self.traffic.rest(worker, message[1:])
-        elif message[0] in {FILE, SPOOLED} and len(message) == EXTENT.size and descriptors:
-            self.traffic.rest(worker, Extent(descriptors[0], *unpack_extent(message), growing=message[0] == SPOOLED))
-        elif (
-            message[0] == END
-            and len(message) >= ENDING.size
-            and not descriptors
-            and self.traffic.has(worker, ending := unpack_ending(message))
-        ):
-            self.traffic.ended(worker, ending)
-        elif message[0] in WORDS and not descriptors and self.traffic.lender.hear(worker, message):
-            pass
-        elif (
-            message[0] == TAKEN
-            and not descriptors
-            and isinstance(worker, Keeper)
-            and worker.is_given(number := unpack_number(message))
-        ):
-            self.traffic.live.taken(worker, number)
-        elif message[0] == FREE and not descriptors and worker.finishing and worker.finishing == unpack_number(message):
-            self.traffic.finished(worker)
-        else:
+        if not self.words.heard(worker, message, descriptors):
             # Something else in the worker writes to its pair: whatever it says now cannot be trusted.
             for descriptor in descriptors:
                 os.close(descriptor)
@@ -232,9 +201,9 @@ class Dispatcher:
         self.hear_out(worker)
         if not self.poller.watches(worker.pidfd):
             return  # it was retiring, and its last word has let it go
-        self.traffic.die_with(worker)
+        self.traffic.departures.die_with(worker)
         self._release(worker)
-        self.tell_master("released", worker, **self.traffic.bury(worker))
+        self.tell_master("released", worker, **self.traffic.departures.bury(worker))
 
     def lost_loop(self, loop: EventLoop, mask: int) -> None:  # noqa: ARG002 - every callback gets the mask
         """The same for a worker with an event loop, and each of its requests."""
@@ -245,10 +214,10 @@ class Dispatcher:
         left = list(loop.places)
         if not left:
             return  # it was retiring, and its last words have let it go
-        self.traffic.die_with(left[0])
+        self.traffic.departures.die_with(left[0])
         for worker in left:
             self._release(worker)
-            loop.told += filter(None, [self.traffic.bury(worker)])
+            loop.told += filter(None, [self.traffic.departures.bury(worker)])
         self.tell_master("released", left[0], places=loop.size, told=fitting(loop.told))
 
     def hear_out(self, worker: Worker) -> None:
@@ -296,77 +265,7 @@ class Dispatcher:
         if order is None:
             self.finished = True
             return
-        kind = order["kind"]
-        if kind == "add":
-            self.add(order, descriptors)
-        elif kind == "retire":
-            if (worker := self.traffic.worker(order["slot"])) is not None:
-                self.traffic.retire(worker)
-        elif kind == "condemn":
-            self._condemn(order)
-        elif kind == "options":
-            self.traffic.apply(Options.received(order["options"]))
-        elif kind == "log":
-            self._switch_log(descriptors[0])
-        elif kind == "give up":
-            self.traffic.give_up(order["reason"])
-        elif kind == "drain":
-            now = time.monotonic()
-            self.traffic.draining = True
-            self.close_at = now + order["delay"]
-            self.drained_at = self.close_at + order["timeout"]
-            self.next_tick = now
-
-    def _switch_log(self, log: int) -> None:
-        self.journal.sink.replace(log)  # which makes it our standard error
-        for worker in self.traffic.everybody():
-            if worker.loop is None or worker is worker.loop.places[0]:
-                worker.log_to(2)
-
-    def _condemn(self, order: dict[str, Any]) -> None:
-        worker = self.traffic.worker(order["slot"])
-        if worker is None or worker.pid != order["pid"]:
-            # It has left, or its death is on its way to the master.
-            self.channel.send("acquitted", slot=order["slot"], pid=order["pid"])
-        elif self.traffic.condemn(worker, order["number"], Sentence(order["status"], order["reason"], order["incident"])):
-            request = worker.exchange.described(worker.slot) if worker.exchange else None
-            self.tell_master("condemned", worker, request=request)
-        else:
-            self.tell_master("acquitted", worker)
-
-    def add(self, order: dict[str, Any], descriptors: list[int]) -> None:
-        """A worker is ready: the end of its pair, its pidfd, and the counters of its control group where it has one."""
-        if order["places"]:
-            self._add_loop(order, descriptors)
-            return
-        wire, pidfd, *rest = descriptors
-        counters = rest[0] if rest else None
-        slot = self.scoreboard.slot(order["slot"])
-        kind = Keeper if order["pool"] == "websocket" else Worker
-        worker = kind(order["slot"], order["name"], order["pid"], slot, socket.socket(fileno=wire), pidfd, counters)
-        if isinstance(worker, Keeper):
-            worker.speaks = order["speaks"]
-        self.poller.watch(wire, partial(self.listen, worker), select.EPOLLIN)
-        self.poller.watch(pidfd, partial(self.lost, worker), select.EPOLLIN)
-        worker.log_to(2)  # it may have been forked before a rotation and be introduced after it
-        self.traffic.add(worker)
-
-    def _add_loop(self, order: dict[str, Any], descriptors: list[int]) -> None:
-        """One with an event loop, and the ends of all its pairs."""
-        first, size = order["slot"], order["places"]
-        wires, (pidfd, *rest) = descriptors[:size], descriptors[size:]
-        counters = rest[0] if rest else None
-        loop = EventLoop(first, size, order["pid"], self.scoreboard.slot(first), pidfd, counters)
-        self.poller.watch(pidfd, partial(self.lost_loop, loop), select.EPOLLIN)
-        for number, wire in enumerate(wires, first):
-            slot = self.scoreboard.slot(number)
-            worker = Worker(number, order["name"], order["pid"], slot, socket.socket(fileno=wire), pidfd, counters)
-            worker.loop = loop
-            loop.places.append(worker)
-            self.poller.watch(wire, partial(self.listen, worker), select.EPOLLIN)
-        loop.places[0].log_to(2)
-        for worker in list(loop.places):
-            self.traffic.add(worker)
+        self.orders.carry_out(order, descriptors)
 
     # Time.
 
@@ -381,30 +280,8 @@ class Dispatcher:
         for connection in [c for c in self.connections.values() if c.deadline < now]:
             self.poller.guard(connection.overdue)
         self.poller.guard(self.traffic.tick, now)
-        if now >= self.close_at:
-            if not self.traffic.answers.closing:
-                self._close()
-            self._end_if_drained(now)
+        self.drain.look(now)
         self.journal.flush()
-
-    def _close(self) -> None:
-        """Let nobody in any more, and those go who ask for nothing."""
-        self.door.close()
-        self.traffic.answers.closing = True
-        for worker in self.traffic.workers.values():
-            self.traffic.lender.recall(worker)
-        for connection in list(self.connections.values()):
-            self.poller.guard(connection.dismiss)
-
-    def _end_if_drained(self, now: float) -> None:
-        busy = any(connection.state in UNFINISHED for connection in self.connections.values())
-        if busy and now < self.drained_at:
-            return
-        unfinished = sum(connection.state in ANSWERING for connection in self.connections.values())
-        if busy:
-            self.traffic.give_up("the server stops (graceful_timeout)")
-        self.channel.send("drained", unfinished=unfinished)
-        self.close_at = float("inf")
 
 
 def has_more(wire: socket.socket) -> bool:

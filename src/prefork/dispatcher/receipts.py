@@ -1,7 +1,8 @@
-"""What a receipt says in the words of the dispatcher: a request that has been answered, and its ending. Pure."""
+"""What workers leave receipts of: requests that they have found on loans and answered, entered into all accounts."""
 
 from __future__ import annotations
 
+import struct
 from typing import TYPE_CHECKING
 
 from prefork.dispatcher.exchange import Exchange
@@ -12,7 +13,54 @@ from prefork.messages import Ending
 
 if TYPE_CHECKING:
     from prefork.dispatcher.connection import Connection
+    from prefork.dispatcher.lender import Loop
+    from prefork.dispatcher.loans import Loans
+    from prefork.dispatcher.traffic import Traffic
+    from prefork.dispatcher.workers import Worker
     from prefork.lending import Receipt
+
+
+class Receipts:
+    """Enters them, in the order in which they were left."""
+
+    def __init__(self, loop: Loop, traffic: Traffic) -> None:
+        self.loop = loop
+        self.traffic = traffic
+
+    def drain(self, worker: Worker) -> None:
+        """Enter what a worker has answered."""
+        loans = worker.loans
+        assert loans
+        try:
+            receipts = loans.collect()
+        except struct.error:  # something else in the worker writes to its pipe
+            self.loop.tell_master("faulty", worker)
+            return
+        for receipt in receipts:
+            self._enter(worker, loans, receipt)
+
+    def _enter(self, worker: Worker, loans: Loans, receipt: Receipt) -> None:
+        loans.number = receipt.number
+        ending = ending_of(receipt)
+        if worker.has(receipt.number):
+            assert worker.exchange
+            worker.exchange.arrived = worker.exchange.assigned - receipt.wait / 1e9
+            worker.exchange.service = receipt.service / 1e9
+            self.traffic.ended(worker, ending)
+            return
+        connection = loans.find(receipt.key)
+        if connection is None:
+            return
+        loans.read[receipt.key] += receipt.size
+        self.traffic.enter(entered(receipt, connection, self.traffic.lanes.rest), worker, ending)
+        if connection.answered_on_loan(ending):
+            return
+        if receipt.key in loans.lent:
+            loans.release(receipt.key)
+        else:
+            loans.forget(receipt.key)
+        self.loop.home(connection)
+        connection.ended_on_loan(ending)
 
 
 def entered(receipt: Receipt, connection: Connection, lane: int) -> Exchange:

@@ -15,7 +15,6 @@ if TYPE_CHECKING:
     from prefork.dispatcher.exchange import Exchange
     from prefork.dispatcher.loans import Loans
     from prefork.dispatcher.loops import EventLoop
-    from prefork.messages import Ending
     from prefork.scoreboard import Slot
 
 BEGIN_WITHIN = 1.0  # seconds from the hand-over to the application's start
@@ -95,9 +94,13 @@ class Worker:
         except OSError:
             pass
 
-    def has(self, ending: Ending) -> bool:
-        """Whether it is working on the request that it says it has finished."""
-        return self.exchange is not None and self.exchange.number == ending.number
+    def has(self, number: int) -> bool:
+        """Whether it is working on this request, as far as is known here."""
+        return self.exchange is not None and self.exchange.number == number
+
+    def line(self) -> int:
+        """How many requests it has found by itself, or is about to find."""
+        return self.loans.line() if self.loans else 0
 
     def stuck(self, now: float) -> bool:
         """Whether it has not begun its request in time."""

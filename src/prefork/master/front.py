@@ -14,7 +14,8 @@ from prefork.events import DispatcherDied, DispatcherStuck, WorkerStuck
 from prefork.master.backoff import SETTLED, Backoff
 from prefork.master.fleet import State
 from prefork.master.gauges import task_of
-from prefork.master.spawn import kill_group, start_dispatcher, state_of
+from prefork.master.spawn import kill_group, start_dispatcher
+from prefork.meters import state_of
 from prefork.scoreboard import DISPATCHER, TURNED_AT
 
 if TYPE_CHECKING:

@@ -175,12 +175,3 @@ def kill_group(leader: int) -> None:
             kill(leader, signal.SIGKILL)
         except (ProcessLookupError, PermissionError):
             pass
-
-
-def state_of(pid: int) -> str:
-    """The kernel's letter for what a process is doing (R, S, D, T, …), `X` when it is gone."""
-    try:
-        with open(f"/proc/{pid}/stat") as stat:
-            return stat.read().rpartition(")")[2].split()[0]
-    except OSError:
-        return "X"

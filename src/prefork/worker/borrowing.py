@@ -38,7 +38,7 @@ from prefork.lending import (
     unpack_terms,
 )
 from prefork.messages import DONTWAIT, Request, send
-from prefork.scoreboard import DONE, HALTED, LOAN, RECEIVED, REQUEST, TAKEN, pack_progress
+from prefork.scoreboard import CAME_AT, DONE, HALTED, LOAN, NEXT_AT, RECEIVED, REQUEST, TAKEN, pack_progress
 
 if TYPE_CHECKING:
     from prefork.http.head import Head
@@ -47,7 +47,7 @@ if TYPE_CHECKING:
 
 PAIR = -1  # the pair's key in the epoll; descriptors have theirs from zero on
 GRAIN = 4_000_000  # nanoseconds: what the kernel's word about a wait is exact to
-MOMENT = 1  # milliseconds until a connection that is about to be taken out of the epoll has been
+MOMENT = 1  # milliseconds that the dispatcher may take for what it is about to do
 
 
 class Loan(NamedTuple):
@@ -79,6 +79,7 @@ class Borrower:
         self.answered: dict[int, int] = {}  # when, by their keys (monotonic nanoseconds)
         self.count = 0  # requests read here
         self.size = 0  # bytes of the last one
+        self.came = self.following = 0  # when the request came that was handed over last, and the next one (monotonic nanoseconds)
         self.idle_at = 0  # when there was nothing to read last (monotonic nanoseconds)
 
     def agree(self, message: bytes) -> None:
@@ -88,6 +89,10 @@ class Borrower:
         self.identity = Identity(terms.prefix)
         self.elsewhere = Paths([terms.elsewhere]).find
         self.proxies = Proxies(terms.proxies) if terms.proxies is not None else None
+
+    def given(self) -> None:
+        """The worker has received what was handed over."""
+        self.came, self.following = self.words[CAME_AT], self.words[NEXT_AT]
 
     def keep(self, request: Request, client: socket.SocketType) -> bool:
         """Keep a socket, where the dispatcher may lend its connection; False where it may not."""
@@ -119,8 +124,20 @@ class Borrower:
             if loan is None:  # it went back, and the dispatcher is about to take it out of the epoll
                 if self.speaks.poll(MOMENT):
                     return None
+            elif self._is_behind(key):
+                return None
             elif (request := self._read(key, loan)) is not None:
                 return request
+
+    def _is_behind(self, key: int) -> bool:
+        """Whether a request is handed over, or is about to be, that is older than what has come on a loan: which is no older than
+        the answer before it. Its turn is first, for else each that waits there would wait for all that is on loan here.
+        """
+        came, following = self.words[CAME_AT], self.following
+        if came != self.came:
+            return came < self.answered[key] and bool(self.speaks.poll(0))
+        self.following = 0
+        return 0 < following < self.answered[key] and bool(self.speaks.poll(MOMENT))
 
     def client(self, request: Request) -> socket.SocketType:
         """The socket of a request that `take` has returned."""

@@ -133,17 +133,9 @@ class Desk:
             borrower.account(request, reply, began, cpu, self.worn())
 
 
-def serve(
-    pair: socket.socket,
-    slot: Slot,
-    host: Host,
-    means: Means,
-    limit: int,
-    counted: Iterator[int],
-    clock: Callable[[], int] = time.process_time_ns,
-) -> None:
+def serve(desk: Desk) -> None:
     """Answer requests until the dispatcher closes the pair."""
-    desk = Desk(pair, slot, host, means, limit, counted, clock)
+    pair, words = desk.pair, desk.words
     borrower: Borrower | None = None
     buffer = inbox()
     pair.settimeout(None)  # an application's socket.setdefaulttimeout() is not meant for us
@@ -156,14 +148,16 @@ def serve(
             if not message:
                 return
             if message == LOG:
-                means.output.switch(descriptors[0])
+                desk.means.output.switch(descriptors[0])
             elif message.startswith(TERMS):
-                borrower = agreed(borrower, pair, slot, means, message, descriptors)
+                borrower = agreed(borrower, desk, message, descriptors)
             elif borrower and message.startswith(RECALL):
                 borrower.recall(message)
             else:
                 request = unpack_request(message)
-                if borrower and slot.words[REVOKED] >= request.number:
+                if borrower:
+                    borrower.given()
+                if borrower and words[REVOKED] >= request.number:
                     decline(pair, request, descriptors)
                 else:
                     desk.answer_given(request, descriptors, borrower)
@@ -171,13 +165,11 @@ def serve(
             return
 
 
-def agreed(
-    borrower: Borrower | None, pair: socket.socket, slot: Slot, means: Means, message: bytes, descriptors: list[int]
-) -> Borrower | None:
+def agreed(borrower: Borrower | None, desk: Desk, message: bytes, descriptors: list[int]) -> Borrower | None:
     """Who reads loans, on the terms of a message; nobody where this interpreter has no parser for it."""
     try:
-        if borrower is None and means.borrow:
-            borrower = means.borrow(pair, slot, *descriptors)
+        if borrower is None and desk.means.borrow:
+            borrower = desk.means.borrow(desk.pair, desk.slot, *descriptors)
     except OSError:  # the kernel lacks something
         pass
     if borrower is None:

@@ -30,7 +30,7 @@ from prefork.worker.hooks import Hooks, Worker
 from prefork.worker.hosts import django
 from prefork.worker.hosts.named import Named
 from prefork.worker.hosts.odoo.host import Odoo
-from prefork.worker.http import Means, serve
+from prefork.worker.http import Desk, Means, serve
 from prefork.worker.life import leave_keys_to_master, live, report, settle
 from prefork.worker.names import function, imported
 from prefork.worker.offload import Offload
@@ -231,7 +231,7 @@ def http(template: Template, order: dict[str, Any]) -> Body:
     def body(places: Places, limit: int) -> int:
         if template.orders["threads"]:
             return serve_in_threads(places, order["slot"], host, means, limit)
-        serve(*places[0], host, means, limit, itertools.count(1))
+        serve(Desk(*places[0], host, means, limit, itertools.count(1)))
         return 0
 
     return body

@@ -13,7 +13,7 @@ import threading
 import time
 from typing import TYPE_CHECKING
 
-from prefork.worker.http import serve
+from prefork.worker.http import Desk, serve
 
 if TYPE_CHECKING:
     import socket
@@ -36,7 +36,7 @@ def serve_in_threads(places: list[tuple[socket.socket, Slot]], first: int, host:
         try:
             with pair:
                 # The processor time of its requests is the thread's own, not that of all.
-                serve(pair, slot, host, means, limit, counted, time.thread_time_ns)
+                serve(Desk(pair, slot, host, means, limit, counted, time.thread_time_ns))
             status = 0
         except BaseException:  # noqa: BLE001 - the last frame of this thread
             sys.excepthook(*sys.exc_info())

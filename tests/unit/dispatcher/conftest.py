@@ -195,7 +195,7 @@ class Hand:
     def die(self) -> dict[str, Any]:
         """The dispatcher hears that it is dead; returns what it knows."""
         self.close_client()
-        return self.desk.traffic.bury(self.worker)
+        return self.desk.traffic.departures.bury(self.worker)
 
     def has_message(self) -> bool:
         return bool(select.select([self.wire], [], [], 0)[0])

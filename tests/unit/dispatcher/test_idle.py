@@ -51,9 +51,9 @@ def test_who_has_gone_is_not_taken() -> None:
     assert "a" not in idle.loops
 
 
-def test_who_has_found_work_by_itself_is_taken_last() -> None:
-    busy = {3}
-    idle: Idle[int] = Idle(rests=lambda worker: worker not in busy)
-    for worker in (1, 2, 3):
+def test_who_has_found_least_by_itself_is_taken_first() -> None:
+    lines = {1: 4, 2: 0, 3: 2, 4: 3}
+    idle: Idle[int] = Idle(line=lambda worker: lines[worker])
+    for worker in lines:
         idle.add(worker)
-    assert [idle.take(), idle.take(), idle.take()] == [2, 1, 3]
+    assert [idle.take() for _ in lines] == [2, 3, 4, 1]

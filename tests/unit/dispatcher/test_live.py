@@ -50,7 +50,7 @@ class Station(Hand):
 
     def answered(self, number: int, status: int) -> None:
         ending = unpack_ending(pack_ending(number, status, 9, 0, 0))
-        assert self.keeper.has(ending)
+        assert self.keeper.has(number)
         self.desk.traffic.ended(self.keeper, ending)
 
 
@@ -139,7 +139,7 @@ def test_before_a_worker_has_said_whose_it_is_it_waits(desk: Desk, data: bytes, 
 
 def test_what_a_worker_has_said_counts_when_it_is_dead(desk: Desk) -> None:
     station, hand = Station(desk, speaks=True), desk.hire()
-    desk.traffic.bury(station.keeper)
+    desk.traffic.departures.bury(station.keeper)
     sent(desk, OTHER)
     assert not hand.has_message()
     assert Station(desk, speaks=True).take().kind == CONVERSATION
@@ -148,7 +148,7 @@ def test_what_a_worker_has_said_counts_when_it_is_dead(desk: Desk) -> None:
 def test_an_application_that_has_changed_its_mind_is_believed(desk: Desk) -> None:
     old = Station(desk, speaks=True)
     new, hand = Station(desk), desk.hire()
-    desk.traffic.retire(old.keeper)
+    desk.traffic.departures.retire(old.keeper)
     sent(desk, OTHER)
     assert hand.request().target == b"/chat"
     sent(desk, UPGRADE)
@@ -268,7 +268,7 @@ def test_a_client_that_does_not_wait_for_the_answer_is_refused(desk: Desk) -> No
 def test_one_that_retires_gets_nothing_more_and_is_let_go_when_all_has_arrived(desk: Desk) -> None:
     station = Station(desk)
     sent(desk, UPGRADE)
-    desk.traffic.retire(station.keeper)
+    desk.traffic.departures.retire(station.keeper)
     waiting = sent(desk, UPGRADE)
     assert desk.loop.parted == []
     station.acknowledge(station.take().request.number)
@@ -277,7 +277,7 @@ def test_one_that_retires_gets_nothing_more_and_is_let_go_when_all_has_arrived(d
 
 
 def test_its_polls_are_in_the_access_log_however_it_ends(desk: Desk) -> None:
-    for end in (lambda keeper: desk.traffic.forget(keeper), lambda keeper: desk.traffic.bury(keeper)):
+    for end in (lambda keeper: desk.traffic.forget(keeper), lambda keeper: desk.traffic.departures.bury(keeper)):
         station = Station(desk)
         sent(desk, ASK)
         station.acknowledge(station.take().request.number)

@@ -138,7 +138,7 @@ def test_paths_that_nobody_wants_to_read_of_are_logged_when_they_fail(desk: Desk
         client.send(b"GET %b HTTP/1.1\r\nHost: h\r\n\r\n" % target)
         hand.answer(OK)
         client.answer()
-    desk.traffic.retire(hand.worker)
+    desk.traffic.departures.retire(hand.worker)
     desk.traffic.give_up("it is over")
     client.send(b"GET /web/health HTTP/1.1\r\nHost: h\r\n\r\n")
     assert client.answer()[0] == 503
@@ -187,7 +187,7 @@ def test_a_request_keeps_its_name_when_another_worker_takes_it(desk: Desk) -> No
 def test_a_retiring_worker_finishes_and_leaves(desk: Desk) -> None:
     busy, client = desk.hire(), desk.connect()
     client.send(GET % 1)
-    desk.traffic.retire(busy.worker)
+    desk.traffic.departures.retire(busy.worker)
     assert desk.loop.told == [("withdrawn", "http.1")]
     other = desk.connect()
     other.send(GET % 2)
@@ -200,7 +200,7 @@ def test_a_retiring_worker_finishes_and_leaves(desk: Desk) -> None:
 
 def test_an_idle_worker_leaves_at_once(desk: Desk) -> None:
     idle = desk.hire()
-    desk.traffic.retire(idle.worker)
+    desk.traffic.departures.retire(idle.worker)
     assert desk.loop.parted == ["http.1"]
     client = desk.connect()
     client.send(GET % 1)
@@ -331,7 +331,7 @@ def test_the_threads_of_a_dead_process_get_nothing_more(desk: Desk) -> None:
     client = desk.connect()
     client.send(GET % 1)
     other.begin()
-    desk.traffic.die_with(other.worker)
+    desk.traffic.departures.die_with(other.worker)
     other.die()
     assert not thread.has_message()
     assert alive.answer(OK).attempt == 2
@@ -660,7 +660,7 @@ def test_the_retirement_of_an_idle_worker_may_free_a_reserved_one(desk: Desk) ->
         client.send(GET % clients.index(client))
     assert [client.state for client in clients] == [State.SERVED, State.QUEUED]
     busy = next(hand for hand in hands if hand.has_message())
-    desk.traffic.retire(busy.worker)
+    desk.traffic.departures.retire(busy.worker)
     assert [client.state for client in clients] == [State.SERVED, State.SERVED], "the busy one leaves, and another is everybody's"
     busy.answer(OK)
     assert desk.loop.parted == [busy.name]
@@ -786,7 +786,7 @@ def test_a_request_that_broke_a_limit_is_not_made_again(desk: Desk, request_: by
     other, hand, client = desk.hire(), desk.hire(), desk.connect()
     client.send(request_ % 1)
     number = hand.begin().number
-    assert desk.traffic.condemn(hand.worker, number, SENTENCE)
+    assert desk.traffic.departures.condemn(hand.worker, number, SENTENCE)
     hand.slot.set_tag(number, "invoice 12")
     known = hand.die()
     assert not other.has_message()
@@ -820,7 +820,7 @@ def test_what_the_kernel_has_killed_for_want_of_memory_is_not_made_again(desk: D
 def test_one_that_was_not_begun_is_innocent(desk: Desk) -> None:
     other, hand, client = desk.hire(), desk.hire(), desk.connect()
     client.send(POST % 1)
-    assert desk.traffic.condemn(hand.worker, hand.request().number, SENTENCE)
+    assert desk.traffic.departures.condemn(hand.worker, hand.request().number, SENTENCE)
     assert hand.die()["status"] == 0
     assert other.answer(OK).attempt == 1
     assert client.answer() == (200, b"ok")
@@ -830,7 +830,7 @@ def test_a_condemned_worker_gets_nothing_more(desk: Desk) -> None:
     hand, client, late = desk.hire(), desk.connect(), desk.connect()
     client.send(GET % 1)
     request = hand.begin()
-    assert desk.traffic.condemn(hand.worker, request.number, SENTENCE)
+    assert desk.traffic.departures.condemn(hand.worker, request.number, SENTENCE)
     hand.stamp(request.number, DONE)
     hand.send(OK)
     hand.end(request.number, len(OK))
@@ -847,20 +847,20 @@ def test_one_that_has_answered_meanwhile_is_acquitted(desk: Desk) -> None:
     client.send(GET % 1)
     request = hand.begin()
     hand.stamp(request.number, DONE)
-    assert not desk.traffic.condemn(hand.worker, request.number, SENTENCE), "its word is on its way"
+    assert not desk.traffic.departures.condemn(hand.worker, request.number, SENTENCE), "its word is on its way"
     hand.send(OK)
     hand.end(request.number, len(OK))
-    assert not desk.traffic.condemn(hand.worker, request.number, SENTENCE)
+    assert not desk.traffic.departures.condemn(hand.worker, request.number, SENTENCE)
     client.send(GET % 2)
     hand.begin()
-    assert not desk.traffic.condemn(hand.worker, request.number, SENTENCE), "another request is not to die for that one"
-    assert not desk.traffic.condemn(hand.worker, 0, SENTENCE), "nor for what an idle worker has kept"
+    assert not desk.traffic.departures.condemn(hand.worker, request.number, SENTENCE), "another request is not to die for that one"
+    assert not desk.traffic.departures.condemn(hand.worker, 0, SENTENCE), "nor for what an idle worker has kept"
     assert desk.hands[0].worker.condemned is None
 
 
 def test_an_idle_worker_is_condemned_for_what_it_has_kept(desk: Desk) -> None:
     other, hand, client = desk.hire(), desk.hire(), desk.connect()
-    assert desk.traffic.condemn(hand.worker, 0, SENTENCE)
+    assert desk.traffic.departures.condemn(hand.worker, 0, SENTENCE)
     client.send(GET % 1)
     other.answer(OK)
     assert client.answer() == (200, b"ok")

@@ -12,7 +12,7 @@ import pytest
 from prefork.dispatcher.loans import Loans
 from prefork.lending import BACK, HOME, LOANED, ROOM, Terms, pack_recall, pack_terms, unpack_return
 from prefork.messages import CLOEXEC_DONTWAIT, inbox, pair, receive
-from prefork.scoreboard import DONE, HALTED, LOAN, RECEIVED, TAKEN, Scoreboard
+from prefork.scoreboard import CAME_AT, DONE, HALTED, LOAN, NEXT_AT, RECEIVED, TAKEN, Scoreboard
 from prefork.worker.borrowing import Borrower
 
 from .conftest import request
@@ -130,3 +130,38 @@ def test_nothing_is_read_while_that_is_forbidden(desk: Desk) -> None:
     desk.borrower.recall(receive(desk.pair, inbox())[0])
     assert desk.heard() == bytes((HOME,))
     assert desk.borrower.loans == {}
+
+
+def test_what_was_handed_over_and_came_before_the_last_answer_on_a_loan_has_its_turn_first(desk: Desk) -> None:
+    desk.client.sendall(WHOLE)
+    desk.ours.recv(1, socket.MSG_PEEK)
+    SLOT[CAME_AT] = desk.borrower.answered[desk.key] - 1
+    assert desk.borrower.take(), "nothing waits but the loan"
+    desk.client.sendall(WHOLE)
+    desk.ours.recv(1, socket.MSG_PEEK)
+    desk.wire.send(b"handed over")  # behind the loan, as the kernel tells of them
+    assert desk.borrower.take() is None
+    assert desk.pair.recv(100) == b"handed over"
+    desk.borrower.given()
+    assert desk.borrower.take()
+
+
+def test_what_was_handed_over_and_may_be_younger_has_its_turn_as_it_comes(desk: Desk) -> None:
+    desk.client.sendall(WHOLE)
+    desk.ours.recv(1, socket.MSG_PEEK)
+    SLOT[CAME_AT] = desk.borrower.answered[desk.key] + 1
+    desk.wire.send(b"handed over")
+    assert desk.borrower.take()
+    assert desk.borrower.take() is None
+
+
+def test_what_is_about_to_be_handed_over_is_waited_for_a_moment_where_it_is_older(desk: Desk) -> None:
+    desk.client.sendall(WHOLE)
+    desk.ours.recv(1, socket.MSG_PEEK)
+    SLOT[NEXT_AT] = desk.borrower.answered[desk.key] - 1
+    desk.borrower.given()
+    desk.wire.send(b"handed over")
+    assert desk.borrower.take() is None
+    desk.pair.recv(100)
+    desk.borrower.given()
+    assert desk.borrower.take(), "it does not come"

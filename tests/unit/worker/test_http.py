@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from prefork.messages import INLINE, Ending, Request, inbox, pack_request, receive, send, unpack_ending
 from prefork.scoreboard import BEGUN, BEGUN_AT, DONE, REQUESTS
-from prefork.worker.http import serve
+from prefork.worker.http import Desk, serve
 
 from .conftest import hosted, request
 
@@ -34,7 +34,7 @@ def give(bench: Bench, asked: Request, *files: int) -> None:
 def serve_all(bench: Bench, limit: int = 1000) -> list[Ending]:
     """Let the worker work off what it has been given; what it said about it."""
     bench.dispatcher.shutdown(socket.SHUT_WR)
-    serve(bench.worker, bench.slot, hosted(echo), bench.means, limit, itertools.count(1))
+    serve(Desk(bench.worker, bench.slot, hosted(echo), bench.means, limit, itertools.count(1)))
     bench.worker.shutdown(socket.SHUT_WR)
     endings = []
     while message := receive(bench.dispatcher, inbox())[0]:
@@ -85,7 +85,7 @@ def test_what_a_worker_is_worth_when_the_dispatcher_is_gone(bench: Bench) -> Non
     """It finishes what it has, answers its client, and leaves."""
     give(bench, request("POST", body=b"last"))
     bench.dispatcher.close()
-    serve(bench.worker, bench.slot, hosted(echo), bench.means, 1000, itertools.count(1))
+    serve(Desk(bench.worker, bench.slot, hosted(echo), bench.means, 1000, itertools.count(1)))
     assert b"last" in bench.received()
 
 
@@ -98,5 +98,5 @@ def test_begun_is_said_before_the_application_is_called(bench: Bench) -> None:
 
     give(bench, request())
     bench.dispatcher.shutdown(socket.SHUT_WR)
-    serve(bench.worker, bench.slot, hosted(application), bench.means, 1000, itertools.count(1))
+    serve(Desk(bench.worker, bench.slot, hosted(application), bench.means, 1000, itertools.count(1)))
     assert seen == [(9, BEGUN, True)]
