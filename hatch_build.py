@@ -25,8 +25,8 @@ MODULES = """
     dispatcher/answers dispatcher/bills dispatcher/connection dispatcher/estate dispatcher/exchange dispatcher/idle
     dispatcher/inbound dispatcher/intake dispatcher/lanes dispatcher/ledger dispatcher/lender dispatcher/lingering dispatcher/live
     dispatcher/loans dispatcher/loop dispatcher/loops dispatcher/outbox dispatcher/poller dispatcher/queue dispatcher/receipts
-    dispatcher/routes dispatcher/states dispatcher/tally dispatcher/terms dispatcher/traffic dispatcher/upload dispatcher/verdict
-    dispatcher/workers
+    dispatcher/routes dispatcher/states dispatcher/streaming dispatcher/tally dispatcher/terms dispatcher/traffic dispatcher/upload
+    dispatcher/verdict dispatcher/workers
     http/chunks http/framing http/head http/identity http/paths http/proxies histogram lending lines messages scoreboard trace
     worker/borrowing worker/http worker/stamps
 """.split()

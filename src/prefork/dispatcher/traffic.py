@@ -23,6 +23,7 @@ from prefork.dispatcher.outbox import Extent
 from prefork.dispatcher.queue import Queue
 from prefork.dispatcher.shelf import Shelf
 from prefork.dispatcher.states import State
+from prefork.dispatcher.streaming import Streaming
 from prefork.dispatcher.workers import Sentence
 from prefork.events import QueueFull, RequestRefused, SpoolFull
 from prefork.http.head import Reader, Refused
@@ -88,6 +89,7 @@ class Traffic:
         self.shelf = Shelf(options, disks.files, self.answers, self.dispatch)
         self.estates = Estates(self.queue, self.answers, journal, self.counters)
         self.live = Live(loop, options, self.answers, self.route)
+        self.streaming = Streaming(self)
         self.numbered = 0
         self.draining = False  # not ready for new clients, but serving them
         self.said_full: dict[str, float] = {}  # when, for each lane
@@ -240,6 +242,9 @@ class Traffic:
 
     def assign(self, exchange: Exchange, worker: Worker) -> bool:
         """Give a request to the worker it has claimed; False when that one is gone, which its pidfd will say too."""
+        if exchange.inflow and worker.loop is None:
+            self.streaming.turn_away(exchange, worker)
+            return True
         worker.slot.words[ALLOWED] = self._allowed(exchange) if self.routes.any else 0
         exchange.converses = worker.loop is not None and not self.live.on and upgrades(exchange) and self.live.portable(exchange)
         request = exchange.request(self.answers.keep(exchange), self.lender.offers(worker, exchange))
