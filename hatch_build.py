@@ -26,10 +26,10 @@ MODULES = """
     dispatcher/departures dispatcher/drain dispatcher/estate dispatcher/exchange dispatcher/fairness dispatcher/idle
     dispatcher/inbound dispatcher/intake dispatcher/lanes dispatcher/ledger dispatcher/lender dispatcher/lingering
     dispatcher/live dispatcher/loans dispatcher/loop dispatcher/loops dispatcher/orders dispatcher/outbox dispatcher/poller
-    dispatcher/queue dispatcher/receipts dispatcher/relief dispatcher/routes dispatcher/states dispatcher/tally dispatcher/terms
-    dispatcher/traffic dispatcher/upload dispatcher/verdict dispatcher/words dispatcher/workers histogram http/chunks
-    http/framing http/head http/identity http/paths http/proxies lending lines messages scoreboard trace worker/borrowing
-    worker/http worker/stamps
+    dispatcher/queue dispatcher/receipts dispatcher/relief dispatcher/routes dispatcher/states dispatcher/streaming
+    dispatcher/tally dispatcher/terms dispatcher/traffic dispatcher/upload dispatcher/verdict dispatcher/words
+    dispatcher/workers histogram http/chunks http/framing http/head http/identity http/paths http/proxies lending lines
+    messages scoreboard trace worker/borrowing worker/http worker/stamps
 """.split()
 SETUP = """
 import sys

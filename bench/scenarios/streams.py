@@ -17,9 +17,8 @@ ROUNDS = 3
 TITLE = "Streams of 1 MiB"
 METHOD = (
     "Over 16 kept-alive connections, as fast as they are answered (wrk, one thread). Down: the application sends sixteen parts of "
-    "64 KiB and does not say how many come. Up: a body of 1 MiB with its length, which the application reads to its end; Prefork "
-    "has the whole of it in a file before the application is called, the others pass on what has come. CPU is that of all "
-    "processes of the server, divided by the requests."
+    "64 KiB and does not say how many come. Up: a body of 1 MiB with its length, which the application reads to its end as it "
+    "comes. CPU is that of all processes of the server, divided by the requests."
 )
 WAYS = {"down": ("/down", None), "up": ("/up", PUT)}
 COLUMNS = (

@@ -43,7 +43,7 @@ class Request(NamedTuple):
     are (address, port); `scheme` and `client` already take trusted proxies into account. `keep` says whether the connection may
     take another request. `attempt` is 2 when a worker died with the first one. `request_id` is what the log calls it, and the value
     of its one X-Request-ID header. `loan`: the worker may keep the client's socket for a loan, under this key and with the address
-    at its other end.
+    at its other end. `inflow`, as an `Inflow`: `body` is the beginning only, as it was sent, and the worker reads on.
     """
 
     number: int
@@ -60,6 +60,20 @@ class Request(NamedTuple):
     keep: bool
     request_id: str
     loan: tuple[int, tuple[str, int]] | None = None
+    inflow: tuple[Any, ...] | None = None
+
+
+class Inflow(NamedTuple):
+    """The rest of a body that is still to be read from the client's socket: exactly that, because another request may follow.
+
+    `left` is how many bytes it has, None where it comes in chunks, of which all together may have `most`. `patience` is for how
+    many seconds its client may send nothing. `expects`: it waits to be asked for the body (100 Continue).
+    """
+
+    left: int | None
+    most: int
+    patience: float
+    expects: bool
 
 
 def pack_request(request: Request) -> bytes:

@@ -5,7 +5,7 @@ import re
 import pytest
 from tests.conftest import ROOT
 
-from prefork.http.chunks import Chunks
+from prefork.dispatcher.intake import Intake
 from prefork.http.head import MAX_HEADERS, Reader, Refused
 
 PAGE = (ROOT / "docs" / "security.md").read_text()
@@ -63,5 +63,5 @@ def test_a_head_is_refused_as_the_page_says(begin: str, head: str) -> None:
 @pytest.mark.parametrize(("begin", "body"), [(begin, body) for begin, bodies in CHUNKS.items() for body in bodies])
 def test_a_body_is_refused_as_the_page_says(begin: str, body: str) -> None:
     with pytest.raises(Refused) as refused:
-        Chunks().feed(body.encode())
+        Intake(None, 1 << 20).feed(body.encode())
     assert refused.value.status in row(begin)

@@ -60,7 +60,8 @@ def test_it_is_told_what_was_asked(two: Server) -> None:
 def test_a_large_body_comes_in_parts(two: Server) -> None:
     with Wire(two) as wire:
         scope = said(wire, "/echo", "POST", b"x" * MIB)
-        assert (scope["length"], scope["parts"]) == (MIB, 16)
+        assert scope["length"] == MIB
+        assert scope["parts"] >= 16, "none is larger than 64 KiB"
 
 
 def test_an_answer_of_one_part_says_its_length(two: Server) -> None:

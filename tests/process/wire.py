@@ -89,12 +89,12 @@ class Wire:
         if method == "HEAD" or status < 200 or status in {204, 304}:
             return b""
         if headers.get("transfer-encoding") == "chunked":
-            body = b""
+            parts = []
             while size := int(self._until(b"\r\n"), 16):
-                body += self._exactly(size)
+                parts.append(self._exactly(size))
                 assert self._until(b"\r\n") == b""
             assert self._until(b"\r\n") == b""
-            return body
+            return b"".join(parts)
         if "content-length" in headers:
             return self._exactly(int(headers["content-length"]))
         return self.rest()

@@ -156,6 +156,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         "files",
         "given",
         "store.connection",
+        "http.chunks",
         "http.conditions",
         "http.framing",
         "http.pages",
@@ -224,7 +225,7 @@ INSIDE_APPLICATIONS = [
     or name
     in {"__init__.py", "cron.py", "tryton.py", "files.py", "kernel.py", "messages.py", "orders.py", "scoreboard.py", "spool.py"}
     or name in {"compiled.py", "fanout.py", "filestore.py", "given.py", "lending.py"}
-    or name in {"http/__init__.py", "http/conditions.py", "http/framing.py", "http/pages.py"}
+    or name in {"http/__init__.py", "http/chunks.py", "http/conditions.py", "http/framing.py", "http/pages.py"}
     or name in {"http/head.py", "http/identity.py", "http/paths.py", "http/proxies.py"}
 ]
 # The libraries that a feature needs in the application's environment, and the only modules that look for them, inside a function.

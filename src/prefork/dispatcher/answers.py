@@ -40,16 +40,21 @@ class Answers:
         """Whether its connection is for further requests."""
         return exchange.head.keep and not self.closing and self.options.keepalive_timeout > 0
 
+    def keep_instead(self, exchange: Exchange) -> bool:
+        """The same where we answer in a worker's place, which may have read a part of the body, nobody knows how much."""
+        return self.keep(exchange) and not exchange.inflow
+
     def give(self, exchange: Exchange, status: int, *parts: bytes | Extent) -> None:
         """Answer a request with these parts, head and all."""
         self.account(exchange, status, sum(map(len, parts)), "-")
         exchange.discard()
-        exchange.connection.answer(*parts, keep=self.keep(exchange))
+        exchange.connection.answer(*parts, keep=self.keep_instead(exchange))
 
     def fail(self, exchange: Exchange, status: int, reason: str, *, worker: str, incident: str = "") -> None:
         """Answer a request that no worker will. Without a `reason` nothing but its access line is logged."""
         self._note_failure(exchange, status, worker, reason)
-        self.give(exchange, status, failure(status, exchange.head, exchange.request_id, incident, keep=self.keep(exchange)))
+        keep = self.keep_instead(exchange)
+        self.give(exchange, status, failure(status, exchange.head, exchange.request_id, incident, keep=keep))
 
     def cut(self, exchange: Exchange, status: int, worker: str, cause: str) -> None:
         """End a connection in the middle of an answer of which `status` is out, 0 where that is not known."""

@@ -66,6 +66,9 @@ class Assignments:
 
     def assign(self, exchange: Exchange, worker: Worker) -> bool:
         """Give a request to the worker it has claimed; False when that one is gone, which its pidfd will say too."""
+        if exchange.inflow and worker.loop is None:
+            self.traffic.streaming.turn_away(exchange, worker)
+            return True
         words = worker.slot.words
         words[ALLOWED] = self._allowed(exchange) if self.routes.any else 0
         if worker.loans:

@@ -24,7 +24,7 @@ from prefork.dispatcher.tally import Tally
 from prefork.dispatcher.upload import Upload
 from prefork.http.head import Refused
 from prefork.kernel import reset
-from prefork.messages import DONTWAIT, INLINE
+from prefork.messages import DONTWAIT, INLINE, Inflow
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from prefork.messages import Ending
 
 WATCHED = select.EPOLLIN | select.EPOLLRDHUP | select.EPOLLET
+LEAVING = select.EPOLLRDHUP | select.EPOLLET  # while a worker reads
 ENDED = select.EPOLLRDHUP | select.EPOLLHUP | select.EPOLLERR
 BLOCK = 65536  # bytes read at once
 TURN = 16  # blocks read before others have their turn
@@ -228,10 +229,24 @@ class Connection:
         self.head = head
         self.upload = Upload(self, head.length)
         self.to(S.BODY)
-        if head.expects and not self.inbound.buffer:
+        if head.expects and not self.inbound.buffer and not self.upload.hand_on(b""):
             self.upload.invite()
         if self.upload:
             self.upload.take(self.inbound.take())
+
+    def stream(self, beginning: bytes, left: int | None) -> bool:
+        """Have a worker read the rest of the body that is awaited; False where all of it has to be here first."""
+        assert self.head
+        head, options = self.head, self.traffic.options
+        exchange = Exchange(self, head, self.traffic.origin(self.peer, head.headers), beginning, head.length or 0, time.monotonic())
+        exchange.inflow = Inflow(left, options.max_body_size, options.body_timeout, head.expects and not beginning)
+        if self.ended or not self.traffic.streaming.begin(exchange):
+            return False
+        self.exchange = exchange
+        self.head = None
+        self._drop_upload()
+        self.loop.watch(self, LEAVING)
+        return True
 
     def taken_in(self, body: bytes | int, length: int) -> None:
         """The body that was awaited is here, as bytes or as the descriptor of its file."""
@@ -269,6 +284,9 @@ class Connection:
         self.tally.end(size)
         if self.state is S.CLOSED:
             return
+        if self.exchange and self.exchange.inflow:
+            self.unread = True  # whatever is behind what its worker has read
+            self.loop.watch(self, WATCHED)
         self.exchange = None
         self.keep = keep
         if self.outbox or self.errand:

@@ -39,6 +39,8 @@ class Estates:
         """
         progress, given = witnessed(exchange, worker)
         verdict = judge(progress, exchange.number, exchange.head.method, exchange.attempt, exchange.deliveries)
+        if verdict is Verdict.RETRY and exchange.inflow:
+            verdict = Verdict.FAIL  # what the dead worker has read of the body, nobody has
         if exchange.connection.state is State.CLOSED:
             exchange.discard()
         elif verdict is Verdict.DONE:
@@ -60,7 +62,7 @@ class Estates:
     def _finish(self, exchange: Exchange, worker: Worker, progress: Progress, given: int) -> None:
         self.answers.account(exchange, progress.status, given, worker.name)
         exchange.discard()
-        exchange.connection.answered(given, keep=progress.keep)
+        exchange.connection.answered(given, keep=progress.keep and not exchange.inflow)
         exchange.connection.proceed()
 
     def _again(self, exchange: Exchange, worker: Worker, verdict: Verdict) -> None:

@@ -1,4 +1,4 @@
-"""One request and what becomes of it, from its last byte to its entry in the access log."""
+"""One request and what becomes of it, from when it may have a worker to its entry in the access log."""
 
 from __future__ import annotations
 
@@ -16,22 +16,22 @@ if TYPE_CHECKING:
     from prefork.dispatcher.workers import Worker
     from prefork.http.head import Head
     from prefork.http.proxies import Origin
-    from prefork.messages import Ending
+    from prefork.messages import Ending, Inflow
     from prefork.scoreboard import Slot
 
 UNIX = "unix:"  # what logs call a client that has no address
 
 
 class Exchange:
-    """A complete request on its way through the queue and a worker.
+    """A request on its way through the queue and a worker; it is complete, but for an `inflow`.
 
     `arrived` and `assigned` are monotonic seconds; `attempt` counts how often the application may have begun it, `deliveries`
     how often a worker was given it. The body is bytes, or a descriptor that `discard` closes.
     """
 
     __slots__ = (
-        "arrived", "assigned", "attempt", "body", "connection", "converses", "deliveries", "head", "lane", "length", "number",
-        "origin", "request_id", "service", "trace", "withdrawn", "worker",
+        "arrived", "assigned", "attempt", "body", "connection", "converses", "deliveries", "head", "inflow", "lane", "length",
+        "number", "origin", "request_id", "service", "trace", "withdrawn", "worker",
     )  # fmt: skip
 
     def __init__(self, connection: Connection, head: Head, origin: Origin, body: bytes | int, length: int, arrived: float) -> None:
@@ -47,6 +47,7 @@ class Exchange:
         self.request_id = ""
         self.attempt = 1
         self.deliveries = 0
+        self.inflow: Inflow | None = None  # the rest of its body, which its worker reads from the client's socket
         self.converses = False  # it is a WebSocket's handshake, and its worker keeps the connection
         self.service: float | None = None  # seconds that its worker had it, where that is known better than by the clock
         self.trace = ""
@@ -71,6 +72,7 @@ class Exchange:
             keep,
             self.request_id,
             (self.connection.descriptor, self.connection.peer) if lend else None,
+            tuple(self.inflow) if self.inflow else None,
         )
 
     def descriptors(self) -> list[int]:

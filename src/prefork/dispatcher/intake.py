@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from prefork import spool
 from prefork.dispatcher.disk import SHARE, slice_buffer
-from prefork.http.chunks import Chunks
+from prefork.http.chunks import Chunks, Garbled
 from prefork.http.head import Refused
 from prefork.messages import DONTWAIT, INLINE
 
@@ -51,7 +51,10 @@ class Intake:
     def feed(self, data: bytes) -> bytes:
         """Take received bytes; returns those that follow the body. Raises Refused."""
         if self.chunks:
-            rest = self.chunks.feed(data)
+            try:
+                rest = self.chunks.feed(data)
+            except Garbled as garbled:
+                raise Refused(400, str(garbled)) from None
             self._keep(self.chunks.take())
             return rest
         self._keep(data[: self.left])

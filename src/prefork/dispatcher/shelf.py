@@ -44,6 +44,11 @@ class Shelf:
         self.max_age = options.static_max_age
         self.timeout = options.body_timeout
 
+    def has(self, target: bytes) -> bool:
+        """Whether a request may be for a file."""
+        path = target.partition(b"?")[0]
+        return self.places.find(path) is not None or self.addons.find(path) is not None
+
     def serve(self, exchange: Exchange) -> bool:
         """Take a request if it is for a file."""
         target = exchange.head.target.partition(b"?")[0]

@@ -23,6 +23,7 @@ from prefork.dispatcher.outbox import Extent
 from prefork.dispatcher.queue import Queue
 from prefork.dispatcher.shelf import Shelf
 from prefork.dispatcher.states import State
+from prefork.dispatcher.streaming import Streaming
 from prefork.events import RequestRefused, SpoolFull
 from prefork.http.head import Reader, Refused
 from prefork.http.identity import Identity
@@ -78,6 +79,7 @@ class Traffic:
         self.shelf = Shelf(options, disks.files, self.answers, self.assignments.dispatch)
         self.estates = Estates(self.queue, self.answers, journal, self.counters)
         self.live = Live(loop, options, self.answers, self.route)
+        self.streaming = Streaming(self)
         self.numbered = 0
         self.draining = False  # not ready for new clients, but serving them
         self.said_no_room = float("-inf")

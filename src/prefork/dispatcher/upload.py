@@ -1,7 +1,7 @@
 """A body that its connection awaits: from behind its head until all of it is in memory or in a file.
 
-A body that has come with its head needs none of this. While a thread writes, its connection reads nothing; who is slow has
-`body_timeout` for each piece, and holds no worker.
+A body that has come with its head needs none of this, and of a large one a worker with an event loop may read the rest. While a
+thread writes, its connection reads nothing; who is slow has `body_timeout` for each piece, and holds no worker.
 """
 
 from __future__ import annotations
@@ -23,11 +23,12 @@ CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 class Upload:
     """The body of one request. `length` is what Content-Length says, None for chunks; too many bytes are Refused."""
 
-    __slots__ = ("connection", "intake")
+    __slots__ = ("connection", "intake", "kept")
 
     def __init__(self, connection: Connection, length: int | None) -> None:
         self.connection = connection
         self.intake = Intake(length, connection.traffic.options.max_body_size)
+        self.kept = length is not None and length <= INLINE  # all of it is taken in here
 
     def invite(self) -> None:
         """Ask for the body. Never through the outbox, where it could come after a worker's answer."""
@@ -38,6 +39,13 @@ class Upload:
             pass  # the client has yet to read its last answer; it may send the body all the same
         except OSError:
             connection.close()
+
+    def hand_on(self, beginning: bytes) -> bool:
+        """Have a worker read the rest, if there is one for that when the body begins. What has come of it is `beginning`."""
+        if self.kept or len(beginning) > INLINE:
+            return False
+        self.kept = True
+        return self.connection.stream(beginning, None if self.intake.chunks else self.intake.left)
 
     def take(self, data: bytes) -> None:
         """Add received bytes; what follows the body goes back to its connection."""
@@ -53,6 +61,8 @@ class Upload:
                 self._spool()
             else:
                 self._finish()
+        elif data:
+            self.hand_on(data)
 
     def draw(self) -> None:
         """Have a thread take it from the socket, where what comes is so many bytes, and many of them."""

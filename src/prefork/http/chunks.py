@@ -1,13 +1,12 @@
 """Decodes a chunked body (RFC 9112, 7.1). Trailers are checked and thrown away. No sockets here.
 
-Not llhttp's decoder: that one tells neither where a body ends nor what follows it, which is another request.
+Not llhttp's decoder: that one tells neither where a body ends nor what follows it, which is another request. Runs inside the
+application's interpreter too: standard library only, Python 3.9+.
 """
 
 from __future__ import annotations
 
 import re
-
-from prefork.http.head import Refused
 
 TOKEN = rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+"
 SIZE = re.compile(rb'([0-9A-Fa-f]{1,15})(?:;%b(?:=(?:%b|"[\t !#-\[\]-~]*"))?)*\r\n\Z' % (TOKEN, TOKEN))
@@ -15,6 +14,10 @@ TRAILER = re.compile(rb"(%b):[\t -~\x80-\xff]*\r\n\Z" % TOKEN)
 NEVER_TRAILERS = frozenset((b"content-length", b"transfer-encoding", b"host"))  # RFC 9110, 6.5.1: what frames and routes
 LONGEST_LINE = 256  # bytes of a chunk's size with its extensions: real ones have under 100
 LONGEST_TRAILERS = 8192
+
+
+class Garbled(Exception):
+    """What was to be a chunked body is none; the sentence says why."""
 
 
 class Chunks:
@@ -29,7 +32,7 @@ class Chunks:
         self.understand = self._size  # the present line
 
     def feed(self, data: bytes) -> bytes:
-        """Take received bytes; returns what follows the body's end (nothing until `done`). Raises Refused."""
+        """Take received bytes; returns what follows the body's end (nothing until `done`). Raises Garbled."""
         start = 0
         while start < len(data) and not self.done:
             if self.left:
@@ -52,7 +55,7 @@ class Chunks:
         end = data.find(b"\n", start, start + self.room) + 1 or len(data)
         self.room -= end - start
         if self.room < 0:
-            raise Refused(400, "the chunked body has too long lines or trailers")
+            raise Garbled("the chunked body has too long lines or trailers")
         self.line += data[start:end]
         if self.line.endswith(b"\n"):
             line, self.line = self.line, b""
@@ -62,19 +65,19 @@ class Chunks:
     def _size(self, line: bytes) -> None:
         size = SIZE.match(line)
         if not size:
-            raise Refused(400, "the chunked body is broken: a chunk does not begin with its size")
+            raise Garbled("the chunked body is broken: a chunk does not begin with its size")
         self.left = int(size[1], 16)
         self.understand, self.room = (self._end, 2) if self.left else (self._trailer, LONGEST_TRAILERS)
 
     def _end(self, line: bytes) -> None:
         if line != b"\r\n":
-            raise Refused(400, "the chunked body is broken: a chunk is not as long as it says")
+            raise Garbled("the chunked body is broken: a chunk is not as long as it says")
         self.understand, self.room = self._size, LONGEST_LINE
 
     def _trailer(self, line: bytes) -> None:
         if line == b"\r\n":
             self.done = True
         elif not (trailer := TRAILER.match(line)):
-            raise Refused(400, "the chunked body is broken: its trailers are no headers")
+            raise Garbled("the chunked body is broken: its trailers are no headers")
         elif trailer[1].lower() in NEVER_TRAILERS:
-            raise Refused(400, f"the chunked body is broken: {trailer[1].decode()} is no trailer")
+            raise Garbled(f"the chunked body is broken: {trailer[1].decode()} is no trailer")

@@ -76,6 +76,16 @@ class Reply:
             self.slot.words[REQUEST] = pack_progress(self.request.number, WRITING)
             self._send(head(b"103 Early Hints", [(b"Link", link) for link in links]))
 
+    def invite(self) -> None:
+        """Ask for the body, of a client that waits for that before it sends any."""
+        if not self.begun:
+            self._send(head(b"100 Continue", []))
+
+    def end_connection(self) -> None:
+        """Take no further request from this connection, and say so where the answer has not begun."""
+        self.keep = False
+        self.request = self.request._replace(keep=False)
+
     def write(self, data: bytes) -> None:
         """Send a part of the body, with the head before the first one. More than was announced is cut off."""
         if self.left is not None:

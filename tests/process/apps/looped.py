@@ -5,9 +5,10 @@ import hashlib
 import json
 import os
 import time
+from pathlib import Path
 from urllib.parse import parse_qs
 
-SEEN = {"disconnected": 0, "cancelled": 0, "finished": 0, "refused": 0}
+SEEN = {"disconnected": 0, "cancelled": 0, "finished": 0, "refused": 0, "broken_off": 0}
 
 
 async def app(scope, receive, send):
@@ -58,6 +59,41 @@ async def do_echo(scope, receive, send, query):
     digest = hashlib.sha256(body).hexdigest()
     said = {"headers": headers, "length": len(body), "digest": digest, "parts": parts, "pid": os.getpid(), "state": state}
     await answer(send, {**plain, **texts, **said})
+
+
+async def do_mirror(scope, receive, send, query):
+    """Send each part of the body back as it comes."""
+    await send({"type": "http.response.start", "status": 200, "headers": []})
+    more = True
+    while more:
+        event = await receive()
+        assert event["type"] == "http.request", event
+        more = event["more_body"]
+        await send({"type": "http.response.body", "body": event["body"], "more_body": more})
+
+
+async def do_refuse(scope, receive, send, query):
+    """Answer without a look at the body."""
+    await answer(send, {"refused": True}, 403)
+
+
+async def do_take(scope, receive, send, query):
+    """Read the body, behind the gate if there is one, and count how it ends."""
+    if "gate" in query:
+        await asyncio.get_running_loop().run_in_executor(None, Path(query["gate"]).read_bytes)
+    digest, length = hashlib.sha256(), 0
+    while (event := await receive())["type"] == "http.request":
+        digest.update(event["body"])
+        length += len(event["body"])
+        if not event["more_body"]:
+            await answer(send, {"length": length, "digest": digest.hexdigest(), "pid": os.getpid()})
+            return
+    SEEN["broken_off"] += 1
+    try:
+        await answer(send, {"length": length})
+    except OSError:
+        SEEN["refused"] += 1
+        raise
 
 
 async def do_hold(scope, receive, send, query):

@@ -117,6 +117,7 @@ class Traffic:
     answers = SimpleNamespace(closing=False)
     options = OPTIONS
     disks = Disks()
+    streaming = SimpleNamespace(begin=lambda _: False)
 
     def __init__(self, reader: Reader) -> None:
         self.reader = reader

@@ -9,8 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from prefork.http.chunks import LONGEST_LINE, LONGEST_TRAILERS, Chunks
-from prefork.http.head import Refused
+from prefork.http.chunks import LONGEST_LINE, LONGEST_TRAILERS, Chunks, Garbled
 
 REST = b"GET /next HTTP/1.1\r\nHost: h\r\n\r\n"
 
@@ -95,9 +94,8 @@ BROKEN = {
 @pytest.mark.parametrize("name", BROKEN)
 def test_broken(name: str) -> None:
     for parts in ([BROKEN[name]], [bytes((byte,)) for byte in BROKEN[name]]):
-        with pytest.raises(Refused) as caught:
+        with pytest.raises(Garbled):
             decode(*parts)
-        assert caught.value.status == 400
 
 
 @pytest.mark.parametrize("step", [1 << 20, 100])
@@ -105,7 +103,7 @@ def test_broken(name: str) -> None:
     "data", [b"5;" + b"x" * LONGEST_LINE, b"1\r\na\r\n" + b"0" * 10**5, b"0\r\n" + b"A: b\r\n" * (LONGEST_TRAILERS // 6 + 1)]
 )
 def test_endless_lines_and_trailers(data: bytes, step: int) -> None:
-    with pytest.raises(Refused, match="too long"):
+    with pytest.raises(Garbled, match="too long"):
         decode(*(data[at : at + step] for at in range(0, len(data), step)))
 
 
@@ -139,7 +137,7 @@ def test_what_is_accepted_llhttp_accepts_too(data: bytes) -> None:
     """Strictness may differ, meaning may not: otherwise one of us could be made to see another request."""
     try:
         body, rest, done = decode(data + b"\r\n0\r\n\r\n")
-    except Refused:
+    except Garbled:
         return
     if not done:
         return

@@ -11,9 +11,12 @@ import functools
 import os
 from typing import TYPE_CHECKING, Any, Callable
 
+from prefork.worker.asgi.upload import CutShort
+
 if TYPE_CHECKING:
     from prefork.messages import Request
     from prefork.worker.asgi.backlog import Backlog
+    from prefork.worker.asgi.upload import Upload
     from prefork.worker.reply import Reply
 
     Event = dict[str, Any]
@@ -38,14 +41,15 @@ def is_of_leaving(error: BaseException | None) -> bool:
 
 
 class Call:
-    """`file` is a descriptor of a body that did not come with the request (-1: none); it is closed with the call.
+    """`file` is a descriptor of a body that did not come with the request (-1: none); it is closed with the call. `upload` is one
+    that is still coming.
 
     `answered` is called when the application has sent the last of its answer.
     """
 
     __slots__ = (
-        "answered", "closed", "complete", "expired", "file", "given", "left", "offset", "over", "reply", "request", "rest",
-        "started", "yielded",
+        "answered", "closed", "complete", "cut", "expired", "file", "given", "left", "offset", "over", "reply", "request", "rest",
+        "started", "upload", "yielded",
     )  # fmt: skip
 
     def __init__(self, request: Request, file: int, reply: Reply, rest: Backlog, answered: Callable[[], None]) -> None:
@@ -61,6 +65,8 @@ class Call:
         self.expired = False  # it has taken too long and has been told to end
         self.offset = 0
         self.yielded = 0  # bytes that were sent when others had their turn last
+        self.upload: Upload | None = None
+        self.cut = 0  # what the client is told where no more of its body will come
         self.given = False  # the application has got the whole body
         self.over: asyncio.Event | None = None  # somebody waits for the end
 
@@ -68,6 +74,8 @@ class Call:
 
     async def receive(self) -> Event:
         """The next part of the body; behind its last one, that the client has left or has its answer."""
+        if self.upload and not self.given:
+            return await self._part(self.upload)
         if not self.left and not self.given:
             return self._body()
         if not self.left and not self.complete:
@@ -84,8 +92,27 @@ class Call:
         self.given = not part or self.offset >= self.request.length
         return {"type": "http.request", "body": part, "more_body": not self.given}
 
+    async def _part(self, upload: Upload) -> Event:
+        if upload.expects:
+            upload.expects = False
+            self.reply.invite()
+        try:
+            part = await upload.part()
+        except CutShort as short:
+            self.given = True
+            self.cut = short.status
+            self.leave()
+            return {"type": "http.disconnect"}
+        self.given = upload.ended
+        return {"type": "http.request", "body": part, "more_body": not self.given}
+
+    def skip_rest(self) -> None:
+        """Nobody wants what is left of the body. The next request can be read only where nothing is."""
+        if self.upload and not self.upload.skim():
+            self.reply.end_connection()
+
     def leave(self) -> None:
-        """The client has left."""
+        """The client has left, or closed its side."""
         self.left = True
         self._tell_end()
 
@@ -100,6 +127,8 @@ class Call:
         kind = event["type"]
         if self.complete:
             raise RuntimeError(f"the application sent {kind} after the end of its answer")
+        if self.cut:
+            raise ClientGone
         if kind == "http.response.start":
             self._start(event)
         elif kind == "http.response.body":
@@ -131,6 +160,8 @@ class Call:
             self.reply.begin(*self.started, length)
 
     def _write(self, data: bytes, more: bool) -> None:
+        if not more:
+            self.skip_rest()
         self._begin(None if more else len(data))
         self.rest.whole = not more
         self.reply.write(data)
@@ -143,6 +174,7 @@ class Call:
         descriptor = await loop.run_in_executor(None, functools.partial(os.open, path, os.O_RDONLY | os.O_CLOEXEC))
         try:
             size = os.fstat(descriptor).st_size
+            self.skip_rest()
             self._begin(size)
             self.reply.write_file(descriptor, 0, size)
         finally:
@@ -170,7 +202,9 @@ class Call:
             raise ClientGone
 
     def returned(self) -> None:
-        """The application has done. Raises RuntimeError where its client still waits for the end of its answer."""
+        """The application has done. Raises RuntimeError where its client still waits for the end of its answer, ClientGone."""
+        if not self.complete and self.cut:
+            raise ClientGone
         if not self.complete and not self.left:
             raise RuntimeError("the application returned before the end of its answer")
 
@@ -178,6 +212,9 @@ class Call:
         """The answer has ended, whatever the application still does."""
         self.closed = self.complete = True
         self._tell_end()
+        if self.upload:
+            self.upload.close()
+            self.given = True
         if self.file >= 0:
             os.close(self.file)
             self.file = -1

@@ -20,6 +20,7 @@ from prefork.messages import (
     KEEP,
     LOG,
     WORN,
+    Inflow,
     pack_ending,
     pack_free,
     receive,
@@ -29,6 +30,7 @@ from prefork.scoreboard import ALLOWED, BEGUN, BEGUN_AT, DONE, RECEIVED, REQUEST
 from prefork.worker.asgi.backlog import Backlog
 from prefork.worker.asgi.call import Call, is_of_leaving
 from prefork.worker.asgi.scope import http_scope
+from prefork.worker.asgi.upload import Upload
 from prefork.worker.http import RIGHTS
 from prefork.worker.offload import Offloading
 from prefork.worker.output import complain
@@ -118,6 +120,8 @@ class Place:
         made = (request, client, self.rest, self.slot)
         reply = Offloading(*made, offload) if offload else Reply(*made)
         call = self.call = Call(request, descriptors[1] if request.body is None else -1, reply, self.rest, self._answered)
+        if request.inflow:
+            call.upload = Upload(Inflow._make(request.inflow), request.body or b"", client, self.shared.watching())
         # Without what the worker has used so far: that is of all its requests, and costs more to ask for than all other stamps.
         self.begun_at = self.slot.words[BEGUN_AT] = time.monotonic_ns()
         self.slot.words[REQUEST] = pack_progress(request.number, BEGUN)
@@ -141,11 +145,12 @@ class Place:
 
     def _fail(self, call: Call, error: BaseException) -> None:
         target = ascii(call.request.target.decode("latin-1"))[1:-1]
-        if not call.expired and not isinstance(error, asyncio.CancelledError) and not is_of_leaving(error):
+        if not (call.expired or call.cut or isinstance(error, asyncio.CancelledError) or is_of_leaving(error)):
             about = f"{call.request.method} {target} ({call.request.request_id})"
             complain(f"prefork: {about} raised in worker {os.getpid()}:\n{trace(error)}")
         if not call.complete:
-            give_up(call.reply, 504 if call.expired else 500)
+            call.skip_rest()
+            give_up(call.reply, 504 if call.expired else call.cut or 500)
 
     def _answered(self) -> None:
         if self.task and self.call:  # else it is in its first step, and `_begin` looks
@@ -197,7 +202,13 @@ class Place:
             pass  # the dispatcher has gone, its end of the pair will say so
 
     def look(self, now: int) -> None:
-        """Cancel what has taken too long; a worker whose application does not heed that is killed for it."""
+        """Cancel what has taken too long; a worker whose application does not heed that is killed for it.
+
+        While it waits for its client to send something, no time passes for a request.
+        """
+        if self.call and self.call.upload and (waited := self.call.upload.look(now)):
+            self.begun_at += waited
+            self.slot.words[BEGUN_AT] = self.begun_at
         allowed = self.slot.words[ALLOWED] or self.shared.allowed
         if not 0 < allowed < now - self.begun_at:
             return

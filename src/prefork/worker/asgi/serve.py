@@ -94,6 +94,8 @@ async def serve(shared: Shared, pairs: list[tuple[socket.socket, Slot]]) -> None
     if shared.lodge:
         await shared.lodge.gone()
     pulse.stop()
+    if shared.watch:
+        shared.watch.close()
 
 
 def end(loop: asyncio.AbstractEventLoop, lifespan: Lifespan) -> None:

@@ -9,6 +9,8 @@ import asyncio
 import sys
 from typing import TYPE_CHECKING, Any, Callable
 
+from prefork.worker.asgi.watch import Watch
+
 if TYPE_CHECKING:
     from collections.abc import Coroutine, Iterator
 
@@ -23,7 +25,8 @@ if TYPE_CHECKING:
 class Shared:
     """`limit` is how many requests the worker serves before it asks for a replacement, `counted` numbers them from 1; `allowed` is
     how long one may take (nanoseconds, 0: no limit). `expired(request, seconds, task)` tells of one that has taken longer.
-    `lodge` has the WebSockets, as soon as `open_lodge` was called for the first one.
+    `lodge` has the WebSockets, as soon as `open_lodge` was called for the first one; `watch` is there since the first body that was
+    still coming.
     """
 
     def __init__(
@@ -50,6 +53,7 @@ class Shared:
         self.expired = expired
         self.open_lodge = open_lodge
         self.lodge: Lodge | None = None
+        self.watch: Watch | None = None
         self.answered: list[tuple[Place, Call]] = []  # in this turn
 
     def begin(self, coroutine: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
@@ -57,6 +61,11 @@ class Shared:
         if sys.version_info >= (3, 12) and self.loop.get_task_factory() is None:
             return asyncio.Task(coroutine, loop=self.loop, eager_start=True)
         return self.loop.create_task(coroutine)
+
+    def watching(self) -> Watch:
+        """What tells of bytes of bodies."""
+        self.watch = self.watch or Watch(self.loop)
+        return self.watch
 
     def note_answered(self, place: Place, call: Call) -> None:
         """An application has sent its whole answer. Most return then, and one message says all: look in the next turn."""
