@@ -78,9 +78,14 @@ def complaints(section: Section) -> str:
 
 
 def document(
-    heading: Heading, facts: dict[str, str], setups: dict[str, str], left_out: dict[str, str], sections: Iterable[Section]
+    heading: Heading,
+    facts: dict[str, str],
+    setups: dict[str, str],
+    left_out: dict[str, str],
+    sections: Iterable[Section],
+    goals: str = "",
 ) -> str:
-    """The whole report. `setups` says how each server was run, `left_out` why one was not."""
+    """The whole report. `setups` says how each server was run, `left_out` why one was not, `goals` what was wanted."""
     parts = [
         heading.text,
         listing(facts),
@@ -89,6 +94,7 @@ def document(
     ]
     if left_out:
         parts += ["**Left out, because they could not be installed:**", listing(left_out)]
+    parts.append(goals)
     for section in sections:
         picture = f"![{section.title}]({section.picture})" if section.picture else ""
         parts += [f"## {section.title}", section.method, table(section), picture, complaints(section)]

@@ -1,0 +1,112 @@
+"""What was wanted of a report's figures, and whether they are so. Pure: rows in, verdicts out."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from statistics import median
+from typing import TYPE_CHECKING, Literal
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from report import Row
+
+LENIENCY = 0.1  # the share of its bound by which a median may miss it before a whole run has failed
+SIGNS = {"at least": "≥", "at most": "≤"}
+BETTER = ("granian", "uwsgi", "uwsgi-http11")
+
+
+@dataclass(frozen=True)
+class Goal:
+    """Of one column of a scenario: `ours` at least or at most `bound`, times the best of `theirs` where there are any."""
+
+    words: str
+    scenario: str
+    column: str
+    sense: Literal["at least", "at most"]
+    bound: float
+    theirs: tuple[str, ...] = ()
+    ours: str = "prefork"
+
+
+GOALS = (
+    *(
+        goal
+        for count in (16, 64)
+        for goal in (
+            Goal(
+                f"hello, {count} kept-alive, requests/s, to Granian and uWSGI", "hello", f"rate_{count}", "at least", 1.15, BETTER
+            ),
+            Goal(f"the same with `lend_connections`, {count}", "hello", f"rate_{count}", "at least", 1.15, BETTER, "prefork-lent"),
+            Goal(f"its CPU, {count}", "hello", f"cpu_{count}", "at most", 1 / 1.15, BETTER, "prefork-lent"),
+        )
+    ),
+    Goal("hello, new connections, requests/s, to uWSGI", "hello", "rate_new", "at least", 1.0, ("uwsgi",)),
+    Goal("p99 beside a worker that is held, ms", "stranding", "p99", "at most", 3.0),
+    *(
+        Goal(f"failed requests, {words}", "failures", column, "at most", 0.0, ours=ours)
+        for ours in ("prefork", "prefork-lent")
+        for column, words in (
+            ("kill_kept", f"kill -9, kept-alive, {ours}"),
+            ("reload_kept", f"reload, kept-alive, {ours}"),
+            ("recycle_kept", f"recycling, kept-alive, {ours}"),
+        )
+    ),
+    Goal("memory of a fresh worker, to gunicorn --preload", "memory", "fresh_worker", "at most", 0.45, ("gunicorn-preload",)),
+    Goal("the same after requests", "memory", "used_worker", "at most", 0.7, ("gunicorn-preload",)),
+)
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What a goal's figure is; None where it was not measured."""
+
+    goal: Goal
+    found: float | None
+
+    def met(self, leniency: float = 0.0) -> bool:
+        """Whether it is as wanted, or misses that by this share of the bound at most."""
+        if self.found is None:
+            return False
+        if self.goal.sense == "at least":
+            return self.found >= self.goal.bound * (1 - leniency)
+        return self.found <= self.goal.bound * (1 + leniency)
+
+    def line(self) -> str:
+        """A row of the table."""
+        goal, times = self.goal, " ×" if self.goal.theirs else ""
+        found = "–" if self.found is None else f"{self.found:.2f}{times}"
+        return f"| {goal.words} | {SIGNS[goal.sense]} {goal.bound:.3g}{times} | {found} | {'yes' if self.met() else '**no**'} |"
+
+
+def judge(rows: Mapping[tuple[str, str], Row], goals: Iterable[Goal] = GOALS) -> list[Verdict]:
+    """The verdicts on what was measured, from rows by scenario and server; none on scenarios that were not."""
+    measured = {scenario for scenario, _ in rows}
+    return [Verdict(goal, figure(goal, rows)) for goal in goals if goal.scenario in measured]
+
+
+def figure(goal: Goal, rows: Mapping[tuple[str, str], Row]) -> float | None:
+    """What is judged; None where there is no such figure of ours, or of any of theirs."""
+    own = values(goal, goal.ours, rows)
+    others = [median(found) for name in goal.theirs if (found := values(goal, name, rows))]
+    if not own or (goal.theirs and not others):
+        return None
+    ours = median(own) if goal.bound else max(own)  # where there is to be none, no round is to have any
+    if not goal.theirs:
+        return ours
+    best = max if goal.sense == "at least" else min
+    return ours / best(others)
+
+
+def values(goal: Goal, server: str, rows: Mapping[tuple[str, str], Row]) -> list[float]:
+    """A server's figures of all rounds."""
+    row = rows.get((goal.scenario, server))
+    return [found[goal.column] for found in row.rounds if goal.column in found] if row else []
+
+
+def chapter(verdicts: Sequence[Verdict]) -> str:
+    """The table; empty where nothing was wanted."""
+    if not verdicts:
+        return ""
+    lines = ["| goal | wanted | is | met |", "| --- | ---: | ---: | ---: |", *(verdict.line() for verdict in verdicts)]
+    return "\n".join(["## Goals", "", "× is the median divided by the best median of those named.", "", *lines])
