@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from statistics import median
 from typing import TYPE_CHECKING, Literal
 
+from scenarios.shapes import SHAPES
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
@@ -14,6 +16,7 @@ if TYPE_CHECKING:
 LENIENCY = 0.1  # the share of its bound by which a median may miss it before a whole run has failed
 SIGNS = {"at least": "≥", "at most": "≤"}
 BETTER = ("granian", "uwsgi", "uwsgi-http11")
+SHAPED = ("gunicorn-gthread", "uwsgi-http11", "granian", "uvicorn", "bjoern", "waitress")
 
 
 @dataclass(frozen=True)
@@ -37,19 +40,24 @@ GOALS = (
             Goal(
                 f"hello, {count} kept-alive, requests/s, to Granian and uWSGI", "hello", f"rate_{count}", "at least", 1.15, BETTER
             ),
-            Goal(f"the same with `lend_connections`, {count}", "hello", f"rate_{count}", "at least", 1.15, BETTER, "prefork-lent"),
-            Goal(f"its CPU, {count}", "hello", f"cpu_{count}", "at most", 1 / 1.15, BETTER, "prefork-lent"),
+            Goal("the same: prefork-lent", "hello", f"rate_{count}", "at least", 1.15, BETTER, "prefork-lent"),
+            Goal("its CPU", "hello", f"cpu_{count}", "at most", 1 / 1.15, BETTER, "prefork-lent"),
         )
     ),
     Goal("hello, new connections, requests/s, to uWSGI", "hello", "rate_new", "at least", 1.0, ("uwsgi",)),
+    *(
+        Goal(f"{shape.words}, requests/s, to all: {ours}", "shapes", f"rate_{key}", "at least", 1.0, SHAPED, ours)
+        for ours in ("prefork", "prefork-lent")
+        for key, shape in SHAPES.items()
+    ),
     Goal("p99 beside a worker that is held, ms", "stranding", "p99", "at most", 3.0),
     *(
         Goal(f"failed requests, {words}", "failures", column, "at most", 0.0, ours=ours)
         for ours in ("prefork", "prefork-lent")
         for column, words in (
-            ("kill_kept", f"kill -9, kept-alive, {ours}"),
-            ("reload_kept", f"reload, kept-alive, {ours}"),
-            ("recycle_kept", f"recycling, kept-alive, {ours}"),
+            ("kill_kept", f"kill -9, kept-alive: {ours}"),
+            ("reload_kept", f"reload, kept-alive: {ours}"),
+            ("recycle_kept", f"recycling, kept-alive: {ours}"),
         )
     ),
     Goal("memory of a fresh worker, to gunicorn --preload", "memory", "fresh_worker", "at most", 0.45, ("gunicorn-preload",)),

@@ -42,6 +42,7 @@ from scenarios import (
     limits,
     memory,
     pages,
+    shapes,
     slow_clients,
     stall,
     stranding,
@@ -87,7 +88,7 @@ class Report:
 REPORTS = {
     "benchmarks": Report(
         Heading("Benchmarks", "make bench"),
-        (hello, stranding, failures, stall, slow_clients, transfer, memory),
+        (hello, shapes, stranding, failures, stall, slow_clients, transfer, memory),
         SERVERS,
         goals.GOALS,
     ),
@@ -227,7 +228,7 @@ def main() -> None:
     known = {scenario.NAME: scenario for scenario in report.scenarios}
     scenarios = [known[name] for name in chosen(given.only, dict(known), "scenario")]
     names = chosen(given.servers, {server.name: server for server in report.servers}, "server")
-    if any(scenario in scenarios for scenario in (hello, waiting, streams, limits.COST)):
+    if any(scenario in scenarios for scenario in (hello, shapes, waiting, streams, limits.COST)):
         require_wrk()
     if transfer in scenarios:
         require_nginx()

@@ -32,7 +32,7 @@ def only(*scenarios: str) -> frozenset[str]:
     return frozenset(scenarios)
 
 
-ALL = only("hello", "stranding", "failures", "stall", "memory")
+ALL = only("hello", "shapes", "stranding", "failures", "stall", "memory")
 
 
 @dataclass(frozen=True)
@@ -214,10 +214,17 @@ SERVERS = (
         prefork("info", "--lend-connections"),
         prefork_workers,
         "access log to a file, lend_connections",
-        scenarios=only("hello", "stranding", "failures"),
+        scenarios=only("hello", "shapes", "stranding", "failures"),
     ),
     Server("prefork-no-log", "prefork", prefork("warning"), prefork_workers, "no access log", scenarios=only("hello")),
-    Server("gunicorn-sync", "gunicorn", gunicorn(), direct_children, "sync workers; closes every connection"),
+    Server(
+        "gunicorn-sync",
+        "gunicorn",
+        gunicorn(),
+        direct_children,
+        "sync workers; closes every connection",
+        scenarios=ALL - only("shapes"),
+    ),
     Server(
         "gunicorn-gthread",
         "gunicorn",
@@ -227,7 +234,14 @@ SERVERS = (
         scenarios=ALL - only("memory"),
     ),
     Server("gunicorn-preload", "gunicorn", gunicorn("--preload"), direct_children, PRELOAD, scenarios=only("memory")),
-    Server("uwsgi", "uWSGI", uwsgi("--http", "--http-keepalive"), uwsgi_workers, UWSGI_ROUTER),
+    Server(
+        "uwsgi",
+        "uWSGI",
+        uwsgi("--http", "--http-keepalive"),
+        uwsgi_workers,
+        UWSGI_ROUTER,
+        scenarios=ALL - only("shapes"),
+    ),
     Server(
         "uwsgi-http11",
         "uWSGI",
@@ -235,7 +249,7 @@ SERVERS = (
         uwsgi_workers,
         UWSGI_HTTP11,
         lacks=frozenset({"close"}),
-        scenarios=only("hello"),
+        scenarios=only("hello", "shapes"),
     ),
     Server("granian", "granian", granian, direct_children, GRANIAN, lacks=frozenset({"recycle"})),
     Server("uvicorn", "uvicorn", uvicorn, direct_children, "the application's ASGI form; uvloop and httptools"),

@@ -3,7 +3,10 @@
     /                    hello world
     /work?ms=2           waits so long, as a query would
     /hold?seconds=1      holds its worker, as computing would
+    /json                2 KiB of JSON
+    /page                64 KiB
     /download            10 MiB
+    /upload              reads the body
     /boot                when this process imported the application, by the monotonic clock
 
 It imports nothing that a server does not need anyway. `BENCH_IMPORT_SECONDS` makes its import slow.
@@ -19,7 +22,13 @@ from urllib.parse import parse_qs
 
 time.sleep(float(os.environ.get("BENCH_IMPORT_SECONDS", "0")))
 BOOTED = time.monotonic()
-LARGE = 10 << 20  # bytes
+BLOCK = 65536  # bytes
+ANSWERS = {
+    "/json": b'{"records": [' + b", ".join(b'{"id": %04d, "name": "Partner %04d"}' % (each, each) for each in range(54)) + b"]}\n",
+    "/page": b"x" * BLOCK,
+    "/download": b"x" * (10 << 20),
+}
+HELLO = b"Hello, world!\n"
 
 
 def number(query: str, name: str) -> float:
@@ -29,9 +38,7 @@ def number(query: str, name: str) -> float:
 
 def body(path: str) -> bytes:
     """What a route says once it has done its waiting."""
-    if path == "/download":
-        return b"x" * LARGE
-    return f"{BOOTED:.6f}".encode() if path == "/boot" else b"Hello, world!\n"
+    return f"{BOOTED:.6f}".encode() if path == "/boot" else ANSWERS.get(path, HELLO)
 
 
 def head(text: bytes) -> list[tuple[str, str]]:
@@ -46,12 +53,15 @@ def app(environ: dict[str, Any], start_response: Any) -> list[bytes]:
         time.sleep(number(environ["QUERY_STRING"], "ms") / 1000)
     elif path == "/hold":
         time.sleep(number(environ["QUERY_STRING"], "seconds"))
+    elif path == "/upload":
+        while environ["wsgi.input"].read(BLOCK):
+            pass
     text = body(path)
     start_response("200 OK", head(text))
     return [text]
 
 
-async def asgi_app(scope: dict[str, Any], _receive: Any, send: Any) -> None:
+async def asgi_app(scope: dict[str, Any], receive: Any, send: Any) -> None:
     """The routes for ASGI; `/work` awaits, `/hold` blocks the loop as computing does."""
     if scope["type"] != "http":
         return
@@ -60,6 +70,9 @@ async def asgi_app(scope: dict[str, Any], _receive: Any, send: Any) -> None:
         await asyncio.sleep(number(query, "ms") / 1000)
     elif scope["path"] == "/hold":
         time.sleep(number(query, "seconds"))  # noqa: ASYNC251 blocking is the point: a held worker
+    elif scope["path"] == "/upload":
+        while (await receive()).get("more_body"):
+            pass
     text = body(scope["path"])
     headers = [(name.lower().encode(), value.encode()) for name, value in head(text)]
     await send({"type": "http.response.start", "status": 200, "headers": headers})

@@ -9,6 +9,8 @@ from figures import Column
 from processes import cpu_seconds
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from lab import Lab, Served
     from servers import Server
 
@@ -45,9 +47,11 @@ def measure(server: Server, lab: Lab) -> dict[str, float]:
     return figures
 
 
-def press(served: Served, connections: int, seconds: float, *, keep_alive: bool) -> tuple[float, float, float]:
+def press(
+    served: Served, connections: int, seconds: float, *, keep_alive: bool = True, path: str = "/", script: Path | None = None
+) -> tuple[float, float, float]:
     """One load: requests per second, CPU microseconds per request, errors."""
     before = cpu_seconds(served.process.tree())
-    found = wrk(served.port, connections, seconds, keep_alive=keep_alive)
+    found = wrk(served.port, connections, seconds, keep_alive=keep_alive, path=path, script=script)
     spent = cpu_seconds(served.process.tree()) - before
     return found["rate"], spent / found["requests"] * 1e6, found["errors"]
