@@ -97,7 +97,7 @@ def places(topology: Topology, node: Node) -> dict[str, str]:
         if not site.odoo:  # whose cookies are not signed
             found["session_secret_file"] = f"/etc/{site.name}/session.secret"
     if site.addons:
-        found["addons_path"] = ",".join(site.addons)
+        found["addons_path"] = ",".join(site.addons_path)
     return found
 
 
