@@ -82,10 +82,11 @@ class Clerk:
 
 
 class Ear(Listener):
-    """Hears of orders in the chat, and comes back with the last notification that it had."""
+    """Hears of orders in the chat from a position of the bus on, and comes back with the last notification that it had."""
 
-    def __init__(self, door: Door, ledger: Ledger, cookie: str) -> None:
+    def __init__(self, door: Door, ledger: Ledger, cookie: str, since: int) -> None:
         super().__init__(door, ledger)
+        ledger.last = since
         self.manner = {
             "additional_headers": {"Cookie": cookie},
             "origin": f"https://{door.domain}",
@@ -93,9 +94,9 @@ class Ear(Listener):
         }
 
     def question(self) -> dict[str, Any]:
-        """Odoo does not say that it has subscribed somebody, and gives at first what was said in the last 50 s."""
+        """Odoo does not say that it has subscribed somebody."""
         self.ledger.listening = True
-        return {"event_name": "subscribe", "data": {"channels": [], "last": self.ledger.last or 0}}
+        return {"event_name": "subscribe", "data": {"channels": [], "last": self.ledger.last}}
 
     def hear(self, said: Any) -> None:
         """Notifications."""

@@ -31,10 +31,10 @@ SOON = 30.0  # seconds for what is said and done; other people use the machine
 FILE = os.urandom(300_000)
 # Odoo does not ask again where a database goes: its pages fail then, as they do with its own server.
 ABOUT = {
-    "application node killed": Bounds(gap_writes=6.0),
-    "the other application node killed": Bounds(gap_writes=6.0),
-    "cron node killed": Bounds(),
-    "websocket node killed": Bounds(),
+    "application node killed": Bounds(gap_writes=10.0),
+    "the other application node killed": Bounds(gap_writes=10.0),
+    "cron node killed": Bounds(gap_writes=10.0),
+    "websocket node killed": Bounds(gap_writes=10.0),
     "switchover": Bounds(reads_failed=None, gap_writes=15.0),
     "primary killed (kill -9 of PostgreSQL)": Bounds(reads_failed=None, gap_writes=20.0),
 }
@@ -49,7 +49,11 @@ class Office(Rig):
 
     def load(self) -> Load:
         """Anna's orders in the chat, and Ben who listens."""
-        return Load(door(self.estate), self.anna.cookie, partial(Ear, cookie=self.ben.cookie))
+        return Load(door(self.estate), self.anna.cookie, self.ear())
+
+    def ear(self) -> Callable[[Door, Ledger], Ear]:
+        """Ben's at a door, who hears what is said from now on."""
+        return partial(Ear, cookie=self.ben.cookie, since=int(self.anna.get("/position")))
 
     def doors(self) -> list[Door]:
         """Each edge at its own address."""
@@ -130,7 +134,7 @@ def attachments(office: Office) -> tuple[str, str]:
 def chats(office: Office) -> tuple[str, str]:
     """What is said on each application node is heard through each edge, by the websocket node."""
     nodes, took = office.having("app"), []
-    ears = [Ear(each, Ledger(), office.ben.cookie) for each in office.doors()]
+    ears = [office.ear()(each, Ledger()) for each in office.doors()]
     for ear in ears:
         ear.start()
     try:

@@ -1,7 +1,6 @@
 """The pages that the lab's load asks for. An order is a message in a chat, and a run of the scheduled action follows from it."""
 
 import json
-import socket
 
 from odoo.http import Controller, request, route
 
@@ -45,6 +44,7 @@ class Lab(Controller):
         orders, fulfilled, nodes = request.env.cr.fetchone()
         return json.dumps({"orders": orders, "fulfilled": fulfilled, "nodes": nodes, "lost": 0})
 
-    @route("/node", type="http", auth="public")
-    def node(self):
-        return socket.gethostname()
+    @route("/position", type="http", auth="user")
+    def position(self):
+        """The last notification of the bus: who has heard nothing would be given those of the last 50 s."""
+        return json.dumps(request.env["bus.bus"].sudo()._bus_last_id())
