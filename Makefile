@@ -5,7 +5,7 @@ BIN    := $(VENV)/bin
 PAGES  := src/prefork/console/static/vendor/htmx.js
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run example wheel compiled test test-compiled test-odoo test-machine test-autobahn test-package test-lab check format docs screenshots clean soak
+.PHONY: help setup run example wheel compiled test test-compiled test-odoo test-machine test-autobahn test-package test-lab test-lab-odoo check format docs screenshots clean soak
 .PHONY: bench bench-full bench-limits bench-jobs bench-asgi bench-live bench-odoo bench-advice
 
 help: ## show this list
@@ -64,6 +64,11 @@ test-autobahn: setup ## run Autobahn|Testsuite against WebSockets of an ASGI app
 
 test-lab: setup ## run the enterprise topology in the lab and hit it under load (root, an hour); writes into docs/lab.md
 	PYTHONPATH=$(CURDIR) $(BIN)/python tests/lab/run.py $(SCENARIOS)
+
+# PYTHON is Odoo's interpreter, as for test-odoo.
+test-lab-odoo: ## run an installed Odoo in the lab and hit it: make test-lab-odoo ODOO=/its/tree PYTHON=/its/interpreter (root, ten minutes)
+	@$(MAKE) --no-print-directory PYTHON=python3 setup
+	PYTHONPATH=$(CURDIR) $(BIN)/python tests/lab/run.py --odoo='$(ODOO)' --odoo-python='$(PYTHON)'
 
 check: setup ## format, lint, types
 	$(BIN)/ruff format --check .

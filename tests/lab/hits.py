@@ -84,6 +84,18 @@ def all_of(rig: Rig, name: str) -> list[tuple[str, str]]:
     return [(name, each.name) for each in rig.estate.topology.nodes if each.name != name]
 
 
+def in_transaction(rig: Rig) -> Undo:
+    """An application node loses its power in a transaction that keeps everybody else from writing orders."""
+    site = rig.estate.topology.site
+    address = f"host={rig.estate.topology.address('pooler')} port=6432 dbname={site.database} user={site.user}"
+    holding = f"(echo 'BEGIN; LOCK TABLE orders IN SHARE MODE;'; exec sleep 60) | HOME={site.data_dir} psql -qX '{address}'"
+    rig.run("app1", "sh", "-c", f"{holding} > /dev/null 2>&1 &", account=site.user)
+    held = "SELECT count(*) FROM pg_locks WHERE relation = 'orders'::regclass AND mode = 'ShareLock' AND granted"
+    rig.await_fact(lambda: rig.sql(held) == "1", "orders are locked")
+    rig.kill("app1")
+    return lambda: rig.start("app1")
+
+
 POSTMASTER = "$(head -n 1 /var/lib/postgresql/15/odoo/postmaster.pid)"
 ETCD = "$(pgrep -xo etcd)"
 HELD_UP = Bounds(gap_writes=15.0)  # who is under way over a link that is cut waits for it, as long as the cut and a client last
@@ -94,6 +106,7 @@ HITS = (
     Hit("edge with the address killed (HAProxy)", node(lambda rig: rig.holder("edge")), AWAY),
     Hit("application node killed", node(lambda _: "app1"), Bounds(gap_writes=6.0)),
     Hit("the other application node killed", node(lambda _: "app2"), Bounds(gap_writes=6.0)),
+    Hit("application node killed in a transaction that locks orders", in_transaction, Bounds(gap_writes=15.0), 15.0),
     Hit("cron node killed", node(lambda _: "cron1"), held=12.0),
     Hit("websocket node killed", node(lambda _: "websocket1")),
     Hit("PgBouncer node with the address killed", node(lambda rig: rig.holder("pooler")), Bounds(gap_writes=6.0)),

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 from prefork.bus.hub import PAGE
 from prefork.jobs.source import KEPT
-from prefork.store import bus, jobs
+from prefork.store import board, bus, jobs
 from prefork.store.statements import statements
 
 ROWS = 10_000_000
@@ -71,7 +71,8 @@ QUESTIONS = (
     Question("jobs", "lose", {"ids": [RUN["id"]], "error": "its worker died"}),
     Question("jobs", "give_back", RUN),
     Question("jobs", "forget", {"age": KEPT, "at_once": jobs.AT_ONCE}),
-    Question("board", "list", {"name": None}, "200 jobs"),
+    Question("board", "list", {"name": None, "most": board.COUNTED}, "200 jobs"),
+    Question("board", "list", {"name": JOB, "most": None}, "of one job"),
     Question("board", "running", {"job": JOB}),
     Question("board", "history", {"job": None, "limit": 50, "offset": 0}, "all"),
     Question("board", "history", {"job": JOB, "limit": 50, "offset": 0}, "of one job"),

@@ -11,6 +11,7 @@ from pathlib import Path
 from prefork.lab import estate, network, power, probes, stages
 from prefork.lab.door import door
 from prefork.lab.load import Load
+from prefork.lab.odoo import Odoo
 from prefork.render.topology import Node, shipped
 
 PATIENCE = 120.0  # seconds for a fact
@@ -138,11 +139,11 @@ def timed(step: Callable[[], object]) -> float:
 
 
 @contextmanager
-def rigged(directory: Path, *, synchronous: bool | None = None, topology: str = "") -> Iterator[Rig]:
+def rigged(directory: Path, *, synchronous: bool | None = None, topology: str = "", served: Odoo | None = None) -> Iterator[Rig]:
     """A lab from here to the end; nothing is left of it."""
     programs = (sys.executable, str(Path(sys.executable).with_name("prefork")))
     estate.remove(directory)
-    made = estate.make(directory, topology or shipped("enterprise"), "enterprise", programs, synchronous=synchronous)
+    made = estate.make(directory, topology or shipped("enterprise"), "enterprise", programs, synchronous=synchronous, served=served)
     try:
         stages.bring_up(made, tell)
         rig = Rig(made)

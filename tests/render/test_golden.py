@@ -30,6 +30,11 @@ def test_a_file_says_what_it_is_and_where_it_goes(name: str, settings: Settings)
             assert f"/{path}" in head or path.endswith(("README.md", "setup.sql")), path
 
 
+def test_directories_of_addons_come_before_odoos_own_and_not_in_their_place(settings: Settings) -> None:
+    trees = render(topology("enterprise", addons=("/srv/addons",)), settings)
+    assert "\naddons_path = /srv/addons,/opt/odoo/addons,/opt/odoo/odoo/addons\n" in trees["app1"]["etc/odoo/odoo.conf"]
+
+
 def test_the_documents_two_nodes_come_out_as_printed(settings: Settings) -> None:
     trees = render(topology("two-node"), settings)
     front = "workers = 8\nmax_cron_threads = 0\nhttp_enable = True\nproxy_mode = True\n"

@@ -284,6 +284,26 @@ def test_progress_is_shown_while_it_runs(source: Sources, database: psycopg.Conn
     assert seen == [(3, 7)]
 
 
+def test_a_list_counts_what_waits_up_to_a_bound_and_one_job_all_of_it(source: Sources, monkeypatch: pytest.MonkeyPatch) -> None:
+    @prefork.cron.every("1 hour", name="tick")
+    def tick() -> None: ...
+
+    monkeypatch.setattr(board, "COUNTED", 2)
+    worker = source()
+    held = worker.claim()  # the recurring run, which is not counted when it waits
+    assert held
+    connection = worker.connection
+    assert connection
+    for _ in range(3):
+        tick.defer()
+        (found,) = board.listed(connection)
+    assert (found["waiting"], found["running"]) == (2, 1)
+    assert board.listed(connection, "tick")[0]["waiting"] == 3
+    jobs.give_back(connection, held.claimed)
+    assert board.listed(connection)[0]["waiting"] == 2
+    assert board.listed(connection, "tick")[0]["waiting"] == 3
+
+
 def test_old_history_is_forgotten_piece_by_piece(source: Sources, monkeypatch: pytest.MonkeyPatch) -> None:
     @prefork.job(name="tick")
     def tick() -> None: ...

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from prefork.lab.estate import Estate
     from prefork.lab.probes import Condition
 
+PATH = click.Path(path_type=Path)
 IMPOSSIBLE = 2  # the exit code where the machine cannot do what is asked
 
 
@@ -77,17 +78,25 @@ def lab() -> None:
 @click.option(
     "--synchronous/--asynchronous", default=None, help="Whether a commit waits for the standby; else as the topology says."
 )
+@click.option(
+    "--odoo", type=PATH, metavar="TREE", help="Serve the Odoo in this directory, with chat, instead of the lab's own application."
+)
+@click.option("--python", type=PATH, metavar="PYTHON", help="Odoo's interpreter, which has its requirements.")
 @placed
-def up(topology: str | None, directory: Path, synchronous: bool | None) -> None:
+def up(topology: str | None, directory: Path, synchronous: bool | None, odoo: Path | None, python: Path | None) -> None:
     """Start every node of a topology (enterprise), or those that are down."""
     from prefork.lab import estate, stages
+    from prefork.lab.odoo import found as installed
 
+    if (odoo is None) != (python is None):
+        raise click.UsageError("--odoo and --python belong together: a directory, and the interpreter that has its requirements")
     with sentences():
-        if os.path.exists(directory / "lab.json") and topology is None and synchronous is None:
+        if os.path.exists(directory / "lab.json") and topology is None and synchronous is None and odoo is None:
             found = estate.found(directory)
         else:
             name = topology or "enterprise"
-            found = estate.make(directory, text_of(name), name, programs(), synchronous=synchronous)
+            served = installed(odoo, python) if odoo and python else None
+            found = estate.make(directory, text_of(name), name, programs(), synchronous=synchronous, served=served)
         click.echo("Not as rendered:")
         for each in found.fitted.changes:
             click.echo(f"  {each}")
@@ -198,6 +207,8 @@ def load(directory: Path, seconds: float, as_json: bool) -> None:
     """Write orders and read pages through the edge, and account for every one."""
     with sentences():
         found = entered(directory)
+        if found.fitted.odoo:
+            raise click.UsageError("orders are written in the lab's own application, and this lab serves Odoo")
         from prefork.lab.door import door
         from prefork.lab.load import Load
 

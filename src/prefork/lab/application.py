@@ -54,7 +54,7 @@ def authorize(_: dict[str, Any], channels: frozenset[str]) -> frozenset[str]:
 
 
 def application(environ: dict[str, Any], start: StartResponse) -> Iterable[bytes]:
-    """POST /orders?KEY writes one; GET /, /slow and /page read the last, /visit counts, /ledger?KEY lists all from there on."""
+    """POST /orders?KEY writes one; GET /last, /slow and /page read the last, /visit counts, /ledger?KEY lists all from there on."""
     path, key = environ["PATH_INFO"], environ["QUERY_STRING"]
     try:
         if environ["REQUEST_METHOD"] == "POST":

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from prefork.lab.odoo import Odoo
     from prefork.render.topology import Node, Topology
 
 APPLICATION = "prefork.lab.application"
@@ -25,6 +26,7 @@ class Fitted:
     topology: Topology
     changes: tuple[str, ...]
     replaced: Mapping[str, str] = field(default_factory=dict)  # in rendered files
+    odoo: Odoo | None = None  # what it serves, if not the lab's own application
 
     def text(self, rendered: str) -> str:
         """A rendered file as the lab has it."""
@@ -38,26 +40,35 @@ class Unfit(Exception):
 
 
 def fit(
-    topology: Topology, python: str, prefork: str, *, descriptors: int, synchronous: bool | None = None, confined: bool = False
+    topology: Topology,
+    python: str,
+    prefork: str,
+    *,
+    descriptors: int,
+    synchronous: bool | None = None,
+    confined: bool = False,
+    odoo: Odoo | None = None,
 ) -> Fitted:
-    """The topology with the lab's application, small machines and these programs. Raises Unfit."""
+    """The topology with the lab's application or this Odoo, small machines and these programs. Raises Unfit."""
     check(topology)
     kept = tuple(node for node in topology.nodes if set(node.roles) - {"monitor"})
     site = replace(
         topology.site,
-        odoo="",
+        odoo=odoo.version if odoo else "",
         app=f"{APPLICATION}:application",
-        python=python,
+        tree=odoo.tree if odoo else topology.site.tree,
+        addons=odoo.addons if odoo else topology.site.addons,
+        python=odoo.python if odoo else python,
         prefork=prefork,
         synchronous=topology.site.synchronous if synchronous is None else synchronous,
     )
     changes = [
-        f"the application is the lab's own ({APPLICATION}), instead of {application(topology)}",
-        f"Prefork and the application's interpreter are {prefork} and {python}",
+        *served(topology, odoo),
+        f"Prefork and the application's interpreter are {prefork} and {site.python}",
         "Patroni is that of Prefork's own environment, where this machine has none in /opt/patroni",
         f"each node has {CPUS} processors and {MEMORY >> 20} MiB for what is made from them, such as shared_buffers",
         *(f"{name} is {value} on nodes for {role}" for name, (role, value) in SIZES.items() if topology.having(role)),
-        "there is no console; jobs and websocket_authorize name the lab's application",
+        "there is no console",
         "there is no systemd: the first process of each node starts what its units would, and again when it ends",
         "passwords, the certificate, the account and userlist.txt are made by the lab, as the files' first lines ask",
         "every node sees the programs of this machine; /etc, /opt, /srv and /var are its own",
@@ -75,7 +86,18 @@ def fit(
     left = [node.name for node in topology.nodes if node not in kept]
     if left:
         changes.append(f"left out: {', '.join(left)}, which only watches")
-    return Fitted(replace(topology, site=site, nodes=tuple(small(node) for node in kept)), tuple(changes), replaced)
+    own = {"console": "False"} | ({} if odoo else {"jobs": APPLICATION, "websocket_authorize": f"{APPLICATION}:authorize"})
+    nodes = tuple(small(node, own) for node in kept)
+    return Fitted(replace(topology, site=site, nodes=nodes), tuple(changes), replaced, odoo)
+
+
+def served(topology: Topology, odoo: Odoo | None) -> tuple[str, ...]:
+    """What the application is, in sentences."""
+    if not odoo:
+        instead = f"the application is the lab's own ({APPLICATION}), instead of {application(topology)}"
+        return instead, "jobs and websocket_authorize name the lab's application"
+    modules = f"its database is made with {', '.join(odoo.modules)}, without demo data"
+    return f"the application is Odoo {odoo.version} in {odoo.tree}, instead of {application(topology)}", modules
 
 
 def fewer(descriptors: int) -> dict[str, str]:
@@ -116,12 +138,11 @@ def is_ipv4(address: str) -> bool:
     return True
 
 
-def small(node: Node) -> Node:
-    """A node with little memory and few workers. What the topology says about other options stays."""
+def small(node: Node, own: Mapping[str, str]) -> Node:
+    """A node with little memory, few workers and the lab's own options. What the topology says about others stays."""
     if not node.serves:
         return replace(node, cpus=CPUS, memory=MEMORY)
     sizes = {name: value for name, (role, value) in SIZES.items() if role in node.roles}
-    own = {"console": "False", "jobs": APPLICATION, "websocket_authorize": f"{APPLICATION}:authorize"}
     return replace(node, cpus=CPUS, memory=MEMORY, options={**node.options, **sizes, **own})
 
 

@@ -16,10 +16,10 @@ import signal
 import struct
 import sys
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
-from prefork.lab import account, packages
+from prefork.lab import account, odoo, packages
 from prefork.lab.changes import Fitted, Unfit, fit
 from prefork.lab.keeper import OVERLAID
 from prefork.render.topology import Node, Topology, parse
@@ -108,14 +108,23 @@ def found(directory: Path) -> Estate:
     except PermissionError:
         raise Missing(f"the lab in {directory} belongs to another account; run this as that one") from None
     topology = parse(kept["topology"], str(directory / "lab.json"))
-    fitted = fit(topology, kept["python"], kept["prefork"], synchronous=kept["synchronous"], **machine())
+    served = odoo.kept(kept["odoo"]) if kept["odoo"] else None
+    fitted = fit(topology, kept["python"], kept["prefork"], synchronous=kept["synchronous"], odoo=served, **machine())
     return Estate(directory, fitted, kept["secrets"])
 
 
-def make(directory: Path, topology: str, source: str, programs: tuple[str, str], *, synchronous: bool | None) -> Estate:
+def make(
+    directory: Path,
+    topology: str,
+    source: str,
+    programs: tuple[str, str],
+    *,
+    synchronous: bool | None = None,
+    served: odoo.Odoo | None = None,
+) -> Estate:
     """A new lab, of which nothing runs yet. Raises Invalid, Unfit, Missing where the directory is another lab's."""
     python, prefork = programs
-    fitted = fit(parse(topology, source), python, prefork, synchronous=synchronous, **machine())
+    fitted = fit(parse(topology, source), python, prefork, synchronous=synchronous, odoo=served, **machine())
     obstacles = list(packages.obstacles(fitted.topology))
     if obstacles:
         raise Unfit("\n".join(obstacles))
@@ -125,6 +134,7 @@ def make(directory: Path, topology: str, source: str, programs: tuple[str, str],
     directory.chmod(0o700)
     made = {name: secrets.token_urlsafe(24) for name in ROLES}
     kept = {"topology": topology, "python": python, "prefork": prefork, "synchronous": synchronous, "secrets": made}
+    kept["odoo"] = asdict(served) if served else None
     try:
         descriptor = os.open(directory / "lab.json", os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     except FileExistsError:

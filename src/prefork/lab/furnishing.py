@@ -19,6 +19,7 @@ from prefork.render.files import render
 
 if TYPE_CHECKING:
     from prefork.lab.estate import Estate
+    from prefork.lab.odoo import Odoo
     from prefork.render.topology import Node
 
 ACCOUNT = 64_777  # the number of the site's account, where the machine has none of its name
@@ -53,7 +54,7 @@ def furnish(estate: Estate, node: Node, machine: Path = Path("/")) -> dict[str, 
         "files": files,
         "links": links,
         "shared": shared,
-        "programs": programs(),
+        "programs": programs(estate.fitted.odoo),
         "services": [asdict(each) for each in services(topology, node)],
         "below": below(estate),
     }
@@ -97,9 +98,9 @@ def numbers(account: str) -> tuple[int, int]:
     return found.pw_uid, found.pw_gid
 
 
-def programs() -> list[str]:
-    """The directories of our interpreter, its packages and Prefork, without those inside one another."""
-    found = sorted({sys.prefix, sys.base_prefix, str(Path(prefork.__file__).parent.parent)})
+def programs(odoo: Odoo | None) -> list[str]:
+    """The directories of our interpreter, its packages, Prefork and Odoo, without those inside one another."""
+    found = sorted({sys.prefix, sys.base_prefix, str(Path(prefork.__file__).parent.parent)} | (odoo.places() if odoo else set()))
     return [each for each in found if not any(each != other and each.startswith(f"{other}/") for other in found)]
 
 

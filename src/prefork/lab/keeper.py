@@ -14,6 +14,7 @@ import pwd
 import resource
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -34,6 +35,7 @@ def main(directory: Path) -> None:
     fcntl.lockf(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     logs = os.open(directory / "log", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     node = json.loads((directory / "node.json").read_text())
+    socket.sethostname(directory.name)
     mount(directory, node)
     install(node["files"], node["links"])
     os.write(1, READY)
@@ -133,7 +135,7 @@ def start(service: dict[str, Any], logs: int) -> int:
             user=account.pw_uid,
             group=account.pw_gid,
             extra_groups=[each.gr_gid for each in grp.getgrall() if account.pw_name in each.gr_mem],
-            env=environment(account, service["variables"]),
+            env=environment(account, service["variables"]) | dict(each.split("=", 1) for each in service["environment"]),
             start_new_session=True,
         )
     finally:

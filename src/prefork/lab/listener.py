@@ -10,7 +10,7 @@ import asyncio
 import json
 import threading
 from contextlib import suppress
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from websockets.asyncio.client import connect
 from websockets.exceptions import WebSocketException
@@ -27,11 +27,12 @@ PING = 2.0  # seconds between two questions whether the connection lives
 
 
 class Listener(threading.Thread):
-    """Notes in the ledger what it hears, from `start` to `stop`."""
+    """Notes in the ledger what it hears, from `start` to `stop`. `manner` is how it connects besides."""
 
     def __init__(self, door: Door, ledger: Ledger) -> None:
         super().__init__(daemon=True)
         self.door, self.ledger = door, ledger
+        self.manner: dict[str, Any] = {}
         self._over = threading.Event()
 
     def run(self) -> None:
@@ -42,6 +43,15 @@ class Listener(threading.Thread):
         """Have it end, soon."""
         self._over.set()
 
+    def question(self) -> dict[str, Any]:
+        """What it wants to hear, from where on."""
+        last = self.ledger.last
+        return {"subscribe": ["orders"]} | ({} if last is None else {"last": last})
+
+    def hear(self, said: Any) -> None:
+        """What the bus says."""
+        self.ledger.hear(said)
+
     async def _listen(self) -> None:
         while not self._over.is_set():
             with suppress(OSError, WebSocketException):
@@ -49,7 +59,7 @@ class Listener(threading.Thread):
             await asyncio.sleep(AGAIN)
 
     async def _hear(self) -> None:
-        address, last = f"wss://{self.door.domain}:{self.door.port}/websocket", self.ledger.last
+        address = f"wss://{self.door.domain}:{self.door.port}/websocket"
         async with connect(
             address,
             sock=self.door.socket(),
@@ -58,8 +68,9 @@ class Listener(threading.Thread):
             close_timeout=CLOSING,
             ping_interval=PING,
             ping_timeout=PING,
+            **self.manner,
         ) as live:
-            await live.send(json.dumps({"subscribe": ["orders"]} | ({} if last is None else {"last": last})))
+            await live.send(json.dumps(self.question()))
             while not self._over.is_set():
                 with suppress(TimeoutError):
-                    self.ledger.hear(json.loads(await asyncio.wait_for(live.recv(), PING)))
+                    self.hear(json.loads(await asyncio.wait_for(live.recv(), PING)))

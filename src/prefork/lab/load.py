@@ -18,19 +18,22 @@ from prefork.lab.door import ANSWERING, Away, Door, Visitor, trusting
 from prefork.lab.listener import AGAIN, Listener
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from types import TracebackType
 
 PERIOD = 0.1  # seconds from one request of a thread to its next one
 WRITERS = 2
-PAGES = ("/", "/slow")  # of which one is nearly always under way
+PAGES = ("/last", "/slow")  # of which one is nearly always under way
 SETTLING = 90.0  # seconds that jobs and messages may take, a lost lease among them
 
 
 @dataclass
 class Load:
-    """Readers, writers and a listener, from `start` to `stop`. `ledger` grows meanwhile."""
+    """Readers, writers and a listener, from `start` to `stop`, all with this cookie. `ledger` grows meanwhile."""
 
     door: Door
+    cookie: str = ""
+    listening: Callable[[Door, Ledger], Listener] = Listener
     first: int = field(default_factory=lambda: time.time_ns() // 1_000_000 * 1_000)  # the first order's key
     ledger: Ledger = field(default_factory=Ledger)
 
@@ -41,7 +44,7 @@ class Load:
         self._next = self.first
         self._visitors = [threading.Thread(target=self._visit, args=("write",), daemon=True) for _ in range(WRITERS)]
         self._visitors += [threading.Thread(target=self._visit, args=("read", page), daemon=True) for page in PAGES]
-        self._listener = Listener(self.door, self.ledger)
+        self._listener = self.listening(self.door, self.ledger)
 
     def __enter__(self) -> Self:
         self.start()
@@ -115,7 +118,7 @@ class Load:
     def _exchange(self, method: str, target: str) -> tuple[int, bytes]:
         visitor = Visitor(self.door, self._trust)
         try:
-            visitor.request(method, target, headers={"Connection": "close"})
+            visitor.request(method, target, headers={"Connection": "close", "Cookie": self.cookie})
             answer = visitor.getresponse()
             return answer.status, answer.read()
         finally:

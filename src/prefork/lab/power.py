@@ -25,10 +25,11 @@ class Failed(Exception):
     """A node does not come up; the sentence says where it says why."""
 
 
-def switch_on(estate: Estate, name: str) -> None:
-    """Start a node that is down, and connect it. Raises Failed, Unconnected."""
+def switch_on(estate: Estate, name: str, *, serving: bool = True) -> None:
+    """Start a node that is down, and connect it; its services, or nothing else. Raises Failed, Unconnected."""
     node = estate.node(name)
-    with Starting(estate, name, furnish(estate, node)) as starting:
+    furniture = furnish(estate, node) | ({} if serving else {"services": []})
+    with Starting(estate, name, furniture) as starting:
         network.connect(estate.hub, estate.number(name), starting.pid, node.address, PREFIX)
 
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from prefork.config.settings import CONTROL_SOCKET
 from prefork.control.client import Unreachable, ask
 from prefork.lab.network import inside
-from prefork.lab.services import services
+from prefork.lab.services import kept, services
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -119,7 +119,7 @@ def keepalived(*_: object) -> tuple[bool, str]:
 
 def server(estate: Estate, node: Node) -> tuple[bool, str]:
     """Whether Prefork has the workers that it wants, as its control socket says, which is seen through the node's own files."""
-    place = Path(f"/proc/{estate.pid(node.name)}/root{estate.topology.site.data_dir}/{CONTROL_SOCKET}")
+    place = Path(f"/proc/{estate.pid(node.name)}/root{kept(estate.topology)}/{CONTROL_SOCKET}")
     told = ask(place, {"command": "status"}, PATIENCE)
     pools = {"http": told, "cron": told["cron"], "websocket": told["websocket"]}
     lacking = [name for name, pool in pools.items() if pool["ready"] < pool["wanted"]]

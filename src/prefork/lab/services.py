@@ -27,7 +27,7 @@ class Place:
 
 @dataclass(frozen=True)
 class Service:
-    """A program of a node: its command, its account, files with variables, and directories to be made before."""
+    """A program of a node: its command, its account, variables and files with more of them, directories to be made before."""
 
     name: str
     command: tuple[str, ...]
@@ -35,6 +35,7 @@ class Service:
     variables: tuple[str, ...] = ()
     places: tuple[Place, ...] = field(default=())
     descriptors: int = 1024  # LimitNOFILE=, or what systemd gives where it is not set
+    environment: tuple[str, ...] = ()  # NAME=VALUE, as Environment= has them
 
 
 def services(topology: Topology, node: Node) -> tuple[Service, ...]:
@@ -90,10 +91,17 @@ def prefork(topology: Topology, node: Node) -> Iterator[Service]:
     if not node.serves:
         return
     site = topology.site
-    place = Place(site.data_dir, site.user, 0o700)
-    yield Service(
-        "prefork", (site.prefork, "serve", "-c", f"/etc/{site.name}/{conf(topology, node)}"), site.user, (), (place,), LIMITED
-    )
+    command: tuple[str, ...] = (site.prefork, "serve", "-c", f"/etc/{site.name}/{conf(topology, node)}")
+    places = tuple(Place(each, site.user, 0o700) for each in dict.fromkeys((site.data_dir, kept(topology))))
+    if site.odoo:
+        command += ("--odoo", site.tree, "--python", site.python)
+    environment = (f"PREFORK_DATA_DIR={kept(topology)}",) if site.odoo else ()
+    yield Service("prefork", command, site.user, (), places, LIMITED, environment)
+
+
+def kept(topology: Topology) -> str:
+    """Where a server keeps what is its machine's own: Odoo's data_dir may be a mount that nodes share."""
+    return f"/var/lib/prefork-{topology.site.name}" if topology.site.odoo else topology.site.data_dir
 
 
 def keepalived(topology: Topology, node: Node) -> Iterator[Service]:

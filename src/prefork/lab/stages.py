@@ -14,11 +14,13 @@ from typing import TYPE_CHECKING
 from prefork.lab import account, furnishing, network, power
 from prefork.lab.estate import HUB
 from prefork.lab.probes import Condition, entered, look
+from prefork.lab.services import prefork
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from prefork.lab.estate import Estate
+    from prefork.lab.odoo import Odoo
     from prefork.render.topology import Node
 
     Tell = Callable[[str], None]
@@ -26,6 +28,7 @@ if TYPE_CHECKING:
 TABLES = files(__package__).joinpath("application.sql").read_text()
 PATIENCE = 180.0  # seconds for each stage; the machine may have other things to do
 GLANCE = 0.3  # seconds
+WITH_DEMO = 18  # the last version of Odoo that fills its database with inventions unless it is told not to
 STAGES = (
     ("databases", {"database", "consensus"}),
     ("poolers and sessions", {"pooler", "sessions"}),
@@ -49,6 +52,8 @@ def bring_up(estate: Estate, tell: Tell) -> None:
         await_all(estate, nodes, tell)
         if stage == "databases":
             found(estate, tell)
+        if stage == "poolers and sessions" and estate.fitted.odoo:
+            install(estate, estate.fitted.odoo, tell)
 
 
 def prepare(estate: Estate) -> None:
@@ -121,9 +126,31 @@ def found(estate: Estate, tell: Tell) -> None:
         f"\\i /etc/{site.name}/setup.sql\n"
         f"ALTER ROLE {site.user} PASSWORD '{estate.secrets['site']}';\n"
         f"ALTER ROLE pgbouncer PASSWORD '{estate.secrets['pgbouncer']}';\n"
-        f"SET ROLE {site.user};\n{TABLES}",
+        f"SET ROLE {site.user};\n{'' if site.odoo else TABLES}",
     )
     run(estate, leader, ["pgbackrest", f"--stanza={site.name}", "stanza-create"])
+
+
+def install(estate: Estate, odoo: Odoo, tell: Tell) -> None:
+    """Have Odoo make its tables and files, as an operator does: on a node that does not serve yet. What is there stays."""
+    done = estate.shared("installed")
+    if done.exists():
+        return
+    node = estate.topology.having("app")[0]
+    tell(f"  Odoo's database with {', '.join(odoo.modules)}, made on {node.name}; it takes minutes")
+    power.switch_on(estate, node.name, serving=False)
+    try:
+        (server,) = prefork(estate.topology, node)
+        for place in server.places:
+            owner = [f"--owner={place.account}", f"--group={place.account}", f"--mode={place.mode:o}"]
+            run(estate, node, ["install", "-d", *owner, place.path], account="root")
+        plain = [] if int(odoo.version.partition(".")[0]) > WITH_DEMO else ["--without-demo=all"]
+        made = [*server.command, "--", "-i", ",".join(odoo.modules), *plain, "--stop-after-init"]
+        home = f"HOME={estate.topology.site.data_dir}"
+        run(estate, node, ["env", home, *server.environment, *made], account=server.account)
+    finally:
+        power.switch_off(estate, node.name)
+    done.touch()
 
 
 def sql(estate: Estate, node: Node, database: str, text: str) -> str:
@@ -131,11 +158,9 @@ def sql(estate: Estate, node: Node, database: str, text: str) -> str:
     return run(estate, node, ["psql", "-qAtX", "-v", "ON_ERROR_STOP=1", "-d", database, "-f", "-"], text)
 
 
-def run(estate: Estate, node: Node, command: list[str], text: str = "") -> str:
-    """What a program prints that runs as postgres on a node. Raises Failed."""
-    made = subprocess.run(
-        entered(estate.pid(node.name), command, "postgres"), input=text, capture_output=True, text=True, check=False
-    )
+def run(estate: Estate, node: Node, command: list[str], text: str = "", account: str = "postgres") -> str:
+    """What a program prints that runs on a node. Raises Failed."""
+    made = subprocess.run(entered(estate.pid(node.name), command, account), input=text, capture_output=True, text=True, check=False)
     if made.returncode:
         raise power.Failed(f"{command[0]} fails on {node.name}: {(made.stderr.strip() or made.stdout.strip()).splitlines()[-1]}")
     return made.stdout

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from prefork.config.tree import statics
 from prefork.dispatcher.options import BROWSER, Options
-from prefork.events import DispatcherDied, DispatcherStuck, WorkerStuck
+from prefork.events import DispatcherDied, DispatcherStuck, Listening, SocketPassed, WorkerStuck
 from prefork.master.backoff import SETTLED, Backoff
 from prefork.master.fleet import State
 from prefork.master.gauges import task_of
@@ -30,19 +30,41 @@ HOPELESS = 3  # failed starts in a row after which a server that was never ready
 
 
 class Front:
-    """`process` is the dispatcher while there is one, `doomed` the pid of one that was killed. A server without HTTP has none."""
+    """`process` is the dispatcher while there is one, `doomed` the pid of one that was killed. A server without HTTP has none.
+
+    While it is `held`, there is none yet and nobody listens: clients go to another node.
+    """
 
     def __init__(self, master: Master) -> None:
         self.master = master
         self.process: Helper | None = None
         self.started = 0.0
         self.doomed = 0
+        self.held = master.settings.listen_when_ready
         self.backoff = Backoff()
+
+    def hold(self) -> None:
+        """Refuse clients until a worker is ready."""
+        for listener in self.master.listeners:
+            listener.hold()
+
+    def open(self) -> None:
+        """Have clients come in, and say where."""
+        for listener in self.master.listeners:
+            if self.held:
+                listener.open(self.master.settings.backlog)
+            passed = listener.passed
+            self.master.journal.emit(Listening(listener.address) if passed is None else SocketPassed(listener.address, passed))
+        self.held = False
 
     def step(self, now: float) -> None:
         """Start the dispatcher if there is none and it may be tried again; kill one whose loop has stopped turning."""
         if not self.master.settings.listens:
             return
+        if self.held:
+            if not any(worker.pool.fed for worker in self.master.crew.ready()):
+                return
+            self.open()
         if self.process is None:
             if now >= self.backoff.not_before:
                 self._start(now)
@@ -54,7 +76,7 @@ class Front:
 
     def turns(self, now: float) -> bool:
         """Whether the dispatcher's loop has turned lately, if there is to be one."""
-        if not self.master.settings.listens:
+        if not self.master.settings.listens or self.held:
             return True
         return self.process is not None and self.process.pid != self.doomed and not self._late(now, LATELY)
 

@@ -36,6 +36,17 @@ class Listener:
         self.passed = passed
         self.file = file
 
+    def hold(self) -> None:
+        """Refuse clients for now, but keep the address. What systemd listens on, and files, stay as they are."""
+        if self.passed is None and self.wire.family != socket.AF_UNIX:
+            # tcp(7) does not say so, but Linux stops listening, keeps the port and can listen again; HAProxy pauses in this way.
+            self.wire.shutdown(socket.SHUT_RD)
+
+    def open(self, backlog: int) -> None:
+        """Let clients in again."""
+        if self.passed is None and self.wire.family != socket.AF_UNIX:
+            self.wire.listen(backlog)
+
     def close(self) -> None:
         """Close our copy of the socket; the dispatcher's listens on."""
         self.wire.close()

@@ -23,12 +23,10 @@ from prefork.events import (
     CrashLoop,
     FaultContained,
     Interrupted,
-    Listening,
     NeverReady,
     RotationFailed,
     Scaled,
     ServerReady,
-    SocketPassed,
     Starting,
     Stopping,
     ThreadedMode,
@@ -137,9 +135,7 @@ class Master:
         self.journal.emit(Starting(__version__, self.settings.subject))
         if self.settings.threaded:
             self.warn_of_threads(self.settings)
-        for listener in self.listeners:
-            passed = listener.passed
-            self.journal.emit(Listening(listener.address) if passed is None else SocketPassed(listener.address, passed))
+        self.front.hold() if self.front.held else self.front.open()
         self.hear(self.signals.inbox, self.hear_signals)
         self.hear(self.reports, self.hear_reports)
         self._open_control()

@@ -154,7 +154,6 @@ def derived(topology: Topology, node: Node, settings: Settings) -> dict[str, obj
         "mount": escaped(topology.site.share_place),
         "exporter": exporter(topology, node),
         "exporters": {each.name: exporter(topology, each) for each in topology.nodes},
-        "addons": [*topology.site.addons, f"{topology.site.tree}/addons", f"{topology.site.tree}/odoo/addons"],
     }
 
 

@@ -53,6 +53,7 @@ def reached(topology: Topology, node: Node, settings: Settings) -> dict[str, str
         "trusted_proxies": "127.0.0.1" if alone else ", ".join(each.address for each in edges),
     }
     if "app" in node.roles and len(topology.having("app")) > 1:
+        found["listen_when_ready"] = "True"  # nginx asks nobody whether a node is ready: it goes by what refuses
         found["drain_delay"] = "5"  # the edge believes in the others again by then, whichever was stopped before
     if "websocket" in node.roles:
         found["gevent_port" if topology.site.version >= 16 else "longpolling_port"] = str(settings.websocket_port)
@@ -97,7 +98,7 @@ def places(topology: Topology, node: Node) -> dict[str, str]:
         if not site.odoo:  # whose cookies are not signed
             found["session_secret_file"] = f"/etc/{site.name}/session.secret"
     if site.addons:
-        found["addons_path"] = ",".join(site.addons)
+        found["addons_path"] = ",".join(site.addons_path)
     return found
 
 

@@ -93,6 +93,11 @@ class Site:
         return ("/websocket", "/web/websocket") if self.version >= 16 else ("/longpolling",)
 
     @property
+    def addons_path(self) -> tuple[str, ...]:
+        """All directories of add-ons, in Odoo's order: where one is named, Odoo leaves out those of its own tree."""
+        return (*self.addons, f"{self.tree}/addons", f"{self.tree}/odoo/addons")
+
+    @property
     def share_place(self) -> str:
         """Where it is mounted: Odoo keeps attachments and sessions in its data directory, and Prefork nothing."""
         return self.data_dir if self.odoo else self.filestore

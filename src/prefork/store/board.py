@@ -17,12 +17,13 @@ if TYPE_CHECKING:
     Connection = psycopg.Connection[Any]
 
 SQL = Statements("board")
+COUNTED = 100  # runs of each job that wait, in a list of all
 EDITED = ("schedule", "tz", "misfire", "priority", "retries", "arguments")  # of a job's row, by an operator
 
 
 def listed(connection: Connection, name: str | None = None) -> list[dict[str, Any]]:
-    """Every job; or those of this name, or whose name ends in it."""
-    return rows(connection, "list", {"name": name})
+    """Every job, with what waits of it up to COUNTED; or those of this name, or whose name ends in it, with all that waits."""
+    return rows(connection, "list", {"name": name, "most": COUNTED if name is None else None})
 
 
 def running(connection: Connection, job: str) -> list[dict[str, Any]]:

@@ -1,7 +1,9 @@
 -- list: As in board.sql, which says of each statement what it does.
 SELECT job.name, job.schedule, job.tz, job.misfire, job.priority, job.retries, job.arguments, job.active, job.due_at, job.failures,
        job.first_failed_at, job.remark,
-       (SELECT count(*) FROM runs WHERE runs.job = job.name AND state = 'waiting' AND NOT recurring) AS waiting,
+       (SELECT count(*) FROM (
+           SELECT 1 FROM runs WHERE runs.job = job.name AND state = 'waiting' AND NOT recurring LIMIT coalesce(:most, -1)
+       )) AS waiting,
        (SELECT count(*) FROM runs WHERE runs.job = job.name AND state = 'running') AS running,
        last.outcome, last.ended_at, last.seconds
 FROM jobs AS job

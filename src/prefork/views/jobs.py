@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from rich.console import RenderableType
 
 STYLES = {"done": "green", "failed": "red", "lost": "yellow", "running": "cyan", "paused": "dim"}
+COUNTED = 100  # what a list says of a job that at least so many runs wait of
 Row = dict[str, Any]
 
 
@@ -53,7 +54,7 @@ def details(job: Row, running: Sequence[Row], history: Sequence[Row], now: datet
 
 def facts(job: Row, running: Sequence[Row], now: datetime) -> Iterator[tuple[str, str]]:
     """What is known of a job, in words."""
-    yield "State", state(job)
+    yield "State", state(job, counted=None)
     yield "Schedule", f"{job['schedule']} ({job['tz']})" if job["schedule"] else "runs when it is deferred"
     if job["due_at"]:
         yield "Next", f"{job['due_at'].astimezone():%Y-%m-%d %H:%M:%S} ({when(job['due_at'], now)})"
@@ -90,15 +91,16 @@ def past(history: Sequence[Row], now: datetime) -> Table:
     return table
 
 
-def state(job: Row) -> str:
-    """What a job is doing, in a word or two."""
+def state(job: Row, counted: int | None = COUNTED) -> str:
+    """What a job is doing, in a word or two. What waits was counted so far, or all of it."""
     if not job["active"]:
         return "paused" if job["remark"] in {None, "paused"} else f"paused: {job['remark']}"
     if job["running"]:
         return f"running {job['running']}" if job["running"] > 1 else "running"
     if job["failures"]:
         return f"failed {job['failures']} times"
-    return f"{job['waiting']} waiting" if job["waiting"] else "idle"
+    more = "+" if counted is not None and job["waiting"] >= counted else ""
+    return f"{job['waiting']}{more} waiting" if job["waiting"] else "idle"
 
 
 def last(job: Row, now: datetime) -> str:

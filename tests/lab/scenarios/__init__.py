@@ -5,7 +5,8 @@ from pathlib import Path
 
 from tests.lab.scenarios import asynchronous, failures, isolation, millions, pooling, recovery, sessions, upgrade
 
-ALL: dict[str, Callable[[Path], tuple[str, list[str]]]] = {
+Scenario = Callable[[Path], tuple[str, list[str]]]
+ALL: dict[str, Scenario] = {
     "failures": failures.run,
     "asynchronous": asynchronous.run,
     "recovery": recovery.run,

@@ -5,10 +5,12 @@ from dataclasses import replace
 import pytest
 
 from prefork.lab.changes import Fitted, Unfit, fewer, fit, outside
+from prefork.lab.odoo import Odoo
 from prefork.render.topology import parse, shipped
 
 ENTERPRISE = parse(shipped("enterprise"), "enterprise")
 PLENTY = 1 << 20
+ODOO = Odoo("18.0", "/srv/odoo", "/srv/venv/bin/python", ("/srv/addons",), ("mail", "crm"))
 
 
 def fitted(text: str = shipped("enterprise"), **given: object) -> Fitted:
@@ -26,6 +28,19 @@ def test_the_application_is_the_labs_own() -> None:
     assert replace(site, odoo="18.0", app=ENTERPRISE.site.app, python=ENTERPRISE.site.python, prefork=ENTERPRISE.site.prefork) == (
         ENTERPRISE.site
     )
+
+
+def test_an_odoo_is_served_as_it_is_rendered_for() -> None:
+    found = fitted(odoo=ODOO)
+    site = found.topology.site
+    assert (site.odoo, site.tree, site.python, site.addons) == ("18.0", "/srv/odoo", "/srv/venv/bin/python", ("/srv/addons",))
+    options = found.topology.having("app")[0].options
+    assert (options["workers"], options["console"]) == ("2", "False")
+    assert not {"jobs", "websocket_authorize"} & set(options)
+    said = "\n".join(found.changes)
+    assert "Odoo 18.0 in /srv/odoo" in said
+    assert "mail, crm, without demo data" in said
+    assert "the lab's own" not in said
 
 
 def test_every_change_is_said() -> None:

@@ -1,5 +1,6 @@
 """What `prefork lab` says where there is nothing to do or no way to do it; nothing here starts a node."""
 
+import sys
 from pathlib import Path
 
 import pytest
@@ -25,6 +26,20 @@ def test_without_a_lab_a_verb_says_how_to_make_one(verb: tuple[str, ...], tmp_pa
     result = said(*verb, "--dir", tmp_path)
     assert (result.exit_code, "there is no lab in" in result.output) == (1, True)
     assert "prefork lab up" in result.output
+
+
+def test_an_odoo_that_is_none_is_refused_with_a_sentence(tmp_path: Path) -> None:
+    where = ("up", "--dir", tmp_path / "lab")
+    result = said(*where, "--odoo", tmp_path, "--python", sys.executable)
+    assert (result.exit_code, "does not hold Odoo" in result.output) == (1, True)
+    release = tmp_path / "odoo" / "release.py"
+    release.parent.mkdir()
+    release.write_text("version_info = (18, 0, 0, FINAL, 0, '')\n")
+    result = said(*where, "--odoo", tmp_path, "--python", tmp_path / "python")
+    assert (result.exit_code, "is no interpreter that runs here" in result.output) == (1, True)
+    result = said(*where, "--odoo", tmp_path)
+    assert (result.exit_code, "belong together" in result.output) == (2, True)
+    assert not (tmp_path / "lab").exists()
 
 
 def test_taking_down_what_is_not_there_is_no_error(tmp_path: Path) -> None:

@@ -6,9 +6,11 @@ import sys
 from pathlib import Path
 
 import pytest
+from tests.unit.lab.test_changes import ODOO
 
 from prefork.lab import estate, packages
 from prefork.lab.changes import Unfit
+from prefork.lab.odoo import Odoo
 from prefork.render.topology import shipped
 
 HOLDING = """
@@ -26,8 +28,8 @@ def able(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(packages, "obstacles", lambda _: [])
 
 
-def made(directory: Path) -> estate.Estate:
-    return estate.make(directory, shipped("enterprise"), "enterprise", ("/bin/python", "/bin/prefork"), synchronous=None)
+def made(directory: Path, served: Odoo | None = None) -> estate.Estate:
+    return estate.make(directory, shipped("enterprise"), "enterprise", ("/bin/python", "/bin/prefork"), served=served)
 
 
 def held(lock: Path) -> subprocess.Popen[str]:
@@ -47,8 +49,9 @@ def test_who_holds_the_lock_of_a_node_is_its_process(tmp_path: Path) -> None:
         assert holding.wait(10) == -9
 
 
-def test_a_lab_is_found_again_as_it_was_made(tmp_path: Path) -> None:
-    first, again = made(tmp_path / "lab"), estate.found(tmp_path / "lab")
+@pytest.mark.parametrize("served", [None, ODOO])
+def test_a_lab_is_found_again_as_it_was_made(tmp_path: Path, served: Odoo | None) -> None:
+    first, again = made(tmp_path / "lab", served), estate.found(tmp_path / "lab")
     assert (first.fitted, first.secrets) == (again.fitted, again.secrets)
     assert len(set(first.secrets.values())) == len(estate.ROLES)
 

@@ -5,14 +5,16 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from tests.unit.lab.test_changes import fitted
+from tests.unit.lab.test_changes import ODOO, fitted
 
+from prefork.config import Settings
 from prefork.lab import packages
 from prefork.lab.estate import Estate
 from prefork.lab.furnishing import ACCOUNT, furnish
 from prefork.lab.probes import PROBES, Condition, State
 from prefork.lab.services import services
 from prefork.lab.stages import STAGES, wanting
+from prefork.render.files import render
 
 TOPOLOGY = fitted().topology
 SECRETS = {name: f"secret-{name}" for name in ("superuser", "replication", "rewind", "restapi", "pgbouncer", "site", "session")}
@@ -43,6 +45,17 @@ def estate(tmp_path: Path) -> Estate:
 )
 def test_each_node_runs_what_its_roles_are(estate: Estate, node: str, expected: list[str]) -> None:
     assert [each.name for each in services(TOPOLOGY, estate.node(node))] == expected
+
+
+def test_odoos_server_is_started_as_by_its_unit() -> None:
+    topology = fitted(odoo=ODOO).topology
+    (server,) = services(topology, topology.having("app")[0])
+    assert server.command[1:] == ("serve", "-c", "/etc/odoo/odoo.conf", "--odoo", "/srv/odoo", "--python", "/srv/venv/bin/python")
+    assert server.environment == ("PREFORK_DATA_DIR=/var/lib/prefork-odoo",)
+    assert [each.path for each in server.places] == ["/var/lib/odoo", "/var/lib/prefork-odoo"]
+    unit = render(topology, Settings())["app1"]["etc/systemd/system/odoo.service"]
+    assert f"ExecStart={' '.join(server.command)}\n" in unit
+    assert f"Environment={server.environment[0]}\n" in unit
 
 
 def test_every_service_can_be_asked_how_it_is() -> None:

@@ -29,7 +29,7 @@ class Desk:
     def __init__(self) -> None:
         self.events: list[Event] = []
         self.scoreboard = Scoreboard.create()
-        settings = SimpleNamespace(listens=True, boot_timeout=BOOT)
+        settings = SimpleNamespace(listens=True, boot_timeout=BOOT, listen_when_ready=False)
         journal = SimpleNamespace(emit=self.events.append)
         self.front = Front(cast("Master", SimpleNamespace(settings=settings, journal=journal, scoreboard=self.scoreboard)))
         self.front.process = cast("Helper", SimpleNamespace(pid=7))

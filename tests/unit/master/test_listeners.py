@@ -22,6 +22,30 @@ def test_a_url_for_each_kind_of_address(interface: str) -> None:
     listener.remove()
 
 
+def test_one_that_is_held_refuses_and_keeps_its_address() -> None:
+    port = free_port()
+    listener = listen("127.0.0.1", port, 5)
+    listener.hold()
+    with pytest.raises(ConnectionRefusedError):
+        socket.create_connection(("127.0.0.1", port), 5)
+    with pytest.raises(OSError, match="in use"), socket.socket() as other:
+        other.bind(("127.0.0.1", port))
+    listener.open(5)
+    socket.create_connection(("127.0.0.1", port), 5).close()
+    listener.close()
+
+
+def test_what_systemd_or_a_file_listens_on_is_never_held(tmp_path: Path) -> None:
+    with socket.socket(socket.AF_UNIX) as filed, socket.create_server(("127.0.0.1", 0)) as passed:
+        filed.bind(str(tmp_path / "x.sock"))
+        filed.listen()
+        Listener(filed).hold()
+        Listener(passed, "systemd's").hold()
+        socket.create_connection(passed.getsockname(), 5).close()
+        with socket.socket(socket.AF_UNIX) as client:
+            client.connect(str(tmp_path / "x.sock"))
+
+
 def test_a_unix_socket_is_its_path_also_without_a_file(tmp_path: Path) -> None:
     with socket.socket(socket.AF_UNIX) as filed, socket.socket(socket.AF_UNIX) as abstract:
         filed.bind(str(tmp_path / "x.sock"))

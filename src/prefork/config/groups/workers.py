@@ -107,6 +107,12 @@ class Workers:
         minimum=0,
         maximum=LONGEST,
     )
+    listen_when_ready: bool = option(
+        kinds.SWITCH,
+        False,
+        "Connections are refused until the first worker is ready, so that a proxy goes to another node meanwhile; else they wait",
+        applies="restart",
+    )
     drain_delay: float = option(
         kinds.TIME,
         0.0,

@@ -56,7 +56,7 @@ class Job(Model):
     failures: int = Field(description="Runs in a row that failed.")
     first_failed_at: datetime | None
     remark: str | None = Field(description="Why it is not active.")
-    waiting: int
+    waiting: int = Field(description="Runs for now or later that no worker has. A list counts up to 100 of each job.")
     running: int
     outcome: str | None = Field(description="How its last run ended.")
     ended_at: datetime | None

@@ -21,10 +21,20 @@ DO $$ BEGIN
         CREATE ROLE pgbouncer LOGIN;
     END IF;
 END $$;
+{% set secret %}
 CREATE SCHEMA IF NOT EXISTS pgbouncer AUTHORIZATION pgbouncer;
 CREATE OR REPLACE FUNCTION pgbouncer.secret(name text) RETURNS TABLE (usename name, passwd text)
     LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog
     AS $$ SELECT rolname, rolpassword FROM pg_authid WHERE rolname = name AND rolcanlogin AND NOT rolsuper $$;
 REVOKE ALL ON FUNCTION pgbouncer.secret(text) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION pgbouncer.secret(text) TO pgbouncer;
+{% endset %}
+{{ secret }}
+{% if site.odoo %}
+
+-- And there, where Odoo listens for its chat and its scheduled actions.
+\connect postgres
+{{ secret }}
+\connect "{{ site.database }}"
+{% endif %}
 {% endif %}

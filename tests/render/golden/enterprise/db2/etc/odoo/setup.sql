@@ -26,3 +26,14 @@ CREATE OR REPLACE FUNCTION pgbouncer.secret(name text) RETURNS TABLE (usename na
     AS $$ SELECT rolname, rolpassword FROM pg_authid WHERE rolname = name AND rolcanlogin AND NOT rolsuper $$;
 REVOKE ALL ON FUNCTION pgbouncer.secret(text) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION pgbouncer.secret(text) TO pgbouncer;
+
+-- And there, where Odoo listens for its chat and its scheduled actions.
+\connect postgres
+CREATE SCHEMA IF NOT EXISTS pgbouncer AUTHORIZATION pgbouncer;
+CREATE OR REPLACE FUNCTION pgbouncer.secret(name text) RETURNS TABLE (usename name, passwd text)
+    LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog
+    AS $$ SELECT rolname, rolpassword FROM pg_authid WHERE rolname = name AND rolcanlogin AND NOT rolsuper $$;
+REVOKE ALL ON FUNCTION pgbouncer.secret(text) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION pgbouncer.secret(text) TO pgbouncer;
+
+\connect "odoo"

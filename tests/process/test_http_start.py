@@ -1,0 +1,81 @@
+"""When a server lets clients in: at once, or when it can serve them."""
+
+import os
+import signal
+from pathlib import Path
+
+import pytest
+
+from prefork.testing import Server
+
+from .wire import HEAD, Wire, until
+
+APP = """
+import pathlib, time
+
+pathlib.Path({asked!r}).touch()
+while not pathlib.Path({gate!r}).exists():
+    time.sleep(0.01)
+
+def app(environ, start_response):
+    start_response("200 OK", [("Content-Length", "5")])
+    return [b"ready"]
+"""
+
+
+@pytest.fixture
+def gate(tmp_path: Path) -> Path:
+    """The application beside it is loaded when this is there, and says in `asked` that it waits."""
+    found = tmp_path / "gate"
+    (tmp_path / "gated.py").write_text(APP.format(gate=str(found), asked=str(tmp_path / "asked")))
+    return found
+
+
+def launched(gate: Path, **options: object) -> Server:
+    """A server whose application waits to be loaded."""
+    server = Server("gated:app", gate.parent, workers=1, **options).launch()
+    until((gate.parent / "asked").exists, "the application to be loaded")
+    return server
+
+
+def test_clients_wait_for_a_server_that_starts(gate: Path) -> None:
+    server = launched(gate)
+    try:
+        with Wire(server) as early:
+            early.send(HEAD)
+            gate.touch()
+            assert early.answer().body == b"ready"
+    finally:
+        server.close()
+
+
+def test_clients_are_refused_until_a_worker_is_ready(gate: Path) -> None:
+    server = launched(gate, listen_when_ready=True)
+    try:
+        with pytest.raises(ConnectionRefusedError):
+            Wire(server)
+        assert not server.events("listening")
+        gate.touch()
+        server.wait_for("server_ready")
+        assert server.events("listening")
+        with Wire(server) as client:
+            assert client.get().body == b"ready"
+    finally:
+        server.close()
+
+
+def test_a_dispatcher_that_dies_later_holds_nobody_off(gate: Path) -> None:
+    gate.touch()
+    with Server("gated:app", gate.parent, workers=1, listen_when_ready=True) as server:
+        mark = server.mark()
+        os.kill(server.status()["dispatcher"]["pid"], signal.SIGKILL)
+        server.wait_for("dispatcher_died", after=mark)
+        with Wire(server) as client:
+            assert client.get().body == b"ready"
+
+
+def test_a_server_that_lets_nobody_in_yet_can_be_stopped(gate: Path) -> None:
+    server = launched(gate, listen_when_ready=True)
+    server.signal(signal.SIGTERM)
+    assert server.exit_status() == 0
+    server.close()
