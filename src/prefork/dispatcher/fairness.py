@@ -10,23 +10,30 @@ from __future__ import annotations
 MOMENT = 0.001  # seconds that a worker may have worked for a request before what stands behind it is looked after
 LONG = 0.02  # seconds inside a request, whatever it does there, that nobody stands behind; and that a line of its own may cost
 MUCH = 2.0  # times what one line would take; the rate that this is reckoned with is that of half a second before
-WEIGHT = 1 / 64  # of one more answer among those before it
+BRISK = 0.00025  # seconds that requests take at most, on average, where handing them over is much of what they cost
+WEIGHT = 1 / 128  # of one more answer among those before it
 SMOOTH = 0.5  # of the last interval among those before it
 
 
 class Pace:
-    """How fast all workers answer together (`rate`, per second), and which part of what they answer takes a moment at most."""
+    """How fast all workers answer together (`rate`, per second), and how long they take for one (`service`, seconds, on average).
+
+    The latter is what workers say of requests that they have read themselves: of others it is known when their ends were heard.
+    """
 
     def __init__(self) -> None:
         self.rate = 0.0
-        self.short = 1.0
+        self.service = 0.0
         self.count = 0
         self.since = 0.0
 
-    def answered(self, service: float) -> None:
-        """A request has been answered, after so many seconds in its worker."""
+    def answered(self) -> None:
+        """A request has been answered."""
         self.count += 1
-        self.short += ((1.0 if service < MOMENT else 0.0) - self.short) * WEIGHT
+
+    def took(self, service: float) -> None:
+        """A worker has answered one so many seconds after it had begun. However long that was, it is one of many."""
+        self.service += (min(service, LONG) - self.service) * WEIGHT
 
     def tick(self, now: float) -> None:
         """Measure the rate, now and then."""
@@ -36,8 +43,8 @@ class Pace:
 
     @property
     def brisk(self) -> bool:
-        """Whether most requests are answered in a moment, so that handing them over is most of what they cost."""
-        return self.short > 0.5
+        """Whether loans save more than it costs to take them home from workers that are inside something long."""
+        return self.service < BRISK
 
     def takes(self, requests: int) -> float:
         """The seconds after which so many requests would be answered."""

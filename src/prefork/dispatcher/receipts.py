@@ -41,6 +41,7 @@ class Receipts:
 
     def _enter(self, worker: Worker, loans: Loans, receipt: Receipt) -> None:
         loans.number = receipt.number
+        self.traffic.accounts.pace.took(receipt.service / 1e9)
         ending = ending_of(receipt)
         if worker.has(receipt.number):
             assert worker.exchange

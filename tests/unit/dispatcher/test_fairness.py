@@ -22,9 +22,10 @@ def pace(rate: int, service: float = SERVICE) -> Pace:
     found = Pace()
     found.tick(1.0)
     for _ in range(rate):
-        found.answered(service)
+        found.took(service)
     for second in range(10):
-        found.count = rate
+        for _ in range(rate):
+            found.answered()
         found.tick(2.0 + second)
     return found
 
@@ -58,11 +59,14 @@ def test_where_requests_take_milliseconds_all_stand_in_one_line() -> None:
     assert not slow.unfair(LONG, 63, 64)
 
 
-def test_a_few_long_requests_among_short_ones_change_nothing() -> None:
+@pytest.mark.parametrize(("one_in", "brisk"), [(200, True), (20, False)])
+def test_it_is_the_long_requests_among_short_ones_that_count(one_in: int, brisk: bool) -> None:
     found = Pace()
     for number in range(1000):
-        found.answered(1.0 if number % 5 == 0 else SERVICE)
-    assert found.brisk
+        found.took(10.0 if number % one_in == one_in - 1 else SERVICE)
+    for _ in range(one_in):
+        found.took(SERVICE)
+    assert found.brisk is brisk
 
 
 def waits(connections: Sequence[int], even: bool) -> list[float]:
