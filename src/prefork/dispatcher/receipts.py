@@ -41,7 +41,6 @@ class Receipts:
 
     def _enter(self, worker: Worker, loans: Loans, receipt: Receipt) -> None:
         loans.number = receipt.number
-        self.traffic.accounts.pace.took(receipt.service / 1e9)
         ending = ending_of(receipt)
         if worker.has(receipt.number):
             assert worker.exchange
@@ -53,6 +52,7 @@ class Receipts:
         if connection is None:
             return
         loans.read[receipt.key] += receipt.size
+        self.traffic.accounts.pace.spared()
         self.traffic.enter(entered(receipt, connection, self.traffic.lanes.rest), worker, ending)
         if connection.answered_on_loan(ending):
             return
