@@ -49,7 +49,7 @@ class Accounts:
 
     def answered(self, exchange: Exchange, worker: Worker, ending: Ending, service: float) -> None:
         """Its worker has answered it."""
-        self.pace.answered(service)
+        self.pace.answered()
         self.ledger.served(exchange.lane, service)
         self.bills.ended(exchange, worker, ending, service)
         self._sample(exchange, exchange.assigned - exchange.arrived, service, ending.cpu)

@@ -50,6 +50,7 @@ class Adoption:
         if not loans.take(connection, progress.number):
             return False
         self.own(worker, connection, progress.number, data)
+        self.traffic.accounts.pace.fetch()
         loans.recall([connection.descriptor])  # and with its answer we hear of the end
         return True
 

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from prefork.lending import Return
 
 WORDS = frozenset((BACK, OWNED, HOME, NEWS, DECLINED))
+SAMPLE = 16  # of so many connections one is lent where loans do not pay: otherwise nobody would know when they do
 PAUSE = 0.1  # seconds in which nothing is lent after a request has waited too long
 MOST = 1024  # connections that one worker has on loan
 
@@ -103,7 +104,7 @@ class Lender:
             self.on
             and loans is not None
             and time.monotonic() >= self.resumes
-            and (self.pace.brisk or not self.traffic.queue.length)
+            and (self.pace.pays or exchange.number % SAMPLE == 0)
             and not (loans.unsaid or loans.halted)
             and len(loans.lent) < MOST
             and connection.tally.written > 0  # it has been used before, and may well be used again

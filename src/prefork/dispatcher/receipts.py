@@ -52,6 +52,7 @@ class Receipts:
         if connection is None:
             return
         loans.read[receipt.key] += receipt.size
+        self.traffic.accounts.pace.spared()
         self.traffic.enter(entered(receipt, connection, self.traffic.lanes.rest), worker, ending)
         if connection.answered_on_loan(ending):
             return

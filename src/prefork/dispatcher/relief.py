@@ -96,6 +96,7 @@ class Relief:
             self.receipts.drain(worker)  # what it has answered before belongs to the connections as well
         for connection in line:
             if loans.take(connection, progress.number):
+                self.traffic.accounts.pace.fetch()
                 self.bring_home(worker, connection)
 
     def _room(self, worker: Worker, line: int) -> int:

@@ -17,14 +17,13 @@ SERVICE = 50e-6
 STEPS = 20_000
 
 
-def pace(rate: int, service: float = SERVICE) -> Pace:
+def pace(rate: int) -> Pace:
     """That of workers which answer so many requests in a second."""
     found = Pace()
     found.tick(1.0)
-    for _ in range(rate):
-        found.answered(service)
     for second in range(10):
-        found.count = rate
+        for _ in range(rate):
+            found.answered()
         found.tick(2.0 + second)
     return found
 
@@ -51,18 +50,26 @@ def test_nobody_is_wronged_by_lines_in_which_nobody_stands() -> None:
     assert not pace(1000).unfair(10.0, 200, 0)
 
 
-def test_where_requests_take_milliseconds_all_stand_in_one_line() -> None:
-    slow = pace(100, 2 * MOMENT)
-    assert not slow.brisk
-    assert slow.unfair(LONG + 0.001, 63, 0)
-    assert not slow.unfair(LONG, 63, 64)
-
-
-def test_a_few_long_requests_among_short_ones_change_nothing() -> None:
-    found = Pace()
+def lending(fetched_in_ten: int) -> Pace:
+    """That of loans of which so many in ten have to be taken home."""
+    found = pace(1000)
     for number in range(1000):
-        found.answered(1.0 if number % 5 == 0 else SERVICE)
-    assert found.brisk
+        if number % 10 < fetched_in_ten:
+            found.fetch()
+        else:
+            found.spared()
+    return found
+
+
+@pytest.mark.parametrize(("fetched_in_ten", "pays"), [(0, True), (1, True), (4, False), (10, False)])
+def test_loans_pay_as_long_as_few_are_taken_home(fetched_in_ten: int, pays: bool) -> None:
+    assert lending(fetched_in_ten).pays is pays
+
+
+def test_where_loans_do_not_pay_all_stand_in_one_line() -> None:
+    found = lending(10)
+    assert found.unfair(LONG + 0.001, 63, 1)
+    assert not found.unfair(LONG, 63, 64)
 
 
 def waits(connections: Sequence[int], even: bool) -> list[float]:
