@@ -120,7 +120,7 @@ class RequestFailed(Event):
     wording = "{method} {target} ({request_id}) failed with {status}, worker {worker}: {reason}"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)  # not frozen: that takes longer than all else about it, and there is one for each request
 class Access(Event):
     """One answered request. `wait`, `service`, `cpu` and `sql` in seconds; `worker` is `-` where the dispatcher answered.
 
