@@ -166,9 +166,9 @@ def unpack_ending(message: bytes) -> Ending:
     if len(message) > ENDING.size + LONGEST_TAG:
         raise struct.error("more than a tag follows")
     _, flags, status, number, sent, cpu, queries, sql = ENDING.unpack_from(message)
-    tag = message[ENDING.size :].decode(errors="replace")
-    keep, worn, broken, busy, kept = (bool(flags & flag) for flag in (KEEP, WORN, BROKEN, BUSY, KEPT))
-    return Ending(number, status, sent, cpu, keep, worn, broken, queries, sql, tag, busy, kept)
+    tag = message[ENDING.size :].decode(errors="replace") if len(message) > ENDING.size else ""
+    keep, worn, broken = flags & KEEP != 0, flags & WORN != 0, flags & BROKEN != 0
+    return Ending(number, status, sent, cpu, keep, worn, broken, queries, sql, tag, flags & BUSY != 0, flags & KEPT != 0)
 
 
 def pack_rest(data: bytes) -> bytes:

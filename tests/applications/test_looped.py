@@ -94,6 +94,23 @@ def test_a_form_with_a_file(server: Server, size: int) -> None:
     assert (got["size"], got["digest"], got["title"]) == (size, hashlib.sha256(content).hexdigest(), "Wörter")
 
 
+def test_a_body_is_read_while_it_comes(serve: Serve, tmp_path: Path) -> None:
+    content, trace = os.urandom(1 << 20), tmp_path / "trace"
+    head = request("POST", f"/poured?trace={trace}", Content_Length=str(len(content)))
+    with serve("starlette", workers=1) as server:
+        with Wire(server) as wire:
+            wire.send(head, content[:100_000])
+            until(lambda: lines(trace) == ["began"], "the stream to begin")
+            said = json.loads(wire.send(content[100_000:]).answer().body)
+            assert said["digest"] == hashlib.sha256(content).hexdigest()
+        with Wire(server) as wire:
+            wire.send(head, content[:100_000])
+            until(lambda: lines(trace) == ["began"] * 2, "the stream to begin")
+        until(lambda: lines(trace)[2:] == ["left"], "ClientDisconnect")
+        until(lambda: in_flight(server) == 0, "the place to be free")
+        assert "Traceback" not in server.log.text(), "who leaves is no fault of the application"
+
+
 def test_requests_overlap(server: Server) -> None:
     with ThreadPoolExecutor(12) as clients:
         asked = [clients.submit(ask, server, f"/{kind}?seconds=1") for kind in ["waiting"] * 6 + ["threaded"] * 6]

@@ -6,6 +6,7 @@ from contextlib import suppress
 
 import pytest
 from tests.corpus import CASES, NEXT, Seen
+from tests.corpus.case import CHUNKED
 
 from prefork.testing import Server
 
@@ -17,7 +18,17 @@ ASIDE = 4096  # bytes: of longer cases only the beginning arrives byte by byte
 
 @pytest.fixture(scope="module")
 def server(echo: Echo) -> Iterator[Server]:
-    with echo("mirror:app", workers=2) as server:
+    yield from mirroring(echo, "mirror:app")
+
+
+@pytest.fixture(scope="module")
+def reading(echo: Echo) -> Iterator[Server]:
+    """One whose application reads bodies as they come."""
+    yield from mirroring(echo, "mirror:asgi_app")
+
+
+def mirroring(echo: Echo, app: str) -> Iterator[Server]:
+    with echo(app, workers=2) as server:
         yield server
         assert not server.events("access", target="/smuggled")
         assert not server.events("fault_contained")
@@ -45,6 +56,16 @@ def converse(wire: Wire, sent: list[bytes], served: tuple[Seen, ...]) -> list[Se
 @pytest.mark.parametrize("form", ["in one piece", "byte by byte"])
 @pytest.mark.parametrize("name", CASES)
 def test_what_becomes_of_it(server: Server, name: str, form: str) -> None:
+    assert_of(server, name, form)
+
+
+@pytest.mark.parametrize("form", ["in one piece", "byte by byte"])
+@pytest.mark.parametrize("name", [name for name, case in CASES.items() if CHUNKED in case.sent])
+def test_the_same_becomes_of_chunks_that_an_application_reads(reading: Server, name: str, form: str) -> None:
+    assert_of(reading, name, form)
+
+
+def assert_of(server: Server, name: str, form: str) -> None:
     case = CASES[name]
     served = case.served if case.closes else (*case.served, Seen("GET", "/next"))
     sent = case.sent + NEXT

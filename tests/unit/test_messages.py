@@ -87,6 +87,9 @@ requests = st.builds(
     server=address,
     scheme=st.sampled_from(["http", "https"]),
     keep=st.booleans(),
+    inflow=st.one_of(
+        st.none(), st.tuples(st.one_of(st.none(), st.integers(0, 1 << 50)), st.integers(0), st.floats(0, 600), st.booleans())
+    ),
 )
 
 

@@ -227,12 +227,12 @@ class Connection:
 
     def _await_body(self, head: Head) -> None:
         self.head = head
-        self.upload = Upload(self, head.length)
+        upload = self.upload = Upload(self, head.length)
         self.to(S.BODY)
-        if head.expects and not self.inbound.buffer and not self.upload.hand_on(b""):
-            self.upload.invite()
-        if self.upload:
-            self.upload.take(self.inbound.take())
+        if head.expects and not self.inbound.buffer and not upload.hand_on(b""):
+            upload.invite()
+        if self.state is S.BODY:
+            upload.take(self.inbound.take())
 
     def stream(self, beginning: bytes, left: int | None) -> bool:
         """Have a worker read the rest of the body that is awaited; False where all of it has to be here first."""

@@ -36,6 +36,9 @@ class Idle(Generic[W]):
     def __len__(self) -> int:
         return len(self.alone) + sum(map(len, self.loops.values())) if self.loops else len(self.alone)
 
+    def __bool__(self) -> bool:
+        return bool(self.alone or self.loops)  # which has no loop without places
+
     def __contains__(self, worker: object) -> bool:  # which compiled code does not make of `__iter__` by itself
         return any(each is worker for each in self)
 

@@ -29,12 +29,10 @@ class Event:
 
     def __init__(self, *values: object, **named: object) -> None:
         """An event that says so. Raises TypeError where a field is missing, or there is none of a name."""
-        said = self.__dict__
-        said.update(self.defaults)
-        said.update(zip(self.fields, values, strict=False))
-        said.update(named)
+        said = {**self.defaults, **dict(zip(self.fields, values, strict=False)), **named}
         if said.keys() != self.fields.keys() or len(values) > len(said):
             raise TypeError(f"{type(self).__name__} has the fields {', '.join(self.fields)}, and not {', '.join(said)}")
+        self.__dict__ = said
 
     def __eq__(self, other: object) -> bool:
         """Two are equal when they say the same."""

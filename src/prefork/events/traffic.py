@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from prefork.events.event import Event
 
 
@@ -108,6 +110,7 @@ class RequestFailed(Event):
     wording = "{method} {target} ({request_id}) failed with {status}, worker {worker}: {reason}"
 
 
+@dataclass(eq=False, repr=False)  # there is one for each request, and an `__init__` of its own takes half the time
 class Access(Event):
     """One answered request. `wait`, `service`, `cpu` and `sql` in seconds; `worker` is `-` where the dispatcher answered.
 

@@ -1,6 +1,7 @@
 """Starlette's ways of answering over HTTP, each at a route of its own; the others' routes are the same."""
 
 import asyncio
+import hashlib
 import os
 import time
 from collections.abc import AsyncIterator
@@ -8,7 +9,7 @@ from collections.abc import AsyncIterator
 from notes import PART, end, facts, note
 from starlette.applications import Starlette
 from starlette.background import BackgroundTask
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import FileResponse, JSONResponse, StreamingResponse
 from starlette.routing import Route
 
@@ -39,6 +40,20 @@ async def upload(request: Request) -> JSONResponse:
         return JSONResponse({**facts(form["file"].file), "title": form["title"]})
 
 
+async def poured(request: Request) -> JSONResponse:
+    digest, parts = hashlib.sha256(), 0
+    try:
+        async for part in request.stream():
+            if not parts:
+                note(request.query_params["trace"], "began")
+            digest.update(part)
+            parts += 1
+    except ClientDisconnect:
+        note(request.query_params["trace"], "left")
+        raise
+    return JSONResponse({"digest": digest.hexdigest(), "parts": parts})
+
+
 async def later(request: Request) -> JSONResponse:
     trace = request.query_params["trace"]
 
@@ -59,6 +74,6 @@ async def torn(request: Request) -> None:
     raise LookupError("torn")
 
 
-routes = (said, stream, file, upload, later, threaded, waiting, torn)
+routes = (said, stream, file, upload, poured, later, threaded, waiting, torn)
 paths = {"said": "/said/{rest:path}"}
 app = Starlette(routes=[Route(paths.get(each.__name__, f"/{each.__name__}"), each, methods=["GET", "POST"]) for each in routes])

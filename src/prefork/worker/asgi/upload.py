@@ -55,9 +55,8 @@ class Upload:
         self.ended = False
         self.cut: CutShort | None = None
         self.waiting: list[asyncio.Future[None]] = []
-        self.silent = self.excused = (
-            0  # since when somebody waits, and up to when that has been `look`ed at (monotonic nanoseconds)
-        )
+        # Since when somebody waits, and up to when that has been `look`ed at (monotonic nanoseconds).
+        self.silent = self.excused = 0
 
     async def part(self) -> bytes:
         """The next part; it is empty only where the body has ended. Raises CutShort."""
