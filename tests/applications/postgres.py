@@ -91,6 +91,11 @@ class Postgres:
         text = self._run([self._binaries / "psql", *self._address(), *arguments, database])
         return [tuple(line.split("\x1f")) for line in text.splitlines()]
 
+    def play(self, database: str, script: Path) -> None:
+        """Run a script for psql, up to its first error."""
+        options = ["--no-psqlrc", "--quiet", "--set=ON_ERROR_STOP=1", f"--file={script}"]
+        self._run([self._binaries / "psql", *self._address(), *options, database])
+
     def configured(self, name: str) -> str:
         """What a setting would be at the next start."""
         return self._run([*unprivileged(), self._binaries / "postgres", "-D", self.data, "-C", name]).strip()

@@ -152,11 +152,11 @@ def test_postgresql_knows_who_may_connect(postgres: Postgres, local: Make, setti
 
 def test_postgresql_runs_the_set_up_twice(name: str, postgres: Postgres, local: Make, settings: Settings, tmp_path: Path) -> None:
     topology = local(name, user=f"u{name.replace('-', '')}", database=name)
-    script = next(written(topology, settings, tmp_path).glob(f"*/etc/{topology.site.name}/setup.sql")).read_text()
+    script = next(written(topology, settings, tmp_path).glob(f"*/etc/{topology.site.name}/setup.sql"))
     postgres.make_database(name)
     postgres.query(name, f"CREATE ROLE {topology.site.user}")
     for _ in range(2):
-        postgres.query(name, script)
+        postgres.play(name, script)
     reader = postgres.query(name, f"SELECT rolcanlogin, rolconfig FROM pg_roles WHERE rolname = '{topology.site.user}_reader'")
     assert reader == [("t", "{default_transaction_read_only=on}")]
 
