@@ -23,8 +23,10 @@ run: setup examples/shop/.venv/.ready ## serve the example shop on 127.0.0.1:806
 	@cat examples/shop/try.txt
 	@exec $(BIN)/prefork serve -c examples/shop/prefork.conf
 
-example: setup ## serve another of the examples: make example NAME=django|fastapi|flask|pyramid|tryton
-	@exec sh tools/example.sh $(PYTHON) '$(NAME)'
+# For NAME=odoo PYTHON is Odoo's interpreter, not the one to make .venv with.
+example: ## serve another of the examples: make example NAME=django|fastapi|flask|odoo|pyramid|tryton
+	@$(MAKE) --no-print-directory $(if $(filter odoo,$(NAME)),PYTHON=python3) setup
+	@exec sh tools/example.sh '$(PYTHON)' '$(NAME)' '$(ODOO)'
 
 examples/shop/.venv/.ready: examples/shop/requirements.txt tools/setup.sh
 	@sh tools/setup.sh $(PYTHON) examples/shop/.venv examples/shop/requirements.txt -r examples/shop/requirements.txt

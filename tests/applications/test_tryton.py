@@ -11,6 +11,7 @@ from typing import IO, Any
 
 import pytest
 from tests.conftest import ROOT
+from tests.docs.script import script
 from tests.process.wire import until
 
 from prefork.config.reader import read_text
@@ -75,6 +76,24 @@ def test_scheduled_actions_run_in_the_cron_pool(tryton: Path, company: Postgres)
     active = company.query("company", "SELECT id FROM ir_cron WHERE active")
     assert {number for (number,) in active} == {*dict(counts), *broken}
     assert any("job company: ir.queue|missing" in line for line in server.log.output)
+
+
+@pytest.mark.timeout(400)
+def test_its_page_is_as_it_is_told(tryton: Path, company: Postgres):
+    asked = {"id": 0, "method": "common.db.login", "params": ["admin", {"password": PASSWORD}, "en"]}
+    login = f"curl -H 'Content-Type: application/json' http://127.0.0.1:8069/company/rpc/ -d '{json.dumps(asked)}'"
+    with script("docs/frameworks/tryton.md") as page:
+        page.place("/opt/tryton").mkdir(parents=True)
+        page.place("/opt/tryton/venv").symlink_to(tryton)
+        page.write("prefork.conf", "job_source = ")
+        page.put("/etc/tryton/trytond.conf", f"[database]\nuri = {company.uri}\n")
+        page.start("TRYTOND_CONFIG=/etc/tryton/trytond.conf TRYTOND_DATABASE_NAMES=company prefork serve -c prefork.conf")
+        page.right(login, r'"result": ?\[')
+        page.stop()
+        page.environment |= {"TRYTOND_CONFIG": page.meant("/etc/tryton/trytond.conf"), "TRYTOND_DATABASE_NAMES": "company"}
+        assert "Watching" in page.start("prefork serve -c prefork.conf --dev --workers 0")
+        page.right(login, r'"result": ?\[')
+        page.stop()
 
 
 def query(thread: int, number: int) -> Request:

@@ -17,6 +17,9 @@ PAGES = sorted(
     [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *(ROOT / "docs").rglob("*.md"), *(ROOT / "examples").glob("*/README.md")]
 )
 FENCE = re.compile(r"```(\w*)$")
+PROGRAMS = frozenset(
+    "apt-get cd curl django-admin echo make mv pip prefork ps psql pytest python python3 sed systemctl useradd".split()
+)
 ENDS = frozenset(("&&", "||", ";", "&", "|"))  # of a command on its line
 FILES = frozenset((">", ">>", "<"))  # what follows is one
 
@@ -72,6 +75,11 @@ def blocks(page: Path) -> Iterator[Block]:
         number += 1
 
 
+def holding(page: str, text: str) -> str:
+    """The first block of a page that has this text."""
+    return next(block.text for block in blocks(ROOT / page) if text in block.text)
+
+
 def typed(block: Block) -> list[tuple[str, str]]:
     """The lines of a block that are typed, those that go on joined, each with the output that the page shows for it."""
     lines = re.sub(r"\\\n\s*", "", block.text).splitlines()
@@ -86,16 +94,31 @@ def typed(block: Block) -> list[tuple[str, str]]:
     return found
 
 
+def lines(page: str) -> list[str]:
+    """What a page has people type into a shell, in order, without comments."""
+    return [
+        line.partition("  #")[0].strip()
+        for block in blocks(ROOT / page)
+        for line, _ in typed(block)
+        if any(command.program in PROGRAMS and command.words[1:2] != ["="] for command in of(block, line))
+    ]
+
+
 def commands(block: Block) -> Iterator[Command]:
     """The commands of a block; what is no shell's (a table, a log) is none."""
     for line, _ in typed(block):
-        lexer = shlex.shlex(line, posix=True, punctuation_chars=True)
-        lexer.whitespace_split = True
-        try:
-            words = list(lexer)
-        except ValueError:  # prose with an apostrophe
-            continue
-        yield from simple(block, words)
+        yield from of(block, line)
+
+
+def of(block: Block, line: str) -> Iterator[Command]:
+    """The commands of a line."""
+    lexer = shlex.shlex(line, posix=True, punctuation_chars=True)
+    lexer.whitespace_split = True
+    try:
+        words = list(lexer)
+    except ValueError:  # prose with an apostrophe
+        return
+    yield from simple(block, words)
 
 
 def simple(block: Block, words: list[str]) -> Iterator[Command]:

@@ -1,71 +1,68 @@
-"""The README's five minutes with the shop are played: its commands are typed in order, and what each is there for is seen."""
+"""The README is typed: five minutes with the shop, what the shop's own page has people try, and a project of one's own."""
 
-import re
-import time
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 import pytest
 from tests.conftest import ROOT
-from tests.docs.pages import blocks
-from tests.docs.transcript import PATIENCE, Player
+from tests.docs.pages import holding
+from tests.docs.project import mysite, served
+from tests.docs.script import Script, script
 
-from prefork.testing import free_port
-
-pytestmark = pytest.mark.timeout(180)
-SERVE = ".venv/bin/prefork serve -c examples/shop/prefork.conf"  # what `make run` runs
-LOOKS = ("status", "jobs list", "incidents", "routes", "saturation")  # these change nothing, and may be typed again
-SAYS = {
-    "curl -so report.pdf": "",
-    "curl -w": " s",
-    "prefork status": r"cron\.1 +(idle|busy)",
-    "prefork jobs list": "shop.jobs",
-    "curl 127.0.0.1:8069/crash": "served on the second attempt",
-    "prefork incidents": "GET /crash",
-    "prefork reload": "the server is at generation 2",
-    "prefork scale 4": "",
-    "curl 127.0.0.1:8069/_prefork/saturation": '"workers": 4',
-    "prefork top": "^{",
-    "prefork routes": "GET /fast",
-    "prefork doctor": "passed",
-    "prefork stop": "",
-}
+pytestmark = pytest.mark.timeout(240)
+CHECKOUT = (".venv", "Makefile", "constraints.txt", "examples", "pyproject.toml", "src", "tools", "web")
 
 
-def test_the_five_minutes_are_as_they_are_told(tmp_path: Path) -> None:
-    for name in (".venv", "examples"):
-        (tmp_path / name).symlink_to(ROOT / name)
-    shown = next(block.text for block in blocks(ROOT / "README.md") if "report.pdf" in block.text)
-    lines = [line.partition("  #")[0].strip() for line in shown.splitlines() if line.startswith(("curl ", ".venv/"))]
-    assert [next(begin for begin in SAYS if begin in line) for line in lines] == list(SAYS)
-    with TemporaryDirectory(prefix="prefork-") as short:  # the path of a socket is
-        play(tmp_path, lines, short)
-    assert (tmp_path / "report.pdf").read_bytes().startswith(b"%PDF")
+def test_the_readme_is_as_it_is_told() -> None:
+    with script("README.md") as page:
+        for name in CHECKOUT:
+            page.place(name).symlink_to(ROOT / name)
+        five_minutes(page)
+        try_the_shop(page.directory)
+        mysite(page, "/srv/mysite/")
+        served(page, ".venv/bin/prefork serve mysite.wsgi:application --python /srv/mysite/venv/bin/python --app-dir /srv/mysite")
+        mysite(page, "")
+        said = served(page, ".venv/bin/prefork serve mysite.wsgi:application --python venv/bin/python --dev --workers 0")
+        assert "Watching" in said
+        assert "Threaded mode" in said
+        page.put("prefork.conf", holding("README.md", "[options]").partition("\n\n")[0])
+        page.type(".venv/bin/prefork check -c prefork.conf --explain", "can be used")
+        served(page, ".venv/bin/prefork serve -c prefork.conf")
 
 
-def play(directory: Path, lines: list[str], data: str) -> None:
-    """Type the lines in turn, after the server's; each has to say what it is there for."""
-    ports = {"8069": free_port()}
-    own = {
-        "PREFORK_HTTP_PORT": str(ports["8069"]),
-        "PREFORK_WEBSOCKET_PORT": str(free_port()),
-        "PREFORK_CONSOLE": "False",
-        "XDG_DATA_HOME": data,
-    }
-    with Player(directory, ports, own) as player:
-        player.serve(SERVE)
-        for line, said in zip(lines, SAYS.values(), strict=True):
-            seen = player.type(alone(line), fails=False)
-            deadline = time.monotonic() + PATIENCE
-            while not re.search(said, seen) and any(look in line for look in LOOKS) and time.monotonic() < deadline:
-                seen = player.type(alone(line), fails=False)
-            assert re.search(said, seen), f"{line}\n{seen}"
-        assert player.server
-        assert player.server.wait(30) == 0
+def five_minutes(page: Script) -> None:
+    assert "The shop opens on" in page.start("make run")
+    page.type("curl -so report.pdf 127.0.0.1:8069/report.pdf")
+    page.type("curl -w '%{time_total} s", r"\d s$")
+    page.type(".venv/bin/prefork status", r"cron\.1 +(idle|busy)")
+    page.type(".venv/bin/prefork jobs list", "shop.jobs")
+    page.type("curl 127.0.0.1:8069/crash", "served on the second attempt")
+    page.type(".venv/bin/prefork incidents", "GET /crash")
+    page.type(".venv/bin/prefork reload", "the server is at generation 2")
+    page.type(".venv/bin/prefork scale 4")
+    page.type("curl 127.0.0.1:8069/_prefork/saturation", '"workers": 4')
+    page.type(".venv/bin/prefork top", "^{", more="--count 1")  # which goes on for ever
+    page.type(".venv/bin/prefork routes", "GET /fast")
+    page.type(".venv/bin/prefork doctor", "passed")
+    page.type(".venv/bin/prefork stop")
+    page.await_end()
+    assert (page.directory / "report.pdf").read_bytes().startswith(b"%PDF")
 
 
-def alone(line: str) -> str:
-    """The line so that it ends here: what goes on behind it has let go of our pipes, and what goes on for ever stops."""
-    if line.endswith("&"):
-        return f"{line.removesuffix('&')} > /dev/null 2>&1 &"
-    return f"{line} --count 1" if " top " in line else line
+def try_the_shop(directory: Path) -> None:
+    """As the page of the example has it."""
+    (directory / "report.pdf").unlink()
+    with script("examples/shop/README.md", at=directory) as page:
+        page.start("make run")
+        page.type("curl -s -o report.pdf")
+        page.type("curl -w '%{time_total} s", r"\d s$")
+        page.type("curl http://127.0.0.1:8069/who", '"pid"')
+        page.type("curl -s 'http://127.0.0.1:8069/export?seconds=3'", ",")
+        page.type("curl http://127.0.0.1:8069/crash", "served on the second attempt")
+        page.type("curl -i http://127.0.0.1:8069/boom", "^HTTP/1.1 500")
+        page.type("curl http://127.0.0.1:8069/api/products", "dinner-fork")
+        again = page.left[0]
+        order = page.type("curl -H 'Content-Type: application/json' -d", '^{"order":1}$')
+        assert page.run(again).said == order
+        page.type("curl 'http://127.0.0.1:8069/api/orders?after=0", "till-7.001")
+        page.run(".venv/bin/prefork stop -c examples/shop/prefork.conf")
+        page.await_end()

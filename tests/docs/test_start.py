@@ -1,91 +1,66 @@
 """The start page does what it says: it is played from its first file to the stop, and its applications are served as found."""
 
-import subprocess
-from collections.abc import Iterator
-from contextlib import ExitStack
-from pathlib import Path
-
 import pytest
 from tests.applications.environments import environment
 from tests.conftest import ROOT
-from tests.docs.pages import Block, blocks, typed
-from tests.docs.transcript import NAMED, Player
-
-from prefork.testing import Connection, Request, Server, free_port
+from tests.docs.pages import blocks
+from tests.docs.project import mysite, served
+from tests.docs.script import Script, script
+from tests.docs.transcript import Player
 
 pytestmark = pytest.mark.timeout(300)  # the frameworks' environment is made on first use
 START = ROOT / "docs" / "start.md"
 END = "## Your own application"
-FRAMEWORKS = {"app.py": b"Hello from Flask\n", "main.py": b'{"hello":"from FastAPI"}'}
+OWN = "prefork serve mysite.wsgi:application"
 
 
-def parts() -> tuple[list[Block], list[Block]]:
-    """The blocks that are played, and those of applications with a framework."""
+def test_the_start_page_shows_what_is_seen() -> None:
     line = START.read_text().splitlines().index(END)
-    found = list(blocks(START))
-    return [block for block in found if block.line < line], [block for block in found if block.line > line]
+    with script("docs/start.md") as page:
+        page.left.clear()
+        player = Player(page.directory, page.instead, page.environment)
+        with player:
+            for block in blocks(START):
+                if block.line < line:
+                    player.play(block)
+            player.await_end()
 
 
-def test_the_start_page_shows_what_is_seen(tmp_path: Path) -> None:
-    ports = {"8069": free_port(), "8071": free_port()}
-    own = {
-        "PREFORK_HTTP_PORT": str(ports["8069"]),
-        "PREFORK_WEBSOCKET_PORT": str(free_port()),
-        "PREFORK_CONSOLE": "False",  # it is looked at elsewhere, and takes a second to start
-        "XDG_DATA_HOME": str(tmp_path),
-    }
-    with Player(tmp_path, ports, own) as player:
-        for block in parts()[0]:
-            player.play(block)
-        assert player.server
-        assert player.server.wait(30) == 0
+def test_applications_are_found_and_served() -> None:
+    with script("docs/start.md") as page:
+        del page.left[: next(place for place, each in enumerate(page.left) if each.startswith(OWN))]
+        mysite(page, "/srv/mysite/")
+        served(page, OWN)
+        found(page, "app.py")
+        assert answer(page, "prefork serve") == "Hello from Flask\n"
+        found(page, "main.py")
+        assert answer(page, "prefork serve") == '{"hello":"from FastAPI"}'
+        found(page, "")
+        page.type(".venv/bin/django-admin startproject")
+        page.type(".venv/bin/python manage.py migrate", "OK")
+        page.start("prefork serve")
+        assert "The install worked successfully" in page.get()
+        assert "csrfmiddlewaretoken" in page.get("/admin/login/"), "its database has been made"
+        page.stop()
+        page.type("echo ")
+        page.type(".venv/bin/python manage.py collectstatic", "static files copied")
+        page.start("prefork serve --static /static=static")
+        assert ":root" in page.get("/static/admin/css/base.css"), "its files have been collected"
+        page.stop()
 
 
-@pytest.fixture(scope="module")
-def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Server]]:
-    """Servers of the page's applications, by their files: found in their directories, with the environment beside them."""
-    installed, servers = environment("frameworks"), {}
-    for block in parts()[1]:
-        if name := NAMED.match(block.text):
-            place = tmp_path_factory.mktemp("application")
-            (place / name[1]).write_text(block.text)
-            servers[name[1]] = Server(app_dir=beside(place, installed), workers=1)
-    place = beside(tmp_path_factory.mktemp("project"), installed)
-    lines = [line for block in parts()[1] for line, _ in typed(block)]
-    steps = [line for line in lines if line.startswith((".venv/bin/", "echo "))]
-    for word in ("startproject", "migrate", "STATIC_ROOT", "collectstatic"):
-        assert any(word in step for step in steps), f"the page has no {word}"
-    subprocess.run(["bash", "-ec", "\n".join(steps)], cwd=place, check=True)
-    assert "prefork serve --static /static=static" in lines
-    servers["manage.py"] = Server(app_dir=place, workers=1, static=f"/static={place}/static")
-    with ExitStack() as stack:
-        for server in servers.values():
-            stack.callback(server.close)
-            server.launch()
-        for server in servers.values():
-            server.wait_for("server_ready", timeout=60)
-        yield servers
+def found(page: Script, file: str) -> None:
+    """A directory with a file of the page's, where there is one, and the environment beside it."""
+    page.directory = page.root / (file or "project")
+    page.directory.mkdir()
+    (page.directory / ".venv").symlink_to(environment("frameworks"))
+    if file:
+        page.write(file, f"# {file}\nfrom ")
 
 
-def beside(place: Path, installed: Path) -> Path:
-    """A directory with an environment in it."""
-    (place / ".venv").symlink_to(installed)
-    return place
-
-
-def answer(server: Server, path: str = "/") -> bytes:
-    with Connection("127.0.0.1", server.port) as connection:
-        got = connection.exchange(Request(path))
-    assert got.status == 200
-    return got.body
-
-
-@pytest.mark.parametrize("file", FRAMEWORKS)
-def test_an_application_with_a_framework_is_found_and_served(file: str, served: dict[str, Server]) -> None:
-    assert answer(served[file]) == FRAMEWORKS[file]
-
-
-def test_a_new_project_of_django_is_found_and_served(served: dict[str, Server]) -> None:
-    assert b"The install worked successfully" in answer(served["manage.py"])
-    assert b"csrfmiddlewaretoken" in answer(served["manage.py"], "/admin/login/"), "its database has been made"
-    assert b":root" in answer(served["manage.py"], "/static/admin/css/base.css"), "its files have been collected"
+def answer(page: Script, command: str) -> str:
+    """What a server answers to the first request."""
+    page.start(command)
+    said = page.get()
+    page.stop()
+    return said

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from prefork.doctor.evidence import Conf, Site, Unseen
+from prefork.doctor.evidence import Conf, Site, Started, Unseen
 from prefork.doctor.probes import conf, log, machine, nginx, site
 
 Serve = Callable[..., str]
@@ -124,6 +124,13 @@ class TestConf:
             found = conf.read(file, own=own)
             assert isinstance(found, Conf)
             assert found.workers == workers
+
+    def test_a_running_server_was_told_more_than_its_file(self, tmp_path: Path) -> None:
+        (tmp_path / "prefork.conf").write_text("[options]\nhttp_port = 8069\n")
+        started = Started({"http_port": "8070", "app_dir": "site"}, tmp_path, {"PREFORK_WORKERS": "5"})
+        found = conf.read(tmp_path / "prefork.conf", own=True, started=started)
+        assert isinstance(found, Conf)
+        assert (found.settings.http_port, found.settings.app_dir, found.workers) == (8070, tmp_path / "site", 5)
 
     @pytest.mark.parametrize(
         ("text", "why"), [(b"workers\n", "neither"), (b"a = \xff\n", "UTF-8"), (b"workers = 1\nworkers = 2\n", "already")]

@@ -1,5 +1,8 @@
 """Topologies, rendered for this machine: with a certificate that exists, and ports that are free."""
 
+import asyncio
+import json
+import ssl
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -9,6 +12,8 @@ from typing import Any
 
 import pytest
 from tests.process.conftest import running
+from websockets.asyncio.client import connect
+from websockets.typing import Origin
 
 from prefork.config import Settings
 from prefork.render.files import render
@@ -75,3 +80,16 @@ def written(topology: Topology, settings: Settings, place: Path) -> Path:
             (place / node / path).parent.mkdir(parents=True, exist_ok=True)
             (place / node / path).write_text(text)
     return place
+
+
+def subscribed(port: int) -> Any:
+    """What a WebSocket by TLS is answered. Closing the client of threads would not wake the one that reads, so it is asyncio's."""
+
+    async def answer() -> Any:
+        page, anybody = f"https://127.0.0.1:{port}", ssl._create_unverified_context()
+        address = f"wss://127.0.0.1:{port}/websocket"
+        async with connect(address, ssl=anybody, origin=Origin(page), ping_interval=None, open_timeout=30) as socket:
+            await socket.send('{"subscribe": []}')
+            return json.loads(await asyncio.wait_for(socket.recv(), 15))
+
+    return asyncio.run(answer())

@@ -14,13 +14,12 @@ from pathlib import Path
 import pytest
 from tests.process.wire import until
 from tests.proxies.test_websockets import OFF
-from websockets.sync.client import connect
 
 from prefork.config import Settings
 from prefork.testing import Server
 
 from .checkers import apache, program
-from .conftest import edge, written
+from .conftest import edge, subscribed, written
 
 
 @pytest.fixture(scope="module")
@@ -75,7 +74,4 @@ def test_files_of_add_ons_are_the_disks_and_nothing_else_of_them_is_shown(port: 
 
 
 def test_a_websocket_is_led_to_the_live_port(port: int) -> None:
-    page, anybody = f"https://127.0.0.1:{port}", ssl._create_unverified_context()
-    with connect(f"wss://127.0.0.1:{port}/websocket", ssl=anybody, origin=page, ping_interval=None, open_timeout=30) as socket:
-        socket.send('{"subscribe": []}')
-        assert json.loads(socket.recv(15)) == OFF
+    assert subscribed(port) == OFF

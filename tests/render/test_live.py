@@ -15,13 +15,12 @@ import pytest
 from tests.process.apps.echo import pattern
 from tests.proxies.nginx import RenderedNginx
 from tests.proxies.test_websockets import OFF
-from websockets.sync.client import connect
 
 from prefork.config import Settings
 from prefork.testing import Server
 
 from .checkers import program
-from .conftest import edge, written
+from .conftest import edge, subscribed, written
 
 UPLOAD = 20 << 20
 
@@ -136,11 +135,7 @@ def test_slow_clients_hold_no_worker(site: Site) -> None:
 
 
 def test_a_websocket_is_led_to_the_live_port(site: Site) -> None:
-    address = f"wss://127.0.0.1:{site.nginx.port}/websocket"
-    anybody = ssl._create_unverified_context()
-    with connect(address, ssl=anybody, origin=site.nginx.url, ping_interval=None, open_timeout=30) as socket:
-        socket.send('{"subscribe": []}')
-        assert json.loads(socket.recv(15)) == OFF
+    assert subscribed(site.nginx.port) == OFF
 
 
 def test_attachments_that_the_application_names_come_from_the_mount(

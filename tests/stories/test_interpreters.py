@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+import prefork
 from prefork.testing import Load, Request, Server
 from prefork.testing.client import Connection
 
@@ -112,3 +113,15 @@ def test_an_interpreter_that_is_too_old_is_refused_in_a_sentence(tmp_path: Path)
     assert server.exit_status() == 3
     assert "too old" in server.log.text()
     server.close()
+
+
+def test_an_installation_behind_a_link_serves(tmp_path: Path) -> None:
+    """As /opt/prefork is one to a version: the interpreter follows it for the directory of the script that it is given."""
+    (tmp_path / "plain.py").write_text(APP)
+    (tmp_path / "current").symlink_to(Path(prefork.__file__).parent.parent)
+    with (
+        Server("plain:app", app_dir=tmp_path, env={"PYTHONPATH": str(tmp_path / "current")}, workers=1) as server,
+        Connection("127.0.0.1", server.port) as connection,
+    ):
+        path = json.loads(connection.exchange(Request("/")).body)["path"]
+    assert [each for each in path if each.endswith("/prefork/worker")] == []

@@ -105,13 +105,22 @@ class Server:
     busy: float | None = None
 
 
+class Started(NamedTuple):
+    """What a running Prefork was told beside its file: flags, relative to a directory, and variables."""
+
+    flags: Mapping[str, str]
+    cwd: Path
+    environ: Mapping[str, str]
+
+
 @dataclass(frozen=True)
 class Live:
-    """What a running Prefork says: its status, and its incidents, the latest last."""
+    """What a running Prefork says: its status, its incidents, the latest last, and what it was told."""
 
     status: Mapping[str, Any]
     incidents: tuple[Incident, ...]
     now: float
+    started: Started | None = None
 
 
 @dataclass(frozen=True)

@@ -53,8 +53,8 @@ def gather(asked: Asked) -> Evidence:
     running = live.read(place) if place and os.path.exists(place / "prefork.sock") else None
     if running is None and asked.data_dir:
         running = live.read(asked.data_dir)
-    own = isinstance(running, Live)
-    file = conf.read(asked.file, own=own) if asked.file else None
+    started = running.started if isinstance(running, Live) else None
+    file = conf.read(asked.file, own=isinstance(running, Live), started=started) if asked.file else None
     pid = asked.pid or (int(running.status["pid"]) if isinstance(running, Live) else None)
     process = server.read(pid) if pid else None
     proxy = nginx.read(asked.nginx) if asked.nginx else None

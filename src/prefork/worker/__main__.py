@@ -4,11 +4,12 @@ It makes `prefork` importable as a package without a path entry, so that nothing
 application, and takes this script's own folder off the path: its `http` must not stand in for Python's.
 """
 
+import os
 import sys
 
 if __name__ == "__main__":
     own = __file__.rpartition("/")[0]
-    if sys.path and sys.path[0] == own:
+    if sys.path and sys.path[0] in {own, os.path.realpath(own)}:  # Python follows links for it, such as /opt/prefork to a version
         del sys.path[0]
 
     if sys.version_info < (3, 9):  # noqa: UP036 - this is the place that finds out

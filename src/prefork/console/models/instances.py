@@ -101,7 +101,7 @@ class Status(BaseModel):
     plan: str | None
     wanted: int = Field(description="HTTP workers.")
     ready: int = Field(description="Those of them that take requests.")
-    queue: dict[str, float]
+    queue: dict[str, int | float]
     workers: list[dict[str, Any]]
     crash_loop: dict[str, Any] | None
 

@@ -16,6 +16,7 @@ from prefork.doctor.evidence import Conf, Unseen
 
 if TYPE_CHECKING:
     from prefork.config.problems import Problem
+    from prefork.doctor.evidence import Started
 
 ODOOS = {"addons_path", "admin_passwd", "db_maxconn", "dbfilter", "list_db", "without_demo", "x_sendfile"}  # in its files only
 
@@ -31,12 +32,12 @@ def unreadable(file: Path) -> str:
     return "cannot be read by this account"
 
 
-def read(file: Path, *, own: bool) -> Conf | Unseen:
-    """What a file says. `own` tells that a Prefork runs with it, so that Prefork's defaults hold."""
-    cwd = Path.cwd()
+def read(file: Path, *, own: bool, started: Started | None = None) -> Conf | Unseen:
+    """What a file says. `own` tells that a Prefork runs with it, so that its defaults hold; `started`, what it was told besides."""
     if not os.access(file, os.R_OK):
         return Unseen(f"{file} {unreadable(file)}: nothing that is set in it can be looked at")
-    draft = gather(file, {}, os.environ if own else {}, cwd)
+    flags, cwd, environ = started or ({}, Path.cwd(), os.environ if own else {})
+    draft = gather(file.absolute() if started else file, flags, environ, cwd)
     reading = read_file(file, str(file))
     if reading.problems:
         return Unseen(str(reading.problems[0]))
@@ -45,7 +46,7 @@ def read(file: Path, *, own: bool) -> Conf | Unseen:
         file=file.absolute(),
         host_options=draft.host_options,
         sources=draft.sources,
-        surroundings=Surroundings(cwd, os.environ),
+        surroundings=Surroundings(cwd, started.environ if started else os.environ),
     )
     strange = {source.problem(key, "").place for key, source in draft.strange}
     wrong = [each for each in draft.problems if each.place not in strange]

@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 from prefork.config import CONTROL_SOCKET
 from prefork.control.client import Unreachable, ask
-from prefork.doctor.evidence import Live, Unseen
+from prefork.doctor.evidence import Live, Started, Unseen
 from prefork.incidents import Ledger
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 PATIENCE = 5.0  # seconds
 
@@ -20,10 +17,11 @@ def read(data_dir: Path) -> Live | Unseen:
     """The server of a data directory."""
     try:
         status = ask(data_dir / CONTROL_SOCKET, {"command": "status"}, PATIENCE)
+        said = ask(data_dir / CONTROL_SOCKET, {"command": "origin"}, PATIENCE)
     except Unreachable as reason:
         return Unseen(str(reason))
     try:
         incidents = tuple(Ledger(data_dir).read())
     except OSError:
         incidents = ()
-    return Live(status, incidents, time.time())
+    return Live(status, incidents, time.time(), Started(said["flags"], Path(said["cwd"]), said["environ"]))

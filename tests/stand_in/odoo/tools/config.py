@@ -32,6 +32,7 @@ class Config:
         group.add_option("-u", "--update", dest="update")
         group.add_option("-i", "--init", dest="init")
         group.add_option("--proxy-mode", dest="proxy_mode", action="store_true")
+        group.add_option("--log-handler", dest="log_handler", action="append")
         group.add_option("--stop-after-init", dest="stop_after_init", action="store_true")
         self.parser.add_option_group(group)
 
