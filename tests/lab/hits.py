@@ -88,8 +88,9 @@ def in_transaction(rig: Rig) -> Undo:
     """An application node loses its power in a transaction that keeps everybody else from writing orders."""
     site = rig.estate.topology.site
     address = f"host={rig.estate.topology.address('pooler')} port=6432 dbname={site.database} user={site.user}"
-    holding = f"(echo 'BEGIN; LOCK TABLE orders IN SHARE MODE;'; exec sleep 60) | HOME={site.data_dir} psql -qX '{address}'"
-    rig.run("app1", "sh", "-c", f"{holding} > /dev/null 2>&1 &", account=site.user)
+    said = "echo 'BEGIN; LOCK TABLE orders IN SHARE MODE;'; exec sleep 60"
+    holding = f"{{ {{ {said}; }} | HOME={site.data_dir} psql -qX '{address}'; }} > /dev/null 2>&1 &"
+    rig.run("app1", "sh", "-c", holding, account=site.user)
     held = "SELECT count(*) FROM pg_locks WHERE relation = 'orders'::regclass AND mode = 'ShareLock' AND granted"
     rig.await_fact(lambda: rig.sql(held) == "1", "orders are locked")
     rig.kill("app1")
