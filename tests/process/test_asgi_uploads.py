@@ -24,7 +24,7 @@ LARGE = bytes(range(256)) * (4 * MIB // 256)
 
 @pytest.fixture(scope="module")
 def server(echo: Echo) -> Any:
-    with echo(APP, workers=1, concurrency=4, max_body_size="64M", body_timeout=2) as server:
+    with echo(APP, workers=1, concurrency=4, max_body_size="64M") as server:
         yield server
 
 
@@ -178,8 +178,8 @@ def test_a_client_is_asked_for_the_body_that_is_wanted(server: Server) -> None:
         assert wire.rest() == b""
 
 
-def test_a_silence_in_a_body_is_bounded(server: Server) -> None:
-    with Wire(server) as wire:
+def test_a_silence_in_a_body_is_bounded(echo: Echo) -> None:
+    with echo(APP, workers=1, concurrency=4, body_timeout=1) as server, Wire(server) as wire:
         answer = wire.send(put("/take", MIB), LARGE[:200_000]).answer()
         assert (answer.status, answer.headers["connection"]) == (408, "close")
         assert wire.rest() == b""
