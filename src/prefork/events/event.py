@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, fields
+from dataclasses import fields
 from functools import cache
-from typing import ClassVar, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
+
+if TYPE_CHECKING:
+    from dataclasses import Field
 
 Level = Literal["debug", "info", "warning", "error", "critical"]
 LEVELS: dict[str, int] = {"debug": 10, "info": 20, "warning": 30, "error": 40, "critical": 50}
 
 
-@dataclass(frozen=True, slots=True)
 class Event:
-    """Something that happened. Subclasses declare `level` and `wording`, a format string over their fields."""
+    """Something that happened. Subclasses are dataclasses and declare `level` and `wording`, a format string over their fields."""
 
+    __slots__ = ()
+    __dataclass_fields__: ClassVar[dict[str, Field[Any]]]
     level: ClassVar[Level] = "info"
     wording: ClassVar[str] = ""
 
