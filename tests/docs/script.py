@@ -122,7 +122,7 @@ class Script(Terminal):
 
     def meant(self, text: str) -> str:
         """The text with what is meant here, and the machine's directories below this one's."""
-        return super().meant(OF_A_MACHINE.sub(rf"{self.root}/\1/", text))
+        return OF_A_MACHINE.sub(rf"{self.root}/\1/", super().meant(text))
 
 
 @contextmanager

@@ -146,6 +146,5 @@ class Terminal:
 
     def meant(self, text: str) -> str:
         """The text with what is meant here."""
-        for usual, meant in self.instead.items():
-            text = text.replace(usual, meant)
-        return text
+        usual = "|".join(re.escape(each) for each in sorted(self.instead, key=len, reverse=True))
+        return re.sub(usual, lambda found: self.instead[found[0]], text) if usual else text
