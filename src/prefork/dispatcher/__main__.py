@@ -18,7 +18,7 @@ def main(descriptor: int) -> None:
     from prefork.dispatcher.loop import Dispatcher
     from prefork.dispatcher.options import Options
     from prefork.journal import Journal, Sink
-    from prefork.kernel import set_title, take_short_turns
+    from prefork.kernel import return_memory, set_title, take_short_turns
     from prefork.orders import take_orders
     from prefork.scoreboard import Scoreboard
     from prefork.trace import Trace
@@ -41,6 +41,7 @@ def main(descriptor: int) -> None:
     )
     # What exists now lives as long as the process: keep it out of every collection.
     gc.freeze()
+    return_memory()
     Dispatcher(channel, listeners, scoreboard, trace, spool, options, journal).run()
 
 

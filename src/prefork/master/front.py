@@ -43,12 +43,15 @@ class Front:
         self.held = master.settings.listen_when_ready
         self.backoff = Backoff()
 
-    def hold(self) -> None:
-        """Refuse clients until a worker is ready."""
+    def begin(self) -> None:
+        """Have clients come in, or refuse them until a worker is ready."""
+        if not self.held:
+            self._open()
+            return
         for listener in self.master.listeners:
             listener.hold()
 
-    def open(self) -> None:
+    def _open(self) -> None:
         """Have clients come in, and say where."""
         for listener in self.master.listeners:
             if self.held:
@@ -64,7 +67,7 @@ class Front:
         if self.held:
             if not any(worker.pool.fed for worker in self.master.crew.ready()):
                 return
-            self.open()
+            self._open()
         if self.process is None:
             if now >= self.backoff.not_before:
                 self._start(now)

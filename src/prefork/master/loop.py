@@ -31,6 +31,7 @@ from prefork.events import (
     Stopping,
     ThreadedMode,
 )
+from prefork.kernel import return_memory
 from prefork.master import owner, terminal
 from prefork.master.autoscaler import Autoscaler
 from prefork.master.burial import Burial
@@ -135,7 +136,7 @@ class Master:
         self.journal.emit(Starting(__version__, self.settings.subject))
         if self.settings.threaded:
             self.warn_of_threads(self.settings)
-        self.front.hold() if self.front.held else self.front.open()
+        self.front.begin()
         self.hear(self.signals.inbox, self.hear_signals)
         self.hear(self.reports, self.hear_reports)
         self._open_control()
@@ -227,10 +228,12 @@ class Master:
             self.complete = True
             self.journal.emit(ServerReady(now - self.started, len(ready)))
             self.notifier.ready(line(self))
+            return_memory()  # what the command line and the start have needed
         old = any(worker.generation != self.generation for worker in ready)
         hidden = any(worker.state is State.RETIRING and worker.reachable for worker in self.crew.all())
         if self.reloading and self.reloading.switched and not old and not hidden:
             self.reloading.done(self, now)
+            return_memory()
 
     def hear(self, wire: socket.socket, callback: Callable[[], object]) -> None:
         """Have `callback` called when something arrives on a wire."""
