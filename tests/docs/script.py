@@ -24,6 +24,7 @@ RELEASE = "there is no release yet: make test-package installs the wheel with it
 MACHINE = "an account and a service of the machine: make test-machine does it word by word"
 TRYTON = "it makes a database for two minutes: tests/applications/test_tryton.py types Tryton's page with one that is there"
 LAB = "make test-lab does it, as root and with what it needs of Debian"
+LAB_OF_ODOO = "the same, with an Odoo, which is not ours to install: make test-lab-odoo does it"
 TESTS = "tests, of which this is one"
 UNTYPED = {
     "make test": TESTS,
@@ -57,6 +58,8 @@ UNTYPED = {
     "prefork lab load --seconds 30 &": LAB,
     "prefork lab kill db1": LAB,
     "prefork lab status": LAB,
+    "prefork lab up --odoo /opt/odoo/18.0 --python /opt/odoo/venv/bin/python": LAB_OF_ODOO,
+    "make test-lab-odoo ODOO=/opt/odoo/18.0 PYTHON=/opt/odoo/venv/bin/python": LAB_OF_ODOO,
 }
 
 

@@ -12,13 +12,15 @@ from .wire import HEAD, Wire, until
 
 APP = """
 import pathlib, time
+from wsgiref.validate import validator
 
 pathlib.Path({asked!r}).touch()
 while not pathlib.Path({gate!r}).exists():
     time.sleep(0.01)
 
+@validator
 def app(environ, start_response):
-    start_response("200 OK", [("Content-Length", "5")])
+    start_response("200 OK", [("Content-Type", "text/plain"), ("Content-Length", "5")])
     return [b"ready"]
 """
 

@@ -14,6 +14,8 @@ UNWATCHED = {
     "examples/django/mysite/wsgi.py": "an example shows what users write; Django is watched in tests/applications/frameworks",
     "examples/flask/app.py": "an example shows what users write; Werkzeug is watched in tests/applications/frameworks",
     "examples/shop/shop/__init__.py": "an example shows what users write; its tests have it watched",
+    "tests/docs/project.py": "what the reader of a page has written before",
+    "tests/docs/test_frameworks.py": "the same; Werkzeug is watched in tests/applications/frameworks",
     "tests/stand_in/odoo/http.py": "it stands for Odoo, and says only what its host looks at",
     "tests/unit/config/test_layout.py": "texts that are read and not run, but for one, which has a validator",
     "tests/unit/worker/test_wsgi.py": "single calls, most of them wrong on purpose; two tests validate those that are right",
