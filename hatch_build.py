@@ -8,11 +8,13 @@ The source is the same that runs without it. Where there is no compiler the whee
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import subprocess
 import sys
 import tempfile
+import zlib
 from pathlib import Path
 from typing import Any
 
@@ -59,6 +61,10 @@ def compile_into(place: Path) -> None:
             inside = found.relative_to(source / "prefork") if source / "prefork" in found.parents else Path(found.name)
             (place / inside).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy2(found, place / inside)
+        made = {
+            f"prefork.{name.replace('/', '.')}": zlib.crc32((source / "prefork" / f"{name}.py").read_bytes()) for name in MODULES
+        }
+        (place / "sources.json").write_text(json.dumps(made))
 
 
 class CustomBuildHook(BuildHookInterface):  # type: ignore[type-arg]

@@ -5,4 +5,5 @@ from __future__ import annotations
 from prefork import compiled
 
 assert compiled.modules(), "nothing is compiled here: make compiled"
+assert not compiled.changed(), f"these are not compiled from what they are now: {compiled.changed()}"
 compiled.prefer()

@@ -9,13 +9,16 @@ from __future__ import annotations
 
 import importlib
 import importlib.util
+import json
 import sys
+import zlib
 from importlib.machinery import EXTENSION_SUFFIXES
 from pathlib import Path
 
 PLACE = Path(__file__).with_name("_compiled")
 SUFFIX = EXTENSION_SUFFIXES[0]
 LIBRARY = "prefork__mypyc"  # has the code of all; their own files only begin it
+SOURCES = "sources.json"  # CRC-32 of the source that each was made from
 
 
 def modules(place: Path = PLACE) -> list[str]:
@@ -26,9 +29,23 @@ def modules(place: Path = PLACE) -> list[str]:
     return sorted(".".join(("prefork", *file.parent.parts, file.name.removesuffix(SUFFIX))) for file in files)
 
 
+def changed(place: Path = PLACE) -> list[str]:
+    """Those whose source is not the one that they were made from, as in a checkout that is worked on."""
+    try:
+        made = json.loads((place / SOURCES).read_text())
+    except FileNotFoundError:
+        made = {}
+    root = PLACE.parent.parent
+    files = {name: root / (name.replace(".", "/") + ".py") for name in modules(place)}
+    return [name for name, file in files.items() if made.get(name) != zlib.crc32(file.read_bytes())]
+
+
 def prefer(place: Path = PLACE) -> None:
-    """Have this process import compiled modules where there are any."""
-    if not (found := modules(place)):
+    """Have this process import compiled modules where there are any; none where one is not what its source says.
+
+    All are linked together: there is no taking some of them.
+    """
+    if not (found := modules(place)) or changed(place):
         return
     spec = importlib.util.spec_from_file_location(LIBRARY, place / (LIBRARY + SUFFIX))
     assert spec

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import ast
+import json
 import runpy
 import subprocess
 import sys
+import zlib
 from typing import TYPE_CHECKING
 
 import pytest
@@ -13,11 +15,12 @@ from tests.conftest import ROOT
 
 from prefork import config
 from prefork.cli.application import form, reading
-from prefork.compiled import LIBRARY, SUFFIX, modules
+from prefork.compiled import LIBRARY, SOURCES, SUFFIX, changed, modules, prefer
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+FILES = {"prefork.http.head": "http/head.py", "prefork.trace": "trace.py"}
 MODULES: list[str] = runpy.run_path(str(ROOT / "hatch_build.py"))["MODULES"]
 
 
@@ -54,6 +57,18 @@ print(prefork.dispatcher.queue.__file__)
     assert said.strip().endswith("prefork/dispatcher/queue.py")
 
 
+def test_what_was_made_from_another_source_is_left_alone(tmp_path: Path) -> None:
+    place = installed(tmp_path, LIBRARY, "trace", "http/head")
+    assert changed(place) == ["prefork.http.head", "prefork.trace"]
+    crc = {name: zlib.crc32((ROOT / "src" / "prefork" / file).read_bytes()) for name, file in FILES.items()}
+    (place / SOURCES).write_text(json.dumps(crc))
+    assert changed(place) == []
+    (place / SOURCES).write_text(json.dumps({**crc, "prefork.trace": 0}))
+    assert changed(place) == ["prefork.trace"]
+    prefer(place)  # which would fail if it took these empty files for a library
+    assert LIBRARY not in sys.modules
+
+
 @pytest.mark.parametrize("name", MODULES)
 def test_what_is_compiled_can_be(name: str) -> None:
     """A compiled coroutine has no frame, so stacks of tasks would end there; `*` in a call of `super()` becomes one argument."""
@@ -64,15 +79,17 @@ def test_what_is_compiled_can_be(name: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("wanted", "count", "said"),
+    ("wanted", "count", "changed", "said"),
     [
-        (True, 34, "runs compiled: 34"),
-        (False, 34, "runs from source (compiled = False): 34"),
-        (True, 0, "runs from source: nothing"),
+        (True, 34, [], "runs compiled: 34"),
+        (False, 34, [], "runs from source (compiled = False): 34"),
+        (True, 0, [], "runs from source: nothing"),
+        (True, 34, ["prefork.trace"], "runs from source: prefork.trace changed since 34 modules were compiled here"),
+        (True, 34, ["prefork.lines", "prefork.trace"], "prefork.lines and 1 more changed"),
     ],
 )
-def test_a_check_says_which_form_would_run(wanted: bool, count: int, said: str) -> None:
-    assert said in form(wanted, count)
+def test_a_check_says_which_form_would_run(wanted: bool, count: int, changed: list[str], said: str) -> None:
+    assert said in form(wanted, count, changed)
 
 
 @pytest.mark.parametrize(

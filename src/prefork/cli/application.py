@@ -68,7 +68,7 @@ def check(file: Path | None, application: str | None, explain: bool, **flags: An
 
         for line in explanation(settings, min(shutil.get_terminal_size().columns, 100)):
             click.echo(line)
-        click.echo(form(settings.compiled, len(compiled.modules())))
+        click.echo(form(settings.compiled, len(compiled.modules()), compiled.changed()))
         click.echo(reading(settings))
     if settings.odoo and settings.host_options:
         click.echo(f"Left to Odoo: {', '.join(sorted(settings.host_options))}.")
@@ -82,10 +82,15 @@ def check(file: Path | None, application: str | None, explain: bool, **flags: An
     click.echo(f"The configuration can be used ({len(found)} warning{'' if len(found) == 1 else 's'}).")
 
 
-def form(wanted: bool, count: int) -> str:
-    """In which form the dispatcher would run, given how many modules the installation has compiled for this interpreter."""
+def form(wanted: bool, count: int, changed: list[str]) -> str:
+    """In which form the dispatcher would run, given how many modules are compiled here, and which of them are `changed` since."""
     if not count:
         return "The dispatcher runs from source: nothing is compiled for this interpreter here."
+    if changed:
+        more = f" and {len(changed) - 1} more" if changed[1:] else ""
+        return (
+            f"The dispatcher runs from source: {changed[0]}{more} changed since {count} modules were compiled here (make compiled)."
+        )
     return f"The dispatcher runs {'compiled' if wanted else 'from source (compiled = False)'}: {count} modules are compiled here."
 
 
