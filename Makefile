@@ -6,7 +6,7 @@ PAGES  := src/prefork/console/static/vendor/htmx.js
 
 .DEFAULT_GOAL := help
 .PHONY: help setup run example wheel compiled test test-compiled test-odoo test-machine test-autobahn test-package test-lab test-lab-odoo check format docs screenshots clean soak
-.PHONY: bench bench-full bench-limits bench-jobs bench-asgi bench-live bench-odoo bench-advice
+.PHONY: bench bench-full bench-limits bench-jobs bench-asgi bench-live bench-odoo bench-advice bench-growth
 
 help: ## show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -101,6 +101,9 @@ bench-asgi: setup ## measure ASGI beside other servers; writes docs/asgi-benchma
 
 bench-live: setup ## measure WebSockets and the bus beside other servers; writes docs/websocket-benchmarks.md
 	$(PYTHON) bench/run.py websocket-benchmarks
+
+bench-growth: setup ## measure 1 to 64 workers and 10 to 15,000 connections; writes docs/growth.md
+	$(PYTHON) bench/run.py growth
 
 bench-odoo: ## measure against Odoo's own server, with ODOO and PYTHON as for test-odoo; writes docs/odoo-benchmarks.md
 	@$(MAKE) --no-print-directory PYTHON=python3 setup

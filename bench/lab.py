@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 from drive import get
 from processes import Running, ServerFailed, free_port, running
-from servers import APPS, RELOAD, WORKERS, Launch, Server
+from servers import APPS, RELOAD, Launch, Server
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -45,7 +45,7 @@ class Served:
 
     def await_workers(self) -> list[int]:
         """Wait until every worker is there, then a moment for the last to finish; raises ServerFailed."""
-        expected = WORKERS if self.server.can("replace") else 1
+        expected = self.server.count if self.server.can("replace") else 1
         deadline = time.monotonic() + 10
         while len(found := self.workers()) < expected:
             if time.monotonic() > deadline:

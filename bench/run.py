@@ -2,7 +2,7 @@
 
     python3 bench/run.py [REPORT] [--quick] [--full] [--rounds 5] [--only …] [--servers …]
 
-REPORT is `benchmarks`, `limits`, `jobs-benchmarks`, `asgi-benchmarks` or `websocket-benchmarks`.
+REPORT is `benchmarks`, `limits`, `jobs-benchmarks`, `asgi-benchmarks`, `websocket-benchmarks` or `growth`.
 A whole run takes about twenty minutes and writes its page of docs/. A run with other rounds, scenarios or servers writes to
 bench/results/ instead, so that it never replaces a whole one. The raw rounds go there as JSON, too. A full run has seven rounds,
 writes its page as well, and fails where a goal is missed by more than a tenth. No server outlives the run, also when it is
@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING, Protocol
 
 import goals
 from environment import Missing, canonical, install, machine, require_nginx, require_wrk, versions
+from grown import GROWN
 from lab import Lab
 from limited import LIMITED
 from live import LIVE
@@ -37,6 +38,7 @@ from scenarios import (
     database,
     events,
     failures,
+    growth,
     hello,
     jobs,
     limits,
@@ -112,6 +114,7 @@ REPORTS = {
     "websocket-benchmarks": Report(
         Heading("WebSockets and the bus beside other servers", "make bench-live"), (broadcast, bus, pages), LIVE
     ),
+    "growth": Report(Heading("How cost grows", "make bench-growth"), growth.SCENARIOS, GROWN),
 }
 
 

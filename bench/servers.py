@@ -67,6 +67,7 @@ class Server:
     setup: str
     lacks: frozenset[str] = frozenset()
     scenarios: frozenset[str] = ALL
+    count: int = WORKERS
 
     def can(self, ability: Literal["replace", "reload", "recycle", "close"]) -> bool:
         """Whether the server has an ability that some lack."""
