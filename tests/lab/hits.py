@@ -1,7 +1,10 @@
 """What is done to the lab under load, and what may follow. Each is a row of docs/lab.md."""
 
+import json
+import urllib.request
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 from tests.lab.rig import Rig
 
@@ -73,6 +76,30 @@ def switchover(rig: Rig) -> Undo:
     return lambda: None
 
 
+def with_etcds_leader(rig: Rig) -> Undo:
+    """The primary's node loses its power, and is where etcd's leader is: the lease begins anew with the next leader."""
+    primary = rig.database("primary")
+    address = rig.estate.node(primary).address
+    wanted = asked_of_etcd(address, "status")["header"]["member_id"]
+
+    def led() -> str:
+        return str(asked_of_etcd(address, "status")["leader"])
+
+    members = {asked_of_etcd(each.address, "status")["header"]["member_id"]: each.address for each in rig.having("consensus")}
+    if led() != wanted:
+        asked_of_etcd(members[led()], "transfer-leadership", targetID=wanted)
+    rig.await_fact(lambda: led() == wanted, "etcd's leader is with the primary")
+    rig.kill(primary)
+    return lambda: rig.start(primary)
+
+
+def asked_of_etcd(address: str, what: str, **values: str) -> Any:
+    """What a member says to a call of its maintenance, as JSON has it."""
+    call = urllib.request.Request(f"http://{address}:2379/v3/maintenance/{what}", json.dumps(values).encode())
+    with urllib.request.urlopen(call, timeout=5) as answer:
+        return json.load(answer)
+
+
 def others(rig: Rig) -> list[tuple[str, str]]:
     """The primary and each other database."""
     leader = rig.database("primary")
@@ -120,6 +147,7 @@ HITS = (
         15.0,
     ),
     Hit("node of the primary lost", node(lambda rig: rig.database("primary")), LOST, 30.0),
+    Hit("node of the primary lost, and etcd's leader with it", with_etcds_leader, LOST, 30.0),
     Hit(
         "node of the synchronous standby lost", node(lambda rig: rig.database("synchronous standby")), Bounds(gap_writes=6.0), 30.0
     ),
