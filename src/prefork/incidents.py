@@ -9,7 +9,6 @@ import contextlib
 import errno
 import json
 import os
-import secrets
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -70,7 +69,7 @@ class Incident:
 
 def new_id() -> str:
     """A name that can be read out over the telephone."""
-    return secrets.token_hex(4)
+    return os.urandom(4).hex()
 
 
 def files(data_dir: Path) -> list[Path]:

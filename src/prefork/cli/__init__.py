@@ -6,7 +6,6 @@ server: 0 done, 1 refused or failed, 2 wrong usage, 4 no server reachable. Rooms
 
 from __future__ import annotations
 
-from difflib import get_close_matches
 from importlib import import_module
 
 import click
@@ -53,6 +52,8 @@ class Verbs(click.Group):
         """The verb that a command line begins with. Raises UsageError with the one that may be meant."""
         name = args[0]
         if name not in HOMES and not name.startswith("-") and not ctx.resilient_parsing:
+            from difflib import get_close_matches  # here, as in `config.layers`: few need it
+
             near = get_close_matches(name, HOMES, 1)
             raise click.UsageError(f"there is no command {name}" + (f"; did you mean {near[0]}?" if near else ""), ctx)
         return super().resolve_command(ctx, args)

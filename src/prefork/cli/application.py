@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -64,9 +63,11 @@ def check(file: Path | None, application: str | None, explain: bool, **flags: An
     given = completed(file, texts(application, flags))
     settings = loaded(lambda: config.load(file, given, os.environ, here()))
     if explain:
+        from shutil import get_terminal_size
+
         from prefork.views.explanation import explanation
 
-        for line in explanation(settings, min(shutil.get_terminal_size().columns, 100)):
+        for line in explanation(settings, min(get_terminal_size().columns, 100)):
             click.echo(line)
         click.echo(form(settings.compiled, len(compiled.modules()), compiled.changed()))
         click.echo(reading(settings))

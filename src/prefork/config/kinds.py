@@ -9,7 +9,6 @@ import ipaddress
 import os
 import re
 import shlex
-import shutil
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -254,7 +253,9 @@ def places(text: str, base: Path) -> tuple[tuple[str, str], ...]:
 
 def program(text: str, base: Path) -> Path:
     """A program: a path, or a bare name that is looked up on PATH."""
-    found = shutil.which(text) if "/" not in text and text.isprintable() else None
+    from shutil import which  # here, as in `master.database`: three ways of packing files come with it, which no server needs
+
+    found = which(text) if "/" not in text and text.isprintable() else None
     return Path(found) if found else path(text, base)
 
 

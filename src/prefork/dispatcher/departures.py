@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import secrets
+import os
 import time
 from typing import TYPE_CHECKING, Any
 
@@ -66,8 +66,8 @@ class Departures:
             if other.pid == worker.pid:
                 self.traffic.queue.forget(other)
         if worker.loop and worker.starved():  # whose request it was, nobody knows
-            self._doom(worker, Sentence(503, STARVED, secrets.token_hex(4)))
-        self._doom(worker, Sentence(502, "the worker died", secrets.token_hex(4)))
+            self._doom(worker, Sentence(503, STARVED, os.urandom(4).hex()))
+        self._doom(worker, Sentence(502, "the worker died", os.urandom(4).hex()))
 
     def _doom(self, worker: Worker, sentence: Sentence) -> None:
         """Those who share its loop die with a worker: all of them of one cause, which one incident tells of."""
@@ -91,8 +91,8 @@ class Departures:
             self.traffic.accounts.lost(exchange, service)
             alone = worker.condemned is None and worker.loop is None
             if alone and worker.starved():  # a limit that the kernel enforces: not to be broken once more
-                worker.condemned = Sentence(503, STARVED, secrets.token_hex(4))
-            sentence = worker.condemned or worker.fate or Sentence(502, "the worker died", secrets.token_hex(4))
+                worker.condemned = Sentence(503, STARVED, os.urandom(4).hex())
+            sentence = worker.condemned or worker.fate or Sentence(502, "the worker died", os.urandom(4).hex())
             known = {"incident": sentence.incident, "request": exchange.described(worker.slot)}
             known["status"] = self.traffic.estates.settle(exchange, worker, sentence, self.traffic.ending)
         elif worker.condemned:

@@ -6,7 +6,7 @@ access log. One that its worker has not acknowledged before it died goes to anot
 
 from __future__ import annotations
 
-import secrets
+import os
 import time
 from collections import deque
 from typing import TYPE_CHECKING, Any
@@ -253,7 +253,7 @@ class Live:
             if exchange.deliveries < MOST_DELIVERIES:
                 self.waiting.appendleft(exchange)
             else:
-                self.answers.fail(exchange, 502, "the worker died", worker=keeper.name, incident=secrets.token_hex(4))
+                self.answers.fail(exchange, 502, "the worker died", worker=keeper.name, incident=os.urandom(4).hex())
         keeper.given.clear()
         self._serve()
         return {"incident": keeper.condemned.incident} if keeper.condemned else {}

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from prefork.lanes import Lane
 
 BROWSER = ("/_prefork/bus", str(Path(__file__).parent.parent / "bus" / "browser"))  # the URLs and the directory of the bus's client
 
 
-@dataclass(frozen=True, slots=True)
-class Options:
+class Options(NamedTuple):
     """Settings of the same names, options or what follows from them; times in seconds, sizes in bytes."""
 
     proxy_mode: bool
@@ -54,7 +52,7 @@ class Options:
 
     def sent(self) -> dict[str, Any]:
         """As JSON's types."""
-        return asdict(self)
+        return self._asdict()
 
 
 def tuples(values: list[Any]) -> tuple[Any, ...]:

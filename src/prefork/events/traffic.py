@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from prefork.events.event import Event
 
@@ -110,7 +110,6 @@ class RequestFailed(Event):
     wording = "{method} {target} ({request_id}) failed with {status}, worker {worker}: {reason}"
 
 
-@dataclass(eq=False, repr=False)  # there is one for each request, and an `__init__` of its own takes half the time
 class Access(Event):
     """One answered request. `wait`, `service`, `cpu` and `sql` in seconds; `worker` is `-` where the dispatcher answered.
 
@@ -138,6 +137,12 @@ class Access(Event):
         '{client} "{method} {target}" {status} {bytes} wait={wait} service={service} cpu={cpu} {worker} {request_id} '
         "sql={queries}/{sql} trace={trace} [{tag}]"
     )
+
+    if not TYPE_CHECKING:  # who checks types has what the fields say
+
+        def __init__(self, **said: object) -> None:
+            """There is one for each request: nobody looks whether a field is missing, or there is none of a name."""
+            self.__dict__ = said
 
 
 class WebsocketEnded(Event):

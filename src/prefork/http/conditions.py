@@ -6,9 +6,9 @@ Runs inside the application's interpreter too: standard library only, Python 3.9
 from __future__ import annotations
 
 import re
-from datetime import datetime, timezone
-from email.utils import formatdate, parsedate_tz
 from typing import TYPE_CHECKING, NamedTuple
+
+from prefork.http.framing import date_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -133,6 +133,9 @@ def part(span: bytes, size: int) -> Part:
 
 def moment(value: bytes) -> int | None:
     """One date of HTTP as seconds since 1970, None for anything else. Without a zone it is UTC, as all three forms are."""
+    from datetime import datetime, timezone  # here, as most clients name a tag, and these two take most of a megabyte
+    from email.utils import parsedate_tz
+
     try:
         parsed = parsedate_tz(value.decode("latin-1")) if value.count(b",") < 2 else None
         return int(datetime(*parsed[:6], tzinfo=timezone.utc).timestamp()) - (parsed[9] or 0) if parsed else None
@@ -143,7 +146,7 @@ def moment(value: bytes) -> int | None:
 def described(file: File, chosen: Part) -> list[tuple[bytes, bytes]]:
     """The headers that say which file it is and which part; without a length."""
     lines = [
-        (b"Last-Modified", formatdate(file.modified, usegmt=True).encode()),
+        (b"Last-Modified", date_of(file.modified)),
         (b"ETag", file.tag),
         (b"Accept-Ranges", b"bytes"),
     ]

@@ -24,11 +24,15 @@ def date() -> bytes:
     global _date
     now = int(time.time())
     if _date[0] != now:
-        days, months = "Mon Tue Wed Thu Fri Sat Sun".split(), "Jan Feb Mar Apr May Jun Jul Aug Sep Oct Nov Dec".split()
-        t = time.gmtime(now)
-        text = time.strftime(f"{days[t.tm_wday]}, %d {months[t.tm_mon - 1]} %Y %H:%M:%S GMT", t)
-        _date = (now, text.encode())
+        _date = (now, date_of(now))
     return _date[1]
+
+
+def date_of(moment: int) -> bytes:
+    """Seconds since 1970 as a header's value, of the same form."""
+    days, months = "Mon Tue Wed Thu Fri Sat Sun".split(), "Jan Feb Mar Apr May Jun Jul Aug Sep Oct Nov Dec".split()
+    t = time.gmtime(moment)
+    return time.strftime(f"{days[t.tm_wday]}, %d {months[t.tm_mon - 1]} %Y %H:%M:%S GMT", t).encode()
 
 
 def reason(status: int) -> str:

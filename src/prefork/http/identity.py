@@ -6,8 +6,8 @@ A trace is its client's: it is passed on and noted, and none is begun here.
 
 from __future__ import annotations
 
+import os
 import re
-import secrets
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ class Identity:
     """
 
     def __init__(self, prefix: str = "") -> None:
-        self.prefix = prefix or "".join(secrets.choice(ALPHABET) for _ in range(LENGTH))
+        self.prefix = prefix or "".join(ALPHABET[byte % len(ALPHABET)] for byte in os.urandom(LENGTH))
         self.made = 0
 
     def of(self, headers: Headers) -> str:

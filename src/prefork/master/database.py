@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 import pwd
-import shutil
 import time
 from typing import TYPE_CHECKING
 
@@ -95,7 +94,9 @@ class Database:
             return
         made = self._made()
         if not made:
-            shutil.rmtree(self._unfinished, ignore_errors=True)
+            from shutil import rmtree
+
+            rmtree(self._unfinished, ignore_errors=True)
             self._unfinished.mkdir(mode=0o700)
         found = self.place if made else self._unfinished
         self.directory = os.open(found, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
@@ -219,8 +220,10 @@ def names(account: int) -> str:
 
 def empty(place: Path) -> None:
     """Remove what a start that was cut short has left in a directory."""
+    from shutil import rmtree
+
     for entry in place.iterdir():
         if entry.is_dir():
-            shutil.rmtree(entry)
+            rmtree(entry)
         else:
             entry.unlink()

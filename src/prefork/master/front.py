@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import time
-from dataclasses import fields
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -102,7 +101,7 @@ class Front:
     def options(self) -> dict[str, Any]:
         """What the dispatcher needs to know of the settings, to be sent; static files of Odoo's add-ons are looked for now."""
         settings = self.master.settings
-        own = {field.name: getattr(settings, field.name) for field in fields(Options) if field.name != "addons"}
+        own = {name: getattr(settings, name) for name in Options._fields if name != "addons"}
         if settings.bus:
             own["static"] = (BROWSER, *settings.static)
         return Options(**own, addons=statics(settings)).sent()

@@ -100,7 +100,9 @@ def access(settings: Settings) -> Access:
 def listen(interface: str, port: int, backlog: int, *, reuse_port: bool = False, option: str = "http_port") -> Listener:
     """A TCP socket; a host name means its first IPv4 address, or else its first one. Raises CannotListen."""
     try:
-        found = socket.getaddrinfo(interface, port, type=socket.SOCK_STREAM)
+        # As bytes: of text Python would make an international name, with tables for all of Unicode.
+        host = interface.encode() if interface.isascii() else interface
+        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
         family, _, _, _, place = min(found, key=lambda each: each[0] != socket.AF_INET)
         # A backlog of its own size, not one that grows with the workers: what does not fit is retried by the client's kernel
         # after a second.

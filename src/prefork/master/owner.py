@@ -6,7 +6,6 @@ import fcntl
 import grp
 import os
 import pwd
-import secrets
 import stat
 from typing import TYPE_CHECKING
 
@@ -70,7 +69,7 @@ def open_secret(file: Path) -> int:
     """Open the file with the secret of the sessions' cookies, made where it is missing. Raises OSError."""
     if not file.exists():
         with open(file, "x", opener=lambda path, flags: os.open(path, flags, 0o600)) as made:
-            made.write(f"{secrets.token_hex(32)}\n")
+            made.write(f"{os.urandom(32).hex()}\n")
     return os.open(file, os.O_RDONLY | os.O_CLOEXEC)
 
 

@@ -8,7 +8,6 @@ import select
 import socket
 import threading
 import time
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -74,7 +73,7 @@ def public(desk: Desk, tmp_path: Path) -> Path:
     public.mkdir()
     (public / "small").write_bytes(b"small")
     (public / "large").write_bytes(LARGE)
-    desk.traffic.apply(replace(desk.traffic.options, static=(("/static", str(public)),)))
+    desk.traffic.apply(desk.traffic.options._replace(static=(("/static", str(public)),)))
     return public
 
 
@@ -175,7 +174,7 @@ def test_a_body_that_was_sent_to_a_static_file(desk: Desk, public: Path, finding
     client = desk.connect()
     finding.open = True
     client.socket.sendall(b"POST /static/small HTTP/1.1\r\nHost: h\r\nContent-Length: %d\r\n\r\n" % len(LARGE) + LARGE)
-    client.connection.traffic.options = replace(desk.traffic.options, max_body_size=1 << 30)
+    client.connection.traffic.options = desk.traffic.options._replace(max_body_size=1 << 30)
     desk.loop.until(lambda: client.state is State.IDLE and client.connection.tally.written > 0)
     assert client.answer()[0] == 405
     desk.settle()
@@ -427,7 +426,7 @@ def drawing(monkeypatch: pytest.MonkeyPatch) -> Iterator[Held]:
 
 
 def test_a_body_that_comes_fast_goes_straight_to_its_file(desk: Desk, drawing: Held) -> None:
-    desk.traffic.apply(replace(desk.traffic.options, max_body_size=1 << 30))
+    desk.traffic.apply(desk.traffic.options._replace(max_body_size=1 << 30))
     hand, client = desk.hire(), desk.connect()
     body = os.urandom(40 * INLINE)
     sender = threading.Thread(target=client.socket.sendall, args=(post(len(body)) + body + GET % b"/behind",))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import time
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -116,7 +115,7 @@ def test_an_application_that_speaks_has_every_handshake_and_its_routes(desk: Des
 
 
 def test_the_bus_keeps_its_own_paths(desk: Desk) -> None:
-    desk.traffic.apply(replace(OPTIONS, bus=True))
+    desk.traffic.apply(OPTIONS._replace(bus=True))
     station = Station(desk, speaks=True)
     for data, kind in ((UPGRADE, SUBSCRIPTION), (ASK, POLL), (OTHER, CONVERSATION)):
         sent(desk, data)
@@ -177,7 +176,7 @@ def test_a_worker_whose_loop_is_held_up_is_the_last_choice(desk: Desk) -> None:
 
 
 def test_without_such_workers_all_is_the_applications(desk: Desk) -> None:
-    desk.traffic.apply(replace(OPTIONS, websocket_workers=0))
+    desk.traffic.apply(OPTIONS._replace(websocket_workers=0))
     hand = desk.hire()
     sent(desk, ASK)
     assert hand.request().target == b"/longpolling/poll"
@@ -185,7 +184,7 @@ def test_without_such_workers_all_is_the_applications(desk: Desk) -> None:
 
 def test_the_own_port_has_nothing_else(desk: Desk) -> None:
     station, client = Station(desk), desk.connect()
-    desk.traffic.apply(replace(OPTIONS, websocket_port=client.connection.local[1]))
+    desk.traffic.apply(OPTIONS._replace(websocket_port=client.connection.local[1]))
     client.send(b"GET / HTTP/1.1\r\nHost: h\r\n\r\n")
     assert client.answer()[0] == 404
     client.send(b"GET /websocket HTTP/1.1\r\nHost: h\r\n\r\n")
@@ -194,10 +193,10 @@ def test_the_own_port_has_nothing_else(desk: Desk) -> None:
 
 def test_an_own_port_that_is_open_has_all_else_too(desk: Desk) -> None:
     station, hand, client = Station(desk), desk.hire(), desk.connect()
-    desk.traffic.apply(replace(OPTIONS, websocket_port=client.connection.local[1], open_live_port=True))
+    desk.traffic.apply(OPTIONS._replace(websocket_port=client.connection.local[1], open_live_port=True))
     client.send(b"GET /websocket/health HTTP/1.1\r\nHost: h\r\n\r\n")
     assert hand.request().target == b"/websocket/health"
-    desk.traffic.apply(replace(OPTIONS, http_enable=False, open_live_port=True))
+    desk.traffic.apply(OPTIONS._replace(http_enable=False, open_live_port=True))
     sent(desk, b"GET /websocket/health HTTP/1.1\r\nHost: h\r\n\r\n")
     assert station.take().kind == POLL, "nobody else is there to answer it"
 
@@ -211,7 +210,7 @@ def test_the_one_with_the_fewest_connections_gets_the_next(desk: Desk) -> None:
 
 
 def test_no_more_are_under_way_than_a_pair_has_room_for(desk: Desk) -> None:
-    desk.traffic.apply(replace(OPTIONS, queue_size=100))
+    desk.traffic.apply(OPTIONS._replace(queue_size=100))
     station = Station(desk)
     clients = [sent(desk, UPGRADE) for _ in range(UNDER_WAY + 3)]
     assert len(desk.traffic.live.waiting) == 3

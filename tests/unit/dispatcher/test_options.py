@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
 
 from prefork.dispatcher.options import Options
 from prefork.lanes import Lane
@@ -12,8 +11,7 @@ from .conftest import OPTIONS
 
 
 def test_what_arrives_equals_what_was_sent() -> None:
-    options = replace(
-        OPTIONS,
+    options = OPTIONS._replace(
         lanes=(Lane("slow", ("/reports/*",), 1, 2),),
         limit_time_real_routes=(("/mark*", 1.0), ("/subp*", 0.0)),
         static=(("/files", "/srv/files"),),

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import time
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -131,7 +130,7 @@ def test_a_client_that_waits_to_be_asked_is_asked_by_the_application(desk: Desk,
     ids=["small", "for a websocket worker", "for the dispatcher", "a file's"],
 )
 def test_others_are_complete_first(desk: Desk, crew: Crew, target: bytes, length: int) -> None:
-    desk.traffic.apply(replace(OPTIONS, static=(("/static", "/nowhere"),)))
+    desk.traffic.apply(OPTIONS._replace(static=(("/static", "/nowhere"),)))
     client = desk.connect()
     client.send(head(b"POST", target, length) + LARGE[:1000])
     desk.settle()

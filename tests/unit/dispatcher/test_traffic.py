@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import time
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -129,7 +128,7 @@ def test_the_entry_of_a_request_has_what_other_formats_need(desk: Desk) -> None:
 
 
 def test_paths_that_nobody_wants_to_read_of_are_logged_when_they_fail(desk: Desk) -> None:
-    desk.traffic.apply(replace(desk.traffic.options, access_log_exclude=("/_prefork/live", "/web/health*")))
+    desk.traffic.apply(desk.traffic.options._replace(access_log_exclude=("/_prefork/live", "/web/health*")))
     hand, client = desk.hire(), desk.connect()
     for target in (b"/_prefork/live", b"/_prefork/live?a", b"/_prefork/lively"):
         client.send(b"GET %b HTTP/1.1\r\nHost: h\r\n\r\n" % target)
@@ -538,14 +537,14 @@ def test_health(desk: Desk) -> None:
 
 
 def test_health_is_for_trusted_peers_only(desk: Desk) -> None:
-    desk.traffic.apply(replace(desk.traffic.options, trusted_proxies=()))
+    desk.traffic.apply(desk.traffic.options._replace(trusted_proxies=()))
     hand, client = desk.hire(), desk.connect()
     client.send(b"GET /_prefork/live HTTP/1.1\r\nHost: h\r\n\r\n")
     assert hand.answer(OK).target == b"/_prefork/live", "to all others it is a path of the application"
 
 
 def test_health_is_not_for_whom_a_proxy_speaks_for(desk: Desk) -> None:
-    desk.traffic.apply(replace(desk.traffic.options, proxy_mode=True))
+    desk.traffic.apply(desk.traffic.options._replace(proxy_mode=True))
     hand, client = desk.hire(), desk.connect()
     client.send(b"GET /_prefork/live HTTP/1.1\r\nHost: h\r\nX-Forwarded-For: 127.0.0.1, 203.0.113.9\r\n\r\n")
     assert hand.answer(OK).client == ("203.0.113.9", 0)
@@ -592,7 +591,7 @@ def test_the_body_of_a_client_that_has_left_is_not_kept(desk: Desk) -> None:
 
 
 def with_lanes(desk: Desk, text: str, **changes: object) -> None:
-    desk.traffic.apply(replace(desk.traffic.options, lanes=lanes(text), **changes))
+    desk.traffic.apply(desk.traffic.options._replace(lanes=lanes(text), **changes))
 
 
 def lane(desk: Desk, name: str) -> dict[str, Any]:
@@ -886,10 +885,10 @@ def test_routes_tell_their_workers_how_long_they_may_take(desk: Desk) -> None:
         return hand.slot[ALLOWED]
 
     assert allowed(b"/1") == 0
-    desk.traffic.apply(replace(desk.traffic.options, limit_time_real_routes=(("/a*", 2.5), ("/b", 0.0), ("*b", 1.0))))
+    desk.traffic.apply(desk.traffic.options._replace(limit_time_real_routes=(("/a*", 2.5), ("/b", 0.0), ("*b", 1.0))))
     assert [allowed(target) for target in (b"/ab", b"/%61", b"/b?a", b"/bb", b"/c")] == [
         2_500_000_000, 2_500_000_000, FOREVER, 1_000_000_000, 0,
     ]  # fmt: skip
-    desk.traffic.apply(replace(desk.traffic.options, limit_time_real_routes=()))
+    desk.traffic.apply(desk.traffic.options._replace(limit_time_real_routes=()))
     hand.slot[ALLOWED] = 7
     assert allowed(b"/ab") == 0

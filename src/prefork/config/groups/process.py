@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +16,8 @@ if TYPE_CHECKING:
 
 def home_for(values: Mapping[str, Any], surroundings: Surroundings) -> Path:
     """The data directory of an application: below the user's data, told apart by the application's path."""
+    import hashlib  # here: OpenSSL comes with it, and stays as long as the server
+
     app_dir = str(values["app_dir"])
     mark = hashlib.sha256(os.fsencode(app_dir)).hexdigest()[:8]
     place = f"{os.path.basename(app_dir) or 'root'}-{mark}"
