@@ -25,6 +25,8 @@ ARG_START, ARG_END = 48, 49  # fields of /proc/PID/stat, counted from one: proc_
 BYTES_ACKED = 120  # offset of tcpi_bytes_acked in struct tcp_info, linux/tcp.h
 BYTES_RECEIVED = 128  # and of tcpi_bytes_received
 LAST_RECEIVED = 52  # and of tcpi_last_data_recv, milliseconds
+ESTABLISHED, CLOSE_WAIT = 1, 8  # tcpi_state, which comes first: enum in net/tcp_states.h
+OPEN = frozenset((ESTABLISHED, CLOSE_WAIT))  # our side has not ended
 SIOCINQ = 0x541B  # tcp(7)
 SIOCOUTQ = 0x5411  # tcp(7)
 SCHED_SETATTR = {"x86_64": 314, "aarch64": 274}  # the number of the system call, which older C libraries have no name for
@@ -104,7 +106,7 @@ def _files_unchanged() -> Iterator[tuple[int, int]]:
                 yield bounds
 
 
-def bytes_taken(connection: socket.socket) -> int | None:
+def bytes_taken(connection: socket.SocketType) -> int | None:
     """All bytes that a TCP connection's socket has ever taken for sending, from whichever process. Raises OSError.
 
     None for a unix socket: the kernel counts there what the other side has not read, in memory, and nothing else.
@@ -113,22 +115,37 @@ def bytes_taken(connection: socket.socket) -> int | None:
         return None
     while True:
         # Acknowledged plus waiting; an acknowledgement between the two readings would be counted twice or not at all.
-        acknowledged = _acknowledged(connection)
+        acknowledged = _sent(connection)
         waiting = int.from_bytes(fcntl.ioctl(connection, SIOCOUTQ, bytes(4)), sys.byteorder)
-        if acknowledged == _acknowledged(connection):
-            return acknowledged + waiting
+        if acknowledged == _sent(connection):
+            return max(0, acknowledged + waiting)
 
 
-def _acknowledged(connection: socket.socket) -> int:
+def _sent(connection: socket.SocketType) -> int:
+    """The bytes acknowledged, less the end of our side, which the kernel counts as one, also while it waits.
+
+    Of a connection that has been reset nobody can tell: there it may be one less.
+    """
     info = connection.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, BYTES_ACKED + 8)
-    return int.from_bytes(info[BYTES_ACKED:], sys.byteorder)
+    return int.from_bytes(info[BYTES_ACKED:], sys.byteorder) - (info[0] not in OPEN)
 
 
-def bytes_read(connection: socket.socket) -> int:
+def bytes_read(connection: socket.SocketType) -> int:
     """All bytes that anybody has ever read from a TCP connection's socket; the end of the client's side may count as one."""
     info = connection.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, BYTES_RECEIVED + 8)
     waiting = int.from_bytes(fcntl.ioctl(connection, SIOCINQ, bytes(4)), sys.byteorder)
     return int.from_bytes(info[BYTES_RECEIVED:], sys.byteorder) - waiting
+
+
+def unread(connection: socket.SocketType) -> bool:
+    """Whether a connection has bytes that nobody has read. Raises OSError."""
+    return fcntl.ioctl(connection, SIOCINQ, bytes(4)) != bytes(4)
+
+
+def half_closed(connection: socket.SocketType) -> bool:
+    """Whether the other side of a TCP connection has ended it, or at least its own direction. Raises OSError."""
+    state: int = connection.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 1)[0]
+    return state != ESTABLISHED
 
 
 def since_received(connection: socket.SocketType) -> int:
@@ -153,7 +170,7 @@ def _membarrier(command: int) -> None:
         raise OSError(ctypes.get_errno(), "membarrier")
 
 
-def reset(connection: socket.socket) -> None:
+def reset(connection: socket.SocketType) -> None:
     """End a TCP connection by a reset, for all who share its socket: connect(2) to no address dissolves it.
 
     A unix socket refuses that and has no reset; its other side sees the end, as after shutdown(2).

@@ -26,6 +26,7 @@ ONE_RIGHT = socket.CMSG_LEN(4)  # CMSG_SPACE would have room for two
 SOL_SOCKET, SCM_RIGHTS = int(socket.SOL_SOCKET), int(socket.SCM_RIGHTS)
 NOSIGNAL = int(socket.MSG_NOSIGNAL)
 DONTWAIT = int(socket.MSG_DONTWAIT | socket.MSG_NOSIGNAL)
+DONTWAIT_MORE = DONTWAIT | int(socket.MSG_MORE)  # what follows is sent with it, as far as there is room in a segment
 CLOEXEC = int(socket.MSG_CMSG_CLOEXEC)
 CLOEXEC_DONTWAIT = int(socket.MSG_CMSG_CLOEXEC | socket.MSG_DONTWAIT)
 TRUNCATED = int(socket.MSG_CTRUNC | socket.MSG_TRUNC)

@@ -16,10 +16,12 @@ from prefork.kernel import (
     SHORT_TURN,
     bytes_read,
     bytes_taken,
+    half_closed,
     libc,
     reset,
     return_memory,
     since_received,
+    unread,
     watch_as,
 )
 
@@ -39,6 +41,35 @@ def test_a_tcp_socket_tells_how_many_bytes_it_has_taken() -> None:
             reset(ours)
             with pytest.raises(ConnectionResetError):
                 client.recv(1)
+
+
+@pytest.mark.parametrize("acknowledged", [False, True])
+def test_the_end_of_our_side_is_no_byte(acknowledged: bool) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener, socket.create_connection(listener.getsockname()) as client:
+        ours, _ = listener.accept()
+        with ours:
+            ours.send(b"x" * 100, socket.MSG_MORE)
+            ours.shutdown(socket.SHUT_WR)
+            if acknowledged:
+                assert client.recv(200, socket.MSG_WAITALL) == b"x" * 100
+            assert bytes_taken(ours) == 100
+            client.close()
+            assert bytes_taken(ours) == 100
+
+
+def test_a_tcp_socket_tells_what_is_unread_and_whether_its_client_has_ended() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener, socket.create_connection(listener.getsockname()) as client:
+        ours, _ = listener.accept()
+        with ours:
+            assert not unread(ours)
+            assert not half_closed(ours)
+            client.sendall(b"x")
+            select.select([ours], [], [])
+            assert unread(ours)
+            client.shutdown(socket.SHUT_WR)
+            assert ours.recv(2, socket.MSG_WAITALL) == b"x"
+            assert not unread(ours)
+            assert half_closed(ours)
 
 
 def test_a_unix_socket_does_not_tell_and_is_not_reset() -> None:

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from prefork.dispatcher.traffic import Loop, Traffic
     from prefork.dispatcher.workers import Worker
 
+SHORT = 8  # requests for each worker: so few have their turn before it is worth being told that one of their clients has left
 SAY_AGAIN = 60.0  # seconds between two complaints about the same
 
 
@@ -57,6 +58,8 @@ class Assignments:
             return
         exchange.connection.to(State.QUEUED)
         self.queue.wait(exchange)
+        if exchange.connection.unix or self.queue.length > SHORT * len(self.traffic.workers):
+            exchange.connection.watch()
 
     def _say_full(self, lane: int) -> None:
         now, name = time.monotonic(), self.traffic.lanes.names[lane]
@@ -94,6 +97,8 @@ class Assignments:
         exchange.worker = worker
         worker.exchange = exchange
         exchange.connection.to(State.SERVED)
+        if worker.loop:
+            exchange.connection.watch()  # its application is told when the client leaves
         self.traffic.lender.given(worker, exchange)
         return True
 
@@ -130,5 +135,9 @@ class Assignments:
         """Give the requests that wait to idle workers, as far as their lanes allow it."""
         while (turn := self.queue.next()) is not None:
             exchange, worker = turn
-            if not self.assign(exchange, worker):
+            if exchange.connection.deserted():
+                self.queue.release(worker)
+                exchange.discard()
+                exchange.connection.end()
+            elif not self.assign(exchange, worker):
                 self.queue.wait(exchange, first=True)

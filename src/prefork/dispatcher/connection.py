@@ -1,7 +1,8 @@
 """One client connection: reads requests, one at a time, and gets answers out. The state machine of the dispatcher.
 
 The socket is shared with workers, so it is never made non-blocking: each call says MSG_DONTWAIT. It is watched edge-triggered, once
-for its whole life: while a worker has the request nothing is read, and what arrives is only remembered (`unread`).
+for its whole life: while a worker has the request nothing is read, and what arrives is only remembered (`unread`). A new one is not
+watched before there is something to wait for: many a client sends one request, at once, and is gone when it is answered.
 
 What may wait for a disk is a thread's errand, one at a time. While it is out nothing is read or sent here, and neither the socket
 nor a file is closed under it.
@@ -19,11 +20,11 @@ from prefork.dispatcher.inbound import Inbound
 from prefork.dispatcher.lingering import Lingering
 from prefork.dispatcher.outbox import Flow, Outbox, Sent
 from prefork.dispatcher.replies import refusal
-from prefork.dispatcher.states import ANSWERING, READING, TRANSITIONS, UNSERVED, State
+from prefork.dispatcher.states import ANSWERING, READING, TRANSITIONS, UNSERVED, UNWATCHED, State
 from prefork.dispatcher.tally import Tally
 from prefork.dispatcher.upload import Upload
 from prefork.http.head import Refused
-from prefork.kernel import reset
+from prefork.kernel import half_closed, reset, unread
 from prefork.messages import DONTWAIT, INLINE, Inflow
 
 if TYPE_CHECKING:
@@ -50,7 +51,7 @@ class Loop(Protocol):
     """What a connection needs of the event loop."""
 
     def watch(self, connection: Connection, mask: int) -> None:
-        """Be told of other things than before."""
+        """Be told of these things, instead of others if it is watched already."""
 
     def again(self, connection: Connection) -> None:
         """It has more to read than one turn allows."""
@@ -68,9 +69,12 @@ class Connection:
     __slots__ = (
         "after", "borrower", "broken", "deadline", "descriptor", "ended", "errand", "exchange", "head", "inbound", "keep",
         "lingering", "local", "loop", "outbox", "peer", "refused", "socket", "state", "tally", "traffic", "unread", "upload",
+        "watched",
     )  # fmt: skip
 
-    def __init__(self, loop: Loop, traffic: Traffic, client: socket.socket, peer: tuple[str, int], local: tuple[str, int]) -> None:
+    def __init__(
+        self, loop: Loop, traffic: Traffic, client: socket.SocketType, peer: tuple[str, int], local: tuple[str, int]
+    ) -> None:
         self.loop = loop
         self.traffic = traffic
         self.socket = client
@@ -78,6 +82,7 @@ class Connection:
         self.peer = peer
         self.local = local
         self.state = S.IDLE
+        self.watched = False  # the loop's to say
         self.deadline = time.monotonic() + traffic.options.header_timeout
         self.inbound = Inbound()
         self.unread = False
@@ -96,6 +101,11 @@ class Connection:
         self.lingering: Lingering | None = None
 
     @property
+    def unix(self) -> bool:
+        """Whether its client has no address."""
+        return not self.peer[0]
+
+    @property
     def open(self) -> bool:
         """Whether it can still be answered."""
         return self.state is not S.CLOSED
@@ -108,6 +118,22 @@ class Connection:
         self.deadline = deadline
 
     # What the loop reports.
+
+    def greet(self) -> None:
+        """It is new: read what has come with it."""
+        if self.state in READING:
+            self.read()
+        if self.state not in UNWATCHED:
+            self.watch()
+
+    def watch(self) -> None:
+        """Be told of what happens to the socket from now on."""
+        if not self.watched:
+            self.loop.watch(self, WATCHED)
+
+    def deserted(self) -> bool:
+        """Whether the client of a request that waits has left, where nobody has been told because it is not watched."""
+        return not self.watched and half_closed(self.socket)
 
     def ready(self, mask: int) -> None:
         """Something happened to the socket."""
@@ -379,7 +405,8 @@ class Connection:
             self.cut()
         elif self.keep:
             self.to(S.IDLE, time.monotonic() + self.traffic.options.keepalive_timeout)
-        elif self.refused or self.inbound.buffer or self.unread:
+            self.watch()
+        elif self.refused or self.inbound.buffer or self.unread or (not self.watched and unread(self.socket)):
             self._linger()
         else:
             self.close()
@@ -391,6 +418,7 @@ class Connection:
         now = time.monotonic()
         self.lingering = Lingering(now)
         self.to(S.LINGERING, self.lingering.deadline(now))
+        self.watch()
         self.read()
 
     def _ignore(self, lingering: Lingering, size: int) -> bool:

@@ -79,7 +79,7 @@ class Intake:
             else:
                 del self.parts[: len(batch)]
 
-    def draw(self, client: socket.socket, directory: int) -> bool:
+    def draw(self, client: socket.SocketType, directory: int) -> bool:
         """Write what is unwritten, and what the socket has of a `plain` body, a share of it at the most. For a thread, as `write`.
 
         False when the client has gone. Raises OSError when the disk fails.
@@ -103,7 +103,7 @@ class Intake:
             self.written += count
         return True
 
-    def errand(self, client: socket.socket, directory: int) -> Callable[[], bool | None]:
+    def errand(self, client: socket.SocketType, directory: int) -> Callable[[], bool | None]:
         """What a thread is to do about it now."""
         return partial(self.draw, client, directory) if self.plain else partial(self.write, directory)
 

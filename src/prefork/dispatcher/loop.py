@@ -73,8 +73,10 @@ class Dispatcher:
         self.orders = Orders(self)
         self.drain = Drain(self)
         self.connections: dict[int, Connection] = {}
+        self.newcomers: list[Connection] = []
         self.unfinished_reads: list[Connection] = []
-        self.closed: list[socket.socket | Worker | EventLoop] = []  # their descriptors must not be used again within the same turn
+        # Their descriptors must not be used again within the same turn.
+        self.closed: list[socket.SocketType | Worker | EventLoop] = []
         self.finished = False
         self.next_tick = 0.0
         self.poller.watch(channel.wire.fileno(), self.hear, select.EPOLLIN)
@@ -92,6 +94,9 @@ class Dispatcher:
     def turn(self) -> None:
         """Wait for events and look after each; then whatever is due."""
         self.poller.poll(self._patience())
+        newcomers, self.newcomers = self.newcomers, []
+        for connection in newcomers:  # not before, because a client's first request is one segment behind it
+            self.poller.guard(connection.greet)
         waiting, self.unfinished_reads = self.unfinished_reads, []
         for connection in waiting:
             if connection.state is not State.CLOSED:
@@ -112,7 +117,7 @@ class Dispatcher:
 
     def _patience(self) -> float:
         """How long nothing may happen, in seconds."""
-        if self.unfinished_reads:
+        if self.unfinished_reads or self.newcomers:
             return 0.0
         if self.traffic.lender.relief.doubtful:
             return MOMENT
@@ -120,20 +125,25 @@ class Dispatcher:
 
     # Clients.
 
-    def admit(self, client: socket.socket, peer: Address, local: Address) -> None:
+    def admit(self, client: socket.SocketType, peer: Address, local: Address) -> None:
         """Look after a new client."""
         connection = Connection(self, self.traffic, client, peer, local)
         self.connections[connection.descriptor] = connection
         self.counters[CONNECTIONS] = len(self.connections)
-        self.poller.watch(connection.descriptor, connection.ready, WATCHED)
+        self.newcomers.append(connection)
 
     def watch(self, connection: Connection, mask: int) -> None:
-        """Watch a connection for other things than before."""
-        self.poller.change(connection.descriptor, mask)
+        """Watch a connection, or watch it for other things than before."""
+        if connection.watched:
+            self.poller.change(connection.descriptor, mask)
+        else:
+            connection.watched = True
+            self.poller.watch(connection.descriptor, connection.ready, mask)
 
     def forget(self, connection: Connection) -> None:
         """A connection is closed; a thread may still hold its socket."""
-        self.poller.unwatch(connection.descriptor)
+        if connection.watched:
+            self.poller.unwatch(connection.descriptor)
         self.connections.pop(connection.descriptor, None)
         self.counters[CONNECTIONS] = len(self.connections)
 
@@ -143,11 +153,12 @@ class Dispatcher:
 
     def lent(self, connection: Connection) -> None:
         """A worker reads a connection: nobody here is told of it any more."""
+        connection.watched = False
         self.poller.unwatch(connection.descriptor)
 
     def home(self, connection: Connection) -> None:
         """A connection is read here again."""
-        self.poller.watch(connection.descriptor, connection.ready, WATCHED)
+        self.watch(connection, WATCHED)
 
     def again(self, connection: Connection) -> None:
         """Look at a connection again in the next turn, without waiting for an event."""

@@ -6,20 +6,19 @@ Bytes are sent by the loop, parts of files by a thread, because reading them may
 from __future__ import annotations
 
 import os
-import socket
 from enum import Enum, auto
 from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
 from prefork.dispatcher.disk import SHARE, slice_buffer
-from prefork.messages import DONTWAIT
+from prefork.messages import DONTWAIT, DONTWAIT_MORE
 
 if TYPE_CHECKING:
+    import socket
     from collections.abc import Callable
 
 JOINED = 1 << 16  # small parts are joined up to this size: an application may write byte by byte
 TURN = 16  # parts sent by the loop before others have their turn
-DONTWAIT_MORE = DONTWAIT | int(socket.MSG_MORE)  # what follows is sent with it, as far as there is room in a segment
 
 
 class Extent:
@@ -89,7 +88,7 @@ class Outbox:
         else:
             self.parts.append(part)
 
-    def flush(self, client: socket.socket) -> Flow:
+    def flush(self, client: socket.SocketType) -> Flow:
         """Send bytes as far as the socket takes them, a turn's worth of them at the most. Raises OSError when it never will."""
         for _ in range(TURN):
             if not self.parts:
@@ -114,7 +113,7 @@ class Outbox:
         assert isinstance(first, Extent)
         return first
 
-    def carrying(self, client: socket.socket) -> Callable[[], Sent]:
+    def carrying(self, client: socket.SocketType) -> Callable[[], Sent]:
         """What a thread is to do about the first part, which is of a file."""
         first = self.first()
         return partial(carry, client, first.descriptor, first.offset, min(first.end, first.offset + SHARE))
@@ -136,7 +135,7 @@ class Outbox:
         self.held = 0
 
 
-def carry(client: socket.socket, descriptor: int, offset: int, end: int) -> Sent:
+def carry(client: socket.SocketType, descriptor: int, offset: int, end: int) -> Sent:
     """Send a file from `offset` to `end` as far as the socket takes it. For a thread.
 
     Raises OSError when the client has gone or the disk fails, EOFError when the file has become shorter.

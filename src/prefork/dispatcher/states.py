@@ -25,6 +25,7 @@ class State(Enum):
 S = State
 READING = frozenset((S.IDLE, S.HEAD, S.BODY))
 ANSWERING = frozenset((S.SERVED, S.FLUSHING))
+UNWATCHED = frozenset((S.QUEUED, S.SERVED, S.CLOSED))  # what a new client does is not waited for in these
 UNSERVED = frozenset((S.HEAD, S.BODY, S.QUEUED))  # a request has begun, and no worker has it
 TRANSITIONS: dict[State, frozenset[State]] = {
     S.IDLE: frozenset((S.LENT, S.HEAD, S.BODY, S.QUEUED, S.HANDED, S.SERVED, S.FLUSHING, S.CLOSED)),

@@ -19,7 +19,7 @@ class Tally:
 
     __slots__ = ("direct", "handed", "socket", "written")
 
-    def __init__(self, client: socket.socket) -> None:
+    def __init__(self, client: socket.SocketType) -> None:
         self.socket = client
         self.written = 0  # bytes that the socket has taken from anybody, before the present answer
         self.direct: int | None = 0  # bytes of the present answer that its worker has sent before it handed on others,

@@ -285,6 +285,8 @@ class Traffic:
             self.accounts.expired(exchange, now - exchange.arrived)
             self.answers.fail(exchange, 503, "it waited too long for a worker (queue_timeout)", worker="-")
             exchange.connection.proceed()
+        for exchange in self.queue.waiting():
+            exchange.connection.watch()
         for worker in self.workers.values():
             if worker.stuck(now):
                 self.loop.tell_master("stuck", worker)

@@ -8,10 +8,11 @@ reader holds no worker. So does a file, as its descriptor.
 from __future__ import annotations
 
 import os
+from socket import SHUT_WR
 from typing import TYPE_CHECKING, Any
 
 from prefork.http.framing import LAST_CHUNK, chunk, date, head
-from prefork.messages import DONTWAIT, INLINE
+from prefork.messages import DONTWAIT, DONTWAIT_MORE, INLINE
 from prefork.scoreboard import DONE, REQUEST, SIZE, WRITING, pack_progress
 from prefork.worker.heads import VALUE, frame
 
@@ -160,7 +161,10 @@ class Reply:
         taken = 0
         if not self.spilled:
             try:
-                taken = self.client.send(data, DONTWAIT)
+                if self.begun and self.left == 0 and not (self.keep or self.chunked):
+                    taken = self._send_last(data)
+                else:
+                    taken = self.client.send(data, DONTWAIT)
             except BlockingIOError:
                 pass
             except OSError:
@@ -170,6 +174,13 @@ class Reply:
         if taken < len(data):
             self.spilled = True
             self.rest.hand_on(memoryview(data)[taken:])
+
+    def _send_last(self, data: bytes) -> int:
+        """Send the end of an answer that ends its connection, with that end in the same segment; returns the bytes taken."""
+        taken = self.client.send(data, DONTWAIT_MORE)
+        if taken == len(data):
+            self.client.shutdown(SHUT_WR)
+        return taken
 
     def _has_left(self) -> bool:
         """Whether the dispatcher has ended the connection. Sending nothing writes nothing, and tells."""

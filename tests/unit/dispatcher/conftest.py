@@ -98,10 +98,15 @@ class Loop:
         self.parted: list[str] = []
 
     def watch(self, connection: Connection, mask: int) -> None:
-        self.epoll.modify(connection.descriptor, mask)
+        if connection.watched:
+            self.epoll.modify(connection.descriptor, mask)
+        else:
+            connection.watched = True
+            self.epoll.register(connection.descriptor, mask)
 
     def forget(self, connection: Connection) -> None:
-        self.epoll.unregister(connection.descriptor)
+        if connection.watched:
+            self.epoll.unregister(connection.descriptor)
         del self.connections[connection.descriptor]
         self.forgotten.append(connection)
 
@@ -120,6 +125,14 @@ class Loop:
 
     def tell_master(self, kind: str, worker: Worker, **more: object) -> None:
         self.told.append((kind, worker.name))
+
+    def watches(self, client: Client) -> bool:
+        """Whether the epoll has a client's connection."""
+        try:
+            self.epoll.modify(client.theirs.fileno(), WATCHED)
+        except FileNotFoundError:
+            return False
+        return True
 
     def turn(self, timeout: float = 0.0) -> int:
         """Look after everything that has happened; returns how many events there were."""
@@ -214,7 +227,7 @@ class Hand:
 class Client:
     """A client's end of a TCP connection (or of a unix pair), and the dispatcher's connection at the other end."""
 
-    def __init__(self, desk: Desk, room: int | None, unix: bool) -> None:
+    def __init__(self, desk: Desk, room: int | None, unix: bool, early: bytes | None) -> None:
         self.desk = desk
         if unix:
             self.socket, self.theirs = socket.socketpair()
@@ -224,7 +237,12 @@ class Client:
             peer, local = self._connect(room)
         self.connection = Connection(desk.loop, desk.traffic, self.theirs, peer, local)
         desk.loop.connections[self.theirs.fileno()] = self.connection
-        desk.loop.epoll.register(self.theirs.fileno(), WATCHED)
+        if early is None:
+            self.connection.watch()
+            return
+        self.socket.sendall(early)
+        assert select.select([self.theirs], [], [], WITHIN if early else 0)[0] == ([self.theirs] if early else [])
+        self.connection.greet()
 
     def _connect(self, room: int | None) -> tuple[tuple[str, int], tuple[str, int]]:
         with socket.create_server(("127.0.0.1", 0)) as listener:
@@ -322,9 +340,9 @@ class Desk:
         self.traffic.add(hand.worker)
         return hand
 
-    def connect(self, room: int | None = None, *, unix: bool = False) -> Client:
-        """A client; `room` bounds what its connection takes while it does not read."""
-        client = Client(self, room, unix)
+    def connect(self, room: int | None = None, *, unix: bool = False, early: bytes | None = None) -> Client:
+        """A client; `room` bounds what its connection takes while it does not read, `early` is what it has sent before."""
+        client = Client(self, room, unix, early)
         self.clients.append(client)
         return client
 

@@ -159,6 +159,7 @@ def converse(pieces: Iterable[bytes]) -> Outcome:
     loop: Any = Loop()
     traffic: Any = Traffic(READER)
     connection = Connection(loop, traffic, line, ("192.0.2.1", 4711), ("127.0.0.1", 8069))
+    connection.watched = True
     for piece in pieces:
         if connection.state is State.CLOSED:
             break

@@ -14,16 +14,19 @@ import pytest
 from tests.unit.descriptors import held_for_good, opened_since
 
 from prefork.dispatcher import connection, lingering
+from prefork.dispatcher.assignments import SHORT
 from prefork.dispatcher.outbox import Extent
 from prefork.dispatcher.states import TRANSITIONS, State
 from prefork.dispatcher.upload import CONTINUE
 from prefork.events import RequestRefused
 from prefork.messages import INLINE
+from prefork.scoreboard import ABANDONED
 
 if TYPE_CHECKING:
     from .conftest import Client, Desk, Hand
 
 GET = b"GET /%d HTTP/1.1\r\nHost: h\r\n\r\n"
+LAST = b"GET / HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n"
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
 NARROW = 4096  # bytes for the socket's buffers: an answer of a megabyte does not fit
 
@@ -395,6 +398,103 @@ def test_a_client_that_left_before_its_last_answer_is_not_waited_for(desk: Desk)
     desk.loop.until(lambda: client.connection.ended)
     hand.answer(OK, keep=False)
     assert client.state is State.CLOSED
+
+
+# New connections.
+
+
+def test_one_request_that_comes_with_its_connection_needs_no_watching(desk: Desk) -> None:
+    hand, client = desk.hire(), desk.connect(early=LAST)
+    assert client.state is State.SERVED
+    assert not desk.loop.watches(client)
+    hand.answer(OK, keep=False)
+    assert client.receive(len(OK)) == OK
+    assert client.ended()
+    assert client.state is State.CLOSED
+    assert not desk.loop.watches(client)
+
+
+@pytest.mark.parametrize("early", [b"", (GET % 1)[:9], post(INLINE + 1) + b"a"])
+def test_who_has_not_sent_all_is_watched(desk: Desk, early: bytes) -> None:
+    hand, client = desk.hire(), desk.connect(early=early)
+    assert desk.loop.watches(client)
+    client.send(((GET % 1) if len(early) < 10 else post(INLINE + 1) + b"a" * (INLINE + 1))[len(early) :])
+    desk.loop.until(hand.has_message)
+    hand.answer(OK)
+    assert client.receive(len(OK)) == OK
+
+
+def test_who_is_kept_is_watched_from_its_first_answer_on(desk: Desk) -> None:
+    hand, client = desk.hire(), desk.connect(early=GET % 1)
+    client.socket.sendall(GET % 2)
+    hand.answer(OK)
+    assert desk.loop.watches(client)
+    desk.loop.until(hand.has_message)
+    assert hand.answer(OK).target == b"/2"
+    assert client.receive(2 * len(OK)) == 2 * OK
+
+
+def test_who_sends_on_behind_its_last_request_still_gets_its_answer(desk: Desk) -> None:
+    """Nobody was told of these bytes: closing would answer them with a reset."""
+    hand, client = desk.hire(), desk.connect(early=LAST)
+    client.socket.sendall(b"more")
+    hand.answer(OK, keep=False)
+    assert client.state is State.LINGERING
+    client.send(b"and more")
+    assert client.receive(len(OK)) == OK
+    assert client.ended()
+    client.socket.close()
+    desk.loop.until(lambda: client.state is State.CLOSED)
+
+
+@pytest.mark.parametrize("unix", [False, True])
+@pytest.mark.parametrize("leave", ["close", "shut", "reset"])
+def test_who_leaves_while_it_waits_is_served_by_nobody(desk: Desk, unix: bool, leave: str) -> None:
+    hand, first = desk.hire(), desk.connect(early=GET % 1)
+    leaving, last = desk.connect(early=GET % 2, unix=unix), desk.connect(early=GET % 3)
+    assert [client.state for client in (first, leaving, last)] == [State.SERVED, State.QUEUED, State.QUEUED]
+    if leave == "close":
+        leaving.socket.close()
+    elif leave == "shut":
+        leaving.socket.shutdown(socket.SHUT_WR)
+    else:
+        leaving.reset()
+    if unix:
+        desk.loop.until(lambda: leaving.state is State.CLOSED)
+    hand.answer(OK)
+    assert hand.answer(OK).target == b"/3"
+    assert leaving.state is State.CLOSED
+    assert desk.counters[ABANDONED] == 1
+    assert desk.traffic.queue.length == 0
+    assert last.receive(len(OK)) == OK
+
+
+def test_in_a_long_line_each_is_watched(desk: Desk) -> None:
+    desk.traffic.queue.size = 100
+    desk.hire()
+    first, *waiting = [desk.connect(early=GET % number) for number in range(SHORT + 3)]
+    assert first.state is State.SERVED
+    assert [desk.loop.watches(client) for client in waiting] == [False] * SHORT + [True, True]
+    waiting[-1].socket.close()
+    desk.loop.until(lambda: waiting[-1].state is State.CLOSED)
+
+
+def test_who_waits_for_long_is_watched(desk: Desk) -> None:
+    desk.hire()
+    _, waiting = desk.connect(early=GET % 1), desk.connect(early=GET % 2)
+    assert not desk.loop.watches(waiting)
+    desk.traffic.tick(time.monotonic())
+    assert desk.loop.watches(waiting)
+    waiting.socket.close()
+    desk.loop.until(lambda: waiting.state is State.CLOSED)
+    assert desk.traffic.queue.length == 0
+
+
+def test_a_slow_reader_is_watched_as_soon_as_it_is_one(desk: Desk) -> None:
+    hand, client = desk.hire(), desk.connect(NARROW, early=LAST)
+    hand.begin()
+    desk.traffic.rest(hand.worker, b"x" * (1 << 20))
+    assert desk.loop.watches(client)
 
 
 # Slow readers.

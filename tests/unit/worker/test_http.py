@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import os
 import socket
 from typing import TYPE_CHECKING, Any
+
+import pytest
 
 from prefork.messages import INLINE, Ending, Request, inbox, pack_request, receive, send, unpack_ending
 from prefork.scoreboard import BEGUN, BEGUN_AT, DONE, REQUESTS
@@ -14,8 +17,6 @@ from prefork.worker.http import Desk, serve
 from .conftest import hosted, request
 
 if TYPE_CHECKING:
-    import pytest
-
     from .conftest import Bench
 
 
@@ -87,6 +88,25 @@ def test_what_a_worker_is_worth_when_the_dispatcher_is_gone(bench: Bench) -> Non
     bench.dispatcher.close()
     serve(Desk(bench.worker, bench.slot, hosted(echo), bench.means, 1000, itertools.count(1)))
     assert b"last" in bench.received()
+
+
+@pytest.mark.parametrize("keep", [False, True])
+def test_the_last_answer_of_a_connection_ends_it_with_its_last_byte(bench: Bench, keep: bool) -> None:
+    """Not when the application returns, and not when the dispatcher has had its turn."""
+    seen = []
+
+    def application(environ: dict[str, Any], start_response: Any) -> Any:
+        start_response("200 OK", [("Content-Length", "4")])
+        yield b"on"
+        bench.theirs.setblocking(False)
+        assert bench.theirs.recv(1000).endswith(b"on")
+        yield b"ce"
+        seen.append(bench.theirs.recv(1000))
+        with pytest.raises(BlockingIOError) if keep else contextlib.nullcontext():
+            seen.append(bench.theirs.recv(1000))
+
+    bench.run(application, request(keep=keep))
+    assert seen == ([b"ce"] if keep else [b"ce", b""])
 
 
 def test_begun_is_said_before_the_application_is_called(bench: Bench) -> None:

@@ -33,6 +33,9 @@ class Outlet:
         self.wire.send(data)
         return len(data)
 
+    def shutdown(self, how: int) -> None:
+        """Nothing yet: the wire is closed when it has been sent all."""
+
 
 class Unread:
     """Stands where a call has what is on its way through the dispatcher: the application waits while there is more than `most`."""
