@@ -24,7 +24,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "events": {"events"},
     "journal": {"events", "kernel", "lines"},
     "histogram": {"scoreboard"},
-    "lending": set(),
+    "lending": {"kernel"},
     "lines": {"events"},
     "kernel": set(),
     "messages": set(),

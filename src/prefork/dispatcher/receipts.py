@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from prefork.dispatcher.exchange import Exchange
 from prefork.http.head import Head
 from prefork.http.proxies import Origin
-from prefork.lending import ASKS_REPLACEMENT, ENDS_BROKEN, LASTS, OLD_HTTP
+from prefork.lending import ASKS_REPLACEMENT, ENDS_BROKEN, LASTS, LOANED, OLD_HTTP, unpack_asked, unpack_receipts
 from prefork.messages import Ending
 
 if TYPE_CHECKING:
@@ -19,6 +19,9 @@ if TYPE_CHECKING:
     from prefork.dispatcher.workers import Worker
     from prefork.lending import Receipt
 
+KNOWN = 512  # heads that are told of again and again, up to this size (bytes)
+LONGEST_KNOWN = 1024
+
 
 class Receipts:
     """Enters them, in the order in which they were left."""
@@ -26,17 +29,23 @@ class Receipts:
     def __init__(self, loop: Loop, traffic: Traffic) -> None:
         self.loop = loop
         self.traffic = traffic
+        self.heads: dict[tuple[bytes, bool], tuple[Head, str]] = {}
 
     def drain(self, worker: Worker) -> None:
         """Enter what a worker has answered."""
         loans = worker.loans
         assert loans
         try:
-            receipts = loans.collect()
-        except struct.error:  # something else in the worker writes to its pipe
+            for receipt in loans.collect():
+                self._enter(worker, loans, receipt)
+        except struct.error:  # something else in the worker writes to its memory
             self.loop.tell_master("faulty", worker)
-            return
-        for receipt in receipts:
+
+    def enter(self, worker: Worker, data: bytes) -> None:
+        """Enter one that there was no room for, after those that had come before. Raises struct.error."""
+        loans = worker.loans
+        assert loans
+        for receipt in unpack_receipts(data):
             self._enter(worker, loans, receipt)
 
     def _enter(self, worker: Worker, loans: Loans, receipt: Receipt) -> None:
@@ -53,7 +62,7 @@ class Receipts:
             return
         loans.read[receipt.key] += receipt.size
         self.traffic.accounts.pace.spared()
-        self.traffic.enter(entered(receipt, connection, self.traffic.lanes.rest), worker, ending)
+        self.traffic.enter(self._entered(receipt, loans.prefix, connection), worker, ending)
         if connection.answered_on_loan(ending):
             return
         if receipt.key in loans.lent:
@@ -63,22 +72,34 @@ class Receipts:
         self.loop.home(connection)
         connection.ended_on_loan(ending)
 
+    def _entered(self, receipt: Receipt, prefix: str, connection: Connection) -> Exchange:
+        """A request that has been answered, as far as accounts need it."""
+        head, trace = self._head(receipt)
+        began = receipt.began / 1e9
+        origin = Origin((receipt.client.decode("latin-1"), 0), "http", head.headers)
+        exchange = Exchange(connection, head, origin, b"", 0, began - receipt.wait / 1e9)
+        exchange.number = receipt.number
+        exchange.request_id = receipt.request_id.decode("latin-1") or f"{prefix}-{receipt.number - LOANED}"
+        exchange.assigned, exchange.deliveries = began, 1
+        exchange.service = receipt.service / 1e9
+        exchange.lane = self.traffic.lanes.rest
+        exchange.trace = trace
+        return exchange
 
-def entered(receipt: Receipt, connection: Connection, lane: int) -> Exchange:
-    """A request that has been answered, as far as accounts need it."""
-    headers = [(b"referer", receipt.referer), (b"user-agent", receipt.agent)]
-    version = "1.0" if receipt.flags & OLD_HTTP else "1.1"
-    head = Head(receipt.method.decode("latin-1"), receipt.target, version, headers, 0, True, False)
-    origin = Origin((receipt.client.decode("latin-1"), 0), "http", headers)
-    began = receipt.began / 1e9
-    exchange = Exchange(connection, head, origin, b"", 0, began - receipt.wait / 1e9)
-    exchange.number = receipt.number
-    exchange.request_id = receipt.request_id.decode("latin-1")
-    exchange.assigned, exchange.deliveries = began, 1
-    exchange.service = receipt.service / 1e9
-    exchange.lane = lane
-    exchange.trace = receipt.trace.decode("latin-1")
-    return exchange
+    def _head(self, receipt: Receipt) -> tuple[Head, str]:
+        """The head that a receipt tells of, as far as accounts need it, and the trace that it belongs to."""
+        mark = receipt.asked, bool(receipt.flags & OLD_HTTP)
+        found = self.heads.get(mark)
+        if found is None:
+            asked = unpack_asked(receipt.asked)
+            headers = [(b"referer", asked.referer), (b"user-agent", asked.agent)]
+            head = Head(asked.method.decode("latin-1"), asked.target, "1.0" if mark[1] else "1.1", headers, 0, True, False)
+            found = head, asked.trace.decode("latin-1")
+            if len(mark[0]) <= LONGEST_KNOWN:
+                if len(self.heads) >= KNOWN:
+                    self.heads.clear()
+                self.heads[mark] = found
+        return found
 
 
 def ending_of(receipt: Receipt) -> Ending:
