@@ -158,12 +158,17 @@ class Receipt(NamedTuple):
     asked: bytes
 
 
-def pack_receipt(receipt: Receipt) -> bytes:
-    """A receipt as it is in the memory, in whole words."""
-    client, request_id, tag, asked = receipt[12:]
-    size = -(-(FIXED.size + len(client) + len(request_id) + len(tag) + len(asked)) // 8) * 8
-    fixed = FIXED.pack(size, *receipt[:12], len(client), len(request_id), len(tag), len(asked))
-    return (fixed + client + request_id + tag + asked).ljust(size, b"\0")
+def pack_receipt(
+    flags: int, status: int, key: int, size: int, number: int, wait: int, began: int, service: int, sent: int, cpu: int,
+    queries: int, sql: int, client: bytes, request_id: bytes, tag: bytes, asked: bytes,
+) -> bytes:  # fmt: skip
+    """A receipt of these parts as it is in the memory, in whole words."""
+    texts = client + request_id + tag + asked
+    room = (FIXED.size + len(texts) + 7) & ~7
+    return FIXED.pack(
+        room, flags, status, key, size, number, wait, began, service, sent, cpu, queries, sql,
+        len(client), len(request_id), len(tag), len(asked),
+    ) + texts.ljust(room - FIXED.size, b"\0")  # fmt: skip
 
 
 def unpack_receipts(data: bytes) -> list[Receipt]:

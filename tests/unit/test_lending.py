@@ -52,7 +52,7 @@ RECEIPTS = st.builds(
 
 @given(st.lists(RECEIPTS, max_size=4))
 def test_receipts_are_read_as_they_were_written(receipts: list[Receipt]) -> None:
-    data = b"".join(map(pack_receipt, receipts))
+    data = b"".join(pack_receipt(*each) for each in receipts)
     assert unpack_receipts(data) == receipts
     assert unpack_receipts(data + bytes(8) + b"what was there before") == receipts
 
@@ -80,7 +80,7 @@ def test_receipts_come_out_of_the_memory_in_their_order_round_after_round() -> N
         there = 1
         while there:
             number += 1
-            record = pack_receipt(blank._replace(number=number, asked=b"x" * (number * 37 % 3000)))
+            record = pack_receipt(*blank._replace(number=number, asked=b"x" * (number * 37 % 3000)))
             there = till.put(record)
             assert there <= RING
         found = till.take()

@@ -121,6 +121,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         "kernel",
         "lanes",
         "lending",
+        "lines",
         "messages",
         "meters",
         "orders",

@@ -16,19 +16,28 @@ SERVER = b"Prefork"
 REASONS = {status.value: status.phrase for status in HTTPStatus}  # as in http.client, which brings TLS and e-mail with it
 BODILESS = frozenset((204, 304))  # RFC 9110: never a body, whatever the headers say
 
-_date = (0, b"")
+_date = (0, b"", b"")
 
 
 def date() -> bytes:
     """The current time as a Date header's value (RFC 9110, 5.6.7), made once a second."""
+    return _dated()[1]
+
+
+def date_line() -> bytes:
+    """The same as a header's line, with its end."""
+    return _dated()[2]
+
+
+def _dated() -> tuple[int, bytes, bytes]:
     global _date
     now = int(time.time())
     if _date[0] != now:
         days, months = "Mon Tue Wed Thu Fri Sat Sun".split(), "Jan Feb Mar Apr May Jun Jul Aug Sep Oct Nov Dec".split()
         t = time.gmtime(now)
-        text = time.strftime(f"{days[t.tm_wday]}, %d {months[t.tm_mon - 1]} %Y %H:%M:%S GMT", t)
-        _date = (now, text.encode())
-    return _date[1]
+        text = time.strftime(f"{days[t.tm_wday]}, %d {months[t.tm_mon - 1]} %Y %H:%M:%S GMT", t).encode()
+        _date = (now, text, b"Date: " + text + b"\r\n")
+    return _date
 
 
 def reason(status: int) -> str:

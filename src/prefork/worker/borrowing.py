@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from prefork.http.head import END_OF_HEAD, Head, Reader, Refused
 from prefork.http.identity import NAME, Identity, trace_of
 from prefork.http.paths import Paths
-from prefork.http.proxies import FORWARDED, Origin, Proxies
+from prefork.http.proxies import FORWARDED, Proxies
 from prefork.kernel import accept_barriers, since_received, watch_as
 from prefork.lending import (
     ASKS_REPLACEMENT,
@@ -35,7 +35,6 @@ from prefork.lending import (
     RING,
     ROOM,
     Asked,
-    Receipt,
     Till,
     pack_asked,
     pack_receipt,
@@ -171,7 +170,7 @@ class Borrower:
         now, began, key = time.monotonic_ns(), self.words[BEGUN_AT], request.loan[0]
         flags = (LASTS if reply.keep else 0) | (ENDS_BROKEN if reply.failed else 0) | (ASKS_REPLACEMENT if worn else 0)
         self.leave(
-            Receipt(
+            pack_receipt(
                 flags if request.version == "1.1" else flags | OLD_HTTP,
                 reply.code,
                 key,
@@ -237,11 +236,11 @@ class Borrower:
             return None
         first = data[:end]
         known = self.known.get(first) or self._learn(first)
+        client, scheme, memo, self.asked = loan.peer, "http", None, b""
         if known is not None:
-            head, memo = known.head, known.memo
-            self.asked = known.asked
+            head, self.asked, memo = known
             request_id = self.identity.numbered(number - LOANED)
-            origin = Origin(loan.peer, "http", [*head.headers, (NAME, request_id.encode())])
+            headers = [*head.headers, (NAME, request_id.encode())]
         else:
             try:
                 head = self.reader.read(first)
@@ -249,15 +248,16 @@ class Borrower:
                 return None
             if self._is_for_others(head):
                 return None
-            memo, self.asked = None, b""
-            origin = self.proxies.origin(loan.peer, head.headers) if self.proxies else Origin(loan.peer, "http", head.headers)
+            headers = head.headers
+            if self.proxies:
+                client, scheme, headers = self.proxies.origin(client, headers)
             self.identity.made = number - LOANED - 1
-            request_id = self.identity.of(origin.headers)
+            request_id = self.identity.of(headers)
         if head.length is None or end + head.length != len(data):
             return None
         return Request(
-            number, 1, head.method, head.target, head.version, origin.headers, data[end:], head.length, origin.client, loan.local,
-            origin.scheme, head.keep, request_id, (key, loan.peer), None, memo,
+            number, 1, head.method, head.target, head.version, headers, data[end:], head.length, client, loan.local, scheme,
+            head.keep, request_id, (key, loan.peer), None, memo,
         )  # fmt: skip
 
     def _learn(self, first: bytes) -> Known | None:
@@ -294,9 +294,8 @@ class Borrower:
             most = min(most, since_received(self.loans[key].client))
         return max(0, most)
 
-    def leave(self, receipt: Receipt) -> None:
+    def leave(self, record: bytes) -> None:
         """Leave a receipt where the dispatcher finds it, or say it where there is no room."""
-        record = pack_receipt(receipt)
         there = self.till.put(record)
         if there == 0:
             send(self.pair, bytes((LEFT,)) + record)  # which waits, if need be, until the dispatcher has heard

@@ -21,6 +21,7 @@ from prefork.lending import (
     Receipt,
     Terms,
     pack_recall,
+    pack_receipt,
     pack_terms,
     unpack_receipts,
     unpack_return,
@@ -157,7 +158,7 @@ def test_a_receipt_that_there_is_no_room_for_is_said_behind_all_others(desk: Des
     heard: list[bytes] = []
     while not heard or heard[-1][0] != LEFT:
         number += 1
-        desk.borrower.leave(receipt._replace(number=number))
+        desk.borrower.leave(pack_receipt(*receipt._replace(number=number)))
         with contextlib.suppress(BlockingIOError):
             heard.append(desk.heard())
     assert heard[0] == bytes((NEWS,)), "half of the room is taken"
