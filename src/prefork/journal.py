@@ -13,7 +13,7 @@ import stat
 from collections import deque
 from typing import TYPE_CHECKING
 
-from prefork.events import LEVELS, LinesDropped
+from prefork.events import LEVELS, Access, LinesDropped
 from prefork.kernel import is_journald
 from prefork.lines import Lines
 
@@ -119,6 +119,15 @@ class Journal:
         """Write one event with the next `flush`: for lines that come many at a time."""
         if LEVELS[event.level] >= self.lowest:
             self.sink.write(self.lines.of(event))
+
+    @property
+    def writes_own(self) -> bool:
+        """Whether access lines are wanted, and are those of `lines.told`."""
+        return self.lines.own and self.lowest <= LEVELS[Access.level]
+
+    def answered(self, words: str) -> None:
+        """Write the words of `lines.told` with the next `flush`, where `writes_own`: no event is made of what comes so often."""
+        self.sink.write(self.lines.answered(words))
 
     def flush(self) -> None:
         """Hand waiting lines to the kernel, and say how many had to be dropped."""

@@ -1,33 +1,44 @@
 """What dispatcher and worker tell each other about the connections that one lends and the other reads.
 
 The dispatcher's words are in marshal format, which trusts its input; a worker's are fixed structs, because they come out of the
-application's process. Receipts go through a pipe of their own, which nobody is woken by: what is in it outlives the worker.
+application's process. Receipts lie in memory that both have, a ring, which nobody is woken by: what is in it outlives the worker.
 Standard library only, Python 3.9+: this runs inside the application's interpreter.
 """
 
 from __future__ import annotations
 
 import marshal
+import os
 import struct
 from array import array
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
+
+from prefork.kernel import barrier
+
+if TYPE_CHECKING:
+    import mmap
 
 ROOM = 1 << 14  # bytes of the memory that a worker reads requests into: what does not fit goes back
 LOANED = 1 << 46  # the numbers of requests that a worker has read itself begin here; the dispatcher's are below
-PIPE = 1 << 20  # bytes of receipts that have room before their writer has to wait
+RING = 1 << 18  # bytes of receipts that have room behind it: the dispatcher is told when half of them are taken
+WRITTEN, ENTERED = range(2)  # words between the two: how many bytes of receipts there have ever been, and how many are taken out
+RING_AT = ROOM + 64
+MEMORY = RING_AT + RING  # bytes of all
+IN_ORDER = os.uname().machine == "x86_64"  # stores are seen in the order in which they were made
 
-# From the dispatcher, in a request's place: the terms of all loans (the first time with the descriptors of the shared epoll, of
-# the memory and of the pipe), and which connections are not lent any more.
+# From the dispatcher, in a request's place: the terms of all loans (the first time with the descriptors of the shared epoll and of
+# the memory), and which connections are not lent any more.
 TERMS, RECALL = b"terms", b"recall"
 # From the worker: a connection goes back with what was read of it; so does one whose request is being answered, because the answer
 # does not get out at once; all that was recalled is let go; there are receipts that should not wait; a request was not taken, as
-# agreed.
-BACK, OWNED, HOME, NEWS, DECLINED = 16, 17, 18, 19, 20
+# agreed; here is a receipt that the memory has no room for.
+BACK, OWNED, HOME, NEWS, DECLINED, LEFT = 16, 17, 18, 19, 20, 21
 RETURN = struct.Struct("<BIQ")
 NUMBER = struct.Struct("<BQ")
 
 LASTS, ENDS_BROKEN, ASKS_REPLACEMENT, OLD_HTTP = 1, 2, 4, 8  # flags of a receipt
-FIXED = struct.Struct("<IBHIIQQQQQQIQBBBHHHH")
+FIXED = struct.Struct("<IBHIIQQQQQQIQBBHH")
+ASKED = struct.Struct("<BBHH")
 LONGEST_METHOD = 255
 
 
@@ -95,11 +106,38 @@ def unpack_declined(message: bytes) -> int:
     return number
 
 
+class Asked(NamedTuple):
+    """What logs tell of a request, as it was sent."""
+
+    method: bytes
+    trace: bytes
+    target: bytes
+    referer: bytes
+    agent: bytes
+
+
+def pack_asked(asked: Asked) -> bytes:
+    """The same as one text."""
+    return ASKED.pack(*map(len, asked[:4])) + b"".join(asked)
+
+
+def unpack_asked(data: bytes) -> Asked:
+    """What is in a text of `pack_asked`. Raises struct.error when it is none."""
+    texts, place = [], ASKED.size
+    for length in ASKED.unpack_from(data):
+        texts.append(data[place : place + length])
+        place += length
+    if place > len(data):
+        raise struct.error("texts are longer than they are together")
+    return Asked._make((*texts, data[place:]))
+
+
 class Receipt(NamedTuple):
     """A request that was answered from a loan, for all accounts. Times are nanoseconds, `began` is on the monotonic clock.
 
-    `key` is its connection's, `size` how many bytes the request had; `status`, `sent`, `cpu`, `queries`,
-    `sql` and `tag` are those of an `Ending`. Texts are bytes; `client` is an address.
+    `key` is its connection's, `size` how many bytes the request had; `status`, `sent`, `cpu`, `queries`, `sql` and `tag` are those
+    of an `Ending`. Texts are bytes: `client` is an address, `request_id` is empty where it was made of the number, and `asked` an
+    `Asked`.
     """
 
     flags: int
@@ -115,37 +153,74 @@ class Receipt(NamedTuple):
     queries: int
     sql: int
     client: bytes
-    method: bytes
     request_id: bytes
-    target: bytes
-    referer: bytes
-    agent: bytes
-    trace: bytes
-    tag: bytes = b""
+    tag: bytes
+    asked: bytes
 
 
-def pack_receipt(receipt: Receipt) -> bytes:
-    """A receipt as it is in the pipe."""
-    texts = b"".join(receipt[12:])
-    sizes = map(len, receipt[12:19])
-    return FIXED.pack(FIXED.size + len(texts), *receipt[:12], *sizes) + texts
+def pack_receipt(
+    flags: int, status: int, key: int, size: int, number: int, wait: int, began: int, service: int, sent: int, cpu: int,
+    queries: int, sql: int, client: bytes, request_id: bytes, tag: bytes, asked: bytes,
+) -> bytes:  # fmt: skip
+    """A receipt of these parts as it is in the memory, in whole words."""
+    texts = client + request_id + tag + asked
+    room = (FIXED.size + len(texts) + 7) & ~7
+    return FIXED.pack(
+        room, flags, status, key, size, number, wait, began, service, sent, cpu, queries, sql,
+        len(client), len(request_id), len(tag), len(asked),
+    ) + texts.ljust(room - FIXED.size, b"\0")  # fmt: skip
 
 
-def unpack_receipts(data: bytes) -> tuple[list[Receipt], bytes]:
-    """The receipts in what was read from the pipe, and the beginning of one that is not whole yet. Raises struct.error."""
+def unpack_receipts(data: bytes) -> list[Receipt]:
+    """The receipts in a piece of memory, up to its end or to a size of 0. Raises struct.error."""
     found, start = [], 0
-    while len(data) - start >= FIXED.size:
+    while start < len(data) and data[start : start + 4] != b"\0\0\0\0":
         size, *fields = FIXED.unpack_from(data, start)
-        if size < FIXED.size:
-            raise struct.error("a receipt is shorter than its beginning")
-        if len(data) - start < size:
-            break
         texts, place = [], start + FIXED.size
         for length in fields[12:]:
             texts.append(data[place : place + length])
             place += length
-        if place > start + size:
-            raise struct.error("a receipt's texts are longer than itself")
-        found.append(Receipt._make((*fields[:12], *texts, data[place : start + size])))
         start += size
-    return found, data[start:]
+        if not place <= start <= len(data):
+            raise struct.error("a receipt is longer than its size, or than there is room for")
+        found.append(Receipt._make((*fields[:12], *texts)))
+    return found
+
+
+class Till:
+    """Where receipts lie, in memory that begins with what is read. One process puts them in, another one takes them out."""
+
+    def __init__(self, memory: mmap.mmap) -> None:
+        self.memory = memory
+        self.words = memoryview(memory)[ROOM : ROOM + 16].cast("Q")
+
+    def put(self, record: bytes) -> int:
+        """Keep what `pack_receipt` has made. Returns how many bytes lie there now; 0 where there is no room."""
+        words, size = self.words, len(record)
+        written = words[WRITTEN]
+        waiting, place, left = written - words[ENTERED] + size, written % RING, 0
+        if place + size > RING:
+            left = RING - place
+            place = 0
+        if waiting + left > RING:
+            return 0
+        if left:
+            self.memory[RING_AT + RING - left : RING_AT + RING - left + 4] = b"\0\0\0\0"
+        self.memory[RING_AT + place : RING_AT + place + size] = record
+        words[WRITTEN] = written + left + size  # last: a process that dies before has put in nothing
+        return waiting + left
+
+    def take(self) -> list[Receipt]:
+        """The receipts that have come, in their order. Raises struct.error for what is none."""
+        first, last = self.words[ENTERED], self.words[WRITTEN]
+        if first == last:
+            return []
+        if not IN_ORDER:
+            barrier()
+        self.words[ENTERED] = last
+        size, place = last - first, first % RING
+        if not 0 < size <= RING:
+            raise struct.error("there are more receipts than there is room for")
+        ahead = min(size, RING - place)
+        pieces = self.memory[RING_AT + place : RING_AT + place + ahead], self.memory[RING_AT : RING_AT + size - ahead]
+        return [*unpack_receipts(pieces[0]), *unpack_receipts(pieces[1])]

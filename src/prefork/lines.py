@@ -50,6 +50,7 @@ class Lines:
         self.plain = self._json if as_json else self._text
         formats = {"prefork": self._access, "odoo": self._odoo, "combined": self._combined, "json": self._access_json}
         self.access = formats[access]
+        self.own = access == "prefork"  # access lines are those of `told`
         self.logger = logger
         self.journald = journald
         self.pid = os.getpid()
@@ -66,6 +67,11 @@ class Lines:
             priority = f"<{PRIORITIES[event.level]}>"
             text = priority + text.replace("\n", f"\n{priority}")
         return text.encode() + b"\n"
+
+    def answered(self, words: str) -> bytes:
+        """The words of `told` as one line, where access lines are our own."""
+        line = self._head(time.time(), "INFO", "prefork.access") + words + "\n"
+        return (f"<{PRIORITIES['info']}>{line}" if self.journald else line).encode()
 
     def _head(self, now: float, level: str, logger: str) -> str:
         """What stands before the words."""
@@ -131,22 +137,38 @@ class Lines:
 
 
 def words_of(event: Access) -> str:
-    """An access line of our own, times in milliseconds."""
-    target = printable(event.target)
-    if '"' in target:
-        target = target.replace('"', "\\x22")  # the quotes around the request are ours
+    """An access line of our own."""
+    return told(
+        asking(event.client, event.method, event.target),
+        event.status, event.bytes, event.wait, event.service, event.cpu, event.worker, event.request_id,
+        more(event.queries, event.sql, event.trace, event.tag),
+    )  # fmt: skip
+
+
+def told(
+    asking: str, status: int, size: int, wait: float, service: float, cpu: float, worker: str, request_id: str, more: str
+) -> str:
+    """The words of an access line of our own, times in milliseconds."""
     return (
-        f'{event.client} "{event.method} {target}" {event.status} {event.bytes} wait={event.wait * 1e3:.1f}ms '
-        f"service={event.service * 1e3:.1f}ms cpu={event.cpu * 1e3:.1f}ms {event.worker} {event.request_id}{asked(event)}"
+        f"{asking} {status} {size} wait={wait * 1e3:.1f}ms service={service * 1e3:.1f}ms cpu={cpu * 1e3:.1f}ms "
+        f"{worker} {request_id}{more}"
     )
 
 
-def asked(event: Access) -> str:
-    """What a host has counted, its client traces and the application has said of a request, where there is anything."""
-    told = f" sql={event.queries}/{event.sql * 1e3:.1f}ms" if event.queries else ""
-    if event.trace:
-        told += f" trace={event.trace}"
-    return f"{told} [{printable(event.tag)}]" if event.tag else told
+def asking(client: str, method: str, target: str) -> str:
+    """How such a line begins."""
+    target = printable(target)
+    if '"' in target:
+        target = target.replace('"', "\\x22")  # the quotes around the request are ours
+    return f'{client} "{method} {target}"'
+
+
+def more(queries: int, sql: float, trace: str, tag: str) -> str:
+    """How it ends: what a host has counted, its client traces and the application has said of it, where there is anything."""
+    told = f" sql={queries}/{sql * 1e3:.1f}ms" if queries else ""
+    if trace:
+        told += f" trace={trace}"
+    return f"{told} [{printable(tag)}]" if tag else told
 
 
 def printable(text: str) -> str:

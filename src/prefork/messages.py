@@ -44,7 +44,8 @@ class Request(NamedTuple):
     are (address, port); `scheme` and `client` already take trusted proxies into account. `keep` says whether the connection may
     take another request. `attempt` is 2 when a worker died with the first one. `request_id` is what the log calls it, and the value
     of its one X-Request-ID header. `loan`: the worker may keep the client's socket for a loan, under this key and with the address
-    at its other end. `inflow`, as an `Inflow`: `body` is the beginning only, as it was sent, and the worker reads on.
+    at its other end. `inflow`, as an `Inflow`: `body` is the beginning only, as it was sent, and the worker reads on. In `memo` its
+    host keeps what it has made of the head: all requests with that head have the same one, where there are more.
     """
 
     number: int
@@ -62,6 +63,7 @@ class Request(NamedTuple):
     request_id: str
     loan: tuple[int, tuple[str, int]] | None = None
     inflow: tuple[Any, ...] | None = None
+    memo: dict[str, Any] | None = None
 
 
 class Inflow(NamedTuple):

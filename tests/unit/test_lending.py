@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import mmap
 import struct
 
 import hypothesis.strategies as st
@@ -10,16 +11,25 @@ from hypothesis import given
 
 from prefork.lending import (
     BACK,
+    ENTERED,
     FIXED,
+    MEMORY,
     OWNED,
+    RING,
+    RING_AT,
+    WRITTEN,
+    Asked,
     Receipt,
     Return,
     Terms,
+    Till,
+    pack_asked,
     pack_declined,
     pack_recall,
     pack_receipt,
     pack_return,
     pack_terms,
+    unpack_asked,
     unpack_declined,
     unpack_recall,
     unpack_receipts,
@@ -36,26 +46,66 @@ RECEIPTS = st.builds(
     Receipt,
     *(st.integers(0, 15), st.integers(0, 999), HALF, HALF),
     *(WORD, WORD, WORD, WORD, WORD, WORD),
-    *(HALF, WORD, SHORT, SHORT, SHORT, TEXT, TEXT, TEXT, SHORT, SHORT),
+    *(HALF, WORD, SHORT, SHORT, TEXT, TEXT),
 )
 
 
-@given(st.lists(RECEIPTS, max_size=4), st.integers(1, 300))
-def test_receipts_are_read_in_whatever_pieces_they_come(receipts: list[Receipt], piece: int) -> None:
-    data, rest, found = b"".join(map(pack_receipt, receipts)), b"", []
-    for start in range(0, len(data), piece):
-        more, rest = unpack_receipts(rest + data[start : start + piece])
-        found += more
-    assert found == receipts
-    assert rest == b""
+@given(st.lists(RECEIPTS, max_size=4))
+def test_receipts_are_read_as_they_were_written(receipts: list[Receipt]) -> None:
+    data = b"".join(pack_receipt(*each) for each in receipts)
+    assert unpack_receipts(data) == receipts
+    assert unpack_receipts(data + bytes(8) + b"what was there before") == receipts
 
 
 def test_what_is_no_receipt_is_refused() -> None:
-    fields = [0] * 19
-    with pytest.raises(struct.error, match="shorter"):
-        unpack_receipts(FIXED.pack(1, *fields))
+    fields = [0] * 16
+    for size in (1, FIXED.size):
+        with pytest.raises(struct.error, match="longer"):
+            unpack_receipts(FIXED.pack(size, *fields[:-1], 9))
     with pytest.raises(struct.error, match="longer"):
-        unpack_receipts(FIXED.pack(FIXED.size, *fields[:-1], 9))
+        unpack_receipts(FIXED.pack(200, *fields))
+
+
+@given(st.builds(Asked, SHORT, SHORT, TEXT, TEXT, TEXT))
+def test_what_was_asked_is_one_text(asked: Asked) -> None:
+    assert unpack_asked(pack_asked(asked)) == asked
+    with pytest.raises(struct.error):
+        unpack_asked(pack_asked(asked._replace(agent=b""))[:-1] if asked.referer else b"")
+
+
+def test_receipts_come_out_of_the_memory_in_their_order_round_after_round() -> None:
+    till, number, expected = Till(mmap.mmap(-1, MEMORY)), 0, 1
+    blank = Receipt(*[0] * 12, b"", b"", b"", b"")
+    for turn in range(40):
+        there = 1
+        while there:
+            number += 1
+            record = pack_receipt(*blank._replace(number=number, asked=b"x" * (number * 37 % 3000)))
+            there = till.put(record)
+            assert there <= RING
+        found = till.take()
+        assert [each.number for each in found] == list(range(expected, number)), f"turn {turn}"
+        expected = number
+        number -= 1  # there was no room for the last one
+    assert till.take() == []
+
+
+def test_what_a_dead_process_has_put_in_by_half_is_not_there() -> None:
+    memory = mmap.mmap(-1, MEMORY)
+    till = Till(memory)
+    memory[RING_AT : RING_AT + 4] = b"half"
+    assert till.take() == []
+
+
+@pytest.mark.parametrize(("written", "entered"), [(RING + 8, 0), (8, 16), (8, 0)])
+def test_nonsense_in_the_memory_is_refused_once(written: int, entered: int) -> None:
+    memory = mmap.mmap(-1, MEMORY)
+    till = Till(memory)
+    memory[RING_AT : RING_AT + 8] = b"nonsense"
+    till.words[WRITTEN], till.words[ENTERED] = written, entered
+    with pytest.raises(struct.error):
+        till.take()
+    assert till.take() == []
 
 
 def test_the_other_words() -> None:

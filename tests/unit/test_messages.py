@@ -90,6 +90,7 @@ requests = st.builds(
     inflow=st.one_of(
         st.none(), st.tuples(st.one_of(st.none(), st.integers(0, 1 << 50)), st.integers(0), st.floats(0, 600), st.booleans())
     ),
+    memo=st.none(),
 )
 
 

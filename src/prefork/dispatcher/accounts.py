@@ -54,6 +54,18 @@ class Accounts:
         self.bills.ended(exchange, worker, ending, service)
         self._sample(exchange, exchange.assigned - exchange.arrived, service, ending.cpu)
 
+    def charge(
+        self, lane: int, method: str, target: bytes, worker: Worker,
+        status: int, sent: int, cpu: int, queries: int, sql: int, began: float, wait: float, service: float,
+    ) -> None:  # fmt: skip
+        """A worker has found a request by itself and answered it: all of the above at once."""
+        self.ledger.arrived(lane)
+        self.ledger.waited(lane, wait)
+        self.pace.answered()
+        self.ledger.served(lane, service)
+        self.bills.charge(method, target, worker, status, sent, cpu, queries, sql, wait, service)
+        self.trace.note(began - wait, wait, service, cpu, lane, len(self.workers))
+
     def lost(self, exchange: Exchange, service: float) -> None:
         """Its worker has died with it."""
         self.ledger.served(exchange.lane, service)

@@ -63,12 +63,20 @@ class Answers:
 
     def account(self, exchange: Exchange, status: int, sent: int, worker: str, ending: Ending | None = None) -> None:
         """Enter a whole answer. `sent` is in bytes; an `ending` tells what a worker spent on it."""
-        self.counters.words[ANSWERED] += 1
-        if 200 <= status < 600:
-            self.counters.words[CLASSES - 2 + status // 100] += 1
-        # A health check that fails is worth its line.
-        if self.options.access_log and (status >= 400 or self.unlogged.find(exchange.head.target) is None):
+        self.count(status)
+        if self.logs(status, exchange.head.target):
             self.journal.note(exchange.entry(status, sent, worker, ending))
+
+    def count(self, status: int) -> None:
+        """A request has been answered."""
+        words = self.counters.words
+        words[ANSWERED] += 1
+        if 200 <= status < 600:
+            words[CLASSES - 2 + status // 100] += 1
+
+    def logs(self, status: int, target: bytes) -> bool:
+        """Whether an answer has a line in the access log. A health check that fails is worth one."""
+        return self.options.access_log and (status >= 400 or self.unlogged.find(target) is None)
 
     def _note_failure(self, exchange: Exchange, status: int, worker: str, reason: str) -> None:
         self.counters[FAILED] += 1

@@ -45,18 +45,27 @@ class Bills:
 
     def ended(self, exchange: Exchange, worker: Worker, ending: Ending, service: float) -> None:
         """A worker has answered a request, after so many seconds."""
-        head, status = exchange.head, ending.status
-        index = self.routes.of(head.method, head.target, learn=status < 400 or status >= 500)
+        head, wait = exchange.head, exchange.assigned - exchange.arrived
+        self.charge(
+            head.method, head.target, worker, ending.status, ending.sent, ending.cpu, ending.queries, ending.sql, wait, service
+        )
+
+    def charge(
+        self, method: str, target: bytes, worker: Worker,
+        status: int, sent: int, cpu: int, queries: int, sql: int, wait: float, service: float,
+    ) -> None:  # fmt: skip
+        """The same of a request that is told by its parts. `cpu` and `sql` are nanoseconds, `wait` and `service` seconds."""
+        index = self.routes.of(method, target, learn=status < 400 or status >= 500)
         self._weigh(index, worker)
         words = self.words[index]
-        words[CPU] += ending.cpu
-        words[SENT] += ending.sent
-        if ending.queries:
-            words[QUERIES] += ending.queries
-            words[SQL] += ending.sql
+        words[CPU] += cpu
+        words[SENT] += sent
+        if queries:
+            words[QUERIES] += queries
+            words[SQL] += sql
         if status >= 500:
             words[ERRORS] += 1
-        waited(words, exchange.assigned - exchange.arrived)
+        waited(words, wait)
         served(words, service)
 
     def lost(self, exchange: Exchange, service: float) -> None:

@@ -35,7 +35,6 @@ if TYPE_CHECKING:
     from prefork.dispatcher.traffic import Traffic
     from prefork.dispatcher.workers import Worker
     from prefork.http.head import Head
-    from prefork.messages import Ending
 
 WATCHED = select.EPOLLIN | select.EPOLLRDHUP | select.EPOLLET
 LEAVING = select.EPOLLRDHUP | select.EPOLLET  # while a worker reads
@@ -454,16 +453,15 @@ class Connection:
         self.to(S.SERVED)
         self.exchange = exchange
 
-    def answered_on_loan(self, ending: Ending) -> bool:
-        """Its worker has answered a request; False when that was the last one."""
-        self.tally.end(ending.sent)
-        self.deadline = time.monotonic() + self.traffic.options.keepalive_timeout
-        return ending.keep
+    def answered_on_loan(self, sent: int, now: float) -> None:
+        """Its worker has answered a request with so many bytes."""
+        self.tally.end(sent)
+        self.deadline = now + self.traffic.options.keepalive_timeout
 
-    def ended_on_loan(self, ending: Ending) -> None:
-        """It is here again, and its last request is answered."""
+    def ended_on_loan(self, broken: bool) -> None:
+        """It is here again, and its last request is answered; `broken` as in an `Ending`."""
         self.borrower = None
-        self.broken, self.keep = ending.broken, False
+        self.broken, self.keep = broken, False
         self._flushed()
 
     def shut(self, how: int) -> None:

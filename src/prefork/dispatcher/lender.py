@@ -17,7 +17,7 @@ from prefork.dispatcher.loans import Loans
 from prefork.dispatcher.receipts import Receipts
 from prefork.dispatcher.relief import Relief
 from prefork.dispatcher.terms import lends, patterns
-from prefork.lending import BACK, DECLINED, HOME, NEWS, OWNED, Terms, unpack_declined, unpack_return
+from prefork.lending import BACK, DECLINED, HOME, LEFT, NEWS, OWNED, Terms, unpack_declined, unpack_return
 from prefork.scoreboard import ALLOWED
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from prefork.dispatcher.workers import Worker
     from prefork.lending import Return
 
-WORDS = frozenset((BACK, OWNED, HOME, NEWS, DECLINED))
+WORDS = frozenset((BACK, OWNED, HOME, NEWS, DECLINED, LEFT))
 SAMPLE = 16  # of so many connections one is lent where loans do not pay: otherwise nobody would know when they do
 PAUSE = 0.1  # seconds in which nothing is lent after a request has waited too long
 MOST = 1024  # connections that one worker has on loan
@@ -169,7 +169,9 @@ class Lender:
                 self.adoption.again(worker, exchange)
         else:
             self.receipts.drain(worker)
-            if kind == HOME:
+            if kind == LEFT:
+                self.receipts.enter(worker, message[1:])
+            elif kind == HOME:
                 if not loans.recalled:
                     return False
                 for connection in loans.came_home():

@@ -13,7 +13,6 @@ if its worker does not wait for one at that moment (epoll_ctl(2), EPOLLEXCLUSIVE
 from __future__ import annotations
 
 import errno
-import fcntl
 import mmap
 import os
 import select
@@ -22,7 +21,7 @@ from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
 from prefork.kernel import barrier, bytes_read
-from prefork.lending import LOANED, PIPE, ROOM, Terms, pack_recall, pack_terms, unpack_receipts
+from prefork.lending import LOANED, MEMORY, Terms, Till, pack_recall, pack_terms
 from prefork.messages import DONTWAIT, send
 from prefork.scoreboard import BEGUN, DONE, HALTED, LOAN, REQUEST, WRITING
 
@@ -35,14 +34,13 @@ if TYPE_CHECKING:
 
 LENT = select.EPOLLIN | select.EPOLLEXCLUSIVE
 INSIDE = frozenset((BEGUN, WRITING))
-BLOCK = 1 << 18  # bytes of receipts read at once
 
 
 class Loans:
     """`lent` are the connections by their keys, which are our descriptors; `coming` those that were recalled and are not home yet.
 
     `watch` is our epoll, `number` that of the last request there was a receipt for, `read` how many bytes of each connection.
-    Raises OSError where there is no descriptor or no memory for it.
+    `prefix` begins the ids of the requests that the worker reads. Raises OSError where there is no descriptor or no memory for it.
     """
 
     def __init__(self, slot: Slot, wire: socket.socket) -> None:
@@ -53,24 +51,24 @@ class Loans:
             self.watch = made.enter_context(select.epoll())
             memory = os.memfd_create("prefork-loans", os.MFD_CLOEXEC)
             made.callback(os.close, memory)
-            os.ftruncate(memory, ROOM)
-            self.memory = mmap.mmap(memory, ROOM)
-            self.receipts, writing = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
+            os.ftruncate(memory, MEMORY)
+            self.memory = mmap.mmap(memory, MEMORY)
             made.pop_all()
-        room_for(writing)
-        self.shared: tuple[int, ...] = (memory, writing)
+        self.till = Till(self.memory)
+        self.shared: tuple[int, ...] = (memory,)
+        self.prefix = ""
         self.lent: dict[int, Connection] = {}
         self.coming: dict[int, Connection] = {}
         self.recalled: deque[list[int]] = deque()  # what each answer that is still to come stands for
         self.unsaid: list[int] = []  # what the pair had no room for
         self.read: dict[int, int] = {}
-        self.rest = b""
         self.number = 0
         self.stirred_at = self.moved_at = 0.0  # when there was something to read first; when the worker was seen to go on
         self.word = 0
 
     def offer(self, terms: Terms) -> None:
         """Tell the worker on which terms it is lent connections. Raises OSError."""
+        self.prefix = terms.prefix
         descriptors = [self.epoll.fileno(), *self.shared] if self.shared else []
         send(self.wire, pack_terms(terms), descriptors, DONTWAIT)
         self.close_shared()
@@ -217,26 +215,15 @@ class Loans:
 
     def collect(self) -> list[Receipt]:
         """The receipts that have come. Raises struct.error for what is none."""
-        data = self.rest
-        while True:
-            try:
-                block = os.read(self.receipts, BLOCK)
-            except BlockingIOError:
-                break
-            if not block:
-                break
-            data += block
-        self.rest = b""
-        found, self.rest = unpack_receipts(data)
-        return found
+        return self.till.take()
 
     def close(self) -> None:
         """Let go of everything."""
         self.close_shared()
         self.epoll.close()
         self.watch.close()
+        self.till.words.release()
         self.memory.close()
-        os.close(self.receipts)
 
     def _register(self, key: int) -> None:
         self.epoll.register(key, LENT)
@@ -245,11 +232,3 @@ class Loans:
     def _unregister(self, key: int) -> None:
         self.epoll.unregister(key)
         self.watch.unregister(key)
-
-
-def room_for(pipe: int) -> None:
-    """Have a pipe hold as many receipts as come between two looks, where the system allows it."""
-    try:
-        fcntl.fcntl(pipe, fcntl.F_SETPIPE_SZ, PIPE)
-    except OSError:
-        pass  # its writer says when it is full

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import struct
+import time
 from typing import TYPE_CHECKING
 
 from prefork.dispatcher.exchange import Exchange
 from prefork.http.head import Head
 from prefork.http.proxies import Origin
-from prefork.lending import ASKS_REPLACEMENT, ENDS_BROKEN, LASTS, OLD_HTTP
+from prefork.lending import ASKS_REPLACEMENT, ENDS_BROKEN, LASTS, LOANED, OLD_HTTP, unpack_asked, unpack_receipts
+from prefork.lines import asking, more
+from prefork.lines import told as told_line
 from prefork.messages import Ending
 
 if TYPE_CHECKING:
@@ -19,13 +22,31 @@ if TYPE_CHECKING:
     from prefork.dispatcher.workers import Worker
     from prefork.lending import Receipt
 
+KNOWN = 512  # heads that are told of again and again, up to this size (bytes)
+LONGEST_KNOWN = 1024
+
+
+class Told:
+    """What receipts tell of a head. `asking` begins its access line, and `more` ends it, where they are our own."""
+
+    def __init__(self, receipt: Receipt) -> None:
+        asked = unpack_asked(receipt.asked)
+        headers = [(b"referer", asked.referer), (b"user-agent", asked.agent)]
+        version = "1.0" if receipt.flags & OLD_HTTP else "1.1"
+        self.head = Head(asked.method.decode("latin-1"), asked.target, version, headers, 0, True, False)
+        self.client = receipt.client.decode("latin-1")
+        self.trace = asked.trace.decode("latin-1")
+        self.asking = asking(self.client, self.head.method, asked.target.decode("latin-1"))
+        self.more = more(0, 0.0, self.trace, "")
+
 
 class Receipts:
-    """Enters them, in the order in which they were left."""
+    """Enters them, in the order in which they were left. `known` is what was told before."""
 
     def __init__(self, loop: Loop, traffic: Traffic) -> None:
         self.loop = loop
         self.traffic = traffic
+        self.known: dict[tuple[bytes, bytes, int], Told] = {}
 
     def drain(self, worker: Worker) -> None:
         """Enter what a worker has answered."""
@@ -33,52 +54,79 @@ class Receipts:
         assert loans
         try:
             receipts = loans.collect()
-        except struct.error:  # something else in the worker writes to its pipe
+            if receipts:
+                self._enter_all(worker, loans, receipts)
+        except struct.error:  # something else in the worker writes to its memory
             self.loop.tell_master("faulty", worker)
-            return
-        for receipt in receipts:
-            self._enter(worker, loans, receipt)
 
-    def _enter(self, worker: Worker, loans: Loans, receipt: Receipt) -> None:
-        loans.number = receipt.number
-        ending = ending_of(receipt)
-        if worker.has(receipt.number):
-            assert worker.exchange
-            worker.exchange.arrived = worker.exchange.assigned - receipt.wait / 1e9
-            worker.exchange.service = receipt.service / 1e9
-            self.traffic.ended(worker, ending)
-            return
-        connection = loans.find(receipt.key)
-        if connection is None:
-            return
-        loans.read[receipt.key] += receipt.size
-        self.traffic.accounts.pace.spared()
-        self.traffic.enter(entered(receipt, connection, self.traffic.lanes.rest), worker, ending)
-        if connection.answered_on_loan(ending):
-            return
+    def enter(self, worker: Worker, data: bytes) -> None:
+        """Enter one that there was no room for, after those that had come before. Raises struct.error."""
+        assert worker.loans
+        self._enter_all(worker, worker.loans, unpack_receipts(data))
+
+    def _enter_all(self, worker: Worker, loans: Loans, receipts: list[Receipt]) -> None:
+        now = time.monotonic()
+        for receipt in receipts:
+            loans.number = receipt.number
+            if worker.has(receipt.number):
+                self._end(worker, receipt)
+            elif (connection := loans.find(receipt.key)) is not None:
+                loans.read[receipt.key] += receipt.size
+                self.traffic.accounts.pace.spared()
+                self._account(worker, loans.prefix, connection, receipt)
+                connection.answered_on_loan(receipt.sent, now)
+                if not receipt.flags & LASTS:
+                    self._fetch(loans, connection, receipt)
+
+    def _end(self, worker: Worker, receipt: Receipt) -> None:
+        """Its request has become an exchange meanwhile."""
+        exchange = worker.exchange
+        assert exchange
+        exchange.arrived = exchange.assigned - receipt.wait / 1e9
+        exchange.service = receipt.service / 1e9
+        self.traffic.ended(worker, ending_of(receipt))
+
+    def _fetch(self, loans: Loans, connection: Connection, receipt: Receipt) -> None:
+        """It was the last one of its connection."""
         if receipt.key in loans.lent:
             loans.release(receipt.key)
         else:
             loans.forget(receipt.key)
         self.loop.home(connection)
-        connection.ended_on_loan(ending)
+        connection.ended_on_loan(receipt.flags & ENDS_BROKEN != 0)
 
+    def _account(self, worker: Worker, prefix: str, connection: Connection, receipt: Receipt) -> None:
+        flags, status, _, _, number, wait, began, service, sent, cpu, queries, sql, client, request_id, tag, asked = receipt
+        told = self._told(receipt, (client, asked, flags & OLD_HTTP))
+        head, traffic = told.head, self.traffic
+        waited, took, lane = wait / 1e9, service / 1e9, traffic.lanes.rest
+        traffic.accounts.charge(lane, head.method, head.target, worker, status, sent, cpu, queries, sql, began / 1e9, waited, took)
+        if flags & ASKS_REPLACEMENT:
+            traffic.wear(worker)
+        traffic.answers.count(status)
+        if not traffic.answers.logs(status, head.target):
+            return
+        name = request_id.decode("latin-1") or f"{prefix}-{number - LOANED}"
+        if traffic.journal.writes_own:
+            end = more(queries, sql / 1e9, told.trace, tag.decode(errors="replace")) if queries or tag else told.more
+            traffic.journal.answered(told_line(told.asking, status, sent, waited, took, cpu / 1e9, worker.name, name, end))
+        else:
+            exchange = Exchange(connection, head, Origin((told.client, 0), "http", head.headers), b"", 0, began / 1e9 - waited)
+            exchange.request_id, exchange.trace = name, told.trace
+            exchange.assigned, exchange.deliveries = began / 1e9, 1
+            exchange.service = took
+            traffic.journal.note(exchange.entry(status, sent, worker.name, ending_of(receipt)))
 
-def entered(receipt: Receipt, connection: Connection, lane: int) -> Exchange:
-    """A request that has been answered, as far as accounts need it."""
-    headers = [(b"referer", receipt.referer), (b"user-agent", receipt.agent)]
-    version = "1.0" if receipt.flags & OLD_HTTP else "1.1"
-    head = Head(receipt.method.decode("latin-1"), receipt.target, version, headers, 0, True, False)
-    origin = Origin((receipt.client.decode("latin-1"), 0), "http", headers)
-    began = receipt.began / 1e9
-    exchange = Exchange(connection, head, origin, b"", 0, began - receipt.wait / 1e9)
-    exchange.number = receipt.number
-    exchange.request_id = receipt.request_id.decode("latin-1")
-    exchange.assigned, exchange.deliveries = began, 1
-    exchange.service = receipt.service / 1e9
-    exchange.lane = lane
-    exchange.trace = receipt.trace.decode("latin-1")
-    return exchange
+    def _told(self, receipt: Receipt, mark: tuple[bytes, bytes, int]) -> Told:
+        """What a receipt tells of its head; most have been told before."""
+        told = self.known.get(mark)
+        if told is None:
+            told = Told(receipt)
+            if len(receipt.asked) <= LONGEST_KNOWN:
+                if len(self.known) >= KNOWN:
+                    self.known.clear()
+                self.known[mark] = told
+        return told
 
 
 def ending_of(receipt: Receipt) -> Ending:

@@ -230,7 +230,8 @@ class Traffic:
         assert exchange
         exchange.worker = None
         service = time.monotonic() - exchange.assigned if exchange.service is None else exchange.service
-        self._wear(worker, ending)
+        if ending.worn:
+            self.wear(worker)
         if ending.busy:
             worker.finishing = exchange.number
         elif worker.exchange is None:
@@ -253,21 +254,14 @@ class Traffic:
             self.lender.receipts.drain(worker)  # the request before that may have ended without a word
         return worker.has(ending.number)
 
-    def enter(self, exchange: Exchange, worker: Worker, ending: Ending) -> None:
-        """A worker has answered a request that it had found by itself, and nobody here has known of."""
-        assert exchange.service is not None
-        self.accounts.arrived(exchange.lane)
-        self.accounts.assigned(exchange)
-        self._wear(worker, ending)
-        self._account(exchange, worker, ending, exchange.service)
-
     def _account(self, exchange: Exchange, worker: Worker, ending: Ending, service: float) -> None:
         self.accounts.answered(exchange, worker, ending, service)
         self.answers.account(exchange, ending.status, ending.sent, worker.name, ending)
 
-    def _wear(self, worker: Worker, ending: Ending) -> None:
+    def wear(self, worker: Worker) -> None:
+        """A worker has asked to be replaced."""
         process = worker.loop or worker
-        if ending.worn and not process.worn:
+        if not process.worn:
             process.worn = True
             self.loop.tell_master("worn", worker)
             self.lender.recall(worker)

@@ -16,16 +16,26 @@ SERVER = b"Prefork"
 REASONS = {status.value: status.phrase for status in HTTPStatus}  # as in http.client, which brings TLS and e-mail with it
 BODILESS = frozenset((204, 304))  # RFC 9110: never a body, whatever the headers say
 
-_date = (0, b"")
+_date = (0, b"", b"")
 
 
 def date() -> bytes:
     """The current time as a Date header's value (RFC 9110, 5.6.7), made once a second."""
+    return _dated()[1]
+
+
+def date_line() -> bytes:
+    """The same as a header's line, with its end."""
+    return _dated()[2]
+
+
+def _dated() -> tuple[int, bytes, bytes]:
     global _date
     now = int(time.time())
     if _date[0] != now:
-        _date = (now, date_of(now))
-    return _date[1]
+        text = date_of(now)
+        _date = (now, text, b"Date: " + text + b"\r\n")
+    return _date
 
 
 def date_of(moment: int) -> bytes:

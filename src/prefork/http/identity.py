@@ -47,7 +47,11 @@ class Identity:
     def make(self) -> str:
         """An id for a request whose head could not be read."""
         self.made += 1
-        return f"{self.prefix}-{self.made}"
+        return self.numbered(self.made)
+
+    def numbered(self, number: int) -> str:
+        """The id that was made as the so manieth."""
+        return f"{self.prefix}-{number}"
 
 
 def trace_of(headers: Headers) -> str:

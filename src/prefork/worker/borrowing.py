@@ -12,12 +12,12 @@ import os
 import select
 import socket  # noqa: TC003 - compiled, a NamedTuple looks its types up
 import time
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from prefork.http.head import END_OF_HEAD, Reader, Refused
-from prefork.http.identity import Identity, trace_of
+from prefork.http.head import END_OF_HEAD, Head, Reader, Refused
+from prefork.http.identity import NAME, Identity, trace_of
 from prefork.http.paths import Paths
-from prefork.http.proxies import Origin, Proxies
+from prefork.http.proxies import FORWARDED, Proxies
 from prefork.kernel import accept_barriers, since_received, watch_as
 from prefork.lending import (
     ASKS_REPLACEMENT,
@@ -25,29 +25,37 @@ from prefork.lending import (
     ENDS_BROKEN,
     HOME,
     LASTS,
+    LEFT,
     LOANED,
     LONGEST_METHOD,
+    MEMORY,
     NEWS,
     OLD_HTTP,
     OWNED,
+    RING,
     ROOM,
-    Receipt,
+    Asked,
+    Till,
+    pack_asked,
     pack_receipt,
     pack_return,
     unpack_recall,
     unpack_terms,
 )
 from prefork.messages import DONTWAIT, Request, send
-from prefork.scoreboard import CAME_AT, DONE, HALTED, LOAN, NEXT_AT, RECEIVED, REQUEST, TAKEN, pack_progress
+from prefork.scoreboard import BEGUN_AT, CAME_AT, DONE, HALTED, LOAN, NEXT_AT, RECEIVED, REQUEST, TAKEN, pack_progress
 
 if TYPE_CHECKING:
-    from prefork.http.head import Head
+    from prefork.http.proxies import Headers
     from prefork.scoreboard import Slot
     from prefork.worker.reply import Reply
 
 PAIR = -1  # the pair's key in the epoll; descriptors have theirs from zero on
 GRAIN = 4_000_000  # nanoseconds: what the kernel's word about a wait is exact to
 MOMENT = 1  # milliseconds that the dispatcher may take for what it is about to do
+KNOWN = 128  # heads that are understood without being read, up to this size (bytes); and those that have come once
+LONGEST_KNOWN = 1024
+SEEN = 1024
 
 
 class Loan(NamedTuple):
@@ -58,10 +66,18 @@ class Loan(NamedTuple):
     local: tuple[str, int]
 
 
+class Known(NamedTuple):
+    """A head that has come more than once: what it says, what logs tell of it, and what the host makes of it."""
+
+    head: Head
+    asked: bytes
+    memo: dict[str, Any]
+
+
 class Borrower:
     """`loans` by their keys, those that the dispatcher may lend at any moment among them."""
 
-    def __init__(self, pair: socket.socket, slot: Slot, epoll: int, memory: int, receipts: int) -> None:
+    def __init__(self, pair: socket.socket, slot: Slot, epoll: int, memory: int) -> None:
         accept_barriers()
         self.pair = pair
         self.words = slot.words
@@ -69,11 +85,10 @@ class Borrower:
         watch_as(epoll, pair.fileno(), PAIR)
         self.speaks = select.poll()
         self.speaks.register(pair.fileno(), select.POLLIN)
-        self.memory = memoryview(mmap.mmap(memory, ROOM))
+        shared = mmap.mmap(memory, MEMORY)
         os.close(memory)
-        self.receipts = receipts
-        self.room = select.poll()
-        self.room.register(receipts, select.POLLOUT)
+        self.memory = memoryview(shared)
+        self.till = Till(shared)
         self.reader = Reader()
         self.loans: dict[int, Loan] = {}
         self.answered: dict[int, int] = {}  # when, by their keys (monotonic nanoseconds)
@@ -81,6 +96,10 @@ class Borrower:
         self.size = 0  # bytes of the last one
         self.came = self.following = 0  # when the request came that was handed over last, and the next one (monotonic nanoseconds)
         self.idle_at = 0  # when there was nothing to read last (monotonic nanoseconds)
+        self.waited = True  # whether there was, since the last request that `take` has returned
+        self.known: dict[bytes, Known] = {}  # by their bytes
+        self.seen: set[int] = set()  # the hashes of those that have come once
+        self.asked = b""  # what logs tell of the present request, where its head is known
 
     def agree(self, message: bytes) -> None:
         """Serve on these terms from now on."""
@@ -89,6 +108,7 @@ class Borrower:
         self.identity = Identity(terms.prefix)
         self.elsewhere = Paths([terms.elsewhere]).find
         self.proxies = Proxies(terms.proxies) if terms.proxies is not None else None
+        self.known.clear()
 
     def given(self) -> None:
         """The worker has received what was handed over."""
@@ -115,7 +135,7 @@ class Borrower:
         while True:
             found = self.epoll.poll(0, 1)
             if not found:
-                self.idle_at = time.monotonic_ns()
+                self.waited, self.idle_at = True, time.monotonic_ns()
                 found = self.epoll.poll(-1, 1)
             key = found[0][0]
             if key == PAIR:
@@ -144,19 +164,13 @@ class Borrower:
         assert request.loan
         return self.loans[request.loan[0]].client
 
-    def account(self, request: Request, reply: Reply, began: int, cpu: int, worn: bool) -> None:
+    def account(self, request: Request, reply: Reply, cpu: int, worn: bool) -> None:
         """Leave a receipt for a request that `take` has returned. An end that was not the usual one is told at once."""
         assert request.loan
-        now, key = time.monotonic_ns(), request.loan[0]
+        now, began, key = time.monotonic_ns(), self.words[BEGUN_AT], request.loan[0]
         flags = (LASTS if reply.keep else 0) | (ENDS_BROKEN if reply.failed else 0) | (ASKS_REPLACEMENT if worn else 0)
-        referer = agent = b""
-        for name, value in request.headers:
-            if name == b"user-agent":
-                agent = agent or value
-            elif name == b"referer":
-                referer = referer or value
-        self._leave(
-            Receipt(
+        self.leave(
+            pack_receipt(
                 flags if request.version == "1.1" else flags | OLD_HTTP,
                 reply.code,
                 key,
@@ -170,16 +184,12 @@ class Borrower:
                 reply.queries,
                 reply.sql,
                 request.client[0].encode(),
-                request.method.encode(),
-                request.request_id.encode(),
-                request.target,
-                referer,
-                agent,
-                trace_of(request.headers).encode(),
+                b"" if self.asked else request.request_id.encode(),
                 reply.words,
+                self.asked or asked(request.method, request.target, request.headers),
             )
         )
-        self.answered[key] = now
+        self.answered[key], self.waited = now, False
         if not reply.keep:
             self._drop(key)
         if flags != LASTS:
@@ -224,19 +234,51 @@ class Borrower:
         end = data.find(END_OF_HEAD) + 4
         if not 4 <= end <= self.largest:
             return None
+        first = data[:end]
+        known = self.known.get(first) or self._learn(first)
+        client, scheme, memo, self.asked = loan.peer, "http", None, b""
+        if known is not None:
+            head, self.asked, memo = known
+            request_id = self.identity.numbered(number - LOANED)
+            headers = [*head.headers, (NAME, request_id.encode())]
+        else:
+            try:
+                head = self.reader.read(first)
+            except Refused:
+                return None
+            if self._is_for_others(head):
+                return None
+            headers = head.headers
+            if self.proxies:
+                client, scheme, headers = self.proxies.origin(client, headers)
+            self.identity.made = number - LOANED - 1
+            request_id = self.identity.of(headers)
+        if head.length is None or end + head.length != len(data):
+            return None
+        return Request(
+            number, 1, head.method, head.target, head.version, headers, data[end:], head.length, client, loan.local, scheme,
+            head.keep, request_id, (key, loan.peer), None, memo,
+        )  # fmt: skip
+
+    def _learn(self, first: bytes) -> Known | None:
+        """What a head says that has come before, where that is the same each time and from each client. None for any other."""
+        mark = hash(first)
+        if mark not in self.seen:
+            if len(first) <= LONGEST_KNOWN:
+                if len(self.seen) >= SEEN:
+                    self.seen.clear()
+                self.seen.add(mark)
+            return None
         try:
-            head = self.reader.read(data[:end])
+            head = self.reader.read(first)
         except Refused:
             return None
-        if head.length is None or end + head.length != len(data) or self._is_for_others(head):
+        if self._is_for_others(head) or any(name == NAME or name in FORWARDED for name, _ in head.headers):
             return None
-        origin = self.proxies.origin(loan.peer, head.headers) if self.proxies else Origin(loan.peer, "http", head.headers)
-        self.identity.made = number - LOANED - 1
-        request_id = self.identity.of(origin.headers)
-        return Request(
-            number, 1, head.method, head.target, head.version, origin.headers, data[end:], head.length, origin.client, loan.local,
-            origin.scheme, head.keep, request_id, (key, loan.peer),
-        )  # fmt: skip
+        if len(self.known) >= KNOWN:
+            self.known.clear()
+        known = self.known[first] = Known(head, asked(head.method, head.target, head.headers), {})
+        return known
 
     def _is_for_others(self, head: Head) -> bool:
         if self.elsewhere(head.target) is not None or len(head.method) > LONGEST_METHOD:
@@ -252,16 +294,26 @@ class Borrower:
             most = min(most, since_received(self.loans[key].client))
         return max(0, most)
 
-    def _leave(self, receipt: Receipt) -> None:
-        data = pack_receipt(receipt)
-        while data:
-            try:
-                data = data[os.write(self.receipts, data) :]
-            except BlockingIOError:
-                send(self.pair, bytes((NEWS,)))
-                self.room.poll()
+    def leave(self, record: bytes) -> None:
+        """Leave a receipt where the dispatcher finds it, or say it where there is no room."""
+        there = self.till.put(record)
+        if there == 0:
+            send(self.pair, bytes((LEFT,)) + record)  # which waits, if need be, until the dispatcher has heard
+        elif there - len(record) <= RING // 2 < there:
+            send(self.pair, bytes((NEWS,)))
 
     def _drop(self, key: int) -> None:
         loan = self.loans.pop(key, None)
         if loan:
             loan.client.close()
+
+
+def asked(method: str, target: bytes, headers: Headers) -> bytes:
+    """What logs tell of a request."""
+    referer = agent = b""
+    for name, value in headers:
+        if name == b"user-agent":
+            agent = agent or value
+        elif name == b"referer":
+            referer = referer or value
+    return pack_asked(Asked(method.encode(), trace_of(headers).encode(), target, referer, agent))

@@ -77,21 +77,25 @@ class Desk:
         self.counted = counted
         self.clock = clock
         self.served = 0
+        self.spent = 0  # processor time until the last answer, in nanoseconds
         self.rest = Rest(pair, slot, means.spool, means.spool_max)
         self.stamps = Stamps(slot, clock)
 
-    def answer(self, request: Request, client: socket.SocketType, body: BinaryIO) -> tuple[Reply, int]:
-        """Have a request answered; returns the reply, and the processor time it took in nanoseconds."""
+    def answer(self, request: Request, client: socket.SocketType, body: BinaryIO, spent: int = 0) -> tuple[Reply, int]:
+        """Have a request answered; returns the reply, and the processor time it took in nanoseconds. `spent` is what there was
+        before, where that is known.
+        """
         offload, slot, rest = self.means.offload, self.slot, self.rest
         reply = Offloading(request, client, rest, slot, offload) if offload else Reply(request, client, rest, slot)
-        before = self.stamps.begin(request.number)
+        before = self.stamps.begin(request.number, spent)
         answer(self.host, request, body, reply)
         body.close()
         self.served += 1
         self.words[REQUESTS] = self.served
         reply.close()
         rest.close()
-        return reply, self.clock() - before
+        self.spent = self.clock()
+        return reply, self.spent - before
 
     def worn(self) -> bool:
         """Whether the request that was just answered asks for a replacement."""
@@ -123,14 +127,15 @@ class Desk:
     def answer_lent(self, request: Request, borrower: Borrower) -> None:
         """Answer a request that was read from a loan, and leave its receipt."""
         self.rest.owner = borrower
-        began = time.monotonic_ns()
         assert request.body is not None
-        reply, cpu = self.answer(request, borrower.client(request), io.BytesIO(request.body))
+        # Where nothing was waited for in between, what was spent since the last answer was for reading this request.
+        spent = 0 if borrower.waited else self.spent
+        reply, cpu = self.answer(request, borrower.client(request), io.BytesIO(request.body), spent)
         if reply.spilled:
             reply.client.close()
             self.end(request, reply, cpu)  # the dispatcher has been told of it, and hears of its end behind the rest of its answer
         else:
-            borrower.account(request, reply, began, cpu, self.worn())
+            borrower.account(request, reply, cpu, self.worn())
 
 
 def serve(desk: Desk) -> None:

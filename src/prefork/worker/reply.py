@@ -11,7 +11,7 @@ import os
 from socket import SHUT_WR
 from typing import TYPE_CHECKING, Any
 
-from prefork.http.framing import LAST_CHUNK, chunk, date, head
+from prefork.http.framing import LAST_CHUNK, chunk, date_line, head
 from prefork.messages import DONTWAIT, DONTWAIT_MORE, INLINE
 from prefork.scoreboard import DONE, REQUEST, SIZE, WRITING, pack_progress
 from prefork.worker.heads import VALUE, frame
@@ -59,11 +59,15 @@ class Reply:
         knows it and the headers don't say. Raises ValueError for what may not be in a head, such as a line break.
         """
         asked = self.request
-        head = frame(status, tuple(map(tuple, headers)), length, asked.method, asked.version, asked.keep)
+        said = tuple(headers)
+        try:
+            head = frame(status, said, length, asked.method, asked.version, asked.keep)
+        except TypeError:  # a list where PEP 3333 wants a tuple has no hash
+            head = frame(status, tuple(map(tuple, said)), length, asked.method, asked.version, asked.keep)
         self.code, self.left, self.chunked, self.keep, start, dated, named = head
-        date_line = b"" if dated else b"Date: %b\r\n" % date()
-        id_line = b"" if named else b"X-Request-ID: %b\r\n" % asked.request_id.encode()
-        self.start = b"%b%b%b\r\n" % (start, date_line, id_line)
+        date = b"" if dated else date_line()
+        end = b"\r\n" if named else b"X-Request-ID: %b\r\n\r\n" % asked.request_id.encode()
+        self.start = start + date + end
 
     def hint(self, links: list[bytes]) -> None:
         """Send these Link headers ahead of the answer (RFC 8297), where the client can know what that is.

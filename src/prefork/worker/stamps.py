@@ -28,13 +28,15 @@ class Stamps:
         self.clock = clock
         self.weighed = 0
 
-    def begin(self, number: int) -> int:
-        """Say that request or job `number` begins; returns the processor time until now, in nanoseconds."""
+    def begin(self, number: int, spent: int = 0) -> int:
+        """Say that request or job `number` begins; returns the processor time until now, in nanoseconds. It is `spent` where that
+        is known.
+        """
         words, now = self.slot.words, time.monotonic_ns()
         if now - self.weighed > RESIDENT_EVERY:
             self.weighed = now
             words[RESIDENT_AT] = resident()
-        words[CPU_AT] = spent = self.clock()
+        words[CPU_AT] = spent = spent or self.clock()
         words[BEGUN_AT] = now
         words[REQUEST] = pack_progress(number, BEGUN)
         return spent

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-import os
+import contextlib
+import io
 import socket
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
@@ -10,15 +11,32 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from prefork.dispatcher.loans import Loans
-from prefork.lending import BACK, HOME, LOANED, ROOM, Terms, pack_recall, pack_terms, unpack_return
+from prefork.lending import (
+    BACK,
+    HOME,
+    LEFT,
+    LOANED,
+    NEWS,
+    ROOM,
+    Receipt,
+    Terms,
+    pack_recall,
+    pack_receipt,
+    pack_terms,
+    unpack_receipts,
+    unpack_return,
+)
 from prefork.messages import CLOEXEC_DONTWAIT, inbox, pair, receive
 from prefork.scoreboard import CAME_AT, DONE, HALTED, LOAN, NEXT_AT, RECEIVED, TAKEN, Scoreboard
-from prefork.worker.borrowing import Borrower
+from prefork.worker.borrowing import KNOWN, LONGEST_KNOWN, Borrower
+from prefork.worker.hosts.wsgi import environ
 
 from .conftest import request
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from prefork.messages import Request
 
 SLOT = Scoreboard.create().slot(0)
 TERMS = Terms("abc.0.17", ("/_prefork/*", "/files/*"), 4096, ("127.0.0.1",))
@@ -67,9 +85,16 @@ class Desk:
     def close(self) -> None:
         for each in (*(loan.client for loan in self.borrower.loans.values()), self.client, self.ours, self.wire, self.pair):
             each.close()
-        os.close(self.borrower.receipts)
         self.borrower.epoll.close()
         self.loans.close()
+
+
+def ask(desk: Desk, data: bytes) -> Request:
+    """The request that is taken when a client sends this."""
+    desk.client.sendall(data)
+    taken = desk.borrower.take()
+    assert taken
+    return taken
 
 
 @pytest.fixture
@@ -90,6 +115,56 @@ def test_what_is_not_one_whole_request_for_any_worker_goes_back_as_it_came(desk:
     assert returned == (BACK, desk.key, LOANED + 1, data[:ROOM])
     assert desk.borrower.loans == {}
     assert SLOT.progress().state == DONE
+
+
+def test_a_head_that_comes_again_is_understood_as_before_and_names_its_own_request(desk: Desk) -> None:
+    for data in (WHOLE, POST):
+        first, *others = [ask(desk, data) for _ in range(4)]
+        for number, taken in enumerate(others, first.number + 1):
+            assert taken.headers == [*first.headers[:-1], (b"x-request-id", taken.request_id.encode())]
+            assert taken.request_id == f"abc.0.17-{number - LOANED}"
+            same = {"number": first.number, "headers": first.headers, "request_id": first.request_id, "memo": None}
+            assert taken._replace(**same) == first
+        assert others[0].memo is others[2].memo
+        assert others[0].memo is not None
+    assert len(desk.borrower.known) == 2
+
+
+@pytest.mark.parametrize("header", [b"X-Request-ID: mine", b"X-Forwarded-For: 192.0.2.7", b"A: %b" % (b"x" * LONGEST_KNOWN)])
+def test_a_head_that_says_who_asks_is_read_each_time(desk: Desk, header: bytes) -> None:
+    for _ in range(3):
+        assert ask(desk, WHOLE[:-2] + header + b"\r\n\r\n").memo is None
+
+
+def test_no_more_heads_are_known_than_there_is_room_for(desk: Desk) -> None:
+    for number in range(2 * KNOWN):
+        for _ in range(2):
+            assert ask(desk, WHOLE.replace(b"/a", b"/%d" % number)).target == b"/%d?b=c" % number
+        assert 0 < len(desk.borrower.known) <= KNOWN
+
+
+def test_what_an_application_does_to_its_environ_is_gone_with_the_request(desk: Desk) -> None:
+    found = []
+    for _ in range(3):
+        made = environ(ask(desk, WHOLE), io.BytesIO())
+        found.append({key: value for key, value in made.items() if key not in {"wsgi.input", "HTTP_X_REQUEST_ID"}})
+        made.clear()
+    assert found[0] == found[1] == found[2]
+
+
+def test_a_receipt_that_there_is_no_room_for_is_said_behind_all_others(desk: Desk) -> None:
+    receipt = Receipt(*[0] * 12, b"", b"", b"", b"x" * 4000)
+    number = 0
+    heard: list[bytes] = []
+    while not heard or heard[-1][0] != LEFT:
+        number += 1
+        desk.borrower.leave(pack_receipt(*receipt._replace(number=number)))
+        with contextlib.suppress(BlockingIOError):
+            heard.append(desk.heard())
+    assert heard[0] == bytes((NEWS,)), "half of the room is taken"
+    assert len(heard) == 2
+    found = [*desk.loans.collect(), *unpack_receipts(heard[1][1:])]
+    assert [each.number for each in found] == list(range(1, number + 1))
 
 
 def test_the_end_of_the_clients_side_goes_back(desk: Desk) -> None:

@@ -116,6 +116,25 @@ class FileWrapper:
 
 def environ(request: Request, body: BinaryIO, threaded: bool = False) -> dict[str, Any]:
     """The request as a WSGI environ, with `prefork.attempt` beside the standard keys."""
+    memo = request.memo
+    if memo is None:
+        made = told(request, threaded)
+    else:
+        if "environ" not in memo:
+            memo["environ"] = told(request, threaded)
+        made = memo["environ"].copy()
+        made["HTTP_X_REQUEST_ID"] = request.request_id
+    made["SERVER_NAME"], port = request.server
+    made["SERVER_PORT"] = str(port)
+    made["REMOTE_ADDR"], port = request.client
+    made["REMOTE_PORT"] = str(port)
+    made["wsgi.input"] = body
+    made["wsgi.errors"] = sys.stderr
+    return made
+
+
+def told(request: Request, threaded: bool) -> dict[str, Any]:
+    """What the head of a request tells, and what is the same of all requests."""
     target = request.target.decode("latin-1")
     path, _, query = target.partition("?")
     made: dict[str, Any] = {
@@ -126,16 +145,10 @@ def environ(request: Request, body: BinaryIO, threaded: bool = False) -> dict[st
         "REQUEST_URI": target,
         "RAW_URI": target,
         "SERVER_PROTOCOL": "HTTP/" + request.version,
-        "SERVER_NAME": request.server[0],
-        "SERVER_PORT": str(request.server[1]),
         "SERVER_SOFTWARE": "Prefork",
-        "REMOTE_ADDR": request.client[0],
-        "REMOTE_PORT": str(request.client[1]),
         "wsgi.version": (1, 0),
         "wsgi.url_scheme": request.scheme,
-        "wsgi.input": body,
         "wsgi.input_terminated": True,
-        "wsgi.errors": sys.stderr,
         "wsgi.file_wrapper": FileWrapper,
         "wsgi.multithread": threaded,
         "wsgi.multiprocess": not threaded,
