@@ -16,6 +16,11 @@ ROOM = 1 << 14  # bytes of the memory that a worker reads requests into: what do
 LOANED = 1 << 46  # the numbers of requests that a worker has read itself begin here; the dispatcher's are below
 PIPE = 1 << 20  # bytes of receipts that have room before their writer has to wait
 
+# An event loop has such memory for each of its places, and words in front of it: LOOKS counts how often it has begun or ended to
+# look for a request on its loans, so that it is odd while it may hold one that is not noted yet; from GIVEN_UP on, one for each
+# place, are the numbers of the requests that it has last said to be OWNED.
+LOOKS, GIVEN_UP = 0, 1
+
 # From the dispatcher, in a request's place: the terms of all loans (the first time with the descriptors of the shared epoll, of
 # the memory and of the pipe), and which connections are not lent any more.
 TERMS, RECALL = b"terms", b"recall"
@@ -93,6 +98,16 @@ def unpack_declined(message: bytes) -> int:
     """The number of the request that was not taken. Raises struct.error when there is none."""
     number: int = NUMBER.unpack(message)[1]
     return number
+
+
+def number_for(place: int, count: int) -> int:
+    """The number of the request that an event loop has read for a place, `count` after others."""
+    return LOANED + (count << 8 | place) + 1
+
+
+def place_of(number: int) -> int:
+    """The place of a loop that a request with such a number is for."""
+    return (number - LOANED - 1) & 255
 
 
 class Receipt(NamedTuple):

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     import socket
 
     from prefork.dispatcher.connection import Connection
+    from prefork.dispatcher.workers import Worker
     from prefork.lending import Receipt
     from prefork.scoreboard import Progress, Slot
 
@@ -41,11 +42,11 @@ BLOCK = 1 << 18  # bytes of receipts read at once
 class Loans:
     """`lent` are the connections by their keys, which are our descriptors; `coming` those that were recalled and are not home yet.
 
-    `watch` is our epoll, `number` that of the last request there was a receipt for, `read` how many bytes of each connection.
+    `watch` is our epoll, `number` that of the last request that we have heard of, `read` how many bytes of each connection.
     Raises OSError where there is no descriptor or no memory for it.
     """
 
-    def __init__(self, slot: Slot, wire: socket.socket) -> None:
+    def __init__(self, slot: Slot, wire: socket.socket, places: int = 1) -> None:
         self.slot = slot
         self.wire = wire
         with ExitStack() as made:
@@ -53,8 +54,8 @@ class Loans:
             self.watch = made.enter_context(select.epoll())
             memory = os.memfd_create("prefork-loans", os.MFD_CLOEXEC)
             made.callback(os.close, memory)
-            os.ftruncate(memory, ROOM)
-            self.memory = mmap.mmap(memory, ROOM)
+            os.ftruncate(memory, ROOM * places)
+            self.memory = mmap.mmap(memory, ROOM * places)
             self.receipts, writing = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
             made.pop_all()
         room_for(writing)
@@ -88,13 +89,15 @@ class Loans:
         self.lent[key] = connection
         self._register(key)
 
-    def take(self, connection: Connection, number: int) -> bool:
-        """Take a connection home from a worker that is inside request `number`; False when it has gone on meanwhile."""
+    def take(self, connection: Connection, number: int, slot: Slot | None = None) -> bool:
+        """Take a connection home from a worker that is inside request `number`; False when it has gone on meanwhile. `slot` is that
+        of the request, where the worker has several.
+        """
         key = connection.descriptor
         on_loan = key in self.lent
         if on_loan:
             self._unregister(key)
-        progress = self.slot.progress()
+        progress = (slot or self.slot).progress()
         if progress.number == number and progress.state in INSIDE:
             self.forget(key)
             return True
@@ -200,6 +203,18 @@ class Loans:
         """What the worker has done about the request that it is inside; None where it is in none."""
         progress = self.slot.progress()
         return progress if progress.state in INSIDE else None
+
+    def heard(self, number: int) -> None:
+        """A request of that number has been told of."""
+        self.number = number
+
+    def last_heard(self, worker: Worker) -> int:  # noqa: ARG002 - as below
+        """The number of the last request of a worker that it has told of."""
+        return self.number
+
+    def bytes_of(self, worker: Worker, size: int) -> bytes:  # noqa: ARG002 - a loop has places
+        """So many bytes of what a worker has read last."""
+        return self.memory[:size]
 
     def unaccounted(self, connection: Connection) -> int:
         """How many bytes a dead worker has read of a connection without a word."""

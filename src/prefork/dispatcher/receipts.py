@@ -40,7 +40,7 @@ class Receipts:
             self._enter(worker, loans, receipt)
 
     def _enter(self, worker: Worker, loans: Loans, receipt: Receipt) -> None:
-        loans.number = receipt.number
+        loans.heard(receipt.number)
         ending = ending_of(receipt)
         if worker.has(receipt.number):
             assert worker.exchange

@@ -69,7 +69,7 @@ class Borrower:
         watch_as(epoll, pair.fileno(), PAIR)
         self.speaks = select.poll()
         self.speaks.register(pair.fileno(), select.POLLIN)
-        self.memory = memoryview(mmap.mmap(memory, ROOM))
+        self.memory = memoryview(mmap.mmap(memory, 0))
         os.close(memory)
         self.receipts = receipts
         self.room = select.poll()
