@@ -14,6 +14,7 @@ from prefork.dispatcher.relief import PATIENCE, processor_time
 from prefork.meters import state_of
 
 if TYPE_CHECKING:
+    from prefork.dispatcher.connection import Connection
     from prefork.dispatcher.lender import Loop
     from prefork.dispatcher.loop_loans import LoopLoans
     from prefork.dispatcher.loops import EventLoop
@@ -98,14 +99,28 @@ class Attendance:
 
     def _relieve(self, loop: EventLoop, loans: LoopLoans, most: int) -> None:
         """Take home so much of what the loop has not read."""
+        for _ in range(self._take_home(loop, loans, loans.readable()[:most])):
+            self.traffic.accounts.pace.fetch()
+
+    def dismiss(self, loop: EventLoop) -> None:
+        """Take home all that can be had without a word of the loop's."""
+        if loop.loans and loop.places:
+            self._take_home(loop, loop.loans, list(loop.loans.lent.values()))
+
+    def _take_home(self, loop: EventLoop, loans: LoopLoans, wanted: list[Connection]) -> int:
+        """Take home which of these the loop has not read, and does not answer on; returns how many."""
         looks = loans.looks()
         self._hear_all(loop, loans)
         answering = loans.untold()
         self._hear_all(loop, loans)  # what it has ended before it was looked at is told by now
-        for connection in loans.readable()[:most]:
-            if connection.descriptor not in answering and loans.take_unread(connection, looks):
-                self.traffic.accounts.pace.fetch()
-                self.relief.bring_home(loop.places[0], connection)
+        taken = []
+        for connection in wanted:
+            key = connection.descriptor
+            if key in loans.lent and key not in answering and loans.take_unread(connection, looks):
+                taken.append(key)
+                self.relief.bring_home(loop.places[0], connection, recall=False)
+        loans.recall(taken)
+        return len(taken)
 
     def _hear_all(self, loop: EventLoop, loans: LoopLoans) -> None:
         self.loop.hear_loans(loop)

@@ -233,6 +233,12 @@ class Lender:
         if worker.loans:
             worker.loans.recall_all()
 
+    def dismiss(self, worker: Worker) -> None:
+        """The same of one that is to get nothing more; what an event loop need not be asked for is home at once."""
+        if worker.loop:
+            self.attendance.dismiss(worker.loop)
+        self.recall(worker)
+
     def fetch(self, connection: Connection) -> None:
         """Have one connection come home, which its worker may be reading."""
         worker = connection.borrower
