@@ -21,10 +21,14 @@ if TYPE_CHECKING:
 ROOM = 1 << 14  # bytes of the memory that a worker reads requests into: what does not fit goes back
 LOANED = 1 << 46  # the numbers of requests that a worker has read itself begin here; the dispatcher's are below
 RING = 1 << 18  # bytes of receipts that have room behind it: the dispatcher is told when half of them are taken
-WRITTEN, ENTERED = range(2)  # words between the two: how many bytes of receipts there have ever been, and how many are taken out
-RING_AT = ROOM + 64
-MEMORY = RING_AT + RING  # bytes of all
+TOLD = 64  # bytes between the two, which begin with the words for it
+WRITTEN, ENTERED = range(2)  # those words: how many bytes of receipts there have ever been, and how many are taken out
 IN_ORDER = os.uname().machine == "x86_64"  # stores are seen in the order in which they were made
+
+# An event loop has such memory for each of its places, and words in front of it: LOOKS counts how often it has begun or ended to
+# look for a request on its loans, so that it is odd while it may hold one that is not noted yet; from GIVEN_UP on, one for each
+# place, are the numbers of the requests that it has last said to be OWNED.
+LOOKS, GIVEN_UP = 0, 1
 
 # From the dispatcher, in a request's place: the terms of all loans (the first time with the descriptors of the shared epoll and of
 # the memory), and which connections are not lent any more.
@@ -104,6 +108,21 @@ def unpack_declined(message: bytes) -> int:
     """The number of the request that was not taken. Raises struct.error when there is none."""
     number: int = NUMBER.unpack(message)[1]
     return number
+
+
+def memory_for(rooms: int) -> int:
+    """How many bytes of memory a worker needs that reads requests into so many rooms."""
+    return ROOM * rooms + TOLD + RING
+
+
+def number_for(place: int, count: int) -> int:
+    """The number of the request that an event loop has read for a place, `count` after others."""
+    return LOANED + (count << 8 | place) + 1
+
+
+def place_of(number: int) -> int:
+    """The place of a loop that a request with such a number is for."""
+    return (number - LOANED - 1) & 255
 
 
 class Asked(NamedTuple):
@@ -188,11 +207,12 @@ def unpack_receipts(data: bytes) -> list[Receipt]:
 
 
 class Till:
-    """Where receipts lie, in memory that begins with what is read. One process puts them in, another one takes them out."""
+    """Where receipts lie, at the end of memory that begins with what is read. One process puts them in, another takes them out."""
 
     def __init__(self, memory: mmap.mmap) -> None:
         self.memory = memory
-        self.words = memoryview(memory)[ROOM : ROOM + 16].cast("Q")
+        self.at = len(memory) - RING
+        self.words = memoryview(memory)[self.at - TOLD : self.at - TOLD + 16].cast("Q")
 
     def put(self, record: bytes) -> int:
         """Keep what `pack_receipt` has made. Returns how many bytes lie there now; 0 where there is no room."""
@@ -205,8 +225,8 @@ class Till:
         if waiting + left > RING:
             return 0
         if left:
-            self.memory[RING_AT + RING - left : RING_AT + RING - left + 4] = b"\0\0\0\0"
-        self.memory[RING_AT + place : RING_AT + place + size] = record
+            self.memory[self.at + RING - left : self.at + RING - left + 4] = b"\0\0\0\0"
+        self.memory[self.at + place : self.at + place + size] = record
         words[WRITTEN] = written + left + size  # last: a process that dies before has put in nothing
         return waiting + left
 
@@ -222,5 +242,6 @@ class Till:
         if not 0 < size <= RING:
             raise struct.error("there are more receipts than there is room for")
         ahead = min(size, RING - place)
-        pieces = self.memory[RING_AT + place : RING_AT + place + ahead], self.memory[RING_AT : RING_AT + size - ahead]
+        at = self.at
+        pieces = self.memory[at + place : at + place + ahead], self.memory[at : at + size - ahead]
         return [*unpack_receipts(pieces[0]), *unpack_receipts(pieces[1])]

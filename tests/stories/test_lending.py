@@ -3,6 +3,8 @@
 import os
 import signal
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import pytest
 from facts import await_fact
@@ -10,8 +12,16 @@ from facts import await_fact
 from prefork.testing import Load, Request, Server
 from prefork.testing.client import Connection
 
-Probe = Callable[..., Server]
+APPS, LOOPED = Path(__file__).parent / "apps", Path(__file__).parent.parent / "process" / "apps"
+Served = Callable[..., Server]
 pytestmark = pytest.mark.story
+
+
+@pytest.fixture(params=[("probe:app", APPS), ("looped:app", LOOPED)], ids=["wsgi", "asgi"])
+def served(request: pytest.FixtureRequest) -> Served:
+    """Makes a server that lends connections, of an application of either kind."""
+    app, place = request.param
+    return lambda **options: Server(app, app_dir=place, access_log=True, lend_connections=True, **options)
 
 
 def lent(server: Server) -> list[str]:
@@ -19,8 +29,8 @@ def lent(server: Server) -> list[str]:
     return [event["request_id"] for event in server.events("access") if "." in event["request_id"]]
 
 
-def test_each_request_is_in_the_access_log_once_whoever_has_read_it(probe: Probe) -> None:
-    with probe(workers=2, access_log=True, lend_connections=True) as server:
+def test_each_request_is_in_the_access_log_once_whoever_has_read_it(served: Served) -> None:
+    with served(workers=2) as server:
         with Load(server.url, threads=4) as load:
             load.wait(400)
             outcome = load.stop()
@@ -33,8 +43,8 @@ def test_each_request_is_in_the_access_log_once_whoever_has_read_it(probe: Probe
         assert lent(server), "nothing was lent"
 
 
-def test_kills_lose_no_request_of_a_connection_on_loan(probe: Probe) -> None:
-    with probe(workers=2, access_log=True, lend_connections=True) as server, Load(server.url, threads=4) as load:
+def test_kills_lose_no_request_of_a_connection_on_loan(served: Served) -> None:
+    with served(workers=2) as server, Load(server.url, threads=4) as load:
         for _ in range(4):
             load.wait(100)
             mark = server.mark()
@@ -48,14 +58,37 @@ def test_kills_lose_no_request_of_a_connection_on_loan(probe: Probe) -> None:
         assert lent(server), "nothing was lent"
 
 
-def test_what_a_stopped_worker_has_on_loan_goes_on_elsewhere(probe: Probe) -> None:
-    with probe(workers=2, access_log=True, lend_connections=True) as server:
+def test_what_a_stopped_worker_has_on_loan_goes_on_elsewhere(served: Served) -> None:
+    with served(workers=2) as server:
         kept = [Connection("127.0.0.1", server.port) for _ in range(6)]
         for client in kept * 4:
             assert client.exchange(Request("/")).status == 200
         await_fact(lambda: lent(server), "a connection on loan", server)
-        os.kill(server.workers()["http.1"], signal.SIGSTOP)
+        stopped = server.workers()["http.1"]
+        os.kill(stopped, signal.SIGSTOP)
         for client in kept * 2:
             assert client.exchange(Request("/")).status == 200
+        if server.workers().get("http.1") == stopped:  # it had nothing that it could have been killed for
+            os.kill(stopped, signal.SIGCONT)
+        for client in kept:
+            client.close()
+
+
+def test_what_is_on_loan_to_a_loop_that_is_held_up_goes_on_elsewhere(tmp_path: Path) -> None:
+    begun = tmp_path / "begun"
+    with (
+        Server("looped:app", app_dir=LOOPED, workers=2, access_log=True, lend_connections=True) as server,
+        ThreadPoolExecutor(1) as thread,
+    ):
+        kept = [Connection("127.0.0.1", server.port) for _ in range(8)]
+        for client in kept * 4:
+            assert client.exchange(Request("/echo")).status == 200
+        await_fact(lambda: len(lent(server)) >= 8, "connections on loan", server)
+        holding = thread.submit(kept[0].exchange, Request(f"/block?seconds=2&file={begun}"))
+        await_fact(begun.exists, "a loop that is held up", server)
+        for client in kept[1:] * 3:
+            assert client.exchange(Request("/echo")).status == 200
+        assert not holding.done(), "it was not held up for long enough to show anything"
+        assert holding.result().status == 200
         for client in kept:
             client.close()

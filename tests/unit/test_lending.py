@@ -13,16 +13,15 @@ from prefork.lending import (
     BACK,
     ENTERED,
     FIXED,
-    MEMORY,
     OWNED,
     RING,
-    RING_AT,
     WRITTEN,
     Asked,
     Receipt,
     Return,
     Terms,
     Till,
+    memory_for,
     pack_asked,
     pack_declined,
     pack_recall,
@@ -74,7 +73,7 @@ def test_what_was_asked_is_one_text(asked: Asked) -> None:
 
 
 def test_receipts_come_out_of_the_memory_in_their_order_round_after_round() -> None:
-    till, number, expected = Till(mmap.mmap(-1, MEMORY)), 0, 1
+    till, number, expected = Till(mmap.mmap(-1, memory_for(1))), 0, 1
     blank = Receipt(*[0] * 12, b"", b"", b"", b"")
     for turn in range(40):
         there = 1
@@ -91,17 +90,17 @@ def test_receipts_come_out_of_the_memory_in_their_order_round_after_round() -> N
 
 
 def test_what_a_dead_process_has_put_in_by_half_is_not_there() -> None:
-    memory = mmap.mmap(-1, MEMORY)
+    memory = mmap.mmap(-1, memory_for(1))
     till = Till(memory)
-    memory[RING_AT : RING_AT + 4] = b"half"
+    memory[till.at : till.at + 4] = b"half"
     assert till.take() == []
 
 
 @pytest.mark.parametrize(("written", "entered"), [(RING + 8, 0), (8, 16), (8, 0)])
 def test_nonsense_in_the_memory_is_refused_once(written: int, entered: int) -> None:
-    memory = mmap.mmap(-1, MEMORY)
+    memory = mmap.mmap(-1, memory_for(1))
     till = Till(memory)
-    memory[RING_AT : RING_AT + 8] = b"nonsense"
+    memory[till.at : till.at + 8] = b"nonsense"
     till.words[WRITTEN], till.words[ENTERED] = written, entered
     with pytest.raises(struct.error):
         till.take()

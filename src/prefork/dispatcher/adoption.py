@@ -38,16 +38,16 @@ class Adoption:
         loans = worker.loans
         if loans is None:
             return False
-        progress, words = loans.slot.progress(), worker.slot.words
+        progress, words = worker.slot.progress(), worker.slot.words
         if progress.number <= LOANED or progress.state not in INSIDE or worker.has(progress.number):
             return False
         # What it has said about the requests before this one is on its way: without it one of them would seem to wait for it.
         self.loop.hear_out(worker)
         self.receipts.drain(worker)
-        connection, data = loans.find(words[LOAN]), loans.memory[: words[TAKEN]]
+        connection, data = loans.find(words[LOAN]), loans.bytes_of(worker, words[TAKEN])
         if connection is None or worker.paused or worker.has(progress.number):
             return False
-        if not loans.take(connection, progress.number):
+        if not loans.take(connection, progress.number, worker.slot):
             return False
         self.own(worker, connection, progress.number, data)
         self.traffic.accounts.pace.fetch()
@@ -78,7 +78,7 @@ class Adoption:
     def again(self, worker: Worker, exchange: Exchange) -> None:
         """A request that its worker has never seen waits again, before all others."""
         queue = self.traffic.queue
-        if worker in queue.working:
+        if worker in queue.working and not worker.finishing:
             queue.release(worker)
             if worker.exchange:
                 queue.occupy(worker, worker.exchange)
@@ -110,18 +110,19 @@ class Adoption:
 
     def prefix(self, worker: Worker) -> str:
         """What begins the ids that a worker gives to requests."""
-        return f"{self.traffic.identity.prefix}.{worker.number}.{worker.pid}"
+        number = worker.loop.number if worker.loop else worker.number
+        return f"{self.traffic.identity.prefix}.{number}.{worker.pid}"
 
     def inherit(self, worker: Worker, loans: Loans) -> None:
         """Take over the request that a dead worker has left on a loan, if there is one."""
-        progress, words = loans.slot.progress(), worker.slot.words
-        if progress.number <= LOANED or progress.number == loans.number or worker.has(progress.number):
+        progress, words = worker.slot.progress(), worker.slot.words
+        if progress.number <= LOANED or progress.number == loans.last_heard(worker) or worker.has(progress.number):
             return
         connection = loans.find(words[LOAN])
         if connection is None:
             return
         size = words[TAKEN] or loans.unaccounted(connection)
-        data = loans.memory[:size]
+        data = loans.bytes_of(worker, size)
         if not data or (progress.state == DONE and not words[TAKEN]):
             return
         loans.release(connection.descriptor)

@@ -74,7 +74,7 @@ class Assignments:
             return True
         words = worker.slot.words
         words[ALLOWED] = self._allowed(exchange) if self.routes.any else 0
-        if worker.loans:
+        if worker.loans and worker.loop is None:
             words[CAME_AT] = int(exchange.arrived * 1e9)
             words[NEXT_AT] = self._next(exchange.lane)
         live = self.traffic.live

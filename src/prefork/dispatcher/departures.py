@@ -32,7 +32,7 @@ class Departures:
         for each in list(worker.loop.places) if worker.loop else [worker]:
             each.retiring = True
             self.traffic.queue.retire(each)
-            self.traffic.lender.recall(each)
+            self.traffic.lender.dismiss(each)
             if each.exchange is None and not each.finishing and not self.traffic.lender.owes(each):
                 self.loop.part(each)
         if worker.loop.places if worker.loop else worker.exchange or self.traffic.lender.owes(worker):

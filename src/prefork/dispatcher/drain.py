@@ -39,7 +39,7 @@ class Drain:
         self.dispatcher.door.close()
         self.dispatcher.traffic.answers.closing = True
         for worker in self.dispatcher.traffic.workers.values():
-            self.dispatcher.traffic.lender.recall(worker)
+            self.dispatcher.traffic.lender.dismiss(worker)
         for connection in list(self.dispatcher.connections.values()):
             self.dispatcher.poller.guard(connection.dismiss)
 

@@ -18,7 +18,8 @@ W = TypeVar("W")
 class Idle(Generic[W]):
     """`loop_of` tells the loop that a worker shares with others, None where it is alone; `turns` whether that loop does.
 
-    `line` tells how many requests a worker alone has found by itself, and yet to answer.
+    `line` tells how many requests a worker alone has found by itself, and yet to answer; `rank` how good a loop is for the next
+    request when so many of its places are idle (the greatest is the best).
     """
 
     def __init__(
@@ -26,10 +27,12 @@ class Idle(Generic[W]):
         loop_of: Callable[[W], Any] = lambda _: None,
         turns: Callable[[Any], bool] = lambda _: True,
         line: Callable[[W], int] = lambda _: 0,
+        rank: Callable[[Any, int], Any] = lambda _, idle: idle,
     ) -> None:
         self.loop_of = loop_of
         self.turns = turns
         self.line = line
+        self.rank = rank
         self.alone: list[W] = []
         self.loops: dict[Any, list[W]] = {}
 
@@ -68,10 +71,12 @@ class Idle(Generic[W]):
         """The worker for the next request, no longer idle. None: no loop turns."""
         if self.alone:
             return self.alone.pop(self._freest())
-        found, most = None, 0
+        found, best = None, None
         for loop, places in self.loops.items():
-            if len(places) > most and self.turns(loop):
-                found, most = loop, len(places)
+            if self.turns(loop):
+                rank = self.rank(loop, len(places))
+                if best is None or rank > best:
+                    found, best = loop, rank
         if found is None:
             return None
         worker = self.loops[found].pop()

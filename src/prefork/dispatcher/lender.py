@@ -12,8 +12,10 @@ import time
 from typing import TYPE_CHECKING, Protocol
 
 from prefork.dispatcher.adoption import Adoption
+from prefork.dispatcher.attendance import Attendance
 from prefork.dispatcher.fairness import LONG
 from prefork.dispatcher.loans import Loans
+from prefork.dispatcher.loop_loans import LoopLoans
 from prefork.dispatcher.receipts import Receipts
 from prefork.dispatcher.relief import Relief
 from prefork.dispatcher.terms import lends, patterns
@@ -21,8 +23,11 @@ from prefork.lending import BACK, DECLINED, HOME, LEFT, NEWS, OWNED, Terms, unpa
 from prefork.scoreboard import ALLOWED
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from prefork.dispatcher.connection import Connection
     from prefork.dispatcher.exchange import Exchange
+    from prefork.dispatcher.loops import EventLoop
     from prefork.dispatcher.options import Options
     from prefork.dispatcher.traffic import Traffic
     from prefork.dispatcher.workers import Worker
@@ -49,6 +54,9 @@ class Loop(Protocol):
     def hear_out(self, worker: Worker) -> None:
         """Hear what a worker has said."""
 
+    def hear_loans(self, loop: EventLoop) -> None:
+        """Hear what an event loop has said of its loans."""
+
     def tell_master(self, kind: str, worker: Worker) -> None:
         """Send the master a word about a worker."""
 
@@ -66,6 +74,7 @@ class Lender:
         self.receipts = Receipts(loop, traffic)
         self.adoption = Adoption(loop, traffic, self.receipts)
         self.relief = Relief(loop, traffic, self.receipts, self.adoption)
+        self.attendance = Attendance(loop, traffic, self.receipts, self.relief)
         self.resumes = 0.0
         self.on = False
 
@@ -84,18 +93,34 @@ class Lender:
         """Tell a worker on which terms it is lent connections."""
         if worker.loans:
             self.recall(worker)
-        if not self.on or worker.loop:
+        if not self.on or (worker.loop and worker is not worker.loop.places[0]):
             return
         if worker.loans is None:
             try:
-                worker.loans = Loans(worker.slot, worker.wire)
+                self._open(worker)
             except OSError:
                 return  # no descriptors are left, or no file may have a byte: its requests are handed over
             self.loop.attend(worker)
+        assert worker.loans
         try:
             worker.loans.offer(Terms(self.adoption.prefix(worker), self.elsewhere, self.largest_head, self.trusted))
         except OSError:
             self.loop.tell_master("faulty", worker)  # which is what it is, unless it is dead
+
+    def _open(self, worker: Worker) -> None:
+        """Share with a worker what loans need; its loop has that for all places. Raises OSError."""
+        if worker.loop is None:
+            worker.loans = Loans(worker.slot, worker.wire)
+            return
+        worker.loop.loans = LoopLoans(worker.loop)
+        for place in worker.loop.places:
+            place.loans = worker.loop.loans
+
+    def _borrowers(self) -> Iterator[Worker]:
+        """The workers that loans can be with; of those with an event loop one place."""
+        for worker in list(self.traffic.workers.values()):
+            if worker.loans and (worker.loop is None or worker is worker.loop.places[0]):
+                yield worker
 
     def offers(self, worker: Worker, exchange: Exchange) -> bool:
         """Whether a worker may have a connection on loan after this request, which it is about to be given."""
@@ -106,6 +131,8 @@ class Lender:
             and time.monotonic() >= self.resumes
             and (self.pace.pays or exchange.number % SAMPLE == 0)
             and not (loans.unsaid or loans.halted)
+            # Words about loans overtake those on a place's pair: one that recalls the key's last holder is not to meet its next.
+            and not (worker.loop and (loans.recalled or exchange.inflow or exchange.converses))
             and len(loans.lent) < MOST
             and connection.tally.written > 0  # it has been used before, and may well be used again
             and connection.peer[0] != ""
@@ -130,11 +157,11 @@ class Lender:
         """
         if not self.on or wait <= LONG:
             return
-        lines = sum(worker.line() for worker in self.traffic.workers.values())
+        lines = sum(worker.line() for worker in self._borrowers())
         if self.pace.unfair(wait, self.traffic.queue.length + 1, lines):
             pressed, self.resumes = now < self.resumes, now + PAUSE
             if not pressed:
-                for worker in self.traffic.workers.values():
+                for worker in self._borrowers():
                     self.recall(worker)
 
     # What happens meanwhile.
@@ -142,7 +169,7 @@ class Lender:
     def given(self, worker: Worker, exchange: Exchange) -> None:
         """A worker was given a request. One with loans may have found another one by itself at the same moment."""
         self.press(exchange.assigned - exchange.arrived, exchange.assigned)
-        if worker.loans and worker.loans.lent:
+        if worker.loans and worker.loans.lent and worker.loop is None:
             self.relief.doubtful.add(worker)
 
     # What workers say.
@@ -167,6 +194,9 @@ class Lender:
                 exchange, worker.exchange = worker.exchange, None
                 assert exchange
                 self.adoption.again(worker, exchange)
+            elif worker.after and worker.after.number == number:
+                exchange, worker.after = worker.after, None
+                self.adoption.again(worker, exchange)
         else:
             self.receipts.drain(worker)
             if kind == LEFT:
@@ -174,17 +204,24 @@ class Lender:
             elif kind == HOME:
                 if not loans.recalled:
                     return False
+                if worker.loop and worker.loop.loans:
+                    self.attendance.hear_owned(worker.loop.loans)
                 for connection in loans.came_home():
                     self.relief.bring_home(worker, connection, recall=False)
-                self._part(worker)
+                for each in list(worker.loop.places) if worker.loop else [worker]:
+                    self._part(each)
         return True
 
     def _returned(self, worker: Worker, loans: Loans, returned: Return) -> None:
         self.receipts.drain(worker)
+        if isinstance(loans, LoopLoans) and returned.kind == OWNED:
+            loans.own(worker, returned.number)
+            self.pace.fetch()  # it takes longer than a step
+        if returned.kind == BACK or worker.loop:
+            loans.heard(returned.number)
         connection = loans.release(returned.key)
         if connection is None:
             return
-        loans.number = returned.number if returned.kind == BACK else loans.number
         if returned.kind == BACK:
             self.loop.home(connection)
             connection.come_home(returned.data)
@@ -197,6 +234,12 @@ class Lender:
         """Have a worker let all its connections go; they are home when it has answered."""
         if worker.loans:
             worker.loans.recall_all()
+
+    def dismiss(self, worker: Worker) -> None:
+        """The same of one that is to get nothing more; what an event loop need not be asked for is home at once."""
+        if worker.loop:
+            self.attendance.dismiss(worker.loop)
+        self.recall(worker)
 
     def fetch(self, connection: Connection) -> None:
         """Have one connection come home, which its worker may be reading."""
@@ -227,32 +270,40 @@ class Lender:
 
     def bury(self, worker: Worker) -> None:
         """A worker is dead and has said all it said: its connections are home, with what it had read and not begun."""
-        loans = worker.loans
-        if loans is None:
-            return
-        self.relief.doubtful.discard(worker)
-        self.receipts.drain(worker)
-        self.adoption.inherit(worker, loans)
+        if worker.loans and worker.loop is None:
+            self.relief.doubtful.discard(worker)
+            self._inherit([worker], worker.loans)
+        if worker.after:  # what it was given meanwhile it has never seen
+            after, worker.after = worker.after, None
+            self.adoption.again(worker, after)
+
+    def bury_loop(self, loop: EventLoop) -> None:
+        """The same for an event loop, before its places are buried."""
+        if loop.loans:
+            self._inherit(loop.places, loop.loans)
+
+    def _inherit(self, workers: list[Worker], loans: Loans) -> None:
+        self.receipts.drain(workers[0])
+        for worker in workers:
+            self.adoption.inherit(worker, loans)
         for key in [*loans.lent, *loans.coming]:
             connection = loans.release(key)
             assert connection
             self.loop.home(connection)
             connection.come_home()
-        if worker.after:  # what it was given meanwhile it has never seen
-            after, worker.after = worker.after, None
-            self.adoption.again(worker, after)
 
     def tick(self, now: float) -> None:
         """Look after all loans now and then, whatever happens."""
         oldest = self.traffic.queue.oldest()
         if oldest is not None:
             self.press(now - oldest, now)
-        for worker in list(self.traffic.workers.values()):
+        for worker in self._borrowers():
             loans = worker.loans
-            if loans is None:
-                continue
+            assert loans
             loans.say()
             self.receipts.drain(worker)
+            if worker.loop:
+                continue
             self.relief.relieve(worker, now)
             if worker not in self.relief.doubtful and loans.moves(now) > 0 and not loans.inside() and loans.forgotten():
                 self.relief.stirred(worker)

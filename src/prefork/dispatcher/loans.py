@@ -21,7 +21,7 @@ from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
 from prefork.kernel import barrier, bytes_read
-from prefork.lending import LOANED, MEMORY, Terms, Till, pack_recall, pack_terms
+from prefork.lending import LOANED, Terms, Till, memory_for, pack_recall, pack_terms
 from prefork.messages import DONTWAIT, send
 from prefork.scoreboard import BEGUN, DONE, HALTED, LOAN, REQUEST, WRITING
 
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     import socket
 
     from prefork.dispatcher.connection import Connection
+    from prefork.dispatcher.workers import Worker
     from prefork.lending import Receipt
     from prefork.scoreboard import Progress, Slot
 
@@ -39,11 +40,11 @@ INSIDE = frozenset((BEGUN, WRITING))
 class Loans:
     """`lent` are the connections by their keys, which are our descriptors; `coming` those that were recalled and are not home yet.
 
-    `watch` is our epoll, `number` that of the last request there was a receipt for, `read` how many bytes of each connection.
+    `watch` is our epoll, `number` that of the last request that we have heard of, `read` how many bytes of each connection.
     `prefix` begins the ids of the requests that the worker reads. Raises OSError where there is no descriptor or no memory for it.
     """
 
-    def __init__(self, slot: Slot, wire: socket.socket) -> None:
+    def __init__(self, slot: Slot, wire: socket.socket, places: int = 1) -> None:
         self.slot = slot
         self.wire = wire
         with ExitStack() as made:
@@ -51,8 +52,8 @@ class Loans:
             self.watch = made.enter_context(select.epoll())
             memory = os.memfd_create("prefork-loans", os.MFD_CLOEXEC)
             made.callback(os.close, memory)
-            os.ftruncate(memory, MEMORY)
-            self.memory = mmap.mmap(memory, MEMORY)
+            os.ftruncate(memory, memory_for(places))
+            self.memory = mmap.mmap(memory, memory_for(places))
             made.pop_all()
         self.till = Till(self.memory)
         self.shared: tuple[int, ...] = (memory,)
@@ -86,13 +87,15 @@ class Loans:
         self.lent[key] = connection
         self._register(key)
 
-    def take(self, connection: Connection, number: int) -> bool:
-        """Take a connection home from a worker that is inside request `number`; False when it has gone on meanwhile."""
+    def take(self, connection: Connection, number: int, slot: Slot | None = None) -> bool:
+        """Take a connection home from a worker that is inside request `number`; False when it has gone on meanwhile. `slot` is that
+        of the request, where the worker has several.
+        """
         key = connection.descriptor
         on_loan = key in self.lent
         if on_loan:
             self._unregister(key)
-        progress = self.slot.progress()
+        progress = (slot or self.slot).progress()
         if progress.number == number and progress.state in INSIDE:
             self.forget(key)
             return True
@@ -198,6 +201,18 @@ class Loans:
         """What the worker has done about the request that it is inside; None where it is in none."""
         progress = self.slot.progress()
         return progress if progress.state in INSIDE else None
+
+    def heard(self, number: int) -> None:
+        """A request of that number has been told of."""
+        self.number = number
+
+    def last_heard(self, worker: Worker) -> int:  # noqa: ARG002 - as below
+        """The number of the last request of a worker that it has told of."""
+        return self.number
+
+    def bytes_of(self, worker: Worker, size: int) -> bytes:  # noqa: ARG002 - a loop has places
+        """So many bytes of what a worker has read last."""
+        return self.memory[:size]
 
     def unaccounted(self, connection: Connection) -> int:
         """How many bytes a dead worker has read of a connection without a word."""

@@ -105,6 +105,8 @@ class Dispatcher:
             self.traffic.assignments.serve()
         if self.traffic.lender.relief.doubtful:
             self.poller.guard(self.traffic.lender.relief.look)
+        if self.traffic.lender.attendance.doubtful:
+            self.poller.guard(self.traffic.lender.attendance.look)
         now = time.monotonic()
         if now >= self.next_tick:
             self.next_tick = now + TICK
@@ -119,7 +121,7 @@ class Dispatcher:
         """How long nothing may happen, in seconds."""
         if self.unfinished_reads or self.newcomers:
             return 0.0
-        if self.traffic.lender.relief.doubtful:
+        if self.traffic.lender.relief.doubtful or self.traffic.lender.attendance.doubtful:
             return MOMENT
         return LOOP_TICK if self.traffic.assignments.held_up() else TICK
 
@@ -179,9 +181,31 @@ class Dispatcher:
             self.poller.change(watch, ONCE)
         else:
             self.poller.watch(watch, partial(self._stirred, worker), ONCE)
+            if worker.loop:
+                self.poller.watch(worker.loans.wire.fileno(), partial(self.hear_loans, worker.loop), select.EPOLLIN)
 
     def _stirred(self, worker: Worker, mask: int) -> None:  # noqa: ARG002 - every callback gets the mask
-        self.traffic.lender.relief.stirred(worker)
+        if worker.loop:
+            self.traffic.lender.attendance.stirred(worker.loop)
+        else:
+            self.traffic.lender.relief.stirred(worker)
+
+    def hear_loans(self, loop: EventLoop, mask: int = 0) -> None:  # noqa: ARG002 - every callback gets the mask
+        """Hear what an event loop has said of its loans, beside what its places say of requests."""
+        if loop.loans is None or not loop.places:
+            return
+        wire = loop.loans.wire
+        while self.poller.watches(wire.fileno()):
+            try:
+                message, descriptors = receive(wire, self.buffer, CLOEXEC_DONTWAIT, ONE_RIGHT)
+            except BlockingIOError:
+                return
+            except (OSError, Truncated):
+                message, descriptors = b"", []
+            if not message or not self.words.heard(loop.places[0], message, descriptors):
+                self.poller.unwatch(wire.fileno())
+                if message:
+                    self.tell_master("faulty", loop.places[0])
 
     def listen(self, worker: Worker, mask: int) -> None:  # noqa: ARG002 - every callback gets the mask
         """A worker says something, or its end of the pair is closed."""
@@ -222,10 +246,12 @@ class Dispatcher:
             self.poller.guard(self.hear, select.EPOLLIN)
         for worker in list(loop.places):
             self.hear_out(worker)
+        self.hear_loans(loop)
         left = list(loop.places)
         if not left:
             return  # it was retiring, and its last words have let it go
         self.traffic.departures.die_with(left[0])
+        self.traffic.lender.bury_loop(loop)
         for worker in left:
             self._release(worker)
             loop.told += filter(None, [self.traffic.departures.bury(worker)])
@@ -249,7 +275,7 @@ class Dispatcher:
 
     def _release(self, worker: Worker) -> None:
         self.poller.unwatch(worker.wire.fileno())
-        if worker.loans:
+        if worker.loans and worker.loop is None:
             self.poller.unwatch(worker.loans.watch.fileno())
         self.closed.append(worker)
         if worker.loop is None:
@@ -257,6 +283,9 @@ class Dispatcher:
             return
         worker.loop.places.remove(worker)
         if not worker.loop.places:
+            if loans := worker.loop.loans:
+                self.poller.unwatch(loans.watch.fileno())
+                self.poller.unwatch(loans.wire.fileno())
             self.poller.unwatch(worker.loop.pidfd)
             self.closed.append(worker.loop)
 

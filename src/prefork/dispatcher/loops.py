@@ -10,6 +10,7 @@ from prefork.messages import LIMIT
 from prefork.scoreboard import TURNED
 
 if TYPE_CHECKING:
+    from prefork.dispatcher.loop_loans import LoopLoans
     from prefork.dispatcher.workers import Worker
     from prefork.scoreboard import Slot
 
@@ -50,10 +51,28 @@ class EventLoop:
         self.places: list[Worker] = []
         self.told: list[dict[str, Any]] = []
         self.worn = False  # one of them has asked for a replacement, and the master knows
+        self.loans: LoopLoans | None = None
+        self.still = (-1, -1)  # what it had done when it was seen to be held up
 
     def turns(self, now: int) -> bool:
         """Whether it takes what it is given (`now` in monotonic nanoseconds)."""
         return turns(self.words, now)
+
+    def hold_up(self) -> None:
+        """It has been seen to do nothing about what has come, until it goes on."""
+        self.still = self._done()
+
+    @property
+    def held_up(self) -> bool:
+        """Whether it has not gone on since then."""
+        return self.still == self._done()
+
+    def _done(self) -> tuple[int, int]:
+        return self.loans.looks() if self.loans else 0, self.words[TURNED]
+
+    def rank(self, free: int) -> tuple[bool, int, int]:
+        """How good it is for a loop with so many free places to get the next request, among others: the greater the better."""
+        return not self.held_up, free, -len(self.loans.lent) if self.loans else 0
 
     def stuck(self, now: int) -> bool:
         """Whether it has not turned for so long that its process may have been stopped."""
@@ -62,5 +81,7 @@ class EventLoop:
     def close(self) -> None:
         """Let go of the process; its pairs are those of the places."""
         os.close(self.pidfd)
+        if self.loans:
+            self.loans.close()
         if self.counters is not None:
             os.close(self.counters)

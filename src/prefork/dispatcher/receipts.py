@@ -67,7 +67,7 @@ class Receipts:
     def _enter_all(self, worker: Worker, loans: Loans, receipts: list[Receipt]) -> None:
         now = time.monotonic()
         for receipt in receipts:
-            loans.number = receipt.number
+            loans.heard(receipt.number)
             if worker.has(receipt.number):
                 self._end(worker, receipt)
             elif (connection := loans.find(receipt.key)) is not None:

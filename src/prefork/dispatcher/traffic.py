@@ -71,7 +71,12 @@ class Traffic:
         self.workers: dict[int, Worker] = {}
         self.accounts = Accounts(scoreboard, trace, self.workers)
         self.lender = Lender(loop, self)
-        idle: Idle[Worker] = Idle(lambda each: each.loop, lambda loop: loop.turns(time.monotonic_ns()), lambda each: each.line())
+        idle: Idle[Worker] = Idle(
+            lambda each: each.loop,
+            lambda loop: loop.turns(time.monotonic_ns()),
+            lambda each: each.line(),
+            lambda loop, places: loop.rank(places),
+        )
         self.queue: Queue[Exchange, Worker] = Queue(options.queue_size, options.queue_timeout, idle=idle)
         self.assignments = Assignments(loop, self, self.queue)
         self.departures = Departures(loop, self)
@@ -269,7 +274,8 @@ class Traffic:
     def finished(self, worker: Worker) -> None:
         """A worker has done what it still had to do for a request that it has answered."""
         worker.finishing = 0
-        self.assignments.free(worker)
+        if worker.exchange is None:
+            self.assignments.free(worker)
 
     # In between.
 

@@ -117,10 +117,10 @@ class Worker:
     def close(self) -> None:
         """Let go of its descriptors; the worker sees the end of its pair and leaves."""
         self.wire.close()
-        if self.loans:
-            self.loans.close()
         if self.loop:
             return
+        if self.loans:
+            self.loans.close()
         os.close(self.pidfd)
         if self.counters is not None:
             os.close(self.counters)

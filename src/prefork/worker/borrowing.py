@@ -28,7 +28,6 @@ from prefork.lending import (
     LEFT,
     LOANED,
     LONGEST_METHOD,
-    MEMORY,
     NEWS,
     OLD_HTTP,
     OWNED,
@@ -85,7 +84,7 @@ class Borrower:
         watch_as(epoll, pair.fileno(), PAIR)
         self.speaks = select.poll()
         self.speaks.register(pair.fileno(), select.POLLIN)
-        shared = mmap.mmap(memory, MEMORY)
+        shared = mmap.mmap(memory, 0)
         os.close(memory)
         self.memory = memoryview(shared)
         self.till = Till(shared)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from prefork import spool
 from prefork.messages import FILE, INLINE, SPOOLED, pack_extent, pack_rest, send
@@ -19,7 +19,13 @@ if TYPE_CHECKING:
     import socket
 
     from prefork.scoreboard import Slot
-    from prefork.worker.borrowing import Borrower
+
+    class Owner(Protocol):
+        """Who has read a request from a loan."""
+
+        def owning(self) -> bytes:
+            """What makes it one that was handed over."""
+
 
 IN_MEMORY = 1 << 18  # bytes of an answer that may wait in the dispatcher's memory
 
@@ -37,7 +43,7 @@ class Rest:
         self.slot = slot
         self.directory = directory
         self.most = most
-        self.owner: Borrower | None = None
+        self.owner: Owner | None = None
         self.descriptor = -1
         self.in_memory = self.spooled = 0
         self.full = False
@@ -59,9 +65,14 @@ class Rest:
     def tell(self, message: bytes, descriptors: tuple[int, ...] = ()) -> None:
         """Send the dispatcher a message, in the order of all. Raises OSError when it has gone."""
         if self.owner:
-            send(self.pair, self.owner.owning())
-            self.owner = None
+            self.disown()
         send(self.pair, message, descriptors)
+
+    def disown(self) -> None:
+        """Have the dispatcher know of the request, which was read from a loan. Raises OSError when it has gone."""
+        owner, self.owner = self.owner, None
+        assert owner
+        self.tell(owner.owning())
 
     def close(self) -> None:
         """The answer is complete: the next one begins anew."""

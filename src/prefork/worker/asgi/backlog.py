@@ -44,6 +44,8 @@ class Backlog(Rest):
 
     def tell(self, message: bytes, descriptors: tuple[int, ...] = ()) -> None:
         """Send the dispatcher a message, or keep it for later. Raises OSError when it has gone."""
+        if self.owner:
+            self.disown()
         if not self.unsaid:
             try:
                 send(self.pair, message, descriptors, DONTWAIT)

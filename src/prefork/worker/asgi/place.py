@@ -12,12 +12,14 @@ import socket
 import time
 from typing import TYPE_CHECKING, Callable
 
+from prefork.lending import LOANED, TERMS, pack_declined
 from prefork.messages import (
     BROKEN,
     BUSY,
     CLOEXEC_DONTWAIT,
     GONE,
     KEEP,
+    KEPT,
     LOG,
     WORN,
     Inflow,
@@ -31,7 +33,6 @@ from prefork.worker.asgi.backlog import Backlog
 from prefork.worker.asgi.call import Call, is_of_leaving
 from prefork.worker.asgi.scope import http_scope
 from prefork.worker.asgi.upload import Upload
-from prefork.worker.http import RIGHTS
 from prefork.worker.offload import Offloading
 from prefork.worker.output import complain
 from prefork.worker.reply import Reply
@@ -41,7 +42,10 @@ from prefork.worker.traces import trace
 if TYPE_CHECKING:
     from prefork.messages import Request
     from prefork.scoreboard import Slot
+    from prefork.worker.asgi.borrowing import Seat
     from prefork.worker.asgi.shared import Shared
+
+RIGHTS = socket.CMSG_SPACE(12)  # the client's socket and the file of a large body; or the three of the terms
 
 
 class Place:
@@ -59,8 +63,14 @@ class Place:
         self.client: socket.SocketType | None = None
         self.task: asyncio.Task[None] | None = None
         self.handshake: Request | None = None  # of a WebSocket, and not answered yet
+        self.seat: Seat | None = None  # of the last request that was read from a loan
         self.hears = True
         shared.loop.add_reader(pair.fileno(), self.hear)
+
+    @property
+    def free(self) -> bool:
+        """Whether a request could begin here."""
+        return self.call is None and self.handshake is None and self.hears and not self.rest.unsaid
 
     def hear(self) -> None:
         """The dispatcher has something for this place, or has closed the pair."""
@@ -77,8 +87,15 @@ class Place:
         elif message == GONE:
             if self.call:
                 self.call.leave()
+        elif message.startswith(TERMS):
+            self.shared.agree(message, descriptors)
         else:
             request, early = unpack_assignment(message)
+            if self.call:  # of a request that was read from a loan: another place has this one then
+                for descriptor in descriptors:
+                    os.close(descriptor)
+                self._tell(pack_declined(request.number))
+                return
             self.slot.words[REQUEST] = pack_progress(request.number, RECEIVED)
             if early is None:
                 self._begin(request, descriptors)
@@ -113,13 +130,23 @@ class Place:
 
     def _begin(self, request: Request, descriptors: list[int]) -> None:
         # As in `worker/http.py`.
-        self.client = client = socket.SocketType(socket.AF_INET, socket.SOCK_STREAM, 0, descriptors[0])
+        client = socket.SocketType(socket.AF_INET, socket.SOCK_STREAM, 0, descriptors[0])
         if client.gettimeout() is not None:
             client.settimeout(None)
+        self._call(request, client, descriptors[1] if request.body is None else -1)
+
+    def begin_lent(self, request: Request, client: socket.SocketType, seat: Seat) -> None:
+        """Answer a request that was read from a loan."""
+        self.rest.owner = self.seat = seat
+        self._call(request, client, -1)
+
+    def _call(self, request: Request, client: socket.SocketType, file: int) -> None:
+        """Call the application, whose first step is taken here."""
+        self.client = client
         offload = self.shared.means.offload
         made = (request, client, self.rest, self.slot)
         reply = Offloading(*made, offload) if offload else Reply(*made)
-        call = self.call = Call(request, descriptors[1] if request.body is None else -1, reply, self.rest, self._answered)
+        call = self.call = Call(request, file, reply, self.rest, self._answered)
         if request.inflow:
             call.upload = Upload(Inflow._make(request.inflow), request.body or b"", client, self.shared.watching())
         # Without what the worker has used so far: that is of all its requests, and costs more to ask for than all other stamps.
@@ -182,11 +209,38 @@ class Place:
         if reply.spilled:
             self.rest.close()
         assert self.client
-        self.client.close()
+        if flags:
+            self.disown()
+        if self.rest.owner:  # nothing of it was told: the receipt does
+            self.rest.owner = None
+            assert self.seat
+            self.seat.account(call.request, reply, bool(self._worn()))
+            return
+        if self._keeps(call):
+            flags |= KEPT
+        else:
+            self.client.close()
         flags |= (KEEP if reply.keep else 0) | self._worn() | (BROKEN if reply.failed else 0)
         # Processor time cannot be told apart among the requests of one loop. Not kept for one message about all of this turn: a
         # neighbour that blocks the loop would hold this connection up as well.
         self._tell(pack_ending(call.request.number, reply.code, reply.sent, 0, flags, reply.queries, reply.sql, reply.words))
+
+    def _keeps(self, call: Call) -> bool:
+        """Whether the client's socket stays here, because the dispatcher may lend the connection. That of a request that was read
+        from a loan and took more than a step does not: what its client asks for next may take as long.
+        """
+        borrower, client, reply = self.shared.borrower, self.client, call.reply
+        if borrower is None or client is None or not reply.keep or reply.spilled or call.request.number > LOANED:
+            return False
+        return borrower.keep(call.request, client)
+
+    def disown(self) -> None:
+        """Have the dispatcher know of the request, if it does not yet."""
+        if self.rest.owner:
+            try:
+                self.rest.disown()
+            except OSError:
+                pass  # as in `_tell`
 
     def _count(self) -> None:
         self.served += 1

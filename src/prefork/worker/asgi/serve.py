@@ -82,7 +82,7 @@ async def serve(shared: Shared, pairs: list[tuple[socket.socket, Slot]]) -> None
         if next(remaining) == 0:
             everybody_left.set_result(None)
 
-    places = [Place(shared, pair, slot, left) for pair, slot in pairs]
+    places = shared.places = [Place(shared, pair, slot, left) for pair, slot in pairs]
 
     def look(now: int) -> None:
         for place in places:
@@ -96,6 +96,8 @@ async def serve(shared: Shared, pairs: list[tuple[socket.socket, Slot]]) -> None
     pulse.stop()
     if shared.watch:
         shared.watch.close()
+    if shared.borrower:
+        shared.borrower.close()
 
 
 def end(loop: asyncio.AbstractEventLoop, lifespan: Lifespan) -> None:

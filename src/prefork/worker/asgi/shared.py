@@ -6,6 +6,8 @@ What happens to one request is its place's; here is only what is cheaper for man
 from __future__ import annotations
 
 import asyncio
+import os
+import socket
 import sys
 from typing import TYPE_CHECKING, Any, Callable
 
@@ -15,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Coroutine, Iterator
 
     from prefork.messages import Request
+    from prefork.worker.asgi.borrowing import LoopBorrower
     from prefork.worker.asgi.call import Call
     from prefork.worker.asgi.lifespan import App
     from prefork.worker.asgi.lodge import Lodge
@@ -54,6 +57,8 @@ class Shared:
         self.open_lodge = open_lodge
         self.lodge: Lodge | None = None
         self.watch: Watch | None = None
+        self.places: list[Place] = []
+        self.borrower: LoopBorrower | None = None
         self.answered: list[tuple[Place, Call]] = []  # in this turn
 
     def begin(self, coroutine: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
@@ -66,6 +71,24 @@ class Shared:
         """What tells of bytes of bodies."""
         self.watch = self.watch or Watch(self.loop)
         return self.watch
+
+    def agree(self, message: bytes, descriptors: list[int]) -> None:
+        """Read what is lent from now on, on the terms of a message; nobody does where this interpreter has no parser for it."""
+        if self.borrower is None and self.means.borrow:
+            # It needs that parser, and so is imported where there is one.
+            from prefork.worker.asgi.borrowing import LoopBorrower
+
+            epoll, memory, last = descriptors
+            wire = socket.socket(fileno=last)
+            try:
+                self.borrower = LoopBorrower(self, epoll, memory, wire)
+            except OSError:  # the kernel lacks something
+                wire.detach()
+        if self.borrower:
+            self.borrower.agree(message)
+        else:
+            for descriptor in descriptors:
+                os.close(descriptor)
 
     def note_answered(self, place: Place, call: Call) -> None:
         """An application has sent its whole answer. Most return then, and one message says all: look in the next turn."""

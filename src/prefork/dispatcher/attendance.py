@@ -1,0 +1,142 @@
+"""Whether event loops attend to what comes on their loans: what has come for one that is held up, another one gets.
+
+The kernel tells of each request on a loop's loans. So a loop that has had one is looked at a moment later, as long as there are
+more, and only then the kernel is asked again: a busy loop costs a look per moment, however much it answers.
+"""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+from prefork.dispatcher.fairness import LONG, MOMENT
+from prefork.dispatcher.relief import PATIENCE, processor_time
+from prefork.meters import state_of
+
+if TYPE_CHECKING:
+    from prefork.dispatcher.connection import Connection
+    from prefork.dispatcher.lender import Loop
+    from prefork.dispatcher.loop_loans import LoopLoans
+    from prefork.dispatcher.loops import EventLoop
+    from prefork.dispatcher.receipts import Receipts
+    from prefork.dispatcher.relief import Relief
+    from prefork.dispatcher.traffic import Traffic
+
+FEW = 4  # requests that one loop may have before it more than twice those of another one
+
+
+class Attendance:
+    """`doubtful` are the loops that are looked at in a moment."""
+
+    def __init__(self, loop: Loop, traffic: Traffic, receipts: Receipts, relief: Relief) -> None:
+        self.loop = loop
+        self.traffic = traffic
+        self.receipts = receipts
+        self.relief = relief
+        self.doubtful: set[EventLoop] = set()
+        self.looked_at = 0.0
+
+    def stirred(self, loop: EventLoop) -> None:
+        """There is something to read on a loan, and the kernel tells no more of it."""
+        if loop.loans:
+            self._see(loop.loans, time.monotonic())
+            self.doubtful.add(loop)
+
+    def look(self) -> None:
+        """See how the doubtful loops get on."""
+        now = time.monotonic()
+        if now - self.looked_at < MOMENT:
+            return
+        self.looked_at = now
+        for loop in list(self.doubtful):
+            if loop.loans and loop.places:
+                self._look(loop, loop.loans, now)
+            else:
+                self.doubtful.discard(loop)
+
+    def _see(self, loans: LoopLoans, now: float) -> None:
+        loans.seen, loans.seen_at, loans.spent = loans.looks(), now, 0
+
+    def _look(self, loop: EventLoop, loans: LoopLoans, now: float) -> None:
+        goes_on = loans.seen != loans.looks()
+        if goes_on:
+            self._see(loans, now)
+        line = loans.line()
+        if not line:
+            self.doubtful.discard(loop)
+            self.loop.attend(loop.places[0])
+        elif goes_on:
+            self._share(loop, loans, line, now)
+        elif now - loans.seen_at >= MOMENT and self._takes_its_time(loop, loans, now):
+            loop.hold_up()
+            if self._others(loop) or now - loans.seen_at > LONG:
+                self._relieve(loop, loans, line)
+            if now - loans.seen_at >= PATIENCE and loans.seen % 2:
+                self._seize(loop, loans)
+
+    def _takes_its_time(self, loop: EventLoop, loans: LoopLoans, now: float) -> bool:
+        """Whether a loop computes or waits inside a step. One that only lacks a processor will not be long."""
+        if now - loans.seen_at > LONG or state_of(loop.pid) != "R":
+            return True
+        spent, loans.spent = loans.spent, loans.spent or processor_time(loop.pid)
+        return 0 < spent < processor_time(loop.pid) - MOMENT * 5e8
+
+    def _others(self, loop: EventLoop) -> list[EventLoop]:
+        """The loops that have room for more, and take it."""
+        now = time.monotonic_ns()
+        return [other for other in self.traffic.queue.idle.loops if other is not loop and other.turns(now) and not other.held_up]
+
+    def _share(self, loop: EventLoop, loans: LoopLoans, line: int, now: float) -> None:
+        """Lines of loops beside each other differ at most by half, except for moments: each has its turns on the processors."""
+        lines = [other.loans.line() if other.loans else 0 for other in self._others(loop)]
+        if not lines or line <= 2 * min(lines) + FEW:
+            loans.uneven_at = 0.0
+        elif not loans.uneven_at:
+            loans.uneven_at = now
+        elif now - loans.uneven_at > LONG:
+            loans.uneven_at = 0.0
+            self._relieve(loop, loans, (line - min(lines)) // 2)
+
+    def _relieve(self, loop: EventLoop, loans: LoopLoans, most: int) -> None:
+        """Take home so much of what the loop has not read."""
+        for _ in range(self._take_home(loop, loans, loans.readable()[:most])):
+            self.traffic.accounts.pace.fetch()
+
+    def dismiss(self, loop: EventLoop) -> None:
+        """Take home all that can be had without a word of the loop's."""
+        if loop.loans and loop.places:
+            self._take_home(loop, loop.loans, list(loop.loans.lent.values()))
+
+    def _take_home(self, loop: EventLoop, loans: LoopLoans, wanted: list[Connection]) -> int:
+        """Take home which of these the loop has not read, and does not answer on; returns how many."""
+        looks = loans.looks()
+        self._hear_all(loop, loans)
+        answering = loans.untold()
+        self._hear_all(loop, loans)  # what it has ended before it was looked at is told by now
+        taken = []
+        for connection in wanted:
+            key = connection.descriptor
+            if key in loans.lent and key not in answering and loans.take_unread(connection, looks):
+                taken.append(key)
+                self.relief.bring_home(loop.places[0], connection, recall=False)
+        loans.recall(taken)
+        return len(taken)
+
+    def _hear_all(self, loop: EventLoop, loans: LoopLoans) -> None:
+        self.loop.hear_loans(loop)
+        self.hear_owned(loans)
+        self.receipts.drain(loop.places[0])
+
+    def hear_owned(self, loans: LoopLoans) -> None:
+        """Hear of which requests a loop has said that they are OWNED."""
+        for worker in loans.unsaid_by():
+            self.loop.hear_out(worker)
+
+    def _seize(self, loop: EventLoop, loans: LoopLoans) -> None:
+        """It was stopped while it looked, and nobody knows what it has found. All but what it has noted is home."""
+        looks = loans.forbid()
+        self._hear_all(loop, loans)
+        noted = loans.untold()
+        for key, connection in list(loans.coming.items()):
+            if key not in noted and loans.looks() == looks:
+                self.relief.bring_home(loop.places[0], connection, recall=False)

@@ -1,0 +1,284 @@
+"""Who may read a connection that an event loop has on loan: a model with real epolls and sockets, whose steps come in any order."""
+
+from __future__ import annotations
+
+import select
+import socket
+from types import SimpleNamespace
+from typing import Any
+
+import hypothesis.strategies as st
+from hypothesis import settings
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+
+from prefork.dispatcher.loop_loans import LoopLoans
+from prefork.kernel import accept_barriers
+from prefork.lending import GIVEN_UP, LOOKS, RECALL, number_for, place_of, unpack_recall
+from prefork.messages import CLOEXEC_DONTWAIT, inbox, pair, receive
+from prefork.scoreboard import BEGUN, DONE, HALTED, LOAN, RECEIVED, REQUEST, Scoreboard, pack_progress
+
+CLIENTS, PLACES = 3, 2
+BOARD = Scoreboard.create()
+
+
+class Lending(RuleBasedStateMachine):
+    """The loop's steps are those of `worker/asgi/borrowing.py`, one at a time, and the dispatcher may do anything between any two.
+
+    `home` are the connections that the dispatcher reads, `inside` the keys that places answer on, by the place; `owned` those of
+    them of which it was told, `said` what it has not heard of that. Each byte that is sent is one request.
+    """
+
+    @initialize()
+    def open(self) -> None:
+        """Nothing is lent, and the loop has nothing to do."""
+        accept_barriers()
+        self.slots = [BOARD.slot(number) for number in range(PLACES)]
+        for slot in self.slots:
+            slot.clear()
+        first, self.pair = pair()
+        self.first = first
+        places: list[Any] = [SimpleNamespace(number=number, slot=slot, wire=first) for number, slot in enumerate(self.slots)]
+        loop: Any = SimpleNamespace(number=0, size=PLACES, places=places)
+        self.places = places
+        self.loans = LoopLoans(loop)
+        self.theirs = socket.socket(fileno=self.loans.shared[-1])
+        self.loans.shared = self.loans.shared[:-1]
+        self.counts = self.loans.words
+        self.buffer = inbox()
+        self.ends = [self.connect() for _ in range(CLIENTS)]
+        self.home = {theirs.fileno() for _, theirs in self.ends}
+        self.kept: set[int] = set()  # sockets that the worker has
+        self.sent = self.read = self.taken = 0
+        self.hand: tuple[int, int] | None = None  # the place and the key that it has heard of, and not noted yet
+        self.noted: tuple[int, int, int] | None = None  # what it is about to read, and what the slot said before
+        self.looking = False
+        self.inside: dict[int, int] = {}
+        self.owned: set[int] = set()
+        self.said: list[tuple[int, int, int]] = []
+        self.receipts: list[int] = []
+        self.looks = 0
+        self.lend()
+
+    def connect(self) -> tuple[socket.socket, socket.socket]:
+        with socket.create_server(("127.0.0.1", 0)) as listener:
+            client = socket.create_connection(listener.getsockname())
+            client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            return client, listener.accept()[0]
+
+    def connection(self, place: int) -> Any:
+        theirs = self.ends[place][1]
+        return SimpleNamespace(descriptor=theirs.fileno(), socket=theirs)
+
+    def take_all(self, key: int) -> None:
+        """Read what has come on a connection."""
+        theirs = next(theirs for _, theirs in self.ends if theirs.fileno() == key)
+        try:
+            self.read += len(theirs.recv(100, socket.MSG_DONTWAIT))
+        except BlockingIOError:
+            pass
+
+    # The clients.
+
+    @rule()
+    def send(self) -> None:
+        """All of them have a request."""
+        for client, theirs in self.ends:
+            client.send(b"x")
+            self.sent += 1
+            select.select([theirs], [], [], 5)
+
+    # The dispatcher.
+
+    @rule(place=st.integers(0, CLIENTS - 1))
+    def look_at_home(self, place: int) -> None:
+        """Read a connection that is home."""
+        key = self.ends[place][1].fileno()
+        if key in self.home:
+            self.take_all(key)
+
+    @rule()
+    def lend(self) -> None:
+        """Lend what is home and idle; the worker has kept the sockets, after requests on them were handed over."""
+        if self.loans.halted or self.loans.recalled:
+            return
+        for place in range(CLIENTS):
+            connection = self.connection(place)
+            if connection.descriptor in self.home and connection.descriptor not in self.owned:
+                self.home.remove(connection.descriptor)
+                self.kept.add(connection.descriptor)
+                self.loans.lend(connection)
+
+    def hear_all(self) -> None:
+        """Hear of which requests the loop has said that they are OWNED, and of those that it has answered."""
+        for worker in self.loans.unsaid_by():
+            for said in [said for said in self.said if said[0] == worker.number]:
+                self.said.remove(said)
+                _, number, key = said
+                self.loans.own(worker, number)
+                self.loans.heard(number)
+                if self.loans.release(key):
+                    self.home.add(key)
+        for number in self.receipts:
+            self.loans.heard(number)
+        self.receipts.clear()
+
+    @rule()
+    def note_looks(self) -> None:
+        """See how often the loop has looked."""
+        self.looks = self.loans.looks()
+
+    @rule(place=st.integers(0, CLIENTS - 1))
+    def take_home(self, place: int) -> None:
+        """Take one home, as `Attendance` does."""
+        self.hear_all()
+        answering = self.loans.untold()
+        self.hear_all()
+        connection = self.connection(place)
+        key = connection.descriptor
+        if key in self.loans.lent and key not in answering and self.loans.take_unread(connection, self.looks):
+            self.loans.recall([key])
+            self.home.add(key)
+
+    @rule(place=st.integers(0, CLIENTS - 1))
+    def recall(self, place: int) -> None:
+        key = self.ends[place][1].fileno()
+        if key in self.loans.lent:
+            self.loans.stop(key)
+            self.loans.recall([key])
+
+    @precondition(lambda self: self.loans.lent)
+    @rule()
+    def seize(self) -> None:
+        """Take home what a loop that seems to have stopped will not read."""
+        looks = self.loans.forbid()
+        self.hear_all()
+        noted = self.loans.untold()
+        for key in list(self.loans.coming):
+            if key not in noted and self.loans.looks() == looks:
+                self.loans.forget(key)
+                self.home.add(key)
+
+    # The loop.
+
+    @precondition(lambda self: not self.looking and len(self.inside) < PLACES)
+    @rule()
+    def begin_look(self) -> None:
+        """Say that it looks."""
+        self.counts[LOOKS] += 1
+        self.looking = True
+
+    @precondition(lambda self: self.looking and self.hand is None and self.noted is None)
+    @rule()
+    def find(self) -> None:
+        """Hear of one connection, or of none."""
+        found = self.loans.epoll.poll(0, 1)
+        place = next(place for place in range(PLACES) if place not in self.inside)
+        if found and found[0][0] in self.kept and found[0][0] not in self.inside.values():
+            self.hand = place, found[0][0]
+        else:
+            self.end_look()
+
+    def end_look(self) -> None:
+        self.counts[LOOKS] += 1
+        self.looking = False
+
+    @precondition(lambda self: self.hand is not None)
+    @rule()
+    def note(self) -> None:
+        """Say in a slot which connection is about to be read."""
+        assert self.hand is not None
+        (place, key), self.hand = self.hand, None
+        slot = self.slots[place]
+        self.noted = place, key, slot[REQUEST]
+        slot[LOAN] = key
+        slot[REQUEST] = pack_progress(number_for(place, self.taken), RECEIVED)
+
+    @precondition(lambda self: self.noted is not None)
+    @rule()
+    def read_noted(self) -> None:
+        """Read it, unless that is forbidden."""
+        assert self.noted
+        (place, key, before), self.noted, held = self.noted, None, self.read
+        slot = self.slots[place]
+        if not slot[HALTED]:
+            assert key not in self.home, "both of them read the same connection"
+            self.take_all(key)
+        if self.read == held:
+            slot[REQUEST] = before
+        else:
+            slot[REQUEST] = pack_progress(number_for(place, self.taken), BEGUN)
+            self.taken += 1
+            self.inside[place] = key
+        self.end_look()
+
+    @precondition(lambda self: self.inside)
+    @rule()
+    def answer(self) -> None:
+        """The application has done in its first step: there is a receipt."""
+        place, key = self.inside.popitem()
+        number = self.slots[place].progress().number
+        self.slots[place][REQUEST] = pack_progress(number, DONE)
+        if key not in self.owned:
+            self.receipts.append(number)
+        self.owned.discard(key)
+
+    @precondition(lambda self: any(key not in self.owned for key in self.inside.values()))
+    @rule()
+    def disown(self) -> None:
+        """It has not: the dispatcher is told."""
+        place, key = next((place, key) for place, key in self.inside.items() if key not in self.owned)
+        number = self.slots[place].progress().number
+        assert place_of(number) == place
+        self.counts[GIVEN_UP + place] = number
+        self.said.append((place, number, key))
+        self.owned.add(key)
+        self.kept.discard(key)
+
+    @precondition(lambda self: not self.looking)
+    @rule()
+    def let_go(self) -> None:
+        """Let go what is recalled, but for what is told of first; and have the dispatcher hear the answer."""
+        if not self.loans.recalled:
+            return
+        while any(key not in self.owned for key in self.inside.values()):
+            self.disown()
+        while self.loans.recalled:
+            message, _ = receive(self.theirs, self.buffer, CLOEXEC_DONTWAIT)
+            assert message.startswith(RECALL)
+            self.kept -= set(unpack_recall(message))
+            self.hear_all()
+            for connection in self.loans.came_home():
+                self.home.add(connection.descriptor)
+
+    # What always holds.
+
+    @invariant()
+    def each_connection_has_one_reader(self) -> None:
+        keys = {theirs.fileno() for _, theirs in self.ends}
+        lent, coming = set(self.loans.lent), set(self.loans.coming)
+        assert not lent & coming
+        assert keys == self.home | lent | coming
+        assert not self.home & (lent | coming)
+
+    @invariant()
+    def what_is_answered_on_is_not_home_before_it_is_known(self) -> None:
+        unknown = {key for key in self.inside.values() if key not in self.owned} | {key for _, _, key in self.said}
+        assert not self.home & unknown
+
+    def teardown(self) -> None:
+        """Nothing that was sent is lost: whoever may read it finds it."""
+        if hasattr(self, "ends"):
+            while self.read < self.sent and (ready := select.select([theirs for _, theirs in self.ends], [], [], 5)[0]):
+                for theirs in ready:
+                    self.take_all(theirs.fileno())
+            assert self.read == self.sent
+            for client, theirs in self.ends:
+                client.close()
+                theirs.close()
+            self.loans.close()
+            for each in (self.first, self.pair, self.theirs):
+                each.close()
+
+
+TestLending = Lending.TestCase
+TestLending.settings = settings(max_examples=60, stateful_step_count=40, deadline=None)

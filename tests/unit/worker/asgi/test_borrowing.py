@@ -1,0 +1,276 @@
+"""Which requests an event loop reads itself, and what the dispatcher is told of them."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import itertools
+import os
+import select
+import socket
+from collections.abc import Awaitable, Callable
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from tests.unit.descriptors import held, opened_since
+from tests.unit.worker.conftest import SCOREBOARD, request
+
+from prefork.dispatcher.loop_loans import LoopLoans
+from prefork.lending import (
+    BACK,
+    DECLINED,
+    HOME,
+    LOOKS,
+    OWNED,
+    Return,
+    Terms,
+    number_for,
+    place_of,
+    unpack_asked,
+    unpack_declined,
+    unpack_return,
+)
+from prefork.messages import (
+    CLOEXEC_DONTWAIT,
+    END,
+    FREE,
+    inbox,
+    pack_request,
+    pair,
+    receive,
+    send,
+    unpack_ending,
+)
+from prefork.scoreboard import DONE, LOAN, TAKEN
+from prefork.worker.asgi.place import Place
+from prefork.worker.asgi.shared import Shared
+from prefork.worker.borrowing import Borrower
+from prefork.worker.http import Means
+from prefork.worker.output import Output
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+PLACES = 2
+TERMS = Terms("abc.0.17", ("/_prefork/*",), 4096, None)
+WHOLE = b"GET /a?b=c HTTP/1.1\r\nHost: h\r\n\r\n"
+Event = dict[str, Any]
+Send = Callable[[Event], Awaitable[None]]
+START = {"type": "http.response.start", "status": 200, "headers": []}
+
+
+class Desk:
+    """A loop with two places and a connection on loan, and the dispatcher's ends of everything."""
+
+    def __init__(self, directory: Path) -> None:
+        self.loop = asyncio.new_event_loop()
+        self.spool = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
+        self.slots = [SCOREBOARD.slot(number) for number in range(PLACES)]
+        for slot in self.slots:
+            slot.clear()
+        self.pairs = [pair() for _ in range(PLACES)]
+        places = [SimpleNamespace(number=n, slot=slot, wire=self.pairs[n][0]) for n, slot in enumerate(self.slots)]
+        model: Any = SimpleNamespace(number=0, size=PLACES, places=places)
+        self.loans = LoopLoans(model)
+        with socket.create_server(("127.0.0.1", 0)) as listener:
+            self.client = socket.create_connection(listener.getsockname())
+            self.ours, _ = listener.accept()
+        self.key = self.ours.fileno()
+        self.went_on = asyncio.Event()
+
+    def serve(self, app: Any) -> None:
+        """Have the connection on loan."""
+        self.shared = Shared(
+            self.loop, app, {}, Means(self.spool, 1 << 20, Output(), None, Borrower), inbox(), 100, itertools.count(1), 0,
+            lambda *_: None, lambda: None,
+        )  # type: ignore[arg-type]  # fmt: skip
+        self.shared.places = [
+            Place(self.shared, pair[1], slot, lambda: None) for pair, slot in zip(self.pairs, self.slots, strict=True)
+        ]
+        self.loans.offer(TERMS)
+        self.turn(lambda: self.shared.borrower)
+        assert self.shared.borrower
+        copy = socket.SocketType(fileno=self.ours.dup().detach())
+        assert self.shared.borrower.keep(request()._replace(loan=(self.key, ("127.0.0.1", 4711))), copy)
+        connection: Any = SimpleNamespace(descriptor=self.key, socket=self.ours)
+        self.loans.lend(connection)
+
+    def turn(self, until: Callable[[], object]) -> None:
+        """Have the loop turn until a fact is there."""
+
+        async def wait() -> None:
+            async with asyncio.timeout(10):
+                while not until():  # noqa: ASYNC110 - facts of sockets
+                    await asyncio.sleep(0.001)
+
+        self.loop.run_until_complete(wait())
+
+    def said(self, wire: socket.socket) -> bytes:
+        """The next message of a wire."""
+        self.turn(lambda: select.select([wire], [], [], 0)[0])
+        return receive(wire, inbox(), CLOEXEC_DONTWAIT)[0]
+
+    def given_up(self) -> Return:
+        """What makes the first place's request an exchange."""
+        owned = unpack_return(self.said(self.pairs[0][0]))
+        assert owned.kind == OWNED
+        assert self.loans.unsaid_by() == self.loans.loop.places[:1], "a word says so to whoever has not heard it"
+        self.loans.own(self.loans.loop.places[0], owned.number)
+        assert not self.loans.unsaid_by()
+        return owned
+
+    def answer(self) -> bytes:
+        """The next answer, of one write."""
+        self.turn(lambda: select.select([self.client], [], [], 0)[0])
+        return self.client.recv(1 << 16)
+
+    def quiet(self) -> bool:
+        """Whether nothing was said."""
+        return not select.select([self.loans.wire, *(ours for ours, _ in self.pairs)], [], [], 0)[0]
+
+    def close(self) -> None:
+        for task in asyncio.all_tasks(self.loop):
+            task.cancel()
+        self.loop.run_until_complete(asyncio.sleep(0))
+        if self.shared.borrower:
+            self.shared.borrower.close()
+        for place in self.shared.places:
+            self.loop.remove_reader(place.pair.fileno())
+        del self.shared
+        self.loop.close()
+        self.loans.close()
+        for end in (self.client, self.ours, *itertools.chain(*self.pairs)):
+            end.close()
+        os.close(self.spool)
+
+
+@pytest.fixture
+def desk(tmp_path: Path) -> Iterator[Desk]:
+    before = held()
+    desk = Desk(tmp_path)
+    yield desk
+    desk.close()
+    gc.collect()  # the memory has a descriptor
+    assert not opened_since(before), "descriptors are left open"
+
+
+async def hello(scope: Event, receive: Any, send: Send) -> None:
+    await send(START)
+    await send({"type": "http.response.body", "body": scope["raw_path"]})
+
+
+def waiting(desk: Desk, *, answered: bool = False) -> Any:
+    """An application that goes on when it is told to, before or after its answer."""
+
+    async def app(scope: Event, receive: Any, send: Send) -> None:
+        if answered:
+            await hello(scope, receive, send)
+        await desk.went_on.wait()
+        if not answered:
+            await hello(scope, receive, send)
+
+    return app
+
+
+def test_what_is_done_in_its_first_step_leaves_a_receipt_and_no_word(desk: Desk) -> None:
+    desk.serve(hello)
+    for count in range(3):
+        desk.client.sendall(WHOLE)
+        assert desk.answer().endswith(b"\r\n\r\n/a")
+        desk.turn(lambda: desk.slots[0].progress().state == DONE)
+        (receipt,) = desk.loans.collect()
+        assert (receipt.number, receipt.key, receipt.size) == (number_for(0, count), desk.key, len(WHOLE))
+        asked = unpack_asked(receipt.asked)
+            assert (asked.method, asked.target, receipt.status) == (b"GET", b"/a?b=c", 200)
+        assert desk.loans.looks() % 2 == 0
+    assert desk.quiet()
+    assert place_of(receipt.number) == 0
+
+
+def test_what_takes_longer_is_the_dispatchers_to_know_and_its_end_too(desk: Desk) -> None:
+    desk.serve(waiting(desk))
+    desk.client.sendall(WHOLE)
+    owned = desk.given_up()
+    assert (owned.key, owned.data, owned.number) == (desk.key, WHOLE, number_for(0, 0))
+    assert desk.slots[0][LOAN] == desk.key
+    assert desk.loans.bytes_of(desk.loans.loop.places[0], desk.slots[0][TAKEN]) == WHOLE
+    desk.went_on.set()
+    ending = unpack_ending(desk.said(desk.pairs[0][0]))
+    assert (ending.number, ending.keep, ending.kept) == (owned.number, True, False)
+    assert desk.answer().endswith(b"/a")
+    assert not desk.loans.collect()
+
+
+def test_one_that_goes_on_after_its_answer_is_told_of_before_its_client_is_let_go(desk: Desk) -> None:
+    desk.serve(waiting(desk, answered=True))
+    desk.client.sendall(WHOLE)
+    owned = desk.given_up()
+    ending = unpack_ending(desk.said(desk.pairs[0][0]))
+    assert (ending.number, ending.busy) == (owned.number, True)
+    desk.went_on.set()
+    assert desk.said(desk.pairs[0][0])[0] == FREE
+
+
+def test_another_place_answers_meanwhile(desk: Desk) -> None:
+    desk.serve(waiting(desk))
+    desk.client.sendall(WHOLE)
+    desk.given_up()
+    copy = socket.SocketType(fileno=desk.ours.dup().detach())
+    assert desk.shared.borrower
+    with socket.create_server(("127.0.0.1", 0)) as listener, socket.create_connection(listener.getsockname()) as other:
+        theirs, _ = listener.accept()
+        copy.close()
+        copy = socket.SocketType(fileno=theirs.dup().detach())
+        assert desk.shared.borrower.keep(request()._replace(loan=(theirs.fileno(), ("127.0.0.1", 4712))), copy)
+        connection: Any = SimpleNamespace(descriptor=theirs.fileno(), socket=theirs)
+        desk.loans.lend(connection)
+        other.sendall(WHOLE)
+        owned = unpack_return(desk.said(desk.pairs[1][0]))
+        assert (owned.kind, owned.key, place_of(owned.number)) == (OWNED, theirs.fileno(), 1)
+        theirs.close()
+
+
+def test_a_request_that_was_handed_to_a_place_that_answers_is_declined(desk: Desk) -> None:
+    desk.serve(waiting(desk))
+    desk.client.sendall(WHOLE)
+    desk.given_up()
+    send(desk.pairs[0][0], pack_request(request()), [desk.ours.fileno()])
+    declined = desk.said(desk.pairs[0][0])
+    assert declined[0] == DECLINED
+    assert unpack_declined(declined) == request().number
+
+
+def test_half_a_request_goes_back_on_the_wire_of_loans(desk: Desk) -> None:
+    desk.serve(hello)
+    desk.client.sendall(WHOLE[:20])
+    returned = unpack_return(desk.said(desk.loans.wire))
+    assert (returned.kind, returned.key, returned.data) == (BACK, desk.key, WHOLE[:20])
+
+
+def test_what_is_recalled_is_let_go_and_what_is_answered_is_told_of_before(desk: Desk) -> None:
+    desk.serve(waiting(desk))
+    desk.client.sendall(WHOLE)
+    owned = desk.given_up()
+    assert desk.loans.release(owned.key)
+    desk.loans.recall([owned.key])
+    assert desk.said(desk.loans.wire) == bytes((HOME,))
+    desk.went_on.set()
+    assert desk.said(desk.pairs[0][0])[0] == END, "its socket was not closed under it"
+    assert desk.answer().endswith(b"/a")
+
+
+def test_nothing_is_looked_for_while_no_place_is_free(desk: Desk) -> None:
+    desk.serve(hello)
+    calls: Any = object()
+    for place in desk.shared.places:
+        place.call = calls
+    desk.client.sendall(WHOLE)
+    looks = desk.loans.looks()
+    desk.turn(lambda: desk.shared.borrower and desk.shared.borrower.rests)
+    assert desk.loans.looks() == looks
+    for place in desk.shared.places:
+        place.call = None
+    assert desk.answer().endswith(b"/a")
+    assert desk.loans.words[LOOKS] > looks
