@@ -183,7 +183,7 @@ def test_what_is_done_in_its_first_step_leaves_a_receipt_and_no_word(desk: Desk)
         (receipt,) = desk.loans.collect()
         assert (receipt.number, receipt.key, receipt.size) == (number_for(0, count), desk.key, len(WHOLE))
         asked = unpack_asked(receipt.asked)
-            assert (asked.method, asked.target, receipt.status) == (b"GET", b"/a?b=c", 200)
+        assert (asked.method, asked.target, receipt.status) == (b"GET", b"/a?b=c", 200)
         assert desk.loans.looks() % 2 == 0
     assert desk.quiet()
     assert place_of(receipt.number) == 0
