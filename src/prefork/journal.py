@@ -10,6 +10,7 @@ import os
 import select
 import socket
 import stat
+import time
 from collections import deque
 from typing import TYPE_CHECKING
 
@@ -108,6 +109,7 @@ class Journal:
     def __init__(self, sink: Sink, *, level: str, as_json: bool, logger: str, access: str = "prefork") -> None:
         self.sink = sink
         self.lowest = LEVELS[level]
+        self.noted: deque[tuple[Event, float]] = deque()  # with their times, in seconds since 1970
         self.lines = Lines(as_json=as_json, logger=logger, access=access, journald=is_journald(sink.descriptor))
 
     def emit(self, event: Event) -> None:
@@ -116,9 +118,12 @@ class Journal:
         self.flush()
 
     def note(self, event: Event) -> None:
-        """Write one event with the next `flush`: for lines that come many at a time."""
+        """Write one event with the next `flush`: for lines that come many at a time.
+
+        Its line is made then as well. One by one in a process that sleeps between them, each would find its code anew in memory.
+        """
         if LEVELS[event.level] >= self.lowest:
-            self.sink.write(self.lines.of(event))
+            self.noted.append((event, time.time()))
 
     @property
     def writes_own(self) -> bool:
@@ -131,6 +136,8 @@ class Journal:
 
     def flush(self) -> None:
         """Hand waiting lines to the kernel, and say how many had to be dropped."""
+        while self.noted:
+            self.sink.write(self.lines.of(*self.noted.popleft()))
         self.sink.flush()
         if self.sink.dropped and not self.sink.waiting:
             count, self.sink.dropped = self.sink.dropped, 0

@@ -59,9 +59,8 @@ class Lines:
         self.odoo_stamp = Stamp("%Y-%m-%d %H:%M:%S", time.gmtime)
         self.werkzeug_stamp = Stamp("%d/%b/%Y %H:%M:%S", time.gmtime)
 
-    def of(self, event: Event) -> bytes:
-        """The event as one line, or several where a traceback follows; with the last line's end."""
-        now = time.time()
+    def of(self, event: Event, now: float) -> bytes:
+        """An event of then (seconds since 1970) as one line, or several where a traceback follows; with the last line's end."""
         text = self.access(event, now) if type(event) is Access else self.plain(event, now)
         if self.journald:
             priority = f"<{PRIORITIES[event.level]}>"

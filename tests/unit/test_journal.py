@@ -90,6 +90,15 @@ def test_noted_lines_go_out_with_the_next_flush(pipe: Pipe) -> None:
     assert pipe.read().count(b"\n") == 2
 
 
+def test_a_noted_line_has_the_time_of_its_event(pipe: Pipe, monkeypatch: pytest.MonkeyPatch) -> None:
+    log = journal(pipe)
+    monkeypatch.setattr(module.time, "time", lambda: 1000.25)
+    log.note(READY)
+    monkeypatch.setattr(module.time, "time", lambda: 2000.75)
+    log.flush()
+    assert b",250 " in pipe.read()
+
+
 @pytest.mark.parametrize("shared", [False, True])
 def test_a_log_that_is_not_read_makes_nobody_wait(monkeypatch: pytest.MonkeyPatch, shared: bool) -> None:
     """`shared`: the pipe belongs to another user, so that no description of our own can be had."""

@@ -40,7 +40,7 @@ def with_(**said: Any) -> Access:
 
 
 def line(event: Event, *, as_json: bool = False, access: str = "prefork", journald: bool = False) -> str:
-    text = Lines(as_json=as_json, logger="prefork.master", access=access, journald=journald).of(event).decode()
+    text = Lines(as_json=as_json, logger="prefork.master", access=access, journald=journald).of(event, time.time()).decode()
     assert text.endswith("\n")
     return text[:-1]
 

@@ -44,7 +44,7 @@ if TYPE_CHECKING:
 ONCE = select.EPOLLIN | select.EPOLLONESHOT
 TICK = 0.25  # seconds between two looks at what has waited too long
 LOOP_TICK = 0.01  # seconds between two looks at event loops while a request waits for one of them to turn
-LOG_BLOCK = 16384  # bytes of access log that are worth a write before the next tick
+LOG_LINES = 100  # that are worth a write before the next tick
 
 
 class Dispatcher:
@@ -114,8 +114,8 @@ class Dispatcher:
         for closed in self.closed:
             closed.close()
         self.closed.clear()
-        if self.journal.sink.waiting_bytes > LOG_BLOCK:
-            self.journal.flush()
+        if len(self.journal.noted) >= LOG_LINES:
+            self.poller.guard(self.journal.flush)
 
     def _patience(self) -> float:
         """How long nothing may happen, in seconds."""
@@ -321,7 +321,7 @@ class Dispatcher:
             self.poller.guard(connection.overdue)
         self.poller.guard(self.traffic.tick, now)
         self.drain.look(now)
-        self.journal.flush()
+        self.poller.guard(self.journal.flush)
 
 
 def has_more(wire: socket.socket) -> bool:

@@ -98,14 +98,16 @@ class Enforcer:
             return SHORTEST
         return max(0.0, self.gauges.next_look - now)
 
-    def step(self, now: float) -> None:
-        """Look at the workers when it is time, and go on with those that are condemned."""
+    def step(self, now: float) -> bool:
+        """Look at the workers when it is time, and go on with those that are condemned; False where nothing has come of it."""
+        found = False
         for worker in self.master.crew.ready():
             if worker.pid not in self.gauges.gauges:
                 self._admit(worker)
         if now >= self.gauges.next_look:
             watched = [worker for worker in self.master.crew.all() if worker.state in {State.READY, State.RETIRING}]
             for finding in self.gauges.look([each for each in watched if each.pid not in self.condemned], self.limits(), now):
+                found = True
                 if self._is_inherited(finding):
                     self._spare(finding)
                 elif self._is_deadly(finding):
@@ -115,6 +117,7 @@ class Enforcer:
         for condemned in list(self.condemned.values()):
             if condemned.worker.state is not State.KILLED:
                 self._go_on(condemned, now)
+        return found or bool(self.condemned)
 
     def _admit(self, worker: Worker) -> None:
         """A worker is ready. One that is too large already would be replaced for ever by others like it: say so instead.

@@ -114,6 +114,7 @@ class Master:
         self.watch = Watch(self)
         self.console = Console(self, console)
         self.database = Database(self)
+        self.next_step = 0.0
         self.complete = False  # all wanted workers have been ready once
         self.enforcer = Enforcer(self)
         self.guard = Guard(self)
@@ -143,9 +144,7 @@ class Master:
         self.fuses.open(threaded=self.settings.threaded)
         self.templates.load(self.templates.next(self.settings))
         while self.status is None:
-            for key, _ in self.selector.select(min(TICK, self.enforcer.wake(time.monotonic()))):
-                self._guarded(key.data)
-            self._guarded(partial(self.step, time.monotonic()))
+            self.turn()
         self.fuses.close()
         if self.control:
             self.control.close()
@@ -153,16 +152,33 @@ class Master:
             self.terminal.restore()
         return self.status
 
+    def turn(self) -> None:
+        """Look after what arrives, and do what follows.
+
+        Between two ticks of a quiet server only what workers use is looked at: all the rest would take most of the time.
+        """
+        now = time.monotonic()
+        heard = self.selector.select(max(0.0, min(self.next_step - now, self.enforcer.wake(now))))
+        for key, _ in heard:
+            self._guarded(key.data)
+        now = time.monotonic()
+        quiet = not heard and now < self.next_step and self.state() == "running"
+        if quiet and self._guarded(partial(self.enforcer.step, now)) is False:
+            return
+        self.next_step = now + TICK
+        self._guarded(partial(self.step, now))
+
     def warn_of_threads(self, settings: Settings) -> None:
         """Say what threaded mode is not for."""
         self.journal.emit(ThreadedMode(settings.threads, in_vain(settings) or ("none is set",)))
 
-    def _guarded(self, callback: Callable[[], object]) -> None:
+    def _guarded(self, callback: Callable[[], object]) -> object:
         """Look after one thing. A fault in it, or nonsense on a wire that applications hold too, must not end the others."""
         try:
-            callback()
+            return callback()
         except Exception:  # noqa: BLE001 - the master's end would be everybody's
             self.journal.emit(FaultContained("the master", traceback.format_exc()))
+            return None
 
     def step(self, now: float) -> None:
         """Do what follows from what is known and wanted."""
