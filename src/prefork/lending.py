@@ -194,15 +194,17 @@ def unpack_receipts(data: bytes) -> list[Receipt]:
     """The receipts in a piece of memory, up to its end or to a size of 0. Raises struct.error."""
     found, start = [], 0
     while start < len(data) and data[start : start + 4] != b"\0\0\0\0":
-        size, *fields = FIXED.unpack_from(data, start)
-        texts, place = [], start + FIXED.size
-        for length in fields[12:]:
-            texts.append(data[place : place + length])
-            place += length
-        start += size
-        if not place <= start <= len(data):
+        fields = FIXED.unpack_from(data, start)
+        client, request_id, tag, asked = fields[13:]
+        one = start + FIXED.size
+        two = one + client
+        three = two + request_id
+        four = three + tag
+        five = four + asked
+        start += fields[0]
+        if not five <= start <= len(data):
             raise struct.error("a receipt is longer than its size, or than there is room for")
-        found.append(Receipt._make((*fields[:12], *texts)))
+        found.append(Receipt._make((*fields[1:13], data[one:two], data[two:three], data[three:four], data[four:five])))
     return found
 
 

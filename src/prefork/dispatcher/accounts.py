@@ -7,9 +7,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from prefork.dispatcher.bills import Bills
+from prefork.dispatcher.bills import Bills, note_service, note_wait, spent
 from prefork.dispatcher.fairness import Pace
 from prefork.dispatcher.ledger import Ledger
+from prefork.histogram import bucket
 from prefork.scoreboard import DISPATCHER, OLDEST, QUEUED
 
 if TYPE_CHECKING:
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from prefork.dispatcher.lanes import Lanes
     from prefork.dispatcher.queue import Queue
     from prefork.dispatcher.workers import Worker
+    from prefork.lending import Receipt
     from prefork.messages import Ending
     from prefork.scoreboard import Scoreboard
     from prefork.trace import Trace
@@ -54,17 +56,17 @@ class Accounts:
         self.bills.ended(exchange, worker, ending, service)
         self._sample(exchange, exchange.assigned - exchange.arrived, service, ending.cpu)
 
-    def charge(
-        self, lane: int, method: str, target: bytes, worker: Worker,
-        status: int, sent: int, cpu: int, queries: int, sql: int, began: float, wait: float, service: float,
-    ) -> None:  # fmt: skip
+    def found(self, lane: int, method: str, target: bytes, worker: Worker, receipt: Receipt) -> None:
         """A worker has found a request by itself and answered it: all of the above at once."""
-        self.ledger.arrived(lane)
-        self.ledger.waited(lane, wait)
+        _, status, _, _, _, wait, began, service, sent, cpu, queries, sql, _, _, _, _ = receipt
+        waits, services = bucket(wait / 1e9), bucket(service / 1e9)
         self.pace.answered()
-        self.ledger.served(lane, service)
-        self.bills.charge(method, target, worker, status, sent, cpu, queries, sql, wait, service)
-        self.trace.note(began - wait, wait, service, cpu, lane, len(self.workers))
+        self.ledger.note(lane, wait, waits, service, services)
+        words = self.bills.of_answer(method, target, status, worker)
+        spent(words, status, sent, cpu, queries, sql)
+        note_wait(words, wait, waits)
+        note_service(words, service, services)
+        self.trace.note((began - wait) / 1e9, wait / 1e9, service / 1e9, cpu, lane, len(self.workers))
 
     def lost(self, exchange: Exchange, service: float) -> None:
         """Its worker has died with it."""

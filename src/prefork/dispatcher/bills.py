@@ -45,28 +45,17 @@ class Bills:
 
     def ended(self, exchange: Exchange, worker: Worker, ending: Ending, service: float) -> None:
         """A worker has answered a request, after so many seconds."""
-        head, wait = exchange.head, exchange.assigned - exchange.arrived
-        self.charge(
-            head.method, head.target, worker, ending.status, ending.sent, ending.cpu, ending.queries, ending.sql, wait, service
-        )
+        head, status = exchange.head, ending.status
+        words = self.of_answer(head.method, head.target, status, worker)
+        spent(words, status, ending.sent, ending.cpu, ending.queries, ending.sql)
+        waited(words, exchange.assigned - exchange.arrived)
+        served(words, service)
 
-    def charge(
-        self, method: str, target: bytes, worker: Worker,
-        status: int, sent: int, cpu: int, queries: int, sql: int, wait: float, service: float,
-    ) -> None:  # fmt: skip
-        """The same of a request that is told by its parts. `cpu` and `sql` are nanoseconds, `wait` and `service` seconds."""
+    def of_answer(self, method: str, target: bytes, status: int, worker: Worker) -> memoryview:
+        """The words of a route that a worker has answered a request of."""
         index = self.routes.of(method, target, learn=status < 400 or status >= 500)
         self._weigh(index, worker)
-        words = self.words[index]
-        words[CPU] += cpu
-        words[SENT] += sent
-        if queries:
-            words[QUERIES] += queries
-            words[SQL] += sql
-        if status >= 500:
-            words[ERRORS] += 1
-        waited(words, wait)
-        served(words, service)
+        return self.words[index]
 
     def lost(self, exchange: Exchange, service: float) -> None:
         """A worker has died with a request, after so many seconds."""
@@ -91,14 +80,35 @@ class Bills:
         self.last[worker.number] = (worker.pid, index, resident)
 
 
+def spent(words: memoryview, status: int, sent: int, cpu: int, queries: int, sql: int) -> None:
+    """What an answer of this route has cost: bytes, nanoseconds of processors, queries and their nanoseconds."""
+    words[CPU] += cpu
+    words[SENT] += sent
+    if queries:
+        words[QUERIES] += queries
+        words[SQL] += sql
+    if status >= 500:
+        words[ERRORS] += 1
+
+
 def waited(words: memoryview, seconds: float) -> None:
     """A request of this route has come to its end, and had waited so long for its worker."""
-    words[ENDED] += 1
-    words[ROUTE_WAITED] += int(seconds * 1e9)
-    words[ROUTE_WAITS + bucket(seconds)] += 1
+    note_wait(words, int(seconds * 1e9), bucket(seconds))
 
 
 def served(words: memoryview, seconds: float) -> None:
     """A worker had it so long."""
-    words[ROUTE_SERVED] += int(seconds * 1e9)
-    words[ROUTE_SERVICES + bucket(seconds)] += 1
+    note_service(words, int(seconds * 1e9), bucket(seconds))
+
+
+def note_wait(words: memoryview, nanoseconds: int, bucket: int) -> None:
+    """As `waited`, with what is known of it."""
+    words[ENDED] += 1
+    words[ROUTE_WAITED] += nanoseconds
+    words[ROUTE_WAITS + bucket] += 1
+
+
+def note_service(words: memoryview, nanoseconds: int, bucket: int) -> None:
+    """As `served`, with what is known of it."""
+    words[ROUTE_SERVED] += nanoseconds
+    words[ROUTE_SERVICES + bucket] += 1

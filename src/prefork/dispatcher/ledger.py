@@ -72,6 +72,16 @@ class Ledger:
         words[SERVED] += int(service * 1e9)
         self.spent += service
 
+    def note(self, lane: int, wait: int, waits: int, service: int, services: int) -> None:
+        """A request has come, waited and been answered, all by the time that it is told of: nanoseconds, and their buckets."""
+        words = self.words[lane]
+        words[ARRIVED] += 1
+        words[WAITS + waits] += 1
+        words[WAITED] += wait
+        words[SERVICES + services] += 1
+        words[SERVED] += service
+        self.spent += service / 1e9
+
     def show(self, lane: int, waiting: int, working: int, oldest: float | None) -> None:
         """How things are now; `oldest` is when the first waiting request arrived (monotonic seconds)."""
         block = self.blocks[lane]

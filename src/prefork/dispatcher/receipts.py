@@ -99,8 +99,8 @@ class Receipts:
         flags, status, _, _, number, wait, began, service, sent, cpu, queries, sql, client, request_id, tag, asked = receipt
         told = self._told(receipt, (client, asked, flags & OLD_HTTP))
         head, traffic = told.head, self.traffic
-        waited, took, lane = wait / 1e9, service / 1e9, traffic.lanes.rest
-        traffic.accounts.charge(lane, head.method, head.target, worker, status, sent, cpu, queries, sql, began / 1e9, waited, took)
+        waited, took = wait / 1e9, service / 1e9
+        traffic.accounts.found(traffic.lanes.rest, head.method, head.target, worker, receipt)
         if flags & ASKS_REPLACEMENT:
             traffic.wear(worker)
         traffic.answers.count(status)
