@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from prefork.dispatcher.relief import Relief
     from prefork.dispatcher.traffic import Traffic
 
+EVERY = 0.002  # seconds between two looks at the same loop
+LATE = 0.0005  # by which the clock of a wait may be early
 FEW = 4  # requests that one loop may have before it more than twice those of another one
 
 
@@ -45,7 +47,7 @@ class Attendance:
     def look(self) -> None:
         """See how the doubtful loops get on."""
         now = time.monotonic()
-        if now - self.looked_at < MOMENT:
+        if now - self.looked_at < EVERY - LATE:
             return
         self.looked_at = now
         for loop in list(self.doubtful):

@@ -12,6 +12,7 @@ import time
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from prefork.dispatcher.attendance import EVERY
 from prefork.dispatcher.connection import WATCHED, Connection
 from prefork.dispatcher.disk import Disk, Disks, Spool
 from prefork.dispatcher.door import Door
@@ -121,8 +122,10 @@ class Dispatcher:
         """How long nothing may happen, in seconds."""
         if self.unfinished_reads or self.newcomers:
             return 0.0
-        if self.traffic.lender.relief.doubtful or self.traffic.lender.attendance.doubtful:
+        if self.traffic.lender.relief.doubtful:
             return MOMENT
+        if self.traffic.lender.attendance.doubtful:
+            return EVERY
         return LOOP_TICK if self.traffic.assignments.held_up() else TICK
 
     # Clients.

@@ -106,7 +106,7 @@ class LoopBorrower(Borrower):
         begun, self.begun = self.begun, []
         self.using.clear()
         for seat in begun:
-            seat.place.disown()
+            seat.place.settle()
 
     def find(self, seat: Seat) -> Request | None:
         """The next request, for a seat, where there is one; `more` says whether to look again."""

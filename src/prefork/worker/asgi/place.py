@@ -156,6 +156,22 @@ class Place:
         if task.done():
             return
         self.task = task
+        if not self.rest.owner:
+            self._go_on(call, task)
+
+    def settle(self) -> None:
+        """A request from a loan has had its first step: where that was not all, the dispatcher is to know of it."""
+        if self.task and self.call:
+            if self.rest.owner:
+                try:
+                    self.rest.disown()
+                except OSError:
+                    pass  # as in `_tell`
+            self._go_on(self.call, self.task)
+
+    def _go_on(self, call: Call, task: asyncio.Task[None]) -> None:
+        """A request has not ended with its first step."""
+        request = call.request
         task.set_name(f"{request.method} {request.target.decode('latin-1')} ({request.request_id})")
         if call.complete:
             self.let_client_go(call)
@@ -180,7 +196,7 @@ class Place:
             give_up(call.reply, 504 if call.expired else call.cut or 500)
 
     def _answered(self) -> None:
-        if self.task and self.call:  # else it is in its first step, and `_begin` looks
+        if self.task and self.call and not self.rest.owner:  # else it is in its first step, and somebody looks after that
             self.shared.note_answered(self, self.call)
 
     def let_client_go(self, call: Call) -> None:
@@ -209,8 +225,6 @@ class Place:
         if reply.spilled:
             self.rest.close()
         assert self.client
-        if flags:
-            self.disown()
         if self.rest.owner:  # nothing of it was told: the receipt does
             self.rest.owner = None
             assert self.seat
@@ -233,14 +247,6 @@ class Place:
         if borrower is None or client is None or not reply.keep or reply.spilled or call.request.number > LOANED:
             return False
         return borrower.keep(call.request, client)
-
-    def disown(self) -> None:
-        """Have the dispatcher know of the request, if it does not yet."""
-        if self.rest.owner:
-            try:
-                self.rest.disown()
-            except OSError:
-                pass  # as in `_tell`
 
     def _count(self) -> None:
         self.served += 1
