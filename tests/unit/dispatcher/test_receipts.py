@@ -13,7 +13,7 @@ import pytest
 from prefork.dispatcher.loans import Loans
 from prefork.events import Access
 from prefork.journal import Journal, Sink
-from prefork.lending import ASKS_REPLACEMENT, LASTS, LOANED, OLD_HTTP, RING_AT, WRITTEN, Asked, Receipt, pack_asked, pack_receipt
+from prefork.lending import ASKS_REPLACEMENT, LASTS, LOANED, OLD_HTTP, WRITTEN, Asked, Receipt, pack_asked, pack_receipt
 from prefork.lines import words_of
 from prefork.scoreboard import ANSWERED, ARRIVED, CLASSES, SERVED, SERVICES, WAITED, WAITS
 from prefork.trace import calls
@@ -136,7 +136,8 @@ def test_a_worker_that_asks_to_be_replaced_is_heard_once(till: Till, tmp_path: P
 
 
 def test_nonsense_is_a_fault_of_its_worker(till: Till) -> None:
-    till.loans.memory[RING_AT : RING_AT + 8] = struct.pack("<Q", 8)
+    at = till.loans.till.at
+    till.loans.memory[at : at + 8] = struct.pack("<Q", 8)
     till.loans.till.words[WRITTEN] = 8
     till.leave()
     assert till.desk.loop.told == [("faulty", "http.1")]
