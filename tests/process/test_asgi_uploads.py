@@ -252,6 +252,7 @@ def test_a_unix_socket(echo: Echo, tmp_path: Path) -> None:
     path = tmp_path / "http.sock"
     with echo(APP, workers=1, concurrency=4, http_interface=f"unix:{path}") as server, Wire(server, path) as wire:
         for head, data in ((put("/take", MIB), LARGE[:MIB]), (chunked("/take"), chunks(LARGE[:MIB], 10_000) + b"0\r\n\r\n")):
+            assert wire.get("/seen").status == 200, "its loop turns: else it gets a body when that is complete"
             wire.send(head, data[:100_000])
             until(lambda: in_flight(server) == 1, "the application to be called")
             assert decoded(wire.send(data[100_000:]).answer())["digest"] == digest(LARGE[:MIB])
