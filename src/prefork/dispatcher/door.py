@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
     Address = tuple[str, int]  # and port
 
+STREAM = int(socket.SOCK_STREAM)
 ACCEPTS = 64  # connections accepted before others have their turn
 NOWHERE = ("", 0)  # both ends of a unix socket
 RESERVE = 64  # descriptors that connections leave for workers, bodies and rests
@@ -41,7 +42,7 @@ class Door:
         admit: Callable[[socket.SocketType, Address, Address], None],
     ) -> None:
         self.listeners = listeners
-        self.own = {listener: own_end(listener) for listener in listeners}
+        self.own = {listener: (int(listener.family), own_end(listener)) for listener in listeners}
         self.poller = poller
         self.journal = journal
         self.counters = counters
@@ -71,11 +72,12 @@ class Door:
                 self._pause(error.strerror or str(error))
                 return False
             return True  # the client left while it waited
-        client = socket.SocketType(listener.family, socket.SOCK_STREAM, 0, descriptor)
-        if listener.family == socket.AF_UNIX:
+        family, own = self.own[listener]
+        client = socket.SocketType(family, STREAM, 0, descriptor)
+        if own is NOWHERE:
             self.admit(client, NOWHERE, NOWHERE)
         else:
-            self.admit(client, plain(peer), self.own[listener] or plain(client.getsockname()))
+            self.admit(client, plain(peer), own or plain(client.getsockname()))
         if descriptor >= self.highest:
             self._pause(os.strerror(errno.EMFILE))
             return False

@@ -134,7 +134,7 @@ class Dispatcher:
         """Look after a new client."""
         connection = Connection(self, self.traffic, client, peer, local)
         self.connections[connection.descriptor] = connection
-        self.counters[CONNECTIONS] = len(self.connections)
+        self.counters.words[CONNECTIONS] = len(self.connections)
         self.newcomers.append(connection)
 
     def watch(self, connection: Connection, mask: int) -> None:
@@ -150,7 +150,7 @@ class Dispatcher:
         if connection.watched:
             self.poller.unwatch(connection.descriptor)
         self.connections.pop(connection.descriptor, None)
-        self.counters[CONNECTIONS] = len(self.connections)
+        self.counters.words[CONNECTIONS] = len(self.connections)
 
     def dispose(self, connection: Connection) -> None:
         """Nobody holds a closed connection's socket any more: its descriptor is free after this turn."""

@@ -7,7 +7,10 @@ reader holds no worker. So does a file, as its descriptor.
 
 from __future__ import annotations
 
+import contextlib
 import os
+import time
+from select import POLLOUT, poll  # now: what an application puts in their place later is not meant for us
 from socket import SHUT_WR
 from typing import TYPE_CHECKING, Any
 
@@ -24,6 +27,7 @@ if TYPE_CHECKING:
     from prefork.scoreboard import Slot
     from prefork.worker.rest import Rest
 
+JOINED = 1 << 14  # bytes of a body up to which it takes less to join it to its head than to send both as they are
 MOST_QUERIES = 2**32 - 1  # that an ending has room for
 
 
@@ -96,7 +100,10 @@ class Reply:
         if self.left is not None:
             data = data[: self.left] if len(data) > self.left else data
             self.left -= len(data)
-        if not self.begun:
+        if not self.begun and len(data) > JOINED and not self.chunked:
+            self._begun(len(self.start) + len(data))
+            self._send(self.start, data)
+        elif not self.begun:
             data = self.start + (chunk(data) if data and self.chunked else data)
             self._begun(len(data))
             self._send(data)
@@ -159,31 +166,46 @@ class Reply:
         self.keep = self.keep and not self.gone
         self.slot.words[REQUEST] = pack_progress(self.request.number, DONE, self.code, self.keep)
 
-    def _send(self, data: bytes) -> None:
+    def _send(self, *parts: bytes) -> None:
         if self.gone or (self.spilled and self._has_left()):
             return
-        taken = 0
+        taken, size = 0, sum(map(len, parts))
         if not self.spilled:
             try:
-                if self.begun and self.left == 0 and not (self.keep or self.chunked):
-                    taken = self._send_last(data)
-                else:
-                    taken = self.client.send(data, DONTWAIT)
+                taken = self._push(parts, size)
             except BlockingIOError:
                 pass
             except OSError:
                 self.gone = True
                 return
-        self.sent += len(data)
-        if taken < len(data):
+        self.sent += size
+        if taken < size:
             self.spilled = True
-            self.rest.hand_on(memoryview(data)[taken:])
+            for part in behind(parts, taken):
+                self.rest.hand_on(part)
 
-    def _send_last(self, data: bytes) -> int:
-        """Send the end of an answer that ends its connection, with that end in the same segment; returns the bytes taken."""
-        taken = self.client.send(data, DONTWAIT_MORE)
-        if taken == len(data):
-            self.client.shutdown(SHUT_WR)
+    def _push(self, parts: tuple[bytes, ...], size: int) -> int:
+        """Send what the socket takes, and behind the last byte of a connection its end, in the same segment."""
+        last = self.begun and self.left == 0 and not (self.keep or self.chunked)
+        flags = DONTWAIT_MORE if last else DONTWAIT
+        taken = self.client.send(parts[0], flags) if len(parts) == 1 else self.client.sendmsg(parts, (), flags)
+        if taken < size and (patience := self.rest.patience(size - taken)):
+            taken = self._push_on(parts, taken, size, flags, patience)
+        if last and taken == size:
+            with contextlib.suppress(OSError):  # a client that has all of it may be gone
+                self.client.shutdown(SHUT_WR)
+        return taken
+
+    def _push_on(self, parts: tuple[bytes, ...], taken: int, size: int, flags: int, patience: float) -> int:
+        """Go on as long as the client reads, for so many seconds at the most; returns how many bytes are taken by then."""
+        until = time.monotonic() + patience
+        room = poll()
+        room.register(self.client, POLLOUT)
+        while taken < size and (left := until - time.monotonic()) > 0 and room.poll(left * 1000):
+            try:
+                taken += self.client.sendmsg(behind(parts, taken), (), flags)
+            except BlockingIOError:
+                break
         return taken
 
     def _has_left(self) -> bool:
@@ -195,3 +217,13 @@ class Reply:
         except OSError:
             self.gone = True
         return self.gone
+
+
+def behind(parts: tuple[bytes, ...], taken: int) -> list[memoryview]:
+    """What is left of parts when so many bytes are taken."""
+    left = []
+    for part in parts:
+        if taken < len(part):
+            left.append(memoryview(part)[taken:])
+        taken = max(0, taken - len(part))
+    return left

@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 
 
 IN_MEMORY = 1 << 18  # bytes of an answer that may wait in the dispatcher's memory
+SPOOLING = 1e-9  # seconds that a byte takes to be written to a file, read from it and sent
+MOST_PATIENCE = 0.02  # seconds
 
 
 class Rest:
@@ -47,6 +49,10 @@ class Rest:
         self.descriptor = -1
         self.in_memory = self.spooled = 0
         self.full = False
+
+    def patience(self, size: int) -> float:
+        """For how many seconds the client may take to read so many bytes: as long as a spool would take both of us."""
+        return min(size * SPOOLING, MOST_PATIENCE) if size > IN_MEMORY else 0.0
 
     def hand_on(self, data: memoryview) -> None:
         """Give bytes to the dispatcher. Raises OSError when it has gone."""

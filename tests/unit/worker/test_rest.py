@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import errno
 import os
 import threading
@@ -12,6 +14,7 @@ import pytest
 from prefork import spool
 from prefork.messages import FILE, INLINE, REST, SPOOLED, inbox, receive, unpack_extent
 from prefork.scoreboard import WAITING_SINCE
+from prefork.worker.asgi.backlog import Backlog
 from prefork.worker.rest import IN_MEMORY, Rest
 
 if TYPE_CHECKING:
@@ -27,6 +30,16 @@ def rest(bench: Bench) -> Iterator[Rest]:
     made = Rest(bench.worker, bench.slot, bench.means.spool, MOST)
     yield made
     made.close()
+
+
+@pytest.mark.parametrize(("size", "seconds"), [(IN_MEMORY, 0.0), (IN_MEMORY + 1, 0.00026), (10 << 20, 0.0105), (1 << 30, 0.02)])
+def test_a_worker_waits_for_no_longer_than_a_spool_would_take(rest: Rest, size: int, seconds: float) -> None:
+    assert rest.patience(size) == pytest.approx(seconds, rel=0.01)
+
+
+def test_an_event_loop_waits_for_nobody(bench: Bench) -> None:
+    with contextlib.closing(asyncio.new_event_loop()) as loop:
+        assert Backlog(loop, bench.worker, bench.slot, bench.means.spool, MOST).patience(1 << 30) == 0
 
 
 def fill(rest: Rest, bench: Bench) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 import sys
+import threading
 from typing import TYPE_CHECKING, Any
 from wsgiref.validate import validator
 
@@ -435,6 +436,44 @@ def test_what_the_socket_does_not_take_goes_to_the_dispatcher(bench: Bench, size
     assert (received + rest).partition(b"\r\n\r\n")[2] == body
     assert bench.reply.sent == len(received) + len(rest)
     assert bench.reply.keep
+
+
+def test_a_client_that_reads_as_fast_gets_all_of_a_large_answer_from_its_worker(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Giving it away would have it written to a file, read from there, and sent by somebody else."""
+    monkeypatch.setattr("prefork.worker.rest.SPOOLING", 1.0)
+    monkeypatch.setattr("prefork.worker.rest.MOST_PATIENCE", 20.0)
+    narrow(bench)
+    body, read = bytes(range(250)) * 20_000, bytearray()
+
+    def reading() -> None:
+        while len(read.partition(b"\r\n\r\n")[2]) < len(body):
+            read.extend(bench.theirs.recv(1 << 20))
+
+    client = threading.Thread(target=reading)
+    client.start()
+    bench.run(says(body))
+    client.join()
+    assert read.endswith(b"\r\n\r\n" + body)
+    assert bench.reply.sent == len(read)
+    assert not list(bench.rests())
+
+
+def test_a_client_that_leaves_in_the_middle_of_a_large_answer(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("prefork.worker.rest.SPOOLING", 1.0)
+    monkeypatch.setattr("prefork.worker.rest.MOST_PATIENCE", 20.0)
+    narrow(bench)
+
+    def leaving() -> None:
+        bench.theirs.recv(1)
+        bench.theirs.close()
+
+    client = threading.Thread(target=leaving)
+    client.start()
+    assert bench.run(says(bytes(1 << 20))).gone
+    client.join()
+    assert not list(bench.rests())
 
 
 def test_after_the_first_rest_nothing_is_written_to_the_socket(bench: Bench) -> None:

@@ -34,6 +34,10 @@ class Backlog(Rest):
         self.unsaid: deque[tuple[bytes, list[int]]] = deque()
         self.emptied: asyncio.Future[None] | None = None
 
+    def patience(self, size: int) -> float:  # noqa: ARG002 - that of any rest
+        """None: the loop has other clients."""
+        return 0.0
+
     def hand_on(self, data: memoryview) -> None:
         """Give bytes to the dispatcher. Raises OSError when it has gone."""
         if self.in_memory + len(data) <= IN_MEMORY:

@@ -12,6 +12,7 @@ from prefork.worker.asgi.call import Call
 from prefork.worker.reply import Reply
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from typing import Callable
 
     from prefork.messages import Request
@@ -32,6 +33,10 @@ class Outlet:
             raise BrokenPipeError
         self.wire.send(data)
         return len(data)
+
+    def sendmsg(self, parts: Iterable[bytes], ancillary: object, flags: int) -> int:  # noqa: ARG002 - a socket's
+        """The same of several."""
+        return self.send(b"".join(parts), flags)
 
     def shutdown(self, how: int) -> None:
         """Nothing yet: the wire is closed when it has been sent all."""
