@@ -65,7 +65,7 @@ class Loop(Protocol):
 
 
 class Lender:
-    """Nothing is lent before `resumes` (monotonic seconds)."""
+    """Nothing is lent before `resumes` (monotonic seconds). `holders` have what is lent: one for each worker, or for each loop."""
 
     def __init__(self, loop: Loop, traffic: Traffic) -> None:
         self.loop = loop
@@ -75,6 +75,7 @@ class Lender:
         self.adoption = Adoption(loop, traffic, self.receipts)
         self.relief = Relief(loop, traffic, self.receipts, self.adoption)
         self.attendance = Attendance(loop, traffic, self.receipts, self.relief)
+        self.holders: dict[Loans, None] = {}
         self.resumes = 0.0
         self.on = False
 
@@ -111,10 +112,18 @@ class Lender:
         """Share with a worker what loans need; its loop has that for all places. Raises OSError."""
         if worker.loop is None:
             worker.loans = Loans(worker.slot, worker.wire)
+            self.holders[worker.loans] = None
             return
         worker.loop.loans = LoopLoans(worker.loop)
+        self.holders[worker.loop.loans] = None
         for place in worker.loop.places:
             place.loans = worker.loop.loans
+
+    def forget(self, worker: Worker) -> None:
+        """A worker is gone, or a place of one: nothing is lent to it any more."""
+        self.relief.doubtful.discard(worker)
+        if worker.loans:
+            self.holders.pop(worker.loans, None)
 
     def _borrowers(self) -> Iterator[Worker]:
         """The workers that loans can be with; of those with an event loop one place."""
@@ -157,7 +166,7 @@ class Lender:
         """
         if not self.on or wait <= LONG:
             return
-        lines = sum(worker.line() for worker in self._borrowers())
+        lines = sum(loans.line() for loans in self.holders)
         if self.pace.unfair(wait, self.traffic.queue.length + 1, lines):
             pressed, self.resumes = now < self.resumes, now + PAUSE
             if not pressed:
@@ -271,8 +280,8 @@ class Lender:
     def bury(self, worker: Worker) -> None:
         """A worker is dead and has said all it said: its connections are home, with what it had read and not begun."""
         if worker.loans and worker.loop is None:
-            self.relief.doubtful.discard(worker)
             self._inherit([worker], worker.loans)
+        self.forget(worker)
         if worker.after:  # what it was given meanwhile it has never seen
             after, worker.after = worker.after, None
             self.adoption.again(worker, after)

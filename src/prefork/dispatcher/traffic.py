@@ -191,7 +191,7 @@ class Traffic:
         """A worker's pair is about to be closed."""
         if isinstance(worker, Keeper):
             self.live.forget(worker)
-        self.lender.relief.doubtful.discard(worker)
+        self.lender.forget(worker)
         self.workers.pop(worker.number, None)
 
     def add(self, worker: Worker) -> None:

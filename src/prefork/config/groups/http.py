@@ -101,8 +101,8 @@ class HTTP:
         kinds.SWITCH,
         False,
         "Whether a worker may read the next request of a kept-alive connection itself, instead of having it handed over by the "
-        "dispatcher. A worker has the sockets of several clients then. Only for WSGI applications, and not while "
-        "`limit_time_real_routes` is set or a lane reserves workers",
+        "dispatcher. A worker has the sockets of several clients then. Not while `limit_time_real_routes` is set or a lane "
+        "reserves workers",
     )
     queue_size: int = option(
         kinds.NUMBER,

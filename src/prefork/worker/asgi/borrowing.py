@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from prefork.worker.asgi.shared import Shared
     from prefork.worker.reply import Reply
 
-AT_ONCE = 16  # requests that are begun before the rest of the loop has its turn
+AT_ONCE = 4  # requests that are begun before the rest of the loop has its turn: one that blocks it holds up the others
 MOMENT = 0.001  # seconds for which nothing is looked for where it could not be answered
 
 
