@@ -57,3 +57,11 @@ def test_who_has_found_least_by_itself_is_taken_first() -> None:
     for worker in lines:
         idle.add(worker)
     assert [idle.take() for _ in lines] == [2, 3, 4, 1]
+
+
+def test_the_loop_of_the_highest_rank_whatever_its_places() -> None:
+    ranks = {"a": 0, "b": 1}
+    idle: Idle[Place] = Idle(lambda place: place.loop, rank=lambda loop, _: ranks[loop])
+    for number, loop in enumerate("aab"):
+        idle.add(Place(loop, number))
+    assert [place.loop for _ in range(3) if (place := idle.take())] == ["b", "a", "a"]

@@ -31,3 +31,18 @@ def test_what_is_told_of_a_death_fits_a_message() -> None:
     assert found == told[: len(found)]
     assert len(json.dumps(found)) < MOST_TOLD * 1.1 < LIMIT
     assert fitting(told[:1] * 2) == told[:1] * 2
+
+
+def test_a_loop_that_is_held_up_is_the_last_to_be_chosen_until_it_goes_on() -> None:
+    slot = SCOREBOARD.slot(9)
+    slot.clear()
+    loop = EventLoop(9, 64, 1, slot, os.memfd_create("pidfd"), None)
+    slot[TURNED] = SECOND
+    before = loop.rank(3)
+    loop.hold_up()
+    assert loop.held_up
+    assert loop.rank(64) < before, "one with fewer free places goes before it"
+    slot[TURNED] += 1
+    assert not loop.held_up
+    assert loop.rank(3) == before
+    loop.close()
