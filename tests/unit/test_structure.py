@@ -90,7 +90,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "sessions": {"sessions", "fanout", "given", "store", "worker.asgi.detect", "worker.output"},
     "filestore": {"fanout", "files", "given", "http.conditions", "http.framing"},
     "http": {"http"},
-    "http.conditions": set(),
+    "http.conditions": {"http.framing"},
     "http.framing": set(),
     "http.pages": {"http.framing"},
     "control": set(),
