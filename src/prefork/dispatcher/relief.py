@@ -92,10 +92,12 @@ class Relief:
             if room or now - worker.slot.words[BEGUN_AT] / 1e9 > LONG:
                 self.adoption.revoke(worker, progress.number)
         line = line if long else line[:room]
-        if line:
-            self.receipts.drain(worker)  # what it has answered before belongs to the connections as well
+        if line:  # what it has said and answered before belongs to the connections as well: some of them it may have given back
+            self.loop.hear_out(worker)
+            self.receipts.drain(worker)
         for connection in line:
-            if loans.take(connection, progress.number):
+            on_loan = loans.lent.get(connection.descriptor) is connection and not worker.paused
+            if on_loan and loans.take(connection, progress.number):
                 self.traffic.accounts.pace.fetch()
                 self.bring_home(worker, connection)
 

@@ -1,0 +1,81 @@
+"""What is taken home from a worker that is inside something else, and what it had given back before."""
+
+from __future__ import annotations
+
+import socket
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from prefork.dispatcher.loans import Loans
+from prefork.dispatcher.relief import Relief
+from prefork.messages import pair
+from prefork.scoreboard import BEGUN, REQUEST, Scoreboard, pack_progress
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+class Desk:
+    """A worker inside a request that it was handed, with one connection on loan, on which something has come.
+
+    `said` is what is done when the worker is heard out; another worker has nothing to do.
+    """
+
+    def __init__(self) -> None:
+        slot = Scoreboard.create().slot(0)
+        slot.words[REQUEST] = pack_progress(7, BEGUN)
+        wire, self.pair = pair()
+        self.loans = Loans(slot, wire)
+        with socket.create_server(("127.0.0.1", 0)) as listener:
+            self.client = socket.create_connection(listener.getsockname())
+            self.theirs = listener.accept()[0]
+        self.home: list[str] = []
+        self.connection: Any = SimpleNamespace(
+            descriptor=self.theirs.fileno(), socket=self.theirs, come_home=lambda: self.home.append("taken")
+        )
+        self.worker: Any = SimpleNamespace(loans=self.loans, slot=slot, paused=False, pid=0, exchange=None, after=None)
+        idle = SimpleNamespace(line=lambda: 0)
+        pace = SimpleNamespace(fetch=lambda: None)
+        traffic = SimpleNamespace(queue=SimpleNamespace(idle=[idle]), accounts=SimpleNamespace(pace=pace))
+        self.said = lambda: None
+        loop = SimpleNamespace(hear_out=lambda _: self.said(), home=lambda _: None)
+        self.relief = Relief(loop, traffic, SimpleNamespace(drain=lambda _: None), SimpleNamespace())  # type: ignore[arg-type]
+        self.loans.lend(self.connection)
+        self.client.sendall(b"GET / HT")
+        assert self.loans.epoll.poll(5), "it has come"
+
+    def give_back(self) -> None:
+        """The worker's word that the connection goes back, with what it has read of it."""
+        self.loans.release(self.connection.descriptor)
+        self.home.append("given back")
+
+
+@pytest.fixture
+def desk() -> Iterator[Desk]:
+    desk = Desk()
+    yield desk
+    desk.loans.close()
+    for each in (desk.client, desk.theirs, desk.pair, desk.loans.wire):
+        each.close()
+
+
+def test_what_has_come_for_a_busy_worker_is_taken_home(desk: Desk) -> None:
+    desk.relief.relieve(desk.worker, 0.0)
+    assert desk.home == ["taken"]
+    assert not desk.loans.lent
+
+
+def test_what_it_had_given_back_comes_home_with_what_it_had_read(desk: Desk) -> None:
+    """Else its word would find no such connection, and the bytes in it would be lost."""
+    desk.said = desk.give_back
+    desk.relief.relieve(desk.worker, 0.0)
+    assert desk.home == ["given back"]
+
+
+def test_nothing_is_taken_from_one_that_is_not_heard(desk: Desk) -> None:
+    desk.worker.paused = True
+    desk.relief.relieve(desk.worker, 0.0)
+    assert not desk.home
+    assert list(desk.loans.lent) == [desk.connection.descriptor]
