@@ -159,6 +159,12 @@ def granian(launch: Launch) -> list[str]:
     return [str(PEERS / "granian"), *address, "--respawn-failed-workers", f"{launch.module}:app"]
 
 
+def granian_logging(launch: Launch) -> list[str]:
+    """The same, and what it writes, which goes to a file, has a line for each request."""
+    *command, application = granian(launch)
+    return [*command, "--access-log", application]
+
+
 def uvicorn(launch: Launch) -> list[str]:
     """uvicorn's command, for the application's ASGI form."""
     address = ["--host", "127.0.0.1", "--port", str(launch.port), "--workers", str(WORKERS), "--no-access-log"]
@@ -219,6 +225,14 @@ SERVERS = (
     ),
     Server("prefork-no-log", "prefork", prefork("warning"), prefork_workers, "no access log", scenarios=only("hello")),
     Server(
+        "prefork-lent-no-log",
+        "prefork",
+        prefork("warning", "--lend-connections"),
+        prefork_workers,
+        "no access log, lend_connections",
+        scenarios=only("hello"),
+    ),
+    Server(
         "gunicorn-sync",
         "gunicorn",
         gunicorn(),
@@ -253,6 +267,7 @@ SERVERS = (
         scenarios=only("hello", "shapes"),
     ),
     Server("granian", "granian", granian, direct_children, GRANIAN, lacks=frozenset({"recycle"})),
+    Server("granian-log", "granian", granian_logging, direct_children, "as above, access log to a file", scenarios=only("hello")),
     Server("uvicorn", "uvicorn", uvicorn, direct_children, "the application's ASGI form; uvloop and httptools"),
     Server("bjoern", "bjoern", bjoern, direct_children, "two forked processes on one socket, no supervisor", lacks=UNSUPERVISED),
     Server("waitress", "waitress", waitress, itself, "one process of 4 threads, no supervisor", lacks=UNSUPERVISED),
