@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from prefork.events import Event
 
 BUFFER = 4 << 20  # bytes that may wait for a log that does not take them
+MANY = 100  # lines that are worth a write of their own
+BLOCK = 16384  # bytes that are
 
 
 class Sink:
@@ -124,6 +126,11 @@ class Journal:
         """
         if LEVELS[event.level] >= self.lowest:
             self.noted.append((event, time.time()))
+
+    @property
+    def due(self) -> bool:
+        """Whether so much waits for a `flush` that it had better come at once."""
+        return len(self.noted) >= MANY or self.sink.waiting_bytes > BLOCK
 
     @property
     def writes_own(self) -> bool:

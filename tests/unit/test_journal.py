@@ -90,6 +90,20 @@ def test_noted_lines_go_out_with_the_next_flush(pipe: Pipe) -> None:
     assert pipe.read().count(b"\n") == 2
 
 
+def test_many_lines_of_either_kind_are_due_before_the_next_tick(pipe: Pipe) -> None:
+    log = journal(pipe)
+    for _ in range(module.MANY):
+        assert not log.due
+        log.note(READY)
+    assert log.due
+    log.flush()
+    assert not log.due
+    log.answered("x" * module.BLOCK)
+    assert log.due
+    log.flush()
+    assert not log.due
+
+
 def test_a_noted_line_has_the_time_of_its_event(pipe: Pipe, monkeypatch: pytest.MonkeyPatch) -> None:
     log = journal(pipe)
     monkeypatch.setattr(module.time, "time", lambda: 1000.25)

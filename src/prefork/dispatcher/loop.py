@@ -45,7 +45,6 @@ if TYPE_CHECKING:
 ONCE = select.EPOLLIN | select.EPOLLONESHOT
 TICK = 0.25  # seconds between two looks at what has waited too long
 LOOP_TICK = 0.01  # seconds between two looks at event loops while a request waits for one of them to turn
-LOG_LINES = 100  # that are worth a write before the next tick
 
 
 class Dispatcher:
@@ -115,7 +114,7 @@ class Dispatcher:
         for closed in self.closed:
             closed.close()
         self.closed.clear()
-        if len(self.journal.noted) >= LOG_LINES:
+        if self.journal.due:
             self.poller.guard(self.journal.flush)
 
     def _patience(self) -> float:
