@@ -20,6 +20,11 @@ def ours(launch: Launch) -> list[str]:
     return [word.replace(":app", ":asgi_app") for word in prefork("info", interface="asgi", websocket_workers=0)(launch)]
 
 
+def lending(launch: Launch) -> list[str]:
+    """The same with connections on loan."""
+    return [*ours(launch), "--lend-connections"]
+
+
 def streaming(launch: Launch) -> list[str]:
     """Prefork's command with a worker for streams of events."""
     command = prefork("warning", interface="asgi", websocket_routes="/events/*", websocket_port=free_port())
@@ -41,11 +46,19 @@ def hypercorn(launch: Launch) -> list[str]:
 LOOPED = (
     Server("prefork", "prefork", ours, prefork_workers, "64 requests at a time, uvloop, access log to a file", scenarios=OWN),
     Server(
+        "prefork-lent",
+        "prefork",
+        lending,
+        prefork_workers,
+        "as above, lend_connections",
+        scenarios=only("hello", "waiting", "stranding", "failures"),
+    ),
+    Server(
         "prefork-streams",
         "prefork",
         streaming,
         prefork_workers,
-        "as above, and a websocket worker for the streams (`websocket_routes`)",
+        "handed over, and a websocket worker for the streams (`websocket_routes`)",
         scenarios=only("events"),
     ),
     Server("uvicorn", "uvicorn", servers.uvicorn, direct_children, "uvloop and httptools, no access log", scenarios=ALL),
