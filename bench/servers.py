@@ -111,8 +111,9 @@ def prefork_status(directory: Path) -> dict[str, Any]:
 
 
 def prefork_workers(_pid: int, directory: Path) -> list[int]:
-    """The workers that can take requests."""
-    return [worker["pid"] for worker in prefork_status(directory)["workers"] if worker["state"] in ("idle", "busy")]
+    """The workers that can take requests, as those for WebSockets cannot."""
+    workers = prefork_status(directory)["workers"]
+    return [worker["pid"] for worker in workers if worker["pool"] == "http" and worker["state"] in ("idle", "busy")]
 
 
 def gunicorn(*options: str) -> Callable[[Launch], list[str]]:
