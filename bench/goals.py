@@ -21,7 +21,9 @@ SHAPED = ("gunicorn-gthread", "uwsgi-http11", "granian", "uvicorn", "bjoern", "w
 
 @dataclass(frozen=True)
 class Goal:
-    """Of one column of a scenario: `ours` at least or at most `bound`, times the best of `theirs` where there are any."""
+    """Of one column of a scenario: `ours` at least or at most `bound`, times the best of `theirs` where there are any, of which
+    another column may count.
+    """
 
     words: str
     scenario: str
@@ -30,6 +32,7 @@ class Goal:
     bound: float
     theirs: tuple[str, ...] = ()
     ours: str = "prefork"
+    their_column: str = ""
 
 
 GOALS = (
@@ -60,8 +63,13 @@ GOALS = (
             ("recycle_kept", f"recycling, kept-alive: {ours}"),
         )
     ),
-    Goal("memory of a fresh worker, to gunicorn --preload", "memory", "fresh_worker", "at most", 0.45, ("gunicorn-preload",)),
-    Goal("the same after requests", "memory", "used_worker", "at most", 0.7, ("gunicorn-preload",)),
+    *(
+        Goal(words, "memory", column, "at most", bound, ("gunicorn-preload",), their_column="collected_worker")
+        for words, column, bound in (
+            ("memory of a fresh worker, to gunicorn --preload after a collection", "fresh_worker", 0.45),
+            ("the same after requests", "used_worker", 0.7),
+        )
+    ),
 )
 
 
@@ -95,8 +103,9 @@ def judge(rows: Mapping[tuple[str, str], Row], goals: Iterable[Goal] = GOALS) ->
 
 def figure(goal: Goal, rows: Mapping[tuple[str, str], Row]) -> float | None:
     """What is judged; None where there is no such figure of ours, or of any of theirs."""
-    own = values(goal, goal.ours, rows)
-    others = [median(found) for name in goal.theirs if (found := values(goal, name, rows))]
+    own = values(goal, goal.column, goal.ours, rows)
+    theirs = goal.their_column or goal.column
+    others = [median(found) for name in goal.theirs if (found := values(goal, theirs, name, rows))]
     if not own or (goal.theirs and not others):
         return None
     ours = median(own) if goal.bound else max(own)  # where there is to be none, no round is to have any
@@ -106,10 +115,10 @@ def figure(goal: Goal, rows: Mapping[tuple[str, str], Row]) -> float | None:
     return ours / best(others)
 
 
-def values(goal: Goal, server: str, rows: Mapping[tuple[str, str], Row]) -> list[float]:
+def values(goal: Goal, column: str, server: str, rows: Mapping[tuple[str, str], Row]) -> list[float]:
     """A server's figures of all rounds."""
     row = rows.get((goal.scenario, server))
-    return [found[goal.column] for found in row.rounds if goal.column in found] if row else []
+    return [found[column] for found in row.rounds if column in found] if row else []
 
 
 def chapter(verdicts: Sequence[Verdict]) -> str:
