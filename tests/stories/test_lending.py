@@ -58,6 +58,20 @@ def test_kills_lose_no_request_of_a_connection_on_loan(served: Served) -> None:
         assert lent(server), "nothing was lent"
 
 
+def test_who_retires_with_connections_on_loan_leaves(served: Served) -> None:
+    """Many clients, so that some of them are on loan whenever a worker retires; and one that cannot go would stay for ever."""
+    with served(workers=2, limit_request=400, limit_request_jitter=100) as server:
+        with Load(server.url, threads=24) as load:
+            for _ in range(6):
+                mark = server.mark()
+                server.wait_for("worker_retiring", after=mark, reason="its replacement is ready")
+            outcome = load.stop()
+        assert not outcome.failed, outcome.summary()
+        assert lent(server), "nothing was lent"
+        await_fact(lambda: len(server.workers()) == 2, "two workers", server)
+        assert not server.events("fault_contained")
+
+
 def test_what_a_stopped_worker_has_on_loan_goes_on_elsewhere(served: Served) -> None:
     with served(workers=2) as server:
         kept = [Connection("127.0.0.1", server.port) for _ in range(6)]

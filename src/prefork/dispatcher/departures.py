@@ -33,7 +33,8 @@ class Departures:
             each.retiring = True
             self.traffic.queue.retire(each)
             self.traffic.lender.dismiss(each)
-            if each.exchange is None and not each.finishing and not self.traffic.lender.owes(each):
+            here = self.traffic.worker(each.number) is each  # what its loop has said of loans may have let it go already
+            if here and each.exchange is None and not each.finishing and not self.traffic.lender.owes(each):
                 self.loop.part(each)
         if worker.loop.places if worker.loop else worker.exchange or self.traffic.lender.owes(worker):
             self.loop.tell_master("withdrawn", worker)

@@ -7,6 +7,7 @@ there is a receipt, as of a worker's without a loop; any other one is the dispat
 
 from __future__ import annotations
 
+import contextlib
 import time
 from typing import TYPE_CHECKING
 
@@ -145,7 +146,8 @@ class LoopBorrower(Borrower):
             self.agree(message)
         else:
             self.settle()  # what is being answered is let go by saying so
-            self.recall(message)
+            with contextlib.suppress(OSError):  # the dispatcher has let this worker go meanwhile, and its end will say so
+                self.recall(message)
 
     def owning(self) -> bytes:
         """As of a worker without a loop; and a word says so to whoever has not heard it."""
