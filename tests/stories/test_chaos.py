@@ -52,7 +52,7 @@ def test_chaos_harms_the_guilty_only(probe: Probe, full: bool, record_property: 
         assert not outcome.failed, outcome.summary()
         assert outcome.reconnects == 0, "a kept-alive connection was closed"
         assert not harmed.failed, harmed.summary()
-        await_fact(lambda: len(incidents(server)) == server.status()["incidents"] >= harmed.sent, "an incident for each", server)
+        await_fact(lambda: all_told(server, harmed.sent, killed), "an incident for each", server)
         assert_each_is_told(incidents(server), harmed.sent, killed)
         assert server.status()["state"] == "running"
         record_property("innocent requests", outcome.sent)
@@ -61,6 +61,12 @@ def test_chaos_harms_the_guilty_only(probe: Probe, full: bool, record_property: 
         record_property("incidents", len(incidents(server)))
     finally:
         server.close()  # fails when anything is left behind
+
+
+def all_told(server: Server, sent: int, killed: list[int]) -> bool:
+    """Whether there can be no further incident: each guilty request has one, and each worker that was killed from outside."""
+    told = incidents(server)
+    return len(told) == server.status()["incidents"] >= sent and {each["pid"] for each in told}.issuperset(killed)
 
 
 def assert_each_is_told(told: list[dict[str, Any]], sent: int, killed: list[int]) -> None:
