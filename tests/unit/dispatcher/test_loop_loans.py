@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import select
 import socket
 from types import SimpleNamespace
 from typing import Any
 
-import hypothesis.strategies as st
 from hypothesis import settings
-from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+from hypothesis.stateful import initialize, invariant, precondition, rule
+from tests.unit.dispatcher.lent import CLIENTS, WHICH, Clients
 
 from prefork.dispatcher.loop_loans import LoopLoans
 from prefork.kernel import accept_barriers
@@ -17,15 +16,15 @@ from prefork.lending import GIVEN_UP, LOOKS, RECALL, number_for, place_of, unpac
 from prefork.messages import CLOEXEC_DONTWAIT, inbox, pair, receive
 from prefork.scoreboard import BEGUN, DONE, HALTED, LOAN, RECEIVED, REQUEST, Scoreboard, pack_progress
 
-CLIENTS, PLACES = 3, 2
+PLACES = 2
 BOARD = Scoreboard.create()
 
 
-class Lending(RuleBasedStateMachine):
+class Lending(Clients):
     """The loop's steps are those of `worker/asgi/borrowing.py`, one at a time, and the dispatcher may do anything between any two.
 
-    `home` are the connections that the dispatcher reads, `inside` the keys that places answer on, by the place; `owned` those of
-    them of which it was told, `said` what it has not heard of that. Each byte that is sent is one request.
+    `inside` are the keys that places answer on, by the place; `owned` those of them of which the dispatcher was told, `said` what
+    it has not heard of that.
     """
 
     @initialize()
@@ -45,10 +44,8 @@ class Lending(RuleBasedStateMachine):
         self.loans.shared = self.loans.shared[:-1]
         self.counts = self.loans.words
         self.buffer = inbox()
-        self.ends = [self.connect() for _ in range(CLIENTS)]
-        self.home = {theirs.fileno() for _, theirs in self.ends}
-        self.kept: set[int] = set()  # sockets that the worker has
-        self.sent = self.read = self.taken = 0
+        self.come()
+        self.taken = 0
         self.hand: tuple[int, int] | None = None  # the place and the key that it has heard of, and not noted yet
         self.noted: tuple[int, int, int] | None = None  # what it is about to read, and what the slot said before
         self.looking = False
@@ -59,42 +56,7 @@ class Lending(RuleBasedStateMachine):
         self.looks = 0
         self.lend()
 
-    def connect(self) -> tuple[socket.socket, socket.socket]:
-        with socket.create_server(("127.0.0.1", 0)) as listener:
-            client = socket.create_connection(listener.getsockname())
-            client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            return client, listener.accept()[0]
-
-    def connection(self, place: int) -> Any:
-        theirs = self.ends[place][1]
-        return SimpleNamespace(descriptor=theirs.fileno(), socket=theirs)
-
-    def take_all(self, key: int) -> None:
-        """Read what has come on a connection."""
-        theirs = next(theirs for _, theirs in self.ends if theirs.fileno() == key)
-        try:
-            self.read += len(theirs.recv(100, socket.MSG_DONTWAIT))
-        except BlockingIOError:
-            pass
-
-    # The clients.
-
-    @rule()
-    def send(self) -> None:
-        """All of them have a request."""
-        for client, theirs in self.ends:
-            client.send(b"x")
-            self.sent += 1
-            select.select([theirs], [], [], 5)
-
     # The dispatcher.
-
-    @rule(place=st.integers(0, CLIENTS - 1))
-    def look_at_home(self, place: int) -> None:
-        """Read a connection that is home."""
-        key = self.ends[place][1].fileno()
-        if key in self.home:
-            self.take_all(key)
 
     @rule()
     def lend(self) -> None:
@@ -127,7 +89,7 @@ class Lending(RuleBasedStateMachine):
         """See how often the loop has looked."""
         self.looks = self.loans.looks()
 
-    @rule(place=st.integers(0, CLIENTS - 1))
+    @rule(place=WHICH)
     def take_home(self, place: int) -> None:
         """Take one home, as `Attendance` does."""
         self.hear_all()
@@ -138,13 +100,6 @@ class Lending(RuleBasedStateMachine):
         if key in self.loans.lent and key not in answering and self.loans.take_unread(connection, self.looks):
             self.loans.recall([key])
             self.home.add(key)
-
-    @rule(place=st.integers(0, CLIENTS - 1))
-    def recall(self, place: int) -> None:
-        key = self.ends[place][1].fileno()
-        if key in self.loans.lent:
-            self.loans.stop(key)
-            self.loans.recall([key])
 
     @precondition(lambda self: self.loans.lent)
     @rule()
@@ -253,31 +208,13 @@ class Lending(RuleBasedStateMachine):
     # What always holds.
 
     @invariant()
-    def each_connection_has_one_reader(self) -> None:
-        keys = {theirs.fileno() for _, theirs in self.ends}
-        lent, coming = set(self.loans.lent), set(self.loans.coming)
-        assert not lent & coming
-        assert keys == self.home | lent | coming
-        assert not self.home & (lent | coming)
-
-    @invariant()
     def what_is_answered_on_is_not_home_before_it_is_known(self) -> None:
         unknown = {key for key in self.inside.values() if key not in self.owned} | {key for _, _, key in self.said}
         assert not self.home & unknown
 
     def teardown(self) -> None:
-        """Nothing that was sent is lost: whoever may read it finds it."""
         if hasattr(self, "ends"):
-            while self.read < self.sent and (ready := select.select([theirs for _, theirs in self.ends], [], [], 5)[0]):
-                for theirs in ready:
-                    self.take_all(theirs.fileno())
-            assert self.read == self.sent
-            for client, theirs in self.ends:
-                client.close()
-                theirs.close()
-            self.loans.close()
-            for each in (self.first, self.pair, self.theirs):
-                each.close()
+            self.leave(self.first, self.pair, self.theirs)
 
 
 TestLending = Lending.TestCase
