@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 CLIENTS = 3
 WHICH = st.integers(0, CLIENTS - 1)
+STEPS = st.integers(0, 6)  # that a worker takes at once: with one for each rule it would hardly ever come to a second request
 
 
 class Clients(RuleBasedStateMachine):
@@ -51,11 +52,22 @@ class Clients(RuleBasedStateMachine):
 
     @rule()
     def send(self) -> None:
-        """All of them have a request."""
+        """All of them have one more request."""
         for client, theirs in self.ends:
             client.send(b"x")
             self.sent += 1
             select.select([theirs], [], [], 5)
+
+    def keep_busy(self) -> None:
+        """Neither the clients nor the lender are idle for long."""
+        if self.read == self.sent:
+            self.send()
+        if not self.loans.lent:
+            self.lend()
+
+    def lend(self) -> None:
+        """Lend what may be lent."""
+        raise NotImplementedError
 
     @rule(place=WHICH)
     def look_at_home(self, place: int) -> None:

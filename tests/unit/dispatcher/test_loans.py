@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from hypothesis import settings
-from hypothesis.stateful import initialize, precondition, rule
-from tests.unit.dispatcher.lent import CLIENTS, WHICH, Clients
+from hypothesis.stateful import initialize, invariant, precondition, rule
+from tests.unit.dispatcher.lent import CLIENTS, STEPS, WHICH, Clients
 
 from prefork.dispatcher.loans import Loans
 from prefork.kernel import accept_barriers
@@ -12,6 +12,7 @@ from prefork.lending import LOANED, RECALL, unpack_recall
 from prefork.messages import CLOEXEC_DONTWAIT, inbox, pair, receive
 from prefork.scoreboard import BEGUN, DONE, HALTED, LOAN, RECEIVED, REQUEST, Scoreboard, pack_progress
 
+CYCLE = 6  # steps from inside a request to inside the next one
 SLOT = Scoreboard.create().slot(0)
 
 
@@ -33,12 +34,10 @@ class Lending(Clients):
         self.number = 0
         self.hand: int | None = None
         self.noted: tuple[int, int] | None = None  # what is about to be read, and what the slot said before
-        self.inside = False
-        self.seen: tuple[int, int] | None = None
+        self.may: tuple[int, int] | None = None  # the same, once it has seen that it may
+        self.inside = self.answered = False
+        self.receipts: list[int] = []
         self.lend()
-
-    def come_home(self, key: int) -> None:
-        self.home.add(key)
 
     # The dispatcher.
 
@@ -55,29 +54,69 @@ class Lending(Clients):
                 self.kept.add(connection.descriptor)
                 self.loans.lend(connection)
 
-    @precondition(lambda self: self.seen is not None)
-    @rule(place=WHICH)
-    def take(self, place: int) -> None:
-        """Take one home, if the worker is still inside the request of another one that it was seen in."""
-        assert self.seen
-        (number, own), connection = self.seen, self.connection(place)
+    @rule(place=WHICH, steps=STEPS)
+    def take(self, place: int, steps: int) -> None:
+        """Take one home from a worker that is inside the request of another one, and may go on meanwhile."""
+        self.go_inside()
+        if not self.inside:
+            return
+        number, own = LOANED + self.number, SLOT[LOAN]
+        self.work(steps)
+        connection = self.connection(place)
         key = connection.descriptor
-        if key != own and self.loans.find(key) is not None and self.loans.take(connection, number):
+        self.drain()
+        if key != own and key in self.loans.lent and self.loans.take(connection, number):
             self.loans.recall([key])
-            self.come_home(key)
+            self.home.add(key)
 
     @precondition(lambda self: self.loans.lent)
-    @rule()
-    def seize(self) -> None:
-        """Take home what a worker that seems to have stopped will not read."""
-        for connection in self.loans.free(self.loans.halt()):
+    @rule(steps=STEPS)
+    def seize(self, steps: int) -> None:
+        """Take home what a worker that seems to have stopped will not read; it may go on meanwhile."""
+        halted = self.loans.halt()
+        self.work(steps)
+        self.drain()
+        for connection in self.loans.free(halted):
             self.loans.forget(connection.descriptor)
-            self.come_home(connection.descriptor)
+            self.home.add(connection.descriptor)
+
+    def drain(self) -> None:
+        """Hear of what the worker has answered."""
+        for number in self.receipts:
+            self.loans.heard(number)
+        self.receipts.clear()
 
     # The worker.
 
-    @precondition(lambda self: self.hand is None and self.noted is None and not self.inside)
-    @rule()
+    @rule(steps=STEPS)
+    def work(self, steps: int) -> None:
+        """Take the next steps: the dispatcher may have done anything before each of them."""
+        self.keep_busy()
+        for _ in range(steps):
+            self.step()
+
+    def go_inside(self) -> None:
+        """Take the steps to a request, if it may get one."""
+        self.keep_busy()
+        for _ in range(CYCLE):
+            if self.inside:
+                break
+            self.step()
+
+    def step(self) -> None:
+        if self.answered:
+            self.account()
+        elif self.inside:
+            self.end()
+        elif self.may is not None:
+            self.read_it(*self.may)
+        elif self.noted is not None:
+            self.look_whether_it_may(*self.noted)
+        elif self.hand is not None:
+            self.note(self.hand)
+        else:
+            self.wait()
+
     def wait(self) -> None:
         """Hear of one connection, or of the pair."""
         found = self.loans.epoll.poll(0, 1)
@@ -86,51 +125,59 @@ class Lending(Clients):
         else:
             self.hear()
 
-    @precondition(lambda self: self.hand is not None)
-    @rule()
-    def note(self) -> None:
+    def note(self, key: int) -> None:
         """Say in the slot which connection is about to be read."""
-        assert self.hand is not None
-        key, self.hand = self.hand, None
+        self.hand = None
         if key in self.kept:
             self.noted = key, SLOT[REQUEST]
             SLOT[LOAN] = key
             SLOT[REQUEST] = pack_progress(LOANED + self.number + 1, RECEIVED)
 
-    @precondition(lambda self: self.noted is not None)
-    @rule()
-    def read_noted(self) -> None:
-        """Read it, unless that is forbidden."""
-        assert self.noted
-        (key, before), self.noted, held = self.noted, None, self.read
-        if not SLOT[HALTED]:
-            assert key not in self.home, "both of them read the same connection"
-            self.take_all(key)
+    def look_whether_it_may(self, key: int, before: int) -> None:
+        """It may have been forbidden."""
+        self.noted = None
+        if SLOT[HALTED]:
+            SLOT[REQUEST] = before
+        else:
+            self.may = key, before
+
+    def read_it(self, key: int, before: int) -> None:
+        """Read what there is, if there is anything."""
+        assert key not in self.home, "both of them read the same connection"
+        self.may, held = None, self.read
+        self.take_all(key)
         if self.read == held:
             SLOT[REQUEST] = before
             return
         self.number += 1
         SLOT[REQUEST] = pack_progress(LOANED + self.number, BEGUN)
         self.inside = True
-        self.seen = LOANED + self.number, key
 
-    @precondition(lambda self: self.inside)
-    @rule()
     def end(self) -> None:
         SLOT[REQUEST] = pack_progress(LOANED + self.number, DONE)
-        self.loans.number = LOANED + self.number  # its receipt has come
-        self.inside = False
+        self.inside, self.answered = False, True
+
+    def account(self) -> None:
+        """Leave a receipt."""
+        self.answered = False
+        self.receipts.append(LOANED + self.number)
 
     def hear(self) -> None:
         """Let go what is recalled, between two requests, and have the dispatcher hear the answer."""
-        if self.inside or self.noted or self.hand is not None:
+        if self.inside or self.answered or self.may or self.noted or self.hand is not None:
             return
         while self.loans.recalled:
             message, _ = receive(self.pair, self.buffer, CLOEXEC_DONTWAIT)
             assert message.startswith(RECALL)
             self.kept -= set(unpack_recall(message))
             for connection in self.loans.came_home():
-                self.come_home(connection.descriptor)
+                self.home.add(connection.descriptor)
+
+    # What always holds.
+
+    @invariant()
+    def what_is_answered_on_is_not_home(self) -> None:
+        assert not (self.inside or self.answered) or SLOT[LOAN] not in self.home
 
     def teardown(self) -> None:
         if hasattr(self, "ends"):
@@ -138,4 +185,4 @@ class Lending(Clients):
 
 
 TestLending = Lending.TestCase
-TestLending.settings = settings(max_examples=60, stateful_step_count=30, deadline=None)
+TestLending.settings = settings(max_examples=500, stateful_step_count=40, deadline=None)

@@ -8,7 +8,7 @@ from typing import Any
 
 from hypothesis import settings
 from hypothesis.stateful import initialize, invariant, precondition, rule
-from tests.unit.dispatcher.lent import CLIENTS, WHICH, Clients
+from tests.unit.dispatcher.lent import CLIENTS, STEPS, WHICH, Clients
 
 from prefork.dispatcher.loop_loans import LoopLoans
 from prefork.kernel import accept_barriers
@@ -48,12 +48,12 @@ class Lending(Clients):
         self.taken = 0
         self.hand: tuple[int, int] | None = None  # the place and the key that it has heard of, and not noted yet
         self.noted: tuple[int, int, int] | None = None  # what it is about to read, and what the slot said before
+        self.may: tuple[int, int, int] | None = None  # the same, once it has seen that it may
         self.looking = False
         self.inside: dict[int, int] = {}
         self.owned: set[int] = set()
         self.said: list[tuple[int, int, int]] = []
         self.receipts: list[int] = []
-        self.looks = 0
         self.lend()
 
     # The dispatcher.
@@ -84,28 +84,27 @@ class Lending(Clients):
             self.loans.heard(number)
         self.receipts.clear()
 
-    @rule()
-    def note_looks(self) -> None:
-        """See how often the loop has looked."""
-        self.looks = self.loans.looks()
-
-    @rule(place=WHICH)
-    def take_home(self, place: int) -> None:
-        """Take one home, as `Attendance` does."""
+    @rule(place=WHICH, steps=STEPS, more=STEPS)
+    def take_home(self, place: int, steps: int, more: int) -> None:
+        """Take one home, as `Attendance` does, while the loop goes on."""
+        looks = self.loans.looks()
         self.hear_all()
+        self.work(steps)
         answering = self.loans.untold()
+        self.work(more)
         self.hear_all()
         connection = self.connection(place)
         key = connection.descriptor
-        if key in self.loans.lent and key not in answering and self.loans.take_unread(connection, self.looks):
+        if key in self.loans.lent and key not in answering and self.loans.take_unread(connection, looks):
             self.loans.recall([key])
             self.home.add(key)
 
     @precondition(lambda self: self.loans.lent)
-    @rule()
-    def seize(self) -> None:
+    @rule(steps=STEPS)
+    def seize(self, steps: int) -> None:
         """Take home what a loop that seems to have stopped will not read."""
         looks = self.loans.forbid()
+        self.work(steps)
         self.hear_all()
         noted = self.loans.untold()
         for key in list(self.loans.coming):
@@ -115,15 +114,32 @@ class Lending(Clients):
 
     # The loop.
 
-    @precondition(lambda self: not self.looking and len(self.inside) < PLACES)
-    @rule()
+    @rule(steps=STEPS)
+    def work(self, steps: int) -> None:
+        """Take the next steps to a request: the dispatcher may have done anything before each of them."""
+        self.keep_busy()
+        for _ in range(steps):
+            self.step()
+
+    def step(self) -> None:
+        if self.may is not None:
+            self.read_it(*self.may)
+        elif self.noted is not None:
+            self.look_whether_it_may(*self.noted)
+        elif self.hand is not None:
+            self.note(*self.hand)
+        elif self.looking:
+            self.find()
+        elif len(self.inside) < PLACES:
+            self.begin_look()
+        else:
+            self.answer()
+
     def begin_look(self) -> None:
         """Say that it looks."""
         self.counts[LOOKS] += 1
         self.looking = True
 
-    @precondition(lambda self: self.looking and self.hand is None and self.noted is None)
-    @rule()
     def find(self) -> None:
         """Hear of one connection, or of none."""
         found = self.loans.epoll.poll(0, 1)
@@ -137,31 +153,32 @@ class Lending(Clients):
         self.counts[LOOKS] += 1
         self.looking = False
 
-    @precondition(lambda self: self.hand is not None)
-    @rule()
-    def note(self) -> None:
+    def note(self, place: int, key: int) -> None:
         """Say in a slot which connection is about to be read."""
-        assert self.hand is not None
-        (place, key), self.hand = self.hand, None
+        self.hand = None
         slot = self.slots[place]
         self.noted = place, key, slot[REQUEST]
         slot[LOAN] = key
         slot[REQUEST] = pack_progress(number_for(place, self.taken), RECEIVED)
 
-    @precondition(lambda self: self.noted is not None)
-    @rule()
-    def read_noted(self) -> None:
-        """Read it, unless that is forbidden."""
-        assert self.noted
-        (place, key, before), self.noted, held = self.noted, None, self.read
-        slot = self.slots[place]
-        if not slot[HALTED]:
-            assert key not in self.home, "both of them read the same connection"
-            self.take_all(key)
-        if self.read == held:
-            slot[REQUEST] = before
+    def look_whether_it_may(self, place: int, key: int, before: int) -> None:
+        """It may have been forbidden."""
+        self.noted = None
+        if self.slots[place][HALTED]:
+            self.slots[place][REQUEST] = before
+            self.end_look()
         else:
-            slot[REQUEST] = pack_progress(number_for(place, self.taken), BEGUN)
+            self.may = place, key, before
+
+    def read_it(self, place: int, key: int, before: int) -> None:
+        """Read what there is, if there is anything."""
+        assert key not in self.home, "both of them read the same connection"
+        self.may, held = None, self.read
+        self.take_all(key)
+        if self.read == held:
+            self.slots[place][REQUEST] = before
+        else:
+            self.slots[place][REQUEST] = pack_progress(number_for(place, self.taken), BEGUN)
             self.taken += 1
             self.inside[place] = key
         self.end_look()
@@ -218,4 +235,4 @@ class Lending(Clients):
 
 
 TestLending = Lending.TestCase
-TestLending.settings = settings(max_examples=60, stateful_step_count=40, deadline=None)
+TestLending.settings = settings(max_examples=500, stateful_step_count=40, deadline=None)
