@@ -1,6 +1,7 @@
 """What all tiers of tests share: how often a story is told, and where things are."""
 
 import os
+import signal
 from pathlib import Path
 
 import pytest
@@ -18,6 +19,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
+    # A shell has what it starts in the background ignore it, and then so would every program that a test starts.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     if config.getoption("lend"):
         DEFAULTS["lend_connections"] = True
     often = "a lifecycle story, told as often as STORY_ROUNDS says, else so many times: 3 where it is about a limit"
