@@ -169,8 +169,8 @@ class Crew:
             now = time.monotonic()
             worker.to(State.READY, now)
             worker.speaks = report["speaks"]
+            self.introduce(worker)  # before it is said, so that who reads it finds it at work
             self.journal.emit(WorkerReady(worker.name, worker.pid, worker.generation, now - worker.born))
-            self.introduce(worker)
         elif report["kind"] == "boot_failed" and worker.state is State.BOOTING:
             self._cannot_boot(worker, report["reason"], report["traceback"])
         elif report["kind"] == "worn":
