@@ -160,15 +160,15 @@ def test_a_stop_that_is_forced_ends_jobs(chores: Chores) -> None:
 def test_a_job_over_its_limit_is_killed_and_named(chores: Chores) -> None:
     limits = {"limit_time_real_cron": "500ms", "limit_time_real": "60"}
     with chores.server(**limits) as server, Load(server.url, ["/"], threads=2) as load:
-        chores.add("stuck", "sleep 2.5")
-        chores.wait(server, "begin", "stuck", times=2)
-        (chores.place / "outage").touch()
+        chores.add("stuck", "last sleep 60")
         found = incident(server)
         assert (found["cause"], found["worker"], found["job"]) == ("limit_time_real_cron", "cron.1", {"name": "stuck", "run": 1})
         assert 0.5 < found["elapsed"] < 1.5
         assert "in do_sleep" in found["stacks"]
         assert found["reason"].endswith("limit_time_real_cron allows 0.5 s")
         assert "WorkerCron (" in server.wait_for("limit_reached")["message"], "Odoo's own words"
+        (chores.place / "outage").unlink()
+        chores.wait(server, "begin", "stuck", times=2)
         load.wait(50)
         outcome = load.stop()
         assert (outcome.failed, outcome.reconnects) == ([], 0)
@@ -176,19 +176,18 @@ def test_a_job_over_its_limit_is_killed_and_named(chores: Chores) -> None:
 
 def test_the_processor_time_of_a_job_is_limited(chores: Chores) -> None:
     with chores.server(limit_time_cpu="200ms", limit_time_real_cron=0) as server:
-        chores.add("loop", "spin 60")
-        chores.wait(server, "begin", "loop")
-        (chores.place / "outage").touch()
+        chores.add("loop", "last spin 60")
         found = incident(server)
         assert (found["cause"], found["job"]) == ("limit_time_cpu", {"name": "loop", "run": 1})
         assert "in do_spin" in found["stacks"]
 
 
 def test_an_idle_worker_is_never_killed_for_its_time(chores: Chores) -> None:
-    with chores.server(limit_time_real_cron="300ms", limit_time_cpu="300ms") as server:
+    # A job that does nothing has this time too, of a worker that waits for others on a busy machine.
+    with chores.server(limit_time_real_cron="2s", limit_time_cpu="300ms") as server:
         chores.add("first")
         pid = chores.wait(server, "end", "first")
-        await_fact(lambda: cron(server)[0]["age"] > 1.5, "an older worker", server)
+        await_fact(lambda: cron(server)[0]["age"] > 5, "an older worker", server)
         chores.add("second")
         assert chores.wait(server, "end", "second") == pid
         assert not server.events("worker_died")
@@ -206,9 +205,7 @@ def test_a_job_that_leaks_has_its_worker_replaced(chores: Chores) -> None:
 
 def test_a_job_above_the_hard_limit_is_killed(chores: Chores) -> None:
     with chores.server(limit_memory_soft="60M", limit_memory_hard="100M") as server:
-        chores.add("leak", "leak 150")
-        chores.wait(server, "begin", "leak")
-        (chores.place / "outage").touch()
+        chores.add("leak", "last swell 150")
         found = incident(server)
         assert (found["cause"], found["job"]["name"]) == ("limit_memory_hard", "leak")
 
@@ -315,9 +312,7 @@ def test_after_a_rotation_they_write_to_the_new_file(chores: Chores) -> None:
 def test_threads_serve_requests_and_a_process_runs_jobs(chores: Chores) -> None:
     with chores.server(workers=0, threads=3, limit_time_real_cron="500ms") as server:
         assert sorted({worker["name"] for worker in server.status()["workers"]}) == ["cron.1", "http.1", "http.2", "http.3"]
-        chores.add("stuck", "sleep 60")
-        chores.wait(server, "begin", "stuck")
-        (chores.place / "outage").touch()
+        chores.add("stuck", "last sleep 60")
         assert incident(server)["job"]["name"] == "stuck"
         assert server.status()["ready"] == 3
 

@@ -26,10 +26,11 @@ MACHINE = 0.35  # seconds that a machine with other work may add
 
 def supply(server: Server) -> Iterator[int]:
     """How many workers took requests after each event that changed it, from the moment when the server was ready."""
-    ready = 0
+    ready, began = 0, False
     for event in server.events():
         ready += {"worker_ready": 1, "worker_retiring": -1, "worker_died": -1}.get(event["event"], 0)
-        if server.events("server_ready")[0]["time"] <= event["time"]:
+        began = began or event["event"] == "server_ready"
+        if began:
             yield ready
 
 
@@ -113,15 +114,15 @@ def test_only_the_processor_time_of_the_request_itself_counts(probe: Probe) -> N
 
 
 def test_routes_have_times_of_their_own(probe: Probe, tmp_path: Path) -> None:
-    limits = limited(limit_time_real=0.5, limit_time_real_routes="/mark*:1,/subp*:0")
+    limits = limited(limit_time_real=0.5, limit_time_real_routes="/mark*:3,/subp*:0")
     with probe(workers=3, **limits) as server:
         begun = f"&file={tmp_path}/begun"
         targets = ["/sleep?seconds=30", f"/marked?seconds=0.8{begun}", "/subprocess?seconds=0.8"]
         assert sorted(asking(server, *targets)) == [200, 200, 504]
-        assert failed(server, f"/marked?seconds=30{begun}", 504)["elapsed"] >= 1
+        assert failed(server, f"/marked?seconds=30{begun}", 504)["elapsed"] >= 3
         server.configure(limit_time_real_routes=None)
         server.reload()
-        assert failed(server, f"/marked?seconds=0.9{begun}", 504)["elapsed"] < 0.9
+        assert failed(server, f"/marked?seconds=30{begun}", 504)["elapsed"] < 3
 
 
 @pytest.mark.parametrize("limits", [{"limit_memory_soft": "60M"}, {"limit_memory_soft": "50M", "limit_memory_hard": "60M"}])
@@ -170,10 +171,9 @@ def test_no_request_dies_for_the_one_before_it(probe: Probe, full: bool) -> None
     def requests(thread: int, number: int) -> Request:
         if chance.random() < 0.6:
             return Request("/fast", expect=frozenset({200}))
-        # It ends at the very moment when it is found to take too long.
-        return Request(
-            f"/sleep?seconds={chance.uniform(0.22, 0.3):.4f}", chance.choice(["GET", "POST"]), expect=frozenset({200, 504})
-        )
+        # It ends at the very moment when it is found to take too long; or later, on a machine that finds it late.
+        seconds = chance.uniform(0.22, chance.choice([0.3, 0.3, 0.3, 1]))
+        return Request(f"/sleep?seconds={seconds:.4f}", chance.choice(["GET", "POST"]), expect=frozenset({200, 504}))
 
     with probe(workers=3, **limited(limit_time_real=0.25)) as server, Load(server.url, requests, threads=6) as load:
         load.wait(600 if full else 150, timeout=100)
