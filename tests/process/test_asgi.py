@@ -184,7 +184,7 @@ def test_the_worker_with_the_fewest_requests_is_next(two: Server, gates: Callabl
     wires = [Wire(two) for _ in held]
     for wire, gate in zip(wires, held, strict=True):
         gate.hold(wire)
-    assert [row["in_flight"] for row in two.status()["workers"]] == [2, 2]
+    until(lambda: [row["in_flight"] for row in two.status()["workers"]] == [2, 2], "two requests with each")
     for wire, gate in zip(wires, held, strict=True):
         gate.open()
         assert wire.answer().status == 200
