@@ -9,7 +9,7 @@ from prefork.testing import Load, Server
 from .conftest import Echo
 from .wire import Gate, Wire, request, until
 
-SECOND = 1.0
+SECONDS = 5.0  # for whoever waits for nobody, on a busy machine: graceful_timeout is 60
 
 
 def test_requests_are_served_at_once_by_one_process(echo: Echo, gates: Callable[[], Gate]) -> None:
@@ -98,7 +98,7 @@ def test_an_interrupt_waits_for_nobody(echo: Echo, gates: Callable[[], Gate]) ->
         gate.hold(busy)
         server.signal(signal.SIGINT)
         assert server.exit_status() == 0
-        assert server.wait_for("stopped")["seconds"] < SECOND
+        assert server.wait_for("stopped")["seconds"] < SECONDS
         assert busy.answer().status == 503
         assert server.events("interrupted")
         assert not server.events("worker_died"), "a worker that was told to go is no accident"

@@ -31,6 +31,11 @@ def waits(server: Server) -> dict[int, float]:
     return {pid: waited(pid) for pid in server.tree()}
 
 
+def delayed(server: Server, before: dict[int, float]) -> float:
+    """The seconds that its processes have waited since then, in each other's place."""
+    return sum(seconds - before.get(pid, 0.0) for pid, seconds in waits(server).items())
+
+
 def waited(pid: int) -> float:
     """That of one process; 0 when it has ended."""
     try:

@@ -4,12 +4,12 @@ import json
 import os
 import signal
 import urllib.request
-from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
 from facts import await_fact
+from punctuality import delayed, moment, waits
 
 from prefork.testing import Load, Server
 
@@ -65,11 +65,6 @@ def incident(server: Server) -> dict[str, Any]:
     return found
 
 
-def seconds(event: Any) -> float:
-    """When something was said."""
-    return datetime.fromisoformat(event["time"]).timestamp()
-
-
 def title(pid: int) -> str:
     return Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode().strip()
 
@@ -91,6 +86,7 @@ def test_a_job_runs_in_a_worker_of_its_own_kind(chores: Chores) -> None:
 
 def test_a_killed_worker_is_replaced_at_once_and_its_job_is_done_all_the_same(chores: Chores) -> None:
     with chores.server() as server, Load(server.url, ["/"], threads=2) as load:
+        before = waits(server)
         chores.add("mail", "die")
         chores.wait(server, "end", "mail")
         first, second = chores.saw("begin", "mail")
@@ -101,7 +97,7 @@ def test_a_killed_worker_is_replaced_at_once_and_its_job_is_done_all_the_same(ch
         assert "it was doing job mail, run 1" in server.wait_for("incident_recorded")["message"]
         died, ready = server.wait_for("worker_died"), server.wait_for("worker_ready", pid=second)
         assert ready["worker"] == "cron.1"
-        assert seconds(ready) - seconds(died) < 1
+        assert moment(ready) - moment(died) - delayed(server, before) < 1
         load.wait(50)
         outcome = load.stop()
         assert (outcome.failed, outcome.reconnects) == ([], 0)
