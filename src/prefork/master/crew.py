@@ -19,7 +19,7 @@ from prefork.master.news import event_of
 from prefork.master.pairs import Pairs
 from prefork.master.pools import HTTP
 from prefork.master.slate import Slate
-from prefork.master.spawn import kill_group
+from prefork.master.spawn import hasten, kill_group
 from prefork.scoreboard import OPEN
 
 if TYPE_CHECKING:
@@ -201,6 +201,10 @@ class Crew:
         """Take what somebody else has found for what a worker has written."""
         if self.find(worker.slot, worker.pid):
             self.slates[worker.slot].keep(stacks)
+
+    def hasten(self, worker: Worker) -> None:
+        """Let a worker that is to end stand back for others no more."""
+        hasten(worker.pid)
 
     def halt(self, worker: Worker) -> None:
         """Stop a worker where it is. Its children go on: they end with it."""
