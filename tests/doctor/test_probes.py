@@ -92,7 +92,7 @@ class TestSite:
     ) -> None:
         trust = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
         trust.load_cert_chain(authority, authority.with_name("key.pem"))
-        monkeypatch.setattr(site, "PATIENCE", 0.3)
+        monkeypatch.setattr(site, "PATIENCE", 1.5)  # the handshake has its time, too
         with socket.create_server(("127.0.0.1", 0)) as door, ThreadPoolExecutor(1) as pool:
             place = site.Place("https", "localhost", door.getsockname()[1])
             said = pool.submit(site.upgraded, place, ssl.create_default_context())

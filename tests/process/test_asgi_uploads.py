@@ -61,15 +61,32 @@ def in_flight(server: Server) -> int:
     return int(server.status()["workers"][0]["in_flight"])
 
 
+@pytest.fixture
+def gate(gates: Callable[[], Gate]) -> Gate:
+    return gates()
+
+
+def begin(wire: Wire, gate: Gate, *sent: bytes) -> None:
+    """Send the beginning of a request that the gate holds, and wait until the application is called."""
+    assert wire.get("/seen").status == 200, "its loop turns: else it gets a body when that is complete"
+    wire.send(*sent)
+    gate.await_entry()
+    gate.open()
+
+
+def taking(gate: Gate) -> str:
+    """What is called before it reads the body."""
+    return f"/take?gate={gate.path}"
+
+
 def reset(wire: Wire) -> None:
     wire.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
     wire.socket.close()
 
 
-def test_it_is_called_while_its_client_sends(server: Server) -> None:
+def test_it_is_called_while_its_client_sends(server: Server, gate: Gate) -> None:
     with Wire(server) as wire:
-        wire.send(put("/take", len(LARGE)), LARGE[:100_000])
-        until(lambda: in_flight(server) == 1, "the application to be called")
+        begin(wire, gate, put(taking(gate), len(LARGE)), LARGE[:100_000])
         assert seen(server)["pid"], "others are served meanwhile"
         wire.send(LARGE[100_000:])
         assert decoded(wire.answer())["digest"] == digest(LARGE)
@@ -79,7 +96,7 @@ def test_it_is_called_while_its_client_sends(server: Server) -> None:
 def test_a_small_body_is_complete_before(server: Server) -> None:
     with Wire(server) as wire:
         wire.send(put("/take", 65_536), b"x" * 65_535)
-        assert not in_flight(server)
+        until(lambda: not in_flight(server), "nobody to be called")
         assert decoded(wire.send(b"x").answer())["length"] == 65_536
 
 
@@ -88,6 +105,7 @@ def test_it_answers_while_it_receives(server: Server, how: str) -> None:
     body = LARGE * 16
     rest = body[MIB:] if how == "counted" else chunks(body[MIB:], 50_000) + b"0\r\n\r\n"
     with Wire(server) as wire:
+        assert wire.get("/seen").status == 200, "its loop turns"
         wire.send(put("/mirror", len(body)) if how == "counted" else chunked("/mirror"))
         wire.send(body[:MIB] if how == "counted" else chunks(body[:MIB], 50_000))
         until(lambda: not wire.silent(), "the beginning of the answer")
@@ -98,23 +116,21 @@ def test_it_answers_while_it_receives(server: Server, how: str) -> None:
         assert wire.get("/seen").status == 200
 
 
-def test_what_follows_a_body_is_the_next_request(server: Server) -> None:
+def test_what_follows_a_body_is_the_next_request(server: Server, gate: Gate) -> None:
     following = request("GET", "/seen")
     with Wire(server) as wire:
-        wire.send(put("/take", 200_000), LARGE[:100_000])
-        until(lambda: in_flight(server) == 1, "the application to be called")
+        begin(wire, gate, put(taking(gate), 200_000), LARGE[:100_000])
         wire.send(LARGE[100_000:200_000] + following + following)
         assert decoded(wire.answer())["digest"] == digest(LARGE[:200_000])
         assert [decoded(wire.answer()).get("pid") is not None for _ in range(2)] == [True, True]
 
 
 @pytest.mark.parametrize("size", [1, 7, 4096, 70_000])
-def test_chunks(server: Server, size: int) -> None:
+def test_chunks(server: Server, gate: Gate, size: int) -> None:
     body = LARGE[: size * 100]
     data = chunks(body, size) + b"0\r\nTrailer: x\r\n\r\n" + request("GET", "/seen")
     with Wire(server) as wire:
-        wire.send(chunked("/take"), data[:5])
-        until(lambda: in_flight(server) == 1, "the application to be called")
+        begin(wire, gate, chunked(taking(gate)), data[:5])
         wire.send(*(data[at : at + 70_001] for at in range(5, len(data), 70_001)))
         assert decoded(wire.answer())["digest"] == digest(body)
         assert decoded(wire.answer())["pid"]
@@ -126,24 +142,22 @@ def test_chunks_that_come_together_are_complete_before(server: Server) -> None:
 
 
 @pytest.mark.parametrize("leave", [socket.socket.close, None], ids=["end", "reset"])
-def test_a_client_that_leaves_in_the_middle(server: Server, leave: Callable[[socket.socket], None] | None) -> None:
+def test_a_client_that_leaves_in_the_middle(server: Server, gate: Gate, leave: Callable[[socket.socket], None] | None) -> None:
     before = seen(server)
     with Wire(server) as wire:
-        wire.send(put("/take", MIB), LARGE[:200_000])
-        until(lambda: in_flight(server) == 1, "the application to be called")
+        begin(wire, gate, put(taking(gate), MIB), LARGE[:200_000])
         if leave:
             leave(wire.socket)
         else:
             reset(wire)
     until(lambda: seen(server)["broken_off"] == before["broken_off"] + 1, "http.disconnect")
-    assert seen(server)["refused"] == before["refused"] + 1, "and send raises OSError"
+    until(lambda: seen(server)["refused"] == before["refused"] + 1, "send to raise OSError")
     until(lambda: not in_flight(server), "the place to be free")
 
 
-def test_one_that_has_sent_everything_may_close_its_side(server: Server) -> None:
+def test_one_that_has_sent_everything_may_close_its_side(server: Server, gate: Gate) -> None:
     with Wire(server) as wire:
-        wire.send(put("/take", MIB), LARGE[:200_000])
-        until(lambda: in_flight(server) == 1, "the application to be called")
+        begin(wire, gate, put(taking(gate), MIB), LARGE[:200_000])
         wire.send(LARGE[200_000:MIB])
         wire.socket.shutdown(socket.SHUT_WR)
         assert decoded(wire.answer())["digest"] == digest(LARGE[:MIB])
@@ -152,6 +166,7 @@ def test_one_that_has_sent_everything_may_close_its_side(server: Server) -> None
 
 def test_an_application_that_does_not_read(server: Server) -> None:
     with Wire(server) as wire:
+        assert wire.get("/seen").status == 200, "its loop turns"
         wire.send(put("/refuse", 8 * MIB), LARGE[:MIB])
         answer = wire.answer()
         assert (answer.status, answer.headers["connection"]) == (403, "close")
@@ -190,10 +205,9 @@ def test_a_silence_in_a_body_is_bounded(echo: Echo) -> None:
     [(b"zz\r\n", 400), (b"1\r\nxy\r\n", 400), (b"10\r\n" + b"x" * 16 + b"\r\n", 413)],
     ids=["no size", "longer than it says", "too long"],
 )
-def test_a_chunked_body_that_goes_wrong(echo: Echo, rest: bytes, status: int) -> None:
+def test_a_chunked_body_that_goes_wrong(echo: Echo, gate: Gate, rest: bytes, status: int) -> None:
     with echo(APP, workers=1, concurrency=4, max_body_size="100") as server, Wire(server) as wire:
-        wire.send(chunked("/take"), chunks(b"x" * 90, 10))
-        until(lambda: in_flight(server) == 1, "the application to be called")
+        begin(wire, gate, chunked(taking(gate)), chunks(b"x" * 90, 10))
         answer = wire.send(rest).answer()
         assert (answer.status, answer.headers["connection"]) == (status, "close")
         assert wire.rest() == b""
@@ -203,11 +217,12 @@ def test_slow_senders_have_half_of_the_places(server: Server) -> None:
     slow = [Wire(server) for _ in range(4)]
     try:
         for wire in slow:
+            assert wire.get("/seen").status == 200, "its loop turns"
             wire.send(put("/take", MIB), LARGE[:100_000])
         until(lambda: in_flight(server) == 2, "two of them to have a place")
         for _ in range(10):
             assert seen(server)["pid"]
-        assert in_flight(server) == 2
+        until(lambda: in_flight(server) == 2, "the others to be done")
         for wire in slow:
             wire.send(LARGE[100_000:MIB])
             assert decoded(wire.answer())["digest"] == digest(LARGE[:MIB])
@@ -223,10 +238,10 @@ def test_one_place_is_for_complete_requests(echo: Echo) -> None:
         assert decoded(slow.send(LARGE[200_000:MIB]).answer())["length"] == MIB
 
 
-def test_what_is_not_read_waits_with_the_client(server: Server, gates: Callable[[], Gate]) -> None:
-    gate = gates()
+def test_what_is_not_read_waits_with_the_client(server: Server, gate: Gate) -> None:
     with Wire(server) as wire:
-        wire.send(put(f"/take?gate={gate.path}", len(LARGE) * 8), LARGE[:100_000])
+        assert wire.get("/seen").status == 200, "its loop turns"
+        wire.send(put(taking(gate), len(LARGE) * 8), LARGE[:100_000])
         gate.await_entry()
         sent = 100_000
         while select.select([], [wire.socket], [], 0.5)[1]:
@@ -237,10 +252,9 @@ def test_what_is_not_read_waits_with_the_client(server: Server, gates: Callable[
         assert decoded(wire.answer())["digest"] == digest(LARGE * 8)
 
 
-def test_waiting_for_a_client_is_no_time_of_a_request(echo: Echo) -> None:
+def test_waiting_for_a_client_is_no_time_of_a_request(echo: Echo, gate: Gate) -> None:
     with echo(APP, workers=1, concurrency=4, limit_time_real=1) as server, Wire(server) as wire:
-        wire.send(put("/take", MIB), LARGE[:100_000])
-        until(lambda: in_flight(server) == 1, "the application to be called")
+        begin(wire, gate, put(taking(gate), MIB), LARGE[:100_000])
         for at in range(100_000, 500_000, 50_000):
             threading.Event().wait(0.3)
             wire.send(LARGE[at : at + 50_000])
@@ -248,18 +262,18 @@ def test_waiting_for_a_client_is_no_time_of_a_request(echo: Echo) -> None:
         assert wire.get("/sleep?seconds=5").status == 504, "all other time is"
 
 
-def test_a_unix_socket(echo: Echo, tmp_path: Path) -> None:
+def test_a_unix_socket(echo: Echo, gate: Gate, tmp_path: Path) -> None:
     path = tmp_path / "http.sock"
     with echo(APP, workers=1, concurrency=4, http_interface=f"unix:{path}") as server, Wire(server, path) as wire:
-        for head, data in ((put("/take", MIB), LARGE[:MIB]), (chunked("/take"), chunks(LARGE[:MIB], 10_000) + b"0\r\n\r\n")):
-            assert wire.get("/seen").status == 200, "its loop turns: else it gets a body when that is complete"
-            wire.send(head, data[:100_000])
-            until(lambda: in_flight(server) == 1, "the application to be called")
-            assert decoded(wire.send(data[100_000:]).answer())["digest"] == digest(LARGE[:MIB])
+        whole, parts = LARGE[:MIB], chunks(LARGE[:MIB], 10_000) + b"0\r\n\r\n"
+        for head, data in ((put(taking(gate), MIB), whole), (chunked(taking(gate)), parts)):
+            begin(wire, gate, head, data[:100_000])
+            assert decoded(wire.send(data[100_000:]).answer())["digest"] == digest(whole)
 
 
 def test_without_workers(echo: Echo) -> None:
     with echo(APP, workers=0, concurrency=2) as server, Wire(server) as wire:
+        assert wire.get("/seen").status == 200, "its loop turns"
         wire.send(put("/mirror", MIB), LARGE[:100_000])
         until(lambda: not wire.silent(), "the beginning of the answer")
         assert wire.send(LARGE[100_000:MIB]).answer().body == LARGE[:MIB]

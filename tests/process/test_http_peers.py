@@ -78,7 +78,7 @@ def test_health_is_told_to_trusted_peers_only(server: Server, proxy: Wire, stran
 
 def test_health_is_told_while_every_worker_is_busy(proxy: Wire, stranger: Wire, gates: Callable[[], Gate]) -> None:
     gate = gates()
-    assert json.loads(proxy.get("/_prefork/saturation").body)["idle"] == 1
+    until(lambda: json.loads(proxy.get("/_prefork/saturation").body)["idle"] == 1, "the last request to have ended")
     gate.hold(stranger)
     assert proxy.get("/_prefork/live").status == 200
     assert proxy.get("/_prefork/ready").status == 200

@@ -1,5 +1,6 @@
 """How long a client may take, and how many may wait."""
 
+import contextlib
 import json
 from collections.abc import Callable, Iterator
 
@@ -75,11 +76,12 @@ def test_a_keepalive_timeout_of_zero_is_announced(echo: Echo) -> None:
 
 
 def test_a_request_that_waits_too_long_gets_503_and_the_next_on_its_connection_is_served(
-    server: Server, wire: Wire, gates: Callable[[], Gate]
+    server: Server, gates: Callable[[], Gate]
 ) -> None:
     gate, mark = gates(), server.mark()
-    with Wire(server) as first:
+    with Wire(server) as first, contextlib.ExitStack() as stack:
         gate.hold(first)
+        wire = stack.enter_context(Wire(server))  # now: it has its time for a head, too
         answer = wire.send(request("POST", "/echo?waits", b"x" * 100_000, Accept="application/json") + HEAD).answer()
         assert answer.status == 503
         assert int(answer.headers["retry-after"]) > 0

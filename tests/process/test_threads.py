@@ -9,7 +9,7 @@ from prefork.testing import Load, Server
 from .conftest import Echo
 from .wire import Gate, Wire, request, until
 
-SECOND = 1.0
+SECONDS = 5.0  # for whoever waits for nobody, on a busy machine: graceful_timeout is 60
 
 
 def test_requests_are_served_at_once_by_one_process(echo: Echo, gates: Callable[[], Gate]) -> None:
@@ -56,9 +56,7 @@ def test_when_the_process_dies_each_request_is_judged_by_itself(echo: Echo, gate
         os.kill(pid, signal.SIGKILL)
         assert unsafe.answer("POST").status == 502
         server.wait_for("request_retried", method="GET", after=mark)
-        first = read.writer
         read.await_entry()
-        os.close(first)
         read.open()
         assert safe.answer().status == 200
         assert idle.get().status == 200, "the connection of nobody's request stays open"
@@ -100,7 +98,7 @@ def test_an_interrupt_waits_for_nobody(echo: Echo, gates: Callable[[], Gate]) ->
         gate.hold(busy)
         server.signal(signal.SIGINT)
         assert server.exit_status() == 0
-        assert server.wait_for("stopped")["seconds"] < SECOND
+        assert server.wait_for("stopped")["seconds"] < SECONDS
         assert busy.answer().status == 503
         assert server.events("interrupted")
         assert not server.events("worker_died"), "a worker that was told to go is no accident"

@@ -169,14 +169,17 @@ class Gate:
         self.await_entry()
 
     def await_entry(self) -> None:
-        """Wait until a request is held."""
+        """Wait until a request is held; also until it is held again, when the worker that had it is dead."""
         until(self._entered, "a request at the gate")
 
     def _entered(self) -> bool:
         try:
-            self.writer = os.open(self.path, os.O_WRONLY | os.O_NONBLOCK)
+            writer = os.open(self.path, os.O_WRONLY | os.O_NONBLOCK)
         except OSError:  # ENXIO: nobody reads
             return False
+        if self.writer >= 0:
+            os.close(self.writer)
+        self.writer = writer
         return True
 
     def open(self) -> None:

@@ -23,8 +23,26 @@ class RunDelay:
         return self._waited() - self.before
 
     def _waited(self) -> float:
+        return sum(map(waited, self.pids))
+
+
+def waits(server: Server) -> dict[int, float]:
+    """The seconds that each process of a server has waited for a processor since it began."""
+    return {pid: waited(pid) for pid in server.tree()}
+
+
+def delayed(server: Server, before: dict[int, float]) -> float:
+    """The seconds that its processes have waited since then, in each other's place."""
+    return sum(seconds - before.get(pid, 0.0) for pid, seconds in waits(server).items())
+
+
+def waited(pid: int) -> float:
+    """That of one process; 0 when it has ended."""
+    try:
         # Its second field: nanoseconds spent on a run queue (Documentation/scheduler/sched-stats.rst).
-        return sum(int(Path(f"/proc/{pid}/schedstat").read_text().split()[1]) for pid in self.pids) / 1e9
+        return int(Path(f"/proc/{pid}/schedstat").read_text().split()[1]) / 1e9
+    except (FileNotFoundError, ProcessLookupError):
+        return 0.0
 
 
 def moment(event: Event) -> float:

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 from facts import await_fact
+from tests.process.wire import Gate
 
 from prefork.testing import Load, Request, Server
 from prefork.testing.client import Answer, Connection
@@ -29,6 +30,16 @@ def looped() -> Looped:
 def clients() -> Iterator[ThreadPoolExecutor]:
     with ThreadPoolExecutor(8) as threads:
         yield threads
+
+
+@pytest.fixture
+def gates(tmp_path: Path) -> Iterator[list[Gate]]:
+    """Two of them; those that a test leaves closed are opened in the end."""
+    made = [Gate(tmp_path / name) for name in ("one", "other")]
+    yield made
+    for gate in made:
+        if gate.writer >= 0:
+            gate.open()
 
 
 def ask(server: Server, target: str, method: str = "GET") -> Answer:
@@ -82,7 +93,7 @@ def test_reloads_and_recycling_under_load_lose_no_request(looped: Looped) -> Non
 
 def test_a_death_repeats_what_is_safe_and_one_incident_tells_of_all(looped: Looped, clients: ThreadPoolExecutor) -> None:
     with looped(workers=1) as server:
-        safe = [clients.submit(ask, server, "/sleep?seconds=1") for _ in range(2)]
+        safe = [clients.submit(ask, server, "/sleep?seconds=3") for _ in range(2)]
         unsafe = clients.submit(ask, server, "/sleep?seconds=30", "POST")
         await_fact(lambda: in_flight(server) == [3], "three requests on the loop", server)
         server.kill("http.1")
@@ -97,8 +108,9 @@ def test_a_death_repeats_what_is_safe_and_one_incident_tells_of_all(looped: Loop
 
 
 def test_a_request_that_takes_too_long_is_cancelled_and_its_neighbours_go_on(looped: Looped, clients: ThreadPoolExecutor) -> None:
-    with looped(workers=1, limit_time_real=1) as server:
-        neighbour = clients.submit(ask, server, "/sleep?seconds=0.9")
+    with looped(workers=1, limit_time_real=1, limit_time_real_routes="/sleep/long:30") as server:
+        neighbour = clients.submit(ask, server, "/sleep/long?seconds=2")
+        await_fact(lambda: in_flight(server) == [1], "it to have begun", server)
         assert ask(server, "/sleep?seconds=20").status == 504
         assert neighbour.result().status == 200
         told = server.wait_for("request_cancelled")
@@ -109,15 +121,19 @@ def test_a_request_that_takes_too_long_is_cancelled_and_its_neighbours_go_on(loo
         assert json.loads(ask(server, "/seen").body)["cancelled"] == 1
 
 
-def test_one_that_does_not_heed_it_is_killed(looped: Looped, clients: ThreadPoolExecutor) -> None:
-    with looped(workers=1, limit_time_real=1, limit_time_real_routes="/sleep/long:30") as server:
+def test_one_that_does_not_heed_it_is_killed(looped: Looped, clients: ThreadPoolExecutor, gates: list[Gate]) -> None:
+    read, write = gates
+    with looped(workers=1, limit_time_real=1, limit_time_real_routes="/hold:30") as server:
         pid = server.workers()["http.1"]
+        safe = clients.submit(ask, server, read.target)
+        unsafe = clients.submit(ask, server, write.target, "POST")
+        read.await_entry()
+        write.await_entry()
         stubborn = clients.submit(ask, server, "/sleep?stubborn=1&seconds=30")
-        await_fact(lambda: in_flight(server) == [1], "it to have begun", server)
-        safe = clients.submit(ask, server, "/sleep/long?seconds=3.5")
-        unsafe = clients.submit(ask, server, "/sleep/long?seconds=3.9", "POST")
         assert stubborn.result().status == 504
         assert unsafe.result().status == 502
+        read.await_entry()
+        read.open()
         assert safe.result().status == 200
         assert json.loads(safe.result().body)["pid"] != pid
         (incident,) = incidents(server, 1)
@@ -125,10 +141,10 @@ def test_one_that_does_not_heed_it_is_killed(looped: Looped, clients: ThreadPool
         assert incident["request"]["target"] == "/sleep?stubborn=1&seconds=30"
         assert {request["target"] for request in incident["requests"]} == {
             "/sleep?stubborn=1&seconds=30",
-            "/sleep/long?seconds=3.5",
-            "/sleep/long?seconds=3.9",
+            read.target,
+            write.target,
         }
-        assert incident["stacks"].count("in do_sleep") == 3, incident["stacks"]
+        assert [incident["stacks"].count(f"in do_{name}") for name in ("sleep", "hold")] == [1, 2], incident["stacks"]
         assert "Task GET /sleep?stubborn=1&seconds=30 (" in incident["stacks"]
 
 
@@ -181,17 +197,23 @@ def test_stacks_show_what_tasks_wait_for(looped: Looped, clients: ThreadPoolExec
         assert held.result().status == 200
 
 
-def test_while_no_loop_turns_requests_wait_for_the_first_that_does(looped: Looped, clients: ThreadPoolExecutor) -> None:
+def test_while_no_loop_turns_requests_wait_for_the_first_that_does(
+    looped: Looped, clients: ThreadPoolExecutor, gates: list[Gate]
+) -> None:
     with looped(workers=2) as server:
         holding: list[Future[Answer]] = []
-        for seconds in (2, 4):
-            holding.append(clients.submit(ask, server, f"/block?seconds={seconds}"))
+        for gate in gates:
+            holding.append(clients.submit(ask, server, f"/block?gate={gate.path}"))
+            gate.await_entry()
             await_fact(lambda: len(held_up(server)) == len(holding), "one more loop that does not turn", server)
         waiting = clients.submit(ask, server, "/echo", "POST")
         await_fact(lambda: server.status()["queue"]["length"] == 1, "a request that waits", server)
-        pids = [json.loads(each.result().body)["pid"] for each in (*holding, waiting)]
-        assert pids[0] != pids[1], "the second one went to a loop that turned"
-        assert pids[2] == pids[0], "who turned first has served it"
+        gates[1].open()
+        pids = [json.loads(each.result().body)["pid"] for each in (holding[1], waiting)]
+        gates[0].open()
+        pids.append(json.loads(holding[0].result().body)["pid"])
+        assert pids[0] == pids[1], "who turned first has served it"
+        assert pids[2] != pids[0], "the second one went to a loop that turned"
 
 
 def test_what_a_stopped_worker_has_not_begun_moves_on(looped: Looped, clients: ThreadPoolExecutor) -> None:

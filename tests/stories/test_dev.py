@@ -26,7 +26,7 @@ def test_a_saved_file_is_served(changing: Changing, code, workers: int) -> None:
         server.wait_for("watching")
         code.write("two")
         assert "changing.py" in server.wait_for("files_changed")["files"]
-        server.wait_for("reload_done", timeout=5)
+        server.wait_for("reload_done")
         assert version(server) == "two"
         outcome = load.stop()
         assert not outcome.failed, outcome.summary()
@@ -69,7 +69,7 @@ def test_workers_that_cannot_get_ready_wait_for_a_change_too(changing: Changing,
         server.wait_for("watching")
         server.wait_for("crash_loop", failures=4)
         code.write("two")
-        server.wait_for("server_ready", timeout=5)
+        server.wait_for("server_ready")
         assert version(server) == "two"
     finally:
         server.close()
@@ -94,10 +94,10 @@ def test_an_application_that_is_replaced_as_a_whole_is_noticed(changing: Changin
         code.directory.rename(tmp_path.with_name(tmp_path.name + "-old"))
         code.directory.mkdir()
         code.write("two")
-        server.wait_for("reload_done", timeout=5)
+        server.wait_for("reload_done")
         assert version(server) == "two"
         code.write("three")
-        server.wait_for("reload_done", timeout=5, generation=3)
+        server.wait_for("reload_done", generation=3)
         assert version(server) == "three"
 
 

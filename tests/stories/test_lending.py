@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from facts import await_fact
+from tests.process.wire import Gate
 
 from prefork.testing import Load, Request, Server
 from prefork.testing.client import Connection
@@ -89,7 +90,7 @@ def test_what_a_stopped_worker_has_on_loan_goes_on_elsewhere(served: Served) -> 
 
 
 def test_what_is_on_loan_to_a_loop_that_is_held_up_goes_on_elsewhere(tmp_path: Path) -> None:
-    begun = tmp_path / "begun"
+    gate = Gate(tmp_path / "gate")
     with (
         Server("looped:app", app_dir=LOOPED, workers=2, access_log=True, lend_connections=True) as server,
         ThreadPoolExecutor(1) as thread,
@@ -98,11 +99,11 @@ def test_what_is_on_loan_to_a_loop_that_is_held_up_goes_on_elsewhere(tmp_path: P
         for client in kept * 4:
             assert client.exchange(Request("/echo")).status == 200
         await_fact(lambda: len(lent(server)) >= 8, "connections on loan", server)
-        holding = thread.submit(kept[0].exchange, Request(f"/block?seconds=2&file={begun}"))
-        await_fact(begun.exists, "a loop that is held up", server)
+        holding = thread.submit(kept[0].exchange, Request(f"/block?gate={gate.path}"))
+        gate.await_entry()
         for client in kept[1:] * 3:
             assert client.exchange(Request("/echo")).status == 200
-        assert not holding.done(), "it was not held up for long enough to show anything"
+        gate.open()
         assert holding.result().status == 200
         for client in kept:
             client.close()

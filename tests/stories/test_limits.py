@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 from facts import await_fact
 from offences import MIB, ask, asking, failed, incident, incidents, limited
+from punctuality import RunDelay
 
 from prefork.testing import Load, Request, Server
 from prefork.testing.client import Connection
@@ -26,10 +27,11 @@ MACHINE = 0.35  # seconds that a machine with other work may add
 
 def supply(server: Server) -> Iterator[int]:
     """How many workers took requests after each event that changed it, from the moment when the server was ready."""
-    ready = 0
+    ready, began = 0, False
     for event in server.events():
         ready += {"worker_ready": 1, "worker_retiring": -1, "worker_died": -1}.get(event["event"], 0)
-        if server.events("server_ready")[0]["time"] <= event["time"]:
+        began = began or event["event"] == "server_ready"
+        if began:
             yield ready
 
 
@@ -57,9 +59,9 @@ def test_a_leak_is_recycled_and_memory_stays_flat(probe: Probe) -> None:
 def test_a_worker_above_its_hard_limit_is_killed_with_all_that_it_started(probe: Probe, tmp_path: Path) -> None:
     with probe(workers=3, **limited(limit_memory_hard="300M")) as server, Load(server.url, ["/fast"], threads=2) as load:
         load.wait(50)
-        others = set(server.workers().values())
+        others, delay = set(server.workers().values()), RunDelay(server)
         found = failed(server, f"/hog?limit=290&file={tmp_path}/reached", 503)
-        late = found["time"] - float((tmp_path / "reached").read_text())
+        late = found["time"] - float((tmp_path / "reached").read_text()) - delay.seconds()
         assert late < LATE + MACHINE, f"killed {late:.3f} s after it had reached its limit"
         assert (found["cause"], found["request"]["tag"]) == ("limit_memory_hard", "the hog")
         assert found["memory"] > 300 * MIB
@@ -90,9 +92,10 @@ def test_time_counts_from_the_beginning_of_the_request_itself(probe: Probe) -> N
 @pytest.mark.parametrize("method", ["GET", "POST"])
 def test_a_request_that_takes_too_long_gets_504_and_is_never_made_again(probe: Probe, tmp_path: Path, method: str) -> None:
     with probe(workers=2, **limited(limit_time_real=1)) as server:
+        delay = RunDelay(server)
         found = failed(server, f"/marked?seconds=30&file={tmp_path}/begun", 504, method)
         assert (found["cause"], found["request"]["attempt"]) == ("limit_time_real", 1)
-        assert 1 <= found["elapsed"] < 1 + LATE + MACHINE
+        assert 1 <= found["elapsed"] < 1 + LATE + MACHINE + delay.seconds()
         assert found["cpu"] < 0.5
         assert len((tmp_path / "begun").read_text().splitlines()) == 1, "it was made again"
         assert len(server.events("worker_died")) == 1
@@ -105,23 +108,24 @@ def test_only_the_processor_time_of_the_request_itself_counts(probe: Probe) -> N
         assert asking(server, "/sleep?seconds=1", "/subprocess?seconds=0.8") == [200, 200]
         for _ in range(3):  # a worker's earlier requests do not count
             assert asking(server, *["/spin?seconds=0.2"] * 3) == [200, 200, 200]
+        delay = RunDelay(server)
         found = failed(server, "/spin?seconds=30", 504)
         assert found["cause"] == "limit_time_cpu"
-        assert 0.5 <= found["cpu"] < 0.5 + LATE + MACHINE
+        assert 0.5 <= found["cpu"] < 0.5 + LATE + MACHINE + delay.seconds()
         assert "in do_spin" in found["stacks"]
         assert f"Worker ({found['pid']}) CPU time limit (0.5) reached." in server.wait_for("limit_reached")["message"]
 
 
 def test_routes_have_times_of_their_own(probe: Probe, tmp_path: Path) -> None:
-    limits = limited(limit_time_real=0.5, limit_time_real_routes="/mark*:1,/subp*:0")
+    limits = limited(limit_time_real=0.5, limit_time_real_routes="/mark*:3,/subp*:0")
     with probe(workers=3, **limits) as server:
         begun = f"&file={tmp_path}/begun"
         targets = ["/sleep?seconds=30", f"/marked?seconds=0.8{begun}", "/subprocess?seconds=0.8"]
         assert sorted(asking(server, *targets)) == [200, 200, 504]
-        assert failed(server, f"/marked?seconds=30{begun}", 504)["elapsed"] >= 1
+        assert failed(server, f"/marked?seconds=30{begun}", 504)["elapsed"] >= 3
         server.configure(limit_time_real_routes=None)
         server.reload()
-        assert failed(server, f"/marked?seconds=0.9{begun}", 504)["elapsed"] < 0.9
+        assert failed(server, f"/marked?seconds=30{begun}", 504)["elapsed"] < 3
 
 
 @pytest.mark.parametrize("limits", [{"limit_memory_soft": "60M"}, {"limit_memory_soft": "50M", "limit_memory_hard": "60M"}])
@@ -170,10 +174,9 @@ def test_no_request_dies_for_the_one_before_it(probe: Probe, full: bool) -> None
     def requests(thread: int, number: int) -> Request:
         if chance.random() < 0.6:
             return Request("/fast", expect=frozenset({200}))
-        # It ends at the very moment when it is found to take too long.
-        return Request(
-            f"/sleep?seconds={chance.uniform(0.22, 0.3):.4f}", chance.choice(["GET", "POST"]), expect=frozenset({200, 504})
-        )
+        # It ends at the very moment when it is found to take too long; or later, on a machine that finds it late.
+        seconds = chance.uniform(0.22, chance.choice([0.3, 0.3, 0.3, 1]))
+        return Request(f"/sleep?seconds={seconds:.4f}", chance.choice(["GET", "POST"]), expect=frozenset({200, 504}))
 
     with probe(workers=3, **limited(limit_time_real=0.25)) as server, Load(server.url, requests, threads=6) as load:
         load.wait(600 if full else 150, timeout=100)

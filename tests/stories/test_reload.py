@@ -1,8 +1,10 @@
 """A reload drops nothing, and keeps the old code when the new one fails."""
 
+import json
 import signal
 import threading
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -21,18 +23,26 @@ def version(server: Server) -> str:
 
 @pytest.mark.story
 @pytest.mark.parametrize("new_connections", [False, True], ids=["kept-alive", "new connections"])
-def test_a_reload_under_load_loses_nothing(changing: Changing, code, new_connections: bool) -> None:
-    with changing(workers=2) as server, Load(server.url, threads=4, new_connections=new_connections) as load:
+def test_a_reload_under_load_loses_nothing(changing: Changing, code, tmp_path: Path, new_connections: bool) -> None:
+    begun, gate = tmp_path / "begun", tmp_path / "gate"
+    with (
+        changing(workers=2) as server,
+        Load(server.url, threads=4, new_connections=new_connections) as load,
+        ThreadPoolExecutor(1) as operator,
+    ):
         old = set(server.workers().values())
         load.wait(100)
-        code.write("two", before="import time; time.sleep(1)")
-        answer = server.reload()
-        assert answer["generation"] == 2
+        code.write_held("two", begun, gate)
+        reload = operator.submit(server.reload)
+        await_fact(begun.exists, "an import", server)
+        load.wait(100)
+        assert not reload.done(), "nobody waits for the import"
+        gate.touch()
+        assert reload.result()["generation"] == 2
         load.wait(100)
         outcome = load.stop()
         assert not outcome.failed, outcome.summary()
         assert outcome.reconnects == 0
-        assert outcome.slowest < 0.9, "a request waited for the import"
         assert version(server) == "two"
         assert not old & set(server.workers().values())
 
@@ -95,18 +105,23 @@ def test_a_broken_file_is_refused_with_all_its_problems(changing: Changing) -> N
 
 
 def test_a_request_under_way_is_finished_by_the_old_code(probe: Callable[..., Server], tmp_path: Path) -> None:
+    begun, gate = tmp_path / "begun", tmp_path / "gate"
     with probe(workers=2) as server:
+        old = set(server.workers().values())
         results = []
 
         def long_request() -> None:
             with Connection("127.0.0.1", server.port) as connection:
-                results.append(connection.exchange(Request("/sleep?seconds=2")))
+                results.append(connection.exchange(Request(f"/held?file={begun}&gate={gate}")))
 
         client = threading.Thread(target=long_request)
         client.start()
-        assert server.reload()["seconds"] < 2
+        await_fact(begun.exists, "a request under way", server)
+        server.reload()
+        gate.touch()
         client.join(10)
         assert results[0].status == 200
+        assert json.loads(results[0].body)["pid"] in old
 
 
 def test_reloads_that_come_during_a_reload_get_one_of_their_own(changing: Changing, code) -> None:

@@ -42,13 +42,14 @@ def test_scaling_under_load_loses_nothing(probe: Make) -> None:
 
 
 @pytest.mark.story
-def test_scaling_down_takes_the_idle_and_cuts_no_request(probe: Make) -> None:
+def test_scaling_down_takes_the_idle_and_cuts_no_request(probe: Make, tmp_path: Path) -> None:
     with probe(workers=3) as server:
         answers = []
 
         def long_request() -> None:
             with Connection("127.0.0.1", server.port) as connection:
-                answers.append(connection.exchange(Request("/sleep?seconds=1.5")).status)
+                target = f"/held?file={tmp_path}/begun&gate={tmp_path}/gate"
+                answers.append(connection.exchange(Request(target)).status)
 
         clients = [threading.Thread(target=long_request) for _ in range(2)]
         for client in clients:
@@ -58,6 +59,7 @@ def test_scaling_down_takes_the_idle_and_cuts_no_request(probe: Make) -> None:
         server.scale(2)
         assert server.wait_for("worker_retiring")["worker"] not in busy
         server.scale(1)
+        (tmp_path / "gate").touch()
         for client in clients:
             client.join(10)
         assert answers == [200, 200]
@@ -210,8 +212,9 @@ def test_a_template_that_cannot_be_loaded_again_is_tried_until_it_can(changing: 
         loop = server.wait_for("crash_loop", timeout=20, failures=3)
         assert "no_such_module_anywhere" in loop["traceback"]
         assert len(server.workers()) == 2, "the workers that live go on"
+        mark = server.mark()
         code.write("three")
-        server.wait_for("template_loaded", after=server.mark(), timeout=20)
+        server.wait_for("template_loaded", after=mark, timeout=20)
         server.kill("http.1")
         await_workers(server, 2)
         outcome = load.stop()

@@ -67,7 +67,7 @@ def test_ctrl_c_at_the_debuggers_prompt_ends_it_all_and_leaves_the_terminal_as_i
         at_prompt(server)
         server.type("\x03")
         assert server.exit_status() == 0
-        assert server.wait_for("stopped")["seconds"] < 1
+        assert server.wait_for("stopped")["seconds"] < 5, "it waits for nobody: graceful_timeout is 60"
         client.join(15)
         assert [status for status, _ in answers] == [503]
         assert termios.tcgetattr(server._keyboard) == before

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from facts import await_fact, footprint
-from tests.process.wire import Wire, request
+from tests.process.wire import Gate, Wire, request
 
 from prefork.testing import Load, Server
 
@@ -25,11 +25,17 @@ def looped() -> Looped:
     return lambda **options: Server("looped:app", app_dir=APPS, **{"access_log": False, "concurrency": 8, **options})
 
 
-def begin(server: Server, wire: Wire, method: str = "POST") -> None:
+@pytest.fixture
+def gate(tmp_path: Path) -> Gate:
+    return Gate(tmp_path / "gate")
+
+
+def begin(gate: Gate, wire: Wire, method: str = "POST") -> None:
     """Send a part of a body, and wait until the application has it: as soon as there is a worker, which answers others too."""
     assert wire.get("/seen").status == 200
-    wire.send(request(method, "/take", Content_Length=str(len(BODY))), BODY[:FIRST])
-    await_fact(lambda: any(row["in_flight"] for row in server.status()["workers"]), "a request with a worker", server)
+    wire.send(request(method, f"/take?gate={gate.path}", Content_Length=str(len(BODY))), BODY[:FIRST])
+    gate.await_entry()
+    gate.open()
 
 
 def finish(wire: Wire) -> dict[str, Any]:
@@ -42,14 +48,14 @@ def finish(wire: Wire) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("method", ["POST", "GET"])
-def test_a_kill_in_the_middle_of_a_body_is_502_and_leaves_nothing(looped: Looped, method: str) -> None:
+def test_a_kill_in_the_middle_of_a_body_is_502_and_leaves_nothing(looped: Looped, gate: Gate, method: str) -> None:
     with looped(workers=1) as server:
         with Wire(server) as wire:
             assert wire.get("/seen").status == 200, "the dispatcher has its worker"
         before = footprint(server)
         for _ in range(3):
             with Wire(server) as wire:
-                begin(server, wire, method)
+                begin(gate, wire, method)
                 mark = server.mark()
                 server.kill(min(server.workers()))
                 assert wire.answer().status == 502, "what was read of the body is gone, so it is made again by nobody"
@@ -58,12 +64,12 @@ def test_a_kill_in_the_middle_of_a_body_is_502_and_leaves_nothing(looped: Looped
         await_fact(lambda: footprint(server)["dispatcher fds"] <= before["dispatcher fds"], "no more descriptors", server)
 
 
-def test_kills_among_uploads_lose_no_safe_request(looped: Looped) -> None:
+def test_kills_among_uploads_lose_no_safe_request(looped: Looped, gate: Gate) -> None:
     with looped(workers=2) as server, Load(server.url, ("/echo", "/sleep?seconds=0.01"), threads=4) as load:
         for _ in range(3):
             load.wait(50)
             with Wire(server) as wire:
-                begin(server, wire)
+                begin(gate, wire)
                 mark = server.mark()
                 for worker in list(server.workers()):
                     server.kill(worker)
@@ -75,10 +81,10 @@ def test_kills_among_uploads_lose_no_safe_request(looped: Looped) -> None:
         assert outcome.reconnects == 0
 
 
-def test_a_reload_waits_for_the_end_of_a_body(looped: Looped) -> None:
+def test_a_reload_waits_for_the_end_of_a_body(looped: Looped, gate: Gate) -> None:
     with looped(workers=1) as server, Wire(server) as slow, Wire(server) as wire:
         old = server.workers()["http.1"]
-        begin(server, slow)
+        begin(gate, slow)
         server.reload()
         assert json.loads(wire.get("/seen").body)["pid"] != old, "others have the new code"
         assert finish(slow)["pid"] == old
@@ -86,9 +92,9 @@ def test_a_reload_waits_for_the_end_of_a_body(looped: Looped) -> None:
         assert json.loads(slow.get("/seen").body)["pid"] != old, "its connection is kept"
 
 
-def test_a_stop_waits_for_the_end_of_a_body(looped: Looped) -> None:
+def test_a_stop_waits_for_the_end_of_a_body(looped: Looped, gate: Gate) -> None:
     with looped(workers=1) as server, Wire(server) as wire:
-        begin(server, wire)
+        begin(gate, wire)
         server.signal(15)
         server.wait_for("stopping")
         finish(wire)

@@ -80,6 +80,8 @@ class Dispatcher:
         self.finished = False
         self.next_tick = 0.0
         self.poller.watch(channel.wire.fileno(), self.hear, select.EPOLLIN)
+        # It says that the server is ready when it has told of all workers, so who comes after that finds all of them.
+        self.poller.first = channel.wire.fileno()
         for disk in self.disks:
             self.poller.watch(disk.bell, disk.collect, select.EPOLLIN)
 
@@ -299,15 +301,16 @@ class Dispatcher:
         self.channel.send(kind, slot=slot, pid=worker.pid, seconds=BEGIN_WITHIN, **more)
 
     def hear(self, mask: int) -> None:  # noqa: ARG002 - every callback gets the mask
-        """The master says something; when it is gone, so is the dispatcher."""
-        try:
-            order, descriptors = self.channel.receive(CLOEXEC_DONTWAIT)
-        except BlockingIOError:
-            return  # a worker's death in the same turn has had it heard already
-        if order is None:
-            self.finished = True
-            return
-        self.orders.carry_out(order, descriptors)
+        """The master says something, all of which is heard; when it is gone, so is the dispatcher."""
+        while True:
+            try:
+                order, descriptors = self.channel.receive(CLOEXEC_DONTWAIT)
+            except BlockingIOError:
+                return
+            if order is None:
+                self.finished = True
+                return
+            self.orders.carry_out(order, descriptors)
 
     # Time.
 

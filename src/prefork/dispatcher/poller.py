@@ -27,6 +27,7 @@ class Poller:
         self.journal = journal
         self.epoll = select.epoll()
         self.callbacks: dict[int, Callable[[int], None]] = {}
+        self.first = -1  # the descriptor that is looked after before all others
 
     def watch(self, descriptor: int, callback: Callable[[int], None], mask: int) -> None:
         """Call back from now on."""
@@ -48,8 +49,12 @@ class Poller:
 
     def poll(self, timeout: float) -> None:
         """Wait for something to happen, `timeout` seconds at the most, and call those concerned."""
-        for descriptor, mask in self.epoll.poll(timeout, MOST_EVENTS):
-            callback = self.callbacks.get(descriptor)
+        events = self.epoll.poll(timeout, MOST_EVENTS)
+        for descriptor, mask in events:
+            if descriptor == self.first:
+                self.guard(self.callbacks[descriptor], mask)
+        for descriptor, mask in events:
+            callback = self.callbacks.get(descriptor) if descriptor != self.first else None
             if callback is not None:
                 self.guard(callback, mask)
 

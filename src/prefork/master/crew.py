@@ -19,7 +19,7 @@ from prefork.master.news import event_of
 from prefork.master.pairs import Pairs
 from prefork.master.pools import HTTP
 from prefork.master.slate import Slate
-from prefork.master.spawn import kill_group
+from prefork.master.spawn import hasten, kill_group
 from prefork.scoreboard import OPEN
 
 if TYPE_CHECKING:
@@ -169,8 +169,8 @@ class Crew:
             now = time.monotonic()
             worker.to(State.READY, now)
             worker.speaks = report["speaks"]
+            self.introduce(worker)  # before it is said, so that who reads it finds it at work
             self.journal.emit(WorkerReady(worker.name, worker.pid, worker.generation, now - worker.born))
-            self.introduce(worker)
         elif report["kind"] == "boot_failed" and worker.state is State.BOOTING:
             self._cannot_boot(worker, report["reason"], report["traceback"])
         elif report["kind"] == "worn":
@@ -201,6 +201,10 @@ class Crew:
         """Take what somebody else has found for what a worker has written."""
         if self.find(worker.slot, worker.pid):
             self.slates[worker.slot].keep(stacks)
+
+    def hasten(self, worker: Worker) -> None:
+        """Let a worker that is to end stand back for others no more."""
+        hasten(worker.pid)
 
     def halt(self, worker: Worker) -> None:
         """Stop a worker where it is. Its children go on: they end with it."""

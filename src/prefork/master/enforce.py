@@ -257,6 +257,7 @@ class Enforcer:
     def _ask_for_stacks(self, condemned: Condemned, now: float) -> None:
         if not condemned.stacks_since:
             condemned.stacks_since = condemned.written_at = now
+            self.master.crew.hasten(condemned.worker)
             self.master.crew.ask_for_stacks(condemned.worker)
 
     def _go_on(self, condemned: Condemned, now: float) -> None:

@@ -157,8 +157,9 @@ class Server:
         return self.exit_status(timeout)
 
     def exit_status(self, timeout: float = 30.0) -> int:
-        """The exit status, waiting for the end; minus the signal when one killed the master."""
+        """The exit status, waiting for the end and its last words in the log; minus the signal when one killed the master."""
         self._until(self._ended, timeout, "end")
+        self._reader.join(GRACE)
         status = self._running.poll()
         assert status is not None
         return status

@@ -121,11 +121,11 @@ async def do_sleep(scope, receive, send, query):
 
 
 async def do_block(scope, receive, send, query):
-    """Hold the loop up."""
-    if path := query.get("file"):
-        with open(path, "a") as file:
-            file.write(f"{os.getpid()}\n")
-    time.sleep(float(query["seconds"]))
+    """Hold the loop up, for a time or until the gate is opened."""
+    if "gate" in query:
+        Path(query["gate"]).read_bytes()
+    else:
+        time.sleep(float(query["seconds"]))
     await do_echo(scope, receive, send, query)
 
 

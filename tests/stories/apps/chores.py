@@ -86,6 +86,13 @@ def do_nothing(argument):
     pass
 
 
+def do_last(task):
+    """Do something, and nothing else is done before the outage ends that begins with it."""
+    (PLACE / "outage").touch()
+    task, _, argument = task.partition(" ")
+    globals()["do_" + task](argument)
+
+
 def do_sleep(argument):
     time.sleep(float(argument))
 
@@ -113,6 +120,12 @@ def do_exit(argument):
 def do_leak(argument):
     KEPT.append(b"x" * (int(argument) << 20))
     time.sleep(0.3)
+
+
+def do_swell(argument):
+    """Take so many MiB, and stay."""
+    KEPT.append(b"x" * (int(argument) << 20))
+    time.sleep(60)
 
 
 def do_die(argument):

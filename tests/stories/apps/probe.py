@@ -54,6 +54,14 @@ def do_marked(environ, start_response, query):
     return do_fast(environ, start_response, query)
 
 
+def do_held(environ, start_response, query):
+    """Answer when the file `gate` is there."""
+    mark(query)
+    while not os.path.exists(query["gate"]):
+        time.sleep(0.01)
+    return do_fast(environ, start_response, query)
+
+
 def do_die(environ, start_response, query):
     """Die at the first attempt, or at each."""
     mark(query)
@@ -139,10 +147,14 @@ def do_touch(environ, start_response, query):
 
 def do_hog(environ, start_response, query):
     """Leave a child in a session of its own, with a child of its own, and allocate without an end."""
+    born, birth = os.pipe()
     if os.fork() == 0:
         os.setsid()
         os.fork()
+        os.write(birth, b"x")
         time.sleep(60)
+    while len(os.read(born, 1)) + len(os.read(born, 1)) < 2:
+        pass
     environ["prefork.tag"]("the hog")
     limit, noted = int(query["limit"]) * MIB, False
     while True:

@@ -77,6 +77,7 @@ class Crew:
         self.workers: list[Worker] = []
         self.pairs = Ends()
         self.asked: list[int] = []
+        self.hastened: list[int] = []
         self.killed: list[str] = []
         self.cleared: list[int] = []
         self.halted: list[int] = []
@@ -99,6 +100,10 @@ class Crew:
 
     def stacks_written(self, worker: Worker) -> int:
         return self.written
+
+    def hasten(self, worker: Worker) -> None:
+        assert worker.pid not in self.asked, "it is to have the processor when it is asked"
+        self.hastened.append(worker.pid)
 
     def halt(self, worker: Worker) -> None:
         self.halted.append(worker.pid)
@@ -433,6 +438,7 @@ class TestJobs:
         court.scoreboard.slot(worker.slot).set_tag(5, "mail")
         court.step()
         assert (court.told, court.crew.pairs.closed, court.crew.asked) == ([], [worker.pid], [worker.pid])
+        assert court.crew.hastened == [worker.pid]
         court.step(STACKS + 0.001)
         (reason,) = court.crew.killed
         assert reason == "its job took 3.10 s, limit_time_real_cron allows 3 s"

@@ -8,6 +8,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+LAST_WORDS = 30_000  # lines: the pipe takes them at once, and who reads them is not as quick
+
 
 def say(event: str, **fields: object) -> None:
     print(json.dumps({"time": "now", "level": "info", "event": event, **fields, "message": event}), file=sys.stderr, flush=True)
@@ -37,7 +39,9 @@ def main() -> int:
     behaviour = os.environ["STANDIN"].split()
     say("starting", version="0", app=option("app"))
     print("the application says hello", file=sys.stderr, flush=True)
-    if "fails" in behaviour:
+    if "talks" in behaviour:
+        print("x\n" * LAST_WORDS, end="", file=sys.stderr, flush=True)
+    if {"fails", "talks"} & set(behaviour):
         return 3
     path = os.path.join(option("data_dir"), "prefork.sock")
     control = socket.socket(socket.AF_UNIX)

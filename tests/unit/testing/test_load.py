@@ -38,7 +38,7 @@ class Scripted:
         self.listener.close()
 
     def connect(self) -> Connection:
-        return Connection("127.0.0.1", self.listener.getsockname()[1], timeout=0.5)
+        return Connection("127.0.0.1", self.listener.getsockname()[1], timeout=5)
 
 
 @pytest.fixture
@@ -183,7 +183,7 @@ def test_targets_are_taken_in_turn_and_each_may_have_its_connection(scripted):
 
 def test_waiting_for_requests_that_do_not_end_fails():
     with socket.create_server(("127.0.0.1", 0)) as listener:
-        load = Load(f"http://127.0.0.1:{listener.getsockname()[1]}", threads=1, timeout=0.3).start()
+        load = Load(f"http://127.0.0.1:{listener.getsockname()[1]}", threads=1, timeout=1).start()
         with pytest.raises(AssertionError, match="not 1 more requests ended"):
             load.wait(1, timeout=0.05)
         load.stop()

@@ -10,6 +10,8 @@ import pytest
 
 from prefork.testing import Server
 
+from .standin import LAST_WORDS
+
 STANDIN = Path(__file__).with_name("standin.py")
 
 
@@ -61,6 +63,12 @@ def test_a_server_that_ends_before_it_is_ready_fails_with_its_log():
 def test_a_start_that_is_meant_to_fail_gives_its_status():
     with closing(stand_in("fails").launch()) as server:
         assert server.exit_status() == 3
+
+
+def test_the_last_words_are_in_the_log_of_a_server_that_has_ended():
+    with closing(stand_in("talks").launch()) as server:
+        assert server.exit_status() == 3
+        assert len(server.log.output) == 1 + LAST_WORDS
 
 
 def test_a_failing_test_prints_the_log_and_leaves_nothing(capsys):

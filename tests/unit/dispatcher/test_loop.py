@@ -1,0 +1,100 @@
+"""The dispatcher's own loop: in which order it looks after what has happened."""
+
+from __future__ import annotations
+
+import os
+import socket
+from typing import TYPE_CHECKING
+
+import pytest
+from tests.unit.descriptors import held, opened_since
+
+from prefork.dispatcher.loop import Dispatcher
+from prefork.messages import Channel, pair
+
+from .conftest import OPTIONS, SCOREBOARD, TRACE, WITHIN, Notes
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+
+class House:
+    """A dispatcher that turns only when told to, its master's end of the channel, and a door."""
+
+    def __init__(self, directory: Path) -> None:
+        self.wires: list[socket.socket] = []
+        self.spool = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
+        self.journal = Notes()
+        self.listener = socket.create_server(("127.0.0.1", 0))
+        self.listener.setblocking(False)
+        ours, theirs = pair()
+        self.master, self.channel = Channel(ours), Channel(theirs)
+        self.dispatcher = Dispatcher(self.channel, [self.listener], SCOREBOARD, TRACE, self.spool, OPTIONS, self.journal)
+
+    def introduce(self, number: int) -> None:
+        """The master says that a worker is ready."""
+        wire, theirs = pair()
+        pidfd = os.pidfd_open(os.getpid())
+        told = {"slot": number, "name": f"http.{number + 1}", "pid": os.getpid(), "pool": "http", "places": 0, "speaks": False}
+        SCOREBOARD.slot(number).clear()
+        self.master.send("add", [theirs.fileno(), pidfd], **told)
+        os.close(pidfd)
+        theirs.close()
+        self.wires.append(wire)
+
+    def come(self) -> socket.socket:
+        """A client connects."""
+        client = socket.create_connection(self.listener.getsockname(), WITHIN)
+        self.wires.append(client)
+        return client
+
+    def close(self) -> None:
+        for worker in list(self.dispatcher.traffic.everybody()):
+            self.dispatcher.part(worker)
+        for connection in list(self.dispatcher.connections.values()):
+            connection.close()
+        for closed in self.dispatcher.closed:
+            closed.close()
+        for disk in self.dispatcher.disks:
+            for _ in range(disk.threads):
+                disk.errands.put(None)
+            os.close(disk.bell)
+        for wire in (*self.wires, self.listener):
+            wire.close()
+        self.master.close()
+        self.channel.close()
+        self.dispatcher.poller.epoll.close()
+        os.close(self.spool)
+        os.close(self.journal.sink.descriptor)
+
+
+@pytest.fixture
+def house(tmp_path: Path) -> Iterator[House]:
+    before = held()
+    house = House(tmp_path)
+    yield house
+    house.close()
+    assert not opened_since(before), "descriptors are left open"
+
+
+def test_who_comes_after_the_master_has_told_of_its_workers_finds_them_all(house: House) -> None:
+    house.come()  # whose arrival is seen first, if what is seen first is looked after first
+    for number in range(3):
+        house.introduce(number)
+    house.dispatcher.turn()
+    assert [worker.name for worker in house.dispatcher.traffic.everybody()] == ["http.1", "http.2", "http.3"]
+    assert len(house.dispatcher.connections) == 1
+
+
+def test_the_master_is_heard_before_a_client(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    found: list[int] = []
+    monkeypatch.setattr(house.dispatcher.door, "admit", lambda client, *_: (client.close(), found.append(len(workers()))))
+
+    def workers() -> list[object]:
+        return list(house.dispatcher.traffic.everybody())
+
+    house.come()
+    house.introduce(0)
+    house.dispatcher.turn()
+    assert found == [1]
