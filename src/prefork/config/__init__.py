@@ -3,8 +3,8 @@
 This room imports no other. It reads one file and looks at this machine; it never starts, creates or prints anything.
 """
 
+from prefork.config.addresses import UNIX
 from prefork.config.checks import for_development, in_vain, is_loopback, unservable, warnings
-from prefork.config.kinds import UNIX
 from prefork.config.layers import config_file, load, locate, values
 from prefork.config.machine import Machine, read_machine
 from prefork.config.option import Option

@@ -1,26 +1,25 @@
 """The kinds of values an option can have: how each is written, read and shown.
 
-Reading touches neither files nor network: whether a directory exists is asked in `surroundings.py`, after all layers are read.
+Reading touches no network, and no file but for the bare name of a program: whether a directory exists is asked in `obstacles.py`,
+after all layers are read.
 """
 
 from __future__ import annotations
 
-import ipaddress
-import os
 import re
 import shlex
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
 
-from prefork.config import quantities
+from prefork.config import addresses, paths, quantities
 from prefork.config.dsn import dsn, without_password
 from prefork.config.lanes import distinct, lane
+from prefork.config.lists import listed, names, words
 from prefork.sizing.plans import PLANS
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
     from prefork.lanes import Lane
 
@@ -29,11 +28,8 @@ OR_EMPTY = UNSET - {""}  # of a list that may be empty although its default is n
 APPLICATION = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*:[^\W\d]\w*(\.[^\W\d]\w*)*(\(\))?")
 ODOO = "odoo:"  # begins the name of an application that is Odoo
 AUTO = "auto"  # in the place of a number: as many as are needed
-UNIX = "unix:"  # begins an address that is a path
-LONGEST_SOCKET = 107  # bytes of a socket's path: unix(7)
 FUNCTION = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*:[^\W\d]\w*(\.[^\W\d]\w*)*")
 STORE = re.compile(r"(rediss?|unix|postgres(ql)?)://.")
-HOST_NAME = re.compile(r"(?!-)[A-Za-z0-9-]{1,63}(\.[A-Za-z0-9-]{1,63})*", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +74,7 @@ def octal(text: str) -> int:
 def application(text: str, base: Path) -> str:
     """The name of an application: `module:attribute`, `module:factory()`, or `odoo:` and the path of Odoo's tree."""
     if text.startswith(ODOO) and "/" in text:
-        return ODOO + str(path(text.removeprefix(ODOO), base))
+        return ODOO + str(paths.path(text.removeprefix(ODOO), base))
     if not APPLICATION.fullmatch(text):
         raise ValueError(f'"{text}" names no application; write module:attribute, module:factory() or odoo:/path/of/odoo')
     return text
@@ -89,53 +85,6 @@ def function(text: str) -> str:
     if not FUNCTION.fullmatch(text):
         raise ValueError(f'"{text}" names no function; write module:function')
     return text
-
-
-def interfaces(text: str, base: Path) -> tuple[str, ...]:
-    """Addresses to listen on, each once; empty means all IPv4 addresses."""
-    found = [interface(part, base) for part in names(text) or ("",)]
-    for each in found:
-        if found.count(each) > 1:
-            raise ValueError(f"{each} is listed twice; name each address once")
-    return tuple(found)
-
-
-def interface(text: str, base: Path) -> str:
-    """One address to listen on: an IP address, a host name, or `unix:` and an absolute path."""
-    if text.startswith(UNIX):
-        return UNIX + str(socket_path(text.removeprefix(UNIX).strip(), base))
-    bare = text.removeprefix("[").removesuffix("]") or "0.0.0.0"  # noqa: S104 - the empty value means every address
-    try:
-        return str(ipaddress.ip_address(bare))
-    except ValueError:
-        if HOST_NAME.fullmatch(bare) and not re.fullmatch(r"[\d.]+", bare):
-            return bare
-    raise ValueError(f'"{text}" is neither an IP address nor a host name, nor a path such as unix:/run/site/http.sock')
-
-
-def socket_path(text: str, base: Path) -> Path:
-    """A path that a socket can have."""
-    if not text:
-        raise ValueError(f"{UNIX} names no path; write one such as unix:/run/site/http.sock")
-    found = path(text, base)
-    if len(os.fsencode(found)) > LONGEST_SOCKET:
-        raise ValueError(
-            f"{found} has {len(os.fsencode(found))} bytes, a socket's path can have {LONGEST_SOCKET}; choose a shorter one"
-        )
-    return found
-
-
-def names(text: str) -> tuple[str, ...]:
-    """A list, separated by commas or line ends."""
-    return tuple(part.strip() for part in re.split(r"[,\n]", text) if part.strip())
-
-
-def words(text: str) -> tuple[str, ...]:
-    """Words as a shell takes them apart."""
-    try:
-        return tuple(shlex.split(text))
-    except ValueError as error:
-        raise ValueError(f'"{text}" cannot be taken apart into words: {str(error).lower()}') from None
 
 
 def patterns(text: str) -> tuple[str, ...]:
@@ -152,36 +101,6 @@ def urls(text: str) -> tuple[str, ...]:
         if not part.startswith("/") or "*" in part or "?" in part:
             raise ValueError(f'"{part}" is not the path of one page; begin it with / and leave out * and ?')
     return names(text)
-
-
-def emails(text: str) -> tuple[str, ...]:
-    """A list of mail addresses."""
-    for part in names(text):
-        if not re.fullmatch(r"[^\s@<>,]+@[^\s@<>,]+", part):
-            raise ValueError(f'"{part}" is no mail address; write name@example.com')
-    return names(text)
-
-
-def url(text: str) -> str:
-    """An address of the web. What is wrong is not repeated: it may hold a secret."""
-    parts = urlsplit(text)
-    if parts.scheme not in {"http", "https"} or not parts.hostname or not text.isascii() or not text.isprintable():
-        raise ValueError("it is no address of http or https; write one such as https://example.com/alerts")
-    return text
-
-
-def networks(text: str) -> tuple[str, ...]:
-    """A list of IP addresses and networks in their canonical form."""
-    return tuple(network(part) for part in names(text))
-
-
-def network(text: str) -> str:
-    """One IP address or network, without host bits."""
-    try:
-        found = ipaddress.ip_network(text, strict=False)
-    except ValueError:
-        raise ValueError(f'"{text}" is neither an IP address nor a network such as 10.0.0.0/8') from None
-    return str(found.network_address) if found.num_addresses == 1 else str(found)
 
 
 def route_times(text: str) -> tuple[tuple[str, float], ...]:
@@ -214,51 +133,6 @@ def sessions(text: str) -> str:
     return text
 
 
-def path(text: str, base: Path) -> Path:
-    """An absolute path. Symbolic links stay: a virtual environment's interpreter is one."""
-    if not text.isprintable():
-        raise ValueError(f"{text!a} holds characters that a path should not; write it on one line")
-    return Path(os.path.abspath(base / os.path.expanduser(text)))
-
-
-def control_group(text: str, base: Path) -> str:
-    """Where control groups can be made."""
-    if text.lower() in {"auto", "true", "yes", "on", "1"}:
-        return "auto"
-    if text.lower() in {"off", "false", "no", "none", "0"}:
-        return "off"
-    if not text.startswith("/"):
-        raise ValueError(f'"{text}" is neither auto nor off nor a path; write one such as /sys/fs/cgroup/mysite')
-    return str(path(text, base))
-
-
-def paths(text: str, base: Path) -> tuple[Path, ...]:
-    """A list of absolute paths."""
-    return tuple(path(part, base) for part in names(text))
-
-
-def places(text: str, base: Path) -> tuple[tuple[str, str], ...]:
-    """Directories behind prefixes of URLs, `/prefix=directory`."""
-    found: dict[str, str] = {}
-    for part in names(text):
-        prefix, equals, directory = (word.strip() for word in part.partition("="))
-        if not prefix.startswith("/") or not equals or not directory:
-            raise ValueError(f'"{part}" is not a prefix and its directory; write them as /static=/srv/shop/static')
-        prefix = "/" + prefix.strip("/")
-        if prefix in found:
-            raise ValueError(f'"{prefix}" is given twice; a prefix has one directory')
-        found[prefix] = str(path(directory, base))
-    return tuple(found.items())
-
-
-def program(text: str, base: Path) -> Path:
-    """A program: a path, or a bare name that is looked up on PATH."""
-    from shutil import which  # here, as in `master.database`: three ways of packing files come with it, which no server needs
-
-    found = which(text) if "/" not in text and text.isprintable() else None
-    return Path(found) if found else path(text, base)
-
-
 def choice(*words: str, synonyms: dict[str, str] | None = None, unset: frozenset[str] = UNSET) -> Kind:
     """One word out of several; `synonyms` maps other spellings to them."""
     spellings = {word: word for word in words} | (synonyms or {})
@@ -279,11 +153,6 @@ def plain(
     return Kind(metavar, words, lambda text, _base: parse(text), show, unset)
 
 
-def listed(items: tuple[object, ...]) -> str:
-    """A list as it is written."""
-    return ", ".join(map(str, items))
-
-
 APP = Kind("MODULE:ATTRIBUTE", "`module:attribute`, `module:factory()` or `odoo:/path`", application)
 HOOK = plain("MODULE:FUNCTION", "`module:function`", function)
 COUNT = plain("NUMBER|auto", "a whole number", number_or_auto)
@@ -298,7 +167,7 @@ MODE = plain("OCTAL", "three octal digits", octal, lambda bits: f"{bits:03o}")
 INTERFACES = Kind(
     "ADDRESSES",
     "IP addresses, host names and `unix:/path`, separated by commas; empty for all",
-    interfaces,
+    addresses.interfaces,
     listed,
     unset=OR_EMPTY,
 )
@@ -306,9 +175,9 @@ NAMES = plain("NAMES", "names separated by commas", names, listed)
 WORDS = plain("WORDS", "words as in a shell", words, shlex.join)
 PATTERNS = plain("PATHS", "paths separated by commas; `*` stands for anything", patterns, listed)
 URLS = plain("PATHS", "paths separated by commas; empty for none", urls, listed, OR_EMPTY)
-EMAILS = plain("ADDRESSES", "mail addresses separated by commas", emails, listed)
-URL = plain("URL", "an address of http or https", url, lambda _text: "(not shown)")
-NETWORKS = plain("NETWORKS", "IP addresses and networks separated by commas", networks, listed)
+EMAILS = plain("ADDRESSES", "mail addresses separated by commas", addresses.emails, listed)
+URL = plain("URL", "an address of http or https", addresses.url, lambda _text: "(not shown)")
+NETWORKS = plain("NETWORKS", "IP addresses and networks separated by commas", addresses.networks, listed)
 ROUTE_TIMES = plain("ROUTES", "`/pattern:time`, separated by commas", route_times, route_times_words)
 LANES = plain("LANES", "`name:pattern:count`, separated by commas; empty for none", lanes, listed, OR_EMPTY)
 WORD = plain("NAME", "a word", str)
@@ -316,17 +185,17 @@ SECRET = plain("SECRET", "a secret", str, lambda _text: "(not shown)")
 DSN = plain("DSN", "libpq's words or a URI", dsn, without_password)
 SSLMODE = choice("disable", "allow", "prefer", "require", "verify-ca", "verify-full")
 ACCOUNT = plain("NAME", "a name or a number", str)
-PATH = Kind("PATH", "a path", path)
-CONTROL_GROUP = Kind("auto|off|PATH", "`auto`, `off` or a path", control_group, unset=frozenset({""}))
-PATHS = Kind("PATHS", "paths separated by commas", paths, lambda paths: listed(tuple(map(str, paths))))
-PLACES = Kind("PLACES", "`/prefix=directory`, separated by commas", places, lambda places: listed(tuple(map("=".join, places))))
+PATH = Kind("PATH", "a path", paths.path)
+CONTROL_GROUP = Kind("auto|off|PATH", "`auto`, `off` or a path", paths.control_group, unset=frozenset({""}))
+PATHS = Kind("PATHS", "paths separated by commas", paths.paths, lambda found: listed(tuple(map(str, found))))
+PLACES = Kind("PLACES", "`/prefix=directory`, separated by commas", paths.places, lambda found: listed(tuple(map("=".join, found))))
 SESSIONS = plain(
     "STORE",
     "`file`, `memory`, `postgresql`, or an address: `redis://…`, `rediss://…`, `unix:///path`, `postgresql://…`",
     sessions,
     without_password,
 )
-PROGRAM = Kind("PATH", "a path, or a name to be found on `PATH`", program)
+PROGRAM = Kind("PATH", "a path, or a name to be found on `PATH`", paths.program)
 LEVEL = choice(
     "debug",
     "info",

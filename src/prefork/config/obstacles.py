@@ -14,9 +14,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from prefork.config import tree
+from prefork.config.addresses import LONGEST_SOCKET, UNIX
 from prefork.config.checks import problem
 from prefork.config.embedded import binaries, directory_in, socket_of
-from prefork.config.kinds import LONGEST_SOCKET, UNIX
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator

@@ -13,19 +13,20 @@ from __future__ import annotations
 import select
 import socket
 import time
+from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol
 
+from prefork.dispatcher.download import Download
 from prefork.dispatcher.exchange import Exchange
-from prefork.dispatcher.inbound import Inbound
+from prefork.dispatcher.inbound import BLOCK, TURN, Inbound
 from prefork.dispatcher.lingering import Lingering
-from prefork.dispatcher.outbox import Flow, Outbox, Sent
 from prefork.dispatcher.replies import refusal
-from prefork.dispatcher.states import ANSWERING, READING, TRANSITIONS, UNSERVED, UNWATCHED, State
+from prefork.dispatcher.states import ANSWERING, ENDED, LEAVING, READING, TRANSITIONS, UNSERVED, UNWATCHED, WATCHED, State
 from prefork.dispatcher.tally import Tally
 from prefork.dispatcher.upload import Upload
 from prefork.http.head import Refused
 from prefork.kernel import half_closed, reset, unread
-from prefork.messages import DONTWAIT, INLINE, Inflow
+from prefork.messages import DONTWAIT, INLINE
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -35,13 +36,6 @@ if TYPE_CHECKING:
     from prefork.dispatcher.traffic import Traffic
     from prefork.dispatcher.workers import Worker
     from prefork.http.head import Head
-
-WATCHED = select.EPOLLIN | select.EPOLLRDHUP | select.EPOLLET
-LEAVING = select.EPOLLRDHUP | select.EPOLLET  # while a worker reads
-ENDED = select.EPOLLRDHUP | select.EPOLLHUP | select.EPOLLERR
-BLOCK = 65536  # bytes read at once
-TURN = 16  # blocks read before others have their turn
-
 
 S = State
 
@@ -66,9 +60,8 @@ class Connection:
     """A client's connection. `deadline` (monotonic seconds) is when its state has lasted too long."""
 
     __slots__ = (
-        "after", "borrower", "broken", "deadline", "descriptor", "ended", "errand", "exchange", "head", "inbound", "keep",
-        "lingering", "local", "loop", "outbox", "peer", "refused", "socket", "state", "tally", "traffic", "unread", "upload",
-        "watched",
+        "borrower", "broken", "deadline", "descriptor", "download", "ended", "errand", "exchange", "inbound", "keep",
+        "lingering", "local", "loop", "peer", "refused", "socket", "state", "tally", "traffic", "unread", "upload", "watched",
     )  # fmt: skip
 
     def __init__(
@@ -89,12 +82,10 @@ class Connection:
         self.keep = False
         self.broken = False
         self.refused = False  # what arrives is a request that nobody will read
-        self.head: Head | None = None  # whose body is awaited
-        self.upload: Upload | None = None  # and that body
+        self.upload: Upload | None = None  # a body that is awaited
         self.exchange: Exchange | None = None
+        self.download: Download | None = None  # what the client has yet to read of an answer
         self.errand: Errand | None = None
-        self.after: Callable[[Any], None] | None = None  # what comes after the errand
-        self.outbox = Outbox(traffic.disks.discard)
         self.tally = Tally(client)
         self.borrower: Worker | None = None  # the worker that it is lent to
         self.lingering: Lingering | None = None
@@ -108,6 +99,11 @@ class Connection:
     def open(self) -> bool:
         """Whether it can still be answered."""
         return self.state is not S.CLOSED
+
+    @property
+    def held(self) -> int:
+        """The bytes in memory that wait for the client to read them."""
+        return self.download.outbox.held if self.download else 0
 
     def to(self, state: State, deadline: float = float("inf")) -> None:
         """Change the state; anything that the table does not have is a fault."""
@@ -137,11 +133,13 @@ class Connection:
     def ready(self, mask: int) -> None:
         """Something happened to the socket."""
         self.ended = self.ended or bool(mask & ENDED)
-        if mask & select.EPOLLOUT and self.outbox:
-            self.flush()
+        if mask & select.EPOLLOUT and self.download:
+            self.download.flush()
             self.proceed()
-        if (self.state in READING or self.state is S.LINGERING) and not self.errand:
+        if self.state in READING and not self.errand:
             self.read()
+        elif self.lingering:
+            self.lingering.ignore()
         elif mask & (select.EPOLLIN | ENDED):
             self.unread = True
             if self.ended and self.state is S.QUEUED:
@@ -174,14 +172,12 @@ class Connection:
 
     def send_on_errand(self, disk: Disk, job: Callable[[], Any], then: Callable[[Any], None], place: str = "") -> None:
         """Have a thread do something for this connection; `then` gets its result or exception."""
-        self.after = then
-        self.errand = disk.do(job, self.back, place)
+        self.errand = disk.do(job, partial(self._back, then), place)
 
-    def back(self, outcome: Any) -> None:
+    def _back(self, then: Callable[[Any], None], outcome: Any) -> None:
         """The errand is done. We may have been closed meanwhile."""
-        then, self.errand, self.after = self.after, None, None
+        self.errand = None
         closed = self.state is S.CLOSED
-        assert then
         then(outcome)
         if closed:
             self._let_go()
@@ -200,10 +196,6 @@ class Connection:
             if not data:
                 self.close()
                 return
-            if self.lingering:
-                if not self._ignore(self.lingering, len(data)):
-                    return
-                continue
             self.take(data)
             if len(data) == BLOCK and self.upload and not self.errand:
                 self.upload.draw()  # it comes fast
@@ -245,45 +237,26 @@ class Connection:
                 self.to(S.HEAD, time.monotonic() + options.header_timeout)
             return False
         if head.length is not None and head.length <= min(len(self.inbound.buffer), options.max_body_size, INLINE):
-            self._complete(head, self.inbound.cut(head.length), head.length)
+            self.complete(head, self.inbound.cut(head.length), head.length)
         else:
-            self._await_body(head)
+            self.to(S.BODY)
+            self.upload = Upload(self, head)
+            self.upload.begin()
         return True
 
-    def _await_body(self, head: Head) -> None:
-        self.head = head
-        upload = self.upload = Upload(self, head.length)
-        self.to(S.BODY)
-        if head.expects and not self.inbound.buffer and not upload.hand_on(b""):
-            upload.invite()
-        if self.state is S.BODY:
-            upload.take(self.inbound.take())
-
-    def stream(self, beginning: bytes, left: int | None) -> bool:
-        """Have a worker read the rest of the body that is awaited; False where all of it has to be here first."""
-        assert self.head
-        head, options = self.head, self.traffic.options
-        exchange = Exchange(self, head, self.traffic.origin(self.peer, head.headers), beginning, head.length or 0, time.monotonic())
-        exchange.inflow = Inflow(left, options.max_body_size, options.body_timeout, head.expects and not beginning)
-        if self.ended or not self.traffic.streaming.begin(exchange):
-            return False
-        self.exchange = exchange
-        self.head = None
-        self._drop_upload()
-        self.loop.watch(self, LEAVING)
-        return True
-
-    def taken_in(self, body: bytes | int, length: int) -> None:
-        """The body that was awaited is here, as bytes or as the descriptor of its file."""
-        assert self.head
-        head, self.head, self.upload = self.head, None, None
-        self._complete(head, body, length)
-
-    def _complete(self, head: Head, body: bytes | int, length: int) -> None:
+    def complete(self, head: Head, body: bytes | int, length: int) -> None:
+        """A whole request is here, its body as bytes or as the descriptor of a file."""
+        self.upload = None
         self.exchange = Exchange(self, head, self.traffic.origin(self.peer, head.headers), body, length, time.monotonic())
         self.traffic.submit(self.exchange)
         if self.ended and self.state is S.QUEUED:
             self.abandon()  # it would wait for an answer that nobody reads
+
+    def streamed(self, exchange: Exchange) -> None:
+        """A worker has a request, and reads the rest of its body."""
+        self.exchange = exchange
+        self._drop_upload()
+        self.loop.watch(self, LEAVING)
 
     # Answering.
 
@@ -296,12 +269,13 @@ class Connection:
 
     def answer(self, *parts: bytes | Extent, keep: bool) -> None:
         """Send a whole answer of the dispatcher's own."""
+        download = self.download = self.download or Download(self)
         for part in parts:
-            self.outbox.add(part)
+            download.outbox.add(part)
         self.answered(sum(map(len, parts)), keep=keep)
 
     def answered(self, size: int, *, keep: bool, broken: bool = False) -> None:
-        """All `size` bytes of the answer are with the kernel or in the outbox: on to the next request, or to the end.
+        """All `size` bytes of the answer are with the kernel or in a download: on to the next request, or to the end.
 
         A `broken` answer ends by a reset: where the end of the connection is the end of the body, it would look whole.
         """
@@ -314,9 +288,10 @@ class Connection:
             self.loop.watch(self, WATCHED)
         self.exchange = None
         self.keep = keep
-        if self.outbox or self.errand:
-            self.to(S.FLUSHING, time.monotonic() + self.traffic.options.body_timeout)
-            self.flush()
+        if self.download:
+            self.to(S.FLUSHING)
+            self.download.wait()
+            self.download.flush()
         else:
             self._flushed()
 
@@ -342,62 +317,25 @@ class Connection:
 
     def hand_on(self, part: bytes | Extent) -> None:
         """Take a part of an answer that its worker does not send itself."""
-        idle = not self.outbox
         self.tally.hand_on(len(part))
-        self.outbox.add(part)
-        if idle:
-            self.deadline = time.monotonic() + self.traffic.options.body_timeout
-            self.flush()
+        if self.download:
+            self.download.outbox.add(part)
+            return
+        self.download = Download(self)
+        self.download.outbox.add(part)
+        self.download.wait()
+        self.download.flush()
 
     def take_back(self) -> None:
         """Let go of what a worker has handed on, of which the client has seen nothing: another answer takes its place."""
-        self.outbox.clear()
+        self._drop_download()
         self.tally.take_back()
 
-    def flush(self) -> None:
-        """Send what the socket takes; parts of files are a thread's errand."""
-        if self.errand:
-            return
-        held = self.outbox.held
-        try:
-            flow = self.outbox.flush(self.socket)
-        except OSError:
-            self.close()
-            return
-        if self.outbox.held < held:
-            self._sent()
-        if flow is Flow.FILE:
-            file = self.outbox.first()
-            self.send_on_errand(self.traffic.disks.of(file), self.outbox.carrying(self.socket), self._carried, file.place)
-        elif flow is Flow.MORE:
-            self.loop.watch(self, WATCHED | select.EPOLLOUT)  # tells at once when there is room already
-        elif self.state is S.FLUSHING:
+    def read_up(self) -> None:
+        """The client has read all that waited for it."""
+        self.download = None
+        if self.state is S.FLUSHING:
             self._flushed()
-
-    def _carried(self, outcome: Sent | Exception) -> None:
-        """A thread has sent a part of a file."""
-        if self.state is S.CLOSED:
-            return
-        if isinstance(outcome, (OSError, EOFError)):
-            self.cut()  # the client has gone, or cannot have the rest
-        elif isinstance(outcome, Exception):
-            raise outcome
-        else:
-            self.outbox.sent(outcome.size)
-            if outcome.size:
-                self._sent()
-            if outcome.full:
-                self.loop.watch(self, WATCHED | select.EPOLLOUT)
-            else:
-                self.flush()
-                self.proceed()
-
-    def _sent(self) -> None:
-        if self.outbox or self.state is S.FLUSHING:
-            self.deadline = time.monotonic() + self.traffic.options.body_timeout
-        else:
-            self.deadline = float("inf")  # it has read everything, the worker is to write more
-        self.traffic.relieved(self)
 
     def _flushed(self) -> None:
         if self.broken:
@@ -411,21 +349,11 @@ class Connection:
             self.close()
 
     def _linger(self) -> None:
-        """Wait for the client to close: doing so now would answer unread bytes with a reset, which can overtake the answer."""
-        self.shut(socket.SHUT_WR)
+        """Wait for the client to close."""
         self.inbound.take()
-        now = time.monotonic()
-        self.lingering = Lingering(now)
-        self.to(S.LINGERING, self.lingering.deadline(now))
-        self.watch()
-        self.read()
-
-    def _ignore(self, lingering: Lingering, size: int) -> bool:
-        self.deadline = lingering.deadline(time.monotonic())
-        endured = lingering.endures(size)
-        if not endured:
-            self.close()
-        return endured
+        self.to(S.LINGERING)
+        self.lingering = Lingering(self)
+        self.lingering.begin()
 
     # On loan.
 
@@ -504,11 +432,17 @@ class Connection:
 
     def _let_go(self) -> None:
         """Close the socket and every file."""
+        self.lingering = None
         self._drop_upload()
-        self.outbox.clear()
+        self._drop_download()
         self.loop.dispose(self)
 
     def _drop_upload(self) -> None:
         if self.upload:
             self.upload.discard()
             self.upload = None
+
+    def _drop_download(self) -> None:
+        if self.download:
+            self.download.outbox.clear()
+            self.download = None

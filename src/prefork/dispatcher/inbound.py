@@ -10,6 +10,8 @@ from prefork.http.head import END_OF_HEAD, TOKEN, Refused
 if TYPE_CHECKING:
     from prefork.http.head import Head, Reader
 
+BLOCK = 65536  # bytes received at once
+TURN = 16  # blocks received before others have their turn
 EMPTY_LINES = re.compile(rb"\A(?:\r\n)+")
 
 

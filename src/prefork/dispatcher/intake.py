@@ -23,13 +23,11 @@ MOST_PARTS = 512  # in one writev; Linux takes 1,024
 
 
 class Intake:
-    """The body of one request. `length` is what Content-Length says, None for chunks; more than `most` bytes are Refused."""
+    """The body of one request. `length` is what Content-Length says, None for chunks; `most` bytes are allowed."""
 
     __slots__ = ("chunks", "descriptor", "left", "most", "parts", "size", "written")
 
     def __init__(self, length: int | None, most: int) -> None:
-        if length is not None and length > most:
-            raise Refused(413, f"the body has {length} bytes, {most} are allowed (max_body_size)")
         self.most = most
         self.chunks = Chunks() if length is None else None
         self.left = length or 0
@@ -47,6 +45,11 @@ class Intake:
     def plain(self) -> bool:
         """Whether what is still to come is so many bytes, and many of them: for a thread to `draw`."""
         return self.chunks is None and self.left > INLINE
+
+    def expect(self) -> None:
+        """Nothing of it has been taken yet. Raises Refused where more is announced than is allowed."""
+        if self.left > self.most:
+            raise Refused(413, f"the body has {self.left} bytes, {self.most} are allowed (max_body_size)")
 
     def feed(self, data: bytes) -> bytes:
         """Take received bytes; returns those that follow the body. Raises Refused."""

@@ -13,7 +13,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from prefork.dispatcher.attendance import EVERY
-from prefork.dispatcher.connection import WATCHED, Connection
+from prefork.dispatcher.connection import Connection
 from prefork.dispatcher.disk import Disk, Disks, Spool
 from prefork.dispatcher.door import Door
 from prefork.dispatcher.drain import Drain
@@ -21,7 +21,7 @@ from prefork.dispatcher.fairness import MOMENT
 from prefork.dispatcher.loops import EventLoop, fitting
 from prefork.dispatcher.orders import Orders
 from prefork.dispatcher.poller import Poller
-from prefork.dispatcher.states import State
+from prefork.dispatcher.states import WATCHED, State
 from prefork.dispatcher.traffic import Traffic
 from prefork.dispatcher.words import Words
 from prefork.dispatcher.workers import BEGIN_WITHIN, Worker

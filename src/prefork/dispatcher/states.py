@@ -1,7 +1,8 @@
-"""What a connection can wait for, and what can follow: any other transition is a fault."""
+"""What a connection can wait for, and what can follow: any other transition is a fault. What its socket is watched for."""
 
 from __future__ import annotations
 
+import select
 from enum import Enum, auto
 
 
@@ -39,3 +40,8 @@ TRANSITIONS: dict[State, frozenset[State]] = {
     S.LINGERING: frozenset((S.CLOSED,)),
     S.CLOSED: frozenset(),
 }
+
+WATCHED = select.EPOLLIN | select.EPOLLRDHUP | select.EPOLLET
+WRITABLE = WATCHED | select.EPOLLOUT
+LEAVING = select.EPOLLRDHUP | select.EPOLLET  # while a worker reads
+ENDED = select.EPOLLRDHUP | select.EPOLLHUP | select.EPOLLERR

@@ -158,7 +158,7 @@ class Traffic:
     def refused(self, connection: Connection, refused: Refused) -> str:
         """A request that could not be read is answered by its connection; returns the request's id."""
         self.counters[REFUSED] += 1
-        request_id = self.identity.of(connection.head.headers) if connection.head else self.identity.make()
+        request_id = self.identity.of(connection.upload.head.headers) if connection.upload else self.identity.make()
         self.journal.note(RequestRefused(connection.peer[0] or UNIX, refused.status, request_id, refused.reason))
         return request_id
 
@@ -172,7 +172,7 @@ class Traffic:
     def relieved(self, connection: Connection) -> None:
         """A client has read some of what waits for it."""
         exchange = connection.exchange
-        eased = connection.outbox.held < MOST_HELD // 4 or not connection.open
+        eased = connection.held < MOST_HELD // 4 or not connection.open
         if exchange and exchange.worker and exchange.worker.paused and eased:
             exchange.worker.paused = False
             self.loop.pause(exchange.worker, False)
@@ -216,7 +216,7 @@ class Traffic:
                 self.disks.discard(part)
             return
         exchange.connection.hand_on(part)
-        if exchange.connection.open and exchange.connection.outbox.held > MOST_HELD:
+        if exchange.connection.open and exchange.connection.held > MOST_HELD:
             worker.paused = True
             self.loop.pause(worker, True)
 

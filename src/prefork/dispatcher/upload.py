@@ -9,28 +9,40 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
+from prefork.dispatcher.exchange import Exchange
 from prefork.dispatcher.intake import Intake
 from prefork.dispatcher.states import State
 from prefork.http.head import Refused
-from prefork.messages import DONTWAIT, INLINE
+from prefork.messages import DONTWAIT, INLINE, Inflow
 
 if TYPE_CHECKING:
     from prefork.dispatcher.connection import Connection
+    from prefork.http.head import Head
 
 CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 
 
 class Upload:
-    """The body of one request. `length` is what Content-Length says, None for chunks; too many bytes are Refused."""
+    """The body of the request with this `head`."""
 
-    __slots__ = ("connection", "intake", "kept")
+    __slots__ = ("connection", "head", "intake", "kept")
 
-    def __init__(self, connection: Connection, length: int | None) -> None:
+    def __init__(self, connection: Connection, head: Head) -> None:
         self.connection = connection
-        self.intake = Intake(length, connection.traffic.options.max_body_size)
-        self.kept = length is not None and length <= INLINE  # all of it is taken in here
+        self.head = head
+        self.intake = Intake(head.length, connection.traffic.options.max_body_size)
+        self.kept = head.length is not None and head.length <= INLINE  # all of it is taken in here
 
-    def invite(self) -> None:
+    def begin(self) -> None:
+        """Take what has come with the head. Raises Refused when too much is announced."""
+        self.intake.expect()
+        connection = self.connection
+        if self.head.expects and not connection.inbound.buffer and not self._stream(b""):
+            self._invite()
+        if connection.state is State.BODY:
+            self.take(connection.inbound.take())
+
+    def _invite(self) -> None:
         """Ask for the body. Never through the outbox, where it could come after a worker's answer."""
         connection = self.connection
         try:
@@ -40,12 +52,21 @@ class Upload:
         except OSError:
             connection.close()
 
-    def hand_on(self, beginning: bytes) -> bool:
+    def _stream(self, beginning: bytes) -> bool:
         """Have a worker read the rest, if there is one for that when the body begins. What has come of it is `beginning`."""
-        if self.kept or len(beginning) > INLINE:
+        connection, head = self.connection, self.head
+        if self.kept or len(beginning) > INLINE or connection.ended:
             return False
         self.kept = True
-        return self.connection.stream(beginning, None if self.intake.chunks else self.intake.left)
+        traffic, left = connection.traffic, None if self.intake.chunks else self.intake.left
+        origin = traffic.origin(connection.peer, head.headers)
+        exchange = Exchange(connection, head, origin, beginning, head.length or 0, time.monotonic())
+        options = traffic.options
+        exchange.inflow = Inflow(left, options.max_body_size, options.body_timeout, head.expects and not beginning)
+        if not traffic.streaming.begin(exchange):
+            return False
+        connection.streamed(exchange)
+        return True
 
     def take(self, data: bytes) -> None:
         """Add received bytes; what follows the body goes back to its connection."""
@@ -62,7 +83,7 @@ class Upload:
             else:
                 self._finish()
         elif data:
-            self.hand_on(data)
+            self._stream(data)
 
     def draw(self) -> None:
         """Have a thread take it from the socket, where what comes is so many bytes, and many of them."""
@@ -103,4 +124,4 @@ class Upload:
             connection.catch_up()
 
     def _finish(self) -> None:
-        self.connection.taken_in(self.intake.take(), self.intake.size)
+        self.connection.complete(self.head, self.intake.take(), self.intake.size)

@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from tests.unit.descriptors import held, opened_since
 
-from prefork.dispatcher.connection import WATCHED, Connection
+from prefork.dispatcher.connection import Connection
 from prefork.dispatcher.disk import Disk, Disks, Spool
 from prefork.dispatcher.ledger import Ledger
 from prefork.dispatcher.options import Options
-from prefork.dispatcher.states import State
+from prefork.dispatcher.states import WATCHED, State
 from prefork.dispatcher.traffic import Traffic
 from prefork.dispatcher.workers import Worker
 from prefork.journal import Journal, Sink

@@ -546,7 +546,7 @@ def test_a_slow_reader_gets_everything_and_then_its_next_request(desk: Desk) -> 
     desk.loop.until(hand.has_message)
     assert hand.answer(OK).target == b"/2"
     assert client.receive(len(OK)) == OK
-    assert client.connection.outbox.held == 0
+    assert client.connection.held == 0
 
 
 def test_a_reader_that_stops_is_cut_off_in_the_end(desk: Desk) -> None:
@@ -560,7 +560,7 @@ def test_a_slow_reader_that_leaves_lets_go_of_the_rest(desk: Desk) -> None:
     _, client, _ = slow(desk)
     client.reset()
     desk.loop.until(lambda: client.state is State.CLOSED)
-    assert not client.connection.outbox
+    assert client.connection.download is None
 
 
 def test_a_file_that_was_cut_short_ends_the_connection(desk: Desk) -> None:

@@ -243,12 +243,12 @@ def test_the_client_leaves_while_a_thread_sends(desk: Desk, carrying: Held, how:
     carrying.await_entry(desk)
     hand.end(number, 0)
     leave(desk, client, how)
-    assert client.connection.outbox, "the thread reads the file"
+    assert client.connection.download, "the thread reads the file"
     assert client.connection not in desk.loop.disposed, "and has the socket"
     carrying.let_go()
     desk.loop.until(lambda: client.state is State.CLOSED)
     desk.settle()
-    assert not client.connection.outbox
+    assert client.connection.download is None
     assert desk.loop.disposed == [client.connection]
 
 
@@ -355,9 +355,9 @@ def test_what_no_client_has_seen_is_made_again(desk: Desk, monkeypatch: pytest.M
     first.stamp(request.number, WRITING, 1000)
     monkeypatch.setattr(outbox, "TURN", 0)
     desk.traffic.rest(first.worker, b"HTTP/1.1 200 OK\r\n")
-    assert client.connection.outbox
+    assert client.connection.download
     first.die()
-    assert not client.connection.outbox
+    assert client.connection.download is None
     monkeypatch.undo()
     assert second.answer(OK).attempt == 2
     assert client.answer() == (200, b"ok")

@@ -83,9 +83,9 @@ def test_incomplete_until_the_last_byte() -> None:
 
 
 def test_too_long_by_its_own_word() -> None:
-    Intake(10, 10)
+    Intake(10, 10).expect()
     with pytest.raises(Refused, match="max_body_size") as caught:
-        Intake(11, 10)
+        Intake(11, 10).expect()
     assert caught.value.status == 413
 
 
