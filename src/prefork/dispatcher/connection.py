@@ -357,13 +357,16 @@ class Connection:
 
     # On loan.
 
-    def rests(self) -> bool:
-        """Whether nothing has arrived that is not answered, as far as anybody knows."""
-        return self.state is S.IDLE and not (self.inbound.buffer or self.unread or self.ended or self.errand)
+    def lendable(self) -> bool:
+        """Whether a worker may read what comes next: nothing of that has been read here. It may have arrived: many a client asks again
+        before we have heard that it is answered.
+        """
+        return self.state is S.IDLE and not (self.inbound.buffer or self.ended or self.errand)
 
     def lend(self, worker: Worker) -> None:
         """Have a worker read it; nobody does so here."""
         self.borrower = worker
+        self.unread = False
         self.to(S.LENT, self.deadline)
 
     def come_home(self, data: bytes = b"") -> None:

@@ -141,7 +141,7 @@ class Lender:
             and (self.pace.pays or exchange.number % SAMPLE == 0)
             and not (loans.unsaid or loans.halted)
             # Words about loans overtake those on a place's pair: one that recalls the key's last holder is not to meet its next.
-            and not (worker.loop and (loans.recalled or exchange.inflow or exchange.converses))
+            and not (worker.loop and (loans.recalls(connection.descriptor) or exchange.inflow or exchange.converses))
             and len(loans.lent) < MOST
             and connection.tally.written > 0  # it has been used before, and may well be used again
             and connection.peer[0] != ""
@@ -152,7 +152,7 @@ class Lender:
         loans = worker.loans
         assert loans
         staying = self.on and not (worker.retiring or worker.condemned or worker.worn or self.traffic.answers.closing)
-        if not staying or loans.halted or time.monotonic() < self.resumes or not connection.rests():
+        if not staying or loans.halted or time.monotonic() < self.resumes or not connection.lendable():
             loans.recall([connection.descriptor])
             return
         worker.slot.words[ALLOWED] = 0

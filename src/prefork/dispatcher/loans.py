@@ -130,6 +130,10 @@ class Loans:
             self.stop(key)
         self.recall(keys)
 
+    def recalls(self, key: int) -> bool:
+        """Whether the worker has yet to answer that it has let go of what had this key."""
+        return any(key in keys for keys in self.recalled)
+
     def came_home(self) -> list[Connection]:
         """The worker has let go of what was recalled first: what of it is home by that."""
         keys = self.recalled.popleft()

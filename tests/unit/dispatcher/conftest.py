@@ -19,7 +19,7 @@ from prefork.dispatcher.states import WATCHED, State
 from prefork.dispatcher.traffic import Traffic
 from prefork.dispatcher.workers import Worker
 from prefork.journal import Journal, Sink
-from prefork.messages import KEEP, WORN, Request, inbox, pack_ending, pair, receive, unpack_ending, unpack_request
+from prefork.messages import KEEP, KEPT, WORN, Request, inbox, pack_ending, pair, receive, unpack_ending, unpack_request
 from prefork.scoreboard import BEGUN, DISPATCHER, REQUEST, SIZE, Scoreboard, pack_progress
 from prefork.trace import Trace
 
@@ -103,6 +103,16 @@ class Loop:
         else:
             connection.watched = True
             self.epoll.register(connection.descriptor, mask)
+
+    def lent(self, connection: Connection) -> None:
+        connection.watched = False
+        self.epoll.unregister(connection.descriptor)
+
+    def home(self, connection: Connection) -> None:
+        self.watch(connection, WATCHED)
+
+    def attend(self, worker: Worker) -> None:
+        """No test waits for what a worker leaves unread."""
 
     def forget(self, connection: Connection) -> None:
         if connection.watched:
@@ -193,9 +203,10 @@ class Hand:
         assert self.client
         self.client.sendall(data)
 
-    def end(self, number: int, sent: int, *, keep: bool = True, worn: bool = False) -> None:
-        """Tell the dispatcher that it has finished, and the dispatcher hears it."""
-        message = pack_ending(number, 200, sent, 5000, (KEEP if keep else 0) | (WORN if worn else 0))
+    def end(self, number: int, sent: int, *, keep: bool = True, worn: bool = False, kept: bool = False) -> None:
+        """Tell the dispatcher that it has finished, and the dispatcher hears it; `kept`: that it has kept the client's socket."""
+        flags = (KEEP if keep else 0) | (WORN if worn else 0) | (KEPT if kept else 0)
+        message = pack_ending(number, 200, sent, 5000, flags)
         self.desk.traffic.ended(self.worker, unpack_ending(message))
 
     def answer(self, data: bytes, *, keep: bool = True) -> Request:

@@ -11,7 +11,7 @@ import contextlib
 import time
 from typing import TYPE_CHECKING
 
-from prefork.lending import GIVEN_UP, LOANED, LOOKS, ROOM, TERMS, number_for
+from prefork.lending import GIVEN_UP, LOANED, LOOKS, ROOM, TERMS, number_for, unpack_recall
 from prefork.messages import CLOEXEC_DONTWAIT, receive
 from prefork.scoreboard import REQUEST, TAKEN
 from prefork.worker.borrowing import PAIR, Borrower
@@ -64,8 +64,7 @@ class LoopBorrower(Borrower):
         self.seats = [
             Seat(self, index, place, whole[ROOM * (index + 1) : ROOM * (index + 2)]) for index, place in enumerate(shared.places)
         ]
-        self.begun: list[Seat] = []  # whose applications have yet to take their first step, or have not done with it
-        self.using: set[int] = set()  # the keys of their connections
+        self.begun: dict[int, Seat] = {}  # by their connections' keys: whose applications have yet to take their first step
         self.taken = 0  # requests read here
         self.more = False
         self.rests: asyncio.TimerHandle | None = None
@@ -95,8 +94,7 @@ class LoopBorrower(Borrower):
                 seat.place.begin_lent(request, self.client(request), seat)
                 if seat.place.call:
                     assert request.loan
-                    self.begun.append(seat)
-                    self.using.add(request.loan[0])
+                    self.begun[request.loan[0]] = seat
             elif not self.more:
                 break
         if first and self.begun:
@@ -104,9 +102,8 @@ class LoopBorrower(Borrower):
 
     def settle(self) -> None:
         """The applications that had something to do have taken their first step: who has not done is the dispatcher's to know."""
-        begun, self.begun = self.begun, []
-        self.using.clear()
-        for seat in begun:
+        begun, self.begun = self.begun, {}
+        for seat in begun.values():
             seat.place.settle()
 
     def find(self, seat: Seat) -> Request | None:
@@ -115,7 +112,7 @@ class LoopBorrower(Borrower):
         self.counts[LOOKS] += 1
         found = self.epoll.poll(0, 1)
         key = found[0][0] if found else PAIR
-        loan = self.loans.get(key) if key not in self.using else None
+        loan = self.loans.get(key) if key not in self.begun else None
         request = None
         if loan:
             self.count = number_for(seat.index, self.taken) - LOANED - 1
@@ -128,7 +125,7 @@ class LoopBorrower(Borrower):
             self.idle_at = time.monotonic_ns()
         elif key == PAIR:
             self.hear()
-        elif key not in self.using and loan is None:  # it went back, and the dispatcher is about to take it out of the epoll
+        elif key not in self.begun and loan is None:  # it went back, and the dispatcher is about to take it out of the epoll
             self.rest()
         return request
 
@@ -145,7 +142,10 @@ class LoopBorrower(Borrower):
         elif message.startswith(TERMS):
             self.agree(message)
         else:
-            self.settle()  # what is being answered is let go by saying so
+            # What is being answered is let go by saying so. Nothing else is: each that is costs its connection two hand-overs.
+            for key in unpack_recall(message):
+                if seat := self.begun.pop(key, None):
+                    seat.place.settle()
             with contextlib.suppress(OSError):  # the dispatcher has let this worker go meanwhile, and its end will say so
                 self.recall(message)
 

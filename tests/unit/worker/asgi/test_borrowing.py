@@ -261,6 +261,22 @@ def test_what_is_recalled_is_let_go_and_what_is_answered_is_told_of_before(desk:
     assert desk.answer().endswith(b"/a")
 
 
+def test_a_recall_of_others_leaves_what_is_being_answered_to_its_receipt(desk: Desk) -> None:
+    """Of each that is told of instead the connection is lost: one recall would take all, and each of them cost others."""
+    desk.serve(hello)
+    desk.client.sendall(WHOLE)
+    select.select([desk.ours], [], [], 5)
+    desk.loans.recall([desk.key + 1])
+    assert desk.shared.borrower
+    desk.shared.borrower.look()
+    assert desk.shared.borrower.begun, "it was begun before the recall was heard"
+    assert desk.said(desk.loans.wire) == bytes((HOME,))
+    assert desk.answer().endswith(b"/a")
+    desk.turn(lambda: desk.slots[0].progress().state == DONE)
+    assert [receipt.key for receipt in desk.loans.collect()] == [desk.key]
+    assert desk.quiet()
+
+
 def test_nothing_is_looked_for_while_no_place_is_free(desk: Desk) -> None:
     desk.serve(hello)
     calls: Any = object()

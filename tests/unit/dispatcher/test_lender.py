@@ -1,0 +1,143 @@
+"""Which connections are lent, after which requests."""
+
+from __future__ import annotations
+
+import os
+import select
+import socket
+import time
+from typing import TYPE_CHECKING
+
+import pytest
+
+from prefork.dispatcher.loops import EventLoop
+from prefork.dispatcher.states import State
+from prefork.lending import TERMS
+from prefork.messages import CLOEXEC_DONTWAIT, inbox, receive
+from prefork.scoreboard import TURNED
+
+from .conftest import OPTIONS, Client, Desk, Hand
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from prefork.dispatcher.loans import Loans
+    from prefork.messages import Request
+
+GET = b"GET / HTTP/1.1\r\nHost: h\r\n\r\n"
+RIGHTS = socket.CMSG_SPACE(12)
+ANSWER = b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"
+
+
+class Counter:
+    """A worker that is lent connections, and its clients, whose first requests are answered."""
+
+    def __init__(self, desk: Desk) -> None:
+        desk.traffic.apply(OPTIONS._replace(lend_connections=True))
+        self.desk = desk
+        self.hand = Hand(desk, 0)
+        desk.hands.append(self.hand)
+
+    def open(self) -> Loans:
+        """The worker is ready."""
+        self.desk.traffic.add(self.hand.worker)
+        message, self.shared = receive(self.hand.wire, inbox(), CLOEXEC_DONTWAIT, RIGHTS)
+        assert message.startswith(TERMS)
+        assert self.hand.worker.loans
+        return self.hand.worker.loans
+
+    def welcome(self) -> Client:
+        """A client whose first request is answered: from its second one on its connection may be lent."""
+        client = self.desk.connect()
+        assert self.ask(client).loan is None
+        self.answer(client)
+        return client
+
+    def ask(self, client: Client) -> Request:
+        client.send(GET)
+        self.request = self.hand.begin()
+        return self.request
+
+    def answer(self, client: Client, *, first: bytes = b"") -> None:
+        """The worker answers and keeps the socket; the client has sent something before the dispatcher hears that."""
+        self.hand.send(ANSWER)
+        assert client.receive(len(ANSWER)) == ANSWER
+        if first:
+            client.send(first)
+        self.hand.end(self.request.number, len(ANSWER), kept=self.request.loan is not None)
+
+    def close(self) -> None:
+        for client in self.desk.clients:
+            client.close()
+        if self.hand.worker.loop:
+            self.hand.worker.loop.close()
+        for descriptor in self.shared:
+            os.close(descriptor)
+
+
+@pytest.fixture
+def counter(desk: Desk) -> Iterator[Counter]:
+    counter = Counter(desk)
+    yield counter
+    counter.close()
+
+
+def test_a_connection_is_lent_from_its_second_request_on(counter: Counter) -> None:
+    loans, client = counter.open(), counter.welcome()
+    assert client.state is State.IDLE
+    assert counter.ask(client).loan == (client.theirs.fileno(), client.connection.peer)
+    counter.answer(client)
+    assert client.state is State.LENT
+    assert list(loans.lent) == [client.theirs.fileno()]
+
+
+def test_so_is_that_of_a_client_that_has_asked_again_before_its_answer_was_told_of(counter: Counter) -> None:
+    """Fast clients do so every time. If theirs came home, each would cost a recall, and no connection would stay on loan."""
+    loans, client = counter.open(), counter.welcome()
+    counter.ask(client)
+    counter.answer(client, first=GET)
+    assert client.state is State.LENT
+    assert not loans.recalled
+    assert loans.epoll.poll(5, 1) == [(client.theirs.fileno(), select.EPOLLIN)], "its worker hears of what has come"
+    client.connection.come_home()
+    client.connection.watch()
+    counter.desk.loop.turn(5)
+    assert counter.hand.request().target == b"/", "it is read once, by whoever has the connection"
+
+
+def test_what_was_read_of_a_request_keeps_its_connection_at_home(counter: Counter) -> None:
+    loans, client = counter.open(), counter.welcome()
+    client.send(GET + GET)
+    counter.request = counter.hand.begin()
+    counter.answer(client)
+    assert client.state is State.SERVED
+    assert not loans.lent
+    assert list(loans.recalled) == [[client.theirs.fileno()]]
+
+
+def test_one_whose_client_has_left_is_not_lent(counter: Counter) -> None:
+    loans, client = counter.open(), counter.welcome()
+    counter.ask(client)
+    counter.hand.send(ANSWER)
+    client.socket.close()
+    counter.desk.loop.turn(5)
+    counter.hand.end(counter.request.number, len(ANSWER), kept=True)
+    assert not loans.lent
+    assert client.state is State.CLOSED
+
+
+def test_a_loop_that_lets_some_go_is_lent_others_meanwhile(counter: Counter) -> None:
+    """Its answer takes a turn. On a connection that it has yet to let go it would drop the new socket with the old one."""
+    worker = counter.hand.worker
+    worker.slot[TURNED] = time.monotonic_ns()
+    worker.loop = EventLoop(worker.number, 1, worker.pid, worker.slot, worker.pidfd, None)
+    worker.loop.places.append(worker)
+    loans = counter.open()
+    going, other = counter.welcome(), counter.welcome()
+    loans.recall([going.theirs.fileno()])
+    assert counter.ask(going).loan is None
+    counter.answer(going)
+    assert counter.ask(other).loan == (other.theirs.fileno(), other.connection.peer)
+    counter.answer(other)
+    loans.came_home()
+    assert counter.ask(going).loan == (going.theirs.fileno(), going.connection.peer)
