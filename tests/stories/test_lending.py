@@ -101,6 +101,8 @@ def test_what_is_on_loan_to_a_loop_that_is_held_up_goes_on_elsewhere(tmp_path: P
         await_fact(lambda: len(lent(server)) >= 8, "connections on loan", server)
         holding = thread.submit(kept[0].exchange, Request(f"/block?gate={gate.path}"))
         gate.await_entry()
+        # What is handed over before that waits for the loop.
+        await_fact(lambda: any(row["lag"] > 0.1 for row in server.status()["workers"]), "a last turn that is long ago", server)
         for client in kept[1:] * 3:
             assert client.exchange(Request("/echo")).status == 200
         gate.open()
