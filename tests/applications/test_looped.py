@@ -113,7 +113,7 @@ def test_a_body_is_read_while_it_comes(serve: Serve, tmp_path: Path) -> None:
 
 def test_requests_overlap(server: Server) -> None:
     with ThreadPoolExecutor(12) as clients:
-        asked = [clients.submit(ask, server, f"/{kind}?seconds=1") for kind in ["waiting"] * 6 + ["threaded"] * 6]
+        asked = [clients.submit(ask, server, f"/{kind}?seconds=2") for kind in ["waiting"] * 6 + ["threaded"] * 6]
         # Django has one thread for all views that are no coroutines, of one loop.
         until(lambda: in_flight(server) == 12, "all of them to be in the application")
         ask(server, "/said/x?q=")

@@ -4,6 +4,7 @@ import os
 import signal
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -74,8 +75,8 @@ def test_who_retires_with_connections_on_loan_leaves(served: Served) -> None:
 
 
 def test_what_a_stopped_worker_has_on_loan_goes_on_elsewhere(served: Served) -> None:
-    with served(workers=2) as server:
-        kept = [Connection("127.0.0.1", server.port) for _ in range(6)]
+    with served(workers=2) as server, ExitStack() as stack:
+        kept = [stack.enter_context(Connection("127.0.0.1", server.port)) for _ in range(6)]
         for client in kept * 4:
             assert client.exchange(Request("/")).status == 200
         await_fact(lambda: lent(server), "a connection on loan", server)
@@ -85,8 +86,6 @@ def test_what_a_stopped_worker_has_on_loan_goes_on_elsewhere(served: Served) -> 
             assert client.exchange(Request("/")).status == 200
         if server.workers().get("http.1") == stopped:  # it had nothing that it could have been killed for
             os.kill(stopped, signal.SIGCONT)
-        for client in kept:
-            client.close()
 
 
 def test_what_is_on_loan_to_a_loop_that_is_held_up_goes_on_elsewhere(tmp_path: Path) -> None:
@@ -94,16 +93,17 @@ def test_what_is_on_loan_to_a_loop_that_is_held_up_goes_on_elsewhere(tmp_path: P
     with (
         Server("looped:app", app_dir=LOOPED, workers=2, access_log=True, lend_connections=True) as server,
         ThreadPoolExecutor(1) as thread,
+        ExitStack() as stack,
     ):
-        kept = [Connection("127.0.0.1", server.port) for _ in range(8)]
+        kept = [stack.enter_context(Connection("127.0.0.1", server.port)) for _ in range(8)]
         for client in kept * 4:
             assert client.exchange(Request("/echo")).status == 200
         await_fact(lambda: len(lent(server)) >= 8, "connections on loan", server)
         holding = thread.submit(kept[0].exchange, Request(f"/block?gate={gate.path}"))
         gate.await_entry()
+        # What is handed over before that waits for the loop.
+        await_fact(lambda: any(row["lag"] > 0.1 for row in server.status()["workers"]), "a last turn that is long ago", server)
         for client in kept[1:] * 3:
             assert client.exchange(Request("/echo")).status == 200
         gate.open()
         assert holding.result().status == 200
-        for client in kept:
-            client.close()
