@@ -3,7 +3,7 @@
     python3 bench/run.py [REPORT] [--quick] [--full] [--rounds 5] [--only …] [--servers …]
 
 REPORT is `benchmarks`, `limits`, `jobs-benchmarks`, `asgi-benchmarks`, `websocket-benchmarks` or `growth`.
-A whole run takes about twenty minutes and writes its page of docs/. A run with other rounds, scenarios or servers writes to
+A whole run takes about a quarter of an hour and writes its page of docs/. A run with other rounds, scenarios or servers writes to
 bench/results/ instead, so that it never replaces a whole one. The raw rounds go there as JSON, too. A full run has seven rounds,
 writes its page as well, and fails where a goal is missed by more than a tenth. No server outlives the run, also when it is
 interrupted.
@@ -223,7 +223,7 @@ def main() -> None:
     arguments.add_argument("report", nargs="?", choices=list(REPORTS), default="benchmarks")
     arguments.add_argument("--quick", action="store_true", help="one round, short durations")
     arguments.add_argument("--full", action="store_true", help=f"{FULL} rounds; fails where a goal is missed by more than a tenth")
-    arguments.add_argument("--rounds", type=int, help="rounds of every scenario (default: 3; memory 1, cost 9)")
+    arguments.add_argument("--rounds", type=int, help="rounds of every scenario (default: those of each)")
     arguments.add_argument("--only", metavar="SCENARIO,…", help="some of the report's scenarios")
     arguments.add_argument("--servers", metavar="SERVER,…", help="some of the report's servers")
     given = arguments.parse_args()

@@ -224,7 +224,6 @@ SERVERS = (
         "access log to a file, lend_connections",
         scenarios=only("hello", "shapes", "stranding", "failures"),
     ),
-    Server("prefork-no-log", "prefork", prefork("warning"), prefork_workers, "no access log", scenarios=only("hello")),
     Server(
         "prefork-lent-no-log",
         "prefork",

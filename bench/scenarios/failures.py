@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from servers import Server
 
 NAME = "failures"
-ROUNDS = 3
+ROUNDS = 2
 TITLE = "Failed requests"
 METHOD = (
     "Two closed loops of four threads run at once, one with a connection for each request, one over kept-alive connections,"

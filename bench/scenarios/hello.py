@@ -22,6 +22,7 @@ METHOD = (
     "clients that open a connection for each request. CPU is the user and system time of every process of the server, "
     "divided by the requests; wrk's is not in it. Errors are all that wrk reports, over all rounds."
 )
+SECONDS = 1  # of each load: two rounds of the same server differ by more than what is found within one of them
 LOADS = {"16": (16, True), "64": (64, True), "new": (16, False)}
 COLUMNS = (
     Column("rate_16", "16 kept-alive, requests/s", ratio=True),
@@ -42,7 +43,7 @@ def measure(server: Server, lab: Lab) -> dict[str, float]:
         for key, (connections, keep_alive) in LOADS.items():
             if not keep_alive and not server.can("close"):
                 continue
-            rate, cpu, errors = press(served, connections, lab.seconds(2, 1), keep_alive=keep_alive)
+            rate, cpu, errors = press(served, connections, SECONDS, keep_alive=keep_alive)
             figures |= {f"rate_{key}": rate, f"cpu_{key}": cpu, "errors": figures["errors"] + errors}
     return figures
 

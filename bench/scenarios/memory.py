@@ -49,11 +49,11 @@ def weigh(moment: str, served: Served) -> dict[str, float]:
 
 
 def collect_everywhere(served: Served) -> None:
-    """Ask for a collection, several at once so that no worker can answer them all, until each worker has done one."""
-    missing = set(served.workers())
+    """Ask for a collection, several at once so that no worker can answer them all, until each that is there has done one."""
+    done: set[int] = set()
     deadline = time.monotonic() + 15
     with ThreadPoolExecutor(6) as pool:
-        while missing:
+        while missing := set(served.workers()) - done:
             if time.monotonic() > deadline:
                 raise ServerFailed(f"no garbage collection in workers {sorted(missing)}: {served.process.last_lines()}")
-            missing -= {int(pid) for pid in pool.map(lambda _: get(served.port, "/gc"), range(6)) if pid}
+            done |= {int(pid) for pid in pool.map(lambda _: get(served.port, "/gc"), range(6)) if pid}

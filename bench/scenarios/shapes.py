@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from drive import run_client
 from figures import Column
-from scenarios.hello import press
+from scenarios.hello import SECONDS, press
 
 if TYPE_CHECKING:
     from lab import Lab
@@ -57,6 +57,6 @@ def measure(server: Server, lab: Lab) -> dict[str, float]:
     with lab.serve(server, "hello") as served:
         run_client("count", served.port, "/", "--requests", "400")
         for key, shape in SHAPES.items():
-            rate, cpu, errors = press(served, 16, lab.seconds(1, 1), path=shape.path, script=shape.script)
+            rate, cpu, errors = press(served, 16, SECONDS, path=shape.path, script=shape.script)
             figures |= {f"rate_{key}": rate, f"cpu_{key}": cpu, "errors": figures["errors"] + errors}
     return figures

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from servers import Server
 
 NAME = "slow_clients"
-ROUNDS = 5
+ROUNDS = 3
 TITLE = "Slow clients"
 IDLE, SENDERS, READERS = 15_000, 1_500, 500
 SPARE = 1_000  # descriptors that a process needs for other things

@@ -13,11 +13,12 @@ if TYPE_CHECKING:
     from servers import Server
 
 NAME = "stall"
-ROUNDS = 3
+ROUNDS = 1
 TITLE = "Stall at reload"
 METHOD = (
     "The application takes 3 s to import. Under the two loops of the failures scenario the server gets HUP; measured are "
-    "the longest request of either loop, the failed requests, and when new code first answered every request."
+    "the longest request of either loop, the failed requests, and when new code first answered every request. One round: the "
+    "figures repeat within a few per cent."
 )
 COLUMNS = (
     Column("longest", "longest request, ms", ratio=True),
