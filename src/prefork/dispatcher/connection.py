@@ -430,8 +430,8 @@ class Connection:
     # On loan.
 
     def lendable(self) -> bool:
-        """Whether a worker may read what comes next: nothing of that has been read here. It may have arrived: many a client asks again
-        before we have heard that it is answered.
+        """Whether a worker may read what comes next: nothing of that has been read here. It may have arrived, as many a client asks
+        again before we have heard that it is answered.
         """
         return self.state is S.IDLE and not (self.inbound.buffer or self.ended or self.errand)
 
