@@ -7,13 +7,14 @@ found on a loan and is still inside a moment later becomes an exchange like any 
 
 from __future__ import annotations
 
+import resource
 import struct
 import time
 from typing import TYPE_CHECKING, Protocol
 
 from prefork.dispatcher.adoption import Adoption
 from prefork.dispatcher.attendance import Attendance
-from prefork.dispatcher.fairness import LONG
+from prefork.dispatcher.fairness import LONG, MOMENT
 from prefork.dispatcher.loans import Loans
 from prefork.dispatcher.loop_loans import LoopLoans
 from prefork.dispatcher.receipts import Receipts
@@ -36,7 +37,8 @@ if TYPE_CHECKING:
 WORDS = frozenset((BACK, OWNED, HOME, NEWS, DECLINED, LEFT))
 SAMPLE = 16  # of so many connections one is lent where loans do not pay: otherwise nobody would know when they do
 PAUSE = 0.1  # seconds in which nothing is lent after a request has waited too long
-MOST = 1024  # connections that one worker has on loan
+MOST = 1024  # connections that one worker has on loan, each with a descriptor of the worker's
+SHARE = 2  # one descriptor in so many that the worker may have at all is for loans: the others are its application's
 
 
 class Loop(Protocol):
@@ -65,7 +67,9 @@ class Loop(Protocol):
 
 
 class Lender:
-    """Nothing is lent before `resumes` (monotonic seconds). `holders` have what is lent: one for each worker, or for each loop."""
+    """Nothing is lent before `resumes` (monotonic seconds). `holders` have what is lent, one for each worker or loop, with how many
+    that may be.
+    """
 
     def __init__(self, loop: Loop, traffic: Traffic) -> None:
         self.loop = loop
@@ -75,8 +79,9 @@ class Lender:
         self.adoption = Adoption(loop, traffic, self.receipts)
         self.relief = Relief(loop, traffic, self.receipts, self.adoption)
         self.attendance = Attendance(loop, traffic, self.receipts, self.relief)
-        self.holders: dict[Loans, None] = {}
+        self.holders: dict[Loans, int] = {}
         self.resumes = 0.0
+        self.pressed_at = 0.0  # when it was looked whether lines are unfair
         self.on = False
 
     def apply(self, options: Options) -> None:
@@ -110,12 +115,13 @@ class Lender:
 
     def _open(self, worker: Worker) -> None:
         """Share with a worker what loans need; its loop has that for all places. Raises OSError."""
+        most = min(MOST, resource.prlimit(worker.pid, resource.RLIMIT_NOFILE)[0] // SHARE)
         if worker.loop is None:
             worker.loans = Loans(worker.slot, worker.wire)
-            self.holders[worker.loans] = None
+            self.holders[worker.loans] = most
             return
         worker.loop.loans = LoopLoans(worker.loop)
-        self.holders[worker.loop.loans] = None
+        self.holders[worker.loop.loans] = most
         for place in worker.loop.places:
             place.loans = worker.loop.loans
 
@@ -142,7 +148,7 @@ class Lender:
             and not (loans.unsaid or loans.halted)
             # Words about loans overtake those on a place's pair: one that recalls the key's last holder is not to meet its next.
             and not (worker.loop and (loans.recalls(connection.descriptor) or exchange.inflow or exchange.converses))
-            and len(loans.lent) < MOST
+            and len(loans.lent) < self.holders.get(loans, 0)
             and connection.tally.written > 0  # it has been used before, and may well be used again
             and connection.peer[0] != ""
         )
@@ -162,11 +168,13 @@ class Lender:
 
     def press(self, wait: float, now: float) -> None:
         """A request has waited for some time. Where that is longer than fair, all others wait with it from now on, in one line, and
-        no worker has a line of its own.
+        no worker has a line of its own. That is looked at once in a moment: among many connections each request waits so long, and
+        to count all lines takes longer than to hand one over.
         """
-        if not self.on or wait <= LONG:
+        if not self.on or wait <= LONG or now - self.pressed_at < MOMENT:
             return
-        lines = sum(loans.line() for loans in self.holders)
+        self.pressed_at = now
+        lines = sum(loans.line(MOST) for loans in self.holders)
         if self.pace.unfair(wait, self.traffic.queue.length + 1, lines):
             pressed, self.resumes = now < self.resumes, now + PAUSE
             if not pressed:

@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from prefork.scoreboard import Progress, Slot
 
 LENT = select.EPOLLIN | select.EPOLLEXCLUSIVE
+ENOUGH = 64  # requests of a line that are counted where lines are compared, which is often: each that waits is looked at again
 INSIDE = frozenset((BEGUN, WRITING))
 
 
@@ -186,13 +187,13 @@ class Loans:
         self.recalled.append(self.unsaid)
         self.unsaid = []
 
-    def readable(self) -> list[Connection]:
-        """The connections with something to read that the worker did not wait for."""
-        return [connection for key, _ in self.watch.poll(0) if (connection := self.lent.get(key))]
+    def readable(self, most: int = -1) -> list[Connection]:
+        """The connections with something to read that the worker did not wait for; `most` of them."""
+        return [connection for key, _ in self.watch.poll(0, most) if (connection := self.lent.get(key))]
 
-    def line(self) -> int:
-        """How many requests the worker has before it, with the one that it is inside."""
-        return (len(self.watch.poll(0)) if self.lent else 0) + (self.inside() is not None)
+    def line(self, most: int = ENOUGH) -> int:
+        """How many requests the worker has before it, `most` of them, with the one that it is inside."""
+        return (len(self.watch.poll(0, most)) if self.lent else 0) + (self.inside() is not None)
 
     def forgotten(self) -> bool:
         """Whether there is something to read that nobody was told of: the worker was, and has been stopped since."""

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from prefork.dispatcher.loans import Loans
+from prefork.dispatcher.loans import ENOUGH, Loans
 from prefork.kernel import barrier
 from prefork.lending import GIVEN_UP, LOANED, LOOKS, ROOM, Terms, pack_terms, place_of
 from prefork.messages import DONTWAIT, pair, send
@@ -102,9 +102,9 @@ class LoopLoans(Loans):
                 worker.slot.words[HALTED] = 0
         return found
 
-    def line(self) -> int:
-        """How many requests have come that the loop has not read."""
-        return len(self.watch.poll(0)) if self.lent else 0
+    def line(self, most: int = ENOUGH) -> int:
+        """How many requests have come that the loop has not read, `most` of them."""
+        return len(self.watch.poll(0, most)) if self.lent else 0
 
     def heard(self, number: int) -> None:
         """A request of that number has been told of."""

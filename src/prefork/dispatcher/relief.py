@@ -9,6 +9,7 @@ import time
 from typing import TYPE_CHECKING
 
 from prefork.dispatcher.fairness import LONG, MOMENT, shorter
+from prefork.dispatcher.loans import ENOUGH
 from prefork.lending import LOANED
 from prefork.meters import clock_of, state_of
 from prefork.scoreboard import BEGUN_AT, CPU_AT, LOAN
@@ -84,9 +85,9 @@ class Relief:
             return
         # What has come on the connection of this very request is its client's next one, and nobody's before this one has ended.
         own = loans.find(worker.slot.words[LOAN]) if progress.number > LOANED else None
-        line = [connection for connection in loans.readable() if connection is not own]
         long = takes_its_time(worker, now)
-        room = self._room(worker, len(line) + 1)
+        line = [connection for connection in loans.readable(-1 if long else ENOUGH) if connection is not own]
+        room = self._room(worker, len(line) + 1) if line or long else 0
         if long and progress.number > LOANED:
             self.adoption.adopt(worker)
             if room or now - worker.slot.words[BEGUN_AT] / 1e9 > LONG:

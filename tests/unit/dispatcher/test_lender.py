@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import resource
 import select
 import socket
 import time
@@ -10,11 +11,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from prefork.dispatcher.fairness import LONG, MOMENT
 from prefork.dispatcher.loops import EventLoop
 from prefork.dispatcher.states import State
 from prefork.lending import TERMS
 from prefork.messages import CLOEXEC_DONTWAIT, inbox, receive
-from prefork.scoreboard import TURNED
+from prefork.scoreboard import DONE, TURNED
 
 from .conftest import OPTIONS, Client, Desk, Hand
 
@@ -141,3 +143,38 @@ def test_a_loop_that_lets_some_go_is_lent_others_meanwhile(counter: Counter) -> 
     counter.answer(other)
     loans.came_home()
     assert counter.ask(going).loan == (going.theirs.fileno(), going.connection.peer)
+
+
+def test_no_more_are_lent_than_leave_a_worker_half_of_its_descriptors(counter: Counter, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(resource, "prlimit", lambda *_: (3, 1 << 20))
+    loans = counter.open()
+    for number in range(2):
+        client = counter.welcome()
+        assert (counter.ask(client).loan is None) is (number == 1)
+        counter.answer(client)
+    assert len(loans.lent) == 1
+
+
+def test_lines_are_counted_once_in_a_moment_however_many_wait(counter: Counter, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With hundreds of connections every request has, and each line holds hundreds."""
+    loans, counted = counter.open(), []
+    monkeypatch.setattr(loans, "line", lambda most: counted.append(most) or 1)
+    lender = counter.desk.traffic.lender
+    for now in (10.0, 10.0 + MOMENT / 2, 10.0 + MOMENT * 2):
+        lender.press(2 * LONG, now)
+    assert len(counted) == 2
+    assert lender.resumes > 10.0, "nothing was answered at all: what waits so long has waited unfairly"
+
+
+def test_a_long_line_is_not_counted_to_its_end_where_lines_are_compared(counter: Counter) -> None:
+    loans = counter.open()
+    clients = [counter.welcome() for _ in range(3)]
+    for client in clients:
+        counter.ask(client)
+        counter.answer(client)
+        client.socket.sendall(GET)
+        select.select([client.theirs], [], [], 5)
+    counter.hand.stamp(counter.request.number, DONE)
+    assert (loans.line(), loans.line(2)) == (3, 2)
+    assert len(loans.readable(2)) == 2
+    assert len(loans.readable()) == 3
