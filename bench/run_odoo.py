@@ -2,7 +2,7 @@
 
     python bench/run_odoo.py --odoo /its/tree --python /its/interpreter [--rounds 5] [--quick] [--servers "Odoo's own"]
 
-A whole run takes less than five minutes a round. A run that is quick, or has other rounds or only one of the servers, writes to
+A whole run takes a bit more than six minutes a round. A run that is quick, or has other rounds or not all of the servers, writes to
 bench/results/ instead, so that it never replaces a whole one.
 """
 
@@ -17,8 +17,9 @@ from pathlib import Path
 
 from environment import machine
 from odoo.day import Pace
-from odoo.page import OURS, OWN, page
+from odoo.page import page
 from odoo.rounds import Installation, measure
+from odoo.served import SERVERS
 from processes import ServerFailed
 from servers import ROOT
 
@@ -33,7 +34,7 @@ def main() -> None:
     arguments.add_argument("--python", required=True, type=Path, help="the interpreter that has Odoo's requirements")
     arguments.add_argument("--rounds", type=int, default=ROUNDS)
     arguments.add_argument("--quick", action="store_true", help="one round, short loads")
-    arguments.add_argument("--servers", default=f"{OWN},{OURS}")
+    arguments.add_argument("--servers", default=",".join(SERVERS))
     given = arguments.parse_args()
     try:
         installation = Installation(given.odoo.absolute(), given.python.absolute())
@@ -49,7 +50,7 @@ def main() -> None:
     raw.parent.mkdir(exist_ok=True)
     raw.write_text(json.dumps({"facts": facts, "rounds": rounds}, indent=1))
     print(f"wrote {raw.relative_to(ROOT)}")
-    if set(names) == {OWN, OURS}:
+    if set(names) == set(SERVERS):
         text = page(facts, rounds)
         place = raw.with_suffix(".md") if given.quick or given.rounds != ROUNDS else ROOT / "docs" / "odoo-benchmarks.md"
         place.write_text(text)

@@ -7,12 +7,12 @@ from itertools import product
 from statistics import median
 from typing import TYPE_CHECKING, Literal
 
+from odoo.served import LENT, OURS, OWN
 from report import listing
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-OWN, OURS = "Odoo's own", "Prefork"
 Round = dict[str, dict[str, float]]  # server → figure → value
 
 HEAD = """# Odoo, beside its own server
@@ -26,7 +26,8 @@ METHOD = {
     "Requests": "Both servers are up, and each load is on one and then on the other. So many clients ask again as soon as they are "
     "answered. A latency counts from before the connection is opened, where one has to be; clients keep connections that the "
     "server keeps. `search_read` gives 40 partners of 200, `create` makes one. *Stretch* is p99 divided by the mean, which is what "
-    "the queue of a closed loop explains (clients ÷ requests/s).",
+    "the queue of a closed loop explains (clients ÷ requests/s). *Prefork lending* has `lend_connections` besides, which is "
+    "made for requests that take microseconds: where they take milliseconds most are handed over all the same.",
     "Memory": "Proportional set size, MiB, of all processes: after each worker has answered a page, and after 32 "
     "clients have asked for each of the above for a while and the scheduled actions have run. Only one of the servers is up. "
     "Prefork's master and dispatcher are there once, and each further worker shares what it does not change: the more workers, "
@@ -119,11 +120,11 @@ def figure(rounds: Sequence[Round], server: str, key: str, *, total: bool = Fals
     return sum(values) if total else median(values)
 
 
-def ratio(rounds: Sequence[Round], key: str) -> float | None:
+def ratio(rounds: Sequence[Round], key: str, server: str = OURS) -> float | None:
     """The median of the rounds' ratios; None where there is nothing to divide by."""
     if not all(each[OWN][key] for each in rounds):
         return None
-    return median(each[OURS][key] / each[OWN][key] for each in rounds)
+    return median(each[server][key] / each[OWN][key] for each in rounds)
 
 
 def page(facts: dict[str, str], rounds: Sequence[Round]) -> str:
@@ -152,16 +153,16 @@ def traffic(rounds: Sequence[Round]) -> str:
     lines = [heads, ["---", "---:", "---", *["---:"] * 5]]
     lines += [
         [NAMES[what], str(clients), server, *cells(rounds, server, f"{what} {clients}")]
-        for what, clients, server in product(NAMES, (8, 32), (OWN, OURS))
+        for what, clients, server in product(NAMES, (8, 32), (OWN, OURS, LENT))
     ]
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 
 def cells(rounds: Sequence[Round], server: str, key: str) -> list[str]:
-    """One server's figures for one kind of request, with the ratios where it is Prefork."""
+    """One server's figures for one kind of request, with the ratios where it is not Odoo's own."""
     found = []
     for name, decimals in (("rate", 0), ("p50", 1), ("p99", 1)):
-        share = ratio(rounds, f"{key} {name}") if server == OURS else None
+        share = None if server == OWN else ratio(rounds, f"{key} {name}", server)
         text = f"{figure(rounds, server, f'{key} {name}'):.{decimals}f}"
         found.append(text if share is None else f"{text} ({share:.2f} ×)")
     failed = figure(rounds, server, f"{key} failed", total=True)

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
     from tests.odoo.installation import Estate, Installation
 
+OWN, OURS, LENT = "Odoo's own", "Prefork", "Prefork lending"
 WORKERS = 2
 BOOT_TIMEOUT = 60.0
 STOP_TIMEOUT = 10.0
@@ -46,7 +47,12 @@ def prefork(installation: Installation, configuration: Path) -> list[str]:
     return [str(PREFORK / "prefork"), "serve", "-c", str(configuration), "--no-console", *which]
 
 
-SERVERS: dict[str, Callable[[Installation, Path], list[str]]] = {"Odoo's own": own, "Prefork": prefork}
+def lending(installation: Installation, configuration: Path) -> list[str]:
+    """Prefork, whose workers read kept-alive connections themselves."""
+    return [*prefork(installation, configuration), "--lend-connections"]
+
+
+SERVERS: dict[str, Callable[[Installation, Path], list[str]]] = {OWN: own, OURS: prefork, LENT: lending}
 
 
 @dataclass(frozen=True)
