@@ -9,6 +9,7 @@ import stat
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from facts import await_fact
@@ -183,11 +184,18 @@ def test_no_request_dies_for_the_one_before_it(probe: Probe, full: bool) -> None
         outcome = load.stop()
         assert not outcome.failed, outcome.summary()
         assert outcome.statuses[504] > 2, "none was at its limit"
-        told = [each for each in incidents(server) if each["status"] == 504]
+        # Its client hears of it first.
+        await_fact(lambda: len(too_long(server)) >= outcome.statuses[504], "an incident for each", server)
+        told = too_long(server)
         assert len(told) == outcome.statuses[504]
         assert min(each["elapsed"] for each in told) >= 0.25
         assert {each["request"]["target"].partition("?")[0] for each in told} == {"/sleep"}
         assert len({each["request"]["id"] for each in told}) == len(told), "one was made again"
+
+
+def too_long(server: Server) -> list[dict[str, Any]]:
+    """The incidents of requests that took too long."""
+    return [each for each in incidents(server) if each["status"] == 504]
 
 
 def test_memory_that_a_request_has_found_is_not_held_against_it(probe: Probe) -> None:
