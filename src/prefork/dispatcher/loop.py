@@ -25,13 +25,7 @@ from prefork.dispatcher.states import WATCHED, State
 from prefork.dispatcher.traffic import Traffic
 from prefork.dispatcher.words import Words
 from prefork.dispatcher.workers import BEGIN_WITHIN, Worker
-from prefork.messages import (
-    CLOEXEC_DONTWAIT,
-    ONE_RIGHT,
-    Truncated,
-    inbox,
-    receive,
-)
+from prefork.messages import CLOEXEC_DONTWAIT, ONE_RIGHT, Truncated, inbox, receive
 from prefork.scoreboard import CONNECTIONS, DISPATCHER, TURNED_AT
 
 if TYPE_CHECKING:

@@ -28,11 +28,7 @@ from prefork.events import RequestRefused, SpoolFull
 from prefork.http.head import Reader, Refused
 from prefork.http.identity import Identity
 from prefork.http.proxies import Headers, Origin, Proxies
-from prefork.scoreboard import (
-    ABANDONED,
-    DISPATCHER,
-    REFUSED,
-)
+from prefork.scoreboard import ABANDONED, DISPATCHER, REFUSED
 
 if TYPE_CHECKING:
     from prefork.dispatcher.connection import Connection

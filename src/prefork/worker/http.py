@@ -107,10 +107,8 @@ class Desk:
         # Family and type are given because finding them out costs two system calls; only send is ever called, so the class
         # of C will do, which is made in a third of the time.
         client = socket.SocketType(socket.AF_INET, socket.SOCK_STREAM, 0, descriptors[0])
-        if client.gettimeout() is not None:
-            client.settimeout(
-                None
-            )  # as the pair's: sends say MSG_DONTWAIT, and a timeout would wait for a slow reader all the same
+        if client.gettimeout() is not None:  # as the pair's: a timeout would wait for a slow reader in spite of MSG_DONTWAIT
+            client.settimeout(None)
         body = io.BytesIO(request.body) if request.body is not None else open(descriptors[1], "rb")  # noqa: SIM115 - `answer` closes it
         self.rest.owner = None
         reply, cpu = self.answer(request, client, body)
