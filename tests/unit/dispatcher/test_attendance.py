@@ -39,7 +39,8 @@ class Desk:
         traffic: Any = SimpleNamespace(
             queue=SimpleNamespace(idle=self.idle), accounts=SimpleNamespace(pace=SimpleNamespace(fetch=lambda: None))
         )
-        loop: Any = SimpleNamespace(hear_loans=lambda _: None)
+        self.said = lambda: None  # what the loops say when they are heard
+        loop: Any = SimpleNamespace(hear_loans=lambda _: self.said())
         self.attendance = Attendance(loop, traffic, SimpleNamespace(drain=lambda _: None), relief)  # type: ignore[arg-type]
         with socket.create_server(("127.0.0.1", 0)) as listener:
             for _ in range(WAITING):
@@ -111,4 +112,15 @@ def test_lines_that_become_alike_are_left_alone(desk: Desk) -> None:
         desk.loans(0).release(connection.descriptor)
     desk.look(10.0 + LONG * 2)
     desk.look(10.0 + LONG * 4)
+    assert not desk.home
+
+
+def test_one_that_is_let_go_by_its_last_words_has_nothing_to_take_home(desk: Desk) -> None:
+    def leave() -> None:
+        for key in list(desk.loans(0).lent):
+            desk.loans(0).release(key)
+        desk.loops[0].places.clear()
+
+    desk.said = leave
+    desk.attendance.dismiss(desk.loops[0])
     assert not desk.home
