@@ -127,7 +127,8 @@ class Attendance:
     def _hear_all(self, loop: EventLoop, loans: LoopLoans) -> None:
         self.loop.hear_loans(loop)
         self.hear_owned(loans)
-        self.receipts.drain(loop.places[0])
+        if loop.places:  # it was retiring, and what has been heard may have let it go
+            self.receipts.drain(loop.places[0])
 
     def hear_owned(self, loans: LoopLoans) -> None:
         """Hear of which requests a loop has said that they are OWNED."""
