@@ -3,13 +3,16 @@
 The tree and the interpreter are the caller's and are only read. Nothing of Odoo is imported here.
 """
 
+import json
 import os
 import re
 import shutil
 import subprocess
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from tests.applications.postgres import Postgres
 
@@ -46,6 +49,11 @@ class Installation:
     def addons_path(self, *more: Path) -> str:
         """The option of that name."""
         return ",".join(map(str, (self.tree / "odoo" / "addons", self.tree / "addons", *more)))
+
+    def runs_as_we_do(self) -> bool:
+        """Whether its interpreter is of the version of this one."""
+        asked = [self.python, "-c", "import sys; print(*sys.version_info[:2])"]
+        return tuple(map(int, subprocess.check_output(asked, text=True).split())) == sys.version_info[:2]
 
     def run(self, *arguments: object) -> None:
         """Let Odoo's own command line do something."""
@@ -103,3 +111,11 @@ class OdooServer(Server):
         port = "gevent_port" if installation.version > 15 else "longpolling_port"
         own = {"db_name": ",".join(databases), "addons_path": installation.addons_path(self.addons), port: self.websocket_port}
         self.configure(**{**estate.address(), **own, "websocket_port": None, "admin_passwd": "master", **options})
+
+    def incident(self) -> dict[str, Any]:
+        """The only one."""
+        self.wait_for("incident_recorded", timeout=20)
+        with open(os.path.join(self.data_dir, "incidents.jsonl"), encoding="utf-8") as lines:
+            (found,) = map(json.loads, lines)
+        recorded: dict[str, Any] = found
+        return recorded

@@ -1,29 +1,16 @@
 """What breaks one of Odoo's limits ends at it, and the incident names the request, the database and the user."""
 
-import json
-import os
-from typing import Any
-
 import pytest
 from facts import await_fact
 
 from prefork.testing import Load
 
 from .conftest import Serve
-from .installation import OdooServer
 from .person import Person
 
 pytestmark = pytest.mark.timeout(300)
 MIB = 1 << 20
 GENEROUS = {"limit_memory_soft": 2048 * MIB, "limit_memory_hard": 2560 * MIB, "limit_time_cpu": 60, "limit_time_real": 120}
-
-
-def incident(server: OdooServer) -> dict[str, Any]:
-    """The only one."""
-    server.wait_for("incident_recorded", timeout=20)
-    with open(os.path.join(server.data_dir, "incidents.jsonl"), encoding="utf-8") as lines:
-        (found,) = map(json.loads, lines)
-    return found
 
 
 @pytest.mark.parametrize(
@@ -42,7 +29,7 @@ def test_what_breaks_a_limit_ends_at_it_and_is_named(serve: Serve, limit: dict[s
         with Load(server.url, ["/probe/text"], threads=2) as load:
             load.wait(20)
             assert anna.ask(path).status == status
-            found = incident(server)
+            found = server.incident()
             load.wait(20)
             outcome = load.stop()
         assert not outcome.failed, outcome.summary()
