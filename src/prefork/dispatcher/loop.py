@@ -81,6 +81,7 @@ class Dispatcher:
 
     def run(self) -> None:
         """Turn until the end."""
+        self.stamp()  # it has been imported: whoever looks whether it turns need not wait for that any more
         while not self.finished:
             self.turn()
         for connection in list(self.connections.values()):
@@ -308,9 +309,13 @@ class Dispatcher:
 
     # Time.
 
+    def stamp(self) -> None:
+        """Say that it turns."""
+        self.counters[TURNED_AT] = time.monotonic_ns()
+
     def tick(self, now: float) -> None:
         """Look at everything that may have waited too long."""
-        self.counters[TURNED_AT] = time.monotonic_ns()
+        self.stamp()
         if self.channel.waiting:
             self.channel.flush()
         self.door.look()

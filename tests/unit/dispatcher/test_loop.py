@@ -11,6 +11,7 @@ from tests.unit.descriptors import held, opened_since
 
 from prefork.dispatcher.loop import Dispatcher
 from prefork.messages import Channel, pair
+from prefork.scoreboard import DISPATCHER, TURNED_AT
 
 from .conftest import OPTIONS, SCOREBOARD, TRACE, WITHIN, Notes
 
@@ -98,3 +99,19 @@ def test_the_master_is_heard_before_a_client(house: House, monkeypatch: pytest.M
     house.introduce(0)
     house.dispatcher.turn()
     assert found == [1]
+
+
+def test_it_is_seen_to_turn_before_it_looks_at_a_client(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[int] = []
+    slot = SCOREBOARD.slot(DISPATCHER)
+    slot[TURNED_AT] = 0
+
+    def admit(client: socket.socket, *_: object) -> None:
+        client.close()
+        seen.append(slot[TURNED_AT])
+        house.dispatcher.finished = True
+
+    monkeypatch.setattr(house.dispatcher.door, "admit", admit)
+    house.come()
+    house.dispatcher.run()
+    assert seen[0] > 0
