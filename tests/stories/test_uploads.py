@@ -70,10 +70,11 @@ def test_kills_among_uploads_lose_no_safe_request(looped: Looped, gate: Gate) ->
             load.wait(50)
             with Wire(server) as wire:
                 begin(gate, wire)
-                mark = server.mark()
                 for worker in list(server.workers()):
+                    mark = server.mark()
                     server.kill(worker)
                     server.wait_for("worker_ready", after=mark)
+                    load.wait(50)  # until what is made again has ended: nothing is made a third time
                 assert wire.answer().status == 502
         load.wait(50)
         outcome = load.stop()
