@@ -44,4 +44,5 @@ def reserved(port: int) -> bool:
 @cache
 def book(_pid: int) -> int:
     """The file whose bytes stand for ports, open as long as this process lives: its locks go with it, and with a fork none."""
-    return os.open(os.path.join(tempfile.gettempdir(), f"prefork-ports-{os.geteuid()}"), os.O_RDWR | os.O_CREAT, 0o600)
+    path = os.path.join(tempfile.gettempdir(), f"prefork-ports-{os.geteuid()}")
+    return os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o600)  # anybody may have put a link there

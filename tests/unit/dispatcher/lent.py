@@ -65,8 +65,19 @@ class Clients(RuleBasedStateMachine):
         if not self.loans.lent:
             self.lend()
 
+    @rule(steps=STEPS)
+    def work(self, steps: int) -> None:
+        """The worker takes its next steps: the dispatcher may have done anything before each of them."""
+        self.keep_busy()
+        for _ in range(steps):
+            self.step()
+
     def lend(self) -> None:
         """Lend what may be lent."""
+        raise NotImplementedError
+
+    def step(self) -> None:
+        """The worker's next step."""
         raise NotImplementedError
 
     @rule(place=WHICH)

@@ -88,13 +88,6 @@ class Lending(Clients):
 
     # The worker.
 
-    @rule(steps=STEPS)
-    def work(self, steps: int) -> None:
-        """Take the next steps: the dispatcher may have done anything before each of them."""
-        self.keep_busy()
-        for _ in range(steps):
-            self.step()
-
     def go_inside(self) -> None:
         """Take the steps to a request, if it may get one."""
         self.keep_busy()

@@ -114,13 +114,6 @@ class Lending(Clients):
 
     # The loop.
 
-    @rule(steps=STEPS)
-    def work(self, steps: int) -> None:
-        """Take the next steps to a request: the dispatcher may have done anything before each of them."""
-        self.keep_busy()
-        for _ in range(steps):
-            self.step()
-
     def step(self) -> None:
         if self.may is not None:
             self.read_it(*self.may)
