@@ -204,6 +204,14 @@ def test_a_loop_that_is_held_up_gets_nothing_new(two: Server, gates: Callable[[]
     until(lambda: pid in {said_by(two) for _ in range(4)}, "it to be given requests again")
 
 
+def test_a_loop_that_is_ready_turns(echo: Echo, gates: Callable[[], Gate]) -> None:
+    gate = gates()
+    with echo(APP, workers=1, worker_ready="looped:hold_first_turn", env={"GATE": str(gate.path)}) as server:
+        gate.await_entry()
+        until(lambda: server.status()["workers"][0]["lag"] > 0.1, "its last turn, which was before it was ready, to be long ago")
+        gate.open()
+
+
 def said_by(server: Server) -> int:
     with Wire(server) as wire:
         return int(said(wire)["pid"])

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any, Callable, NamedTuple
 from prefork import given
 from prefork.kernel import return_memory, set_title
 from prefork.orders import take_orders
-from prefork.scoreboard import Scoreboard
+from prefork.scoreboard import TURNED, Scoreboard
 from prefork.worker import census
 from prefork.worker.app import Refused
 from prefork.worker.asgi.detect import ASGI, WSGI
@@ -199,7 +199,10 @@ class Template:
         # The standard library has reseeded `random` in the fork; the jitter is drawn after it.
         limit = self.orders["limit_request"] + random.randint(0, self.orders["limit_request_jitter"])  # noqa: S311
         places = [(socket.socket(fileno=pair), self.scoreboard.slot(first + n)) for n, pair in enumerate(pairs)]
-        report(self.reports, "ready", slot=first, speaks=pool is POOLS["websocket"] and self.speaker() is not None)
+        speaks = pool is POOLS["websocket"] and self.speaker() is not None
+        if order["looped"] or speaks:
+            places[0][1][TURNED] = time.monotonic_ns()  # who hears that a loop is ready gives it nothing before it turns
+        report(self.reports, "ready", slot=first, speaks=speaks)
         if status := body(places, limit):
             return status
         self.hooks.leave(worker)

@@ -33,6 +33,16 @@ async def live(scope, receive, send):
     await send({"type": "lifespan.shutdown.complete"})
 
 
+def hold_first_turn(_worker):
+    """For `worker_ready`: the loop is held up as soon as it turns, until the gate is opened."""
+
+    def wait():
+        with open(os.environ["GATE"]) as gate:
+            gate.read()
+
+    asyncio.get_event_loop().call_soon(wait)
+
+
 async def answer(send, said, status=200, headers=()):
     body = json.dumps(said).encode()
     await send({"type": "http.response.start", "status": status, "headers": [(b"content-type", b"application/json"), *headers]})
