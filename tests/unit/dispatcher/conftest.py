@@ -6,6 +6,7 @@ import os
 import select
 import socket
 import struct
+import threading
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -63,6 +64,23 @@ OPTIONS = Options(
     access_log_exclude=(),
     log_level="info",
 )
+
+
+def running() -> list[threading.Thread]:
+    """The threads of all disks."""
+    return [thread for thread in threading.enumerate() if thread.name == "disk"]
+
+
+def send_home(*disks: Disk) -> None:
+    """End all threads of disks. One may have yet to ring, whose result was collected when another rang."""
+    for disk in disks:
+        for _ in range(disk.threads):
+            disk.errands.put(None)
+    for thread in running():
+        thread.join(WITHIN)
+    assert not running()
+    for disk in disks:
+        os.close(disk.bell)
 
 
 class Notes(Journal):
@@ -366,10 +384,7 @@ class Desk:
             end.close()
         self.settle()
         self.loop.epoll.close()
-        for bell, disk in self.loop.bells.items():
-            for _ in range(disk.threads):
-                disk.errands.put(None)
-            os.close(bell)
+        send_home(*self.loop.disks)
         os.close(self.directory)
         os.close(self.journal.sink.descriptor)
 

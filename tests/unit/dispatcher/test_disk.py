@@ -14,10 +14,10 @@ import pytest
 from prefork.dispatcher import disk as module
 from prefork.dispatcher.disk import FEW, HANGING, MOST, STALLED, Disk
 
+from .conftest import WITHIN, running, send_home
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-
-WITHIN = 5.0
 
 
 class Desk:
@@ -62,34 +62,19 @@ class Desk:
         self.disk.look(max((errand.since for errand in self.disk.begun), default=0.0) + HANGING * 2)
 
 
-def running() -> set[threading.Thread]:
-    return {thread for thread in threading.enumerate() if thread.name == "disk"}
+@pytest.fixture
+def threads() -> Callable[[], int]:
+    return lambda: len(running())
 
 
 @pytest.fixture
-def others() -> set[threading.Thread]:
-    """Threads that another test has sent home a moment ago."""
-    return running()
-
-
-@pytest.fixture
-def threads(others: set[threading.Thread]) -> Callable[[], int]:
-    return lambda: len(running() - others)
-
-
-@pytest.fixture
-def desk(others: set[threading.Thread]) -> Iterator[Desk]:
+def desk() -> Iterator[Desk]:
     """In the end every thread is sent home."""
     desk = Desk()
     yield desk
     for gate in desk.gates:
         gate.set()
-    for _ in range(desk.disk.threads):
-        desk.disk.errands.put(None)
-    for thread in running() - others:
-        thread.join(WITHIN)
-    os.close(desk.disk.bell)
-    assert not running() - others
+    send_home(desk.disk)
 
 
 def test_what_comes_back(desk: Desk, threads: Callable[[], int]) -> None:

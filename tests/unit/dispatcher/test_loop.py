@@ -13,7 +13,7 @@ from prefork.dispatcher.loop import Dispatcher
 from prefork.messages import Channel, pair
 from prefork.scoreboard import DISPATCHER, TURNED_AT
 
-from .conftest import OPTIONS, SCOREBOARD, TRACE, WITHIN, Notes
+from .conftest import OPTIONS, SCOREBOARD, TRACE, WITHIN, Notes, send_home
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -57,10 +57,7 @@ class House:
             connection.close()
         for closed in self.dispatcher.closed:
             closed.close()
-        for disk in self.dispatcher.disks:
-            for _ in range(disk.threads):
-                disk.errands.put(None)
-            os.close(disk.bell)
+        send_home(*self.dispatcher.disks)
         for wire in (*self.wires, self.listener):
             wire.close()
         self.master.close()
