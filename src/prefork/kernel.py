@@ -133,13 +133,28 @@ def _sent(connection: socket.SocketType) -> int:
 def bytes_read(connection: socket.SocketType) -> int:
     """All bytes that anybody has ever read from a TCP connection's socket; the end of the client's side may count as one."""
     info = connection.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, BYTES_RECEIVED + 8)
-    waiting = int.from_bytes(fcntl.ioctl(connection, SIOCINQ, bytes(4)), sys.byteorder)
-    return int.from_bytes(info[BYTES_RECEIVED:], sys.byteorder) - waiting
+    return int.from_bytes(info[BYTES_RECEIVED:], sys.byteorder) - unread(connection)
 
 
-def unread(connection: socket.SocketType) -> bool:
-    """Whether a connection has bytes that nobody has read. Raises OSError."""
-    return fcntl.ioctl(connection, SIOCINQ, bytes(4)) != bytes(4)
+def unread(connection: socket.SocketType) -> int:
+    """How many bytes a connection has that nobody has read. Raises OSError."""
+    return int.from_bytes(fcntl.ioctl(connection, SIOCINQ, bytes(4)), sys.byteorder)
+
+
+def await_bytes(connection: socket.SocketType, count: int) -> bool:
+    """Have a TCP connection tell of nothing before so many bytes are there, and have room for them. False where it gets none.
+
+    What bytes take of that room depends on the segments that they come in: it is made for twice as many. Raises OSError.
+    """
+    connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVLOWAT, 2 * count)
+    roomy = connection.getsockopt(socket.SOL_SOCKET, socket.SO_RCVLOWAT) == 2 * count
+    connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVLOWAT, count if roomy else 1)
+    return roomy
+
+
+def await_any(connection: socket.SocketType) -> None:
+    """Have it tell of each byte again. Raises OSError."""
+    connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVLOWAT, 1)
 
 
 def half_closed(connection: socket.SocketType) -> bool:

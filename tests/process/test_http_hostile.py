@@ -168,7 +168,7 @@ def test_without_descriptors_an_answer_is_cut_rather_than_wrong(echo: Echo) -> N
             # The client sees the cut before the dispatcher has closed its side: that number must not be free below the limit.
             until(lambda: len(descriptors(pid)) == len(open_before) - 1, "the connection that was cut is closed")
             with without_descriptors(pid):
-                assert uploading.send(request("POST", "/echo", b"x" * 300_000)).answer().status == 507
+                assert uploading.send(request("POST", "/echo", b"x" * 3_000_000)).answer().status == 507
                 assert kept.get().status == 200, "small requests are served all the same"
             failed = server.wait_for("request_failed")
             assert "descriptor" in failed["reason"]

@@ -210,7 +210,7 @@ def test_where_no_file_can_be_written_bodies_are_refused_and_slow_readers_served
         for pid in (server.status()["dispatcher"]["pid"], server.workers()["http.1"]):
             resource.prlimit(pid, resource.RLIMIT_FSIZE, (0, 0))
         with Wire(server) as wire:
-            assert wire.send(request("POST", "/echo", b"x" * 300_000)).answer().status == 507
+            assert wire.send(request("POST", "/echo", b"x" * 3_000_000)).answer().status == 507
         assert server.wait_for("spool_full")["level"] == "critical"
         with Wire(server) as wire, Wire(server, window=4096) as slow:
             assert wire.send(request("POST", "/echo", b"x" * 60_000)).answer().status == 200

@@ -69,7 +69,7 @@ class Assignments:
 
     def assign(self, exchange: Exchange, worker: Worker) -> bool:
         """Give a request to the worker it has claimed; False when that one is gone, which its pidfd will say too."""
-        if exchange.inflow and worker.loop is None:
+        if exchange.inflow and worker.loop is None and not exchange.buffered:
             self.traffic.streaming.turn_away(exchange, worker)
             return True
         words = worker.slot.words

@@ -152,6 +152,9 @@ class Connection:
         if self.state is S.LENT:
             self.deadline = float("inf")
             self.traffic.lender.fetch(self)
+        elif self.upload and self.upload.held:
+            self.upload.read_on()
+            self.read()
         elif self.state in {S.HEAD, S.BODY} and not self.errand:
             self.refuse(Refused(408, "the request did not arrive in time"))
         else:
@@ -186,6 +189,8 @@ class Connection:
 
     def read(self) -> None:
         """Take what has arrived. Where the client's side is closed, read on to its end; there will be no further edge."""
+        if self.upload and self.upload.held and self.upload.leaves():
+            return
         for _ in range(TURN):
             try:
                 data = self.socket.recv(BLOCK, DONTWAIT)
@@ -197,6 +202,8 @@ class Connection:
                 self.close()
                 return
             self.take(data)
+            if self.upload and self.upload.held:
+                return
             if len(data) == BLOCK and self.upload and not self.errand:
                 self.upload.draw()  # it comes fast
             if self.state not in READING or self.errand:
@@ -246,9 +253,13 @@ class Connection:
 
     def complete(self, head: Head, body: bytes | int, length: int) -> None:
         """A whole request is here, its body as bytes or as the descriptor of a file."""
+        self.submit(Exchange(self, head, self.traffic.origin(self.peer, head.headers), body, length, time.monotonic()))
+
+    def submit(self, exchange: Exchange) -> None:
+        """A request is here, or the rest of its body in the socket."""
         self.upload = None
-        self.exchange = Exchange(self, head, self.traffic.origin(self.peer, head.headers), body, length, time.monotonic())
-        self.traffic.submit(self.exchange)
+        self.exchange = exchange
+        self.traffic.submit(exchange)
         if self.ended and self.state is S.QUEUED:
             self.abandon()  # it would wait for an answer that nobody reads
 

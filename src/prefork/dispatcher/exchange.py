@@ -30,8 +30,8 @@ class Exchange:
     """
 
     __slots__ = (
-        "arrived", "assigned", "attempt", "body", "connection", "converses", "deliveries", "head", "inflow", "lane", "length",
-        "number", "origin", "request_id", "service", "trace", "withdrawn", "worker",
+        "arrived", "assigned", "attempt", "body", "buffered", "connection", "converses", "deliveries", "head", "inflow", "lane",
+        "length", "number", "origin", "request_id", "service", "trace", "withdrawn", "worker",
     )  # fmt: skip
 
     def __init__(self, connection: Connection, head: Head, origin: Origin, body: bytes | int, length: int, arrived: float) -> None:
@@ -48,6 +48,7 @@ class Exchange:
         self.attempt = 1
         self.deliveries = 0
         self.inflow: Inflow | None = None  # the rest of its body, which its worker reads from the client's socket
+        self.buffered = 0  # how many bytes that is, where all of it is in the socket
         self.converses = False  # it is a WebSocket's handshake, and its worker keeps the connection
         self.service: float | None = None  # seconds that its worker had it, where that is known better than by the clock
         self.trace = ""
@@ -84,6 +85,9 @@ class Exchange:
 
     def discard(self) -> None:
         """Let go of the body."""
+        if self.buffered:
+            self.connection.traffic.buffered.release(self.buffered)
+            self.buffered = 0
         if not isinstance(self.body, bytes):
             self.connection.traffic.disks.spool.close(self.body)
         self.body = b""

@@ -27,7 +27,7 @@ class Streaming:
     def begin(self, exchange: Exchange) -> bool:
         """Give a worker a request with an `inflow`; False where there is none that could take it now."""
         traffic = self.traffic
-        if not traffic.queue.idle.loops or not self._is_for_workers(exchange):
+        if not traffic.queue.idle.loops or not self.concerns(exchange):
             return False
         exchange.lane = traffic.lanes.of(exchange.head.target)
         worker = traffic.queue.claim(exchange)
@@ -48,7 +48,7 @@ class Streaming:
         self.traffic.queue.release(worker)
         self.traffic.answers.fail(exchange, 503, "no worker can read the rest of its body any more", worker="-")
 
-    def _is_for_workers(self, exchange: Exchange) -> bool:
+    def concerns(self, exchange: Exchange) -> bool:
         """Whether nobody else would answer a request: neither we nor a websocket worker."""
         traffic, target = self.traffic, exchange.head.target
         ours = health.asked(target) or target in traffic.health_paths or (traffic.shelf.any and traffic.shelf.has(target))
@@ -57,4 +57,7 @@ class Streaming:
 
 def has_room(loop: EventLoop) -> bool:
     """Whether less than half of its places have such a request."""
-    return 2 * sum(1 for place in loop.places if place.exchange and place.exchange.inflow) + 2 <= loop.size
+    return (
+        2 * sum(1 for place in loop.places if place.exchange and place.exchange.inflow and not place.exchange.buffered) + 2
+        <= loop.size
+    )

@@ -12,6 +12,7 @@ from prefork.dispatcher import health, lender
 from prefork.dispatcher.accounts import Accounts
 from prefork.dispatcher.answers import Answers
 from prefork.dispatcher.assignments import SAY_AGAIN, Assignments
+from prefork.dispatcher.buffered import Buffered
 from prefork.dispatcher.departures import Departures
 from prefork.dispatcher.estate import Estates
 from prefork.dispatcher.exchange import UNIX
@@ -81,6 +82,7 @@ class Traffic:
         self.estates = Estates(self.queue, self.answers, journal, self.counters)
         self.live = Live(loop, options, self.answers, self.route)
         self.streaming = Streaming(self)
+        self.buffered = Buffered()
         self.numbered = 0
         self.draining = False  # not ready for new clients, but serving them
         self.said_no_room = float("-inf")

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from prefork.worker.borrowing import Borrower
     from prefork.worker.offload import Offload
 
+WAITALL = int(socket.MSG_WAITALL)
 RIGHTS = socket.CMSG_SPACE(12)  # the client's socket and the file of a large body; or the three of the terms
 
 
@@ -81,15 +82,20 @@ class Desk:
         self.rest = Rest(pair, slot, means.spool, means.spool_max)
         self.stamps = Stamps(slot, clock)
 
-    def answer(self, request: Request, client: socket.SocketType, body: BinaryIO, spent: int = 0) -> tuple[Reply, int]:
+    def answer(self, request: Request, client: socket.SocketType, body: BinaryIO | None, spent: int = 0) -> tuple[Reply, int]:
         """Have a request answered; returns the reply, and the processor time it took in nanoseconds. `spent` is what there was
-        before, where that is known.
+        before, where that is known. Without a `body`, the rest of it is in the client's socket.
         """
         offload, slot, rest = self.means.offload, self.slot, self.rest
         reply = Offloading(request, client, rest, slot, offload) if offload else Reply(request, client, rest, slot)
         before = self.stamps.begin(request.number, spent)
-        answer(self.host, request, body, reply)
-        body.close()
+        if body is None:
+            body = fetched(request, client)
+        if body is None:
+            give_up(reply, 400)
+        else:
+            answer(self.host, request, body, reply)
+            body.close()
         self.served += 1
         self.words[REQUESTS] = self.served
         reply.close()
@@ -109,9 +115,8 @@ class Desk:
         client = socket.SocketType(socket.AF_INET, socket.SOCK_STREAM, 0, descriptors[0])
         if client.gettimeout() is not None:  # as the pair's: a timeout would wait for a slow reader in spite of MSG_DONTWAIT
             client.settimeout(None)
-        body = io.BytesIO(request.body) if request.body is not None else open(descriptors[1], "rb")  # noqa: SIM115 - `answer` closes it
         self.rest.owner = None
-        reply, cpu = self.answer(request, client, body)
+        reply, cpu = self.answer(request, client, None if request.inflow else given_body(request, descriptors))
         kept = borrower is not None and reply.keep and not reply.spilled and borrower.keep(request, client)
         if not kept:
             client.close()
@@ -188,6 +193,27 @@ def decline(pair: socket.socket, request: Request, descriptors: list[int]) -> No
     for descriptor in descriptors:
         os.close(descriptor)
     send(pair, pack_declined(request.number))
+
+
+def given_body(request: Request, descriptors: list[int]) -> BinaryIO:
+    """A body that has come with its request: in the message, or in a file."""
+    return io.BytesIO(request.body) if request.body is not None else open(descriptors[1], "rb")
+
+
+def fetched(request: Request, client: socket.SocketType) -> BinaryIO | None:
+    """A body whose rest is in its client's socket; None where the client has reset the connection, and the rest with it.
+
+    Exactly that is read, because another request may follow.
+    """
+    assert request.body is not None
+    body, size = io.BytesIO(bytes(request.length)), len(request.body)
+    with body.getbuffer() as room:
+        room[:size] = request.body
+        try:
+            whole = client.recv_into(room[size:], 0, WAITALL) == request.length - size
+        except OSError:
+            whole = False
+    return body if whole else None
 
 
 def answer(host: Host, request: Request, body: BinaryIO, reply: Reply) -> None:

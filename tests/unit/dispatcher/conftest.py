@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from tests.unit.descriptors import held, opened_since
 
+from prefork.dispatcher.buffered import ALL
 from prefork.dispatcher.connection import Connection
 from prefork.dispatcher.disk import Disk, Disks, Spool
 from prefork.dispatcher.ledger import Ledger
@@ -387,6 +388,12 @@ class Desk:
         send_home(*self.loop.disks)
         os.close(self.directory)
         os.close(self.journal.sink.descriptor)
+
+
+@pytest.fixture
+def spooling(desk: Desk) -> None:
+    """No body has room in its socket: each goes to a file."""
+    desk.traffic.buffered.held = ALL
 
 
 @pytest.fixture

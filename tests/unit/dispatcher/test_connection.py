@@ -98,6 +98,7 @@ def test_empty_lines_before_a_request(desk: Desk) -> None:
 
 
 @pytest.mark.parametrize("size", [1, 1000, INLINE, INLINE + 1])
+@pytest.mark.usefixtures("spooling")
 def test_bodies(desk: Desk, size: int) -> None:
     hand, client = desk.hire(), desk.connect()
     body = os.urandom(size)

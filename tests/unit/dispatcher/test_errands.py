@@ -31,6 +31,8 @@ OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
 LARGE = bytes(range(256)) * 4096
 SECONDS = 5.0
 
+pytestmark = pytest.mark.usefixtures("spooling")
+
 
 def post(size: int, *lines: bytes) -> bytes:
     return b"\r\n".join((b"POST / HTTP/1.1", b"Host: h", b"Content-Length: %d" % size, *lines, b"", b""))

@@ -144,7 +144,9 @@ def test_workers_without_a_loop_get_complete_requests(desk: Desk) -> None:
     assert client.state is State.BODY
     client.socket.sendall(LARGE[1000:])
     desk.loop.until(hand.has_message)
-    assert hand.answer(OK).body is None
+    request = hand.answer(OK)
+    assert request.inflow
+    assert (request.body, request.inflow[0]) == (LARGE[:1000], len(LARGE) - 1000), "all of it is there"
 
 
 def test_half_of_the_places_are_for_others(desk: Desk, crew: Crew) -> None:
@@ -161,6 +163,7 @@ def test_half_of_the_places_are_for_others(desk: Desk, crew: Crew) -> None:
     assert another.state is State.SERVED
 
 
+@pytest.mark.usefixtures("spooling")
 def test_where_no_loop_turns_a_body_is_taken_in(desk: Desk, crew: Crew) -> None:
     crew.loop.words[TURNED] = 1
     client = desk.connect()

@@ -294,6 +294,7 @@ def test_a_request_that_nobody_ever_begins_is_given_up(desk: Desk) -> None:
     assert client.answer()[0] == 502
 
 
+@pytest.mark.usefixtures("spooling")
 def test_a_large_body_is_read_again_from_its_start(desk: Desk) -> None:
     client, size = desk.connect(), INLINE + 10
     client.socket.sendall(b"PUT / HTTP/1.1\r\nHost: h\r\nContent-Length: %d\r\n\r\n" % size + os.urandom(size))

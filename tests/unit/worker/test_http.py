@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from prefork.messages import INLINE, Ending, Request, inbox, pack_request, receive, send, unpack_ending
+from prefork.messages import INLINE, Ending, Inflow, Request, inbox, pack_request, receive, send, unpack_ending
 from prefork.scoreboard import BEGUN, BEGUN_AT, DONE, REQUESTS
 from prefork.worker.http import Desk, serve
 
@@ -67,6 +67,30 @@ def test_a_large_body_comes_as_a_file(bench: Bench) -> None:
     os.close(descriptor)
     serve_all(bench)
     assert body in bench.received()
+
+
+def in_part(bench: Bench, body: bytes, begun: int) -> None:
+    """Give it a request of which so many bytes have been read before; the rest is said to be in the client's socket."""
+    inflow = Inflow(len(body) - begun, 1 << 20, 20.0, expects=False)
+    give(bench, request("POST", body=body[:begun])._replace(length=len(body), inflow=tuple(inflow)))
+
+
+def test_the_rest_of_a_body_is_read_from_the_clients_socket(bench: Bench) -> None:
+    body = os.urandom(100_000)
+    in_part(bench, body, 1000)
+    bench.theirs.sendall(body[1000:] + b"GET /next")
+    (ending,) = serve_all(bench)
+    assert (ending.status, ending.keep) == (201, True)
+    assert body in bench.received()
+    assert bench.client.recv(100) == b"GET /next"
+
+
+def test_a_body_whose_rest_is_gone_never_reaches_the_application(bench: Bench) -> None:
+    in_part(bench, bytes(100_000), 1000)
+    bench.theirs.sendall(bytes(98_999))
+    bench.theirs.shutdown(socket.SHUT_WR)
+    (ending,) = serve_all(bench)
+    assert ending.status == 400
 
 
 def test_after_its_limit_a_worker_asks_for_a_replacement_and_goes_on(bench: Bench) -> None:
