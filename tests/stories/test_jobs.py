@@ -31,7 +31,7 @@ def done(tmp_path: Path) -> Path:
 
 
 def clerk(done: Path, **options: object) -> Server:
-    given = {"access_log": False, "jobs": "clerk", "max_cron_threads": 2, **options}
+    given = {"access_log": False, "jobs": "clerk", "max_cron_threads": 2, "after_fork": "eager:after_fork", **options}
     return Server("clerk:app", app_dir=APPS, env={"CLERK": str(done)}, **given)
 
 
