@@ -195,6 +195,7 @@ def test_a_job_that_leaks_has_its_worker_replaced(chores: Chores) -> None:
         chores.add("leak", "leak 80")
         leaky = chores.wait(server, "end", "leak")
         server.wait_for("worker_retiring", pid=leaky, reason="its replacement is ready")
+        await_fact(lambda: leaky not in {worker["pid"] for worker in cron(server)}, "an end of what leaks", server)
         chores.add("next")
         assert chores.wait(server, "end", "next") != leaky
         assert not server.events("worker_died")
