@@ -102,7 +102,10 @@ def test_a_reload_closes_in_waves_and_a_kill_ends_those_of_one_worker(echo: Echo
         until(lambda: len(noted(trace)) == 1, "the old application to be told that it ends")
         with joined(server, "/about") as socket:
             pid = json.loads(socket.recv(15))["pid"]
-            assert {worker["pid"]: worker["generation"] for worker in server.status()["workers"]} == {pid: 2}
+            until(
+                lambda: {row["pid"]: row["generation"] for row in server.status()["workers"]} == {pid: 2},
+                "the old worker to be gone",
+            )
         with joined(server, "/echo") as socket:
             os.kill(pid, signal.SIGKILL)
             with pytest.raises(ConnectionClosed):

@@ -14,6 +14,7 @@ from punctuality import delayed, moment, waits
 from prefork.testing import Load, Server
 
 APPS = Path(__file__).parent / "apps"
+EAGER = "eager:after_fork"
 pytestmark = pytest.mark.story
 
 
@@ -171,7 +172,7 @@ def test_a_job_over_its_limit_is_killed_and_named(chores: Chores) -> None:
 
 
 def test_the_processor_time_of_a_job_is_limited(chores: Chores) -> None:
-    with chores.server(limit_time_cpu="200ms", limit_time_real_cron=0) as server:
+    with chores.server(limit_time_cpu="200ms", limit_time_real_cron=0, after_fork=EAGER) as server:
         chores.add("loop", "last spin 60")
         found = incident(server)
         assert (found["cause"], found["job"]) == ("limit_time_cpu", {"name": "loop", "run": 1})
@@ -190,17 +191,18 @@ def test_an_idle_worker_is_never_killed_for_its_time(chores: Chores) -> None:
 
 
 def test_a_job_that_leaks_has_its_worker_replaced(chores: Chores) -> None:
-    with chores.server(limit_memory_soft="60M", limit_memory_hard="600M") as server:
+    with chores.server(limit_memory_soft="60M", limit_memory_hard="600M", after_fork=EAGER) as server:
         chores.add("leak", "leak 80")
         leaky = chores.wait(server, "end", "leak")
         server.wait_for("worker_retiring", pid=leaky, reason="its replacement is ready")
+        await_fact(lambda: leaky not in {worker["pid"] for worker in cron(server)}, "an end of what leaks", server)
         chores.add("next")
         assert chores.wait(server, "end", "next") != leaky
         assert not server.events("worker_died")
 
 
 def test_a_job_above_the_hard_limit_is_killed(chores: Chores) -> None:
-    with chores.server(limit_memory_soft="60M", limit_memory_hard="100M") as server:
+    with chores.server(limit_memory_soft="60M", limit_memory_hard="100M", after_fork=EAGER) as server:
         chores.add("leak", "last swell 150")
         found = incident(server)
         assert (found["cause"], found["job"]["name"]) == ("limit_memory_hard", "leak")

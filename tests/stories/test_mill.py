@@ -83,7 +83,8 @@ def mill(place: Path, jobs: int) -> Iterator[Mill]:
         with psycopg.connect(dsn, autocommit=True) as connection:
             schema.prepare(connection)
             runs = dict(connection.execute(FILL, [jobs]).fetchall())
-        options = {"jobs": "mill", "store_dsn": dsn, "max_cron_threads": 2, "http_enable": False, "access_log": False}
+        given = {"jobs": "mill", "store_dsn": dsn, "max_cron_threads": 2, "after_fork": "eager:after_fork"}
+        options = {**given, "http_enable": False, "access_log": False}
         first, second = (Server(None, app_dir=APPS, env={"MILL": str(done)}, **options) for _ in range(2))
         with first, second:
             yield Mill(postgres, done, [first, second], runs)

@@ -68,7 +68,8 @@ def test_a_job_that_is_deferred_on_the_app_node_runs_on_the_cron_node(tmp_path: 
     done = tmp_path / "done"
     database = {"db_host": "127.0.0.1", "db_port": postgres.port, "db_user": "postgres", "db_name": "shop"}
     postgres.make_database("shop")
-    shared = {"app_dir": APPS, "env": {"CLERK": os.fspath(done)}, "jobs": "clerk", "access_log": False, **database}
+    jobs = {"jobs": "clerk", "after_fork": "eager:after_fork"}
+    shared = {"app_dir": APPS, "env": {"CLERK": os.fspath(done)}, "access_log": False, **jobs, **database}
     with Server("clerk:app", **shared, **CRON_NODE) as odoo2, Server("clerk:app", **shared, **APP_NODE) as odoo1:
         assert get(odoo1, "/?3") == b"deferred"
         await_fact(lambda: done.exists() and {"0", "1", "2"} <= set(done.read_text().split()), "three jobs are done", odoo2)

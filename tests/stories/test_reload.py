@@ -138,6 +138,7 @@ def test_reloads_that_come_during_a_reload_get_one_of_their_own(changing: Changi
         assert version(server) == "two"
 
 
+@pytest.mark.timeout(240)  # each starts three processes; beside others that takes more than a second
 @pytest.mark.parametrize("interface", ["wsgi", "asgi"])
 def test_fifty_reloads_leave_nothing_behind(changing: Changing, code, interface: str) -> None:
     """Fifty reloads: no descriptor, process, thread or memory beyond the stated bound."""

@@ -122,12 +122,12 @@ class Upload:
     def take(self, data: bytes) -> None:
         """Add received bytes; what follows the body goes back to its connection."""
         connection = self.connection
-        self._wait_for_more()
         try:
             connection.inbound.add(self.intake.feed(data))
         except Refused as refused:
             connection.refuse(refused)
             return
+        self._wait_for_more()  # from now: what it takes to understand tiny chunks is no time of the client's
         if self.intake.complete():
             if self.intake.unwritten:
                 self._spool()

@@ -231,11 +231,11 @@ class Crew:
     # Going.
 
     def retire(self, worker: Worker, reason: str, now: float) -> None:
-        """Let a worker finish and leave."""
-        self.journal.emit(WorkerRetiring(worker.name, worker.pid, reason))
+        """Let a worker finish and leave. Whoever reads that it retires can rely on it: it has been told before."""
         worker.to(State.RETIRING, now)
         self.pairs.retire(worker)
         self._let_go(worker, now)
+        self.journal.emit(WorkerRetiring(worker.name, worker.pid, reason))
 
     def released(self, slot: int, pid: int, now: float, places: int = 1) -> None:
         """The dispatcher has closed a pair, or so many in a row, and will not read their slots again."""

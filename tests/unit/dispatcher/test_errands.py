@@ -8,11 +8,12 @@ import select
 import socket
 import threading
 import time
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from prefork.dispatcher import outbox, static
+from prefork.dispatcher import outbox, static, upload
 from prefork.dispatcher.intake import Intake
 from prefork.dispatcher.outbox import Extent, Sent
 from prefork.dispatcher.states import State
@@ -380,6 +381,21 @@ def test_the_client_leaves_while_its_body_is_written(desk: Desk, writing: Held, 
     desk.settle()
     assert client.connection.upload is None
     assert desk.loop.disposed == [client.connection]
+
+
+def test_understanding_a_body_is_no_time_of_its_client(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    client, clock, feed = desk.connect(), 1000.0, Intake.feed
+
+    def at_length(intake: Intake, data: bytes) -> bytes:
+        nonlocal clock
+        clock += 7
+        return feed(intake, data)
+
+    client.send(b"POST / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n1\r\nx\r\n")
+    monkeypatch.setattr(Intake, "feed", at_length)
+    monkeypatch.setattr(upload, "time", SimpleNamespace(monotonic=lambda: clock))
+    client.send(b"1\r\nx\r\n")
+    assert client.connection.deadline == 1000 + 7 + 20
 
 
 def test_a_disk_that_hangs_does_not_hold_a_body_for_ever(desk: Desk, writing: Held) -> None:

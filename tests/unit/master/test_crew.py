@@ -202,6 +202,12 @@ class TestJobs:
         bench.crew.look(3.0)
         assert (worker.state, worker.since) == (State.LEAVING, 3.0)
 
+    def test_the_log_says_that_one_retires_when_it_has_been_told(self, bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+        worker, then = bench.fork(threads=0, pool=CRON), []
+        monkeypatch.setattr(bench.crew.journal, "emit", lambda event: then.append((event.pid, dict(bench.crew.pairs.ends))))
+        bench.crew.retire(worker, "a reason", 1.0)
+        assert then == [(worker.pid, {})]
+
     def test_the_loss_of_the_dispatcher_changes_nothing(self, bench: Bench) -> None:
         worker, retiring = bench.fork(threads=0, pool=CRON), bench.fork(threads=0, pool=CRON)
         bench.crew.scoreboard.slot(retiring.slot)[REQUEST] = pack_progress(7, BEGUN)
