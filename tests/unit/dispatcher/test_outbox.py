@@ -176,7 +176,7 @@ PARTS = st.lists(
 )
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(PARTS, st.sampled_from([4096, 100_000]))
 def test_any_parts(parts: list[bytes | tuple[int, int]], room: int) -> None:
     outbox, expected = Outbox(closed), b""
