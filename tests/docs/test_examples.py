@@ -211,7 +211,7 @@ def test_operate(server: Server, token: str) -> None:
         said = page.type("prefork check -c prefork.conf", status=1)
         assert fits(shown["prefork check -c prefork.conf"], said), said
         page.directory = page.root
-        assert str(server.pid) in page.type("ps -eo pid,user,group,args", r"prefork: http 1 \[app:app\]")
+        assert str(server.pid) in page.type("ps -eo pid,user,group,args", r"prefork: http \d \[app:app\]")
         page.type("prefork status", "2 of 2 ready")
         page.type("prefork reload", r"^Reloaded in [\d.]+ s: the server is at generation \d\.$")
         page.type("prefork scale 3", r"^The server will have 3 workers\.$")
