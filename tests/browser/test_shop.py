@@ -40,7 +40,7 @@ def test_visitors_talk_across_a_reload_and_see_the_stock_change(browser: Browser
     live = {"websocket_workers": 1, "websocket_authorize": "shop.live:authorize", "websocket_farewell": "1s", "jobs": "shop.jobs"}
     server = Server("shop:create_app()", app_dir=SHOP, python=SHOP / ".venv/bin/python", **live)
     with server, browser.new_context(viewport=WIDE) as one, browser.new_context(viewport=NARROW) as other:
-        server.wait_for("database_ready")
+        server.wait_for("database_ready", 30)
         ada, tine = (arrive(context.new_page(), server, "/chat") for context in (one, other))
         fork = arrive(one.new_page(), server, "/products/cake-fork")
         say(ada, "Ada", "Which fork for <b>cheesecake</b>?")
