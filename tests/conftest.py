@@ -1,10 +1,11 @@
-"""What all tiers of tests share: how often a story is told, and where things are."""
+"""What all tiers of tests share: how often a story is told, which examples are tried, and where things are."""
 
 import os
 import signal
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from prefork.testing.server import DEFAULTS
 
@@ -14,7 +15,8 @@ ROUNDS = os.environ.get("STORY_ROUNDS", "")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    parser.addoption("--full", action="store_true", help="tell stories at their full length and size, as `make soak` does")
+    told = "tell stories at their full length and size, as `make soak` does, and try examples that change from run to run"
+    parser.addoption("--full", action="store_true", help=told)
     parser.addoption("--lend", action="store_true", help="have servers lend connections, where a test does not say")
 
 
@@ -25,6 +27,10 @@ def pytest_configure(config: pytest.Config) -> None:
         DEFAULTS["lend_connections"] = True
     often = "a lifecycle story, told as often as STORY_ROUNDS says, else so many times: 3 where it is about a limit"
     config.addinivalue_line("markers", f"story(rounds=1): {often}")
+    # Its clock runs on while others have the processor; and what it finds by chance would fail a change that has not caused it.
+    derandomize, unhurried = not config.getoption("full"), [HealthCheck.too_slow]
+    settings.register_profile("prefork", deadline=None, derandomize=derandomize, suppress_health_check=unhurried)
+    settings.load_profile("prefork")
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:

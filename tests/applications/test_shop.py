@@ -161,10 +161,8 @@ def answers(server: Server) -> bool:
 def synchronise(visitor: Visitor) -> float:
     """Have 10,000 products synchronised, and look at pages meanwhile; returns what one took, the median in milliseconds."""
     visitor.fill("/sync")
-    deadline = time.monotonic() + 30
-    while not (before := json.loads(visitor.see("/sync")))["done"] and time.monotonic() < deadline:
-        pass
-    assert before["running"], "the job is being done"
+    await_fact(lambda: json.loads(visitor.see("/sync"))["done"] > 0, "the job is being done", visitor.server, 30)
+    assert json.loads(visitor.see("/sync"))["running"], "and goes on"
     assert "shop.jobs.synchronise" in [worker["job"] for worker in visitor.server.status()["workers"] if worker["pool"] == "cron"]
     took = []
     for _ in range(LOOKS):

@@ -2,7 +2,8 @@
 
 import pytest
 from browsing import NARROW, WIDE
-from click.testing import CliRunner
+from click.testing import CliRunner, Result
+from facts import await_fact
 from playwright.sync_api import Browser, Page, expect
 from tests.conftest import ROOT
 
@@ -29,12 +30,17 @@ def say(page: Page, who: str, text: str) -> None:
     page.get_by_role("button", name="Say").click()
 
 
+def jobs(server: Server, *words: str) -> Result:
+    """What a command about jobs ends with."""
+    return CliRunner().invoke(main, ["jobs", *words, "-c", server.configuration])
+
+
 @pytest.mark.timeout(120)
 def test_visitors_talk_across_a_reload_and_see_the_stock_change(browser: Browser) -> None:
     live = {"websocket_workers": 1, "websocket_authorize": "shop.live:authorize", "websocket_farewell": "1s", "jobs": "shop.jobs"}
     server = Server("shop:create_app()", app_dir=SHOP, python=SHOP / ".venv/bin/python", **live)
     with server, browser.new_context(viewport=WIDE) as one, browser.new_context(viewport=NARROW) as other:
-        server.wait_for("database_ready")
+        server.wait_for("database_ready", 30)
         ada, tine = (arrive(context.new_page(), server, "/chat") for context in (one, other))
         fork = arrive(one.new_page(), server, "/products/cake-fork")
         say(ada, "Ada", "Which fork for <b>cheesecake</b>?")
@@ -46,5 +52,6 @@ def test_visitors_talk_across_a_reload_and_see_the_stock_change(browser: Browser
             listens(page)
             expect(page.locator("[data-line]")).to_have_count(2)
         shelf = fork.locator("[data-stock=cake-fork]").first
-        assert CliRunner().invoke(main, ["jobs", "run", "shop.jobs.restock", "-c", server.configuration]).exit_code == 0
+        await_fact(lambda: "shop.jobs.restock" in jobs(server, "list").output, "the jobs are declared", server)
+        assert jobs(server, "run", "shop.jobs.restock").exit_code == 0
         expect(shelf).to_contain_text("in stock")

@@ -7,6 +7,7 @@ have, fails it. `UNTYPED` are those that no test types.
 import re
 import shutil
 import tempfile
+import threading
 import time
 import urllib.request
 from collections.abc import Iterator, Mapping
@@ -14,7 +15,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from tests.docs.pages import holding, lines
-from tests.docs.terminal import LOOKS, PATIENCE, READY, Terminal
+from tests.docs.terminal import LOOKS, PATIENCE, PAUSE, READY, Terminal
 
 from prefork.testing import free_port
 
@@ -90,6 +91,7 @@ class Script(Terminal):
         while time.monotonic() < deadline:
             with suppress(AssertionError):
                 return self.right(line, says, status)
+            threading.Event().wait(PAUSE)
         return self.right(line, says, status)
 
     def right(self, line: str, says: str, status: int = 0) -> str:

@@ -18,8 +18,10 @@ from prefork.testing import processes
 
 PREFORK = Path(sys.executable).with_name("prefork")
 READY = "Server is ready"
+WATCHES = "Watching"
 STOPPED = "Stopped after"
 PATIENCE = 60.0  # seconds for a server to get ready, or for what a command shows to come true
+PAUSE = 0.1  # seconds between two looks: jobs that are waited for get only what processor time others leave
 # These change nothing, and may be typed again: what they tell is there a moment later.
 LOOKS = re.compile(r"(\S*prefork (status|incidents|routes|jobs list|usage)|curl \S*/_prefork/)")
 
@@ -120,6 +122,8 @@ class Terminal:
         """Type a line that goes on; what it has said when it is ready."""
         command = self.shell(re.sub(r"^((?:\w+=\S+ )*)", r"\1exec ", line))
         self.running.append(Running(command, self.directory, self.environment))
+        if "--dev" in line:  # the watcher is another process, which may say so before or after
+            self.running[-1].wait_for(WATCHES)
         return self.running[-1].wait_for(ready)
 
     def stop(self) -> None:

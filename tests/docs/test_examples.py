@@ -43,6 +43,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
         server.wait_for("incident_recorded")
         server.wait_for("worker_ready", after=mark)
         server.wait_for("console_ready", 30)
+        server.wait_for("database_ready", 30)
         yield server
 
 
@@ -211,7 +212,7 @@ def test_operate(server: Server, token: str) -> None:
         said = page.type("prefork check -c prefork.conf", status=1)
         assert fits(shown["prefork check -c prefork.conf"], said), said
         page.directory = page.root
-        assert str(server.pid) in page.type("ps -eo pid,user,group,args", r"prefork: http 1 \[app:app\]")
+        assert str(server.pid) in page.type("ps -eo pid,user,group,args", r"prefork: http \d \[app:app\]")
         page.type("prefork status", "2 of 2 ready")
         page.type("prefork reload", r"^Reloaded in [\d.]+ s: the server is at generation \d\.$")
         page.type("prefork scale 3", r"^The server will have 3 workers\.$")
@@ -220,6 +221,7 @@ def test_operate(server: Server, token: str) -> None:
         assert server.exit_status() == 0
         server.start()
         server.wait_for("console_ready", 30, after=mark)
+        server.wait_for("database_ready", 30, after=mark)
         page.put(".prefork-token", token)
         page.type("prefork status --console", r"^Queue +0 of 1,024 places taken")
         also(page, console, token, {"id": "shop-2", "name": "shop", "data_dir": server.data_dir})

@@ -5,10 +5,11 @@ stands for anything, also for lines, and numbers, ids of incidents and white spa
 """
 
 import re
+import threading
 import time
 
 from tests.docs.pages import Block, typed
-from tests.docs.terminal import LOOKS, PATIENCE, Terminal
+from tests.docs.terminal import LOOKS, PATIENCE, PAUSE, Terminal
 
 NAMED = re.compile(r"# ([\w./-]+)\n")
 VARYING = re.compile(r"…|\b[0-9a-f]{8}\b|\d+|\s+")
@@ -37,6 +38,7 @@ class Player(Terminal):
             assert (status != 0) == (FAILURE in shown), f"{line} ended with {status}: {seen}"
             if not LOOKS.match(line) or fits(shown, seen) or time.monotonic() > deadline:
                 return seen
+            threading.Event().wait(PAUSE)
 
 
 def fits(shown: str, seen: str) -> bool:

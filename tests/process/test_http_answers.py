@@ -189,7 +189,7 @@ def check(told: Told, got: Got) -> None:
         assert got.response.reason == told.status[4:].encode("latin-1").strip(b" \t")
 
 
-@settings(max_examples=400, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=400, suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture])
 @given(behaviours)
 @example(Told("200 OK", [("Content-Length", "3"), ("content-length", "3")], [b"abc"], "list"))
 @example(Told("204 No Content", [("Content-Length", "3")], [b"abc"], "generate"))

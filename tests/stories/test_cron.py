@@ -134,6 +134,17 @@ def test_a_stop_waits_for_jobs_and_begins_none(chores: Chores) -> None:
     assert [line[:2] for line in chores.lines()] == [["begin", "long"], ["end", "long"]]
 
 
+def test_a_job_that_a_stop_waits_for_stands_back_for_nobody(chores: Chores) -> None:
+    with chores.server() as server:
+        chores.add("long", "wait go")
+        pid = chores.wait(server, "begin", "long")
+        server.signal(signal.SIGTERM)
+        policy = os.SCHED_OTHER if os.geteuid() == 0 else os.SCHED_IDLE  # only root may give it more
+        await_fact(lambda: os.sched_getscheduler(pid) == policy, "a job that gets its turns", server)
+        (chores.place / "go").touch()
+        assert server.exit_status() == 0
+
+
 def test_a_stop_waits_no_longer_than_it_may(chores: Chores) -> None:
     with chores.server(graceful_timeout_cron="300ms") as server:
         chores.add("long", "sleep 60")

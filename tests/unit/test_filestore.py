@@ -36,7 +36,7 @@ def left(store: Filestore) -> set[str]:
 
 
 @given(contents=st.lists(st.binary(max_size=2000), max_size=8))
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 def test_what_is_put_in_comes_out_and_is_kept_once(tmp_path_factory: pytest.TempPathFactory, contents: list[bytes]) -> None:
     store = Filestore(tmp_path_factory.mktemp("files"))
     keys = [put(store, content) for content in contents]
@@ -48,7 +48,7 @@ def test_what_is_put_in_comes_out_and_is_kept_once(tmp_path_factory: pytest.Temp
 
 
 @given(used=st.sets(st.integers(0, 5)), fresh=st.sets(st.integers(0, 5)))
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 def test_exactly_what_is_old_and_unused_is_collected(
     tmp_path_factory: pytest.TempPathFactory, used: set[int], fresh: set[int]
 ) -> None:

@@ -9,7 +9,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from tests.unit.descriptors import held, held_for_good, opened_since
 
@@ -94,7 +94,6 @@ requests = st.builds(
 )
 
 
-@settings(deadline=None)
 @given(requests)
 def test_requests(request: Request) -> None:
     assert unpack_request(pack_request(request)) == request
@@ -114,7 +113,6 @@ def test_the_largest_request_fits_into_a_pair(wire: Ends) -> None:
     assert unpack_request(receive(wire[1], inbox())[0]) == request
 
 
-@settings(deadline=None)
 @given(
     st.integers(0, (1 << 64) - 1),
     st.integers(0, 999),

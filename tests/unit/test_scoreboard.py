@@ -6,7 +6,7 @@ import os
 from typing import TYPE_CHECKING
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from prefork.scoreboard import (
@@ -53,7 +53,6 @@ def scoreboard() -> Iterator[Scoreboard]:
     os.close(scoreboard.descriptor)
 
 
-@settings(deadline=None)
 @given(
     st.integers(0, (1 << 48) - 1),
     st.sampled_from([NOTHING, RECEIVED, BEGUN, WRITING, DONE]),

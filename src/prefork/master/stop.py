@@ -28,7 +28,7 @@ class Stop:
     def __init__(self, master: Master, said: Stopping | Interrupted) -> None:
         self.cause = said.cause
         self.started = time.monotonic()
-        self.drained = self.dismissed = False
+        self.drained = self.dismissed = self.hastened = False
         self.sockets_until = float("inf")  # when websocket workers have had the time to let everybody go
         self.kill_at = float("inf")  # when templates and dispatcher count as stuck
         self.killed_at = float("inf")  # when workers were killed
@@ -58,6 +58,8 @@ class Stop:
         """Go on with the stop as far as it can go."""
         if not self.drained and now > self.deadline:
             self.force(master, "the dispatcher did not drain in time")
+        if self.drained and not self.hastened:
+            self._hasten_jobs(master)
         if now > self.jobs_until:
             self._end_jobs(master)
         if now > self.sockets_until:
@@ -94,6 +96,13 @@ class Stop:
         if master.front.process:
             master.unhear(master.front.process.channel.wire)
             master.front.process.channel.close()
+
+    def _hasten_jobs(self, master: Master) -> None:
+        """All requests are finished, and who has asked for the stop waits for nothing but jobs."""
+        self.hastened = True
+        for worker in master.crew.all():
+            if not worker.pool.fed:
+                master.crew.hasten(worker)
 
     def _end_jobs(self, master: Master) -> None:
         """Nobody waits any longer for jobs."""

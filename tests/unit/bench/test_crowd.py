@@ -1,6 +1,7 @@
 """The slow clients: they are as many as they say, and notice when the server leaves them."""
 
 import contextlib
+import select
 import socket
 from collections.abc import Iterator
 
@@ -27,6 +28,16 @@ def crowd(listener: socket.socket, monkeypatch: pytest.MonkeyPatch) -> Iterator[
         yield crowd
 
 
+def come(client: socket.socket) -> None:
+    """Wait for what is on its way to a client."""
+    assert select.select([client], [], [], 10)[0]
+
+
+def got(peer: socket.socket, expected: bytes) -> bool:
+    """Whether that is what comes first."""
+    return peer.recv(len(expected), socket.MSG_WAITALL) == expected
+
+
 def take_turns(crowd: Crowd) -> None:
     """One second of theirs."""
     for _ in range(TURNS):
@@ -41,6 +52,7 @@ def test_an_idle_client_is_one_that_was_answered(crowd: Crowd, listener: socket.
         with listener.accept()[0] as peer:
             assert peer.recv(1000) == HELLO
             peer.sendall(answer)
+            come(client)
             crowd.settle(client)
             assert (len(crowd.idle), crowd.lost) == (idle, lost)
 
@@ -49,14 +61,15 @@ def test_a_sender_sends_one_byte_a_second_and_comes_again_when_it_is_refused(cro
     crowd.senders += [crowd.open_sender(0), crowd.open_sender(1)]
     with listener.accept()[0] as body, listener.accept()[0] as head:
         take_turns(crowd)
-        assert body.recv(1000) == SLOW_BODY + b"x"
-        assert head.recv(1000) == SLOW_HEAD + b"x"
+        assert got(body, SLOW_BODY + b"x")
+        assert got(head, SLOW_HEAD + b"x")
         head.sendall(b"HTTP/1.1 408 Request Timeout\r\n\r\n")
+        come(crowd.senders[1])
         take_turns(crowd)
         assert crowd.refused == 1
         with listener.accept()[0] as again:
             take_turns(crowd)
-            assert again.recv(1000) == SLOW_HEAD + b"x"
+            assert got(again, SLOW_HEAD + b"x")
     assert crowd.lost == 0
 
 
@@ -66,7 +79,9 @@ def test_a_reader_that_is_left_in_the_middle_is_lost(crowd: Crowd, listener: soc
         take_turns(crowd)
         assert (crowd.read, crowd.lost) == (0, 0)
         peer.sendall(b"x" * 1000)
+        come(crowd.readers[0])
         take_turns(crowd)
         assert (crowd.read, crowd.lost) == (1000, 0)
+    come(crowd.readers[0])
     take_turns(crowd)
     assert crowd.lost == 1

@@ -1,7 +1,7 @@
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from prefork.config.layers import load
@@ -109,7 +109,6 @@ LINES = st.lists(
 )
 
 
-@settings(deadline=None)
 @given(LINES.map("\n".join))
 def test_any_text_is_settings_or_a_configuration_error(tmp_path_factory: pytest.TempPathFactory, text: str) -> None:
     folder = tmp_path_factory.getbasetemp()

@@ -45,7 +45,6 @@ def test_answers_are_those_of_the_document(
 
     explore = settings(
         max_examples=4,
-        deadline=None,
         database=None,
         derandomize=True,
         phases=[Phase.generate],

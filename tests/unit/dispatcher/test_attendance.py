@@ -55,7 +55,7 @@ class Desk:
     def make(self, number: int) -> EventLoop:
         slot = BOARD.slot(number)
         slot.clear()
-        slot[TURNED] = time.monotonic_ns()
+        slot[TURNED] = time.monotonic_ns() + 10**12  # however long a test takes
         ours, theirs = pair()
         self.ends += [ours, theirs]
         loop = EventLoop(number, 1, 1, slot, os.memfd_create("pidfd"), None)

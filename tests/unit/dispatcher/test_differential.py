@@ -113,13 +113,13 @@ near_misses = st.builds(
 )
 
 
-@settings(max_examples=1500, deadline=None)
+@settings(max_examples=1500)
 @given(near_misses)
 def test_near_misses_mean_the_same_to_others(data: bytes) -> None:
     compare(data)
 
 
-@settings(max_examples=1000, deadline=None)
+@settings(max_examples=1000)
 @given(near_misses, st.lists(st.integers(0, 1 << 16), max_size=6))
 def test_how_bytes_are_split_changes_nothing(data: bytes, cuts: list[int]) -> None:
     edges = sorted({0, len(data), *(cut % (len(data) + 1) for cut in cuts)})
@@ -127,7 +127,7 @@ def test_how_bytes_are_split_changes_nothing(data: bytes, cuts: list[int]) -> No
     assert (split.served, split.refused, split.open) == (whole.served, whole.refused, whole.open)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(near_misses)
 def test_byte_by_byte_changes_nothing_either(data: bytes) -> None:
     whole, split = converse([data]), converse(bytes((byte,)) for byte in data)

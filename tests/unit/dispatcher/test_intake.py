@@ -40,7 +40,7 @@ def directory(tmp_path: Path) -> Iterator[int]:
     os.close(descriptor)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(st.binary(max_size=60), st.binary(max_size=20), st.lists(st.integers(1, 20), max_size=20), st.booleans())
 def test_any_split(body: bytes, rest: bytes, steps: list[int], chunked: bool) -> None:
     sent = (b"%x\r\n%b\r\n" % (len(body), body) if body else b"") + b"0\r\n\r\n" if chunked else body

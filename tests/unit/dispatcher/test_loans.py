@@ -178,4 +178,4 @@ class Lending(Clients):
 
 
 TestLending = Lending.TestCase
-TestLending.settings = settings(max_examples=500, stateful_step_count=40, deadline=None)
+TestLending.settings = settings(max_examples=500, stateful_step_count=40)

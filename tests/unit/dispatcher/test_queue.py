@@ -237,7 +237,7 @@ class Model(RuleBasedStateMachine):
 
 
 TestQueue = Model.TestCase
-TestQueue.settings = settings(max_examples=150, stateful_step_count=40, deadline=None)
+TestQueue.settings = settings(max_examples=150, stateful_step_count=40)
 
 
 def queue(*shares: Share, workers: int = 0) -> Queue[Job, int]:

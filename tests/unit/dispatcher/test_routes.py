@@ -58,7 +58,6 @@ def test_data_is_told_from_names(path: bytes, expected: str) -> None:
     assert "/" + "/".join(segments(signed(path))) == expected
 
 
-@settings(deadline=None)
 @given(st.binary(max_size=400))
 def test_whatever_a_client_sends_a_pattern_can_be_printed(path: bytes) -> None:
     name = name_of(("GET", *segments(signed(b"/" + path))))
@@ -133,7 +132,7 @@ def test_another_dispatcher_goes_on_with_what_was_learned(scoreboard: Scoreboard
     assert "GET /tag/{any}" in before
 
 
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 @given(st.lists(st.text("abcde/1", max_size=12), max_size=300))
 def test_whatever_is_asked_for_every_request_is_counted_once(paths: list[str]) -> None:
     scoreboard = Scoreboard.create()

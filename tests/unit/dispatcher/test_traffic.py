@@ -500,8 +500,9 @@ def test_a_client_that_leaves_frees_its_paused_worker(desk: Desk, monkeypatch: p
 
 def test_a_worker_that_does_not_begin_is_reported(desk: Desk) -> None:
     hand, client = desk.hire(), desk.connect()
+    given = time.monotonic()  # or later
     client.send(GET % 1)
-    desk.traffic.tick(time.monotonic() + 0.5)
+    desk.traffic.tick(given + 0.5)
     assert desk.loop.told == []
     desk.traffic.tick(time.monotonic() + 1.5)
     assert desk.loop.told == [("stuck", "http.1")]

@@ -28,7 +28,7 @@ def encode(blocks: list[bytes], extension: bytes = b"", trailers: bytes = b"") -
     return b"".join([*chunks, b"0", extension, b"\r\n", trailers, b"\r\n"])
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(
     st.lists(st.one_of(st.binary(max_size=40), st.sampled_from([b"\r\n", b"0\r\n\r\n", b"\n" * 20])), max_size=6),
     st.sampled_from([b"", b";a", b';a="b c;d";e=f', b";" + b"x" * 200]),
@@ -131,7 +131,7 @@ PIECES = [b"0", b"1", b"2", b"a", b"\r\n", b"\r\n", b"\n", b"\r", b" ", b";", b"
 soup = st.lists(st.sampled_from(PIECES), max_size=10).map(b"".join)
 
 
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=500)
 @given(soup)
 def test_what_is_accepted_llhttp_accepts_too(data: bytes) -> None:
     """Strictness may differ, meaning may not: otherwise one of us could be made to see another request."""

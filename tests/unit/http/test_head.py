@@ -304,7 +304,7 @@ def cut(data: bytes) -> bytes:
     return data[: data.index(b"\r\n\r\n") + 4]
 
 
-@settings(max_examples=600, deadline=None)
+@settings(max_examples=600)
 @given(st.one_of(soup, st.binary(max_size=60), st.tuples(starts, lines).map(b"".join)))
 def test_nothing_but_refusals_and_no_state_left_behind(data: bytes) -> None:
     """One parser serves all connections: what one client sends must not change what is read from another."""
@@ -324,7 +324,7 @@ value = st.binary(max_size=20).map(lambda raw: bytes(c for c in raw if c >= 32 a
 target = st.text([chr(c) for c in range(0x21, 0x7F) if chr(c) != "#"], max_size=30).map(lambda text: b"/" + text.encode())
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(
     st.sampled_from(["GET", "POST", "DELETE", "HEAD", "PUT"]),
     target,

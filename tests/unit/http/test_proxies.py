@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from prefork.http.proxies import FORWARDED, Origin, Proxies, named
@@ -79,7 +79,6 @@ def test_the_last_address_that_is_no_proxy_of_ours(chains: list[bytes], client: 
     assert found.scheme == "http"
 
 
-@settings(deadline=None)
 @given(st.binary(max_size=40))
 def test_no_chain_is_a_fault(chain: bytes) -> None:
     client, _ = origin((b"x-forwarded-for", chain)).client

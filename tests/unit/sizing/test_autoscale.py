@@ -154,7 +154,7 @@ def test_it_is_never_beyond_its_bounds(
 # Calm.
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(st.floats(0, 20), st.integers(1, 16), st.integers(1, 6), st.integers(1, 16))
 def test_under_a_constant_load_it_settles_and_stays(demand: float, start: int, least: int, more: int) -> None:
     bounds = bounded(least, least + more)
@@ -165,7 +165,7 @@ def test_under_a_constant_load_it_settles_and_stays(demand: float, start: int, l
     assert server.workers >= min(demand, bounds.ceiling)
 
 
-@settings(max_examples=4, deadline=None)
+@settings(max_examples=4)
 @given(st.integers(0, 10_000), st.floats(0.5, 8))
 def test_under_a_load_that_flickers_around_a_mean_it_turns_ever_less(seed: int, mean: float) -> None:
     chance, server = random.Random(seed), Server(4)
