@@ -6,7 +6,6 @@ loop: those of the loop that has the most of them left, among loops that turn.
 
 from __future__ import annotations
 
-import sys
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 if TYPE_CHECKING:
@@ -14,19 +13,21 @@ if TYPE_CHECKING:
 
 W = TypeVar("W")
 
+MANY = 16  # requests from which on lines count as equally long: they are evened out anyway (`relief.py`), and to count takes time
+
 
 class Idle(Generic[W]):
     """`loop_of` tells the loop that a worker shares with others, None where it is alone; `turns` whether that loop does.
 
-    `line` tells how many requests a worker alone has found by itself, and yet to answer; `rank` how good a loop is for the next
-    request when so many of its places are idle (the greatest is the best).
+    `line` tells how many requests a worker alone has found by itself, and yet to answer, up to a number; `rank` how good a loop is
+    for the next request when so many of its places are idle (the greatest is the best).
     """
 
     def __init__(
         self,
         loop_of: Callable[[W], Any] = lambda _: None,
         turns: Callable[[Any], bool] = lambda _: True,
-        line: Callable[[W], int] = lambda _: 0,
+        line: Callable[[W, int], int] = lambda *_: 0,
         rank: Callable[[Any, int], Any] = lambda _, idle: idle,
     ) -> None:
         self.loop_of = loop_of
@@ -85,9 +86,11 @@ class Idle(Generic[W]):
 
     def _freest(self) -> int:
         """The place of the last one that has found nothing by itself; where all have, of that which has found least."""
-        freest, least = -1, sys.maxsize
+        if len(self.alone) == 1:
+            return 0
+        freest, least = -1, MANY
         for place in range(len(self.alone) - 1, -1, -1):
-            line = self.line(self.alone[place])
+            line = self.line(self.alone[place], least)
             if not line:
                 return place
             if line < least:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Protocol
 from prefork.dispatcher.adoption import Adoption
 from prefork.dispatcher.attendance import Attendance
 from prefork.dispatcher.fairness import LONG, MOMENT
-from prefork.dispatcher.loans import Loans
+from prefork.dispatcher.loans import ENOUGH, Loans
 from prefork.dispatcher.loop_loans import LoopLoans
 from prefork.dispatcher.receipts import Receipts
 from prefork.dispatcher.relief import Relief
@@ -81,7 +81,7 @@ class Lender:
         self.attendance = Attendance(loop, traffic, self.receipts, self.relief)
         self.holders: dict[Loans, int] = {}
         self.resumes = 0.0
-        self.pressed_at = 0.0  # when it was looked whether lines are unfair
+        self.presses = 0.0  # when it may be looked again whether lines are unfair (monotonic seconds)
         self.on = False
 
     def apply(self, options: Options) -> None:
@@ -168,14 +168,19 @@ class Lender:
 
     def press(self, wait: float, now: float) -> None:
         """A request has waited for some time. Where that is longer than fair, all others wait with it from now on, in one line, and
-        no worker has a line of its own. That is looked at once in a moment: among many connections each request waits so long, and
-        to count all lines takes longer than to hand one over.
+        no worker has a line of its own.
+
+        Among many connections each request waits so long, and to count long lines takes longer than to hand one over. So they are
+        counted where they matter, and the less often the longer they are.
         """
-        if not self.on or wait <= LONG or now - self.pressed_at < MOMENT:
+        if not self.on or wait <= LONG or now < self.presses:
             return
-        self.pressed_at = now
+        waiting = self.traffic.queue.length + 1
+        if not self.pace.unfair(wait, waiting, 1):
+            return  # however long the lines of workers are
         lines = sum(loans.line(MOST) for loans in self.holders)
-        if self.pace.unfair(wait, self.traffic.queue.length + 1, lines):
+        self.presses = now + MOMENT * max(1.0, lines / ENOUGH)
+        if self.pace.unfair(wait, waiting, lines):
             pressed, self.resumes = now < self.resumes, now + PAUSE
             if not pressed:
                 for worker in self._borrowers():

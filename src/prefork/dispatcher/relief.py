@@ -86,8 +86,11 @@ class Relief:
         # What has come on the connection of this very request is its client's next one, and nobody's before this one has ended.
         own = loans.find(worker.slot.words[LOAN]) if progress.number > LOANED else None
         long = takes_its_time(worker, now)
+        others = [other for other in self.traffic.queue.idle if other is not worker]
+        if not (long or others):
+            return  # there is no better place for what waits here, so nobody need count it
         line = [connection for connection in loans.readable(-1 if long else ENOUGH) if connection is not own]
-        room = self._room(worker, len(line) + 1) if line or long else 0
+        room = room_beside(len(line) + 1, others) if line or long else 0
         if long and progress.number > LOANED:
             self.adoption.adopt(worker)
             if room or now - worker.slot.words[BEGUN_AT] / 1e9 > LONG:
@@ -102,10 +105,6 @@ class Relief:
                 self.traffic.accounts.pace.fetch()
                 self.bring_home(worker, connection)
 
-    def _room(self, worker: Worker, line: int) -> int:
-        """How many requests had better leave a worker's line now: one for each other worker that has nothing to do, or far less."""
-        return sum(worker is not other and shorter(line, other.line()) for other in self.traffic.queue.idle)
-
     def bring_home(self, worker: Worker, connection: Connection, recall: bool = True) -> None:
         """A connection is no longer a worker's to read; with `recall` the worker has yet to hear it."""
         assert worker.loans
@@ -114,6 +113,11 @@ class Relief:
             worker.loans.recall([connection.descriptor])
         self.loop.home(connection)
         connection.come_home()
+
+
+def room_beside(line: int, others: list[Worker]) -> int:
+    """How many requests had better leave a worker's line now: one for each of the others that has nothing to do, or far less."""
+    return sum(shorter(line, other.line(max(1, line // 2))) for other in others)
 
 
 def takes_its_time(worker: Worker, now: float) -> bool:

@@ -71,7 +71,7 @@ class Traffic:
         idle: Idle[Worker] = Idle(
             lambda each: each.loop,
             lambda loop: loop.turns(time.monotonic_ns()),
-            lambda each: each.line(),
+            lambda each, most: each.line(most),
             lambda loop, places: loop.rank(places),
         )
         self.queue: Queue[Exchange, Worker] = Queue(options.queue_size, options.queue_timeout, idle=idle)

@@ -98,9 +98,9 @@ class Worker:
         """Whether it is working on this request, as far as is known here."""
         return self.exchange is not None and self.exchange.number == number
 
-    def line(self) -> int:
-        """How many requests it has found by itself, or is about to find."""
-        return self.loans.line() if self.loans else 0
+    def line(self, most: int) -> int:
+        """How many requests it has found by itself, or is about to find, `most` of them beside the one that it is inside."""
+        return self.loans.line(most) if self.loans else 0
 
     def stuck(self, now: float) -> bool:
         """Whether it has not begun its request in time."""

@@ -2,7 +2,7 @@
 
 from typing import NamedTuple
 
-from prefork.dispatcher.idle import Idle
+from prefork.dispatcher.idle import MANY, Idle
 
 
 class Place(NamedTuple):
@@ -53,10 +53,29 @@ def test_who_has_gone_is_not_taken() -> None:
 
 def test_who_has_found_least_by_itself_is_taken_first() -> None:
     lines = {1: 4, 2: 0, 3: 2, 4: 3}
-    idle: Idle[int] = Idle(line=lambda worker: lines[worker])
+    idle: Idle[int] = Idle(line=lambda worker, most: min(lines[worker], most))
     for worker in lines:
         idle.add(worker)
     assert [idle.take() for _ in lines] == [2, 3, 4, 1]
+
+
+def test_no_line_is_counted_where_there_is_no_choice_and_none_beyond_what_decides() -> None:
+    """To count the lines of thousands of connections would take longer than to hand a request over."""
+    lines, counted = {1: 500, 2: 1, 3: 5, 4: 500}, []
+
+    def line(worker: int, most: int) -> int:
+        counted.append((worker, most))
+        return min(lines[worker], most)
+
+    idle: Idle[int] = Idle(line=line)
+    for worker in lines:
+        idle.add(worker)
+    assert idle.take() == 2
+    assert counted == [(4, MANY), (3, MANY), (2, 5), (1, 1)]
+    assert [idle.take(), idle.take()] == [3, 4], "the last one of those with long lines"
+    counted.clear()
+    assert idle.take() == 1
+    assert not counted
 
 
 def test_the_loop_of_the_highest_rank_whatever_its_places() -> None:

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from prefork.dispatcher.fairness import LONG, MOMENT
+from prefork.dispatcher.fairness import LONG, MOMENT, MUCH
+from prefork.dispatcher.loans import ENOUGH
 from prefork.dispatcher.loops import EventLoop
 from prefork.dispatcher.states import State
 from prefork.lending import TERMS
@@ -156,15 +157,54 @@ def test_no_more_are_lent_than_leave_a_worker_half_of_its_descriptors(counter: C
     assert len(loans.lent) == 1
 
 
+class Lines:
+    """Lines of workers, each of which is counted as so `long`. Of all requests so many are answered in a second; `waiting` stand in
+    the one line beside them, and one more has had its turn.
+    """
+
+    def __init__(self, counter: Counter, monkeypatch: pytest.MonkeyPatch, long: int, waiting: int = 0) -> None:
+        loans = counter.open()
+        self.lender = counter.desk.traffic.lender
+        self.lender.pace.rate = 1000.0
+        self.long, self.counted = long, 0
+        monkeypatch.setattr(loans, "line", self._count)
+        monkeypatch.setattr(type(counter.desk.traffic.queue), "length", waiting)
+
+    def _count(self, most: int) -> int:
+        self.counted += 1
+        return min(self.long, most)
+
+    def press(self, wait: float, now: float) -> int:
+        """Say how long a request has waited; returns how often lines have been counted by then."""
+        self.lender.press(wait, now)
+        return self.counted
+
+
 def test_lines_are_counted_once_in_a_moment_however_many_wait(counter: Counter, monkeypatch: pytest.MonkeyPatch) -> None:
-    """With hundreds of connections every request has, and each line holds hundreds."""
-    loans, counted = counter.open(), []
-    monkeypatch.setattr(loans, "line", lambda most: counted.append(most) or 1)
-    lender, counter.desk.traffic.accounts.pace.rate = counter.desk.traffic.lender, 0.0
-    for now in (10.0, 10.0 + MOMENT / 2, 10.0 + MOMENT * 2):
-        lender.press(2 * LONG, now)
-    assert len(counted) == 2
-    assert lender.resumes > 10.0, "nothing was answered at all: what waits so long has waited unfairly"
+    """With hundreds of connections every request has."""
+    lines = Lines(counter, monkeypatch, ENOUGH)
+    assert [lines.press(1.0, now) for now in (10.0, 10.0 + MOMENT / 2, 10.0 + MOMENT * 1.1)] == [1, 1, 2]
+    assert lines.lender.resumes > 10.0, "it has waited for a second, and all that wait take less than a tenth of that"
+
+
+def test_long_lines_are_counted_the_less_often_the_longer_they_are(counter: Counter, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each that waits there is looked at: with thousands of connections that would take half of the time."""
+    lines = Lines(counter, monkeypatch, 10 * ENOUGH)
+    assert [lines.press(5.0, now) for now in (10.0, 10.0 + MOMENT * 9.9, 10.0 + MOMENT * 10.1)] == [1, 1, 2]
+
+
+def test_lines_are_not_counted_where_one_line_explains_the_wait(counter: Counter, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Beside thousands that wait for their turn there, each wait is longer than a moment, and none of them unfair."""
+    lines = Lines(counter, monkeypatch, 0, waiting=499)
+    fair = LONG + MUCH * 501 / 1000.0
+    assert lines.press(fair - 0.001, 10.0) == 0
+    assert lines.press(fair + 0.001, 10.0) == 1
+    assert lines.lender.resumes == 0.0, "nobody stands in the lines of workers"
+    lines.long = 2
+    lines.press(fair + 0.001, 20.0)
+    assert lines.lender.resumes == 0.0, "nor is it unfair with those that do"
+    lines.press(fair + MUCH * 1 / 1000.0 + 0.001, 30.0)
+    assert lines.lender.resumes > 30.0
 
 
 def test_a_long_line_is_not_counted_to_its_end_where_lines_are_compared(counter: Counter) -> None:

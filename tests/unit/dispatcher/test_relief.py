@@ -8,13 +8,17 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from prefork.dispatcher.fairness import LONG, MOMENT, shorter
 from prefork.dispatcher.loans import Loans
-from prefork.dispatcher.relief import Relief
+from prefork.dispatcher.relief import Relief, room_beside
 from prefork.messages import pair
-from prefork.scoreboard import BEGUN, REQUEST, Scoreboard, pack_progress
+from prefork.scoreboard import BEGUN, BEGUN_AT, REQUEST, Scoreboard, pack_progress
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+
+NOW = 100.0
 
 
 class Desk:
@@ -36,9 +40,9 @@ class Desk:
             descriptor=self.theirs.fileno(), socket=self.theirs, come_home=lambda: self.home.append("taken")
         )
         self.worker: Any = SimpleNamespace(loans=self.loans, slot=slot, paused=False, pid=0, exchange=None, after=None)
-        idle = SimpleNamespace(line=lambda: 0)
+        self.idle = [SimpleNamespace(line=lambda _: 0)]
         pace = SimpleNamespace(fetch=lambda: None)
-        traffic = SimpleNamespace(queue=SimpleNamespace(idle=[idle]), accounts=SimpleNamespace(pace=pace))
+        traffic = SimpleNamespace(queue=SimpleNamespace(idle=self.idle), accounts=SimpleNamespace(pace=pace))
         self.said = lambda: None
         loop = SimpleNamespace(hear_out=lambda _: self.said(), home=lambda _: None)
         self.relief = Relief(loop, traffic, SimpleNamespace(drain=lambda _: None), SimpleNamespace())  # type: ignore[arg-type]
@@ -79,3 +83,26 @@ def test_nothing_is_taken_from_one_that_is_not_heard(desk: Desk) -> None:
     desk.relief.relieve(desk.worker, 0.0)
     assert not desk.home
     assert list(desk.loans.lent) == [desk.connection.descriptor]
+
+
+def test_what_has_come_is_not_counted_where_nobody_else_is_idle(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(desk.loans, "readable", None)
+    desk.worker.slot.words[BEGUN_AT] = int((NOW - MOMENT / 2) * 1e9)
+    desk.idle[:] = [desk.worker]
+    desk.relief.relieve(desk.worker, NOW)
+    assert not desk.home
+
+
+def test_what_has_come_for_one_that_takes_its_time_is_taken_home_also_then(desk: Desk) -> None:
+    """It stands in the one line from then on."""
+    desk.worker.slot.words[BEGUN_AT] = int((NOW - 2 * LONG) * 1e9)
+    desk.idle.clear()
+    desk.relief.relieve(desk.worker, NOW)
+    assert desk.home == ["taken"]
+
+
+@pytest.mark.parametrize("line", [1, 2, 3, 10, 65])
+def test_as_much_is_counted_of_other_lines_as_decides(line: int) -> None:
+    lengths = range(40)
+    others: Any = [SimpleNamespace(line=lambda most, length=length: min(length, most)) for length in lengths]
+    assert room_beside(line, others) == sum(shorter(line, length) for length in lengths)
