@@ -42,7 +42,7 @@ class Answers:
 
     def keep_instead(self, exchange: Exchange) -> bool:
         """The same where we answer in a worker's place, which may have read a part of the body, nobody knows how much."""
-        return self.keep(exchange) and not exchange.inflow
+        return self.keep(exchange) and exchange.passed_over()
 
     def give(self, exchange: Exchange, status: int, *parts: bytes | Extent) -> None:
         """Answer a request with these parts, head and all."""

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import os
+import socket
 import time
 from typing import TYPE_CHECKING, Any
 
 from prefork.events import Access
 from prefork.http.identity import trace_of
 from prefork.http.proxies import named
-from prefork.messages import Request
+from prefork.messages import DONTWAIT, Request
 
 if TYPE_CHECKING:
     from prefork.dispatcher.connection import Connection
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from prefork.messages import Ending, Inflow
     from prefork.scoreboard import Slot
 
+THROW_AWAY = DONTWAIT | int(socket.MSG_TRUNC)  # as tcp(7) has it
 UNIX = "unix:"  # what logs call a client that has no address
 
 
@@ -82,6 +84,23 @@ class Exchange:
             return [self.connection.descriptor]
         os.lseek(self.body, 0, os.SEEK_SET)  # the position is shared with a worker that may have read from it and died
         return [self.connection.descriptor, self.body]
+
+    def passed_over(self) -> bool:
+        """Whether the next request is what comes next on the connection. So it is behind a body that waits in the socket, once that
+        is thrown away: where no worker has been given it.
+        """
+        if self.inflow is None:
+            return True
+        if self.deliveries or not self.buffered:
+            return False
+        try:
+            thrown = self.connection.socket.recv(self.buffered, THROW_AWAY)
+        except OSError:
+            return False
+        if len(thrown) < self.buffered:
+            return False
+        self.inflow, self.connection.unread = None, True
+        return True
 
     def discard(self) -> None:
         """Let go of the body."""

@@ -183,11 +183,28 @@ def test_its_worker_dies(desk: Desk, state: int) -> None:
         assert desk.traffic.buffered.held == 0
 
 
-def test_what_is_refused_while_it_waits_ends_the_connection(desk: Desk) -> None:
+def test_one_that_waits_too_long_is_passed_over(desk: Desk) -> None:
     client = desk.connect()
     client.send(post(100_000) + bytes(1000))
-    client.socket.sendall(bytes(99_000))
+    client.socket.sendall(bytes(99_000) + NEXT)
     desk.loop.until(lambda: client.state is State.QUEUED)
+    assert client.connection.exchange
+    client.connection.exchange.arrived -= OPTIONS.queue_timeout + 1
+    desk.traffic.tick(time.monotonic())
+    assert client.answer()[0] == 503
+    assert desk.traffic.buffered.held == 0
+    assert desk.hire().answer(OK).target == b"/next"
+    assert client.answer() == (200, b"ok")
+
+
+def test_one_that_a_worker_has_been_given_is_not(desk: Desk) -> None:
+    """It may have read of the body, who knows how much."""
+    hand, client = desk.hire(), desk.connect()
+    client.send(post(100_000) + bytes(1000))
+    client.socket.sendall(bytes(99_000) + NEXT)
+    desk.loop.until(hand.has_message)
+    hand.stamp(hand.request().number, RECEIVED)
+    hand.die()
     desk.traffic.give_up("it stops")
     assert client.answer()[0] == 503
     assert client.state is State.LINGERING
