@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from prefork.kernel import await_bytes, unread
+from prefork.kernel import await_bytes
 
 if TYPE_CHECKING:
     import socket
@@ -33,10 +33,6 @@ class Buffered:
             return False
         self.held += left
         return True
-
-    def complete(self, client: socket.SocketType, left: int) -> bool:
-        """Whether they are there."""
-        return unread(client) >= left
 
     def release(self, left: int) -> None:
         """They are read, or are waited for in another way."""

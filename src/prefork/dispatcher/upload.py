@@ -15,7 +15,7 @@ from prefork.dispatcher.exchange import Exchange
 from prefork.dispatcher.intake import Intake
 from prefork.dispatcher.states import State
 from prefork.http.head import Refused
-from prefork.kernel import await_any
+from prefork.kernel import await_any, unread
 from prefork.messages import DONTWAIT, INLINE, Inflow
 
 if TYPE_CHECKING:
@@ -91,7 +91,7 @@ class Upload:
     def _submit(self, exchange: Exchange) -> bool:
         """Submit the request if the rest of its body is here."""
         connection, left = self.connection, self.intake.left
-        if not connection.traffic.buffered.complete(connection.socket, left):
+        if unread(connection.socket) < left:
             return False
         self.held = None
         await_any(connection.socket)
