@@ -1,9 +1,9 @@
-"""Compiles the way of a request with mypyc, for a wheel when it is asked for, or into a checkout.
+"""Compiles the way of a request, for a wheel when it is asked for, or into a checkout: MODULES with mypyc, NATIVE with Cython.
 
     HATCH_BUILD_HOOK_ENABLE_CUSTOM=true python -m hatchling build -t wheel
     python hatch_build.py src/prefork/_compiled
 
-The source is the same that runs without it. Where there is no compiler the wheel is made without, and the build says so.
+MODULES are the same source that runs without it. Where there is no compiler the wheel is made without, and the build says so.
 """
 
 from __future__ import annotations
@@ -33,12 +33,19 @@ MODULES = """
     dispatcher/words dispatcher/workers histogram http/chunks http/framing http/head http/identity http/paths http/proxies lending
     lines messages scoreboard trace worker/asgi/borrowing worker/borrowing worker/http worker/stamps
 """.split()
+# Shortcuts for what comes most often, which exist in this form only: whatever they do not know goes the way that MODULES are.
+NATIVE = """
+""".split()
 SETUP = """
 import sys
-from setuptools import setup
+from Cython.Build import cythonize
 from mypyc.build import mypycify
-files, sys.argv[1:] = sys.argv[1:], ["--quiet", "build_ext", "--inplace"]
-setup(name="prefork", packages=[], ext_modules=mypycify(files, opt_level="2", debug_level="0", group_name="prefork"))
+from setuptools import Extension, setup
+modules, native = (part.split() for part in sys.argv[1:3])
+sys.argv[1:] = ["--quiet", "build_ext", "--inplace"]
+made = mypycify(modules, opt_level="2", debug_level="0", group_name="prefork") if len(modules) > 2 else []
+made += cythonize([Extension(file[:-4].replace("/", "."), [file]) for file in native], quiet=True)
+setup(name="prefork", packages=[], ext_modules=made)
 """
 
 
@@ -46,24 +53,24 @@ class Uncompiled(Exception):
     """It could not be compiled; the sentence says why."""
 
 
-def compile_into(place: Path) -> None:
+def compile_into(place: Path, modules: list[str] = MODULES) -> None:
     """Put the compiled modules below `place`, as they lie in the package. Raises Uncompiled."""
+    files = [*(f"{name}.py" for name in modules), *(f"{name}.pyx" for name in NATIVE)]
     with tempfile.TemporaryDirectory() as directory:
         source = Path(directory, "src")
         shutil.copytree(ROOT / "src", source, ignore=shutil.ignore_patterns("_compiled", "*.so", "__pycache__"))
-        files = [f"prefork/{name}.py" for name in MODULES]
-        command = [sys.executable, "-c", SETUP, "--config-file=", "--ignore-missing-imports", *files]
+        mypyc = ["--config-file=", "--ignore-missing-imports", *(f"prefork/{file}" for file in files if file.endswith(".py"))]
+        cython = [f"prefork/{file}" for file in files if file.endswith(".pyx")]
+        command = [sys.executable, "-c", SETUP, " ".join(mypyc), " ".join(cython)]
         done = subprocess.run(command, cwd=source, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
         if done.returncode:
-            raise Uncompiled(f"mypyc or the C compiler has failed:\n{done.stdout[-2000:]}")
+            raise Uncompiled(f"mypyc, Cython or the C compiler has failed:\n{done.stdout[-2000:]}")
         shutil.rmtree(place, ignore_errors=True)
         for found in [*source.glob("*.so"), *source.glob("prefork/**/*.so")]:
             inside = found.relative_to(source / "prefork") if source / "prefork" in found.parents else Path(found.name)
             (place / inside).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy2(found, place / inside)
-        made = {
-            f"prefork.{name.replace('/', '.')}": zlib.crc32((source / "prefork" / f"{name}.py").read_bytes()) for name in MODULES
-        }
+        made = {file: zlib.crc32((source / "prefork" / file).read_bytes()) for file in files}
         (place / "sources.json").write_text(json.dumps(made))
 
 

@@ -1,4 +1,5 @@
-"""Modules of ours in compiled form, where the installation has them: the same source, made into extensions by mypyc.
+"""Modules of ours in compiled form, where the installation has them: the same source, made into extensions by mypyc, and a few
+that exist in this form only.
 
 They lie in a tree of their own, `_compiled/`, for one interpreter. A process prefers them by saying so before it has imported any;
 what is not there comes from its source. Standard library only, Python 3.9+: it may run inside an application's interpreter, which
@@ -18,7 +19,7 @@ from pathlib import Path
 PLACE = Path(__file__).with_name("_compiled")
 SUFFIX = EXTENSION_SUFFIXES[0]
 LIBRARY = "prefork__mypyc"  # has the code of all; their own files only begin it
-SOURCES = "sources.json"  # CRC-32 of the source that each was made from
+SOURCES = "sources.json"  # CRC-32 of the files that they were made from
 
 
 def modules(place: Path = PLACE) -> list[str]:
@@ -35,9 +36,8 @@ def changed(place: Path = PLACE) -> list[str]:
         made = json.loads((place / SOURCES).read_text())
     except FileNotFoundError:
         made = {}
-    root = PLACE.parent.parent
-    files = {name: root / (name.replace(".", "/") + ".py") for name in modules(place)}
-    return [name for name, file in files.items() if made.get(name) != zlib.crc32(file.read_bytes())]
+    same = {file.partition(".")[0] for file, crc in made.items() if zlib.crc32((PLACE.parent / file).read_bytes()) == crc}
+    return [name for name in modules(place) if name.removeprefix("prefork.").replace(".", "/") not in same]
 
 
 def prefer(place: Path = PLACE) -> None:
