@@ -20,7 +20,10 @@ from prefork.compiled import LIBRARY, SOURCES, SUFFIX, changed, modules, prefer
 if TYPE_CHECKING:
     from pathlib import Path
 
-MODULES: list[str] = runpy.run_path(str(ROOT / "hatch_build.py"))["MODULES"]
+PACKAGE = ROOT / "src" / "prefork"
+BUILD = runpy.run_path(str(ROOT / "hatch_build.py"))
+MODULES: list[str] = BUILD["MODULES"]
+NATIVE: list[str] = BUILD["NATIVE"]
 
 
 def installed(place: Path, *names: str) -> Path:
@@ -59,7 +62,7 @@ print(prefork.dispatcher.queue.__file__)
 def test_what_was_made_from_another_source_is_left_alone(tmp_path: Path) -> None:
     place = installed(tmp_path, LIBRARY, "trace", "http/head")
     assert changed(place) == ["prefork.http.head", "prefork.trace"]
-    crc = {file: zlib.crc32((ROOT / "src" / "prefork" / file).read_bytes()) for file in ("http/head.py", "trace.py")}
+    crc = {file: zlib.crc32((PACKAGE / file).read_bytes()) for file in ("http/head.py", "trace.py")}
     (place / SOURCES).write_text(json.dumps(crc))
     assert changed(place) == []
     (place / SOURCES).write_text(json.dumps({**crc, "trace.py": 0}))
@@ -68,10 +71,15 @@ def test_what_was_made_from_another_source_is_left_alone(tmp_path: Path) -> None
     assert LIBRARY not in sys.modules
 
 
+def test_what_exists_in_compiled_form_only_says_its_types() -> None:
+    assert {PACKAGE / f"{name}.pyx" for name in NATIVE} == set(PACKAGE.rglob("*.pyx"))
+    assert {PACKAGE / f"{name}.pyi" for name in NATIVE} == set(PACKAGE.rglob("*.pyi"))
+
+
 @pytest.mark.parametrize("name", MODULES)
 def test_what_is_compiled_can_be(name: str) -> None:
     """A compiled coroutine has no frame, so stacks of tasks would end there; `*` in a call of `super()` becomes one argument."""
-    nodes = list(ast.walk(ast.parse((ROOT / "src" / "prefork" / f"{name}.py").read_text())))
+    nodes = list(ast.walk(ast.parse((PACKAGE / f"{name}.py").read_text())))
     assert not [node for node in nodes if isinstance(node, ast.AsyncFunctionDef)]
     calls = [node for node in nodes if isinstance(node, ast.Call) and ast.unparse(node.func).startswith("super().")]
     assert not [call for call in calls if any(isinstance(argument, ast.Starred) for argument in call.args)]

@@ -219,6 +219,11 @@ MAY_IMPORT: dict[str, set[str]] = {
     },
     "__main__": {"cli"},
 }
+# What exists in compiled form only, and what it imports.
+NATIVE = {
+    str(path.relative_to(SOURCE)): re.findall(r"^(?:from|import) (\S+)(?=$| import )", path.read_text(), re.MULTILINE)
+    for path in SOURCE.rglob("*.pyx")
+}
 INSIDE_APPLICATIONS = [
     name
     for name in MODULES
@@ -368,7 +373,7 @@ def named() -> list[str]:
             rooms.pop()
         path = "".join(room for _, room in rooms)
         for word in line.split():
-            if not re.fullmatch(r"\w+(/|\.py)", word):
+            if not re.fullmatch(r"\w+(/|\.pyx?)", word):
                 break
             found.append(path + word)
             if word.endswith("/"):
@@ -381,7 +386,7 @@ def test_the_tree_is_what_is_on_disk() -> None:
     modules = {path for path in MODULES if not path.endswith("/__init__.py")}
     listed = named()
     assert len(listed) == len(set(listed)), "something is listed twice"
-    assert modules | packages == set(listed), "left: on disk; right: in docs/modules.md"
+    assert modules | packages | set(NATIVE) == set(listed), "left: on disk; right: in docs/modules.md"
 
 
 def test_every_room_is_in_the_architecture() -> None:
@@ -397,13 +402,22 @@ def test_the_list_of_what_runs_inside_is_not_empty() -> None:
     assert {"worker/template.py", "worker/hosts/wsgi.py", "messages.py", "http/pages.py"} <= set(INSIDE_APPLICATIONS)
 
 
+@pytest.mark.parametrize("path", [path for path in NATIVE if path.startswith("worker/")])
+def test_what_is_native_imports_the_standard_library_and_its_like(path: str) -> None:
+    for what in NATIVE[path]:
+        module = what.removeprefix("prefork").removeprefix(".").replace(".", "/")
+        inside = {f"{module}.py", f"{module}/__init__.py".removeprefix("/")} & set(INSIDE_APPLICATIONS)
+        assert inside or what in sys.stdlib_module_names, f"{path} imports {what}"
+
+
 @pytest.mark.parametrize("path", INSIDE_APPLICATIONS)
 class TestInside:
     def test_it_imports_the_standard_library_and_its_like(self, path: str) -> None:
         for what, line, typing in imports(path):
             if what.split(".")[0] == "prefork" and what != "prefork":
                 module = what.removeprefix("prefork.").replace(".", "/")
-                assert {f"{module}.py", f"{module}/__init__.py"} & set(INSIDE_APPLICATIONS), f"{path}:{line} imports {what}"
+                inside = {f"{module}.py", f"{module}.pyx", f"{module}/__init__.py"} & {*INSIDE_APPLICATIONS, *NATIVE}
+                assert inside, f"{path}:{line} imports {what}"
             elif not typing:
                 at_once = sys.stdlib_module_names | AT_HOME.get(path, set()) | AT_ONCE.get(path, set())
                 assert what.split(".")[0] in at_once | LOOKED_FOR.get(path, set()), f"{path}:{line} imports {what}"

@@ -24,6 +24,10 @@ class Host(Protocol):
     def looped(self) -> bool:
         """Whether it is called on an event loop (`worker/asgi/`), and not by `respond`. Known once it is loaded, if not before."""
 
+    @property
+    def direct(self) -> Callable[..., Any] | None:
+        """What may be called as PEP 3333 says, without `respond`; None where that does more than call it and send the result."""
+
     def load(self) -> None:
         """Import the application: in the template, or in each worker where it does not survive a fork. Raises what it raises."""
 

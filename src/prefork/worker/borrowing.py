@@ -218,17 +218,22 @@ class Borrower:
             return None
         except OSError:
             size = 0
-        words[TAKEN] = self.size = size
+        words[TAKEN] = size
+        return self.received(key, loan, number, size)
+
+    def received(self, key: int, loan: Loan, number: int, size: int) -> Request | None:
+        """What has been read, and noted in the slot, as a request; None when it was none to be answered here."""
+        self.size = size
         self.count += 1
         data = self.memory[:size].tobytes()
-        request = self._understand(key, loan, data, number)
+        request = self.understand(key, loan, data, number)
         if request is None:
             send(self.pair, pack_return(BACK, key, number, data))
-            words[REQUEST] = pack_progress(number, DONE)
+            self.words[REQUEST] = pack_progress(number, DONE)
             self._drop(key)
         return request
 
-    def _understand(self, key: int, loan: Loan, data: bytes, number: int) -> Request | None:
+    def understand(self, key: int, loan: Loan, data: bytes, number: int) -> Request | None:
         """The request, if it is a whole one, nothing follows it, and any worker would be given it."""
         end = data.find(END_OF_HEAD) + 4
         if not 4 <= end <= self.largest:

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from prefork.worker.app import Host
     from prefork.worker.borrowing import Borrower
     from prefork.worker.offload import Offload
+    from prefork.worker.shortcut import Shortcut
 
 WAITALL = int(socket.MSG_WAITALL)
 RIGHTS = socket.CMSG_SPACE(12)  # the client's socket and the file of a large body; or the three of the terms
@@ -42,7 +43,7 @@ class Means(NamedTuple):
 
     `spool` is the directory (a descriptor) for what clients do not read, `spool_max` how many bytes of one answer may be there;
     `output` is where the application prints to, `offload` is set where it may name files, `borrow` where this interpreter can read
-    requests itself.
+    requests itself, and `shortcut` where it can answer the commonest of them in compiled code.
     """
 
     spool: int
@@ -50,6 +51,7 @@ class Means(NamedTuple):
     output: Output
     offload: Offload | None = None
     borrow: type[Borrower] | None = None
+    shortcut: type[Shortcut] | None = None
 
 
 class Desk:
@@ -96,12 +98,16 @@ class Desk:
         else:
             answer(self.host, request, body, reply)
             body.close()
+        return reply, self.ended(reply) - before
+
+    def ended(self, reply: Reply) -> int:
+        """An answer has ended; returns the processor time until now, in nanoseconds."""
         self.served += 1
         self.words[REQUESTS] = self.served
         reply.close()
-        rest.close()
+        self.rest.close()
         self.spent = self.clock()
-        return reply, self.spent - before
+        return self.spent
 
     def worn(self) -> bool:
         """Whether the request that was just answered asks for a replacement."""
@@ -134,6 +140,10 @@ class Desk:
         # Where nothing was waited for in between, what was spent since the last answer was for reading this request.
         spent = 0 if borrower.waited else self.spent
         reply, cpu = self.answer(request, borrower.client(request), io.BytesIO(request.body), spent)
+        self.settle(request, reply, cpu, borrower)
+
+    def settle(self, request: Request, reply: Reply, cpu: int, borrower: Borrower) -> None:
+        """Leave the receipt of a request that was read from a loan, and has been answered."""
         if reply.spilled:
             reply.client.close()
             self.end(request, reply, cpu)  # the dispatcher has been told of it, and hears of its end behind the rest of its answer
@@ -145,11 +155,12 @@ def serve(desk: Desk) -> None:
     """Answer requests until the dispatcher closes the pair."""
     pair, words = desk.pair, desk.words
     borrower: Borrower | None = None
+    reader: Borrower | Shortcut | None = None
     buffer = inbox()
     pair.settimeout(None)  # an application's socket.setdefaulttimeout() is not meant for us
     while True:
         try:
-            if borrower and (lent := borrower.take()) is not None:
+            if borrower and reader and (lent := reader.take()) is not None:
                 desk.answer_lent(lent, borrower)
                 continue
             message, descriptors = receive(pair, buffer, space=RIGHTS)
@@ -159,6 +170,7 @@ def serve(desk: Desk) -> None:
                 desk.means.output.switch(descriptors[0])
             elif message.startswith(TERMS):
                 borrower = agreed(borrower, desk, message, descriptors)
+                reader = reader_of(borrower, desk) if borrower else None
             elif borrower and message.startswith(RECALL):
                 borrower.recall(message)
             else:
@@ -185,6 +197,14 @@ def agreed(borrower: Borrower | None, desk: Desk, message: bytes, descriptors: l
             os.close(descriptor)
         return None
     borrower.agree(message)
+    return borrower
+
+
+def reader_of(borrower: Borrower, desk: Desk) -> Borrower | Shortcut:
+    """Who takes requests from loans: the shortcut, where there is one and the host does no more than call its application."""
+    means, application = desk.means, desk.host.direct
+    if means.shortcut and application and not means.offload:
+        return means.shortcut(borrower, desk, application)
     return borrower
 
 
@@ -221,6 +241,11 @@ def answer(host: Host, request: Request, body: BinaryIO, reply: Reply) -> None:
     try:
         host.respond(request, body, reply)
     except BaseException as error:  # noqa: BLE001 - SystemExit in a view must not end the worker either
-        target = ascii(request.target.decode("latin-1"))[1:-1]
-        complain(f"prefork: {request.method} {target} ({request.request_id}) raised in worker {os.getpid()}:\n{trace(error)}")
-        give_up(reply, 500)
+        fail(request, reply, error)
+
+
+def fail(request: Request, reply: Reply, error: BaseException) -> None:
+    """End an answer whose application has raised something."""
+    target = ascii(request.target.decode("latin-1"))[1:-1]
+    complain(f"prefork: {request.method} {target} ({request.request_id}) raised in worker {os.getpid()}:\n{trace(error)}")
+    give_up(reply, 500)

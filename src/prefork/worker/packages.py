@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from prefork.worker.borrowing import Borrower
+    from prefork.worker.shortcut import Shortcut
 
 
 def lend(name: str, package: str) -> None:
@@ -45,3 +46,12 @@ def borrower(orders: dict[str, Any] | None) -> type[Borrower] | None:
     except Exception:  # noqa: BLE001 - whatever is wrong with it: requests are handed over then
         return None
     return Borrower
+
+
+def shortcut() -> type[Shortcut] | None:
+    """Who answers the commonest of these requests, where this process runs compiled code."""
+    try:
+        from prefork.worker.shortcut import Shortcut
+    except ImportError:
+        return None
+    return Shortcut

@@ -178,6 +178,22 @@ class Reply:
             except OSError:
                 self.gone = True
                 return
+        self._pushed(parts, taken, size)
+
+    def go_on(self, parts: tuple[bytes, ...], taken: int) -> None:
+        """An answer has begun with these parts, which are all of it, and so many of their bytes are sent: send the others."""
+        size = sum(map(len, parts))
+        self.begun, self.left = True, 0
+        try:
+            if patience := self.rest.patience(size - taken):
+                taken = self._push_on(parts, taken, size, DONTWAIT, patience)
+        except OSError:
+            self.gone = True
+            return
+        self._pushed(parts, taken, size)
+
+    def _pushed(self, parts: tuple[bytes, ...], taken: int, size: int) -> None:
+        """The socket has taken so much of these parts, which have `size` bytes; the rest is the dispatcher's."""
         self.sent += size
         if taken < size:
             self.spilled = True

@@ -35,7 +35,7 @@ from prefork.worker.life import leave_keys_to_master, live, report, settle
 from prefork.worker.names import function, imported
 from prefork.worker.offload import Offload
 from prefork.worker.output import Output
-from prefork.worker.packages import borrower
+from prefork.worker.packages import borrower, shortcut
 from prefork.worker.threads import serve_in_threads
 from prefork.worker.traces import sentence, trace
 
@@ -93,7 +93,8 @@ class Template:
                 return False
             self.loaded = True
             django.part()
-        borrower(self.orders["lending"])  # imported once, for all workers
+        if borrower(self.orders["lending"]):  # imported once, for all workers
+            shortcut()
         found = census.take(self.own)
         # Collect now and freeze: a collection in a worker would write to every page it shares with this process.
         gc.collect()
@@ -133,7 +134,8 @@ class Template:
         roots = (*self.orders["sendfile_roots"], *(self.host.sendfile_roots() if self.host else ()))
         places = tuple(map(tuple, self.orders["accel_redirects"]))
         offload = Offload(roots, places) if roots or places else None
-        return Means(self.spool, self.orders["response_spool_max"], self.output, offload, borrower(self.orders["lending"]))
+        borrow = borrower(self.orders["lending"])
+        return Means(self.spool, self.orders["response_spool_max"], self.output, offload, borrow, shortcut() if borrow else None)
 
     def obey(self) -> None:
         """Fork a worker or change the log, as ordered, until the channel ends."""

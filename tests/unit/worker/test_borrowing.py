@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import io
+import itertools
 import socket
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from tests.native import native
 
 from prefork.dispatcher.loans import Loans
 from prefork.lending import (
@@ -28,10 +30,12 @@ from prefork.lending import (
 )
 from prefork.messages import CLOEXEC_DONTWAIT, inbox, pair, receive
 from prefork.scoreboard import CAME_AT, DONE, HALTED, LOAN, NEXT_AT, RECEIVED, TAKEN, Scoreboard
+from prefork.worker import http
 from prefork.worker.borrowing import KNOWN, LONGEST_KNOWN, Borrower
 from prefork.worker.hosts.wsgi import environ
+from prefork.worker.output import Output
 
-from .conftest import request
+from .conftest import hosted, request
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -58,9 +62,9 @@ GO_BACK = {
 
 
 class Desk:
-    """A borrower with one connection on loan, and the dispatcher's end of everything."""
+    """A borrower with one connection on loan, and the dispatcher's end of everything. `take` is its own, or that of a shortcut."""
 
-    def __init__(self) -> None:
+    def __init__(self, shortcut: Any = None) -> None:
         SLOT.clear()
         self.wire, self.pair = pair()
         self.loans = Loans(SLOT, self.wire)
@@ -69,6 +73,9 @@ class Desk:
         assert message == pack_terms(TERMS)
         self.borrower = Borrower(self.pair, SLOT, *descriptors)
         self.borrower.agree(message)
+        host = hosted(lambda _environ, _start_response: [])
+        desk = http.Desk(self.pair, SLOT, host, http.Means(-1, 0, Output(), None, Borrower, shortcut), 100, itertools.count(1))
+        self.take = http.reader_of(self.borrower, desk).take
         with socket.create_server(("127.0.0.1", 0)) as listener:
             self.client = socket.create_connection(listener.getsockname())
             self.ours, _ = listener.accept()
@@ -92,13 +99,22 @@ class Desk:
 def ask(desk: Desk, data: bytes) -> Request:
     """The request that is taken when a client sends this."""
     desk.client.sendall(data)
-    taken = desk.borrower.take()
+    taken = desk.take()
     assert taken
     return taken
 
 
+@pytest.fixture(params=["the long way", "the shortcut"])
+def desk(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Desk]:
+    short = request.param == "the shortcut"
+    made = Desk(native("worker/shortcut", tmp_path_factory).Shortcut if short else None)
+    yield made
+    made.close()
+
+
 @pytest.fixture
-def desk() -> Iterator[Desk]:
+def long() -> Iterator[Desk]:
+    """One whose known heads are taken, and not answered."""
     made = Desk()
     yield made
     made.close()
@@ -110,16 +126,16 @@ def test_what_is_not_one_whole_request_for_any_worker_goes_back_as_it_came(desk:
     while len(desk.ours.recv(ROOM, socket.MSG_PEEK)) < min(len(data), ROOM):
         pass
     desk.wire.send(b"x")  # so that there is something else to hear afterwards
-    assert desk.borrower.take() is None
+    assert desk.take() is None
     returned = unpack_return(desk.heard())
     assert returned == (BACK, desk.key, LOANED + 1, data[:ROOM])
     assert desk.borrower.loans == {}
     assert SLOT.progress().state == DONE
 
 
-def test_a_head_that_comes_again_is_understood_as_before_and_names_its_own_request(desk: Desk) -> None:
+def test_a_head_that_comes_again_is_understood_as_before_and_names_its_own_request(long: Desk) -> None:
     for data in (WHOLE, POST):
-        first, *others = [ask(desk, data) for _ in range(4)]
+        first, *others = [ask(long, data) for _ in range(4)]
         for number, taken in enumerate(others, first.number + 1):
             assert taken.headers == [*first.headers[:-1], (b"x-request-id", taken.request_id.encode())]
             assert taken.request_id == f"abc.0.17-{number - LOANED}"
@@ -127,7 +143,7 @@ def test_a_head_that_comes_again_is_understood_as_before_and_names_its_own_reque
             assert taken._replace(**same) == first
         assert others[0].memo is others[2].memo
         assert others[0].memo is not None
-    assert len(desk.borrower.known) == 2
+    assert len(long.borrower.known) == 2
 
 
 @pytest.mark.parametrize("header", [b"X-Request-ID: mine", b"X-Forwarded-For: 192.0.2.7", b"A: %b" % (b"x" * LONGEST_KNOWN)])
@@ -136,17 +152,17 @@ def test_a_head_that_says_who_asks_is_read_each_time(desk: Desk, header: bytes) 
         assert ask(desk, WHOLE[:-2] + header + b"\r\n\r\n").memo is None
 
 
-def test_no_more_heads_are_known_than_there_is_room_for(desk: Desk) -> None:
+def test_no_more_heads_are_known_than_there_is_room_for(long: Desk) -> None:
     for number in range(2 * KNOWN):
         for _ in range(2):
-            assert ask(desk, WHOLE.replace(b"/a", b"/%d" % number)).target == b"/%d?b=c" % number
-        assert 0 < len(desk.borrower.known) <= KNOWN
+            assert ask(long, WHOLE.replace(b"/a", b"/%d" % number)).target == b"/%d?b=c" % number
+        assert 0 < len(long.borrower.known) <= KNOWN
 
 
-def test_what_an_application_does_to_its_environ_is_gone_with_the_request(desk: Desk) -> None:
+def test_what_an_application_does_to_its_environ_is_gone_with_the_request(long: Desk) -> None:
     found = []
     for _ in range(3):
-        made = environ(ask(desk, WHOLE), io.BytesIO())
+        made = environ(ask(long, WHOLE), io.BytesIO())
         found.append({key: value for key, value in made.items() if key not in {"wsgi.input", "HTTP_X_REQUEST_ID"}})
         made.clear()
     assert found[0] == found[1] == found[2]
@@ -171,14 +187,14 @@ def test_the_end_of_the_clients_side_goes_back(desk: Desk) -> None:
     desk.client.close()
     desk.ours.recv(1, socket.MSG_PEEK)
     desk.wire.send(b"x")
-    assert desk.borrower.take() is None
+    assert desk.take() is None
     assert unpack_return(desk.heard()).data == b""
 
 
 def test_a_whole_request_is_taken_and_noted_with_its_bytes_where_the_dispatcher_sees_them(desk: Desk) -> None:
     for number, data in enumerate((WHOLE, POST), 1):
         desk.client.sendall(data)
-        taken = desk.borrower.take()
+        taken = desk.take()
         assert taken
         assert (taken.number, taken.request_id) == (LOANED + number, f"abc.0.17-{number}")
         assert desk.loans.memory[: SLOT[TAKEN]] == data
@@ -189,7 +205,7 @@ def test_a_whole_request_is_taken_and_noted_with_its_bytes_where_the_dispatcher_
 
 def test_a_proxys_word_about_its_client_counts_as_the_terms_say(desk: Desk) -> None:
     desk.client.sendall(b"GET / HTTP/1.1\r\nHost: h\r\nX-Forwarded-For: 192.0.2.7\r\nX-Forwarded-Proto: https\r\n\r\n")
-    taken = desk.borrower.take()
+    taken = desk.take()
     assert taken
     assert (taken.client, taken.scheme) == (("192.0.2.7", 0), "https")
 
@@ -199,7 +215,7 @@ def test_nothing_is_read_while_that_is_forbidden(desk: Desk) -> None:
     desk.client.sendall(WHOLE)
     desk.ours.recv(1, socket.MSG_PEEK)
     desk.wire.send(pack_recall([desk.key]))
-    assert desk.borrower.take() is None
+    assert desk.take() is None
     assert SLOT.progress().number == 0
     assert desk.ours.recv(100) == WHOLE
     desk.borrower.recall(receive(desk.pair, inbox())[0])
@@ -211,14 +227,14 @@ def test_what_was_handed_over_and_came_before_the_last_answer_on_a_loan_has_its_
     desk.client.sendall(WHOLE)
     desk.ours.recv(1, socket.MSG_PEEK)
     SLOT[CAME_AT] = desk.borrower.answered[desk.key] - 1
-    assert desk.borrower.take(), "nothing waits but the loan"
+    assert desk.take(), "nothing waits but the loan"
     desk.client.sendall(WHOLE)
     desk.ours.recv(1, socket.MSG_PEEK)
     desk.wire.send(b"handed over")  # behind the loan, as the kernel tells of them
-    assert desk.borrower.take() is None
+    assert desk.take() is None
     assert desk.pair.recv(100) == b"handed over"
     desk.borrower.given()
-    assert desk.borrower.take()
+    assert desk.take()
 
 
 def test_what_was_handed_over_and_may_be_younger_has_its_turn_as_it_comes(desk: Desk) -> None:
@@ -226,8 +242,8 @@ def test_what_was_handed_over_and_may_be_younger_has_its_turn_as_it_comes(desk: 
     desk.ours.recv(1, socket.MSG_PEEK)
     SLOT[CAME_AT] = desk.borrower.answered[desk.key] + 1
     desk.wire.send(b"handed over")
-    assert desk.borrower.take()
-    assert desk.borrower.take() is None
+    assert desk.take()
+    assert desk.take() is None
 
 
 def test_what_is_about_to_be_handed_over_is_waited_for_a_moment_where_it_is_older(desk: Desk) -> None:
@@ -236,7 +252,7 @@ def test_what_is_about_to_be_handed_over_is_waited_for_a_moment_where_it_is_olde
     SLOT[NEXT_AT] = desk.borrower.answered[desk.key] - 1
     desk.borrower.given()
     desk.wire.send(b"handed over")
-    assert desk.borrower.take() is None
+    assert desk.take() is None
     desk.pair.recv(100)
     desk.borrower.given()
-    assert desk.borrower.take(), "it does not come"
+    assert desk.take(), "it does not come"

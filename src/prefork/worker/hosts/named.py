@@ -58,6 +58,11 @@ class Named:
         """Whether its requests are served on an event loop."""
         return self.interface == ASGI
 
+    @property
+    def direct(self) -> Callable[..., Any] | None:
+        """The application, unless an event loop calls it."""
+        return None if self.looped else self.application
+
     def sendfile_roots(self) -> tuple[str, ...]:
         """None: which there are is for the configuration to say."""
         return ()

@@ -24,7 +24,12 @@ KNOWN_KEYS = 1000  # clients choose header names: the cache must not grow with t
 def call(application: Callable[..., Any], surroundings: dict[str, Any], reply: Reply) -> None:
     """Call an application and send what it returns."""
     started = Call(reply)
-    result = application(surroundings, started.start_response)
+    respond(application(surroundings, started.start_response), started)
+
+
+def respond(result: Any, started: Call) -> None:
+    """Send what an application has returned."""
+    reply = started.reply
     try:
         if isinstance(result, FileWrapper) and not reply.begun and (span := result.span()):
             started.write_file(*span)

@@ -64,6 +64,10 @@ class Odoo:
         """It is of WSGI."""
         return False
 
+    @property
+    def direct(self) -> None:
+        """Nothing: of each request it is told what it has asked of the database."""
+
     def load(self) -> None:
         """Import Odoo and load what it serves. Raises Refused, or what Odoo's code raises."""
         sys.path.insert(0, self.tree)

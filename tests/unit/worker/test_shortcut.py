@@ -1,0 +1,427 @@
+"""The shortcut beside the long way: whatever an application does, nobody can tell by answer or receipt which way a request went."""
+
+from __future__ import annotations
+
+import itertools
+import os
+import select
+import socket
+import sys
+import time
+from pathlib import Path
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from tests.native import native
+
+from prefork.dispatcher.loans import Loans
+from prefork.http import framing
+from prefork.lending import (
+    ASKS_REPLACEMENT,
+    BACK,
+    LASTS,
+    LEFT,
+    LOANED,
+    NEWS,
+    OWNED,
+    RING,
+    Receipt,
+    Terms,
+    pack_receipt,
+    unpack_receipts,
+    unpack_return,
+)
+from prefork.messages import CLOEXEC_DONTWAIT, END, FILE, REST, SPOOLED, inbox, pair, receive, unpack_ending, unpack_extent
+from prefork.scoreboard import BEGUN_AT, CPU_AT, LOAN, REQUEST, REQUESTS, RESIDENT_AT, SIZE, TAKEN, Scoreboard
+from prefork.worker.borrowing import Borrower
+from prefork.worker.http import Desk, Means, reader_of
+from prefork.worker.output import Output
+
+from .conftest import hosted, request
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from prefork.messages import Request
+
+    Application = Callable[[dict[str, Any], Callable[..., Any]], Any]
+
+WHOLE = b"GET /a?b=c HTTP/1.1\r\nHost: h\r\nUser-Agent: me\r\nCookie: d=e\r\n\r\n"
+TEXT = [("Content-Type", "text/plain")]
+
+
+class Way:
+    """A worker with one connection on loan, and the dispatcher's end of everything."""
+
+    def __init__(self, spool: int, application: Application, shortcut: Any = None, limit: int = 1 << 60) -> None:
+        self.slot = Scoreboard.create().slot(0)
+        self.wire, self.pair = pair()
+        self.loans = Loans(self.slot, self.wire)
+        self.loans.offer(Terms("abc.0.17", ("/_prefork/*",), 4096, None))
+        message, descriptors = receive(self.pair, inbox())
+        self.borrower = Borrower(self.pair, self.slot, *descriptors)
+        self.borrower.agree(message)
+        means = Means(spool, 1 << 30, Output(), None, Borrower, shortcut)
+        self.desk = Desk(self.pair, self.slot, hosted(application), means, limit, itertools.count(1))
+        self.reader = reader_of(self.borrower, self.desk)
+        assert (self.reader is self.borrower) is (shortcut is None)
+        with socket.create_server(("127.0.0.1", 0)) as listener:
+            self.client = socket.create_connection(listener.getsockname())
+            self.ours, _ = listener.accept()
+        self.client.settimeout(10)
+        self.key = self.ours.fileno()
+        self.lend()
+        self.long: list[Request] = []  # what went the long way
+
+    def lend(self) -> None:
+        copy = self.ours.dup()
+        given = request()._replace(loan=(self.key, ("127.0.0.1", 4711)))
+        assert self.borrower.keep(given, socket.SocketType(fileno=copy.detach()))
+        connection: Any = SimpleNamespace(descriptor=self.key, socket=self.ours)
+        self.loans.lend(connection)
+
+    def serve(self) -> None:
+        """Answer what has come, as `worker.http.serve` does it."""
+        self.wire.send(b"x")  # behind the loan, as the kernel tells of them
+        while (lent := self.reader.take()) is not None:
+            self.long.append(lent)
+            self.desk.answer_lent(lent, self.borrower)
+        assert self.pair.recv(10) == b"x"
+
+    def ask(self, data: bytes = WHOLE) -> tuple[bytes, Any]:
+        """What a client gets for this, by whichever way, and all that the dispatcher can know of it."""
+        self.client.sendall(data)
+        self.ours.recv(1, socket.MSG_PEEK)
+        self.serve()
+        receipts = self.loans.collect()
+        told: list[Any] = []
+        handed, size = b"", sum(each.sent for each in receipts)
+        while select.select([self.wire], [], [], 0)[0]:
+            message, descriptors = receive(self.wire, inbox(), CLOEXEC_DONTWAIT)
+            if message[0] in {REST, FILE, SPOOLED}:
+                handed += read(descriptors[0], *unpack_extent(message)) if descriptors else message[1:]
+            elif message[0] == END:
+                ending = unpack_ending(message)
+                size += ending.sent
+                told.append(ending._replace(cpu=0))
+            else:
+                told.append(unpack_return(message)._replace(key=0) if message[0] in {BACK, OWNED} else message)
+        got = b""
+        while len(got) < size - len(handed):
+            got += self.client.recv(1 << 20)
+        words = [self.slot[word] for word in (REQUEST, REQUESTS, TAKEN, SIZE)]
+        assert {self.slot[LOAN], *(each.key for each in receipts)} == {self.key}
+        noted = [each._replace(key=0, wait=0, began=0, service=0, cpu=0) for each in receipts]
+        return got + handed, (noted, told, words, len(self.borrower.loans))
+
+    def close(self) -> None:
+        for each in (*(loan.client for loan in self.borrower.loans.values()), self.client, self.ours, self.wire, self.pair):
+            each.close()
+        self.borrower.epoll.close()
+        self.loans.close()
+
+
+def read(descriptor: int, offset: int, count: int) -> bytes:
+    data = os.pread(descriptor, count, offset)
+    os.close(descriptor)
+    return data
+
+
+def start(start_response: Callable[..., Any], *headers: tuple[str, str], status: str = "200 OK") -> Callable[[bytes], Any]:
+    """The write of an answer that has begun."""
+    write: Callable[[bytes], Any] = start_response(status, [*TEXT, *headers])
+    return write
+
+
+def usual(environ: dict[str, Any], start_response: Callable[..., Any]) -> list[bytes]:
+    start(start_response)
+    return [b"hello"]
+
+
+def of(*parts: Any, headers: Any = (), status: str = "200 OK") -> Application:
+    def application(environ: dict[str, Any], start_response: Callable[..., Any]) -> Any:
+        start_response(status, [*TEXT, *headers])
+        return list(parts)
+
+    return application
+
+
+def told(environ: dict[str, Any], start_response: Callable[..., Any]) -> list[bytes]:
+    """All that its environ says, and as soon as it has said it, it is gone."""
+    kinds = {key: type(value).__name__ for key, value in environ.items() if key.startswith("wsgi.") or key == "prefork.tag"}
+    environ["prefork.tag"]("about this")
+    kinds["prefork.tag"] = ""
+    said = {key: value for key, value in environ.items() if key not in kinds}
+    body = repr((sorted(kinds.items()), sorted(said.items()), environ["wsgi.input"].read())).encode()
+    environ.clear()
+    start(start_response)
+    return [body]
+
+
+def two_parts(environ: dict[str, Any], start_response: Callable[..., Any]) -> tuple[bytes, ...]:
+    start(start_response)
+    return b"one", b"two"
+
+
+def generated(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterator[bytes]:
+    start(start_response)
+    yield b"one"
+    yield b"two"
+
+
+def written(environ: dict[str, Any], start_response: Callable[..., Any]) -> list[bytes]:
+    environ["prefork.tag"]("before")
+    write = start(start_response)
+    write(b"one")
+    environ["prefork.tag"]("after")
+    return [b"two"]
+
+
+def headers_once(environ: dict[str, Any], start_response: Callable[..., Any]) -> list[bytes]:
+    start_response("200 OK", iter(TEXT))
+    return [b"hello"]
+
+
+def headers_as_lists(environ: dict[str, Any], start_response: Callable[..., Any]) -> list[bytes]:
+    start_response("200 OK", [["Content-Type", "text/plain"]])
+    return [b"hello"]
+
+
+def raising(environ: dict[str, Any], start_response: Callable[..., Any]) -> list[bytes]:
+    raise LookupError("nothing here")
+
+
+def raising_late(environ: dict[str, Any], start_response: Callable[..., Any]) -> list[bytes]:
+    start(start_response)(b"the beginning")
+    raise LookupError("nothing here")
+
+
+def leaving(environ: dict[str, Any], start_response: Callable[..., Any]) -> list[bytes]:
+    start(start_response)
+    raise SystemExit(3)
+
+
+def starting_twice(environ: dict[str, Any], start_response: Callable[..., Any]) -> list[bytes]:
+    start(start_response)
+    start(start_response)
+    return [b"hello"]
+
+
+def starting_again(environ: dict[str, Any], start_response: Callable[..., Any]) -> list[bytes]:
+    start(start_response)
+    try:
+        environ["nothing here"]
+    except LookupError:
+        start_response("500 Oh", TEXT, sys.exc_info())
+    return [b"sorry"]
+
+
+def not_starting(environ: dict[str, Any], start_response: Callable[..., Any]) -> list[bytes]:
+    return [b"hello"]
+
+
+class Closing(list[bytes]):
+    def close(self) -> None:
+        raise LookupError("closed")
+
+
+def closing(environ: dict[str, Any], start_response: Callable[..., Any]) -> list[bytes]:
+    start(start_response)
+    return Closing((b"hello",))
+
+
+def filed(environ: dict[str, Any], start_response: Callable[..., Any]) -> Any:
+    start(start_response)
+    return environ["wsgi.file_wrapper"](Path(__file__).open("rb"))
+
+
+APPLICATIONS: dict[str, Application] = {
+    "one part": usual,
+    "what it is told": told,
+    "no part": of(),
+    "an empty part": of(b""),
+    "a part of some pages": of(b"x" * 5000),
+    "a part that is sent without the lock": of(b"x" * 100_000),
+    "more than the socket takes": of(b"0123456789" * 800_000),
+    "text": of("hello"),
+    "an array": of(bytearray(b"hello")),
+    "two parts": two_parts,
+    "parts as they come": generated,
+    "its own length": of(b"hello", headers=[("Content-Length", "5")]),
+    "more than it says": of(b"hello", headers=[("Content-Length", "3")]),
+    "less than it says": of(b"hello", headers=[("Content-Length", "9")]),
+    "an end of the connection": of(b"hello", headers=[("Connection", "close")]),
+    "its own date": of(b"hello", headers=[("Date", "Sun, 06 Nov 1994 08:49:37 GMT")]),
+    "its own id": of(b"hello", headers=[("X-Request-ID", "mine")]),
+    "its own server": of(b"hello", headers=[("Server", "mine")]),
+    "many headers": of(b"hello", headers=[(f"X-{number}", "y" * 80) for number in range(90)]),
+    "a header that would forge one": of(b"hello", headers=[("X", "a\r\nY: b")]),
+    "a status that is none": of(b"hello", status="OK"),
+    "a status that is not usual": of(b"hello", status="599 Odd"),
+    "no content": of(b"", status="204 No Content"),
+    "no content, and some": of(b"hello", status="204 No Content"),
+    "not modified": of(status="304 Not Modified"),
+    "through write": written,
+    "headers once": headers_once,
+    "headers as lists": headers_as_lists,
+    "a fault": raising,
+    "a fault in its middle": raising_late,
+    "an exit": leaving,
+    "started twice": starting_twice,
+    "started again": starting_again,
+    "not started": not_starting,
+    "a list of its own": closing,
+    "a file": filed,
+}
+REQUESTS_OF = {
+    "as usual": WHOLE,
+    "its head only": WHOLE.replace(b"GET", b"HEAD"),
+    "the last of its connection": WHOLE[:-2] + b"Connection: close\r\n\r\n",
+    "in an old version": b"GET / HTTP/1.0\r\nConnection: keep-alive\r\n\r\n",
+    "with a body": b"POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 3\r\n\r\nabc",
+    "with a body of nothing": b"POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 0\r\n\r\n",
+    "with an id": WHOLE[:-2] + b"X-Request-ID: mine\r\n\r\n",
+    "that is none": b"nonsense\r\n\r\n",
+    "two at once": WHOLE + WHOLE,
+    "half": WHOLE[:-2],
+}
+SHORT = {
+    "one part", "what it is told", "an empty part", "a part of some pages", "a part that is sent without the lock",
+    "its own length", "its own server", "a status that is not usual", "no content",
+}  # fmt: skip
+
+
+@pytest.fixture(scope="session")
+def shortcut(tmp_path_factory: pytest.TempPathFactory) -> Any:
+    return native("worker/shortcut", tmp_path_factory).Shortcut
+
+
+@pytest.fixture
+def spool(tmp_path: Path) -> Iterator[int]:
+    directory = os.open(tmp_path, os.O_RDONLY)
+    yield directory
+    os.close(directory)
+
+
+@pytest.fixture
+def way(spool: int, shortcut: Any) -> Iterator[Way]:
+    made = Way(spool, usual, shortcut)
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def still(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No second passes between two answers."""
+    dated = framing._dated()
+    monkeypatch.setattr(framing, "_dated", lambda: dated)
+
+
+@pytest.mark.usefixtures("still")
+@pytest.mark.parametrize(
+    ("application", "data"),
+    [(name, "as usual") for name in APPLICATIONS]
+    + [(name, data) for name in ("one part", "what it is told", "no content", "through write", "a fault") for data in REQUESTS_OF],
+)
+def test_nobody_can_tell_which_way_a_request_went(application: str, data: str, spool: int, shortcut: Any) -> None:
+    ways = [Way(spool, APPLICATIONS[application]), Way(spool, APPLICATIONS[application], shortcut)]
+    try:
+        for _ in range(5):
+            long, short = [way.ask(REQUESTS_OF[data]) for way in ways if way.borrower.loans] or [None, None]
+            assert long == short
+        taken = [len(way.long) for way in ways]
+        if data == "as usual" and application in SHORT:
+            assert taken == [5, 2], "only what has come before is known, and has an environ"
+    finally:
+        for way in ways:
+            way.close()
+
+
+def collected(way: Way) -> tuple[list[Receipt], list[bytes]]:
+    """All receipts in the order in which they were left, and what else the dispatcher is told."""
+    receipts, others = way.loans.collect(), []
+    while select.select([way.wire], [], [], 0)[0]:
+        message, _ = receive(way.wire, inbox(), CLOEXEC_DONTWAIT)
+        if message[0] == LEFT:
+            receipts += unpack_receipts(message[1:])
+        else:
+            others.append(message)
+    return receipts, others
+
+
+def again(way: Way) -> None:
+    """The same request once more, of which nobody takes the receipt."""
+    way.client.sendall(WHOLE)
+    way.ours.recv(1, socket.MSG_PEEK)
+    way.serve()
+    way.client.recv(1 << 16)
+
+
+def test_no_receipt_is_lost_where_their_room_ends_or_is_full(way: Way) -> None:
+    again(way)
+    (first,), _ = collected(way)
+    room = RING // len(pack_receipt(*first._replace(request_id=b"")))
+    numbers, news = [first.number], 0
+    for count in (room + 40, 1000, 1000, 1000):
+        for _ in range(count):
+            again(way)
+        receipts, others = collected(way)
+        numbers += [each.number for each in receipts]
+        news += others.count(bytes((NEWS,)))
+        assert set(others) <= {bytes((NEWS,))}
+    assert numbers == [LOANED + number for number in range(1, room + 3042)]
+    assert news == 1, "half of the room was taken once"
+    assert len(way.long) == 2
+
+
+def test_a_worn_worker_says_so_with_each_request_from_then_on(spool: int, shortcut: Any) -> None:
+    way = Way(spool, usual, shortcut, limit=4)
+    for _ in range(5):
+        again(way)
+    receipts, others = collected(way)
+    assert [each.flags for each in receipts] == [LASTS] * 3 + [LASTS | ASKS_REPLACEMENT] * 2
+    assert others == [bytes((NEWS,))] * 2
+    way.close()
+
+
+def test_times_are_those_of_the_request_itself(spool: int, shortcut: Any) -> None:
+    """One that waits for another is told to have waited; processor time is its own."""
+
+    def computing(environ: dict[str, Any], start_response: Callable[..., Any]) -> list[bytes]:
+        until = time.process_time_ns() + 30_000_000
+        while time.process_time_ns() < until:
+            pass
+        return usual(environ, start_response)
+
+    way = Way(spool, computing, shortcut)
+    for _ in range(3):
+        again(way)
+    collected(way)
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        second = socket.create_connection(listener.getsockname())
+        ours, _ = listener.accept()
+    given = request()._replace(loan=(ours.fileno(), ("127.0.0.1", 4712)))
+    assert way.borrower.keep(given, socket.SocketType(fileno=ours.dup().detach()))
+    connection: Any = SimpleNamespace(descriptor=ours.fileno(), socket=ours)
+    way.loans.lend(connection)
+    for client in (way.client, second):
+        client.sendall(WHOLE)
+    for end in (way.ours, ours):
+        end.recv(1, socket.MSG_PEEK)
+    begun = time.monotonic_ns()
+    for _ in way.borrower.loans:  # what is behind the loans comes between them
+        way.serve()
+    took = time.monotonic_ns() - begun
+    (one, two), _ = collected(way)
+    assert one.wait < 20_000_000 <= two.wait <= took
+    assert begun < one.began < one.began + one.service <= two.began
+    for each in (one, two):
+        assert 30_000_000 <= each.cpu <= each.service + 1_000_000
+        assert each.service < took
+    assert way.slot[BEGUN_AT] == two.began
+    assert way.slot[RESIDENT_AT] > 1 << 20
+    assert 0 < way.slot[CPU_AT] < time.process_time_ns()
+    for each_end in (second, ours):
+        each_end.close()
+    way.close()
