@@ -19,6 +19,7 @@ from servers import PEERS, PREFORK, ROOT
 
 ENVIRONMENT = PEERS.parent
 REQUIREMENTS = ROOT / "bench" / "requirements.txt"
+COMPILED = ROOT / "src" / "prefork" / "_compiled"
 
 
 class Missing(Exception):
@@ -73,6 +74,17 @@ def installed(directory: Path) -> dict[str, str]:
 def canonical(name: str) -> str:
     """A package's name as indexes compare it."""
     return re.sub(r"[-_.]+", "-", name).lower()
+
+
+def compile_ours() -> None:
+    """Have Prefork's compiled form, of the source as it is. Raises Missing."""
+    look = "import sys; from prefork import compiled; sys.exit(not compiled.modules() or bool(compiled.changed()))"
+    if subprocess.run([str(PREFORK / "python"), "-c", look], check=False).returncode == 0:
+        return
+    print("compiling Prefork …", flush=True)
+    made = subprocess.run([str(PREFORK / "python"), str(ROOT / "hatch_build.py"), str(COMPILED)], check=False)
+    if made.returncode:
+        raise Missing("Prefork cannot be compiled, for the reason above; --servers leaves out the rows that need it")
 
 
 def versions() -> dict[str, str]:

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
 LENIENCY = 0.1  # the share of its bound by which a median may miss it before a whole run has failed
 SIGNS = {"at least": "≥", "at most": "≤"}
+COMPILED = "prefork-lent-compiled"
+OURS = ("prefork", "prefork-lent", COMPILED)
 BETTER = ("granian", "uwsgi", "uwsgi-http11")
 SHAPED = ("gunicorn-gthread", "uwsgi-http11", "granian", "uvicorn", "bjoern", "waitress")
 
@@ -43,20 +45,30 @@ GOALS = (
             Goal(
                 f"hello, {count} kept-alive, requests/s, to Granian and uWSGI", "hello", f"rate_{count}", "at least", 1.15, BETTER
             ),
-            Goal("the same: prefork-lent", "hello", f"rate_{count}", "at least", 1.15, BETTER, "prefork-lent"),
-            Goal("its CPU", "hello", f"cpu_{count}", "at most", 1 / 1.15, BETTER, "prefork-lent"),
+            *(
+                goal
+                for ours in OURS[1:]
+                for goal in (
+                    Goal(f"the same: {ours}", "hello", f"rate_{count}", "at least", 1.15, BETTER, ours),
+                    Goal("its CPU", "hello", f"cpu_{count}", "at most", 1 / 1.15, BETTER, ours),
+                )
+            ),
+            Goal(f"{COMPILED}, to bjoern", "hello", f"rate_{count}", "at least", 1.0, ("bjoern",), COMPILED),
         )
     ),
-    Goal("hello, new connections, requests/s, to uWSGI", "hello", "rate_new", "at least", 1.0, ("uwsgi",)),
+    *(
+        Goal(f"hello, new connections, requests/s, to uWSGI: {ours}", "hello", "rate_new", "at least", 1.0, ("uwsgi",), ours)
+        for ours in ("prefork", "prefork-compiled")
+    ),
     *(
         Goal(f"{shape.words}, requests/s, to all: {ours}", "shapes", f"rate_{key}", "at least", 1.0, SHAPED, ours)
-        for ours in ("prefork", "prefork-lent")
+        for ours in OURS
         for key, shape in SHAPES.items()
     ),
     Goal("p99 beside a worker that is held, ms", "stranding", "p99", "at most", 3.0),
     *(
         Goal(f"failed requests, {words}", "failures", column, "at most", 0.0, ours=ours)
-        for ours in ("prefork", "prefork-lent")
+        for ours in OURS
         for column, words in (
             ("kill_kept", f"kill -9, kept-alive: {ours}"),
             ("reload_kept", f"reload, kept-alive: {ours}"),

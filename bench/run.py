@@ -22,7 +22,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 import goals
-from environment import Missing, canonical, install, machine, require_nginx, require_wrk, versions
+from environment import Missing, canonical, compile_ours, install, machine, require_nginx, require_wrk, versions
 from grown import GROWN
 from lab import Lab
 from limited import LIMITED
@@ -237,6 +237,8 @@ def main() -> None:
         require_nginx()
     adopt_orphans()
     servers, left_out = usable(report.servers, names, install())
+    if any(server.compiled for server in servers):
+        compile_ours()
     run = Run(scenarios, servers, Lab(given.quick), 1 if given.quick else FULL if given.full else given.rounds)
     run.measure()
     whole = not (given.quick or given.only or given.servers or given.rounds)

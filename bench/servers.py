@@ -57,7 +57,8 @@ class Launch:
 class Server:
     """One way of serving. `package` must be installed.
 
-    `lacks` names what it cannot do: replace a killed worker, reload by HUP, recycle workers, heed `Connection: close`.
+    `lacks` names what it cannot do: replace a killed worker, reload by HUP, recycle workers, heed `Connection: close`. `compiled` asks
+    for Prefork's compiled form.
     """
 
     name: str
@@ -68,6 +69,7 @@ class Server:
     lacks: frozenset[str] = frozenset()
     scenarios: frozenset[str] = ALL
     count: int = WORKERS
+    compiled: bool = False
 
     def can(self, ability: Literal["replace", "reload", "recycle", "close"]) -> bool:
         """Whether the server has an ability that some lack."""
@@ -78,8 +80,11 @@ class Server:
         return scenario in self.scenarios and (scenario != "stall" or self.can("reload"))
 
 
-def prefork(log_level: str, *more: str, **limits: float | str) -> Callable[[Launch], list[str]]:
-    """Prefork's command, with the access log (`info`) or without (`warning`), with its limits or with others, and `more` flags."""
+def prefork(log_level: str, *more: str, compiled: bool = False, **limits: float | str) -> Callable[[Launch], list[str]]:
+    """Prefork's command, with the access log (`info`) or without (`warning`), with its limits or with others, and `more` flags. It
+    runs from source unless it is to run `compiled`.
+    """
+    form = "--compiled" if compiled else "--no-compiled"
 
     def command(launch: Launch) -> list[str]:
         options = {
@@ -91,7 +96,7 @@ def prefork(log_level: str, *more: str, **limits: float | str) -> Callable[[Laun
             options |= {"max-body-size": "2G", "static": f"/files={launch.files}"}
         options |= {name.replace("_", "-"): value for name, value in limits.items()}
         flags = [text for name, value in options.items() for text in (f"--{name}", str(value))]
-        return [str(PREFORK / "prefork"), "serve", f"{launch.module}:app", "--no-console", *more, *flags]
+        return [str(PREFORK / "prefork"), "serve", f"{launch.module}:app", "--no-console", form, *more, *flags]
 
     return command
 
@@ -213,7 +218,7 @@ SERVERS = (
         "prefork",
         prefork("info"),
         prefork_workers,
-        "access log to a file",
+        "from source, access log to a file",
         scenarios=ALL | only("slow_clients", "transfer"),
     ),
     Server(
@@ -221,16 +226,26 @@ SERVERS = (
         "prefork",
         prefork("info", "--lend-connections"),
         prefork_workers,
-        "access log to a file, lend_connections",
+        "as above, lend_connections",
         scenarios=only("hello", "shapes", "stranding", "failures"),
     ),
     Server(
-        "prefork-lent-no-log",
+        "prefork-compiled",
         "prefork",
-        prefork("warning", "--lend-connections"),
+        prefork("info", compiled=True),
         prefork_workers,
-        "no access log, lend_connections",
-        scenarios=only("hello"),
+        "compiled (`make compiled`), access log to a file",
+        scenarios=only("hello", "shapes"),
+        compiled=True,
+    ),
+    Server(
+        "prefork-lent-compiled",
+        "prefork",
+        prefork("info", "--lend-connections", compiled=True),
+        prefork_workers,
+        "as above, lend_connections",
+        scenarios=only("hello", "shapes", "stranding", "failures"),
+        compiled=True,
     ),
     Server(
         "gunicorn-sync",
