@@ -1,6 +1,6 @@
 # cython: language_level=3, boundscheck=False, wraparound=False, initializedcheck=False
-"""The commonest request on a loan, from its client's socket to its receipt: a head that is known, no body, and a WSGI application
-that returns its whole answer as one part.
+"""The commonest request on a loan, from its client's socket to its receipt: a head that is known, and a WSGI application that returns
+its whole answer as one part.
 
 It goes the way of `Borrower.take` and `Desk.answer_lent`, with the same stores into the slot in the same order, and makes no
 objects but those that the application sees. Whatever is not so common goes on there from the point where it shows. This exists in
@@ -34,7 +34,9 @@ from prefork.worker.stamps import RESIDENT_EVERY, resident
 
 cdef extern from *:
     """
+    #define _GNU_SOURCE
     #include <stdint.h>
+    #include <string.h>
     #include <sys/epoll.h>
     #include <sys/socket.h>
     #include <sys/uio.h>
@@ -63,6 +65,10 @@ cdef extern from *:
         struct msghdr message = {.msg_iov = parts, .msg_iovlen = 2};
         return sendmsg(client, &message, MSG_DONTWAIT | MSG_NOSIGNAL);
     }
+    static inline ssize_t length_of_head(PyObject *data, ssize_t size) {
+        const char *bytes = PyBytes_AS_STRING(data), *end = memmem(bytes, size, "\\r\\n\\r\\n", 4);
+        return end ? end + 4 - bytes : size;
+    }
     /* `lending.FIXED` */
     struct __attribute__((packed)) receipt {
         uint32_t room; uint8_t flags; uint16_t status; uint32_t key, size;
@@ -76,6 +82,7 @@ cdef extern from *:
     uint64_t get(uint64_t *words, int index) nogil
     long long clock_of(clockid_t clock) nogil
     int wait_for(int epoll, int milliseconds, int *key) nogil
+    ssize_t length_of_head(object data, ssize_t size)
     ssize_t recv(int client, void *place, size_t size, int flags) nogil
     ssize_t send(int client, const void *data, size_t size, int flags) nogil
     ssize_t send_both(int client, const void *head, size_t lines, const void *body, size_t size) nogil
@@ -117,6 +124,7 @@ cdef class Ready:
     cdef str method, version
     cdef bytes asked
     cdef int flags
+    cdef ssize_t length
 
 
 cdef class End:
@@ -271,18 +279,19 @@ cdef class Shortcut:
             size = 0
         put(words, TAKEN, size)
         data = PyBytes_FromStringAndSize(<char *>&self.memory[0], size)
-        known = self.known.get(data)
-        ready = ready_of(known) if known is not None else None
-        if ready is None:
+        cdef ssize_t head = length_of_head(data, size)
+        known = self.known.get(data if head == size else data[:head])
+        cdef Ready ready = ready_of(known) if known is not None else None
+        if ready is None or ready.length != size - head:
             self._go()
             request = self.borrower.received(key, loan, number, size)
             self._come()
             return request
         self.count += 1
-        self._answer(key, number, data, end, ready)
+        self._answer(key, number, data, head, end, ready)
         return None
 
-    cdef _answer(self, int key, long long number, bytes data, End end, Ready ready):
+    cdef _answer(self, int key, long long number, bytes data, ssize_t head, End end, Ready ready):
         """Have the application answer, in the steps of `Desk.answer`."""
         cdef Turn turn = Turn.__new__(Turn)
         cdef str name = f"{self.prefix}-{number - LOANED}"
@@ -300,7 +309,7 @@ cdef class Shortcut:
         cdef dict surroundings = PyDict_Copy(ready.environ)
         PyDict_Update(surroundings, end.environ)
         surroundings["HTTP_X_REQUEST_ID"] = name
-        surroundings["wsgi.input"] = BytesIO()
+        surroundings["wsgi.input"] = BytesIO(data[head:]) if ready.length else BytesIO()
         surroundings["wsgi.errors"] = sys.stderr
         surroundings["prefork.tag"] = turn.tag
         try:
@@ -443,7 +452,8 @@ cdef ready_of(known):
         ready.method, ready.version, ready.asked = head.method, head.version, asked
         ready.flags = 0 if head.version == "1.1" else OLD_HTTP
         ready.environ = {**memo["environ"], **dict.fromkeys(ADDED)}
-        common = head.keep and head.length == 0 and head.method != "HEAD" and len(asked) <= ASKED
+        ready.length = -1 if head.length is None else head.length
+        common = head.keep and ready.length >= 0 and head.method != "HEAD" and len(asked) <= ASKED
         found = memo["shortcut"] = ready if common else False
     return found or None
 

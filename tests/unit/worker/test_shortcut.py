@@ -331,7 +331,7 @@ def test_nobody_can_tell_which_way_a_request_went(application: str, data: str, s
             long, short = [way.ask(REQUESTS_OF[data]) for way in ways if way.borrower.loans] or [None, None]
             assert long == short
         taken = [len(way.long) for way in ways]
-        if data == "as usual" and application in SHORT:
+        if data in {"as usual", "with a body", "with a body of nothing"} and application in SHORT:
             assert taken == [5, 2], "only what has come before is known, and has an environ"
     finally:
         for way in ways:
