@@ -402,9 +402,9 @@ cdef class Shortcut:
         put(self.words, REQUESTS, self.served)
         put(self.words, REQUEST, turn.number << 16 | <uint64_t>turn.code << 5 | DONE)
         spent = clock_of(CLOCK_PROCESS_CPUTIME_ID)
-        if waited > COARSE:
-            waited = min(waited, <long long>since_received(end.loan.client))
         now = clock_of(CLOCK_MONOTONIC)
+        if waited > COARSE:  # as in `Borrower._waited`
+            waited = min(waited, <long long>since_received(end.loan.client) - (now - turn.began))
         flags = LASTS | (ASKS_REPLACEMENT if next(self.counted) >= self.limit else 0)
         told.flags = ready.flags | flags
         told.status, told.key, told.size, told.number = turn.code, turn.key, len(turn.data), turn.number

@@ -211,12 +211,14 @@ def test_a_proxys_word_about_its_client_counts_as_the_terms_say(desk: Desk) -> N
 
 
 def test_nothing_is_read_while_that_is_forbidden(desk: Desk) -> None:
+    before = ask(desk, POST)
     SLOT[HALTED] = 1
     desk.client.sendall(WHOLE)
     desk.ours.recv(1, socket.MSG_PEEK)
     desk.wire.send(pack_recall([desk.key]))
     assert desk.take() is None
-    assert SLOT.progress().number == 0
+    assert SLOT.progress().number == before.number
+    assert SLOT[TAKEN] == 0, "else the dispatcher would take what was read before for what was read now"
     assert desk.ours.recv(100) == WHOLE
     desk.borrower.recall(receive(desk.pair, inbox())[0])
     assert desk.heard() == bytes((HOME,))
@@ -256,3 +258,5 @@ def test_what_is_about_to_be_handed_over_is_waited_for_a_moment_where_it_is_olde
     desk.pair.recv(100)
     desk.borrower.given()
     assert desk.take(), "it does not come"
+    desk.wire.send(b"younger")
+    assert ask(desk, WHOLE), "and was waited for once"

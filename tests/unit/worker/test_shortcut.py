@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import os
 import select
@@ -178,6 +179,16 @@ def written(environ: dict[str, Any], start_response: Callable[..., Any]) -> list
     return [b"two"]
 
 
+def tagged(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterator[bytes]:
+    environ["prefork.tag"]("about this")
+    return iter(usual(environ, start_response))
+
+
+def headers_once_and_dated(environ: dict[str, Any], start_response: Callable[..., Any]) -> list[bytes]:
+    start_response("200 OK", iter([*TEXT, ("Date", "Sun, 06 Nov 1994 08:49:37 GMT")]))
+    return [b"hello"]
+
+
 def headers_once(environ: dict[str, Any], start_response: Callable[..., Any]) -> list[bytes]:
     start_response("200 OK", iter(TEXT))
     return [b"hello"]
@@ -263,7 +274,9 @@ APPLICATIONS: dict[str, Application] = {
     "no content, and some": of(b"hello", status="204 No Content"),
     "not modified": of(status="304 Not Modified"),
     "through write": written,
+    "a tag, and parts as they come": tagged,
     "headers once": headers_once,
+    "headers once, and a date": headers_once_and_dated,
     "headers as lists": headers_as_lists,
     "a fault": raising,
     "a fault in its middle": raising_late,
@@ -352,9 +365,11 @@ def collected(way: Way) -> tuple[list[Receipt], list[bytes]]:
 
 def again(way: Way) -> None:
     """The same request once more, of which nobody takes the receipt."""
+    served = way.desk.served
     way.client.sendall(WHOLE)
     way.ours.recv(1, socket.MSG_PEEK)
-    way.serve()
+    while way.desk.served == served:
+        way.serve()
     way.client.recv(1 << 16)
 
 
@@ -385,43 +400,80 @@ def test_a_worn_worker_says_so_with_each_request_from_then_on(spool: int, shortc
     way.close()
 
 
+def test_a_connection_that_is_lent_under_the_key_of_one_before_is_another(way: Way) -> None:
+    for _ in range(3):
+        again(way)
+    del way.loans.lent[way.key]
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        way.client.close()
+        way.ours.close()
+        way.client = socket.create_connection(listener.getsockname())
+        ours, _ = listener.accept()
+    os.dup2(ours.fileno(), way.key)
+    way.ours = socket.socket(fileno=way.key)
+    if ours.fileno() != way.key:
+        ours.close()
+    else:
+        ours.detach()
+    way.lend()
+    again(way)
+    assert len(way.long) == 2
+
+
+@contextlib.contextmanager
+def second_loan(way: Way) -> Iterator[socket.socket]:
+    """The client of another connection on loan."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        client = socket.create_connection(listener.getsockname())
+        ours, _ = listener.accept()
+    with client, ours:
+        given = request()._replace(loan=(ours.fileno(), ("127.0.0.1", 4712)))
+        assert way.borrower.keep(given, socket.SocketType(fileno=ours.dup().detach()))
+        connection: Any = SimpleNamespace(descriptor=ours.fileno(), socket=ours)
+        way.loans.lend(connection)
+        yield client
+
+
+def compute(seconds: float = 0.03) -> None:
+    until = time.process_time() + seconds
+    while time.process_time() < until:
+        pass
+
+
 def test_times_are_those_of_the_request_itself(spool: int, shortcut: Any) -> None:
-    """One that waits for another is told to have waited; processor time is its own."""
+    """One that waits for another is told to have waited, since it came; processor time is its own."""
 
     def computing(environ: dict[str, Any], start_response: Callable[..., Any]) -> list[bytes]:
-        until = time.process_time_ns() + 30_000_000
-        while time.process_time_ns() < until:
-            pass
+        compute()
+        if late:
+            late.pop().sendall(WHOLE)
         return usual(environ, start_response)
 
+    late: list[socket.socket] = []
     way = Way(spool, computing, shortcut)
     for _ in range(3):
         again(way)
     collected(way)
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        second = socket.create_connection(listener.getsockname())
-        ours, _ = listener.accept()
-    given = request()._replace(loan=(ours.fileno(), ("127.0.0.1", 4712)))
-    assert way.borrower.keep(given, socket.SocketType(fileno=ours.dup().detach()))
-    connection: Any = SimpleNamespace(descriptor=ours.fileno(), socket=ours)
-    way.loans.lend(connection)
-    for client in (way.client, second):
-        client.sendall(WHOLE)
-    for end in (way.ours, ours):
-        end.recv(1, socket.MSG_PEEK)
-    begun = time.monotonic_ns()
-    for _ in way.borrower.loans:  # what is behind the loans comes between them
-        way.serve()
-    took = time.monotonic_ns() - begun
-    (one, two), _ = collected(way)
+    compute()
+    way.borrower.waited = True  # for the next request
+    with second_loan(way) as second, second_loan(way) as third:
+        late.append(third)
+        for client in (way.client, second):
+            client.sendall(WHOLE)
+        way.ours.recv(1, socket.MSG_PEEK)
+        begun = time.monotonic_ns()
+        for _ in way.borrower.loans:  # what is behind the loans comes between them
+            way.serve()
+        took = time.monotonic_ns() - begun
+        (one, two, three), _ = collected(way)
+    assert len(way.long) == 2
     assert one.wait < 20_000_000 <= two.wait <= took
-    assert begun < one.began < one.began + one.service <= two.began
-    for each in (one, two):
-        assert 30_000_000 <= each.cpu <= each.service + 1_000_000
-        assert each.service < took
-    assert way.slot[BEGUN_AT] == two.began
+    assert two.service - 10_000_000 < three.wait < two.service + 10_000_000, "it came when the first one was done"
+    assert begun < one.began < one.began + one.service <= two.began < three.began
+    for each in (one, two, three):
+        assert 30_000_000 <= each.cpu < 50_000_000, "and not what was computed before it came"
+        assert each.cpu <= each.service + 1_000_000
+    assert way.slot[BEGUN_AT] == three.began
     assert way.slot[RESIDENT_AT] > 1 << 20
     assert 0 < way.slot[CPU_AT] < time.process_time_ns()
-    for each_end in (second, ours):
-        each_end.close()
     way.close()
