@@ -55,7 +55,7 @@ cdef extern from *:
         return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
     }
     static inline int wait_for(int epoll, int milliseconds, int *key) {
-        struct epoll_event event;
+        struct epoll_event event = {0};
         int found = epoll_wait(epoll, &event, 1, milliseconds);
         *key = event.data.fd;
         return found;
@@ -114,6 +114,8 @@ cdef tuple ADDED = (
     "SERVER_NAME", "SERVER_PORT", "REMOTE_ADDR", "REMOTE_PORT", "HTTP_X_REQUEST_ID", "wsgi.input", "wsgi.errors", "prefork.tag"
 )
 cdef bytes FIRST = b"X-Request-ID: ", LAST = b"\r\n\r\n"
+if sys.byteorder != "little":
+    raise ImportError("receipts are little-endian here")
 assert sizeof(receipt) == lending.FIXED.size
 
 
@@ -263,6 +265,8 @@ cdef class Shortcut:
         cdef bytes data
         cdef End end = self.ends.get(key)
         if end is None or end.loan is not loan:
+            if len(self.ends) > 2 * len(self.loans):  # most of them have gone back
+                self.ends.clear()
             end = self.ends[key] = end_of(loan)
         put(words, TAKEN, 0)
         put(words, LOAN, key)
