@@ -35,6 +35,7 @@ MODULES = """
 """.split()
 # Shortcuts for what comes most often, which exist in this form only: whatever they do not know goes the way that MODULES are.
 NATIVE = """
+    dispatcher/entries
 """.split()
 SETUP = """
 import sys

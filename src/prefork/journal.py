@@ -61,10 +61,10 @@ class Sink:
             self.shared, self.block = True, select.PIPE_BUF
             return os.dup(descriptor)
 
-    def write(self, line: bytes) -> None:
-        """Keep `line` for `flush`, or drop it when `BUFFER` is full."""
+    def write(self, line: bytes, lines: int = 1) -> None:
+        """Keep `line` for `flush`, or drop it when `BUFFER` is full. It may be several `lines`, in one piece."""
         if self.waiting_bytes + len(line) > BUFFER:
-            self.dropped += 1
+            self.dropped += lines
             return
         self.waiting.append(line)
         self.waiting_bytes += len(line)

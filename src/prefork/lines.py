@@ -69,8 +69,12 @@ class Lines:
 
     def answered(self, words: str) -> bytes:
         """The words of `told` as one line, where access lines are our own."""
-        line = self._head(time.time(), "INFO", "prefork.access") + words + "\n"
-        return (f"<{PRIORITIES['info']}>{line}" if self.journald else line).encode()
+        return f"{self.opening()}{words}\n".encode()
+
+    def opening(self) -> str:
+        """How a line of such words begins now."""
+        head = self._head(time.time(), "INFO", "prefork.access")
+        return f"<{PRIORITIES['info']}>{head}" if self.journald else head
 
     def _head(self, now: float, level: str, logger: str) -> str:
         """What stands before the words."""

@@ -368,7 +368,7 @@ def named() -> list[str]:
             rooms.pop()
         path = "".join(room for _, room in rooms)
         for word in line.split():
-            if not re.fullmatch(r"\w+(/|\.py)", word):
+            if not re.fullmatch(r"\w+(/|\.pyx?)", word):
                 break
             found.append(path + word)
             if word.endswith("/"):
@@ -379,6 +379,7 @@ def named() -> list[str]:
 def test_the_tree_is_what_is_on_disk() -> None:
     packages = {str(Path(path).parent) + "/" for path in MODULES if path.endswith("/__init__.py")}
     modules = {path for path in MODULES if not path.endswith("/__init__.py")}
+    modules |= {str(path.relative_to(SOURCE)) for path in SOURCE.rglob("*.pyx")}
     listed = named()
     assert len(listed) == len(set(listed)), "something is listed twice"
     assert modules | packages == set(listed), "left: on disk; right: in docs/modules.md"

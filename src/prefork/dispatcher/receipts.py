@@ -22,6 +22,11 @@ if TYPE_CHECKING:
     from prefork.dispatcher.workers import Worker
     from prefork.lending import Receipt
 
+try:
+    from prefork.dispatcher.entries import Entries
+except ImportError:  # we run from source
+    Entries = None  # type: ignore[assignment,misc]
+
 KNOWN = 512  # heads that are told of again and again, up to this size (bytes)
 LONGEST_KNOWN = 1024
 
@@ -47,20 +52,23 @@ class Receipts:
         self.loop = loop
         self.traffic = traffic
         self.known: dict[tuple[bytes, bytes, int], Told] = {}
+        self.entries = None if Entries is None else Entries(self)
 
     def drain(self, worker: Worker) -> None:
         """Enter what a worker has answered."""
         loans = worker.loans
         assert loans
         try:
-            receipts = loans.collect()
-            if receipts:
-                self._enter_all(worker, loans, receipts)
+            pieces = loans.collect()
+            if pieces and self.entries:
+                self.entries.enter(worker, loans, pieces)
+            elif pieces:
+                self._enter_all(worker, loans, [receipt for piece in pieces for receipt in unpack_receipts(piece)])
         except struct.error:  # something else in the worker writes to its memory
             self.loop.tell_master("faulty", worker)
 
     def enter(self, worker: Worker, data: bytes) -> None:
-        """Enter one that there was no room for, after those that had come before. Raises struct.error."""
+        """Enter those in a piece of memory, or one that there was no room for after those before it. Raises struct.error."""
         assert worker.loans
         self._enter_all(worker, worker.loans, unpack_receipts(data))
 

@@ -8,6 +8,7 @@ import struct
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from tests.native import native
 
 from prefork.dispatcher.loans import Loans
 from prefork.events import Access
@@ -81,8 +82,12 @@ class Till:
         return path.read_text().splitlines()
 
 
-@pytest.fixture
-def till(desk: Desk) -> Till:
+@pytest.fixture(params=["source", "native"])
+def till(desk: Desk, request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Till:
+    receipts = desk.traffic.lender.receipts
+    receipts.entries = None
+    if request.param == "native":
+        receipts.entries = native("dispatcher/entries", tmp_path_factory).Entries(receipts)
     return Till(desk)
 
 
