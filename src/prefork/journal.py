@@ -137,9 +137,12 @@ class Journal:
         """Whether access lines are wanted, and are those of `lines.told`."""
         return self.lines.own and self.lowest <= LEVELS[Access.level]
 
-    def answered(self, words: str) -> None:
-        """Write the words of `lines.told` with the next `flush`, where `writes_own`: no event is made of what comes so often."""
-        self.sink.write(self.lines.answered(words))
+    def answered(self, opening: str, words: str) -> None:
+        """Write the words of `lines.told` with the next `flush`, where `writes_own`: no event is made of what comes so often.
+
+        Many of them come at once, so their `lines.opening` is one.
+        """
+        self.sink.write(f"{opening}{words}\n".encode())
 
     def flush(self) -> None:
         """Hand waiting lines to the kernel, and say how many had to be dropped."""

@@ -67,12 +67,8 @@ class Lines:
             text = priority + text.replace("\n", f"\n{priority}")
         return text.encode() + b"\n"
 
-    def answered(self, words: str) -> bytes:
-        """The words of `told` as one line, where access lines are our own."""
-        return f"{self.opening()}{words}\n".encode()
-
     def opening(self) -> str:
-        """How a line of such words begins now."""
+        """How a line with the words of `told` begins now, where access lines are our own."""
         head = self._head(time.time(), "INFO", "prefork.access")
         return f"<{PRIORITIES['info']}>{head}" if self.journald else head
 

@@ -14,6 +14,9 @@ from hypothesis import HealthCheck, given, settings
 from tests.native import native
 
 from prefork.dispatcher.ledger import Ledger
+from prefork.dispatcher.loans import Loans
+from prefork.dispatcher.loop_loans import LoopLoans
+from prefork.dispatcher.loops import EventLoop
 from prefork.histogram import INNER
 from prefork.journal import Journal, Sink
 from prefork.lending import (
@@ -22,23 +25,24 @@ from prefork.lending import (
     ENTERED,
     FIXED,
     LASTS,
-    LOANED,
     OLD_HTTP,
     RING,
     WRITTEN,
     Asked,
     Receipt,
+    number_for,
     pack_asked,
     pack_receipt,
 )
 from prefork.scoreboard import RESIDENT_AT
 
 from .conftest import SCOREBOARD, TRACE, Desk
-from .test_receipts import Till
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
+
+pytestmark = pytest.mark.timeout(300)  # the first one compiles
 
 # Nanoseconds: any, those near the middle of two tenths of a millisecond or the edge of a bucket, and more than is believed.
 NEAR = st.integers(-1, 1)
@@ -54,10 +58,11 @@ ASKED = st.builds(Asked, METHOD, st.sampled_from([b"", b"", b"0af7"]), st.sample
 CLIENTS = st.sampled_from([b"192.0.2.7", b"192.0.2.7", b"2001:db8::1"])
 SELDOM = st.sampled_from([0] * 9 + [3])
 TEXT = st.sampled_from([b""] * 9 + [b"shop"])
+NUMBERS = [number_for(0, 7), number_for(1, 8), number_for(1, 1), number_for(5, 1), 1, 1 << 47]
 PLACES = 4  # connections: the first two are on loan, the third is recalled, the fourth is not
 RECEIPT = st.builds(
     Receipt, FLAGS, STATUS, st.integers(0, PLACES - 1), st.integers(0, 1 << 20),
-    st.sampled_from([LOANED + 7, LOANED + 8, 1, 1 << 47]),
+    st.sampled_from(NUMBERS),
     TIME, BEGAN, TIME, st.integers(0, 1 << 49), TIME, SELDOM, st.integers(0, 1 << 40), CLIENTS, TEXT, TEXT,
     st.builds(pack_asked, ASKED),
 )  # fmt: skip
@@ -65,18 +70,19 @@ RINGS = st.lists(st.lists(RECEIPT, max_size=12), max_size=4)
 
 
 class Setting(NamedTuple):
-    """What the dispatcher has been told, and whether its worker has a request that became an exchange."""
+    """What the dispatcher has been told, and whether its worker has a request that became an exchange, or a loop."""
 
     access: str = "prefork"
     logs: bool = True
     excluded: tuple[str, ...] = ()
     full: bool = False  # of the log: nothing has room
     busy: bool = False
+    loop: bool = False
 
 
 SETTINGS = st.builds(
     Setting, st.sampled_from(["prefork"] * 5 + ["combined"]), st.sampled_from([True] * 5 + [False]),
-    st.sampled_from([(), ("/health",)]), st.sampled_from([False] * 5 + [True]), st.booleans(),
+    st.sampled_from([(), ("/health",)]), st.sampled_from([False] * 5 + [True]), st.booleans(), st.booleans(),
 )  # fmt: skip
 
 
@@ -94,28 +100,39 @@ class Book:
         self.journal = Journal(Sink(self.log), level="info", as_json=False, logger="test", access=setting.access)
         self.journal.sink.waiting_bytes = 1 << 30 if setting.full else 0
         self.desk.traffic.journal = self.desk.traffic.answers.journal = self.journal
-        self.till = Till(self.desk)
-        self.clients = [self.till.client, *(self.desk.connect() for _ in range(PLACES - 1))]
+        self.hand = self.desk.hire()
+        self.worker = self.hand.worker
+        self.clients = [self.desk.connect() for _ in range(PLACES)]
         self.keys = [client.connection.descriptor for client in self.clients]
-        loans = self.loans = self.till.loans
-        loans.till.words[WRITTEN] = loans.till.words[ENTERED] = RING - 2048  # they come in two pieces before long
-        for client in self.clients[:3]:
-            client.connection.lend(self.till.hand.worker)
-            self.desk.loop.lent(client.connection)
-        for client in self.clients[1:3]:
-            loans.lend(client.connection)
-        loans.stop(self.keys[2])
         if setting.busy:
             self.clients[3].send(b"GET / HTTP/1.1\r\nHost: a\r\nX-Request-ID: mine\r\n\r\n")
-            self.till.hand.begin()
-            assert self.till.hand.worker.exchange
-            self.till.hand.worker.exchange.number = LOANED + 7
+            self.hand.begin()
+            assert self.worker.exchange
+            self.worker.exchange.number = NUMBERS[0]
+        loans = self.loans = self.borrow(setting.loop)
+        loans.prefix = "abc.0.1"
+        loans.till.words[WRITTEN] = loans.till.words[ENTERED] = RING - 2048  # they come in two pieces before long
+        for client in self.clients[:3]:
+            client.connection.lend(self.worker)
+            self.desk.loop.lent(client.connection)
+            loans.lend(client.connection)
+        loans.stop(self.keys[2])
         receipts = self.desk.traffic.lender.receipts
         receipts.entries = entries(receipts) if entries else None
 
+    def borrow(self, loop: bool) -> Loans:
+        """What its worker has on loan, which is one of the places of a loop or is not."""
+        if loop:
+            self.worker.loop = EventLoop(0, 2, 1, self.hand.slot, -1, None)
+            self.worker.loop.places.append(self.worker)
+            self.worker.loans = self.worker.loop.loans = LoopLoans(self.worker.loop)
+        else:
+            self.worker.loans = Loans(self.hand.slot, self.worker.wire)
+        return self.worker.loans
+
     def leave(self, receipts: list[Receipt], resident: int) -> None:
         """Have receipts entered, as a worker with so much memory leaves them; their keys are places."""
-        self.till.hand.slot[RESIDENT_AT] = resident
+        self.hand.slot[RESIDENT_AT] = resident
         for each in receipts:
             assert self.loans.till.put(pack_receipt(*each._replace(key=self.keys[each.key])))
         self.drain()
@@ -128,7 +145,7 @@ class Book:
         self.drain()
 
     def drain(self) -> None:
-        self.desk.traffic.lender.receipts.drain(self.till.hand.worker)
+        self.desk.traffic.lender.receipts.drain(self.worker)
 
     def place(self, key: int) -> int:
         return self.keys.index(key)
@@ -147,13 +164,16 @@ class Book:
             "clients": [(each.state, each.connection.tally.written, each.connection.deadline) for each in self.clients],
             "loans": [sorted(map(self.place, keys)) for keys in (loans.lent, loans.coming)],
             "read": {self.place(key): size for key, size in loans.read.items()},
-            "heard": loans.number,
+            "heard": loans.told if isinstance(loans, LoopLoans) else loans.number,
             "pace": (accounts.pace.count, accounts.pace.fetched),
             "spent": accounts.ledger.spent,
             "last": accounts.bills.last,
         }
 
     def close(self) -> None:
+        if self.worker.loop:
+            self.loans.wire.close()
+            self.worker.loop = None  # closing a place leaves all to its loop
         self.desk.close()
         os.close(self.journal.sink.descriptor)
         os.close(self.log)
@@ -201,7 +221,7 @@ def test_the_same_receipts_leave_the_same_behind(both: Both, rings: list[list[Re
 
 
 USUAL = Receipt(
-    LASTS, 200, 0, 40, LOANED + 7, 2_050_000, 9_000_000_000, 250_000_000, 168, 4_900_000, 0, 0, b"192.0.2.7", b"", b"",
+    LASTS, 200, 0, 40, NUMBERS[0], 2_050_000, 9_000_000_000, 250_000_000, 168, 4_900_000, 0, 0, b"192.0.2.7", b"", b"",
     pack_asked(Asked(b"GET", b"", b"/", b"", b"x")),
 )  # fmt: skip
 

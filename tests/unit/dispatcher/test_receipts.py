@@ -23,6 +23,7 @@ from .conftest import SCOREBOARD, TRACE, Client, Desk, Hand
 if TYPE_CHECKING:
     from pathlib import Path
 
+pytestmark = pytest.mark.timeout(300)  # the first one compiles
 ASKED = Asked(b"GET", b"", b'/a"?b', b"https://shop.example/", b"curl/8.5.0")
 TRACED = ASKED._replace(trace=b"4bf92f3577b34da6a3ce929d0e0e4736")
 EVENT = Access(
