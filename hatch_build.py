@@ -35,7 +35,7 @@ MODULES = """
 """.split()
 # Shortcuts for what comes most often, which exist in this form only: whatever they do not know goes the way that MODULES are.
 NATIVE = """
-    worker/shortcut
+    dispatcher/entries worker/shortcut
 """.split()
 SETUP = """
 import sys

@@ -61,10 +61,10 @@ class Sink:
             self.shared, self.block = True, select.PIPE_BUF
             return os.dup(descriptor)
 
-    def write(self, line: bytes) -> None:
-        """Keep `line` for `flush`, or drop it when `BUFFER` is full."""
+    def write(self, line: bytes, lines: int = 1) -> None:
+        """Keep `line` for `flush`, or drop it when `BUFFER` is full. It may be several `lines`, in one piece."""
         if self.waiting_bytes + len(line) > BUFFER:
-            self.dropped += 1
+            self.dropped += lines
             return
         self.waiting.append(line)
         self.waiting_bytes += len(line)
@@ -137,9 +137,12 @@ class Journal:
         """Whether access lines are wanted, and are those of `lines.told`."""
         return self.lines.own and self.lowest <= LEVELS[Access.level]
 
-    def answered(self, words: str) -> None:
-        """Write the words of `lines.told` with the next `flush`, where `writes_own`: no event is made of what comes so often."""
-        self.sink.write(self.lines.answered(words))
+    def answered(self, opening: str, words: str) -> None:
+        """Write the words of `lines.told` with the next `flush`, where `writes_own`: no event is made of what comes so often.
+
+        Many of them come at once, so their `lines.opening` is one.
+        """
+        self.sink.write(f"{opening}{words}\n".encode())
 
     def flush(self) -> None:
         """Hand waiting lines to the kernel, and say how many had to be dropped."""

@@ -232,8 +232,8 @@ class Till:
         words[WRITTEN] = written + left + size  # last: a process that dies before has put in nothing
         return waiting + left
 
-    def take(self) -> list[Receipt]:
-        """The receipts that have come, in their order. Raises struct.error for what is none."""
+    def take(self) -> list[bytes]:
+        """The receipts that have come, in their order, as `unpack_receipts` takes them. Raises struct.error for what are none."""
         first, last = self.words[ENTERED], self.words[WRITTEN]
         if first == last:
             return []
@@ -245,5 +245,4 @@ class Till:
             raise struct.error("there are more receipts than there is room for")
         ahead = min(size, RING - place)
         at = self.at
-        pieces = self.memory[at + place : at + place + ahead], self.memory[at : at + size - ahead]
-        return [*unpack_receipts(pieces[0]), *unpack_receipts(pieces[1])]
+        return [self.memory[at + place : at + place + ahead], self.memory[at : at + size - ahead]]

@@ -67,10 +67,10 @@ class Lines:
             text = priority + text.replace("\n", f"\n{priority}")
         return text.encode() + b"\n"
 
-    def answered(self, words: str) -> bytes:
-        """The words of `told` as one line, where access lines are our own."""
-        line = self._head(time.time(), "INFO", "prefork.access") + words + "\n"
-        return (f"<{PRIORITIES['info']}>{line}" if self.journald else line).encode()
+    def opening(self) -> str:
+        """How a line with the words of `told` begins now, where access lines are our own."""
+        head = self._head(time.time(), "INFO", "prefork.access")
+        return f"<{PRIORITIES['info']}>{head}" if self.journald else head
 
     def _head(self, now: float, level: str, logger: str) -> str:
         """What stands before the words."""

@@ -98,7 +98,7 @@ def test_many_lines_of_either_kind_are_due_before_the_next_tick(pipe: Pipe) -> N
     assert log.due
     log.flush()
     assert not log.due
-    log.answered("x" * module.BLOCK)
+    log.answered("", "x" * module.BLOCK)
     assert log.due
     log.flush()
     assert not log.due

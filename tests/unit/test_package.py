@@ -13,18 +13,8 @@ import pytest
 from tests.conftest import ROOT
 
 SOURCE = ROOT / "src"
-KINDS = {
-    ".py",
-    ".pyi",
-    ".pyx",
-    ".html",
-    ".css",
-    ".js",
-    ".svg",
-    ".sql",
-    ".toml",
-    ".LICENSE",
-}  # templates have names of their own kinds
+# Templates have names of their own kinds.
+KINDS = {".py", ".pyx", ".pyi", ".html", ".css", ".js", ".svg", ".sql", ".toml", ".LICENSE"}
 EXTRAS = {"console", "dev", "docs", "embedded", "jobs", "lab", "postgres", "redis", "remote", "stacks", "tui", "watch"}
 
 

@@ -28,6 +28,7 @@ class Accounts:
     """Of the requests of these `workers`. `wait` and `service` are seconds."""
 
     def __init__(self, scoreboard: Scoreboard, trace: Trace, workers: dict[int, Worker]) -> None:
+        self.scoreboard = scoreboard
         self.counters = scoreboard.slot(DISPATCHER)
         self.ledger = Ledger(scoreboard)
         self.bills = Bills(scoreboard)

@@ -30,7 +30,6 @@ if TYPE_CHECKING:
 
     from prefork.dispatcher.connection import Connection
     from prefork.dispatcher.workers import Worker
-    from prefork.lending import Receipt
     from prefork.scoreboard import Progress, Slot
 
 LENT = select.EPOLLIN | select.EPOLLEXCLUSIVE
@@ -233,8 +232,8 @@ class Loans:
             self.word, self.moved_at = word, now
         return now - self.moved_at
 
-    def collect(self) -> list[Receipt]:
-        """The receipts that have come. Raises struct.error for what is none."""
+    def collect(self) -> list[bytes]:
+        """The receipts that have come, in pieces of memory. Raises struct.error for what are none."""
         return self.till.take()
 
     def close(self) -> None:

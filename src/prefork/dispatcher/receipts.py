@@ -22,6 +22,11 @@ if TYPE_CHECKING:
     from prefork.dispatcher.workers import Worker
     from prefork.lending import Receipt
 
+try:
+    from prefork.dispatcher.entries import Entries
+except ImportError:  # we run from source
+    Entries = None  # type: ignore[assignment,misc]
+
 KNOWN = 512  # heads that are told of again and again, up to this size (bytes)
 LONGEST_KNOWN = 1024
 
@@ -47,25 +52,28 @@ class Receipts:
         self.loop = loop
         self.traffic = traffic
         self.known: dict[tuple[bytes, bytes, int], Told] = {}
+        self.entries = None if Entries is None else Entries(self)
 
     def drain(self, worker: Worker) -> None:
         """Enter what a worker has answered."""
         loans = worker.loans
         assert loans
         try:
-            receipts = loans.collect()
-            if receipts:
-                self._enter_all(worker, loans, receipts)
+            pieces = loans.collect()
+            if pieces and self.entries:
+                self.entries.enter(worker, loans, pieces)
+            elif pieces:
+                self._enter_all(worker, loans, [receipt for piece in pieces for receipt in unpack_receipts(piece)])
         except struct.error:  # something else in the worker writes to its memory
             self.loop.tell_master("faulty", worker)
 
     def enter(self, worker: Worker, data: bytes) -> None:
-        """Enter one that there was no room for, after those that had come before. Raises struct.error."""
+        """Enter those in a piece of memory, or one that there was no room for after those before it. Raises struct.error."""
         assert worker.loans
         self._enter_all(worker, worker.loans, unpack_receipts(data))
 
     def _enter_all(self, worker: Worker, loans: Loans, receipts: list[Receipt]) -> None:
-        now = time.monotonic()
+        now, opening = time.monotonic(), self.traffic.journal.lines.opening()
         for receipt in receipts:
             loans.heard(receipt.number)
             if worker.has(receipt.number):
@@ -73,7 +81,7 @@ class Receipts:
             elif (connection := loans.find(receipt.key)) is not None:
                 loans.read[receipt.key] += receipt.size
                 self.traffic.accounts.pace.spared()
-                self._account(worker, loans.prefix, connection, receipt)
+                self._account(worker, loans.prefix, opening, connection, receipt)
                 connection.answered_on_loan(receipt.sent, now)
                 if not receipt.flags & LASTS:
                     self._fetch(loans, connection, receipt)
@@ -95,7 +103,7 @@ class Receipts:
         self.loop.home(connection)
         connection.ended_on_loan(receipt.flags & ENDS_BROKEN != 0)
 
-    def _account(self, worker: Worker, prefix: str, connection: Connection, receipt: Receipt) -> None:
+    def _account(self, worker: Worker, prefix: str, opening: str, connection: Connection, receipt: Receipt) -> None:
         flags, status, _, _, number, wait, began, service, sent, cpu, queries, sql, client, request_id, tag, asked = receipt
         told = self._told(receipt, (client, asked, flags & OLD_HTTP))
         head, traffic = told.head, self.traffic
@@ -109,7 +117,8 @@ class Receipts:
         name = request_id.decode("latin-1") or f"{prefix}-{number - LOANED}"
         if traffic.journal.writes_own:
             end = more(queries, sql / 1e9, told.trace, tag.decode(errors="replace")) if queries or tag else told.more
-            traffic.journal.answered(told_line(told.asking, status, sent, waited, took, cpu / 1e9, worker.name, name, end))
+            words = told_line(told.asking, status, sent, waited, took, cpu / 1e9, worker.name, name, end)
+            traffic.journal.answered(opening, words)
         else:
             exchange = Exchange(connection, head, Origin((told.client, 0), "http", head.headers), b"", 0, began / 1e9 - waited)
             exchange.request_id, exchange.trace = name, told.trace

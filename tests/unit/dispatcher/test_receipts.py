@@ -8,6 +8,7 @@ import struct
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from tests.native import native
 
 from prefork.dispatcher.loans import Loans
 from prefork.events import Access
@@ -22,6 +23,7 @@ from .conftest import SCOREBOARD, TRACE, Client, Desk, Hand
 if TYPE_CHECKING:
     from pathlib import Path
 
+pytestmark = pytest.mark.timeout(300)  # the first one compiles
 ASKED = Asked(b"GET", b"", b'/a"?b', b"https://shop.example/", b"curl/8.5.0")
 TRACED = ASKED._replace(trace=b"4bf92f3577b34da6a3ce929d0e0e4736")
 EVENT = Access(
@@ -81,8 +83,12 @@ class Till:
         return path.read_text().splitlines()
 
 
-@pytest.fixture
-def till(desk: Desk) -> Till:
+@pytest.fixture(params=["source", "native"])
+def till(desk: Desk, request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Till:
+    receipts = desk.traffic.lender.receipts
+    receipts.entries = None
+    if request.param == "native":
+        receipts.entries = native("dispatcher/entries", tmp_path_factory).Entries(receipts)
     return Till(desk)
 
 
