@@ -66,6 +66,24 @@ def test_a_client_comes_in_with_the_addresses_of_both_ends(entrance: Entrance) -
     assert entrance.ends == [(client.getsockname(), entrance.addresses[1])]
 
 
+def test_all_who_wait_come_in_at_once_and_the_kernel_is_not_asked_for_another_one(
+    entrance: Entrance, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked, accept_one = [], entrance.door._accept_one
+
+    def noted(listener: socket.socket) -> bool:
+        asked.append(listener)
+        return accept_one(listener)
+
+    monkeypatch.setattr(entrance.door, "_accept_one", noted)
+    for _ in range(3):
+        entrance.come()
+    entrance.poller.poll(WITHIN)
+    assert len(entrance.admitted) == len(asked) == 3
+    entrance.door.accept(entrance.listeners[0], 0)
+    assert len(entrance.admitted) == 3, "nobody has come meanwhile"
+
+
 def test_without_descriptors_clients_wait_until_there_are_some(entrance: Entrance) -> None:
     entrance.door.highest = 0
     entrance.come()
