@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from prefork.events import Access
 from prefork.http.identity import trace_of
 from prefork.http.proxies import named
+from prefork.lines import asking, more, told
 from prefork.messages import DONTWAIT, Request
 
 if TYPE_CHECKING:
@@ -113,8 +114,8 @@ class Exchange:
 
     def entry(self, status: int, sent: int, worker: str, ending: Ending | None) -> Access:
         """Its entry in the access log, at the moment of its end. `sent` is in bytes, `ending` what a worker says."""
-        head, now = self.head, time.monotonic()
-        service = self.service if self.service is not None else now - self.assigned
+        head = self.head
+        wait, service = self._took()
         return Access(
             client=self.origin.client[0] or UNIX,
             method=head.method,
@@ -122,8 +123,8 @@ class Exchange:
             protocol="HTTP/" + head.version,
             status=status,
             bytes=sent,
-            wait=(self.assigned if self.deliveries else now) - self.arrived,
-            service=service if self.deliveries else 0.0,
+            wait=wait,
+            service=service,
             cpu=ending.cpu / 1e9 if ending else 0.0,
             worker=worker,
             request_id=self.request_id,
@@ -134,6 +135,24 @@ class Exchange:
             tag=ending.tag if ending else "",
             trace=self.trace or trace_of(head.headers),
         )
+
+    def line(self, status: int, sent: int, worker: str, ending: Ending | None) -> str:
+        """The words of that entry where access lines are our own: to make an event of each takes longer than all the rest of it."""
+        wait, service = self._took()
+        asked = asking(self.origin.client[0] or UNIX, self.head.method, self.target())
+        trace, cpu, end = self.trace or trace_of(self.head.headers), 0, ""
+        if ending is not None:
+            cpu, end = ending.cpu, more(ending.queries, ending.sql / 1e9, trace, ending.tag)
+        elif trace:
+            end = more(0, 0.0, trace, "")
+        return told(asked, status, sent, wait, service, cpu / 1e9, worker, self.request_id, end)
+
+    def _took(self) -> tuple[float, float]:
+        """The seconds that it has waited, and that its worker had it."""
+        if not self.deliveries:
+            return time.monotonic() - self.arrived, 0.0
+        service = time.monotonic() - self.assigned if self.service is None else self.service
+        return self.assigned - self.arrived, service
 
     def described(self, slot: Slot) -> dict[str, Any]:
         """What an incident tells of it. The worker's slot has the application's tag."""

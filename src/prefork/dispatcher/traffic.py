@@ -232,14 +232,16 @@ class Traffic:
         exchange, worker.exchange, worker.after = worker.exchange, worker.after, None
         assert exchange
         exchange.worker = None
-        service = time.monotonic() - exchange.assigned if exchange.service is None else exchange.service
+        if exchange.service is None:
+            exchange.service = time.monotonic() - exchange.assigned
         if ending.worn:
             self.wear(worker)
         if ending.busy:
             worker.finishing = exchange.number
         elif worker.exchange is None:
             self.assignments.free(worker)
-        self._account(exchange, worker, ending, service)
+        self.accounts.answered(exchange, worker, ending, exchange.service)
+        self.answers.account(exchange, ending.status, ending.sent, worker.name, ending)
         exchange.discard()
         connection = exchange.connection
         if exchange.converses:
@@ -256,10 +258,6 @@ class Traffic:
         if worker.after:
             self.lender.receipts.drain(worker)  # the request before that may have ended without a word
         return worker.has(ending.number)
-
-    def _account(self, exchange: Exchange, worker: Worker, ending: Ending, service: float) -> None:
-        self.accounts.answered(exchange, worker, ending, service)
-        self.answers.account(exchange, ending.status, ending.sent, worker.name, ending)
 
     def wear(self, worker: Worker) -> None:
         """A worker has asked to be replaced."""
