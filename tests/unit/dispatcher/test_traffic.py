@@ -188,6 +188,20 @@ def test_paths_that_nobody_wants_to_read_of_are_logged_when_they_fail(desk: Desk
 # What a request is called.
 
 
+def test_what_is_added_to_a_request_stays_out_of_the_next_one_that_says_the_same(desk: Desk) -> None:
+    hand, names = desk.hire(), []
+    garbled = b"POST /1 HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\nno size\r\n"
+    for _ in range(4):
+        desk.connect().send(garbled)
+        for ask in (GET % 1, garbled.replace(b"no size", b"0\r\n")):
+            client = desk.connect()
+            client.send(ask)
+            request = hand.answer(OK)
+            assert [value for name, value in request.headers if name == b"x-request-id"] == [request.request_id.encode()]
+            names.append(request.request_id)
+    assert len(set(names)) == 8
+
+
 def test_one_name_for_the_application_the_client_and_the_log(desk: Desk) -> None:
     hand, client = desk.hire(), desk.connect()
     client.send(GET % 1)
