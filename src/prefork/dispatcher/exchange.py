@@ -11,14 +11,14 @@ from prefork.events import Access
 from prefork.http.identity import trace_of
 from prefork.http.proxies import named
 from prefork.lines import asking, more, told
-from prefork.messages import DONTWAIT, Request
+from prefork.messages import DONTWAIT
 
 if TYPE_CHECKING:
     from prefork.dispatcher.connection import Connection
     from prefork.dispatcher.workers import Worker
     from prefork.http.head import Head
     from prefork.http.proxies import Origin
-    from prefork.messages import Ending, Inflow
+    from prefork.messages import Ending, Fields, Inflow
     from prefork.scoreboard import Slot
 
 THROW_AWAY = DONTWAIT | int(socket.MSG_TRUNC)  # as tcp(7) has it
@@ -58,10 +58,10 @@ class Exchange:
         self.withdrawn = False
         self.worker: Worker | None = None
 
-    def request(self, keep: bool, lend: bool = False) -> Request:
+    def request(self, keep: bool, lend: bool = False) -> Fields:
         """The message for a worker, which may be lent the connection afterwards."""
         head, origin = self.head, self.origin
-        return Request(
+        return (
             self.number,
             self.attempt,
             head.method,
@@ -77,6 +77,7 @@ class Exchange:
             self.request_id,
             (self.connection.descriptor, self.connection.peer) if lend else None,
             tuple(self.inflow) if self.inflow else None,
+            None,
         )
 
     def descriptors(self) -> list[int]:

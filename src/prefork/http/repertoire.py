@@ -6,10 +6,12 @@ request is called, is no part of it. Nobody may change the headers of a `Head`, 
 
 from __future__ import annotations
 
+from typing import Final
+
 from prefork.http.head import Head, Reader
 
 KEPT = 256  # heads, up to this size (bytes)
-LONGEST = 1024
+LONGEST: Final = 1024
 SEEN = 2048  # that have come once
 
 
