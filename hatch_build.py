@@ -25,13 +25,14 @@ ROOT = Path(__file__).parent
 # nothing that takes what an application says: compiled code refuses a list in a tuple's place where the source does not mind.
 MODULES = """
     dispatcher/accounts dispatcher/adoption dispatcher/answers dispatcher/assignments dispatcher/attendance dispatcher/bills
-    dispatcher/buffered dispatcher/connection dispatcher/departures dispatcher/download dispatcher/drain dispatcher/estate
-    dispatcher/exchange dispatcher/fairness dispatcher/idle dispatcher/inbound dispatcher/intake dispatcher/lanes dispatcher/ledger
-    dispatcher/lender dispatcher/lingering dispatcher/live dispatcher/loans dispatcher/loop dispatcher/loop_loans dispatcher/loops
-    dispatcher/orders dispatcher/outbox dispatcher/poller dispatcher/queue dispatcher/receipts dispatcher/relief dispatcher/routes
-    dispatcher/states dispatcher/streaming dispatcher/tally dispatcher/terms dispatcher/traffic dispatcher/upload dispatcher/verdict
-    dispatcher/words dispatcher/workers histogram http/chunks http/framing http/head http/identity http/paths http/proxies lending
-    lines messages scoreboard trace worker/asgi/borrowing worker/borrowing worker/http worker/stamps
+    dispatcher/buffered dispatcher/connection dispatcher/departures dispatcher/door dispatcher/download dispatcher/drain
+    dispatcher/estate dispatcher/exchange dispatcher/fairness dispatcher/idle dispatcher/inbound dispatcher/intake dispatcher/lanes
+    dispatcher/ledger dispatcher/lender dispatcher/lingering dispatcher/live dispatcher/loans dispatcher/loop dispatcher/loop_loans
+    dispatcher/loops dispatcher/orders dispatcher/outbox dispatcher/poller dispatcher/queue dispatcher/receipts dispatcher/relief
+    dispatcher/routes dispatcher/states dispatcher/streaming dispatcher/tally dispatcher/terms dispatcher/traffic dispatcher/upload
+    dispatcher/verdict dispatcher/words dispatcher/workers histogram http/chunks http/framing http/head http/identity http/paths
+    http/proxies http/repertoire lending lines messages scoreboard trace worker/asgi/borrowing worker/borrowing worker/http
+    worker/stamps
 """.split()
 # Shortcuts for what comes most often, which exist in this form only: whatever they do not know goes the way that MODULES are.
 NATIVE = """

@@ -106,13 +106,17 @@ class Sink:
 
 
 class Journal:
-    """Writes events of a level and above to a sink; `as_json`, `logger` and `access` are those of `Lines`."""
+    """Writes events of a level and above to a sink; `as_json`, `logger` and `access` are those of `Lines`.
+
+    `writes_own`: access lines are wanted, and are those of `lines.told`.
+    """
 
     def __init__(self, sink: Sink, *, level: str, as_json: bool, logger: str, access: str = "prefork") -> None:
         self.sink = sink
         self.lowest = LEVELS[level]
         self.noted: deque[tuple[Event, float]] = deque()  # with their times, in seconds since 1970
         self.lines = Lines(as_json=as_json, logger=logger, access=access, journald=is_journald(sink.descriptor))
+        self.writes_own = self.lines.own and self.lowest <= LEVELS[Access.level]
 
     def emit(self, event: Event) -> None:
         """Write one event and everything that waits."""
@@ -132,23 +136,24 @@ class Journal:
         """Whether so much waits for a `flush` that it had better come at once."""
         return len(self.noted) >= MANY or self.sink.waiting_bytes > BLOCK
 
-    @property
-    def writes_own(self) -> bool:
-        """Whether access lines are wanted, and are those of `lines.told`."""
-        return self.lines.own and self.lowest <= LEVELS[Access.level]
+    def answered(self, words: str) -> None:
+        """Write the words of `lines.told` with the next `flush`, where `writes_own`: no event is made of what comes so often."""
+        self.told(self.lines.answered(words))
 
-    def answered(self, opening: str, words: str) -> None:
-        """Write the words of `lines.told` with the next `flush`, where `writes_own`: no event is made of what comes so often.
-
-        Many of them come at once, so their `lines.opening` is one.
-        """
-        self.sink.write(f"{opening}{words}\n".encode())
+    def told(self, block: bytes, lines: int = 1) -> None:
+        """Write such lines, which are finished."""
+        if self.noted:
+            self._write_noted()  # they were before
+        self.sink.write(block, lines)
 
     def flush(self) -> None:
         """Hand waiting lines to the kernel, and say how many had to be dropped."""
-        while self.noted:
-            self.sink.write(self.lines.of(*self.noted.popleft()))
+        self._write_noted()
         self.sink.flush()
         if self.sink.dropped and not self.sink.waiting:
             count, self.sink.dropped = self.sink.dropped, 0
             self.emit(LinesDropped(count))
+
+    def _write_noted(self) -> None:
+        while self.noted:
+            self.sink.write(self.lines.of(*self.noted.popleft()))

@@ -25,6 +25,7 @@ ARG_START, ARG_END = 48, 49  # fields of /proc/PID/stat, counted from one: proc_
 BYTES_ACKED = 120  # offset of tcpi_bytes_acked in struct tcp_info, linux/tcp.h
 BYTES_RECEIVED = 128  # and of tcpi_bytes_received
 LAST_RECEIVED = 52  # and of tcpi_last_data_recv, milliseconds
+UNACKED = 24  # and of tcpi_unacked: of a listener, what it has for accept(2), as in tcp_get_info of net/ipv4/tcp.c
 ESTABLISHED, CLOSE_WAIT = 1, 8  # tcpi_state, which comes first: enum in net/tcp_states.h
 OPEN = frozenset((ESTABLISHED, CLOSE_WAIT))  # our side has not ended
 SIOCINQ = 0x541B  # tcp(7)
@@ -139,6 +140,12 @@ def bytes_read(connection: socket.SocketType) -> int:
 def unread(connection: socket.SocketType) -> int:
     """How many bytes a connection has that nobody has read. Raises OSError."""
     return int.from_bytes(fcntl.ioctl(connection, SIOCINQ, bytes(4)), sys.byteorder)
+
+
+def unaccepted(listener: socket.socket) -> int:
+    """How many connections of a TCP listener nobody has accepted yet. Raises OSError."""
+    info = listener.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, UNACKED + 4)
+    return int.from_bytes(info[UNACKED:], sys.byteorder)
 
 
 def await_bytes(connection: socket.SocketType, count: int) -> bool:

@@ -53,6 +53,7 @@ class Lines:
         self.own = access == "prefork"  # access lines are those of `told`
         self.logger = logger
         self.journald = journald
+        self.opened_at, self.opened = 0, ""  # when a line of an answer began last (milliseconds), and how
         self.pid = os.getpid()
         self.stamp = Stamp("%Y-%m-%d %H:%M:%S")
         self.combined_stamp = Stamp("%d/%b/%Y:%H:%M:%S %z")
@@ -69,8 +70,15 @@ class Lines:
 
     def opening(self) -> str:
         """How a line with the words of `told` begins now, where access lines are our own."""
-        head = self._head(time.time(), "INFO", "prefork.access")
-        return f"<{PRIORITIES['info']}>{head}" if self.journald else head
+        moment = int(time.time() * 1000)
+        if moment != self.opened_at:  # one of many answers in the same millisecond has said it
+            head = self._head(moment / 1000, "INFO", "prefork.access")
+            self.opened_at, self.opened = moment, f"<{PRIORITIES['info']}>{head}" if self.journald else head
+        return self.opened
+
+    def answered(self, words: str) -> bytes:
+        """The words of `told` as one line, where access lines are our own."""
+        return f"{self.opening()}{words}\n".encode()
 
     def _head(self, now: float, level: str, logger: str) -> str:
         """What stands before the words."""
@@ -144,14 +152,15 @@ def words_of(event: Access) -> str:
     )  # fmt: skip
 
 
+# Not as an f-string, which compiled code puts together from a call for each of its numbers.
+TOLD = "%s %d %d wait=%.1fms service=%.1fms cpu=%.1fms %s %s%s"
+
+
 def told(
     asking: str, status: int, size: int, wait: float, service: float, cpu: float, worker: str, request_id: str, more: str
 ) -> str:
     """The words of an access line of our own, times in milliseconds."""
-    return (
-        f"{asking} {status} {size} wait={wait * 1e3:.1f}ms service={service * 1e3:.1f}ms cpu={cpu * 1e3:.1f}ms "
-        f"{worker} {request_id}{more}"
-    )
+    return TOLD % (asking, status, size, wait * 1e3, service * 1e3, cpu * 1e3, worker, request_id, more)
 
 
 def asking(client: str, method: str, target: str) -> str:

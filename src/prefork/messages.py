@@ -15,21 +15,33 @@ import os
 import socket
 import struct
 from collections import deque
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
+
+if TYPE_CHECKING:
+    from typing import TypeAlias
+
+    # A `Request`, which is one, or what it would be made of: to make one takes longer than to pack it.
+    Fields: TypeAlias = """tuple[
+        int, int, str, bytes, str, list[tuple[bytes, bytes]], bytes | None, int, tuple[str, int], tuple[str, int], str, bool, str,
+        tuple[int, tuple[str, int]] | None, tuple[Any, ...] | None, dict[str, Any] | None,
+    ]"""
 
 LIMIT = 200_000  # bytes in one message: a pair takes 212,960 with the kernel's default buffer
-INLINE = 1 << 16  # a body up to this size travels in the message, a larger one as a descriptor; a rest in pieces of this size
+INLINE: Final = (
+    1 << 16
+)  # a body up to this size travels in the message, a larger one as a descriptor; a rest in pieces of this size
 DESCRIPTORS = 250  # the most that one message carries; the kernel allows 253
 RIGHTS_SPACE = socket.CMSG_SPACE(DESCRIPTORS * 4)
-ONE_RIGHT = socket.CMSG_LEN(4)  # CMSG_SPACE would have room for two
+ONE_RIGHT: Final = socket.CMSG_LEN(4)  # CMSG_SPACE would have room for two
 # Plain numbers: the enumeration's `|` costs as much as a small system call.
-SOL_SOCKET, SCM_RIGHTS = int(socket.SOL_SOCKET), int(socket.SCM_RIGHTS)
-NOSIGNAL = int(socket.MSG_NOSIGNAL)
-DONTWAIT = int(socket.MSG_DONTWAIT | socket.MSG_NOSIGNAL)
-DONTWAIT_MORE = DONTWAIT | int(socket.MSG_MORE)  # what follows is sent with it, as far as there is room in a segment
-CLOEXEC = int(socket.MSG_CMSG_CLOEXEC)
-CLOEXEC_DONTWAIT = int(socket.MSG_CMSG_CLOEXEC | socket.MSG_DONTWAIT)
-TRUNCATED = int(socket.MSG_CTRUNC | socket.MSG_TRUNC)
+SOL_SOCKET: Final = int(socket.SOL_SOCKET)
+SCM_RIGHTS: Final = int(socket.SCM_RIGHTS)
+NOSIGNAL: Final = int(socket.MSG_NOSIGNAL)
+DONTWAIT: Final = int(socket.MSG_DONTWAIT | socket.MSG_NOSIGNAL)
+DONTWAIT_MORE: Final = DONTWAIT | int(socket.MSG_MORE)  # what follows is sent with it, as far as there is room in a segment
+CLOEXEC: Final = int(socket.MSG_CMSG_CLOEXEC)
+CLOEXEC_DONTWAIT: Final = int(socket.MSG_CMSG_CLOEXEC | socket.MSG_DONTWAIT)
+TRUNCATED: Final = int(socket.MSG_CTRUNC | socket.MSG_TRUNC)
 
 
 class Truncated(Exception):
@@ -79,7 +91,7 @@ class Inflow(NamedTuple):
     expects: bool
 
 
-def pack_request(request: Request) -> bytes:
+def pack_request(request: Fields) -> bytes:
     """A request as one message. Format 2 of marshal is the same in every Python 3."""
     return marshal.dumps(tuple(request), 2)
 
@@ -102,7 +114,7 @@ class Handover(NamedTuple):
     early: bytes
 
 
-def pack_handover(request: Request, kind: int, early: bytes) -> bytes:
+def pack_handover(request: Fields, kind: int, early: bytes) -> bytes:
     """A handover as one message."""
     return marshal.dumps((tuple(request), kind, early), 2)
 
@@ -126,10 +138,10 @@ LOG = b"log"  # a worker's log is another file, whose descriptor comes with it
 GONE = b"gone"  # the client of the request that a worker with an event loop has, or had, has left
 
 END, REST, FILE, SPOOLED, TAKEN, FREE = 1, 2, 3, 4, 5, 6
-ENDING = struct.Struct("<BBHQQQIQ")
+ENDING: Final = struct.Struct("<BBHQQQIQ")
 EXTENT = struct.Struct("<BQQ")
 ACKNOWLEDGEMENT = struct.Struct("<BQ")
-LONGEST_TAG = 256  # bytes behind an ending
+LONGEST_TAG: Final = 256  # bytes behind an ending
 KEEP, WORN, BROKEN, BUSY, KEPT = 1, 2, 4, 8, 16  # flags of an ending
 
 

@@ -98,10 +98,22 @@ def test_many_lines_of_either_kind_are_due_before_the_next_tick(pipe: Pipe) -> N
     assert log.due
     log.flush()
     assert not log.due
-    log.answered("", "x" * module.BLOCK)
+    log.answered("x" * module.BLOCK)
     assert log.due
     log.flush()
     assert not log.due
+
+
+def test_an_answer_comes_behind_what_was_noted_before_it(pipe: Pipe) -> None:
+    log = journal(pipe)
+    log.note(READY)
+    log.answered("GET /")
+    log.note(READY)
+    log.flush()
+    first, second, third = pipe.read().splitlines()
+    assert b"GET /" not in first
+    assert second.endswith(b"INFO prefork.access: GET /")
+    assert b"GET /" not in third
 
 
 def test_a_noted_line_has_the_time_of_its_event(pipe: Pipe, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -21,6 +21,7 @@ from prefork.kernel import (
     reset,
     return_memory,
     since_received,
+    unaccepted,
     unread,
     watch_as,
 )
@@ -70,6 +71,15 @@ def test_a_tcp_socket_tells_what_is_unread_and_whether_its_client_has_ended() ->
             assert ours.recv(2, socket.MSG_WAITALL) == b"x"
             assert not unread(ours)
             assert half_closed(ours)
+
+
+def test_a_listener_tells_how_many_wait_to_be_accepted() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        assert unaccepted(listener) == 0
+        with socket.create_connection(listener.getsockname()), socket.create_connection(listener.getsockname()):
+            assert unaccepted(listener) == 2
+            listener.accept()[0].close()
+            assert unaccepted(listener) == 1
 
 
 def test_a_unix_socket_does_not_tell_and_is_not_reset() -> None:

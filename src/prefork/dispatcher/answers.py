@@ -65,7 +65,10 @@ class Answers:
         """Enter a whole answer. `sent` is in bytes; an `ending` tells what a worker spent on it."""
         self.count(status)
         if self.logs(status, exchange.head.target):
-            self.journal.note(exchange.entry(status, sent, worker, ending))
+            if self.journal.writes_own:
+                self.journal.answered(exchange.line(status, sent, worker, ending))
+            else:
+                self.journal.note(exchange.entry(status, sent, worker, ending))
 
     def count(self, status: int) -> None:
         """A request has been answered."""

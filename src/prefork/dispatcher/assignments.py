@@ -117,7 +117,7 @@ class Assignments:
 
     def held_up(self) -> bool:
         """Whether requests wait beside idle places of event loops, which may turn again at any moment."""
-        return self.queue.length > 0 and bool(self.queue.idle.loops)
+        return bool(self.queue.idle.loops) and self.queue.length > 0
 
     def free(self, worker: Worker) -> None:
         """A worker has no request: it gets the next one, or is idle, or leaves."""

@@ -21,7 +21,26 @@ from prefork.dispatcher.exchange import Exchange
 from prefork.dispatcher.inbound import BLOCK, TURN, Inbound
 from prefork.dispatcher.lingering import Lingering
 from prefork.dispatcher.replies import refusal
-from prefork.dispatcher.states import ANSWERING, ENDED, LEAVING, READING, TRANSITIONS, UNSERVED, UNWATCHED, WATCHED, State
+from prefork.dispatcher.states import (
+    ANSWERING,
+    BODY,
+    CLOSED,
+    ENDED,
+    FLUSHING,
+    HEAD,
+    IDLE,
+    LEAVING,
+    LENT,
+    LINGERING,
+    QUEUED,
+    READING,
+    SERVED,
+    TRANSITIONS,
+    UNSERVED,
+    UNWATCHED,
+    WATCHED,
+    State,
+)
 from prefork.dispatcher.tally import Tally
 from prefork.dispatcher.upload import Upload
 from prefork.http.head import Refused
@@ -36,8 +55,6 @@ if TYPE_CHECKING:
     from prefork.dispatcher.traffic import Traffic
     from prefork.dispatcher.workers import Worker
     from prefork.http.head import Head
-
-S = State
 
 
 class Loop(Protocol):
@@ -73,7 +90,7 @@ class Connection:
         self.descriptor = client.fileno()
         self.peer = peer
         self.local = local
-        self.state = S.IDLE
+        self.state = IDLE
         self.watched = False  # the loop's to say
         self.deadline = time.monotonic() + traffic.options.header_timeout
         self.inbound = Inbound()
@@ -98,7 +115,7 @@ class Connection:
     @property
     def open(self) -> bool:
         """Whether it can still be answered."""
-        return self.state is not S.CLOSED
+        return self.state is not CLOSED
 
     @property
     def held(self) -> int:
@@ -142,27 +159,27 @@ class Connection:
             self.lingering.ignore()
         elif mask & (select.EPOLLIN | ENDED):
             self.unread = True
-            if self.ended and self.state is S.QUEUED:
+            if self.ended and self.state is QUEUED:
                 self.abandon()
-            elif self.ended and self.state is S.SERVED and self.exchange:
+            elif self.ended and self.state is SERVED and self.exchange:
                 self.traffic.left(self.exchange)
 
     def overdue(self) -> None:
         """The deadline has passed."""
-        if self.state is S.LENT:
+        if self.state is LENT:
             self.deadline = float("inf")
             self.traffic.lender.fetch(self)
         elif self.upload and self.upload.held:
             self.upload.read_on()
             self.read()
-        elif self.state in {S.HEAD, S.BODY} and not self.errand:
+        elif self.state in {HEAD, BODY} and not self.errand:
             self.refuse(Refused(408, "the request did not arrive in time"))
         else:
             self.end()
 
     def abandon(self) -> None:
         """Give this connection up, and no other: its client has left, or a fault of ours was contained."""
-        if self.state is S.QUEUED and self.exchange:
+        if self.state is QUEUED and self.exchange:
             self.traffic.withdraw(self.exchange)
         self.end()
 
@@ -180,7 +197,7 @@ class Connection:
     def _back(self, then: Callable[[Any], None], outcome: Any) -> None:
         """The errand is done. We may have been closed meanwhile."""
         self.errand = None
-        closed = self.state is S.CLOSED
+        closed = self.state is CLOSED
         then(outcome)
         if closed:
             self._let_go()
@@ -226,7 +243,7 @@ class Connection:
 
     def advance(self) -> None:
         """Go through what has arrived; several requests may be in it, and those that are answered here are answered in turn."""
-        while self.inbound.buffer and (self.state is S.IDLE or self.state is S.HEAD):
+        while self.inbound.buffer and (self.state is IDLE or self.state is HEAD):
             try:
                 if not self._head():
                     return
@@ -236,17 +253,17 @@ class Connection:
     def _head(self) -> bool:
         """Read one head; False when it is not complete."""
         options = self.traffic.options
-        if self.state is S.IDLE and not self.inbound.begins():
+        if self.state is IDLE and not self.inbound.begins():
             return False
         head = self.inbound.head(self.traffic.reader, options.max_header_size)
         if head is None:
-            if self.state is S.IDLE:
-                self.to(S.HEAD, time.monotonic() + options.header_timeout)
+            if self.state is IDLE:
+                self.to(HEAD, time.monotonic() + options.header_timeout)
             return False
         if head.length is not None and head.length <= min(len(self.inbound.buffer), options.max_body_size, INLINE):
             self.complete(head, self.inbound.cut(head.length), head.length)
         else:
-            self.to(S.BODY)
+            self.to(BODY)
             self.upload = Upload(self, head)
             self.upload.begin()
         return True
@@ -260,7 +277,7 @@ class Connection:
         self.upload = None
         self.exchange = exchange
         self.traffic.submit(exchange)
-        if self.ended and self.state is S.QUEUED:
+        if self.ended and self.state is QUEUED:
             self.abandon()  # it would wait for an answer that nobody reads
 
     def streamed(self, exchange: Exchange) -> None:
@@ -292,7 +309,7 @@ class Connection:
         """
         self.broken = broken
         self.tally.end(size)
-        if self.state is S.CLOSED:
+        if self.state is CLOSED:
             return
         if self.exchange and self.exchange.inflow:
             self.unread = True  # whatever is behind what its worker has read
@@ -300,7 +317,7 @@ class Connection:
         self.exchange = None
         self.keep = keep
         if self.download:
-            self.to(S.FLUSHING)
+            self.to(FLUSHING)
             self.download.wait()
             self.download.flush()
         else:
@@ -321,9 +338,9 @@ class Connection:
 
     def dismiss(self) -> None:
         """Close it unless a request has arrived: the client could not know that its last answer was the last."""
-        if self.state is S.IDLE:
+        if self.state is IDLE:
             self.read()
-        if self.state is S.IDLE:
+        if self.state is IDLE:
             self.close()
 
     def hand_on(self, part: bytes | Extent) -> None:
@@ -345,14 +362,14 @@ class Connection:
     def read_up(self) -> None:
         """The client has read all that waited for it."""
         self.download = None
-        if self.state is S.FLUSHING:
+        if self.state is FLUSHING:
             self._flushed()
 
     def _flushed(self) -> None:
         if self.broken:
             self.cut()
         elif self.keep:
-            self.to(S.IDLE, time.monotonic() + self.traffic.options.keepalive_timeout)
+            self.to(IDLE, time.monotonic() + self.traffic.options.keepalive_timeout)
             self.watch()
         elif self.refused or self.inbound.buffer or self.unread or (not self.watched and unread(self.socket)):
             self._linger()
@@ -362,7 +379,7 @@ class Connection:
     def _linger(self) -> None:
         """Wait for the client to close."""
         self.inbound.take()
-        self.to(S.LINGERING)
+        self.to(LINGERING)
         self.lingering = Lingering(self)
         self.lingering.begin()
 
@@ -373,18 +390,18 @@ class Connection:
 
         It may have arrived: many a client asks again before we have heard that it is answered.
         """
-        return self.state is S.IDLE and not (self.inbound.buffer or self.ended or self.errand)
+        return self.state is IDLE and not (self.inbound.buffer or self.ended or self.errand)
 
     def lend(self, worker: Worker) -> None:
         """Have a worker read it; nobody does so here."""
         self.borrower = worker
         self.unread = False
-        self.to(S.LENT, self.deadline)
+        self.to(LENT, self.deadline)
 
     def come_home(self, data: bytes = b"") -> None:
         """Read it here again, with bytes that its worker has read."""
         self.borrower = None
-        self.to(S.IDLE, min(self.deadline, time.monotonic() + self.traffic.options.keepalive_timeout))
+        self.to(IDLE, min(self.deadline, time.monotonic() + self.traffic.options.keepalive_timeout))
         if data:
             self.take(data)
         if self.traffic.answers.closing:
@@ -393,7 +410,7 @@ class Connection:
     def owned(self, exchange: Exchange) -> None:
         """Its worker has found a request on it, which goes on as any other."""
         self.borrower = None
-        self.to(S.SERVED)
+        self.to(SERVED)
         self.exchange = exchange
 
     def answered_on_loan(self, sent: int, now: float) -> None:
@@ -416,19 +433,19 @@ class Connection:
 
     def cut(self) -> None:
         """End the connection in the middle of an answer."""
-        if self.state is not S.CLOSED:
+        if self.state is not CLOSED:
             reset(self.socket)
             self.close()
 
     def close(self) -> None:
         """End the connection and forget everything about it. An exchange that a worker has is left to its worker."""
-        if self.state is S.CLOSED:
+        if self.state is CLOSED:
             return
         if self.state in UNSERVED:
             self.traffic.abandoned()
         if self.borrower:
             self.traffic.lender.drop(self)
-        self.to(S.CLOSED)
+        self.to(CLOSED)
         self.shut(socket.SHUT_RDWR)
         if self.exchange:
             self.traffic.left(self.exchange)
@@ -440,7 +457,7 @@ class Connection:
 
     def hand_off(self) -> None:
         """Somebody else owns it by now: forget it, without a word to the client."""
-        self.to(S.CLOSED)
+        self.to(CLOSED)
         self.inbound.take()
         self.loop.forget(self)
         self._let_go()

@@ -12,6 +12,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from prefork.events import AcceptPaused
+from prefork.kernel import unaccepted
 from prefork.scoreboard import CONNECTIONS
 
 if TYPE_CHECKING:
@@ -56,7 +57,9 @@ class Door:
 
     def accept(self, listener: socket.socket, mask: int) -> None:  # noqa: ARG002 - every callback gets the mask
         """Let new clients in."""
-        for _ in range(ACCEPTS):
+        # To be told that there is no other takes longer than to accept one.
+        waiting = ACCEPTS if listener.family == socket.AF_UNIX else unaccepted(listener)
+        for _ in range(min(ACCEPTS, max(1, waiting))):
             if not self._accept_one(listener):
                 return
 

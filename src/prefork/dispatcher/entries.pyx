@@ -306,7 +306,7 @@ cdef class Entries:
         if self.filled:
             block, lines = PyBytes_FromStringAndSize(self.block, self.filled), self.lines
             self.filled = self.lines = 0
-            self.traffic.journal.sink.write(block, lines)
+            self.traffic.journal.told(block, lines)
         return 0
 
     cdef object _connection(self, Fixed *one):

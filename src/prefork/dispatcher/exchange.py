@@ -10,14 +10,15 @@ from typing import TYPE_CHECKING, Any
 from prefork.events import Access
 from prefork.http.identity import trace_of
 from prefork.http.proxies import named
-from prefork.messages import DONTWAIT, Request
+from prefork.lines import asking, more, told
+from prefork.messages import DONTWAIT
 
 if TYPE_CHECKING:
     from prefork.dispatcher.connection import Connection
     from prefork.dispatcher.workers import Worker
     from prefork.http.head import Head
     from prefork.http.proxies import Origin
-    from prefork.messages import Ending, Inflow
+    from prefork.messages import Ending, Fields, Inflow
     from prefork.scoreboard import Slot
 
 THROW_AWAY = DONTWAIT | int(socket.MSG_TRUNC)  # as tcp(7) has it
@@ -57,10 +58,10 @@ class Exchange:
         self.withdrawn = False
         self.worker: Worker | None = None
 
-    def request(self, keep: bool, lend: bool = False) -> Request:
+    def request(self, keep: bool, lend: bool = False) -> Fields:
         """The message for a worker, which may be lent the connection afterwards."""
         head, origin = self.head, self.origin
-        return Request(
+        return (
             self.number,
             self.attempt,
             head.method,
@@ -76,6 +77,7 @@ class Exchange:
             self.request_id,
             (self.connection.descriptor, self.connection.peer) if lend else None,
             tuple(self.inflow) if self.inflow else None,
+            None,
         )
 
     def descriptors(self) -> list[int]:
@@ -113,8 +115,8 @@ class Exchange:
 
     def entry(self, status: int, sent: int, worker: str, ending: Ending | None) -> Access:
         """Its entry in the access log, at the moment of its end. `sent` is in bytes, `ending` what a worker says."""
-        head, now = self.head, time.monotonic()
-        service = self.service if self.service is not None else now - self.assigned
+        head = self.head
+        wait, service = self._took()
         return Access(
             client=self.origin.client[0] or UNIX,
             method=head.method,
@@ -122,8 +124,8 @@ class Exchange:
             protocol="HTTP/" + head.version,
             status=status,
             bytes=sent,
-            wait=(self.assigned if self.deliveries else now) - self.arrived,
-            service=service if self.deliveries else 0.0,
+            wait=wait,
+            service=service,
             cpu=ending.cpu / 1e9 if ending else 0.0,
             worker=worker,
             request_id=self.request_id,
@@ -134,6 +136,24 @@ class Exchange:
             tag=ending.tag if ending else "",
             trace=self.trace or trace_of(head.headers),
         )
+
+    def line(self, status: int, sent: int, worker: str, ending: Ending | None) -> str:
+        """The words of that entry where access lines are our own: to make an event of each takes longer than all the rest of it."""
+        wait, service = self._took()
+        asked = asking(self.origin.client[0] or UNIX, self.head.method, self.target())
+        trace, cpu, end = self.trace or trace_of(self.head.headers), 0, ""
+        if ending is not None:
+            cpu, end = ending.cpu, more(ending.queries, ending.sql / 1e9, trace, ending.tag)
+        elif trace:
+            end = more(0, 0.0, trace, "")
+        return told(asked, status, sent, wait, service, cpu / 1e9, worker, self.request_id, end)
+
+    def _took(self) -> tuple[float, float]:
+        """The seconds that it has waited, and that its worker had it."""
+        if not self.deliveries:
+            return time.monotonic() - self.arrived, 0.0
+        service = time.monotonic() - self.assigned if self.service is None else self.service
+        return self.assigned - self.arrived, service
 
     def described(self, slot: Slot) -> dict[str, Any]:
         """What an incident tells of it. The worker's slot has the application's tag."""

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from prefork.http.head import END_OF_HEAD, TOKEN, Refused
 
 if TYPE_CHECKING:
-    from prefork.http.head import Head, Reader
+    from prefork.http.head import Head
+    from prefork.http.repertoire import Repertoire
 
-BLOCK = 65536  # bytes received at once
-TURN = 16  # blocks received before others have their turn
+BLOCK: Final = 65536  # bytes received at once
+TURN: Final = 16  # blocks received before others have their turn
 EMPTY_LINES = re.compile(rb"\A(?:\r\n)+")
 
 
@@ -45,7 +46,7 @@ class Inbound:
         self.scanned = 0
         return self.buffer not in (b"", b"\r")  # no set, which would hash the whole buffer
 
-    def head(self, reader: Reader, most: int) -> Head | None:
+    def head(self, reader: Repertoire, most: int) -> Head | None:
         """The next head, of at most so many bytes; None when it is not complete. Raises Refused; nothing is left then."""
         buffer = self.take()
         if not TOKEN.match(buffer[:1]):  # its end might never come

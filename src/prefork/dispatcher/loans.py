@@ -21,7 +21,7 @@ from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
 from prefork.kernel import barrier, bytes_read
-from prefork.lending import LOANED, Terms, Till, memory_for, pack_recall, pack_terms
+from prefork.lending import LOANED, Terms, Till, memory_for, pack_recall, pack_terms, unpack_receipts
 from prefork.messages import DONTWAIT, send
 from prefork.scoreboard import BEGUN, DONE, HALTED, LOAN, REQUEST, WRITING
 
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
     from prefork.dispatcher.connection import Connection
     from prefork.dispatcher.workers import Worker
+    from prefork.lending import Receipt
     from prefork.scoreboard import Progress, Slot
 
 LENT = select.EPOLLIN | select.EPOLLEXCLUSIVE
@@ -232,9 +233,9 @@ class Loans:
             self.word, self.moved_at = word, now
         return now - self.moved_at
 
-    def collect(self) -> list[bytes]:
-        """The receipts that have come, in pieces of memory. Raises struct.error for what are none."""
-        return self.till.take()
+    def collect(self) -> list[Receipt]:
+        """The receipts that have come. Raises struct.error for what is none."""
+        return [receipt for piece in self.till.take() for receipt in unpack_receipts(piece)]
 
     def close(self) -> None:
         """Let go of everything."""

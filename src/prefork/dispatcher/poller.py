@@ -56,16 +56,22 @@ class Poller:
         for descriptor, mask in events:
             callback = self.callbacks.get(descriptor) if descriptor != self.first else None
             if callback is not None:
-                self.guard(callback, mask)
+                try:
+                    callback(mask)
+                except Exception:  # noqa: BLE001 - as in `guard`, without a call of its own for each event
+                    self._contain(callback)
 
     def guard(self, callback: Callable[..., None], *arguments: object) -> None:
         """Call it and contain its faults."""
         try:
             callback(*arguments)
         except Exception:  # noqa: BLE001 - one connection's fault must not end the others
-            self.journal.note(
-                FaultContained(where=getattr(callback, "__qualname__", repr(callback)), traceback=traceback.format_exc())
-            )
-            owner = getattr(callback, "__self__", None)
-            if isinstance(owner, Connection):
-                owner.abandon()
+            self._contain(callback)
+
+    def _contain(self, callback: Callable[..., None]) -> None:
+        """Note the fault that is being handled, and give up the connection that it is about."""
+        where = getattr(callback, "__qualname__", repr(callback))
+        self.journal.note(FaultContained(where=where, traceback=traceback.format_exc()))
+        owner = getattr(callback, "__self__", None)
+        if isinstance(owner, Connection):
+            owner.abandon()

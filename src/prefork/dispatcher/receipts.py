@@ -59,11 +59,10 @@ class Receipts:
         loans = worker.loans
         assert loans
         try:
-            pieces = loans.collect()
-            if pieces and self.entries:
+            if self.entries is None:
+                self._enter_all(worker, loans, loans.collect())
+            elif pieces := loans.till.take():
                 self.entries.enter(worker, loans, pieces)
-            elif pieces:
-                self._enter_all(worker, loans, [receipt for piece in pieces for receipt in unpack_receipts(piece)])
         except struct.error:  # something else in the worker writes to its memory
             self.loop.tell_master("faulty", worker)
 
@@ -73,7 +72,7 @@ class Receipts:
         self._enter_all(worker, worker.loans, unpack_receipts(data))
 
     def _enter_all(self, worker: Worker, loans: Loans, receipts: list[Receipt]) -> None:
-        now, opening = time.monotonic(), self.traffic.journal.lines.opening()
+        now = time.monotonic()
         for receipt in receipts:
             loans.heard(receipt.number)
             if worker.has(receipt.number):
@@ -81,7 +80,7 @@ class Receipts:
             elif (connection := loans.find(receipt.key)) is not None:
                 loans.read[receipt.key] += receipt.size
                 self.traffic.accounts.pace.spared()
-                self._account(worker, loans.prefix, opening, connection, receipt)
+                self._account(worker, loans.prefix, connection, receipt)
                 connection.answered_on_loan(receipt.sent, now)
                 if not receipt.flags & LASTS:
                     self._fetch(loans, connection, receipt)
@@ -103,7 +102,7 @@ class Receipts:
         self.loop.home(connection)
         connection.ended_on_loan(receipt.flags & ENDS_BROKEN != 0)
 
-    def _account(self, worker: Worker, prefix: str, opening: str, connection: Connection, receipt: Receipt) -> None:
+    def _account(self, worker: Worker, prefix: str, connection: Connection, receipt: Receipt) -> None:
         flags, status, _, _, number, wait, began, service, sent, cpu, queries, sql, client, request_id, tag, asked = receipt
         told = self._told(receipt, (client, asked, flags & OLD_HTTP))
         head, traffic = told.head, self.traffic
@@ -118,7 +117,7 @@ class Receipts:
         if traffic.journal.writes_own:
             end = more(queries, sql / 1e9, told.trace, tag.decode(errors="replace")) if queries or tag else told.more
             words = told_line(told.asking, status, sent, waited, took, cpu / 1e9, worker.name, name, end)
-            traffic.journal.answered(opening, words)
+            traffic.journal.answered(words)
         else:
             exchange = Exchange(connection, head, Origin((told.client, 0), "http", head.headers), b"", 0, began / 1e9 - waited)
             exchange.request_id, exchange.trace = name, told.trace

@@ -26,9 +26,9 @@ from prefork.dispatcher.shelf import Shelf
 from prefork.dispatcher.states import State
 from prefork.dispatcher.streaming import Streaming
 from prefork.events import RequestRefused, SpoolFull
-from prefork.http.head import Reader, Refused
 from prefork.http.identity import Identity
 from prefork.http.proxies import Headers, Origin, Proxies
+from prefork.http.repertoire import Repertoire
 from prefork.scoreboard import ABANDONED, DISPATCHER, REFUSED
 
 if TYPE_CHECKING:
@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from prefork.dispatcher.exchange import Exchange
     from prefork.dispatcher.options import Options
     from prefork.dispatcher.workers import Worker
+    from prefork.http.head import Refused
     from prefork.journal import Journal
     from prefork.messages import Ending
     from prefork.scoreboard import Scoreboard
@@ -63,7 +64,7 @@ class Traffic:
         self.disks = disks
         self.journal = journal
         self.counters = scoreboard.slot(DISPATCHER)
-        self.reader = Reader()
+        self.reader = Repertoire()
         self.identity = Identity()
         self.workers: dict[int, Worker] = {}
         self.accounts = Accounts(scoreboard, trace, self.workers)
@@ -108,8 +109,9 @@ class Traffic:
     # From connections.
 
     def origin(self, peer: tuple[str, int], headers: Headers) -> Origin:
-        """Who the client is."""
-        return self.proxies.origin(peer, headers) if self.options.proxy_mode else Origin(peer, "http", headers)
+        """Who the client is, with headers that are this request's own."""
+        own = headers.copy()
+        return self.proxies.origin(peer, own) if self.options.proxy_mode else Origin(peer, "http", own)
 
     def submit(self, exchange: Exchange) -> None:
         """Take a complete request."""
@@ -156,7 +158,7 @@ class Traffic:
     def refused(self, connection: Connection, refused: Refused) -> str:
         """A request that could not be read is answered by its connection; returns the request's id."""
         self.counters[REFUSED] += 1
-        request_id = self.identity.of(connection.upload.head.headers) if connection.upload else self.identity.make()
+        request_id = self.identity.of(connection.upload.head.headers.copy()) if connection.upload else self.identity.make()
         self.journal.note(RequestRefused(connection.peer[0] or UNIX, refused.status, request_id, refused.reason))
         return request_id
 
@@ -232,14 +234,16 @@ class Traffic:
         exchange, worker.exchange, worker.after = worker.exchange, worker.after, None
         assert exchange
         exchange.worker = None
-        service = time.monotonic() - exchange.assigned if exchange.service is None else exchange.service
+        if exchange.service is None:
+            exchange.service = time.monotonic() - exchange.assigned
         if ending.worn:
             self.wear(worker)
         if ending.busy:
             worker.finishing = exchange.number
         elif worker.exchange is None:
             self.assignments.free(worker)
-        self._account(exchange, worker, ending, service)
+        self.accounts.answered(exchange, worker, ending, exchange.service)
+        self.answers.account(exchange, ending.status, ending.sent, worker.name, ending)
         exchange.discard()
         connection = exchange.connection
         if exchange.converses:
@@ -256,10 +260,6 @@ class Traffic:
         if worker.after:
             self.lender.receipts.drain(worker)  # the request before that may have ended without a word
         return worker.has(ending.number)
-
-    def _account(self, exchange: Exchange, worker: Worker, ending: Ending, service: float) -> None:
-        self.accounts.answered(exchange, worker, ending, service)
-        self.answers.account(exchange, ending.status, ending.sent, worker.name, ending)
 
     def wear(self, worker: Worker) -> None:
         """A worker has asked to be replaced."""

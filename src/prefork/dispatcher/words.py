@@ -34,17 +34,17 @@ class Words:
 
     def heard(self, worker: Worker, message: bytes, descriptors: list[int]) -> bool:
         """Pass a message on. False: nothing of ours says that now, and its descriptors are still the caller's."""
-        if message[0] == REST and not descriptors:
-            self.traffic.rest(worker, message[1:])
-        elif message[0] in {FILE, SPOOLED} and len(message) == EXTENT.size and descriptors:
-            self.traffic.rest(worker, Extent(descriptors[0], *unpack_extent(message), growing=message[0] == SPOOLED))
-        elif (
+        if (
             message[0] == END
             and len(message) >= ENDING.size
             and not descriptors
             and self.traffic.has(worker, ending := unpack_ending(message))
         ):
             self.traffic.ended(worker, ending)
+        elif message[0] == REST and not descriptors:
+            self.traffic.rest(worker, message[1:])
+        elif message[0] in {FILE, SPOOLED} and len(message) == EXTENT.size and descriptors:
+            self.traffic.rest(worker, Extent(descriptors[0], *unpack_extent(message), growing=message[0] == SPOOLED))
         elif message[0] in WORDS and not descriptors and self.traffic.lender.hear(worker, message):
             pass
         elif (

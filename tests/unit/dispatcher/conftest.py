@@ -89,7 +89,8 @@ class Notes(Journal):
 
     def __init__(self) -> None:
         self.events: list[Event] = []
-        super().__init__(Sink(2), level="info", as_json=False, logger="test")
+        # Access lines in our own words would be no events.
+        super().__init__(Sink(2), level="info", as_json=False, logger="test", access="json")
 
     def note(self, event: Event) -> None:
         self.events.append(event)

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from prefork.dispatcher.connection import Connection
 from prefork.dispatcher.states import State
-from prefork.http.head import Reader
 from prefork.http.proxies import Origin
+from prefork.http.repertoire import Repertoire
 
 from .conftest import OPTIONS
 
@@ -119,7 +119,7 @@ class Traffic:
     disks = Disks()
     streaming = SimpleNamespace(begin=lambda _: False)
 
-    def __init__(self, reader: Reader) -> None:
+    def __init__(self, reader: Repertoire) -> None:
         self.reader = reader
         self.served: list[Served] = []
         self.status = 0
@@ -150,7 +150,7 @@ class Traffic:
         pass
 
 
-READER = Reader()  # one for all, as in the dispatcher: what one client sends must not change what is read from another
+READER = Repertoire()  # one for all, as in the dispatcher: what one client sends must not change what is read from another
 
 
 def converse(pieces: Iterable[bytes]) -> Outcome:

@@ -20,11 +20,21 @@ if TYPE_CHECKING:
 PLENTY = 1 << 20  # descriptors
 
 
+class Listener(socket.socket):
+    """Counts how often it was asked for a connection."""
+
+    asked = 0
+
+    def _accept(self) -> tuple[int, object]:
+        self.asked += 1
+        return super()._accept()  # type: ignore[misc,no-any-return]
+
+
 class Entrance:
     """A door with two listening sockets, and those who came in."""
 
     def __init__(self) -> None:
-        self.listeners = [socket.create_server(("127.0.0.1", 0)) for _ in range(2)]
+        self.listeners = [Listener(fileno=socket.create_server(("127.0.0.1", 0)).detach()) for _ in range(2)]
         for listener in self.listeners:
             listener.setblocking(False)
         self.addresses = [listener.getsockname() for listener in self.listeners]
@@ -64,6 +74,15 @@ def test_a_client_comes_in_with_the_addresses_of_both_ends(entrance: Entrance) -
     client = entrance.come(1)
     entrance.poller.poll(WITHIN)
     assert entrance.ends == [(client.getsockname(), entrance.addresses[1])]
+
+
+def test_all_who_wait_come_in_at_once_and_the_kernel_is_not_asked_for_another_one(entrance: Entrance) -> None:
+    for _ in range(3):
+        entrance.come()
+    entrance.poller.poll(WITHIN)
+    assert len(entrance.admitted) == entrance.listeners[0].asked == 3
+    entrance.door.accept(entrance.listeners[0], 0)
+    assert len(entrance.admitted) == 3, "nobody has come meanwhile"
 
 
 def test_without_descriptors_clients_wait_until_there_are_some(entrance: Entrance) -> None:

@@ -16,8 +16,10 @@ from prefork.dispatcher.states import State
 from prefork.dispatcher.verdict import MOST_DELIVERIES
 from prefork.dispatcher.workers import Sentence
 from prefork.events import Access, QueueFull, RequestFailed, RequestRetried
+from prefork.journal import Journal, Sink
+from prefork.lines import words_of
 from prefork.master.lanes import lanes as figures
-from prefork.messages import INLINE
+from prefork.messages import INLINE, Ending
 from prefork.scoreboard import (
     ABANDONED,
     ALLOWED,
@@ -38,6 +40,8 @@ from prefork.trace import UNSERVED, calls
 from .conftest import SCOREBOARD, TRACE
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from prefork.events import Event
 
     from .conftest import Desk
@@ -127,6 +131,42 @@ def test_the_entry_of_a_request_has_what_other_formats_need(desk: Desk) -> None:
     assert access.request_id == "c-1"
 
 
+ENDINGS = {
+    "no worker": None,
+    "nothing more": Ending(1, 200, 9, 4_900_000, True, False, False, 0, 0, ""),
+    "queries and a tag": Ending(1, 200, 9, 4_900_000, True, False, False, 3, 2_000_000, "shop"),
+}
+
+
+@pytest.mark.parametrize("traced", [b"", b"traceparent: 00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01\r\n"])
+@pytest.mark.parametrize("ending", ENDINGS.values(), ids=ENDINGS)
+def test_a_line_of_our_own_tells_what_the_entry_does(desk: Desk, ending: Ending | None, traced: bytes) -> None:
+    client = desk.connect()
+    client.send(b'GET /"a"?b HTTP/1.1\r\nHost: h\r\n%b\r\n' % traced)
+    exchange = client.connection.exchange
+    assert exchange
+    exchange.assigned, exchange.deliveries, exchange.service = exchange.arrived + 0.002, 1, 0.25
+    line = exchange.line(200, 9, "http.1", ending)
+    assert line == words_of(exchange.entry(200, 9, "http.1", ending))
+    assert " wait=2.0ms service=250.0ms " in line
+    assert ("trace=4bf9" in line) == bool(traced)
+    exchange.deliveries = 0
+    assert " service=0.0ms " in exchange.line(503, 9, "-", None)
+
+
+def test_lines_of_our_own_are_written_without_an_event(desk: Desk, tmp_path: Path) -> None:
+    with (tmp_path / "log").open("wb") as file:
+        log = Journal(Sink(file.fileno()), level="info", as_json=False, logger="test")
+    desk.traffic.journal = desk.traffic.answers.journal = log
+    client, hand = desk.connect(), desk.hire()
+    client.send(GET % 1)
+    hand.answer(OK)
+    log.flush()
+    os.close(log.sink.descriptor)
+    words = (tmp_path / "log").read_text().partition("prefork.access: ")[2]
+    assert words.startswith(f'127.0.0.1 "GET /1" 200 {len(OK)} wait=')
+
+
 def test_paths_that_nobody_wants_to_read_of_are_logged_when_they_fail(desk: Desk) -> None:
     desk.traffic.apply(desk.traffic.options._replace(access_log_exclude=("/_prefork/live", "/web/health*")))
     hand, client = desk.hire(), desk.connect()
@@ -146,6 +186,20 @@ def test_paths_that_nobody_wants_to_read_of_are_logged_when_they_fail(desk: Desk
 
 
 # What a request is called.
+
+
+def test_what_is_added_to_a_request_stays_out_of_the_next_one_that_says_the_same(desk: Desk) -> None:
+    hand, names = desk.hire(), []
+    garbled = b"POST /1 HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\nno size\r\n"
+    for _ in range(4):
+        desk.connect().send(garbled)
+        for ask in (GET % 1, garbled.replace(b"no size", b"0\r\n")):
+            client = desk.connect()
+            client.send(ask)
+            request = hand.answer(OK)
+            assert [value for name, value in request.headers if name == b"x-request-id"] == [request.request_id.encode()]
+            names.append(request.request_id)
+    assert len(set(names)) == 8
 
 
 def test_one_name_for_the_application_the_client_and_the_log(desk: Desk) -> None:
