@@ -1,8 +1,8 @@
 """The connections that an event loop has on loan: any of its places may answer on any of them. Decides nothing.
 
-A loop takes one event at a time out of the shared epoll, and its LOOKS word is odd from before that until it has read what it has
-found. What is taken out of that epoll while the word is even, and the same before and after, the loop has not got and never will:
-`take_unread`. A loop is inside several requests at once, so none of them says that.
+A loop takes a few events at once out of the shared epoll, and its LOOKS word is odd from before that until it has read what it has
+found, each request for a place that has noted it. What is taken out of that epoll while the word is even, and the same before and
+after, the loop has not got and never will: `take_unread`. A loop is inside several requests at once, so none of them says that.
 
 Its words about loans come on a wire of their own, because that of a place waits where a client does not read. Only that a request
 is OWNED comes before what is said of that request, and a word in the shared memory tells of it.

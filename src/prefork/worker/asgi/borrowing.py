@@ -1,6 +1,6 @@
 """Connections that the dispatcher has lent to this worker's event loop: any free place answers what is read here.
 
-One event is taken at a time, and a word in the shared memory says when that begins and when it is noted: so what the dispatcher
+A word in the shared memory says when this worker begins to look for events, and when all of them are noted: so what the dispatcher
 takes out of the shared epoll between two looks, this worker has not got. Of a request whose application has done in its first step
 there is a receipt, as of a worker's without a loop; any other one is the dispatcher's to know from then on.
 """
@@ -32,7 +32,7 @@ MOMENT = 0.001  # seconds for which nothing is looked for where it could not be 
 class Seat:
     """What one place has read: the present request's, until its dispatcher knows of it."""
 
-    __slots__ = ("asked", "borrower", "index", "place", "room")
+    __slots__ = ("asked", "borrower", "idle_at", "index", "place", "room")
 
     def __init__(self, borrower: LoopBorrower, index: int, place: Place, room: memoryview) -> None:
         self.borrower = borrower
@@ -40,6 +40,7 @@ class Seat:
         self.place = place
         self.room = room
         self.asked = b""
+        self.idle_at = 0  # when its loop had nothing else to read last, before its request (monotonic nanoseconds)
 
     def owning(self) -> bytes:
         """What makes its request one that was handed over, for the dispatcher. Its connection goes back with it."""
@@ -66,7 +67,10 @@ class LoopBorrower(Borrower):
         ]
         self.begun: dict[int, Seat] = {}  # by their connections' keys: whose applications have yet to take their first step
         self.taken = 0  # requests read here
-        self.more = False
+        self.empty_at = 0  # when there was nothing else to read last (monotonic nanoseconds)
+        # Where a request's first step is taken at once, and that blocks, another loop gets those behind it.
+        self.together = 1 if shared.eager else AT_ONCE
+        self.more = self.called = False
         self.rests: asyncio.TimerHandle | None = None
         self.watches()
 
@@ -79,26 +83,36 @@ class LoopBorrower(Borrower):
         self.words, self.memory = seat.place.slot.words, seat.room
         self.size = self.words[TAKEN]
         self.count = (self.words[REQUEST] >> 16) - LOANED
-        self.asked = seat.asked
+        self.asked, self.idle_at = seat.asked, seat.idle_at
 
     def look(self) -> None:
         """Begin what has come."""
         first = not self.begun
-        for _ in range(AT_ONCE):
-            seat = next((seat for seat in self.seats if seat.place.free), None)
-            if seat is None:
+        for _ in range(AT_ONCE // self.together):
+            seats = self.vacant()
+            if not seats:
                 self.rest()
                 break
-            request = self.find(seat)
-            if request is not None:
-                seat.place.begin_lent(request, self.client(request), seat)
+            for key, seat, request in self.find(seats):
+                seat.place.begin_lent(request, self.loans[key].client, seat)
                 if seat.place.call:
-                    assert request.loan
-                    self.begun[request.loan[0]] = seat
-            elif not self.more:
+                    self.begun[key] = seat
+            if self.called:
+                self.hear()
+            if not self.more:
                 break
         if first and self.begun:
             self.loop.call_soon(self.settle)
+
+    def vacant(self) -> list[Seat]:
+        """Seats for what is found next."""
+        found = []
+        for seat in self.seats:
+            if seat.place.free:
+                found.append(seat)
+                if len(found) == self.together:
+                    break
+        return found
 
     def settle(self) -> None:
         """The applications that had something to do have taken their first step: who has not done is the dispatcher's to know."""
@@ -106,28 +120,35 @@ class LoopBorrower(Borrower):
         for seat in begun.values():
             seat.place.settle()
 
-    def find(self, seat: Seat) -> Request | None:
-        """The next request, for a seat, where there is one; `more` says whether to look again."""
-        self.words, self.memory = seat.place.slot.words, seat.room
+    def find(self, seats: list[Seat]) -> list[tuple[int, Seat, Request]]:
+        """The requests that have come, at most one for each of these seats, with their connections' keys.
+
+        `more` says whether to look again, `called` whether the dispatcher has something to say.
+        """
+        requests = []
+        self.called = stale = False
         self.counts[LOOKS] += 1
-        found = self.epoll.poll(0, 1)
-        key = found[0][0] if found else PAIR
-        loan = self.loans.get(key) if key not in self.begun else None
-        request = None
-        if loan:
-            self.count = number_for(seat.index, self.taken) - LOANED - 1
-            self.taken += 1
-            request = self._read(key, loan)
-            seat.asked = self.asked
+        found = self.epoll.poll(0, len(seats))
+        for (key, _), seat in zip(found, seats):
+            loan = self.loans.get(key)
+            if loan is None:
+                self.called = self.called or key == PAIR
+                stale = stale or key != PAIR
+            elif key not in self.begun:
+                self.words, self.memory = seat.place.slot.words, seat.room
+                self.count = number_for(seat.index, self.taken) - LOANED - 1
+                self.taken += 1
+                request = self._read(key, loan)
+                if request is not None:
+                    seat.asked, seat.idle_at = self.asked, self.empty_at
+                    requests.append((key, seat, request))
         self.counts[LOOKS] += 1
-        self.more = loan is not None
-        if not found:
-            self.idle_at = time.monotonic_ns()
-        elif key == PAIR:
-            self.hear()
-        elif key not in self.begun and loan is None:  # it went back, and the dispatcher is about to take it out of the epoll
+        self.more = len(found) == len(seats) and len(requests) > 0 and not stale
+        if len(found) < len(seats):
+            self.empty_at = time.monotonic_ns()
+        if stale:  # it went back, and the dispatcher is about to take it out of the epoll
             self.rest()
-        return request
+        return requests
 
     def hear(self) -> None:
         """The dispatcher says which connections are to be let go, or on which terms others are lent."""

@@ -55,6 +55,8 @@ class Place:
         self.shared = shared
         self.pair = pair
         self.slot = slot
+        self.words = slot.words
+        self.offload = shared.means.offload
         self.left = left
         self.rest = Backlog(shared.loop, pair, slot, shared.means.spool, shared.means.spool_max)
         self.served = 0
@@ -96,7 +98,7 @@ class Place:
                     os.close(descriptor)
                 self._tell(pack_declined(request.number))
                 return
-            self.slot.words[REQUEST] = pack_progress(request.number, RECEIVED)
+            self.words[REQUEST] = pack_progress(request.number, RECEIVED)
             if early is None:
                 self._begin(request, descriptors)
             else:
@@ -112,8 +114,8 @@ class Place:
 
     def _greet(self, request: Request, early: bytes, descriptor: int) -> None:
         """A handshake, which is a request until it is answered. Its connection stays, as the lodge's."""
-        self.begun_at = self.slot.words[BEGUN_AT] = time.monotonic_ns()
-        self.slot.words[REQUEST] = pack_progress(request.number, BEGUN)
+        self.begun_at = self.words[BEGUN_AT] = time.monotonic_ns()
+        self.words[REQUEST] = pack_progress(request.number, BEGUN)
         self.handshake = request
         lodge = self.shared.lodge = self.shared.lodge or self.shared.open_lodge()
         lodge.take(request, early, descriptor, self._greeted)
@@ -122,7 +124,7 @@ class Place:
         """A handshake is answered."""
         assert self.handshake
         number, self.handshake = self.handshake.number, None
-        self.slot.words[REQUEST] = pack_progress(number, DONE, status)
+        self.words[REQUEST] = pack_progress(number, DONE, status)
         self._count()
         self._tell(pack_ending(number, status, sent, 0, self._worn()))
         if not self.hears:
@@ -143,15 +145,14 @@ class Place:
     def _call(self, request: Request, client: socket.SocketType, file: int) -> None:
         """Call the application, whose first step is taken here."""
         self.client = client
-        offload = self.shared.means.offload
-        made = (request, client, self.rest, self.slot)
-        reply = Offloading(*made, offload) if offload else Reply(*made)
-        call = self.call = Call(request, file, reply, self.rest, self._answered)
+        offload, rest, slot = self.offload, self.rest, self.slot
+        reply = Offloading(request, client, rest, slot, offload) if offload else Reply(request, client, rest, slot)
+        call = self.call = Call(request, file, reply, rest, self._answered)
         if request.inflow:
             call.upload = Upload(Inflow._make(request.inflow), request.body or b"", client, self.shared.watching())
         # Without what the worker has used so far: that is of all its requests, and costs more to ask for than all other stamps.
-        self.begun_at = self.slot.words[BEGUN_AT] = time.monotonic_ns()
-        self.slot.words[REQUEST] = pack_progress(request.number, BEGUN)
+        self.begun_at = self.words[BEGUN_AT] = time.monotonic_ns()
+        self.words[REQUEST] = pack_progress(request.number, BEGUN)
         task = self.shared.begin(self._run(call))
         if task.done():
             return
@@ -204,14 +205,14 @@ class Place:
         if not call.closed:
             self._close(call, BUSY)
             # Only now: until its ending is on its way, what the slot says decides about the client's request.
-            self.slot.words[REQUEST] = pack_progress(call.request.number, WRITING, call.reply.code, call.reply.keep)
+            self.words[REQUEST] = pack_progress(call.request.number, WRITING, call.reply.code, call.reply.keep)
 
     def _end(self, call: Call) -> None:
         self.task = self.call = None
         if not call.closed:
             self._close(call, 0)
         else:
-            self.slot.words[REQUEST] = pack_progress(call.request.number, DONE, call.reply.code, call.reply.keep)
+            self.words[REQUEST] = pack_progress(call.request.number, DONE, call.reply.code, call.reply.keep)
             self._tell(pack_free(call.request.number))
         if not self.hears:
             self.left()
@@ -250,7 +251,7 @@ class Place:
 
     def _count(self) -> None:
         self.served += 1
-        self.slot.words[REQUESTS] = self.served
+        self.words[REQUESTS] = self.served
 
     def _worn(self) -> int:
         return WORN if next(self.shared.counted) >= self.shared.limit else 0
@@ -268,8 +269,8 @@ class Place:
         """
         if self.call and self.call.upload and (waited := self.call.upload.look(now)):
             self.begun_at += waited
-            self.slot.words[BEGUN_AT] = self.begun_at
-        allowed = self.slot.words[ALLOWED] or self.shared.allowed
+            self.words[BEGUN_AT] = self.begun_at
+        allowed = self.words[ALLOWED] or self.shared.allowed
         if not 0 < allowed < now - self.begun_at:
             return
         if self.task and self.call and not self.call.expired:

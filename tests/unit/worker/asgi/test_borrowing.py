@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import gc
 import itertools
 import os
@@ -17,6 +18,7 @@ from tests.unit.descriptors import held, opened_since
 from tests.unit.worker.conftest import SCOREBOARD, request
 
 from prefork.dispatcher.loop_loans import LoopLoans
+from prefork.kernel import since_received
 from prefork.lending import (
     BACK,
     DECLINED,
@@ -45,7 +47,7 @@ from prefork.messages import (
 from prefork.scoreboard import DONE, LOAN, TAKEN
 from prefork.worker.asgi.place import Place
 from prefork.worker.asgi.shared import Shared
-from prefork.worker.borrowing import Borrower
+from prefork.worker.borrowing import GRAIN, Borrower
 from prefork.worker.http import Means
 from prefork.worker.output import Output
 
@@ -96,6 +98,19 @@ class Desk:
         assert self.shared.borrower.keep(request()._replace(loan=(self.key, ("127.0.0.1", 4711))), copy)
         connection: Any = SimpleNamespace(descriptor=self.key, socket=self.ours)
         self.loans.lend(connection)
+
+    @contextlib.contextmanager
+    def another(self) -> Iterator[tuple[int, socket.socket]]:
+        """One more connection on loan: its key, and its client."""
+        with socket.create_server(("127.0.0.1", 0)) as listener, socket.create_connection(listener.getsockname()) as client:
+            ours, _ = listener.accept()
+            with ours:
+                copy = socket.SocketType(fileno=ours.dup().detach())
+                assert self.shared.borrower
+                assert self.shared.borrower.keep(request()._replace(loan=(ours.fileno(), ("127.0.0.1", 4712))), copy)
+                connection: Any = SimpleNamespace(descriptor=ours.fileno(), socket=ours)
+                self.loans.lend(connection)
+                yield ours.fileno(), client
 
     def turn(self, until: Callable[[], object]) -> None:
         """Have the loop turn until a fact is there."""
@@ -217,19 +232,45 @@ def test_another_place_answers_meanwhile(desk: Desk) -> None:
     desk.serve(waiting(desk))
     desk.client.sendall(WHOLE)
     desk.given_up()
-    copy = socket.SocketType(fileno=desk.ours.dup().detach())
-    assert desk.shared.borrower
-    with socket.create_server(("127.0.0.1", 0)) as listener, socket.create_connection(listener.getsockname()) as other:
-        theirs, _ = listener.accept()
-        copy.close()
-        copy = socket.SocketType(fileno=theirs.dup().detach())
-        assert desk.shared.borrower.keep(request()._replace(loan=(theirs.fileno(), ("127.0.0.1", 4712))), copy)
-        connection: Any = SimpleNamespace(descriptor=theirs.fileno(), socket=theirs)
-        desk.loans.lend(connection)
+    with desk.another() as (key, other):
         other.sendall(WHOLE)
         owned = unpack_return(desk.said(desk.pairs[1][0]))
-        assert (owned.kind, owned.key, place_of(owned.number)) == (OWNED, theirs.fileno(), 1)
-        theirs.close()
+        assert (owned.kind, owned.key, place_of(owned.number)) == (OWNED, key, 1)
+
+
+@pytest.mark.parametrize("together", [1, PLACES])
+def test_what_has_come_together_is_found_in_one_look_where_nothing_begins_in_it(desk: Desk, together: int) -> None:
+    desk.serve(hello)
+    borrower = desk.shared.borrower
+    assert borrower
+    borrower.together = together
+    with desk.another() as (key, other):
+        desk.client.sendall(WHOLE)
+        other.sendall(WHOLE)
+        for each in (desk.key, key):
+            select.select([each], [], [], 5)
+        looks = desk.loans.looks()
+        found = borrower.find(borrower.vacant())
+        assert (len(found), borrower.more, desk.loans.looks() - looks) == (together, True, 2)
+        for each, seat, asked in found:
+            seat.place.begin_lent(asked, borrower.loans[each].client, seat)
+        for client in (desk.client, other):
+            desk.turn(lambda client=client: select.select([client], [], [], 0)[0])
+    assert sorted(receipt.key for receipt in desk.loans.collect()) == sorted([desk.key, key])
+
+
+def test_a_request_that_waits_for_its_loop_has_waited(desk: Desk) -> None:
+    desk.serve(hello)
+    desk.client.sendall(WHOLE)
+    assert desk.answer().endswith(b"/a")
+    desk.client.sendall(WHOLE)
+    while not select.select([desk.ours], [], [], 5)[0] or since_received(desk.ours) < 3 * GRAIN:
+        pass  # the loop does not turn
+    assert desk.answer().endswith(b"/a")
+    desk.turn(lambda: desk.slots[0].progress().number == number_for(0, 1))
+    desk.turn(lambda: desk.slots[0].progress().state == DONE)
+    first, second = desk.loans.collect()
+    assert first.wait < GRAIN < second.wait
 
 
 def test_a_request_that_was_handed_to_a_place_that_answers_is_declined(desk: Desk) -> None:
