@@ -5,12 +5,14 @@ from __future__ import annotations
 import contextlib
 import io
 import socket
+import time
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from prefork.dispatcher.loans import Loans
+from prefork.kernel import since_received
 from prefork.lending import (
     BACK,
     HOME,
@@ -27,8 +29,8 @@ from prefork.lending import (
     unpack_return,
 )
 from prefork.messages import CLOEXEC_DONTWAIT, inbox, pair, receive
-from prefork.scoreboard import CAME_AT, DONE, HALTED, LOAN, NEXT_AT, RECEIVED, TAKEN, Scoreboard
-from prefork.worker.borrowing import KNOWN, LONGEST_KNOWN, Borrower
+from prefork.scoreboard import BEGUN_AT, CAME_AT, DONE, HALTED, LOAN, NEXT_AT, RECEIVED, TAKEN, Scoreboard
+from prefork.worker.borrowing import GRAIN, KNOWN, LONGEST_KNOWN, Borrower
 from prefork.worker.hosts.wsgi import environ
 
 from .conftest import request
@@ -134,6 +136,19 @@ def test_a_head_that_comes_again_is_understood_as_before_and_names_its_own_reque
 def test_a_head_that_says_who_asks_is_read_each_time(desk: Desk, header: bytes) -> None:
     for _ in range(3):
         assert ask(desk, WHOLE[:-2] + header + b"\r\n\r\n").memo is None
+
+
+def test_the_time_that_an_answer_takes_is_no_wait(desk: Desk) -> None:
+    """Of a worker that had nothing to do before, only the kernel knows how long its request has waited."""
+    desk.borrower.answered[desk.key] = 0
+    taken = ask(desk, WHOLE)
+    SLOT[BEGUN_AT] = time.monotonic_ns()
+    while since_received(desk.ours) < 25 * GRAIN:
+        pass  # the application computes
+    answer: Any = SimpleNamespace(keep=True, failed=False, code=200, sent=0, queries=0, sql=0, words=b"")
+    desk.borrower.account(taken, answer, 0, worn=False)
+    (receipt,) = desk.loans.collect()
+    assert receipt.wait < receipt.service / 2
 
 
 def test_no_more_heads_are_known_than_there_is_room_for(desk: Desk) -> None:
