@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from prefork.dispatcher.loans import ENOUGH, Loans
 from prefork.kernel import barrier
-from prefork.lending import GIVEN_UP, LOANED, LOOKS, ROOM, Terms, pack_terms, place_of
+from prefork.lending import GIVEN_UP, LOANED, LOOKS, ROOM, UNTOLD, WAITING, Terms, pack_terms, place_of
 from prefork.messages import DONTWAIT, pair, send
 from prefork.scoreboard import HALTED, LOAN
 
@@ -59,6 +59,19 @@ class LoopLoans(Loans):
     def looks(self) -> int:
         """How often the loop has begun or ended to look for requests."""
         return self.words[LOOKS]
+
+    def busy(self) -> int:
+        """How many of its places are inside requests that it has read and not told of."""
+        return self.words[UNTOLD]
+
+    def give_way(self, waiting: int) -> None:
+        """Have the loop leave its places to so many requests that wait."""
+        self.words[WAITING] = waiting
+
+    @property
+    def gives_way(self) -> bool:
+        """Whether it does."""
+        return self.words[WAITING] > 0
 
     def take_unread(self, connection: Connection, looks: int) -> bool:
         """Take a connection home that the loop does not answer on, if it has not looked since `looks` was what it said."""

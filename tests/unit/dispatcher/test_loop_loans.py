@@ -49,6 +49,7 @@ class Lending(Clients):
         self.hands: list[tuple[int, int]] = []  # the places and the keys that it has heard of, and not noted yet
         self.noted: tuple[int, int, int] | None = None  # what it is about to read, and what the slot said before
         self.may: tuple[int, int, int] | None = None  # the same, once it has seen that it may
+        self.again: list[int] = []  # the places that answer on connections of which it has heard
         self.looking = self.heard = False  # heard: it has asked the kernel in this look
         self.inside: dict[int, int] = {}
         self.owned: set[int] = set()
@@ -139,14 +140,18 @@ class Lending(Clients):
         """Hear of as many connections as it has places free, or of fewer."""
         free = [place for place in range(PLACES) if place not in self.inside]
         found = [key for key, _ in self.loans.epoll.poll(0, len(free))]
-        self.hands = [
-            (place, key) for place, key in zip(free, found, strict=False) if key in self.kept and key not in self.inside.values()
-        ]
+        answering = {key: place for place, key in self.inside.items()}
+        self.hands = [(place, key) for place, key in zip(free, found, strict=False) if key in self.kept and key not in answering]
+        self.again = [answering[key] for key in found if key in self.kept and key in answering]
         self.heard = True
 
     def end_look(self) -> None:
         self.counts[LOOKS] += 1
         self.looking = self.heard = False
+        for place in self.again:  # its client asks for more before it has its answer
+            if self.inside[place] not in self.owned:
+                self.tell(place)
+        self.again = []
 
     def note(self, place: int, key: int) -> None:
         """Say in a slot which connection is about to be read."""
@@ -178,7 +183,7 @@ class Lending(Clients):
     @precondition(lambda self: self.inside)
     @rule()
     def answer(self) -> None:
-        """The application has done in its first step: there is a receipt."""
+        """The application has done: there is a receipt."""
         place, key = self.inside.popitem()
         number = self.slots[place].progress().number
         self.slots[place][REQUEST] = pack_progress(number, DONE)
@@ -189,8 +194,12 @@ class Lending(Clients):
     @precondition(lambda self: any(key not in self.owned for key in self.inside.values()))
     @rule()
     def disown(self) -> None:
-        """It has not: the dispatcher is told."""
-        place, key = next((place, key) for place, key in self.inside.items() if key not in self.owned)
+        """It takes long: the dispatcher is told."""
+        self.tell(next(place for place, key in self.inside.items() if key not in self.owned))
+
+    def tell(self, place: int) -> None:
+        """What a place is inside is the dispatcher's to know."""
+        key = self.inside[place]
         number = self.slots[place].progress().number
         assert place_of(number) == place
         self.counts[GIVEN_UP + place] = number

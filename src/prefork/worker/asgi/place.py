@@ -45,6 +45,7 @@ if TYPE_CHECKING:
     from prefork.worker.asgi.borrowing import Seat
     from prefork.worker.asgi.shared import Shared
 
+SOON = 100_000_000  # nanoseconds in which a request from a loan may end without a word
 RIGHTS = socket.CMSG_SPACE(12)  # the client's socket and the file of a large body; or the three of the terms
 
 
@@ -66,6 +67,7 @@ class Place:
         self.task: asyncio.Task[None] | None = None
         self.handshake: Request | None = None  # of a WebSocket, and not answered yet
         self.seat: Seat | None = None  # of the last request that was read from a loan
+        self.settled = True  # else its application has yet to take its first step
         self.hears = True
         shared.loop.add_reader(pair.fileno(), self.hear)
 
@@ -140,6 +142,7 @@ class Place:
     def begin_lent(self, request: Request, client: socket.SocketType, seat: Seat) -> None:
         """Answer a request that was read from a loan."""
         self.rest.owner = self.seat = seat
+        self.settled = False
         self._call(request, client, -1)
 
     def _call(self, request: Request, client: socket.SocketType, file: int) -> None:
@@ -161,14 +164,18 @@ class Place:
             self._go_on(call, task)
 
     def settle(self) -> None:
-        """A request from a loan has had its first step: where that was not all, the dispatcher is to know of it."""
+        """A request from a loan has had its first step, which may have been all."""
+        self.settled = True
         if self.task and self.call:
-            if self.rest.owner:
-                try:
-                    self.rest.disown()
-                except OSError:
-                    pass  # as in `_tell`
             self._go_on(self.call, self.task)
+
+    def disown(self) -> None:
+        """The dispatcher is to know of a request from a loan, if it does not."""
+        if self.rest.owner:
+            try:
+                self.rest.disown()
+            except OSError:
+                pass  # as in `_tell`
 
     def _go_on(self, call: Call, task: asyncio.Task[None]) -> None:
         """A request has not ended with its first step."""
@@ -197,18 +204,20 @@ class Place:
             give_up(call.reply, 504 if call.expired else call.cut or 500)
 
     def _answered(self) -> None:
-        if self.task and self.call and not self.rest.owner:  # else it is in its first step, and somebody looks after that
+        if self.task and self.call and self.settled:  # else it is in its first step, and somebody looks after that
             self.shared.note_answered(self, self.call)
 
     def let_client_go(self, call: Call) -> None:
         """The answer is whole. Where the application still does something, its client need not wait for that."""
         if not call.closed:
+            self.disown()
             self._close(call, BUSY)
             # Only now: until its ending is on its way, what the slot says decides about the client's request.
             self.words[REQUEST] = pack_progress(call.request.number, WRITING, call.reply.code, call.reply.keep)
 
     def _end(self, call: Call) -> None:
         self.task = self.call = None
+        self.settled = True
         if not call.closed:
             self._close(call, 0)
         else:
@@ -270,6 +279,8 @@ class Place:
         if self.call and self.call.upload and (waited := self.call.upload.look(now)):
             self.begun_at += waited
             self.words[BEGUN_AT] = self.begun_at
+        if self.rest.owner and now - self.begun_at > SOON:
+            self.disown()
         allowed = self.words[ALLOWED] or self.shared.allowed
         if not 0 < allowed < now - self.begun_at:
             return

@@ -9,6 +9,7 @@ import itertools
 import os
 import select
 import socket
+import time
 from collections.abc import Awaitable, Callable
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
@@ -24,6 +25,7 @@ from prefork.lending import (
     DECLINED,
     HOME,
     LOOKS,
+    NEWS,
     OWNED,
     Return,
     Terms,
@@ -44,8 +46,8 @@ from prefork.messages import (
     send,
     unpack_ending,
 )
-from prefork.scoreboard import DONE, LOAN, TAKEN
-from prefork.worker.asgi.place import Place
+from prefork.scoreboard import BEGUN, DONE, LOAN, TAKEN
+from prefork.worker.asgi.place import SOON, Place
 from prefork.worker.asgi.shared import Shared
 from prefork.worker.borrowing import GRAIN, Borrower
 from prefork.worker.http import Means
@@ -127,6 +129,16 @@ class Desk:
         self.turn(lambda: select.select([wire], [], [], 0)[0])
         return receive(wire, inbox(), CLOEXEC_DONTWAIT)[0]
 
+    def begin(self) -> None:
+        """The client asks, and the application has taken its first step."""
+        self.client.sendall(WHOLE)
+        self.turn(lambda: self.shared.places[0].call and self.shared.places[0].settled)
+
+    def look(self) -> None:
+        """The pulse beats after what a request may take without a word."""
+        for place in self.shared.places:
+            place.look(time.monotonic_ns() + SOON)
+
     def given_up(self) -> Return:
         """What makes the first place's request an exchange."""
         owned = unpack_return(self.said(self.pairs[0][0]))
@@ -204,18 +216,51 @@ def test_what_is_done_in_its_first_step_leaves_a_receipt_and_no_word(desk: Desk)
     assert place_of(receipt.number) == 0
 
 
+def test_what_waits_for_a_moment_leaves_a_receipt_and_no_word(desk: Desk) -> None:
+    desk.serve(waiting(desk))
+    desk.begin()
+    assert desk.slots[0].progress() == (number_for(0, 0), BEGUN, 0, False, False)
+    assert desk.loans.busy() == 1
+    desk.went_on.set()
+    assert desk.answer().endswith(b"/a")
+    desk.turn(lambda: desk.slots[0].progress().state == DONE)
+    (receipt,) = desk.loans.collect()
+    assert (receipt.number, receipt.key, receipt.size) == (number_for(0, 0), desk.key, len(WHOLE))
+    assert desk.loans.busy() == 0
+    assert desk.quiet()
+    desk.client.sendall(WHOLE)
+    assert desk.answer().endswith(b"/a"), "its connection is still on loan"
+
+
 def test_what_takes_longer_is_the_dispatchers_to_know_and_its_end_too(desk: Desk) -> None:
     desk.serve(waiting(desk))
-    desk.client.sendall(WHOLE)
+    desk.begin()
+    place = desk.shared.places[0]
+    place.look(place.begun_at + SOON)
+    assert desk.quiet()
+    place.look(place.begun_at + SOON + 1)
     owned = desk.given_up()
     assert (owned.key, owned.data, owned.number) == (desk.key, WHOLE, number_for(0, 0))
     assert desk.slots[0][LOAN] == desk.key
     assert desk.loans.bytes_of(desk.loans.loop.places[0], desk.slots[0][TAKEN]) == WHOLE
+    assert desk.loans.busy() == 0
     desk.went_on.set()
     ending = unpack_ending(desk.said(desk.pairs[0][0]))
     assert (ending.number, ending.keep, ending.kept) == (owned.number, True, False)
     assert desk.answer().endswith(b"/a")
     assert not desk.loans.collect()
+
+
+@pytest.mark.parametrize("leaves", [True, False])
+def test_whose_client_leaves_or_asks_for_more_is_the_dispatchers_to_know(desk: Desk, leaves: bool) -> None:
+    desk.serve(waiting(desk))
+    desk.begin()
+    if leaves:
+        desk.client.shutdown(socket.SHUT_WR)
+    else:
+        desk.client.sendall(WHOLE)
+    assert desk.given_up().data == WHOLE
+    assert select.select([desk.ours], [], [], 0)[0], "what came is not read"
 
 
 def test_one_that_goes_on_after_its_answer_is_told_of_before_its_client_is_let_go(desk: Desk) -> None:
@@ -230,10 +275,13 @@ def test_one_that_goes_on_after_its_answer_is_told_of_before_its_client_is_let_g
 
 def test_another_place_answers_meanwhile(desk: Desk) -> None:
     desk.serve(waiting(desk))
-    desk.client.sendall(WHOLE)
-    desk.given_up()
+    desk.begin()
     with desk.another() as (key, other):
         other.sendall(WHOLE)
+        desk.turn(lambda: desk.loans.busy() == PLACES)
+        desk.look()
+        owned = unpack_return(desk.said(desk.pairs[0][0]))
+        assert (owned.kind, owned.key, place_of(owned.number)) == (OWNED, desk.key, 0)
         owned = unpack_return(desk.said(desk.pairs[1][0]))
         assert (owned.kind, owned.key, place_of(owned.number)) == (OWNED, key, 1)
 
@@ -273,11 +321,11 @@ def test_a_request_that_waits_for_its_loop_has_waited(desk: Desk) -> None:
     assert first.wait < GRAIN < second.wait
 
 
-def test_a_request_that_was_handed_to_a_place_that_answers_is_declined(desk: Desk) -> None:
+def test_a_request_that_was_handed_to_a_place_that_answers_is_declined_and_the_other_one_told_of(desk: Desk) -> None:
     desk.serve(waiting(desk))
-    desk.client.sendall(WHOLE)
-    desk.given_up()
+    desk.begin()
     send(desk.pairs[0][0], pack_request(request()), [desk.ours.fileno()])
+    desk.given_up()
     declined = desk.said(desk.pairs[0][0])
     assert declined[0] == DECLINED
     assert unpack_declined(declined) == request().number
@@ -292,10 +340,11 @@ def test_half_a_request_goes_back_on_the_wire_of_loans(desk: Desk) -> None:
 
 def test_what_is_recalled_is_let_go_and_what_is_answered_is_told_of_before(desk: Desk) -> None:
     desk.serve(waiting(desk))
-    desk.client.sendall(WHOLE)
+    desk.begin()
+    desk.loans.stop(desk.key)
+    desk.loans.recall([desk.key])
     owned = desk.given_up()
     assert desk.loans.release(owned.key)
-    desk.loans.recall([owned.key])
     assert desk.said(desk.loans.wire) == bytes((HOME,))
     desk.went_on.set()
     assert desk.said(desk.pairs[0][0])[0] == END, "its socket was not closed under it"
@@ -331,3 +380,20 @@ def test_nothing_is_looked_for_while_no_place_is_free(desk: Desk) -> None:
         place.call = None
     assert desk.answer().endswith(b"/a")
     assert desk.loans.words[LOOKS] > looks
+
+
+def test_places_are_left_to_those_who_wait_for_one_and_they_hear_of_it(desk: Desk) -> None:
+    desk.serve(waiting(desk))
+    desk.begin()
+    desk.loans.give_way(1)
+    desk.went_on.set()
+    assert desk.said(desk.loans.wire) == bytes((NEWS,))
+    desk.client.sendall(WHOLE)
+    assert desk.answer().endswith(b"/a")
+    looks = desk.loans.looks()
+    desk.turn(lambda: desk.shared.borrower and desk.shared.borrower.rests)
+    assert desk.loans.looks() == looks
+    desk.loans.recall([desk.key + 1])
+    assert desk.said(desk.loans.wire) == bytes((HOME,)), "what is recalled need not wait for that"
+    desk.loans.give_way(0)
+    assert desk.answer().endswith(b"/a")
