@@ -34,6 +34,7 @@ examples/shop/.venv/.ready: examples/shop/requirements.txt tools/setup.sh
 # A test starts several processes of ours, each of which would compile everything where PYTHONDONTWRITEBYTECODE is set.
 test: setup examples/shop/.venv/.ready ## run the tests (their applications' environments are made on first use)
 	@$(BIN)/python -m compileall -q src
+	@$(BIN)/python tests/native.py
 	PYTHONPATH=$(CURDIR)/src examples/shop/.venv/bin/python -W error -m unittest discover -q -s examples/shop/tests
 	$(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder
 

@@ -1,40 +1,47 @@
-"""What is written for Cython, built once for a run of tests, whichever of its processes comes first."""
+"""What is written for Cython, built once and kept until it changes: by `make test`, or by the first test that asks for it."""
 
 from __future__ import annotations
 
 import fcntl
 import importlib.util
-import os
+import json
 import runpy
-from typing import TYPE_CHECKING, Any
+import zlib
+from pathlib import Path
+from typing import Any
 
-from tests.conftest import ROOT
-
-if TYPE_CHECKING:
-    from pathlib import Path
-
-    import pytest
+ROOT = Path(__file__).parent.parent
+PLACE = ROOT / ".pytest_cache" / "native"
 
 
-def native(name: str, directories: pytest.TempPathFactory) -> Any:
-    """A module, by its place in the package: `worker/shortcut`."""
-    base = directories.getbasetemp()
-    place = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "native"
-    place.mkdir(exist_ok=True)
-    with (place / "lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        built = place / "built"
-        if not built.exists():
-            runpy.run_path(str(ROOT / "hatch_build.py"))["compile_into"](built, [])
-    return loaded(name, built)
-
-
-def loaded(name: str, built: Path) -> Any:
-    """A module that was built. It is not the one that others import."""
-    (file,) = built.glob(f"{name}.*.so")
+def native(name: str) -> Any:
+    """A module, by its place in the package: `worker/shortcut`. It is not the one that others import."""
+    build()
+    (file,) = PLACE.glob(f"{name}.*.so")
     spec = importlib.util.spec_from_file_location("prefork." + name.replace("/", "."), file)
     assert spec
     assert spec.loader
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module
+
+
+def build() -> None:
+    """Build all, unless that is done. Processes of one run wait for each other."""
+    PLACE.parent.mkdir(exist_ok=True)
+    with PLACE.with_suffix(".lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not current():
+            runpy.run_path(str(ROOT / "hatch_build.py"))["compile_into"](PLACE, [])
+
+
+def current() -> bool:
+    """Whether what was built is that of the source as it is now."""
+    sources = PLACE / "sources.json"
+    made = json.loads(sources.read_text()) if sources.exists() else {}
+    package = ROOT / "src" / "prefork"
+    return bool(made == {str(file.relative_to(package)): zlib.crc32(file.read_bytes()) for file in package.rglob("*.pyx")})
+
+
+if __name__ == "__main__":
+    build()

@@ -27,8 +27,9 @@ IN_ORDER = os.uname().machine == "x86_64"  # stores are seen in the order in whi
 
 # An event loop has such memory for each of its places, and words in front of it: LOOKS counts how often it has begun or ended to
 # look for a request on its loans, so that it is odd while it may hold one that is not noted yet; from GIVEN_UP on, one for each
-# place, are the numbers of the requests that it has last said to be OWNED.
-LOOKS, GIVEN_UP = 0, 1
+# place, are the numbers of the requests that it has last said to be OWNED. UNTOLD is how many it has read that are neither done nor
+# told of. WAITING is the dispatcher's word: how many requests wait for a free place, and are next.
+LOOKS, GIVEN_UP, UNTOLD, WAITING = 0, 1, 257, 258
 
 # From the dispatcher, in a request's place: the terms of all loans (the first time with the descriptors of the shared epoll and of
 # the memory), and which connections are not lent any more.

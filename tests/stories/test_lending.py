@@ -1,8 +1,9 @@
 """Workers that read the requests of kept-alive connections themselves, and what must hold all the same."""
 
+import json
 import os
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from pathlib import Path
@@ -15,7 +16,9 @@ from prefork.testing import Load, Request, Server
 from prefork.testing.client import Connection
 
 APPS, LOOPED = Path(__file__).parent / "apps", Path(__file__).parent.parent / "process" / "apps"
+METHODS = ("GET", "GET", "POST")
 Served = Callable[..., Server]
+Looped = Callable[..., tuple[Server, list[Connection]]]
 pytestmark = pytest.mark.story
 
 
@@ -107,3 +110,59 @@ def test_what_is_on_loan_to_a_loop_that_is_held_up_goes_on_elsewhere(tmp_path: P
             assert client.exchange(Request("/echo")).status == 200
         gate.open()
         assert holding.result().status == 200
+
+
+def in_flight(server: Server) -> int:
+    return sum(row["in_flight"] for row in server.status()["workers"])
+
+
+@pytest.fixture
+def looped() -> Iterator[Looped]:
+    """Makes a server with one loop, and three connections that it has on loan."""
+    with ExitStack() as stack:
+
+        def make(**options: object) -> tuple[Server, list[Connection]]:
+            made = Server("looped:app", app_dir=LOOPED, workers=1, access_log=True, lend_connections=True, **options)
+            server = stack.enter_context(made)
+            kept = [stack.enter_context(Connection("127.0.0.1", server.port, 30.0)) for _ in range(3)]
+
+            def on_loan() -> bool:
+                """Nothing is lent for a while where something has waited, as on a busy machine."""
+                for client in kept:
+                    assert client.exchange(Request("/sleep?seconds=0.01")).status == 200
+                return len(lent(server)) > len(kept)
+
+            await_fact(on_loan, "connections on loan whose requests wait", server)
+            return server, kept
+
+        yield make
+
+
+def test_a_death_repeats_what_is_safe_of_what_a_loop_has_read_and_one_incident_tells_of_all(looped: Looped) -> None:
+    server, kept = looped()
+    with ThreadPoolExecutor(3) as thread:
+        answers = [
+            thread.submit(client.exchange, Request("/sleep?seconds=2", method))
+            for client, method in zip(kept, METHODS, strict=True)
+        ]
+        await_fact(lambda: in_flight(server) == 3, "three requests on the loop", server)
+        server.kill("http.1")
+        first, second, unsafe = [each.result() for each in answers]
+    assert [json.loads(each.body)["prefork.attempt"] for each in (first, second)] == [2, 2]
+    assert unsafe.status == 502
+    file = Path(server.data_dir) / "incidents.jsonl"
+    await_fact(file.exists, "an incident", server)
+    incident = json.loads(file.read_text())
+    assert sorted(request["method"] for request in incident["requests"]) == sorted(METHODS)
+    assert incident["id"] in unsafe.body.decode()
+
+
+def test_a_request_that_a_loop_has_read_ends_at_its_limit_and_its_neighbours_go_on(looped: Looped) -> None:
+    server, kept = looped(limit_time_real=2)
+    with ThreadPoolExecutor(2) as thread:
+        late = thread.submit(kept[0].exchange, Request("/sleep?seconds=20"))
+        await_fact(lambda: in_flight(server) == 1, "it to have begun", server)
+        assert kept[1].exchange(Request("/sleep?seconds=1")).status == 200
+        assert late.result().status == 504
+    assert 2.0 <= server.wait_for("request_cancelled")["seconds"] < 3.0
+    assert not server.events("worker_died")

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 EVERY = 0.002  # seconds between two looks at the same loop
 LATE = 0.0005  # by which the clock of a wait may be early
+FULL = 0.1  # seconds for which what has come for a loop may wait there for a free place
 FEW = 4  # requests that one loop may have before it more than twice those of another one
 
 
@@ -67,6 +68,8 @@ class Attendance:
         if not line:
             self.doubtful.discard(loop)
             self.loop.attend(loop.places[0])
+        elif self._gives_way(loop, loans, now):
+            self._relieve(loop, loans, sum(map(self._room, self._others(loop))))
         elif goes_on:
             self._share(loop, loans, line, now)
         elif now - loans.seen_at >= MOMENT and self._takes_its_time(loop, loans, now):
@@ -75,6 +78,20 @@ class Attendance:
                 self._relieve(loop, loans, line)
             if now - loans.seen_at >= PATIENCE and loans.seen % 2:
                 self._seize(loop, loans)
+
+    def _gives_way(self, loop: EventLoop, loans: LoopLoans, now: float) -> bool:
+        """Whether it does not look because all of its places are taken, or others' turn."""
+        if not loop.turns(time.monotonic_ns()) or now - loans.seen_at > FULL:
+            return False
+        return loans.gives_way or self._free(loop) <= 0
+
+    def _free(self, loop: EventLoop) -> int:
+        """How many of its places are."""
+        return loop.free(len(self.traffic.queue.idle.loops.get(loop, ())))
+
+    def _room(self, loop: EventLoop) -> int:
+        """How many places it has beyond what has come for it already."""
+        return max(0, self._free(loop) - (loop.loans.line() if loop.loans else 0))
 
     def _takes_its_time(self, loop: EventLoop, loans: LoopLoans, now: float) -> bool:
         """Whether a loop computes or waits inside a step. One that only lacks a processor will not be long."""

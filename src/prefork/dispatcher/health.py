@@ -57,17 +57,18 @@ def readiness(traffic: Traffic) -> Said:
 def saturation(traffic: Traffic) -> Said:
     """How busy the workers are; 503 when a request that came now, and that no declared lane fits, would have to wait."""
     now, queue = time.monotonic(), traffic.queue
+    inside = sum(worker.inside() for worker in queue.idle)  # what they have found by themselves
     said: dict[str, object] = {
         "workers": len(traffic.workers),
-        "busy": sum(1 for worker in traffic.workers.values() if worker.exchange),
-        "idle": len(queue.idle),
+        "busy": sum(1 for worker in traffic.workers.values() if worker.exchange) + inside,
+        "idle": len(queue.idle) - inside,
         "queue": queue.length,
         "queue_size": queue.size,
         "oldest_wait": waited(queue.oldest(), now),
         "connections": traffic.counters[CONNECTIONS],
         "lanes": {name: lane(traffic, number, now) for number, name in enumerate(traffic.lanes.names)},
     }
-    return (200 if queue.at_once(traffic.lanes.rest) else 503), said
+    return (200 if queue.at_once(traffic.lanes.rest) and inside < len(queue.idle) else 503), said
 
 
 def lane(traffic: Traffic, number: int, now: float) -> dict[str, object]:

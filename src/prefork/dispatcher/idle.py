@@ -20,7 +20,8 @@ class Idle(Generic[W]):
     """`loop_of` tells the loop that a worker shares with others, None where it is alone; `turns` whether that loop does.
 
     `line` tells how many requests a worker alone has found by itself, and yet to answer, up to a number; `rank` how good a loop is
-    for the next request when so many of its places are idle (the greatest is the best).
+    for the next request when so many of its places are idle (the greatest is the best, and None is no good); `inside` whether a
+    place is in a request that its loop has found by itself.
     """
 
     def __init__(
@@ -29,11 +30,13 @@ class Idle(Generic[W]):
         turns: Callable[[Any], bool] = lambda _: True,
         line: Callable[[W, int], int] = lambda *_: 0,
         rank: Callable[[Any, int], Any] = lambda _, idle: idle,
+        inside: Callable[[W], bool] = lambda _: False,
     ) -> None:
         self.loop_of = loop_of
         self.turns = turns
         self.line = line
         self.rank = rank
+        self.inside = inside
         self.alone: list[W] = []
         self.loops: dict[Any, list[W]] = {}
 
@@ -69,18 +72,18 @@ class Idle(Generic[W]):
             self._tidy(loop)
 
     def take(self) -> W | None:
-        """The worker for the next request, no longer idle. None: no loop turns."""
+        """The worker for the next request, no longer idle. None: no loop turns that has room."""
         if self.alone:
             return self.alone.pop(self._freest())
         found, best = None, None
         for loop, places in self.loops.items():
             if self.turns(loop):
                 rank = self.rank(loop, len(places))
-                if best is None or rank > best:
+                if rank is not None and (best is None or rank > best):
                     found, best = loop, rank
         if found is None:
             return None
-        worker = self.loops[found].pop()
+        worker = self.loops[found].pop(self._vacant(self.loops[found]))
         self._tidy(found)
         return worker
 
@@ -96,6 +99,13 @@ class Idle(Generic[W]):
             if line < least:
                 freest, least = place, line
         return freest
+
+    def _vacant(self, places: list[W]) -> int:
+        """The last of a loop's idle places that is in no request; where all are, the last one, which declines what it is given."""
+        for place in range(len(places) - 1, -1, -1):
+            if not self.inside(places[place]):
+                return place
+        return -1
 
     def _tidy(self, loop: Any) -> None:
         if not self.loops[loop]:

@@ -21,7 +21,7 @@ from prefork.dispatcher.receipts import Receipts
 from prefork.dispatcher.relief import Relief
 from prefork.dispatcher.terms import lends, patterns
 from prefork.lending import BACK, DECLINED, HOME, LEFT, NEWS, OWNED, Terms, unpack_declined, unpack_return
-from prefork.scoreboard import ALLOWED
+from prefork.scoreboard import ALLOWED, LOAN
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -82,6 +82,7 @@ class Lender:
         self.holders: dict[Loans, int] = {}
         self.resumes = 0.0
         self.presses = 0.0  # when it may be looked again whether lines are unfair (monotonic seconds)
+        self.waiting = 0  # requests in the one line, as event loops know it
         self.on = False
 
     def apply(self, options: Options) -> None:
@@ -153,6 +154,15 @@ class Lender:
             and connection.peer[0] != ""
         )
 
+    def give_way(self) -> None:
+        """Have event loops leave free places to what waits in the one line, for as long as something does."""
+        loops = [loans for loans in self.holders if isinstance(loans, LoopLoans)]
+        waiting = self.traffic.queue.pressing() if loops else 0
+        if waiting or self.waiting:
+            self.waiting = waiting
+            for loans in loops:
+                loans.give_way(waiting)
+
     def kept(self, worker: Worker, connection: Connection) -> None:
         """A worker has answered and kept the connection's socket: lend it, if nothing has come between."""
         loans = worker.loans
@@ -223,6 +233,8 @@ class Lender:
             self.receipts.drain(worker)
             if kind == LEFT:
                 self.receipts.enter(worker, message[1:])
+            elif kind == NEWS and worker.loop:
+                self.traffic.assignments.serve()
             elif kind == HOME:
                 if not loans.recalled:
                     return False
@@ -277,6 +289,9 @@ class Lender:
         worker = connection.borrower
         if worker and worker.loans:
             self.receipts.drain(worker)
+            for each in worker.loop.places if worker.loop else ():
+                if each.slot.words[LOAN] == connection.descriptor and self.adoption.adopt(each):
+                    return
             worker.loans.release(connection.descriptor)
             worker.loans.recall([connection.descriptor])
 

@@ -104,6 +104,7 @@ class Dispatcher:
             self.poller.guard(self.traffic.lender.relief.look)
         if self.traffic.lender.attendance.doubtful:
             self.poller.guard(self.traffic.lender.attendance.look)
+        self.traffic.lender.give_way()
         now = time.monotonic()
         if now >= self.next_tick:
             self.next_tick = now + TICK

@@ -1,8 +1,8 @@
 """The connections that an event loop has on loan: any of its places may answer on any of them. Decides nothing.
 
-A loop takes one event at a time out of the shared epoll, and its LOOKS word is odd from before that until it has read what it has
-found. What is taken out of that epoll while the word is even, and the same before and after, the loop has not got and never will:
-`take_unread`. A loop is inside several requests at once, so none of them says that.
+A loop takes a few events at once out of the shared epoll, and its LOOKS word is odd from before that until it has read what it has
+found, each request for a place that has noted it. What is taken out of that epoll while the word is even, and the same before and
+after, the loop has not got and never will: `take_unread`. A loop is inside several requests at once, so none of them says that.
 
 Its words about loans come on a wire of their own, because that of a place waits where a client does not read. Only that a request
 is OWNED comes before what is said of that request, and a word in the shared memory tells of it.
@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from prefork.dispatcher.loans import ENOUGH, Loans
 from prefork.kernel import barrier
-from prefork.lending import GIVEN_UP, LOANED, LOOKS, ROOM, Terms, pack_terms, place_of
+from prefork.lending import GIVEN_UP, LOANED, LOOKS, ROOM, UNTOLD, WAITING, Terms, pack_terms, place_of
 from prefork.messages import DONTWAIT, pair, send
 from prefork.scoreboard import HALTED, LOAN
 
@@ -59,6 +59,19 @@ class LoopLoans(Loans):
     def looks(self) -> int:
         """How often the loop has begun or ended to look for requests."""
         return self.words[LOOKS]
+
+    def busy(self) -> int:
+        """How many of its places are inside requests that it has read and not told of."""
+        return self.words[UNTOLD]
+
+    def give_way(self, waiting: int) -> None:
+        """Have the loop leave its places to so many requests that wait."""
+        self.words[WAITING] = waiting
+
+    @property
+    def gives_way(self) -> bool:
+        """Whether it does."""
+        return self.words[WAITING] > 0
 
     def take_unread(self, connection: Connection, looks: int) -> bool:
         """Take a connection home that the loop does not answer on, if it has not looked since `looks` was what it said."""

@@ -70,9 +70,17 @@ class EventLoop:
     def _done(self) -> tuple[int, int]:
         return self.loans.looks() if self.loans else 0, self.words[TURNED]
 
-    def rank(self, free: int) -> tuple[bool, int, int]:
-        """How good it is for a loop with so many free places to get the next request, among others: the greater the better."""
-        return not self.held_up, free, -len(self.loans.lent) if self.loans else 0
+    def free(self, idle: int) -> int:
+        """How many of so many idle places are inside nothing that it has found by itself."""
+        return idle - self.loans.busy() if self.loans else idle
+
+    def rank(self, idle: int) -> tuple[bool, int, int] | None:
+        """How good it is for a loop with so many idle places to get the next request, among others: the greater the better.
+
+        None: it has filled them all with what it has found by itself.
+        """
+        free = self.free(idle)
+        return (not self.held_up, free, -len(self.loans.lent) if self.loans else 0) if free > 0 else None
 
     def stuck(self, now: int) -> bool:
         """Whether it has not turned for so long that its process may have been stopped."""

@@ -116,6 +116,10 @@ class Queue(Generic[J, W]):
             length += line.length
         return length
 
+    def pressing(self) -> int:
+        """How many requests wait for nothing but a worker: their lanes may have one more."""
+        return sum(line.length for line in self.lines if self._has_room(line))
+
     # Requests.
 
     def claim(self, job: J) -> W | None:
@@ -236,9 +240,11 @@ class Queue(Generic[J, W]):
 
     def _may(self, line: Line[J]) -> bool:
         """Whether a lane may have an idle worker, if there is one."""
-        if line.working >= line.most or line.working + line.leaving >= line.share.limit:
-            return False
-        return self.spare > 0 or line.working < line.reserved
+        return self._has_room(line) and (self.spare > 0 or line.working < line.reserved)
+
+    def _has_room(self, line: Line[J]) -> bool:
+        """Whether a lane may have one more worker at all."""
+        return line.working < line.most and line.working + line.leaving < line.share.limit
 
     def _take(self, job: J) -> W | None:
         """The next idle worker, which has the job now. None: all of them are held up by what else they do."""

@@ -74,6 +74,7 @@ class Traffic:
             lambda loop: loop.turns(time.monotonic_ns()),
             lambda each, most: each.line(most),
             lambda loop, places: loop.rank(places),
+            lambda each: each.inside(),
         )
         self.queue: Queue[Exchange, Worker] = Queue(options.queue_size, options.queue_timeout, idle=idle)
         self.assignments = Assignments(loop, self, self.queue)

@@ -6,8 +6,10 @@ import os
 from typing import TYPE_CHECKING, NamedTuple
 
 from prefork import cgroups
+from prefork.dispatcher.loans import INSIDE
+from prefork.lending import LOANED
 from prefork.messages import DONTWAIT, GONE, LOG, send
-from prefork.scoreboard import BEGUN
+from prefork.scoreboard import BEGUN, REQUEST
 
 if TYPE_CHECKING:
     import socket
@@ -101,6 +103,11 @@ class Worker:
     def line(self, most: int) -> int:
         """How many requests it has found by itself, or is about to find, `most` of them beside the one that it is inside."""
         return self.loans.line(most) if self.loans else 0
+
+    def inside(self) -> bool:
+        """Whether it is inside a request that it has found by itself."""
+        word = self.slot.words[REQUEST]
+        return self.loans is not None and word >> 16 > LOANED and word & 15 in INSIDE
 
     def stuck(self, now: float) -> bool:
         """Whether it has not begun its request in time."""

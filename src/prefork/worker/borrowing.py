@@ -175,7 +175,7 @@ class Borrower:
                 key,
                 self.size,
                 request.number,
-                self._waited(key, began),
+                self._waited(key, began, now),
                 began,
                 now - began,
                 reply.sent,
@@ -289,13 +289,13 @@ class Borrower:
             return True
         return any(name == b"upgrade" for name, _ in head.headers)
 
-    def _waited(self, key: int, began: int) -> int:
+    def _waited(self, key: int, began: int, now: int) -> int:
         """How long a request has waited, as far as can be told: for its client has been answered before, and there was a time when
-        nothing waited. The kernel knows it in steps of some milliseconds.
+        nothing waited. The kernel knows how long ago it came in steps of some milliseconds.
         """
         most = began - max(self.answered[key], self.idle_at)
         if most > GRAIN:
-            most = min(most, since_received(self.loans[key].client))
+            most = min(most, since_received(self.loans[key].client) - (now - began))
         return max(0, most)
 
     def leave(self, record: bytes) -> None:

@@ -134,6 +134,9 @@ class Loop:
     def attend(self, worker: Worker) -> None:
         """No test waits for what a worker leaves unread."""
 
+    def hear_out(self, worker: Worker) -> None:
+        """What a worker says, tests have the dispatcher hear themselves."""
+
     def forget(self, connection: Connection) -> None:
         if connection.watched:
             self.epoll.unregister(connection.descriptor)

@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from prefork.dispatcher.attendance import FEW, Attendance
+from prefork.dispatcher.attendance import FEW, FULL, Attendance
 from prefork.dispatcher.fairness import LONG
 from prefork.dispatcher.idle import Idle
 from prefork.dispatcher.loop_loans import LoopLoans
 from prefork.dispatcher.loops import EventLoop
-from prefork.lending import LOOKS
+from prefork.lending import LOOKS, UNTOLD
 from prefork.messages import pair
 from prefork.scoreboard import TURNED, Scoreboard
 
@@ -80,6 +80,13 @@ class Desk:
         loans.words[LOOKS] += 2
         self.attendance._look(self.loops[0], loans, now)
 
+    def stand(self, now: float) -> None:
+        """The loop has turned and not looked, and there is no other one."""
+        for place in self.loops[1].places:
+            if place in self.idle:
+                self.idle.remove(place)
+        self.attendance._look(self.loops[0], self.loans(0), now)
+
 
 @pytest.fixture
 def desk() -> Iterator[Desk]:
@@ -113,6 +120,37 @@ def test_lines_that_become_alike_are_left_alone(desk: Desk) -> None:
     desk.look(10.0 + LONG * 2)
     desk.look(10.0 + LONG * 4)
     assert not desk.home
+
+
+@pytest.mark.parametrize("why", ["its places are taken", "others are next"])
+def test_what_has_come_for_a_loop_that_gives_way_stays_there_for_as_long_as_it_may(desk: Desk, why: str) -> None:
+    desk.look(10.0)
+    if why == "its places are taken":
+        desk.loans(0).words[UNTOLD] = 1
+        assert desk.loops[0].rank(1) is None
+        assert desk.loops[0].rank(2)
+    else:
+        desk.loans(0).give_way(1)
+    desk.stand(10.0 + LONG * 2)
+    assert not desk.home
+    assert not desk.loops[0].held_up
+    desk.stand(10.0 + FULL * 1.1)
+    assert len(desk.home) == WAITING
+
+
+def test_what_has_come_for_a_loop_whose_places_are_taken_goes_where_some_are_free(desk: Desk) -> None:
+    desk.loans(0).words[UNTOLD] = 1
+    desk.look(10.0)
+    assert len(desk.home) == 1, "the other one has one place"
+    desk.loans(1).words[UNTOLD] = 1
+    desk.look(10.0 + FULL / 2)
+    assert len(desk.home) == 1
+
+
+def test_what_has_come_for_one_that_does_nothing_goes_sooner(desk: Desk) -> None:
+    desk.look(10.0)
+    desk.stand(10.0 + LONG * 2)
+    assert len(desk.home) == WAITING
 
 
 def test_one_that_is_let_go_by_its_last_words_has_nothing_to_take_home(desk: Desk) -> None:

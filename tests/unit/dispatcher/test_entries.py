@@ -203,8 +203,8 @@ class Both:
 
 
 @pytest.fixture
-def both(tmp_path: Path, tmp_path_factory: pytest.TempPathFactory) -> Both:
-    return Both(tmp_path, native("dispatcher/entries", tmp_path_factory).Entries)
+def both(tmp_path: Path) -> Both:
+    return Both(tmp_path, native("dispatcher/entries").Entries)
 
 
 TRIED = settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
@@ -251,10 +251,8 @@ def test_nothing_is_entered_of_what_ends_in_nonsense(both: Both, room: int) -> N
     assert both.same(Setting(), leave)["told"] == [("faulty", "http.1")]
 
 
-def test_lines_of_the_usual_ones_are_written_together_and_a_pipe_takes_each_piece_whole(
-    tmp_path: Path, tmp_path_factory: pytest.TempPathFactory
-) -> None:
-    book = Book(tmp_path, Setting(), native("dispatcher/entries", tmp_path_factory).Entries)
+def test_lines_of_the_usual_ones_are_written_together_and_a_pipe_takes_each_piece_whole(tmp_path: Path) -> None:
+    book = Book(tmp_path, Setting(), native("dispatcher/entries").Entries)
     with closing(book):
         book.leave([USUAL], 0)
         book.journal.flush()

@@ -78,6 +78,18 @@ def test_no_line_is_counted_where_there_is_no_choice_and_none_beyond_what_decide
     assert not counted
 
 
+def test_a_loop_without_room_is_not_taken_and_a_place_inside_a_request_last() -> None:
+    room = {"a": None, "b": 1}
+    idle: Idle[Place] = Idle(lambda place: place.loop, rank=lambda loop, _: room[loop], inside=lambda place: place.number in {3, 4})
+    for number, loop in enumerate("aabbb"):
+        idle.add(Place(loop, number))
+    assert idle.take() == Place("b", 2)
+    assert idle.take() == Place("b", 4), "which declines it"
+    room["b"] = None
+    assert idle.take() is None
+    assert len(idle) == 3
+
+
 def test_the_loop_of_the_highest_rank_whatever_its_places() -> None:
     ranks = {"a": 0, "b": 1}
     idle: Idle[Place] = Idle(lambda place: place.loop, rank=lambda loop, _: ranks[loop])

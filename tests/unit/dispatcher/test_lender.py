@@ -13,11 +13,13 @@ import pytest
 
 from prefork.dispatcher.fairness import LONG, MOMENT, MUCH
 from prefork.dispatcher.loans import ENOUGH
+from prefork.dispatcher.loop_loans import LoopLoans
 from prefork.dispatcher.loops import EventLoop
 from prefork.dispatcher.states import State
-from prefork.lending import TERMS
-from prefork.messages import CLOEXEC_DONTWAIT, inbox, receive
-from prefork.scoreboard import DONE, TURNED
+from prefork.dispatcher.words import Words
+from prefork.lending import NEWS, OWNED, ROOM, TERMS, UNTOLD, number_for, pack_return
+from prefork.messages import CLOEXEC_DONTWAIT, inbox, pack_ending, receive
+from prefork.scoreboard import BEGUN, BEGUN_AT, DONE, LOAN, TAKEN, TURNED
 
 from .conftest import OPTIONS, Client, Desk, Hand
 
@@ -49,6 +51,16 @@ class Counter:
         assert message.startswith(TERMS)
         assert self.hand.worker.loans
         return self.hand.worker.loans
+
+    def open_loop(self) -> LoopLoans:
+        """The same with an event loop, which has one place."""
+        worker = self.hand.worker
+        worker.slot[TURNED] = time.monotonic_ns()
+        worker.loop = EventLoop(worker.number, 1, worker.pid, worker.slot, worker.pidfd, None)
+        worker.loop.places.append(worker)
+        loans = self.open()
+        assert isinstance(loans, LoopLoans)
+        return loans
 
     def welcome(self) -> Client:
         """A client whose first request is answered: from its second one on its connection may be lent."""
@@ -132,11 +144,7 @@ def test_one_whose_client_has_left_is_not_lent(counter: Counter) -> None:
 
 def test_a_loop_that_lets_some_go_is_lent_others_meanwhile(counter: Counter) -> None:
     """Its answer takes a turn. On a connection that it has yet to let go it would drop the new socket with the old one."""
-    worker = counter.hand.worker
-    worker.slot[TURNED] = time.monotonic_ns() + 10**12  # however long this takes
-    worker.loop = EventLoop(worker.number, 1, worker.pid, worker.slot, worker.pidfd, None)
-    worker.loop.places.append(worker)
-    loans = counter.open()
+    loans = counter.open_loop()
     going, other = counter.welcome(), counter.welcome()
     loans.recall([going.theirs.fileno()])
     assert counter.ask(going).loan is None
@@ -145,6 +153,37 @@ def test_a_loop_that_lets_some_go_is_lent_others_meanwhile(counter: Counter) -> 
     counter.answer(other)
     loans.came_home()
     assert counter.ask(going).loan == (going.theirs.fileno(), going.connection.peer)
+
+
+def test_who_waits_for_a_loop_that_has_filled_its_places_by_itself_is_next(counter: Counter) -> None:
+    loans, client, lender = counter.open_loop(), counter.welcome(), counter.desk.traffic.lender
+    loans.words[UNTOLD] = 1
+    client.send(GET)
+    assert client.state is State.QUEUED
+    lender.give_way()
+    assert loans.gives_way
+    loans.words[UNTOLD] = 0
+    assert lender.hear(counter.hand.worker, bytes((NEWS,)))
+    assert client.state is State.SERVED
+    lender.give_way()
+    assert not loans.gives_way
+
+
+def test_a_connection_that_is_closed_while_a_loop_answers_on_it_leaves_what_its_worker_may_end(counter: Counter) -> None:
+    loans, client, worker = counter.open_loop(), counter.welcome(), counter.hand.worker
+    counter.ask(client)
+    counter.answer(client)
+    assert client.state is State.LENT
+    key, number = client.theirs.fileno(), number_for(0, 0)
+    loans.memory[ROOM : ROOM + len(GET)] = GET
+    worker.slot[LOAN], worker.slot[TAKEN], worker.slot[BEGUN_AT] = key, len(GET), time.monotonic_ns()
+    counter.hand.stamp(number, BEGUN)
+    client.connection.close()
+    assert worker.has(number)
+    words = Words(counter.desk.traffic)
+    assert words.heard(worker, pack_return(OWNED, key, number, GET), [])
+    assert words.heard(worker, pack_ending(number, 200, 0, 0, 0), [])
+    assert worker.exchange is None
 
 
 def test_no_more_are_lent_than_leave_a_worker_half_of_its_descriptors(counter: Counter, monkeypatch: pytest.MonkeyPatch) -> None:

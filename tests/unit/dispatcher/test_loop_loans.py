@@ -46,10 +46,11 @@ class Lending(Clients):
         self.buffer = inbox()
         self.come()
         self.taken = 0
-        self.hand: tuple[int, int] | None = None  # the place and the key that it has heard of, and not noted yet
+        self.hands: list[tuple[int, int]] = []  # the places and the keys that it has heard of, and not noted yet
         self.noted: tuple[int, int, int] | None = None  # what it is about to read, and what the slot said before
         self.may: tuple[int, int, int] | None = None  # the same, once it has seen that it may
-        self.looking = False
+        self.again: list[int] = []  # the places that answer on connections of which it has heard
+        self.looking = self.heard = False  # heard: it has asked the kernel in this look
         self.inside: dict[int, int] = {}
         self.owned: set[int] = set()
         self.said: list[tuple[int, int, int]] = []
@@ -119,8 +120,10 @@ class Lending(Clients):
             self.read_it(*self.may)
         elif self.noted is not None:
             self.look_whether_it_may(*self.noted)
-        elif self.hand is not None:
-            self.note(*self.hand)
+        elif self.hands:
+            self.note(*self.hands.pop(0))
+        elif self.heard:
+            self.end_look()
         elif self.looking:
             self.find()
         elif len(self.inside) < PLACES:
@@ -134,21 +137,24 @@ class Lending(Clients):
         self.looking = True
 
     def find(self) -> None:
-        """Hear of one connection, or of none."""
-        found = self.loans.epoll.poll(0, 1)
-        place = next(place for place in range(PLACES) if place not in self.inside)
-        if found and found[0][0] in self.kept and found[0][0] not in self.inside.values():
-            self.hand = place, found[0][0]
-        else:
-            self.end_look()
+        """Hear of as many connections as it has places free, or of fewer."""
+        free = [place for place in range(PLACES) if place not in self.inside]
+        found = [key for key, _ in self.loans.epoll.poll(0, len(free))]
+        answering = {key: place for place, key in self.inside.items()}
+        self.hands = [(place, key) for place, key in zip(free, found, strict=False) if key in self.kept and key not in answering]
+        self.again = [answering[key] for key in found if key in self.kept and key in answering]
+        self.heard = True
 
     def end_look(self) -> None:
         self.counts[LOOKS] += 1
-        self.looking = False
+        self.looking = self.heard = False
+        for place in self.again:  # its client asks for more before it has its answer
+            if self.inside[place] not in self.owned:
+                self.tell(place)
+        self.again = []
 
     def note(self, place: int, key: int) -> None:
         """Say in a slot which connection is about to be read."""
-        self.hand = None
         slot = self.slots[place]
         self.noted = place, key, slot[REQUEST]
         slot[LOAN] = key
@@ -159,7 +165,6 @@ class Lending(Clients):
         self.noted = None
         if self.slots[place][HALTED]:
             self.slots[place][REQUEST] = before
-            self.end_look()
         else:
             self.may = place, key, before
 
@@ -174,12 +179,11 @@ class Lending(Clients):
             self.slots[place][REQUEST] = pack_progress(number_for(place, self.taken), BEGUN)
             self.taken += 1
             self.inside[place] = key
-        self.end_look()
 
     @precondition(lambda self: self.inside)
     @rule()
     def answer(self) -> None:
-        """The application has done in its first step: there is a receipt."""
+        """The application has done: there is a receipt."""
         place, key = self.inside.popitem()
         number = self.slots[place].progress().number
         self.slots[place][REQUEST] = pack_progress(number, DONE)
@@ -190,8 +194,12 @@ class Lending(Clients):
     @precondition(lambda self: any(key not in self.owned for key in self.inside.values()))
     @rule()
     def disown(self) -> None:
-        """It has not: the dispatcher is told."""
-        place, key = next((place, key) for place, key in self.inside.items() if key not in self.owned)
+        """It takes long: the dispatcher is told."""
+        self.tell(next(place for place, key in self.inside.items() if key not in self.owned))
+
+    def tell(self, place: int) -> None:
+        """What a place is inside is the dispatcher's to know."""
+        key = self.inside[place]
         number = self.slots[place].progress().number
         assert place_of(number) == place
         self.counts[GIVEN_UP + place] = number

@@ -293,6 +293,16 @@ def test_a_flood_in_one_lane_fills_its_line_only() -> None:
     assert (line.full(0), line.full(1)) == (True, False)
 
 
+def test_what_waits_for_its_own_lane_presses_nobody() -> None:
+    line = queue(Share(0, 1), workers=2)
+    assert line.claim(Job(lane=0)) == 1
+    line.wait(Job(lane=0))
+    assert line.pressing() == 0
+    assert line.claim(Job(lane=1)) == 0
+    line.wait(Job(lane=1))
+    assert line.pressing() == 1, "all are busy, and the next one to be free is for it"
+
+
 def test_forgetting_an_unknown_worker() -> None:
     line = queue(workers=1)
     line.forget(2)

@@ -84,11 +84,11 @@ class Till:
 
 
 @pytest.fixture(params=["source", "native"])
-def till(desk: Desk, request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Till:
+def till(desk: Desk, request: pytest.FixtureRequest) -> Till:
     receipts = desk.traffic.lender.receipts
     receipts.entries = None
     if request.param == "native":
-        receipts.entries = native("dispatcher/entries", tmp_path_factory).Entries(receipts)
+        receipts.entries = native("dispatcher/entries").Entries(receipts)
     return Till(desk)
 
 

@@ -6,6 +6,7 @@ import contextlib
 import io
 import itertools
 import socket
+import time
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +14,7 @@ import pytest
 from tests.native import native
 
 from prefork.dispatcher.loans import Loans
+from prefork.kernel import since_received
 from prefork.lending import (
     BACK,
     HOME,
@@ -29,9 +31,9 @@ from prefork.lending import (
     unpack_return,
 )
 from prefork.messages import CLOEXEC_DONTWAIT, inbox, pair, receive
-from prefork.scoreboard import CAME_AT, DONE, HALTED, LOAN, NEXT_AT, RECEIVED, TAKEN, Scoreboard
+from prefork.scoreboard import BEGUN_AT, CAME_AT, DONE, HALTED, LOAN, NEXT_AT, RECEIVED, TAKEN, Scoreboard
 from prefork.worker import http
-from prefork.worker.borrowing import KNOWN, LONGEST_KNOWN, Borrower
+from prefork.worker.borrowing import GRAIN, KNOWN, LONGEST_KNOWN, Borrower
 from prefork.worker.hosts.wsgi import environ
 from prefork.worker.output import Output
 
@@ -105,9 +107,9 @@ def ask(desk: Desk, data: bytes) -> Request:
 
 
 @pytest.fixture(params=["the long way", "the shortcut"])
-def desk(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Desk]:
+def desk(request: pytest.FixtureRequest) -> Iterator[Desk]:
     short = request.param == "the shortcut"
-    made = Desk(native("worker/shortcut", tmp_path_factory).Shortcut if short else None)
+    made = Desk(native("worker/shortcut").Shortcut if short else None)
     yield made
     made.close()
 
@@ -150,6 +152,19 @@ def test_a_head_that_comes_again_is_understood_as_before_and_names_its_own_reque
 def test_a_head_that_says_who_asks_is_read_each_time(desk: Desk, header: bytes) -> None:
     for _ in range(3):
         assert ask(desk, WHOLE[:-2] + header + b"\r\n\r\n").memo is None
+
+
+def test_the_time_that_an_answer_takes_is_no_wait(desk: Desk) -> None:
+    """Of a worker that had nothing to do before, only the kernel knows how long its request has waited."""
+    desk.borrower.answered[desk.key] = 0
+    taken = ask(desk, WHOLE)
+    SLOT[BEGUN_AT] = time.monotonic_ns()
+    while since_received(desk.ours) < 25 * GRAIN:
+        pass  # the application computes
+    answer: Any = SimpleNamespace(keep=True, failed=False, code=200, sent=0, queries=0, sql=0, words=b"")
+    desk.borrower.account(taken, answer, 0, worn=False)
+    (receipt,) = desk.loans.collect()
+    assert receipt.wait < receipt.service / 2
 
 
 def test_no_more_heads_are_known_than_there_is_room_for(long: Desk) -> None:

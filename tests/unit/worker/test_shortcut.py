@@ -306,8 +306,8 @@ SHORT = {
 
 
 @pytest.fixture(scope="session")
-def shortcut(tmp_path_factory: pytest.TempPathFactory) -> Any:
-    return native("worker/shortcut", tmp_path_factory).Shortcut
+def shortcut() -> Any:
+    return native("worker/shortcut").Shortcut
 
 
 @pytest.fixture

@@ -114,9 +114,6 @@ class Call:
     def leave(self) -> None:
         """The client has left, or closed its side."""
         self.left = True
-        self._tell_end()
-
-    def _tell_end(self) -> None:
         if self.over:
             self.over.set()
 
@@ -150,19 +147,19 @@ class Call:
             raise RuntimeError("the application sent http.response.start twice")
         if event.get("trailers"):
             raise RuntimeError("trailers are not supported: there is no http.response.trailers in this scope's extensions")
-        self.started = int(event["status"]), tuple(map(tuple, event.get("headers", ())))
+        self.started = int(event["status"]), tuple(event.get("headers", ()))
 
     def _begin(self, length: int | None) -> None:
         """Have status and headers go with the first part of the body."""
         if not self.started:
             raise RuntimeError("the application sent a body before http.response.start")
-        if not self.reply.begun:
-            self.reply.begin(*self.started, length)
+        self.reply.begin(*self.started, length)
 
     def _write(self, data: bytes, more: bool) -> None:
-        if not more:
+        if self.upload and not more:
             self.skip_rest()
-        self._begin(None if more else len(data))
+        if not self.reply.begun:
+            self._begin(None if more else len(data))
         self.rest.whole = not more
         self.reply.write(data)
         if not more:
@@ -175,7 +172,8 @@ class Call:
         try:
             size = os.fstat(descriptor).st_size
             self.skip_rest()
-            self._begin(size)
+            if not self.reply.begun:
+                self._begin(size)
             self.reply.write_file(descriptor, 0, size)
         finally:
             os.close(descriptor)
@@ -185,7 +183,8 @@ class Call:
         self.reply.finish()
         self.complete = True
         self.answered()
-        self._tell_end()
+        if self.over:
+            self.over.set()
 
     async def _pace(self) -> None:
         """Wait for a client that reads slowly; let others have their turn before one that reads fast."""
@@ -211,7 +210,8 @@ class Call:
     def close(self) -> None:
         """The answer has ended, whatever the application still does."""
         self.closed = self.complete = True
-        self._tell_end()
+        if self.over:
+            self.over.set()
         if self.upload:
             self.upload.close()
             self.given = True

@@ -45,6 +45,7 @@ if TYPE_CHECKING:
     from prefork.worker.asgi.borrowing import Seat
     from prefork.worker.asgi.shared import Shared
 
+SOON = 100_000_000  # nanoseconds in which a request from a loan may end without a word
 RIGHTS = socket.CMSG_SPACE(12)  # the client's socket and the file of a large body; or the three of the terms
 
 
@@ -55,6 +56,8 @@ class Place:
         self.shared = shared
         self.pair = pair
         self.slot = slot
+        self.words = slot.words
+        self.offload = shared.means.offload
         self.left = left
         self.rest = Backlog(shared.loop, pair, slot, shared.means.spool, shared.means.spool_max)
         self.served = 0
@@ -64,6 +67,7 @@ class Place:
         self.task: asyncio.Task[None] | None = None
         self.handshake: Request | None = None  # of a WebSocket, and not answered yet
         self.seat: Seat | None = None  # of the last request that was read from a loan
+        self.settled = True  # else its application has yet to take its first step
         self.hears = True
         shared.loop.add_reader(pair.fileno(), self.hear)
 
@@ -96,7 +100,7 @@ class Place:
                     os.close(descriptor)
                 self._tell(pack_declined(request.number))
                 return
-            self.slot.words[REQUEST] = pack_progress(request.number, RECEIVED)
+            self.words[REQUEST] = pack_progress(request.number, RECEIVED)
             if early is None:
                 self._begin(request, descriptors)
             else:
@@ -112,8 +116,8 @@ class Place:
 
     def _greet(self, request: Request, early: bytes, descriptor: int) -> None:
         """A handshake, which is a request until it is answered. Its connection stays, as the lodge's."""
-        self.begun_at = self.slot.words[BEGUN_AT] = time.monotonic_ns()
-        self.slot.words[REQUEST] = pack_progress(request.number, BEGUN)
+        self.begun_at = self.words[BEGUN_AT] = time.monotonic_ns()
+        self.words[REQUEST] = pack_progress(request.number, BEGUN)
         self.handshake = request
         lodge = self.shared.lodge = self.shared.lodge or self.shared.open_lodge()
         lodge.take(request, early, descriptor, self._greeted)
@@ -122,7 +126,7 @@ class Place:
         """A handshake is answered."""
         assert self.handshake
         number, self.handshake = self.handshake.number, None
-        self.slot.words[REQUEST] = pack_progress(number, DONE, status)
+        self.words[REQUEST] = pack_progress(number, DONE, status)
         self._count()
         self._tell(pack_ending(number, status, sent, 0, self._worn()))
         if not self.hears:
@@ -138,20 +142,20 @@ class Place:
     def begin_lent(self, request: Request, client: socket.SocketType, seat: Seat) -> None:
         """Answer a request that was read from a loan."""
         self.rest.owner = self.seat = seat
+        self.settled = False
         self._call(request, client, -1)
 
     def _call(self, request: Request, client: socket.SocketType, file: int) -> None:
         """Call the application, whose first step is taken here."""
         self.client = client
-        offload = self.shared.means.offload
-        made = (request, client, self.rest, self.slot)
-        reply = Offloading(*made, offload) if offload else Reply(*made)
-        call = self.call = Call(request, file, reply, self.rest, self._answered)
+        offload, rest, slot = self.offload, self.rest, self.slot
+        reply = Offloading(request, client, rest, slot, offload) if offload else Reply(request, client, rest, slot)
+        call = self.call = Call(request, file, reply, rest, self._answered)
         if request.inflow:
             call.upload = Upload(Inflow._make(request.inflow), request.body or b"", client, self.shared.watching())
         # Without what the worker has used so far: that is of all its requests, and costs more to ask for than all other stamps.
-        self.begun_at = self.slot.words[BEGUN_AT] = time.monotonic_ns()
-        self.slot.words[REQUEST] = pack_progress(request.number, BEGUN)
+        self.begun_at = self.words[BEGUN_AT] = time.monotonic_ns()
+        self.words[REQUEST] = pack_progress(request.number, BEGUN)
         task = self.shared.begin(self._run(call))
         if task.done():
             return
@@ -160,14 +164,18 @@ class Place:
             self._go_on(call, task)
 
     def settle(self) -> None:
-        """A request from a loan has had its first step: where that was not all, the dispatcher is to know of it."""
+        """A request from a loan has had its first step, which may have been all."""
+        self.settled = True
         if self.task and self.call:
-            if self.rest.owner:
-                try:
-                    self.rest.disown()
-                except OSError:
-                    pass  # as in `_tell`
             self._go_on(self.call, self.task)
+
+    def disown(self) -> None:
+        """The dispatcher is to know of a request from a loan, if it does not."""
+        if self.rest.owner:
+            try:
+                self.rest.disown()
+            except OSError:
+                pass  # as in `_tell`
 
     def _go_on(self, call: Call, task: asyncio.Task[None]) -> None:
         """A request has not ended with its first step."""
@@ -196,22 +204,24 @@ class Place:
             give_up(call.reply, 504 if call.expired else call.cut or 500)
 
     def _answered(self) -> None:
-        if self.task and self.call and not self.rest.owner:  # else it is in its first step, and somebody looks after that
+        if self.task and self.call and self.settled:  # else it is in its first step, and somebody looks after that
             self.shared.note_answered(self, self.call)
 
     def let_client_go(self, call: Call) -> None:
         """The answer is whole. Where the application still does something, its client need not wait for that."""
         if not call.closed:
+            self.disown()
             self._close(call, BUSY)
             # Only now: until its ending is on its way, what the slot says decides about the client's request.
-            self.slot.words[REQUEST] = pack_progress(call.request.number, WRITING, call.reply.code, call.reply.keep)
+            self.words[REQUEST] = pack_progress(call.request.number, WRITING, call.reply.code, call.reply.keep)
 
     def _end(self, call: Call) -> None:
         self.task = self.call = None
+        self.settled = True
         if not call.closed:
             self._close(call, 0)
         else:
-            self.slot.words[REQUEST] = pack_progress(call.request.number, DONE, call.reply.code, call.reply.keep)
+            self.words[REQUEST] = pack_progress(call.request.number, DONE, call.reply.code, call.reply.keep)
             self._tell(pack_free(call.request.number))
         if not self.hears:
             self.left()
@@ -250,7 +260,7 @@ class Place:
 
     def _count(self) -> None:
         self.served += 1
-        self.slot.words[REQUESTS] = self.served
+        self.words[REQUESTS] = self.served
 
     def _worn(self) -> int:
         return WORN if next(self.shared.counted) >= self.shared.limit else 0
@@ -268,8 +278,10 @@ class Place:
         """
         if self.call and self.call.upload and (waited := self.call.upload.look(now)):
             self.begun_at += waited
-            self.slot.words[BEGUN_AT] = self.begun_at
-        allowed = self.slot.words[ALLOWED] or self.shared.allowed
+            self.words[BEGUN_AT] = self.begun_at
+        if self.rest.owner and now - self.begun_at > SOON:
+            self.disown()
+        allowed = self.words[ALLOWED] or self.shared.allowed
         if not 0 < allowed < now - self.begun_at:
             return
         if self.task and self.call and not self.call.expired:

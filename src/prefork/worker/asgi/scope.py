@@ -13,20 +13,32 @@ VERSION = "2.4"  # since which `send` raises OSError once the client has gone
 
 def connection_scope(kind: str, request: Request, state: dict[str, Any]) -> dict[str, Any]:
     """What scopes of both types, `http` and `websocket`, have in common. `state` is that of the lifespan."""
+    memo = request.memo
+    if memo is None:
+        scope = told(request)
+    else:
+        if "scope" not in memo:
+            memo["scope"] = told(request)
+        scope = memo["scope"].copy()
+    scope["type"] = kind
+    scope["asgi"] = {"version": "3.0", "spec_version": VERSION}
+    scope["headers"] = request.headers
+    scope["client"] = request.client if request.client[0] else None  # a unix socket's client has no address
+    scope["server"] = request.server
+    scope["state"] = state.copy()
+    return scope
+
+
+def told(request: Request) -> dict[str, Any]:
+    """What the head of a request tells, from whichever client."""
     path, _, query = request.target.partition(b"?")
     return {
-        "type": kind,
-        "asgi": {"version": "3.0", "spec_version": VERSION},
         "http_version": request.version,
         "scheme": request.scheme,
         "path": (unquote_to_bytes(path) if b"%" in path else path).decode("utf-8", "replace"),
         "raw_path": path,
         "query_string": query,
         "root_path": "",
-        "headers": request.headers,
-        "client": request.client if request.client[0] else None,  # a unix socket's client has no address
-        "server": request.server,
-        "state": state.copy(),
     }
 
 

@@ -60,9 +60,11 @@ class Shared:
         self.places: list[Place] = []
         self.borrower: LoopBorrower | None = None
         self.answered: list[tuple[Place, Call]] = []  # in this turn
+        self.eager = sys.version_info >= (3, 12)  # tasks take their first step at once: who waits for nothing needs no turn
+        self.begin: Callable[[Coroutine[Any, Any, None]], asyncio.Task[None]] = self._begin if self.eager else loop.create_task
 
-    def begin(self, coroutine: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
-        """Have a task do this. It has taken its first step where Python can do that: who waits for nothing needs no turn."""
+    def _begin(self, coroutine: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+        """Have a task do this."""
         if sys.version_info >= (3, 12) and self.loop.get_task_factory() is None:
             return asyncio.Task(coroutine, loop=self.loop, eager_start=True)
         return self.loop.create_task(coroutine)

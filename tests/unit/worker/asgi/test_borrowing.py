@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import gc
 import itertools
 import os
 import select
 import socket
+import time
 from collections.abc import Awaitable, Callable
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
@@ -17,11 +19,13 @@ from tests.unit.descriptors import held, opened_since
 from tests.unit.worker.conftest import SCOREBOARD, request
 
 from prefork.dispatcher.loop_loans import LoopLoans
+from prefork.kernel import since_received
 from prefork.lending import (
     BACK,
     DECLINED,
     HOME,
     LOOKS,
+    NEWS,
     OWNED,
     Return,
     Terms,
@@ -42,10 +46,10 @@ from prefork.messages import (
     send,
     unpack_ending,
 )
-from prefork.scoreboard import DONE, LOAN, TAKEN
-from prefork.worker.asgi.place import Place
+from prefork.scoreboard import BEGUN, DONE, LOAN, TAKEN
+from prefork.worker.asgi.place import SOON, Place
 from prefork.worker.asgi.shared import Shared
-from prefork.worker.borrowing import Borrower
+from prefork.worker.borrowing import GRAIN, Borrower
 from prefork.worker.http import Means
 from prefork.worker.output import Output
 
@@ -97,6 +101,19 @@ class Desk:
         connection: Any = SimpleNamespace(descriptor=self.key, socket=self.ours)
         self.loans.lend(connection)
 
+    @contextlib.contextmanager
+    def another(self) -> Iterator[tuple[int, socket.socket]]:
+        """One more connection on loan: its key, and its client."""
+        with socket.create_server(("127.0.0.1", 0)) as listener, socket.create_connection(listener.getsockname()) as client:
+            ours, _ = listener.accept()
+            with ours:
+                copy = socket.SocketType(fileno=ours.dup().detach())
+                assert self.shared.borrower
+                assert self.shared.borrower.keep(request()._replace(loan=(ours.fileno(), ("127.0.0.1", 4712))), copy)
+                connection: Any = SimpleNamespace(descriptor=ours.fileno(), socket=ours)
+                self.loans.lend(connection)
+                yield ours.fileno(), client
+
     def turn(self, until: Callable[[], object]) -> None:
         """Have the loop turn until a fact is there."""
 
@@ -111,6 +128,16 @@ class Desk:
         """The next message of a wire."""
         self.turn(lambda: select.select([wire], [], [], 0)[0])
         return receive(wire, inbox(), CLOEXEC_DONTWAIT)[0]
+
+    def begin(self) -> None:
+        """The client asks, and the application has taken its first step."""
+        self.client.sendall(WHOLE)
+        self.turn(lambda: self.shared.places[0].call and self.shared.places[0].settled)
+
+    def look(self) -> None:
+        """The pulse beats after what a request may take without a word."""
+        for place in self.shared.places:
+            place.look(time.monotonic_ns() + SOON)
 
     def given_up(self) -> Return:
         """What makes the first place's request an exchange."""
@@ -189,18 +216,51 @@ def test_what_is_done_in_its_first_step_leaves_a_receipt_and_no_word(desk: Desk)
     assert place_of(receipt.number) == 0
 
 
+def test_what_waits_for_a_moment_leaves_a_receipt_and_no_word(desk: Desk) -> None:
+    desk.serve(waiting(desk))
+    desk.begin()
+    assert desk.slots[0].progress() == (number_for(0, 0), BEGUN, 0, False, False)
+    assert desk.loans.busy() == 1
+    desk.went_on.set()
+    assert desk.answer().endswith(b"/a")
+    desk.turn(lambda: desk.slots[0].progress().state == DONE)
+    (receipt,) = desk.loans.collect()
+    assert (receipt.number, receipt.key, receipt.size) == (number_for(0, 0), desk.key, len(WHOLE))
+    assert desk.loans.busy() == 0
+    assert desk.quiet()
+    desk.client.sendall(WHOLE)
+    assert desk.answer().endswith(b"/a"), "its connection is still on loan"
+
+
 def test_what_takes_longer_is_the_dispatchers_to_know_and_its_end_too(desk: Desk) -> None:
     desk.serve(waiting(desk))
-    desk.client.sendall(WHOLE)
+    desk.begin()
+    place = desk.shared.places[0]
+    place.look(place.begun_at + SOON)
+    assert desk.quiet()
+    place.look(place.begun_at + SOON + 1)
     owned = desk.given_up()
     assert (owned.key, owned.data, owned.number) == (desk.key, WHOLE, number_for(0, 0))
     assert desk.slots[0][LOAN] == desk.key
     assert desk.loans.bytes_of(desk.loans.loop.places[0], desk.slots[0][TAKEN]) == WHOLE
+    assert desk.loans.busy() == 0
     desk.went_on.set()
     ending = unpack_ending(desk.said(desk.pairs[0][0]))
     assert (ending.number, ending.keep, ending.kept) == (owned.number, True, False)
     assert desk.answer().endswith(b"/a")
     assert not desk.loans.collect()
+
+
+@pytest.mark.parametrize("leaves", [True, False])
+def test_whose_client_leaves_or_asks_for_more_is_the_dispatchers_to_know(desk: Desk, leaves: bool) -> None:
+    desk.serve(waiting(desk))
+    desk.begin()
+    if leaves:
+        desk.client.shutdown(socket.SHUT_WR)
+    else:
+        desk.client.sendall(WHOLE)
+    assert desk.given_up().data == WHOLE
+    assert select.select([desk.ours], [], [], 0)[0], "what came is not read"
 
 
 def test_one_that_goes_on_after_its_answer_is_told_of_before_its_client_is_let_go(desk: Desk) -> None:
@@ -215,28 +275,57 @@ def test_one_that_goes_on_after_its_answer_is_told_of_before_its_client_is_let_g
 
 def test_another_place_answers_meanwhile(desk: Desk) -> None:
     desk.serve(waiting(desk))
-    desk.client.sendall(WHOLE)
-    desk.given_up()
-    copy = socket.SocketType(fileno=desk.ours.dup().detach())
-    assert desk.shared.borrower
-    with socket.create_server(("127.0.0.1", 0)) as listener, socket.create_connection(listener.getsockname()) as other:
-        theirs, _ = listener.accept()
-        copy.close()
-        copy = socket.SocketType(fileno=theirs.dup().detach())
-        assert desk.shared.borrower.keep(request()._replace(loan=(theirs.fileno(), ("127.0.0.1", 4712))), copy)
-        connection: Any = SimpleNamespace(descriptor=theirs.fileno(), socket=theirs)
-        desk.loans.lend(connection)
+    desk.begin()
+    with desk.another() as (key, other):
         other.sendall(WHOLE)
+        desk.turn(lambda: desk.loans.busy() == PLACES)
+        desk.look()
+        owned = unpack_return(desk.said(desk.pairs[0][0]))
+        assert (owned.kind, owned.key, place_of(owned.number)) == (OWNED, desk.key, 0)
         owned = unpack_return(desk.said(desk.pairs[1][0]))
-        assert (owned.kind, owned.key, place_of(owned.number)) == (OWNED, theirs.fileno(), 1)
-        theirs.close()
+        assert (owned.kind, owned.key, place_of(owned.number)) == (OWNED, key, 1)
 
 
-def test_a_request_that_was_handed_to_a_place_that_answers_is_declined(desk: Desk) -> None:
-    desk.serve(waiting(desk))
+@pytest.mark.parametrize("together", [1, PLACES])
+def test_what_has_come_together_is_found_in_one_look_where_nothing_begins_in_it(desk: Desk, together: int) -> None:
+    desk.serve(hello)
+    borrower = desk.shared.borrower
+    assert borrower
+    borrower.together = together
+    with desk.another() as (key, other):
+        desk.client.sendall(WHOLE)
+        other.sendall(WHOLE)
+        for each in (desk.key, key):
+            select.select([each], [], [], 5)
+        looks = desk.loans.looks()
+        found = borrower.find(borrower.vacant())
+        assert (len(found), borrower.more, desk.loans.looks() - looks) == (together, True, 2)
+        for each, seat, asked in found:
+            seat.place.begin_lent(asked, borrower.loans[each].client, seat)
+        for client in (desk.client, other):
+            desk.turn(lambda client=client: select.select([client], [], [], 0)[0])
+    assert sorted(receipt.key for receipt in desk.loans.collect()) == sorted([desk.key, key])
+
+
+def test_a_request_that_waits_for_its_loop_has_waited(desk: Desk) -> None:
+    desk.serve(hello)
     desk.client.sendall(WHOLE)
-    desk.given_up()
+    assert desk.answer().endswith(b"/a")
+    desk.client.sendall(WHOLE)
+    while not select.select([desk.ours], [], [], 5)[0] or since_received(desk.ours) < 3 * GRAIN:
+        pass  # the loop does not turn
+    assert desk.answer().endswith(b"/a")
+    desk.turn(lambda: desk.slots[0].progress().number == number_for(0, 1))
+    desk.turn(lambda: desk.slots[0].progress().state == DONE)
+    first, second = desk.loans.collect()
+    assert first.wait < GRAIN < second.wait
+
+
+def test_a_request_that_was_handed_to_a_place_that_answers_is_declined_and_the_other_one_told_of(desk: Desk) -> None:
+    desk.serve(waiting(desk))
+    desk.begin()
     send(desk.pairs[0][0], pack_request(request()), [desk.ours.fileno()])
+    desk.given_up()
     declined = desk.said(desk.pairs[0][0])
     assert declined[0] == DECLINED
     assert unpack_declined(declined) == request().number
@@ -251,10 +340,11 @@ def test_half_a_request_goes_back_on_the_wire_of_loans(desk: Desk) -> None:
 
 def test_what_is_recalled_is_let_go_and_what_is_answered_is_told_of_before(desk: Desk) -> None:
     desk.serve(waiting(desk))
-    desk.client.sendall(WHOLE)
+    desk.begin()
+    desk.loans.stop(desk.key)
+    desk.loans.recall([desk.key])
     owned = desk.given_up()
     assert desk.loans.release(owned.key)
-    desk.loans.recall([owned.key])
     assert desk.said(desk.loans.wire) == bytes((HOME,))
     desk.went_on.set()
     assert desk.said(desk.pairs[0][0])[0] == END, "its socket was not closed under it"
@@ -290,3 +380,20 @@ def test_nothing_is_looked_for_while_no_place_is_free(desk: Desk) -> None:
         place.call = None
     assert desk.answer().endswith(b"/a")
     assert desk.loans.words[LOOKS] > looks
+
+
+def test_places_are_left_to_those_who_wait_for_one_and_they_hear_of_it(desk: Desk) -> None:
+    desk.serve(waiting(desk))
+    desk.begin()
+    desk.loans.give_way(1)
+    desk.went_on.set()
+    assert desk.said(desk.loans.wire) == bytes((NEWS,))
+    desk.client.sendall(WHOLE)
+    assert desk.answer().endswith(b"/a")
+    looks = desk.loans.looks()
+    desk.turn(lambda: desk.shared.borrower and desk.shared.borrower.rests)
+    assert desk.loans.looks() == looks
+    desk.loans.recall([desk.key + 1])
+    assert desk.said(desk.loans.wire) == bytes((HOME,)), "what is recalled need not wait for that"
+    desk.loans.give_way(0)
+    assert desk.answer().endswith(b"/a")

@@ -42,3 +42,13 @@ def test_each_request_has_a_state_of_its_own() -> None:
     scope["state"]["own"] = True
     assert state == {"pool": [1]}
     assert scope["state"]["pool"] is state["pool"]
+
+
+def test_a_head_that_comes_again_makes_the_same_scope_for_each_client() -> None:
+    asked = request(b"/w%C3%B6rter?q=1")._replace(memo={})
+    first = http_scope(asked, {}, print)
+    first["path"] = "/mounted"
+    first["extensions"]["own"] = first["asgi"]["own"] = {}
+    again = http_scope(asked._replace(client=("192.0.2.7", 1), headers=HEADERS[:1]), {}, print)
+    plain = request(b"/w%C3%B6rter?q=1", client=("192.0.2.7", 1))._replace(headers=HEADERS[:1])
+    assert again == http_scope(plain, {}, print)
