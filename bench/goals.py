@@ -17,7 +17,9 @@ LENIENCY = 0.1  # the share of its bound by which a median may miss it before a 
 SIGNS = {"at least": "≥", "at most": "≤"}
 COMPILED = "prefork-lent-compiled"
 OURS = ("prefork", "prefork-lent", COMPILED)
+KEPT = (("kill_kept", "kill -9, kept-alive"), ("reload_kept", "reload, kept-alive"), ("recycle_kept", "recycling, kept-alive"))
 BETTER = ("granian", "uwsgi", "uwsgi-http11")
+UVICORN = ("uvicorn",)
 SHAPED = ("gunicorn-gthread", "uwsgi-http11", "granian", "uvicorn", "bjoern", "waitress")
 
 
@@ -67,13 +69,9 @@ GOALS = (
     ),
     Goal("p99 beside a worker that is held, ms", "stranding", "p99", "at most", 3.0),
     *(
-        Goal(f"failed requests, {words}", "failures", column, "at most", 0.0, ours=ours)
+        Goal(f"failed requests, {words}: {ours}", "failures", column, "at most", 0.0, ours=ours)
         for ours in OURS
-        for column, words in (
-            ("kill_kept", f"kill -9, kept-alive: {ours}"),
-            ("reload_kept", f"reload, kept-alive: {ours}"),
-            ("recycle_kept", f"recycling, kept-alive: {ours}"),
-        )
+        for column, words in KEPT
     ),
     *(
         Goal(words, "memory", column, "at most", bound, ("gunicorn-preload",), their_column="collected_worker")
@@ -81,6 +79,31 @@ GOALS = (
             ("memory of a fresh worker, to gunicorn --preload after a collection", "fresh_worker", 0.45),
             ("the same after requests", "used_worker", 0.7),
         )
+    ),
+)
+
+ASGI = (
+    *(
+        goal
+        for ours in ("prefork-lent", COMPILED)
+        for count in (16, 64)
+        for goal in (
+            Goal(
+                f"hello, {count} kept-alive, requests/s, to uvicorn: {ours}",
+                "hello",
+                f"rate_{count}",
+                "at least",
+                1.0,
+                UVICORN,
+                ours,
+            ),
+            Goal("its CPU", "hello", f"cpu_{count}", "at most", 1.0, UVICORN, ours),
+        )
+    ),
+    *(
+        Goal(f"failed requests, {words}: {ours}", "failures", column, "at most", 0.0, ours=ours)
+        for ours in OURS
+        for column, words in KEPT
     ),
 )
 

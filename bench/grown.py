@@ -28,21 +28,24 @@ def grown(workers: int, way: str) -> Server:
     )
 
 
-def crowded(name: str, way: str) -> Server:
+def crowded(name: str, way: str, *, compiled: bool = False) -> Server:
     """Prefork with a queue for all that may ask: by default it answers 503 to what is beyond its queue."""
-    command = prefork("info", *WAYS[way], queue_size=QUEUE, queue_timeout=60)
+    command = prefork("info", *WAYS[way], compiled=compiled, queue_size=QUEUE, queue_timeout=60)
     return Server(
         name,
         "prefork",
         command,
         prefork_workers,
-        f"{way}, access log to a file, queue_size = {QUEUE}",
+        f"{'compiled' if compiled else 'from source'}, {way}, access log to a file, queue_size = {QUEUE}",
         scenarios=only("connections"),
+        compiled=compiled,
     )
 
 
 GROWN = (
     *(grown(workers, way) for way in WAYS for workers in COUNTS),
-    *(crowded(name, way) for name, way in (("prefork", "handed over"), ("prefork-lent", "lent"))),
+    crowded("prefork", "handed over"),
+    crowded("prefork-lent", "lent"),
+    crowded("prefork-lent-compiled", "lent", compiled=True),
     *(replace(each, scenarios=only("connections")) for each in SERVERS if each.name in PEERS),
 )

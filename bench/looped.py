@@ -9,20 +9,20 @@ from processes import free_port
 from servers import PEERS, WORKERS, Server, direct_children, only, prefork, prefork_workers
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from servers import Launch
 
 OWN = only("hello", "waiting", "streams", "stranding", "failures")
 ALL = OWN | only("events")
+LENDING = "--lend-connections"
+SETUP = "64 requests at a time, uvloop, access log to a file"
 
 
-def ours(launch: Launch) -> list[str]:
-    """Prefork's command for the application's ASGI form."""
-    return [word.replace(":app", ":asgi_app") for word in prefork("info", interface="asgi", websocket_workers=0)(launch)]
-
-
-def lending(launch: Launch) -> list[str]:
-    """The same with connections on loan."""
-    return [*ours(launch), "--lend-connections"]
+def ours(*more: str, compiled: bool = False) -> Callable[[Launch], list[str]]:
+    """Prefork's command for the application's ASGI form, with `more` flags."""
+    command = prefork("info", *more, compiled=compiled, interface="asgi", websocket_workers=0)
+    return lambda launch: [word.replace(":app", ":asgi_app") for word in command(launch)]
 
 
 def streaming(launch: Launch) -> list[str]:
@@ -44,14 +44,32 @@ def hypercorn(launch: Launch) -> list[str]:
 
 
 LOOPED = (
-    Server("prefork", "prefork", ours, prefork_workers, "64 requests at a time, uvloop, access log to a file", scenarios=OWN),
+    Server("prefork", "prefork", ours(), prefork_workers, f"from source, {SETUP}", scenarios=OWN),
     Server(
         "prefork-lent",
         "prefork",
-        lending,
+        ours(LENDING),
         prefork_workers,
         "as above, lend_connections",
         scenarios=only("hello", "waiting", "stranding", "failures"),
+    ),
+    Server(
+        "prefork-compiled",
+        "prefork",
+        ours(compiled=True),
+        prefork_workers,
+        f"compiled (`make compiled`), {SETUP}",
+        scenarios=only("hello", "waiting"),
+        compiled=True,
+    ),
+    Server(
+        "prefork-lent-compiled",
+        "prefork",
+        ours(LENDING, compiled=True),
+        prefork_workers,
+        "as above, lend_connections",
+        scenarios=only("hello", "waiting", "failures"),
+        compiled=True,
     ),
     Server(
         "prefork-streams",

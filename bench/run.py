@@ -109,7 +109,10 @@ REPORTS = {
         QUEUES,
     ),
     "asgi-benchmarks": Report(
-        Heading("ASGI beside other servers", "make bench-asgi"), (hello, waiting, streams, stranding, failures, events), LOOPED
+        Heading("ASGI beside other servers", "make bench-asgi"),
+        (hello, waiting, streams, stranding, failures, events),
+        LOOPED,
+        goals.ASGI,
     ),
     "websocket-benchmarks": Report(
         Heading("WebSockets and the bus beside other servers", "make bench-live"), (broadcast, bus, pages), LIVE
