@@ -34,7 +34,24 @@ def pinned(file: Path = REQUIREMENTS) -> list[str]:
 
 def install() -> dict[str, str]:
     """Have all peers in their environment; packages that could not be installed, with the reason."""
-    return prepared(REQUIREMENTS)
+    failures = prepared(REQUIREMENTS)
+    if reason := compile_echo():
+        failures["echo.c"] = reason
+        print(f"!! echo.c cannot be compiled and is LEFT OUT: {reason}", flush=True)
+    return failures
+
+
+def compile_echo() -> str:
+    """Compile the C loop that others are measured by; the reason where that failed, else nothing."""
+    if shutil.which("gcc") is None:
+        return "gcc is missing"
+    command = ["gcc", "-O2", "-o", str(PEERS / "echo"), str(ROOT / "bench" / "apps" / "echo.c")]
+    return subprocess.run(command, capture_output=True, text=True, check=False).stderr.strip()[:120]
+
+
+def gcc_version() -> str:
+    """The number that gcc calls itself by."""
+    return subprocess.run(["gcc", "-dumpfullversion"], capture_output=True, text=True, check=True).stdout.strip()
 
 
 def prepared(requirements: Path) -> dict[str, str]:
@@ -90,7 +107,8 @@ def compile_ours() -> None:
 def versions() -> dict[str, str]:
     """The version of every package that serves, Prefork's included if `make setup` has been run."""
     prefork = installed(PREFORK).get("prefork") if (PREFORK / "python").exists() else None
-    return installed(PEERS) | ({"prefork": prefork} if prefork else {})
+    echo = {"echo-c": f"by gcc {gcc_version()}"} if (PEERS / "echo").exists() else {}
+    return installed(PEERS) | echo | ({"prefork": prefork} if prefork else {})
 
 
 def require_wrk() -> None:

@@ -56,12 +56,14 @@ GOALS = (
                 )
             ),
             Goal(f"{COMPILED}, to bjoern", "hello", f"rate_{count}", "at least", 1.0, ("bjoern",), COMPILED),
+            Goal(f"{COMPILED}, to a loop in C", "hello", f"rate_{count}", "at least", 0.5, ("c-echo",), COMPILED),
         )
     ),
     *(
         Goal(f"hello, new connections, requests/s, to uWSGI: {ours}", "hello", "rate_new", "at least", 1.0, ("uwsgi",), ours)
         for ours in ("prefork", "prefork-compiled")
     ),
+    Goal("the same: prefork-compiled, to a loop in C", "hello", "rate_new", "at least", 0.9, ("c-echo",), "prefork-compiled"),
     *(
         Goal(f"{shape.words}, requests/s, to all: {ours}", "shapes", f"rate_{key}", "at least", 1.0, SHAPED, ours)
         for ours in OURS

@@ -182,6 +182,11 @@ def bjoern(launch: Launch) -> list[str]:
     return [str(PEERS / "python"), str(APPS / "bjoern_twice.py"), launch.module, str(launch.port)]
 
 
+def echo(launch: Launch) -> list[str]:
+    """The C loop's command."""
+    return [str(PEERS / "echo"), str(launch.port)]
+
+
 def waitress(launch: Launch) -> list[str]:
     """waitress's command: one process."""
     return [str(PEERS / "waitress-serve"), f"--listen=127.0.0.1:{launch.port}", f"{launch.module}:app"]
@@ -285,6 +290,15 @@ SERVERS = (
     Server("granian-log", "granian", granian_logging, direct_children, "as above, access log to a file", scenarios=only("hello")),
     Server("uvicorn", "uvicorn", uvicorn, direct_children, "the application's ASGI form; uvloop and httptools"),
     Server("bjoern", "bjoern", bjoern, direct_children, "two forked processes on one socket, no supervisor", lacks=UNSUPERVISED),
+    Server(
+        "c-echo",
+        "echo.c",
+        echo,
+        itself,
+        "a loop in C, two processes, that sends the same bytes for whatever comes: what the kernel takes",
+        lacks=UNSUPERVISED,
+        scenarios=only("hello"),
+    ),
     Server("waitress", "waitress", waitress, itself, "one process of 4 threads, no supervisor", lacks=UNSUPERVISED),
 )
 QUEUES = (
