@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from statistics import median
 from typing import TYPE_CHECKING, Literal
 
+from scenarios.proxied import WAYS
 from scenarios.shapes import SHAPES
 
 if TYPE_CHECKING:
@@ -19,6 +20,7 @@ COMPILED = "prefork-lent-compiled"
 OURS = ("prefork", "prefork-lent", COMPILED)
 KEPT = (("kill_kept", "kill -9, kept-alive"), ("reload_kept", "reload, kept-alive"), ("recycle_kept", "recycling, kept-alive"))
 BETTER = ("granian", "uwsgi", "uwsgi-http11")
+BEHIND = ("gunicorn-sync", "gunicorn-gthread", "uwsgi", "granian")
 UVICORN = ("uvicorn",)
 SHAPED = ("gunicorn-gthread", "uwsgi-http11", "granian", "uvicorn", "bjoern", "waitress")
 
@@ -68,6 +70,19 @@ GOALS = (
         Goal(f"{shape.words}, requests/s, to all: {ours}", "shapes", f"rate_{key}", "at least", 1.0, SHAPED, ours)
         for ours in OURS
         for key, shape in SHAPES.items()
+    ),
+    *(
+        Goal(
+            f"behind nginx, {words}, requests/s, to gunicorn, uWSGI and Granian: {ours}",
+            "proxied",
+            f"rate_{key}",
+            "at least",
+            1.0,
+            BEHIND,
+            ours,
+        )
+        for ours in ("prefork", "prefork-lent", "prefork-compiled", COMPILED)
+        for key, words in WAYS.items()
     ),
     Goal("p99 beside a worker that is held, ms", "stranding", "p99", "at most", 3.0),
     *(

@@ -44,6 +44,7 @@ from scenarios import (
     limits,
     memory,
     pages,
+    proxied,
     shapes,
     slow_clients,
     stall,
@@ -90,7 +91,7 @@ class Report:
 REPORTS = {
     "benchmarks": Report(
         Heading("Benchmarks", "make bench"),
-        (hello, shapes, stranding, failures, stall, slow_clients, transfer, memory),
+        (hello, shapes, proxied, stranding, failures, stall, slow_clients, transfer, memory),
         SERVERS,
         goals.GOALS,
     ),
@@ -234,9 +235,9 @@ def main() -> None:
     known = {scenario.NAME: scenario for scenario in report.scenarios}
     scenarios = [known[name] for name in chosen(given.only, dict(known), "scenario")]
     names = chosen(given.servers, {server.name: server for server in report.servers}, "server")
-    if any(scenario in scenarios for scenario in (hello, shapes, waiting, streams, limits.COST)):
+    if any(scenario in scenarios for scenario in (hello, shapes, proxied, waiting, streams, limits.COST)):
         require_wrk()
-    if transfer in scenarios:
+    if transfer in scenarios or proxied in scenarios:
         require_nginx()
     adopt_orphans()
     servers, left_out = usable(report.servers, names, install())

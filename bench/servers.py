@@ -32,7 +32,7 @@ def only(*scenarios: str) -> frozenset[str]:
     return frozenset(scenarios)
 
 
-ALL = only("hello", "shapes", "stranding", "failures", "stall", "memory")
+ALL = only("hello", "shapes", "proxied", "stranding", "failures", "stall", "memory")
 
 
 @dataclass(frozen=True)
@@ -232,7 +232,7 @@ SERVERS = (
         prefork("info", "--lend-connections"),
         prefork_workers,
         "as above, lend_connections",
-        scenarios=only("hello", "shapes", "stranding", "failures"),
+        scenarios=only("hello", "shapes", "proxied", "stranding", "failures"),
     ),
     Server(
         "prefork-compiled",
@@ -240,7 +240,7 @@ SERVERS = (
         prefork("info", compiled=True),
         prefork_workers,
         "compiled (`make compiled`), access log to a file",
-        scenarios=only("hello", "shapes"),
+        scenarios=only("hello", "shapes", "proxied"),
         compiled=True,
     ),
     Server(
@@ -249,7 +249,7 @@ SERVERS = (
         prefork("info", "--lend-connections", compiled=True),
         prefork_workers,
         "as above, lend_connections",
-        scenarios=only("hello", "shapes", "stranding", "failures"),
+        scenarios=only("hello", "shapes", "proxied", "stranding", "failures"),
         compiled=True,
     ),
     Server(

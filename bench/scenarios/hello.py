@@ -49,10 +49,17 @@ def measure(server: Server, lab: Lab) -> dict[str, float]:
 
 
 def press(
-    served: Served, connections: int, seconds: float, *, keep_alive: bool = True, path: str = "/", script: Path | None = None
+    served: Served,
+    connections: int,
+    seconds: float,
+    *,
+    keep_alive: bool = True,
+    path: str = "/",
+    script: Path | None = None,
+    port: int = 0,
 ) -> tuple[float, float, float]:
-    """One load: requests per second, CPU microseconds per request, errors."""
+    """One load, on the server or on the `port` of what is before it: requests per second, CPU microseconds per request, errors."""
     before = cpu_seconds(served.process.tree())
-    found = wrk(served.port, connections, seconds, keep_alive=keep_alive, path=path, script=script)
+    found = wrk(port or served.port, connections, seconds, keep_alive=keep_alive, path=path, script=script)
     spent = cpu_seconds(served.process.tree()) - before
     return found["rate"], spent / found["requests"] * 1e6, found["errors"]

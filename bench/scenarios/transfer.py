@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from drive import haul
 from figures import Column
-from nginx import nginx
+from nginx import store
 from processes import pss_mib
 
 if TYPE_CHECKING:
@@ -51,7 +51,7 @@ def measure(server: Server, lab: Lab) -> dict[str, float]:
         files = place / "files"
         files.mkdir()
         fill(files / "file", size)
-        with nginx(place, files) as reference, lab.serve(server, "transfer", files=files) as served:
+        with store(place, files) as reference, lab.serve(server, "transfer", files=files) as served:
             return transfers(served, reference, files)
 
 

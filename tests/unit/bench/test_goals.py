@@ -6,7 +6,7 @@ import pytest
 
 from goals import GOALS, Goal, chapter, judge
 from report import Row
-from scenarios import failures, hello, memory, shapes, stranding
+from scenarios import failures, hello, memory, proxied, shapes, stranding
 from servers import SERVERS
 
 RATE = Goal("rate", "hello", "rate", "at least", 1.15, ("granian", "uwsgi"))
@@ -59,7 +59,8 @@ def test_the_table_says_what_was_wanted_what_is_and_whether_that_is_so() -> None
 
 
 def test_goals_are_of_columns_and_servers_that_there_are() -> None:
-    scenarios = {module.NAME: {column.key for column in module.COLUMNS} for module in (failures, hello, memory, shapes, stranding)}
+    modules = (failures, hello, memory, proxied, shapes, stranding)
+    scenarios = {module.NAME: {column.key for column in module.COLUMNS} for module in modules}
     servers = {server.name: server for server in SERVERS}
     for goal in GOALS:
         assert {goal.column, goal.their_column or goal.column} <= scenarios[goal.scenario]
