@@ -250,7 +250,8 @@ class Lender:
         self.receipts.drain(worker)
         if isinstance(loans, LoopLoans) and returned.kind == OWNED:
             loans.own(worker, returned.number)
-            self.pace.fetch()  # it takes longer than a step
+            if returned.key in loans.lent:  # else it was recalled, however soon it would have been done
+                self.pace.fetch()
         if returned.kind == BACK or worker.loop:
             loans.heard(returned.number)
         connection = loans.release(returned.key)

@@ -55,7 +55,7 @@ class Counter:
     def open_loop(self) -> LoopLoans:
         """The same with an event loop, which has one place."""
         worker = self.hand.worker
-        worker.slot[TURNED] = time.monotonic_ns()
+        worker.slot[TURNED] = time.monotonic_ns() + 10**12  # however long this takes
         worker.loop = EventLoop(worker.number, 1, worker.pid, worker.slot, worker.pidfd, None)
         worker.loop.places.append(worker)
         loans = self.open()
@@ -184,6 +184,22 @@ def test_a_connection_that_is_closed_while_a_loop_answers_on_it_leaves_what_its_
     assert words.heard(worker, pack_return(OWNED, key, number, GET), [])
     assert words.heard(worker, pack_ending(number, 200, 0, 0, 0), [])
     assert worker.exchange is None
+
+
+@pytest.mark.parametrize("recalled", [True, False])
+def test_loans_do_not_pay_where_answers_take_long_but_a_recall_says_nothing_of_that(counter: Counter, recalled: bool) -> None:
+    """Else one recall of all would be the reason to lend none, whatever they would have taken."""
+    counter.open_loop()
+    client, lender = counter.welcome(), counter.desk.traffic.lender
+    counter.ask(client)
+    counter.answer(client)
+    if recalled:
+        lender.recall(counter.hand.worker)
+    number = number_for(0, 0)
+    counter.hand.stamp(number, BEGUN)
+    assert Words(counter.desk.traffic).heard(counter.hand.worker, pack_return(OWNED, client.theirs.fileno(), number, GET), [])
+    assert counter.hand.worker.has(number)
+    assert (lender.pace.fetched > 0) is not recalled
 
 
 def test_no_more_are_lent_than_leave_a_worker_half_of_its_descriptors(counter: Counter, monkeypatch: pytest.MonkeyPatch) -> None:
