@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from prefork.http.head import END_OF_HEAD, TOKEN, Refused
 
@@ -11,8 +11,8 @@ if TYPE_CHECKING:
     from prefork.http.head import Head
     from prefork.http.repertoire import Repertoire
 
-BLOCK: Final = 65536  # bytes received at once
-TURN: Final = 16  # blocks received before others have their turn
+BLOCK = 65536  # bytes received at once
+TURN = 16  # blocks received before others have their turn
 EMPTY_LINES = re.compile(rb"\A(?:\r\n)+")
 
 
