@@ -111,12 +111,16 @@ def test_a_body_is_read_while_it_comes(serve: Serve, tmp_path: Path) -> None:
         assert "Traceback" not in server.log.text(), "who leaves is no fault of the application"
 
 
-def test_requests_overlap(server: Server) -> None:
+def test_requests_overlap(server: Server, tmp_path: Path) -> None:
+    enough = tmp_path / "enough"
     with ThreadPoolExecutor(12) as clients:
-        asked = [clients.submit(ask, server, f"/{kind}?seconds=2") for kind in ["waiting"] * 6 + ["threaded"] * 6]
-        # Django has one thread for all views that are no coroutines, of one loop.
-        until(lambda: in_flight(server) == 12, "all of them to be in the application")
-        ask(server, "/said/x?q=")
+        asked = [clients.submit(ask, server, f"/{kind}?until={enough}") for kind in ["waiting"] * 6 + ["threaded"] * 6]
+        try:
+            # Django has one thread for all views that are no coroutines, of one loop.
+            until(lambda: in_flight(server) == 12, "all of them to be in the application")
+            ask(server, "/said/x?q=")
+        finally:
+            enough.touch()
         assert [each.result().status for each in asked] == [200] * 12
 
 
@@ -130,10 +134,10 @@ def test_a_background_task_is_ended_by_no_reload(serve: Serve, tmp_path: Path) -
     trace = tmp_path / "trace"
     with serve("fastapi", workers=1) as server, Connection("127.0.0.1", server.port) as connection:
         old = json.loads(connection.exchange(Request(f"/later?trace={trace}")).body)["pid"]
-        answer = connection.exchange(Request("/waiting?seconds=0"))
+        answer = connection.exchange(Request("/waiting?until=0"))
         assert answer.status == 200, "the client need not wait for it"
         server.reload()
-        assert json.loads(connection.exchange(Request("/waiting?seconds=0")).body)["pid"] != old
+        assert json.loads(connection.exchange(Request("/waiting?until=0")).body)["pid"] != old
         assert not lines(trace)
         Path(f"{trace}.go").touch()
         until(lambda: lines(trace) == ["done"], "the task to be done")
@@ -141,7 +145,7 @@ def test_a_background_task_is_ended_by_no_reload(serve: Serve, tmp_path: Path) -
 
 
 def test_kills_and_reloads_under_load_lose_no_request(serve: Serve) -> None:
-    targets: Any = ("/said/x?q=1", "/waiting?seconds=0.01", "/threaded?seconds=0.01")
+    targets: Any = ("/said/x?q=1", "/waiting?until=0.01", "/threaded?until=0.01")
     with serve("fastapi", workers=2) as server, Load(server.url, targets, threads=6) as load:
         for _ in range(2):
             load.wait(60)

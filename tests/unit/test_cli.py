@@ -339,6 +339,18 @@ def test_status_of_workers_for_jobs(monkeypatch: pytest.MonkeyPatch) -> None:
     ]
 
 
+def test_a_worker_that_is_being_forked_has_no_pid(monkeypatch: pytest.MonkeyPatch) -> None:
+    worker = STATUS["workers"][0]
+    coming = worker | {"name": "http.2", "pid": None, "state": "forking", "requests": 0, "memory": None, "busy_for": None}
+    answering(monkeypatch, STATUS | {"workers": [worker, coming]})
+    assert [line.rstrip() for line in run("status").stdout.splitlines()][-2:] == [
+        "http.1  busy     4250    3    12,345  75 MiB  2 h     1.3 s",
+        "http.2  forking          3         0          2 h",
+    ]
+    assert "http.2 is only just being started" in run("retire", "http.2").output
+    assert "there is no worker None" in run("retire", "None").output
+
+
 def test_status_of_many_workers_is_still_a_screen(monkeypatch: pytest.MonkeyPatch) -> None:
     busy, idle = STATUS["workers"]
     idles = [idle | {"name": f"http.{number}", "memory": number << 20} for number in range(2, 64)]
@@ -539,7 +551,7 @@ def measured(monkeypatch: pytest.MonkeyPatch) -> None:
 
     def ask(path: Path, request: dict[str, object], timeout: float) -> dict[str, Any]:
         at = time.monotonic() + 1.0
-        rows = [{"pid": os.getpid(), "pool": "http"}, {"pid": os.getpid(), "pool": "cron"}]
+        rows = [{"pid": pid, "pool": pool} for pid, pool in ((os.getpid(), "http"), (None, "http"), (os.getppid(), "cron"))]
         return {
             "ok": True,
             "wanted": 4,
@@ -559,7 +571,7 @@ def test_usage_for_programs() -> None:
     answer = json.loads(result.output)
     assert (answer["configured"], answer["in_flight"]["percent"], answer["level"]) == (4, 100.0, "critical")
     assert answer["recommendation"] == "users may experience slow responses"
-    assert [each["pid"] for each in answer["workers"]] == [os.getpid()], "workers for jobs are not counted"
+    assert [each["pid"] for each in answer["workers"]] == [os.getpid()], "neither workers for jobs nor what has no pid yet"
     assert set(answer["health"]) == {"cpu", "memory", "swap", "disk", "pressure", "cgroup", "database"}
 
 

@@ -104,9 +104,12 @@ def retire(worker: str, server: Server) -> None:
 
     Another one is ready in its place before it leaves.
     """
-    found = next((row for row in server.status()["workers"] if worker in {row["name"], str(row["pid"])}), None)
+    workers = server.status()["workers"]
+    found = next((row for row in workers if worker == row["name"] or (row["pid"] is not None and worker == str(row["pid"]))), None)
     if found is None:
         raise click.ClickException(f"there is no worker {worker}; `prefork workers` lists those that there are")
+    if found["pid"] is None:
+        raise click.ClickException(f"{worker} is only just being started")
     server.retire(found["pid"])
     click.echo(f"{found['name']} (pid {found['pid']}) leaves when another one is ready in its place.")
 

@@ -122,7 +122,7 @@ def loads(place: Place, workers: int, seconds: float) -> tuple[Round, ...]:
 
 def largest(status: dict[str, Any]) -> int:
     """The memory of the largest worker."""
-    pids = {row["pid"] for row in status["workers"] if row["pool"] == "http"}
+    pids = {row["pid"] for row in status["workers"] if row["pool"] == "http"} - {None}
     return max((proportional(pid) or 0 for pid in pids), default=0)
 
 

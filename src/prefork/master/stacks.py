@@ -33,7 +33,7 @@ def state(worker: Worker) -> str:
 class Inquiry:
     """`asked` are to be told at the time `due`, or when the workers that are `read` from outside have been.
 
-    Workers whose stacks are those of an incident are not asked again.
+    Workers whose stacks are those of an incident are not asked again; one that is being forked has none yet.
     """
 
     def __init__(self, master: Master) -> None:
@@ -57,7 +57,7 @@ class Inquiry:
                 self._tell()
         elif now >= self.due:
             silent = [worker for worker in self._untouched() if not self.master.crew.stacks_written(worker)]
-            self.read = [worker for worker in silent if worker.pid and self.master.spies.send(worker, now, now + READ_WITHIN)]
+            self.read = [worker for worker in silent if self.master.spies.send(worker, now, now + READ_WITHIN)]
             if not self.read:
                 self._tell()
 
@@ -68,6 +68,7 @@ class Inquiry:
         said = [
             {"worker": worker.name, "pid": worker.pid, "state": state(worker), "stacks": crew.stacks_of(worker) or silence}
             for worker in crew.all()
+            if worker.pid
         ]
         for worker in self._untouched():
             crew.clear_stacks(worker)
@@ -81,4 +82,4 @@ class Inquiry:
             self.master.journal.emit(Stacks(worker["worker"], worker["pid"], worker["stacks"]))
 
     def _untouched(self) -> list[Worker]:
-        return [worker for worker in self.master.crew.all() if worker.pid not in self.master.enforcer.condemned]
+        return [worker for worker in self.master.crew.all() if worker.pid and worker.pid not in self.master.enforcer.condemned]

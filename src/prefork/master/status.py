@@ -166,7 +166,7 @@ def rows(worker: Worker, crew: Crew, memory: int | None, now: float) -> Iterator
         yield {
             "name": name,
             "pool": worker.pool.name,
-            "pid": worker.pid,
+            "pid": worker.pid or None,
             "generation": worker.generation,
             "state": doing(worker, slot),
             "requests": slot[REQUESTS],
@@ -187,7 +187,7 @@ def row_of_loop(worker: Worker, crew: Crew, memory: int | None, now: float) -> d
     return {
         "name": worker.name,
         "pool": worker.pool.name,
-        "pid": worker.pid,
+        "pid": worker.pid or None,
         "generation": worker.generation,
         "state": next((state for state in ("busy", "waiting") if state in states), states[0]),
         "requests": sum(slot[REQUESTS] for slot in slots),

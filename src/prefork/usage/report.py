@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from prefork.usage.measures import BUSY, Flight, Share, by_processor, in_flight
 from prefork.usage.processes import crew
-from prefork.usage.window import WINDOW, spent
+from prefork.usage.window import WINDOW, measurable, spent
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -50,8 +50,7 @@ def of_server(
 ) -> Report:
     """One of ours. `ask` gets its status."""
     first = fresh(ask, wait, clock)
-    pids = dict.fromkeys(row["pid"] for row in first["workers"] if row["pool"] == "http")
-    used = spent(pids, WINDOW, wait)
+    used = spent(measurable(first), WINDOW, wait)
     last = fresh(ask, wait, clock)
     configured = last["wanted"] * max(1, last["concurrency"])
     before, after = (Flight.of(status["occupied"]) for status in (first, last))

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from prefork.usage.health import Clock, read_clock, read_health
 from prefork.usage.measures import by_processor
 from prefork.usage.reading import Mark, Reading, between, changes
-from prefork.usage.window import WINDOW, Window
+from prefork.usage.window import WINDOW, Window, measurable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -57,8 +57,7 @@ class Sampler:
         except Exception as error:  # noqa: BLE001 - whatever it is, the next reading comes
             self.silent, self._opened = str(error), None
             return
-        pids = dict.fromkeys(row["pid"] for row in status["workers"] if row["pool"] == "http")
-        self.silent, self._opened = "", (self.wall(), self.clock(), status, Window(pids))
+        self.silent, self._opened = "", (self.wall(), self.clock(), status, Window(measurable(status)))
 
     def close(self) -> Sample | None:
         """What it has done since the last reading; None where that is not known."""

@@ -4,14 +4,20 @@ from __future__ import annotations
 
 import time
 from contextlib import suppress
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from prefork.meters import Gone, Meter
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Mapping
 
 WINDOW = 0.5  # seconds
+
+
+def measurable(status: Mapping[str, Any]) -> list[int]:
+    """The workers of a server's status that answer requests, each process once. One that is being forked has no pid yet."""
+    rows = (row["pid"] for row in status["workers"] if row["pool"] == "http")
+    return list(dict.fromkeys(pid for pid in rows if pid is not None))
 
 
 class Window:

@@ -189,7 +189,7 @@ def workers(rows: list[Mapping[str, Any]]) -> Table:
         state = Text(row["state"], style=COLOURS.get(row["state"], ""))
         busy = "" if row["busy_for"] is None else rough(row["busy_for"])
         memory = "" if row["memory"] is None else mebibytes(row["memory"])
-        counts = [str(row["pid"]), str(row["generation"]), f"{row['requests']:,}"]
+        counts = ["" if row["pid"] is None else str(row["pid"]), str(row["generation"]), f"{row['requests']:,}"]
         turning = ("", "") if row["lag"] is None else (str(row["in_flight"]), fine(row["lag"]))
         table.add_row(
             row["name"], state, *counts, memory, rough(row["age"]), busy, *turning[: len(loop)], *(row["job"] or "" for _ in job)

@@ -199,7 +199,7 @@ def workers(rows: list[Line], width: int) -> Table:  # noqa: ARG001  every table
         state = Text(row["state"], style=COLOURS.get(row["state"], ""))
         memory = "" if row["memory"] is None else mebibytes(row["memory"])
         busy = "" if row["busy_for"] is None else rough(row["busy_for"])
-        counts = [str(row["pid"]), str(row["generation"]), f"{row['requests']:,}"]
+        counts = ["" if row["pid"] is None else str(row["pid"]), str(row["generation"]), f"{row['requests']:,}"]
         table.add_row(row["name"], state, *counts, memory, rough(row["age"]), busy, row["job"] or "")
     return table
 

@@ -3,6 +3,7 @@
 import asyncio
 import hashlib
 import os
+import time
 
 PART = b"0123456789abcdef" * 4096
 
@@ -29,6 +30,27 @@ async def end(file):
     while not os.path.exists(f"{file}.go"):  # noqa: ASYNC110, ASYNC240 - another process makes it
         await asyncio.sleep(0.01)
     note(file, "done")
+
+
+def pauses(until):
+    """Pauses, one after the other: one of so many seconds, or short ones until the test makes a file of this name."""
+    if not until.startswith("/"):
+        yield float(until)
+        return
+    while not os.path.exists(until):
+        yield 0.01
+
+
+def block(until):
+    """Make them in a thread."""
+    for pause in pauses(until):
+        time.sleep(pause)
+
+
+async def linger(until):
+    """Make them on a loop."""
+    for pause in pauses(until):
+        await asyncio.sleep(pause)
 
 
 def torn():

@@ -1,15 +1,13 @@
 """Django's ASGI handler: the same, but for background tasks, which it has not."""
 
-import asyncio
 import json
 import os
-import time
 
 from django.conf import settings
 from django.core.asgi import get_asgi_application
 from django.http import FileResponse, HttpRequest, HttpResponse, StreamingHttpResponse
 from django.urls import path
-from notes import PART, facts, note
+from notes import PART, block, facts, linger, note
 
 settings.configure(SECRET_KEY="for tests on loopback only", ALLOWED_HOSTS=["*"], ROOT_URLCONF=__name__)
 
@@ -44,12 +42,12 @@ def upload(request: HttpRequest) -> HttpResponse:
 
 
 def threaded(request: HttpRequest) -> HttpResponse:
-    time.sleep(float(request.GET["seconds"]))
+    block(request.GET["until"])
     return answer()
 
 
 async def waiting(request: HttpRequest) -> HttpResponse:
-    await asyncio.sleep(float(request.GET["seconds"]))
+    await linger(request.GET["until"])
     return answer()
 
 

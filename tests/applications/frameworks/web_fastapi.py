@@ -1,15 +1,13 @@
 """FastAPI: the same, with dependencies, models and a lifespan."""
 
-import asyncio
 import os
-import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Annotated
 
 from fastapi import BackgroundTasks, Depends, FastAPI, Form, Query, Request, UploadFile
 from fastapi.responses import FileResponse, StreamingResponse
-from notes import PART, end, facts, note
+from notes import PART, block, end, facts, linger, note
 from pydantic import BaseModel
 
 
@@ -68,14 +66,14 @@ async def later(trace: str, tasks: BackgroundTasks) -> dict[str, int]:
 
 
 @app.get("/threaded")
-def threaded(seconds: float) -> dict[str, int]:
-    time.sleep(seconds)
+def threaded(until: str) -> dict[str, int]:
+    block(until)
     return {"pid": os.getpid()}
 
 
 @app.get("/waiting")
-async def waiting(seconds: float) -> dict[str, int]:
-    await asyncio.sleep(seconds)
+async def waiting(until: str) -> dict[str, int]:
+    await linger(until)
     return {"pid": os.getpid()}
 
 

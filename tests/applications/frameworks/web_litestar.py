@@ -1,8 +1,6 @@
 """Litestar: the same again."""
 
-import asyncio
 import os
-import time
 from collections.abc import AsyncIterator
 from typing import Annotated, Any
 
@@ -11,7 +9,7 @@ from litestar.background_tasks import BackgroundTask
 from litestar.enums import RequestEncodingType
 from litestar.params import Body
 from litestar.response import File, Response, Stream
-from notes import PART, end, facts, note
+from notes import PART, block, end, facts, linger, note
 
 
 @get("/said/{rest:path}")
@@ -49,14 +47,14 @@ async def later(trace: str) -> Response[dict[str, int]]:
 
 
 @get("/threaded", sync_to_thread=True)
-def threaded(seconds: float) -> dict[str, int]:
-    time.sleep(seconds)
+def threaded(until: str) -> dict[str, int]:
+    block(until)
     return {"pid": os.getpid()}
 
 
 @get("/waiting")
-async def waiting(seconds: float) -> dict[str, int]:
-    await asyncio.sleep(seconds)
+async def waiting(until: str) -> dict[str, int]:
+    await linger(until)
     return {"pid": os.getpid()}
 
 

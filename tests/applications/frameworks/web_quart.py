@@ -1,11 +1,9 @@
 """Quart: the same again."""
 
-import asyncio
 import os
-import time
 from collections.abc import AsyncIterator
 
-from notes import PART, end, facts, note
+from notes import PART, block, end, facts, linger, note
 from quart import Quart, request, send_file
 from quart.utils import run_sync
 
@@ -54,13 +52,13 @@ async def later() -> dict[str, int]:
 
 @app.get("/threaded")
 async def threaded() -> dict[str, int]:
-    await run_sync(time.sleep)(float(request.args["seconds"]))
+    await run_sync(block)(request.args["until"])
     return {"pid": os.getpid()}
 
 
 @app.get("/waiting")
 async def waiting() -> dict[str, int]:
-    await asyncio.sleep(float(request.args["seconds"]))
+    await linger(request.args["until"])
     return {"pid": os.getpid()}
 
 

@@ -1,12 +1,10 @@
 """Starlette's ways of answering over HTTP, each at a route of its own; the others' routes are the same."""
 
-import asyncio
 import hashlib
 import os
-import time
 from collections.abc import AsyncIterator
 
-from notes import PART, end, facts, note
+from notes import PART, block, end, facts, linger, note
 from starlette.applications import Starlette
 from starlette.background import BackgroundTask
 from starlette.requests import ClientDisconnect, Request
@@ -61,12 +59,12 @@ async def later(request: Request) -> JSONResponse:
 
 
 def threaded(request: Request) -> JSONResponse:
-    time.sleep(float(request.query_params["seconds"]))
+    block(request.query_params["until"])
     return JSONResponse({"pid": os.getpid()})
 
 
 async def waiting(request: Request) -> JSONResponse:
-    await asyncio.sleep(float(request.query_params["seconds"]))
+    await linger(request.query_params["until"])
     return JSONResponse({"pid": os.getpid()})
 
 

@@ -15,6 +15,7 @@ from prefork.master.fleet import State, Worker
 from prefork.master.pools import CRON, HTTP, Pool
 from prefork.master.slate import OWN_FRAME, shortened
 from prefork.master.spawn import Death
+from prefork.master.status import rows
 from prefork.messages import LOG, Channel, inbox, pair, receive
 from prefork.scoreboard import BEGUN, DONE, OPEN, RECEIVED, REQUEST, Scoreboard, pack_progress
 
@@ -52,8 +53,8 @@ class Bench:
         self.process = subprocess.Popen(["sleep", "60"], process_group=0)
         self.pid = self.process.pid
 
-    def fork(self, threads: int = 0, pool: Pool = HTTP, concurrency: int = 0) -> Worker:
-        """A worker that is ready."""
+    def order(self, threads: int = 0, pool: Pool = HTTP, concurrency: int = 0) -> Worker:
+        """A worker that the template has been told to fork."""
         generation = cast(
             "Generation",
             SimpleNamespace(number=1, threads=threads, concurrency=concurrency, template=SimpleNamespace(channel=self.template)),
@@ -61,9 +62,14 @@ class Bench:
         before = set(self.crew.workers)
         self.crew.fork(pool, generation, 0.0)
         (slot,) = set(self.crew.workers) - before
-        self.crew.forked(slot, self.pid, 0.0)
-        self.crew.hear({"slot": slot, "pid": self.pid, "kind": "ready", "speaks": False})
         return self.crew.workers[slot]
+
+    def fork(self, threads: int = 0, pool: Pool = HTTP, concurrency: int = 0) -> Worker:
+        """A worker that is ready."""
+        worker = self.order(threads, pool, concurrency)
+        self.crew.forked(worker.slot, self.pid, 0.0)
+        self.crew.hear({"slot": worker.slot, "pid": self.pid, "kind": "ready", "speaks": False})
+        return worker
 
     def heard(self, channel: Channel) -> tuple[dict[str, Any], int]:
         """What was said, and how many descriptors came with it."""
@@ -105,6 +111,15 @@ def test_a_fork_gets_a_fuse_and_the_dispatcher_its_counters(bench: Bench) -> Non
         bench.fork(threads=0)
         assert bench.attached == [("http.1", bench.pid)]
         assert bench.heard(bench.told)[1] == 3
+
+
+@pytest.mark.parametrize("places", [{}, {"threads": 2}, {"concurrency": 2}])
+def test_while_it_is_being_forked_nobody_is_told_a_pid_that_means_another_process(bench: Bench, places: dict[str, int]) -> None:
+    worker = bench.order(**places)
+    (row,) = rows(worker, bench.crew, None, 1.0)
+    assert (row["state"], row["pid"]) == ("forking", None), "a signal to 0 goes to whoever sends it, and to all of its group"
+    bench.crew.forked(worker.slot, bench.pid, 1.0)
+    assert next(rows(worker, bench.crew, None, 1.0))["pid"] == bench.pid
 
 
 def test_it_leaves_when_the_last_place_is_released(bench: Bench) -> None:

@@ -41,6 +41,13 @@ def test_the_first_reading_is_only_the_beginning(status: Status) -> None:
     assert not server.sampler.live
 
 
+def test_a_worker_that_is_being_forked_is_not_measured(status: Status) -> None:
+    rows = [*status()["workers"], {"name": "http.3", "pool": "http", "pid": None, "requests": 0, "memory": None}]
+    server = Server(status(workers=rows))
+    server.sample()
+    assert server.sampler.reading
+
+
 def test_what_has_changed_is_what_was_done(status: Status) -> None:
     waits = [0] * 104
     waits[bucket(0.2)] = 3

@@ -10,7 +10,7 @@ from prefork.console.models.envelope import Model, example
 
 
 class Worker(BaseModel):
-    """A worker and what it is doing; `busy_for` counts from the beginning of its request or job."""
+    """A worker and what it is doing; `busy_for` counts from the beginning of its request or job. Being forked it has no pid yet."""
 
     model_config = example(
         name="http.1",
@@ -27,7 +27,7 @@ class Worker(BaseModel):
 
     name: str
     pool: str
-    pid: int
+    pid: int | None
     generation: int
     state: str
     requests: int

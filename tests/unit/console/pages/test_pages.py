@@ -178,3 +178,14 @@ def test_without_the_built_files_pages_say_so(client: TestClient, monkeypatch: p
     monkeypatch.setattr("prefork.console.pages.paper.VENDOR", tmp_path / "nothing")  # type: ignore[operator]
     answer = client.get("/login")
     assert (answer.status_code, "npm was missing" in answer.text) == (503, True)
+
+
+def test_a_worker_that_is_being_forked_has_no_pid(client: TestClient, db: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    status = Local.status(Local("nowhere"))
+    coming = {**status["workers"][0], "name": "http.99", "pid": None, "state": "forking"}
+    monkeypatch.setattr(Local, "status", lambda _server: {**status, "workers": [coming]})
+    cookie, _ = logged_in(db, somebody(db, "operator"))
+    page = client.get("/instances/default/workers", headers=cookie).text
+    assert ("http.99" in page, "None" in page, ">pid " in page) == (True, False, False)
+    (row,) = client.get("/api/v1/instances/default/workers", headers=cookie).json()["items"]
+    assert (row["name"], row["pid"]) == ("http.99", None)
