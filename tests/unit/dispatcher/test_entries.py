@@ -132,7 +132,7 @@ class Book:
             self.clients[3].send(b"GET / HTTP/1.1\r\nHost: a\r\nX-Request-ID: mine\r\n\r\n")
             self.hand.begin()
             assert self.worker.exchange
-            self.worker.exchange.number = NUMBERS[0]
+            self.worker.exchange.number = NUMBERS[2]
         loans = self.loans = self.borrow(setting.loop)
         loans.prefix = "abc.0.1"
         loans.till.words[WRITTEN] = loans.till.words[ENTERED] = RING - 2048  # they come in two pieces before long
@@ -260,7 +260,7 @@ def test_so_does_nonsense(both: Both, data: st.DataObject, count: int) -> None:
     both.same(Setting(), leave)
 
 
-@pytest.mark.parametrize("room", [1, FIXED.size - 1, FIXED.size, 1 << 31, (1 << 32) - 1])
+@pytest.mark.parametrize("room", [1, FIXED.size - 1, FIXED.size, len(pack_receipt(*USUAL)) + 1, 1 << 31, (1 << 32) - 1])
 def test_nothing_is_entered_of_what_ends_in_nonsense(both: Both, room: int) -> None:
     record = pack_receipt(*USUAL)
 
@@ -268,6 +268,21 @@ def test_nothing_is_entered_of_what_ends_in_nonsense(both: Both, room: int) -> N
         book.leave_bytes(record + room.to_bytes(4, "little") + record[4:])
 
     assert both.same(Setting(), leave)["told"] == [("faulty", "http.1")]
+
+
+def test_routes_that_became_one_and_settings_that_changed_are_looked_for_again(both: Both) -> None:
+    heads = [pack_asked(Asked(b"GET", b"", b"/p%d" % number, b"", b"")) for number in range(40)]
+    answers = [USUAL._replace(asked=head, service=number << 20) for number, head in enumerate(heads)]
+
+    def leave(book: Book) -> None:
+        for known in (20, 20, 40, 40, 40):
+            book.leave(answers[:known], 0)
+        ours = book.desk.traffic.answers
+        ours.apply(ours.options._replace(access_log_exclude=("/p1*",)))
+        book.leave(answers, 0)
+
+    log = both.same(Setting(), leave)["log"]
+    assert (log.count(b'/p1"'), log.count(b'/p2"')) == (5, 6)
 
 
 def test_lines_of_the_usual_ones_are_written_together_and_a_pipe_takes_each_piece_whole(
