@@ -77,7 +77,7 @@ class Door:
             return True  # the client left while it waited
         family, own = self.own[listener]
         client = socket.SocketType(family, STREAM, 0, descriptor)
-        if own is NOWHERE:
+        if family == socket.AF_UNIX:
             self.admit(client, NOWHERE, NOWHERE)
         else:
             self.admit(client, plain(peer), own or plain(client.getsockname()))
