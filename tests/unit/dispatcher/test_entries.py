@@ -273,11 +273,14 @@ def test_nothing_is_entered_of_what_ends_in_nonsense(both: Both, room: int) -> N
     assert state["read"] == {0: 40, 1: 0, 2: 0}
 
 
-def test_routes_that_became_one_and_settings_that_changed_are_looked_for_again(both: Both) -> None:
+@pytest.mark.parametrize("scanned", [False, True])
+def test_routes_that_became_one_and_settings_that_changed_are_looked_for_again(both: Both, scanned: bool) -> None:
     heads = [pack_asked(Asked(b"GET", b"", b"/p%d" % number, b"", b"")) for number in range(40)]
     answers = [USUAL._replace(asked=head, service=number << 20) for number, head in enumerate(heads)]
 
     def leave(book: Book) -> None:
+        if scanned:  # heads are known, and their routes are not
+            book.leave([answer._replace(status=404) for answer in answers], 0)
         for known in (20, 20, 40, 40, 40):
             book.leave(answers[:known], 0)
         ours = book.desk.traffic.answers
@@ -285,7 +288,7 @@ def test_routes_that_became_one_and_settings_that_changed_are_looked_for_again(b
         book.leave(answers, 0)
 
     log = both.same(Setting(), leave)["log"]
-    assert (log.count(b'/p1"'), log.count(b'/p2"')) == (5, 6)
+    assert (log.count(b'/p1"'), log.count(b'/p2"')) == (5 + scanned, 6 + scanned)
 
 
 def test_lines_of_the_usual_ones_are_written_together_and_a_pipe_takes_each_piece_whole(
