@@ -161,6 +161,10 @@ class Book:
             assert self.loans.till.put(pack_receipt(*each._replace(key=self.keys[each.key])))
         self.drain()
 
+    def record(self) -> bytes:
+        """The usual receipt as it lies in the memory."""
+        return pack_receipt(*USUAL._replace(key=self.keys[0]))
+
     def leave_bytes(self, data: bytes) -> None:
         """The same for what is anything, from where the memory begins."""
         self.loans.till.words[ENTERED] = 0
@@ -231,7 +235,7 @@ def both(tmp_path: Path) -> Both:
     return Both(tmp_path, native("dispatcher/entries").Entries)
 
 
-TRIED = settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+TRIED = settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
 
 
 @TRIED
@@ -246,35 +250,37 @@ def test_the_same_receipts_leave_the_same_behind(both: Both, rings: list[list[Re
 
 
 @TRIED
-@given(data=st.data(), count=st.integers(1, 4))
-def test_so_does_nonsense(both: Both, data: st.DataObject, count: int) -> None:
-    records = b"".join(pack_receipt(*USUAL) for _ in range(count))
-    cut = records[: data.draw(st.integers(0, len(records)))]
-    place = data.draw(st.integers(0, len(cut)))
-    ring = cut[:place] + data.draw(st.binary(max_size=40)) + cut[place + data.draw(st.integers(0, 40)) :]
-
+@given(count=st.integers(1, 4), end=st.floats(0, 1), place=st.floats(0, 1), there=st.binary(max_size=40), gone=st.integers(0, 40))
+def test_so_does_nonsense(both: Both, count: int, end: float, place: float, there: bytes, gone: int) -> None:
     def leave(book: Book) -> None:
         book.leave([USUAL], 1 << 20)
-        book.leave_bytes(ring)
+        records = book.record() * count
+        cut = records[: round(len(records) * end)]
+        at = round(len(cut) * place)
+        book.leave_bytes(cut[:at] + there + cut[at + gone :])
 
     both.same(Setting(), leave)
 
 
 @pytest.mark.parametrize("room", [1, FIXED.size - 1, FIXED.size, len(pack_receipt(*USUAL)) + 1, 1 << 31, (1 << 32) - 1])
 def test_nothing_is_entered_of_what_ends_in_nonsense(both: Both, room: int) -> None:
-    record = pack_receipt(*USUAL)
-
     def leave(book: Book) -> None:
-        book.leave_bytes(record + room.to_bytes(4, "little") + record[4:])
+        book.leave([USUAL], 1 << 20)
+        book.leave_bytes(book.record() + room.to_bytes(4, "little") + book.record()[4:])
 
-    assert both.same(Setting(), leave)["told"] == [("faulty", "http.1")]
+    state = both.same(Setting(), leave)
+    assert state["told"] == [("faulty", "http.1")]
+    assert state["read"] == {0: 40, 1: 0, 2: 0}
 
 
-def test_routes_that_became_one_and_settings_that_changed_are_looked_for_again(both: Both) -> None:
+@pytest.mark.parametrize("scanned", [False, True])
+def test_routes_that_became_one_and_settings_that_changed_are_looked_for_again(both: Both, scanned: bool) -> None:
     heads = [pack_asked(Asked(b"GET", b"", b"/p%d" % number, b"", b"")) for number in range(40)]
     answers = [USUAL._replace(asked=head, service=number << 20) for number, head in enumerate(heads)]
 
     def leave(book: Book) -> None:
+        if scanned:  # heads are known, and their routes are not
+            book.leave([answer._replace(status=404) for answer in answers], 0)
         for known in (20, 20, 40, 40, 40):
             book.leave(answers[:known], 0)
         ours = book.desk.traffic.answers
@@ -282,7 +288,7 @@ def test_routes_that_became_one_and_settings_that_changed_are_looked_for_again(b
         book.leave(answers, 0)
 
     log = both.same(Setting(), leave)["log"]
-    assert (log.count(b'/p1"'), log.count(b'/p2"')) == (5, 6)
+    assert (log.count(b'/p1"'), log.count(b'/p2"')) == (5 + scanned, 6 + scanned)
 
 
 def test_lines_of_the_usual_ones_are_written_together_and_a_pipe_takes_each_piece_whole(tmp_path: Path) -> None:
