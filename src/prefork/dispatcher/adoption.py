@@ -57,8 +57,8 @@ class Adoption:
     def own(self, worker: Worker, connection: Connection, number: int, data: bytes) -> None:
         """The request of a connection that is home is an exchange, and its worker's."""
         exchange = self._exchange(worker, connection, number, data)
-        self.loop.home(connection)
-        connection.owned(exchange)
+        assert connection.loan
+        connection.loan.give_way(exchange)
         exchange.worker = worker
         worker.after, worker.exchange = worker.exchange, exchange
         if worker.after is None and worker in self.traffic.queue.idle:
@@ -127,8 +127,8 @@ class Adoption:
             return
         loans.release(connection.descriptor)
         if progress.state == RECEIVED:
-            self.loop.home(connection)
-            connection.come_home(data)
+            assert connection.loan
+            connection.loan.come_home(data)
             return
         try:
             self.own(worker, connection, progress.number, data)

@@ -30,7 +30,6 @@ from prefork.dispatcher.states import (
     HEAD,
     IDLE,
     LEAVING,
-    LENT,
     LINGERING,
     QUEUED,
     READING,
@@ -51,9 +50,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from prefork.dispatcher.disk import Disk, Errand
+    from prefork.dispatcher.loan import Loan
     from prefork.dispatcher.outbox import Extent
     from prefork.dispatcher.traffic import Traffic
-    from prefork.dispatcher.workers import Worker
     from prefork.http.head import Head
 
 
@@ -62,6 +61,12 @@ class Loop(Protocol):
 
     def watch(self, connection: Connection, mask: int) -> None:
         """Be told of these things, instead of others if it is watched already."""
+
+    def lent(self, connection: Connection) -> None:
+        """A worker reads it: be told of nothing any more."""
+
+    def home(self, connection: Connection) -> None:
+        """It is read here again: be told as before."""
 
     def again(self, connection: Connection) -> None:
         """It has more to read than one turn allows."""
@@ -77,8 +82,8 @@ class Connection:
     """A client's connection. `deadline` (monotonic seconds) is when its state has lasted too long."""
 
     __slots__ = (
-        "borrower", "broken", "deadline", "descriptor", "download", "ended", "errand", "exchange", "inbound", "keep",
-        "lingering", "local", "loop", "peer", "refused", "socket", "state", "tally", "traffic", "unread", "upload", "watched",
+        "broken", "deadline", "descriptor", "download", "ended", "errand", "exchange", "inbound", "keep", "lingering", "loan",
+        "local", "loop", "peer", "refused", "socket", "state", "tally", "traffic", "unread", "upload", "watched",
     )  # fmt: skip
 
     def __init__(
@@ -104,7 +109,7 @@ class Connection:
         self.download: Download | None = None  # what the client has yet to read of an answer
         self.errand: Errand | None = None
         self.tally = Tally(client)
-        self.borrower: Worker | None = None  # the worker that it is lent to
+        self.loan: Loan | None = None  # while a worker reads it
         self.lingering: Lingering | None = None
 
     @property
@@ -166,9 +171,8 @@ class Connection:
 
     def overdue(self) -> None:
         """The deadline has passed."""
-        if self.state is LENT:
-            self.deadline = float("inf")
-            self.traffic.lender.fetch(self)
+        if self.loan:
+            self.loan.overdue()
         elif self.upload and self.upload.held:
             self.upload.read_on()
             self.read()
@@ -321,7 +325,7 @@ class Connection:
             self.download.wait()
             self.download.flush()
         else:
-            self._flushed()
+            self.flushed()
 
     def proceed(self) -> None:
         """Go on with what arrived while the last request was answered."""
@@ -363,9 +367,10 @@ class Connection:
         """The client has read all that waited for it."""
         self.download = None
         if self.state is FLUSHING:
-            self._flushed()
+            self.flushed()
 
-    def _flushed(self) -> None:
+    def flushed(self) -> None:
+        """All of an answer is with the kernel: on to the next request, or to the end."""
         if self.broken:
             self.cut()
         elif self.keep:
@@ -383,46 +388,12 @@ class Connection:
         self.lingering = Lingering(self)
         self.lingering.begin()
 
-    # On loan.
-
     def lendable(self) -> bool:
         """Whether a worker may read what comes next: nothing of that has been read here.
 
         It may have arrived: many a client asks again before we have heard that it is answered.
         """
         return self.state is IDLE and not (self.inbound.buffer or self.ended or self.errand)
-
-    def lend(self, worker: Worker) -> None:
-        """Have a worker read it; nobody does so here."""
-        self.borrower = worker
-        self.unread = False
-        self.to(LENT, self.deadline)
-
-    def come_home(self, data: bytes = b"") -> None:
-        """Read it here again, with bytes that its worker has read."""
-        self.borrower = None
-        self.to(IDLE, min(self.deadline, time.monotonic() + self.traffic.options.keepalive_timeout))
-        if data:
-            self.take(data)
-        if self.traffic.answers.closing:
-            self.dismiss()
-
-    def owned(self, exchange: Exchange) -> None:
-        """Its worker has found a request on it, which goes on as any other."""
-        self.borrower = None
-        self.to(SERVED)
-        self.exchange = exchange
-
-    def answered_on_loan(self, sent: int, now: float) -> None:
-        """Its worker has answered a request with so many bytes."""
-        self.tally.end(sent)
-        self.deadline = now + self.traffic.options.keepalive_timeout
-
-    def ended_on_loan(self, broken: bool) -> None:
-        """It is here again, and its last request is answered; `broken` as in an `Ending`."""
-        self.borrower = None
-        self.broken, self.keep = broken, False
-        self._flushed()
 
     def shut(self, how: int) -> None:
         """End the connection for all who share it: an application's own fork may hold a copy of the socket."""
@@ -443,8 +414,8 @@ class Connection:
             return
         if self.state in UNSERVED:
             self.traffic.abandoned()
-        if self.borrower:
-            self.traffic.lender.drop(self)
+        if self.loan:
+            self.traffic.lender.drop(self.loan)
         self.to(CLOSED)
         self.shut(socket.SHUT_RDWR)
         if self.exchange:

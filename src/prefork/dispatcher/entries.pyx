@@ -355,7 +355,7 @@ cdef class Entries:
         self._account(route, one)
         if self.logs and (one.status >= 400 or not usual.excluded):
             self._tell(usual, one)
-        connection.answered_on_loan(one.sent, self.now)
+        connection.loan.answered(one.sent, self.now)
         return 0
 
     cdef Py_ssize_t _route(self, Usual usual, uint16_t status) except -1:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Protocol
 from prefork.dispatcher.adoption import Adoption
 from prefork.dispatcher.attendance import Attendance
 from prefork.dispatcher.fairness import LONG, MOMENT
+from prefork.dispatcher.loan import Loan
 from prefork.dispatcher.loans import ENOUGH, Loans
 from prefork.dispatcher.loop_loans import LoopLoans
 from prefork.dispatcher.receipts import Receipts
@@ -43,12 +44,6 @@ SHARE = 2  # one descriptor in so many that the worker may have at all is for lo
 
 class Loop(Protocol):
     """What the lender needs of the event loop."""
-
-    def lent(self, connection: Connection) -> None:
-        """Nobody here is told of a connection any more."""
-
-    def home(self, connection: Connection) -> None:
-        """It is watched as before."""
 
     def attend(self, worker: Worker) -> None:
         """Tell once when there is something to read on a worker's loans and the worker does not wait for it."""
@@ -172,8 +167,7 @@ class Lender:
             loans.recall([connection.descriptor])
             return
         worker.slot.words[ALLOWED] = 0
-        self.loop.lent(connection)
-        connection.lend(worker)
+        connection.loan = Loan(connection, worker)
         loans.lend(connection)
 
     def press(self, wait: float, now: float) -> None:
@@ -257,9 +251,9 @@ class Lender:
         connection = loans.release(returned.key)
         if connection is None:
             return
+        assert connection.loan
         if returned.kind == BACK:
-            self.loop.home(connection)
-            connection.come_home(returned.data)
+            connection.loan.come_home(returned.data)
         else:
             self.adoption.own(worker, connection, returned.number, returned.data)
 
@@ -276,25 +270,24 @@ class Lender:
             self.attendance.dismiss(worker.loop)
         self.recall(worker)
 
-    def fetch(self, connection: Connection) -> None:
+    def fetch(self, loan: Loan) -> None:
         """Have one connection come home, which its worker may be reading."""
-        worker = connection.borrower
-        assert worker
-        assert worker.loans
-        if connection.descriptor in worker.loans.lent:
-            worker.loans.stop(connection.descriptor)
-            worker.loans.recall([connection.descriptor])
+        loans, key = loan.worker.loans, loan.connection.descriptor
+        assert loans
+        if key in loans.lent:
+            loans.stop(key)
+            loans.recall([key])
 
-    def drop(self, connection: Connection) -> None:
+    def drop(self, loan: Loan) -> None:
         """A connection is about to be closed, whatever its worker does."""
-        worker = connection.borrower
-        if worker and worker.loans:
+        worker, key = loan.worker, loan.connection.descriptor
+        if worker.loans:
             self.receipts.drain(worker)
             for each in worker.loop.places if worker.loop else ():
-                if each.slot.words[LOAN] == connection.descriptor and self.adoption.adopt(each):
+                if each.slot.words[LOAN] == key and self.adoption.adopt(each):
                     return
-            worker.loans.release(connection.descriptor)
-            worker.loans.recall([connection.descriptor])
+            worker.loans.release(key)
+            worker.loans.recall([key])
 
     def owes(self, worker: Worker) -> bool:
         """Whether connections of ours are still a worker's to read."""
@@ -327,8 +320,8 @@ class Lender:
         for key in [*loans.lent, *loans.coming]:
             connection = loans.release(key)
             assert connection
-            self.loop.home(connection)
-            connection.come_home()
+            assert connection.loan
+            connection.loan.come_home()
 
     def tick(self, now: float) -> None:
         """Look after all loans now and then, whatever happens."""

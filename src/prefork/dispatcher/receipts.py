@@ -81,7 +81,8 @@ class Receipts:
                 loans.read[receipt.key] += receipt.size
                 self.traffic.accounts.pace.spared()
                 self._account(worker, loans.prefix, connection, receipt)
-                connection.answered_on_loan(receipt.sent, now)
+                assert connection.loan
+                connection.loan.answered(receipt.sent, now)
                 if not receipt.flags & LASTS:
                     self._fetch(loans, connection, receipt)
 
@@ -99,8 +100,8 @@ class Receipts:
             loans.release(receipt.key)
         else:
             loans.forget(receipt.key)
-        self.loop.home(connection)
-        connection.ended_on_loan(receipt.flags & ENDS_BROKEN != 0)
+        assert connection.loan
+        connection.loan.end(receipt.flags & ENDS_BROKEN != 0)
 
     def _account(self, worker: Worker, prefix: str, connection: Connection, receipt: Receipt) -> None:
         flags, status, _, _, number, wait, began, service, sent, cpu, queries, sql, client, request_id, tag, asked = receipt

@@ -111,8 +111,8 @@ class Relief:
         worker.loans.forget(connection.descriptor)
         if recall:
             worker.loans.recall([connection.descriptor])
-        self.loop.home(connection)
-        connection.come_home()
+        assert connection.loan
+        connection.loan.come_home()
 
 
 def room_beside(line: int, others: list[Worker]) -> int:

@@ -14,6 +14,7 @@ from hypothesis import HealthCheck, given, settings
 from tests.native import native
 
 from prefork.dispatcher.ledger import Ledger
+from prefork.dispatcher.loan import Loan
 from prefork.dispatcher.loans import Loans
 from prefork.dispatcher.loop_loans import LoopLoans
 from prefork.dispatcher.loops import EventLoop
@@ -137,8 +138,7 @@ class Book:
         loans.prefix = "abc.0.1"
         loans.till.words[WRITTEN] = loans.till.words[ENTERED] = RING - 2048  # they come in two pieces before long
         for client in self.clients[:3]:
-            client.connection.lend(self.worker)
-            self.desk.loop.lent(client.connection)
+            client.connection.loan = Loan(client.connection, self.worker)
             loans.lend(client.connection)
         loans.stop(self.keys[2])
         receipts = self.desk.traffic.lender.receipts

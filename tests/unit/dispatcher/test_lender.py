@@ -115,7 +115,8 @@ def test_so_is_that_of_a_client_that_has_asked_again_before_its_answer_was_told_
     assert client.state is State.LENT
     assert not loans.recalled
     assert loans.epoll.poll(5, 1) == [(client.theirs.fileno(), select.EPOLLIN)], "its worker hears of what has come"
-    client.connection.come_home()
+    assert client.connection.loan
+    client.connection.loan.come_home()
     client.connection.watch()
     counter.desk.loop.turn(5)
     assert counter.hand.request().target == b"/", "it is read once, by whoever has the connection"

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from tests.native import native
 
+from prefork.dispatcher.loan import Loan
 from prefork.dispatcher.loans import Loans
 from prefork.events import Access
 from prefork.journal import Journal, Sink
@@ -62,8 +63,10 @@ class Till:
         self.loans = Loans(self.hand.slot, self.hand.worker.wire)
         self.loans.prefix = "abc.0.1"
         self.hand.worker.loans = self.loans
-        self.key = self.client.connection.descriptor
-        self.loans.lend(self.client.connection)
+        connection = self.client.connection
+        self.key = connection.descriptor
+        connection.loan = Loan(connection, self.hand.worker)
+        self.loans.lend(connection)
 
     def leave(self, *receipts: Receipt) -> None:
         """Leave these, and have the dispatcher look."""

@@ -37,14 +37,14 @@ class Desk:
             self.theirs = listener.accept()[0]
         self.home: list[str] = []
         self.connection: Any = SimpleNamespace(
-            descriptor=self.theirs.fileno(), socket=self.theirs, come_home=lambda: self.home.append("taken")
+            descriptor=self.theirs.fileno(), socket=self.theirs, loan=SimpleNamespace(come_home=lambda: self.home.append("taken"))
         )
         self.worker: Any = SimpleNamespace(loans=self.loans, slot=slot, paused=False, pid=0, exchange=None, after=None)
         self.idle = [SimpleNamespace(line=lambda _: 0)]
         pace = SimpleNamespace(fetch=lambda: None)
         traffic = SimpleNamespace(queue=SimpleNamespace(idle=self.idle), accounts=SimpleNamespace(pace=pace))
         self.said = lambda: None
-        loop = SimpleNamespace(hear_out=lambda _: self.said(), home=lambda _: None)
+        loop = SimpleNamespace(hear_out=lambda _: self.said())
         self.relief = Relief(loop, traffic, SimpleNamespace(drain=lambda _: None), SimpleNamespace())  # type: ignore[arg-type]
         self.loans.lend(self.connection)
         self.client.sendall(b"GET / HT")
