@@ -149,7 +149,7 @@ def knows(browser: Browser, server: Server) -> bool:
 def test_a_store_that_is_out_loses_no_login(redis: Redis) -> None:
     ada = Browser()
     with redis.running():
-        server = Server("visits:app", app_dir=APPS, session_store=redis.url)
+        server = Server("visits:app", app_dir=APPS, session_store=redis.url, workers=1)  # who finds it out finds it back
         server.start()
         ada.see(server, "/login?ada")
     cookie = ada.cookie

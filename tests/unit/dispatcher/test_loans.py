@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 from hypothesis import settings
 from hypothesis.stateful import initialize, invariant, precondition, rule
 from tests.unit.dispatcher.lent import CLIENTS, STEPS, WHICH, Clients
@@ -177,5 +178,5 @@ class Lending(Clients):
             self.leave(self.wire, self.pair)
 
 
-TestLending = Lending.TestCase
+TestLending = pytest.mark.timeout(300)(Lending.TestCase)  # it has 20,000 steps, each with a few system calls
 TestLending.settings = settings(max_examples=500, stateful_step_count=40)

@@ -6,6 +6,7 @@ import socket
 from types import SimpleNamespace
 from typing import Any
 
+import pytest
 from hypothesis import settings
 from hypothesis.stateful import initialize, invariant, precondition, rule
 from tests.unit.dispatcher.lent import CLIENTS, STEPS, WHICH, Clients
@@ -235,5 +236,5 @@ class Lending(Clients):
             self.leave(self.first, self.pair, self.theirs)
 
 
-TestLending = Lending.TestCase
+TestLending = pytest.mark.timeout(300)(Lending.TestCase)  # it has 20,000 steps, each with a few system calls
 TestLending.settings = settings(max_examples=500, stateful_step_count=40)
