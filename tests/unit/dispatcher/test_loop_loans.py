@@ -150,7 +150,7 @@ class Lending(Clients):
         self.counts[LOOKS] += 1
         self.looking = self.heard = False
         for place in self.again:  # its client asks for more before it has its answer
-            if self.inside[place] not in self.owned:
+            if place in self.inside and self.inside[place] not in self.owned:
                 self.tell(place)
         self.again = []
 
