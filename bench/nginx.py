@@ -52,6 +52,7 @@ PROXY = """
     server {{
         listen 127.0.0.1:{port};
         keepalive_requests 1000000;
+        location = / {{ return 200; }}
         location = /kept {{
             proxy_pass http://kept/;
             proxy_http_version 1.1;
