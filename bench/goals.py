@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Literal
 
 from scenarios.proxied import WAYS
 from scenarios.shapes import SHAPES
+from scenarios.tail import POINTS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -22,6 +23,7 @@ KEPT = (("kill_kept", "kill -9, kept-alive"), ("reload_kept", "reload, kept-aliv
 BETTER = ("granian", "uwsgi", "uwsgi-http11")
 BEHIND = ("gunicorn-sync", "gunicorn-gthread", "uwsgi", "granian")
 UVICORN = ("uvicorn",)
+RIVALS = ("gunicorn-sync", "gunicorn-gthread", "uwsgi", "granian", "uvicorn", "bjoern", "waitress")
 SHAPED = ("gunicorn-gthread", "uwsgi-http11", "granian", "uvicorn", "bjoern", "waitress")
 
 
@@ -84,7 +86,16 @@ GOALS = (
         for ours in ("prefork", "prefork-lent", "prefork-compiled", COMPILED)
         for key, words in WAYS.items()
     ),
-    Goal("p99 beside a worker that is held, ms", "stranding", "p99", "at most", 3.0),
+    *(
+        Goal(f"p99 beside a worker that {what}, ms: {ours}", "stranding", column, "at most", 3.0, ours=ours)
+        for ours in OURS
+        for column, what in (("p99", "is held"), ("burning_p99", "computes"))
+    ),
+    *(
+        Goal(f"{POINTS[key][1]} among requests with a heavy tail, to all: {ours}", "tail", key, "at most", 1.0, RIVALS, ours)
+        for ours in OURS
+        for key in ("p99", "p999")
+    ),
     *(
         Goal(f"failed requests, {words}: {ours}", "failures", column, "at most", 0.0, ours=ours)
         for ours in OURS

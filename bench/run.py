@@ -50,6 +50,7 @@ from scenarios import (
     stall,
     stranding,
     streams,
+    tail,
     transfer,
     waiting,
 )
@@ -91,7 +92,7 @@ class Report:
 REPORTS = {
     "benchmarks": Report(
         Heading("Benchmarks", "make bench"),
-        (hello, shapes, proxied, stranding, failures, stall, slow_clients, transfer, memory),
+        (hello, shapes, proxied, stranding, tail, failures, stall, slow_clients, transfer, memory),
         SERVERS,
         goals.GOALS,
     ),

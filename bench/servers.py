@@ -32,7 +32,7 @@ def only(*scenarios: str) -> frozenset[str]:
     return frozenset(scenarios)
 
 
-ALL = only("hello", "shapes", "proxied", "stranding", "failures", "stall", "memory")
+ALL = only("hello", "shapes", "proxied", "stranding", "tail", "failures", "stall", "memory")
 
 
 @dataclass(frozen=True)
@@ -232,7 +232,7 @@ SERVERS = (
         prefork("info", "--lend-connections"),
         prefork_workers,
         "as above, lend_connections",
-        scenarios=only("hello", "shapes", "proxied", "stranding", "failures"),
+        scenarios=only("hello", "shapes", "proxied", "stranding", "tail", "failures"),
     ),
     Server(
         "prefork-compiled",
@@ -249,7 +249,7 @@ SERVERS = (
         prefork("info", "--lend-connections", compiled=True),
         prefork_workers,
         "as above, lend_connections",
-        scenarios=only("hello", "shapes", "proxied", "stranding", "failures"),
+        scenarios=only("hello", "shapes", "proxied", "stranding", "tail", "failures"),
         compiled=True,
     ),
     Server(

@@ -2,7 +2,8 @@
 
     /                    hello world
     /work?ms=2           waits so long, as a query would
-    /hold?seconds=1      holds its worker, as computing would
+    /hold?seconds=1      holds its worker, as a call that does not return would
+    /burn?ms=5           computes for so long a time of a processor
     /json                2 KiB of JSON
     /page                64 KiB
     /download            10 MiB
@@ -36,6 +37,13 @@ def number(query: str, name: str) -> float:
     return float(parse_qs(query)[name][0])
 
 
+def burn(milliseconds: float) -> None:
+    """Compute, until this thread has had a processor for so long."""
+    end = time.thread_time() + milliseconds / 1000
+    while time.thread_time() < end:
+        pass
+
+
 def body(path: str) -> bytes:
     """What a route says once it has done its waiting."""
     return f"{BOOTED:.6f}".encode() if path == "/boot" else ANSWERS.get(path, HELLO)
@@ -53,6 +61,8 @@ def app(environ: dict[str, Any], start_response: Any) -> list[bytes]:
         time.sleep(number(environ["QUERY_STRING"], "ms") / 1000)
     elif path == "/hold":
         time.sleep(number(environ["QUERY_STRING"], "seconds"))
+    elif path == "/burn":
+        burn(number(environ["QUERY_STRING"], "ms"))
     elif path == "/upload":
         while environ["wsgi.input"].read(BLOCK):
             pass
@@ -62,7 +72,7 @@ def app(environ: dict[str, Any], start_response: Any) -> list[bytes]:
 
 
 async def asgi_app(scope: dict[str, Any], receive: Any, send: Any) -> None:
-    """The routes for ASGI; `/work` awaits, `/hold` blocks the loop as computing does."""
+    """The routes for ASGI; `/work` awaits, `/hold` and `/burn` block the loop."""
     if scope["type"] != "http":
         return
     query = scope["query_string"].decode()
@@ -70,6 +80,8 @@ async def asgi_app(scope: dict[str, Any], receive: Any, send: Any) -> None:
         await asyncio.sleep(number(query, "ms") / 1000)
     elif scope["path"] == "/hold":
         time.sleep(number(query, "seconds"))  # noqa: ASYNC251 blocking is the point: a held worker
+    elif scope["path"] == "/burn":
+        burn(number(query, "ms"))
     elif scope["path"] == "/upload":
         while (await receive()).get("more_body"):
             pass

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from servers import Server
 
 NAME = "proxied"
-ROUNDS = 3
+ROUNDS = 2
 TITLE = "Behind nginx"
 METHOD = (
     "wrk asks over 16 kept-alive connections for hello world through nginx with one worker, which keeps up to 16 connections to "

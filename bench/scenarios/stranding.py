@@ -12,28 +12,34 @@ if TYPE_CHECKING:
     from servers import Server
 
 NAME = "stranding"
-ROUNDS = 3
+ROUNDS = 2
 TITLE = "Stranding"
 METHOD = (
     "`/` is asked for 50 times a second over 8 kept-alive connections, each request on the one that has been free longest, "
-    "while one more connection holds a worker for a second at a time by `/hold?seconds=1`, again and again. Latencies count"
-    " from the moment a request was due, so a client that is kept waiting hides nothing. Milliseconds; p99 of one round is "
-    "its third-longest request. A server that closes every connection is reconnected to."
+    "while one more connection holds a worker for a second at a time by `/hold?seconds=1`, again and again; then the same "
+    "while that one computes, `/burn?ms=1000`, for which it needs one of the two processors. Latencies count from the moment a "
+    "request was due, so a client that is kept waiting hides nothing. Milliseconds; p99 of one round is its third-longest "
+    "request. A server that closes every connection is reconnected to."
 )
+HELD = {"": ("/hold?seconds=1", ""), "burning_": ("/burn?ms=1000", ", computing")}
+POINTS = {"p50": (50.0, "p50"), "p99": (99.0, "p99"), "longest": (100.0, "longest")}
 COLUMNS = (
-    Column("p50", "p50, ms", decimals=1, ratio=True),
-    Column("p99", "p99, ms", decimals=1, ratio=True),
-    Column("longest", "longest, ms", decimals=1, ratio=True),
+    *(
+        Column(f"{prefix}{key}", f"{words}{how}, ms", decimals=1, ratio=True)
+        for prefix, (_, how) in HELD.items()
+        for key, (_, words) in POINTS.items()
+    ),
     Column("failed", "failed, total", summary="total"),
 )
 
 
 def measure(server: Server, lab: Lab) -> dict[str, float]:
-    """One open loop."""
+    """An open loop for each way to hold a worker."""
+    figures = {"failed": 0.0}
     with lab.serve(server, "hello") as served:
-        found = run_client("held", served.port, "/", "--rate", "50", "--seconds", str(lab.seconds(4, 3)))
-    figures = {"failed": float(found.failed)}
-    if found.latencies:
-        points = {"p50": 50.0, "p99": 99.0, "longest": 100.0}
-        figures |= {key: percentile(found.latencies, percent) * 1000 for key, percent in points.items()}
+        for prefix, (path, _) in HELD.items():
+            found = run_client("held", served.port, "/", "--rate", "50", "--seconds", str(lab.seconds(4, 2)), "--by", path)
+            figures["failed"] += found.failed
+            if found.latencies:
+                figures |= {f"{prefix}{key}": percentile(found.latencies, percent) * 1000 for key, (percent, _) in POINTS.items()}
     return figures

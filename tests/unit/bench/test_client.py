@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from client import Tally, ask, findings
+from client import LONGEST, MEAN, SHORTEST, Tally, ask, evenly, findings, mix
 from connection import Connection, Failed
 
 ANSWER = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
@@ -98,3 +98,19 @@ def test_a_failed_request_has_no_latency() -> None:
     with serving([b""]) as port:
         assert not ask(Connection(port, keep_alive=False), "/", 0.0, tally)
     assert (tally.latencies, tally.failures) == ([], {"no answer: closed": 1})
+
+
+def test_requests_come_evenly() -> None:
+    assert list(evenly("/", rate=4, seconds=1)) == [(0.0, "/"), (0.25, "/"), (0.5, "/"), (0.75, "/")]
+
+
+def test_a_mix_is_the_same_each_time_and_has_its_rate_and_its_mean() -> None:
+    """Enough of them that chance is small: a tail this heavy moves the mean of thousands by some per cent."""
+    requests = list(mix("/burn?ms=", rate=100, seconds=2000))
+    assert requests == list(mix("/burn?ms=", rate=100, seconds=2000))
+    moments = [due for due, _ in requests]
+    work = [float(path.removeprefix("/burn?ms=")) for _, path in requests]
+    assert moments == sorted(moments)
+    assert len(moments) == pytest.approx(200_000, rel=0.02)
+    assert (min(work), max(work)) == (pytest.approx(SHORTEST, abs=0.001), LONGEST)
+    assert sum(work) / len(work) == pytest.approx(MEAN, rel=0.05)

@@ -6,7 +6,7 @@ import pytest
 
 from goals import GOALS, Goal, chapter, judge
 from report import Row
-from scenarios import failures, hello, memory, proxied, shapes, stranding
+from scenarios import failures, hello, memory, proxied, shapes, stranding, tail
 from servers import SERVERS
 
 RATE = Goal("rate", "hello", "rate", "at least", 1.15, ("granian", "uwsgi"))
@@ -59,7 +59,7 @@ def test_the_table_says_what_was_wanted_what_is_and_whether_that_is_so() -> None
 
 
 def test_goals_are_of_columns_and_servers_that_there_are() -> None:
-    modules = (failures, hello, memory, proxied, shapes, stranding)
+    modules = (failures, hello, memory, proxied, shapes, stranding, tail)
     scenarios = {module.NAME: {column.key for column in module.COLUMNS} for module in modules}
     servers = {server.name: server for server in SERVERS}
     for goal in GOALS:
