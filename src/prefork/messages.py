@@ -56,7 +56,8 @@ class Request(NamedTuple):
     take another request. `attempt` is 2 when a worker died with the first one. `request_id` is what the log calls it, and the value
     of its one X-Request-ID header. `loan`: the worker may keep the client's socket for a loan, under this key and with the address
     at its other end. `inflow`, as an `Inflow`: `body` is the beginning only, as it was sent, and the worker reads on. In `memo` its
-    host keeps what it has made of the head: all requests with that head have the same one, where there are more.
+    host keeps what it has made of the head: all requests with that head have the same one, where there are more; they differ in the
+    headers at the places that are its `blanks`.
     """
 
     number: int

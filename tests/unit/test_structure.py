@@ -175,12 +175,14 @@ MAY_IMPORT: dict[str, set[str]] = {
         "http.identity",
         "http.paths",
         "http.proxies",
+        "http.repertoire",
         "kernel",
         "lending",
         "messages",
         "scoreboard",
         "worker",
     },
+    "worker.known": {"http.head", "http.identity", "http.proxies", "http.repertoire", "lending"},
     "worker.live.serve": {"worker", "bus.hub", "given", "scoreboard", "store.address", "store.bus"},
     "cron": {"jobs"},
     "django": {"django"},
@@ -232,7 +234,7 @@ INSIDE_APPLICATIONS = [
     in {"__init__.py", "cron.py", "tryton.py", "files.py", "kernel.py", "messages.py", "orders.py", "scoreboard.py", "spool.py"}
     or name in {"compiled.py", "fanout.py", "filestore.py", "given.py", "lending.py"}
     or name in {"http/__init__.py", "http/chunks.py", "http/conditions.py", "http/framing.py", "http/pages.py"}
-    or name in {"http/head.py", "http/identity.py", "http/paths.py", "http/proxies.py"}
+    or name in {"http/head.py", "http/identity.py", "http/paths.py", "http/proxies.py", "http/repertoire.py"}
 ]
 # The libraries that a feature needs in the application's environment, and the only modules that look for them, inside a function.
 LOOKED_FOR = {

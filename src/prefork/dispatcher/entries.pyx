@@ -50,7 +50,6 @@ if sizeof(Fixed) != lending.FIXED.size or sizeof(Sample) != trace.RECORD.size or
     raise ImportError("receipts look otherwise here")
 
 cdef enum:
-    LENGTHS = 6  # bytes at the end of Fixed that say how long its texts are
     BLOCK = 4096  # bytes of lines that are written at once: a pipe takes as many whole
     FIGURES = 192  # bytes that all numbers of a line take at the most, with what stands between them
     EDGES = 256
@@ -164,8 +163,19 @@ cdef bint more(bytes piece, Py_ssize_t start) noexcept:
     return room != 0 or 0 < left < 4
 
 
+cdef bint plain(const char *text, Py_ssize_t size) noexcept:
+    """Whether it is of printable ASCII, without spaces, and so says the same in a line as in a receipt."""
+    cdef Py_ssize_t each
+    for each in range(size):
+        if not b"!" <= text[each] <= b"~":
+            return False
+    return True
+
+
 cdef class Usual:
-    """What is known of a head: the beginning and the end of its line, and its route's number, -1 where that is yet to be found."""
+    """What is known of a head: the beginning of its line behind the client, and the end, and its route's number, -1 where that is yet to
+    be found.
+    """
 
     cdef object method, target
     cdef bytes asking, more
@@ -204,7 +214,7 @@ cdef class Entries:
     cdef uint16_t workers
     cdef word *slot
     cdef double now, spent, fetched
-    cdef bytes opening, name  # what stands in each line
+    cdef bytes opening, worker_name, prefix  # what stands in each line, the last one where a request has no other name
     cdef char block[BLOCK]
     cdef Py_ssize_t filled, lines  # bytes and lines of it that are yet to be written
 
@@ -247,7 +257,7 @@ cdef class Entries:
                 self._elsewhere(piece[left:start])
                 left = start  # that may have changed everything: look at this one again
             else:
-                self._enter(connection, usual, &one)
+                self._enter(connection, usual, &one, data + start + sizeof(Fixed))
                 start += one.room
                 left = start
         if left < start:
@@ -278,8 +288,8 @@ cdef class Entries:
         self.now, self.spent, self.fetched, self.count = time.monotonic(), self.ledger.spent, self.pace.fetched, 0
         self.logs = answers.options.access_log
         self.opening = journal.lines.opening().encode()
-        self.name = f" {worker.name} {loans.prefix}-".encode()
-        if self.logs and (not journal.writes_own or len(self.opening) + len(self.name) > BLOCK // 4):
+        self.worker_name, self.prefix = f" {worker.name} ".encode(), f"{loans.prefix}-".encode()
+        if self.logs and (not journal.writes_own or len(self.opening) + len(self.worker_name) + len(self.prefix) > BLOCK // 4):
             self.connections = {}  # each line is made of an event
         if self.known is not self.routes.known or self.unlogged is not answers.unlogged:
             self.usual.clear()
@@ -311,7 +321,7 @@ cdef class Entries:
 
     cdef object _connection(self, Fixed *one):
         """The connection of a receipt that says nothing unusual by itself, else None."""
-        if one.flags & ~OLD_HTTP != LASTS or one.request_id or one.tag or one.queries:
+        if one.flags & ~OLD_HTTP != LASTS or one.tag or one.queries:
             return None
         if one.number < LOANED or (self.busy and one.number == self.exchange) or one.began < one.wait:
             return None
@@ -321,13 +331,15 @@ cdef class Entries:
 
     cdef Usual _find(self, Fixed *one, const char *texts):
         """What is known of a receipt's head, None where nothing is. `texts` follow the figures that say how long they are."""
-        cdef Py_ssize_t client = one.client, asked = one.asked
+        cdef Py_ssize_t words = one.client + one.request_id
         cdef Usual usual
-        mark = PyBytes_FromStringAndSize(texts - LENGTHS, LENGTHS + client + asked)
+        if not plain(texts, words):
+            return None
+        mark = PyBytes_FromStringAndSize(texts + words, one.asked)
         usual = self.usual.get(mark)
         if usual is not None:
             return usual
-        told = self.receipts.known.get((texts[:client], texts[client:client + asked], one.flags & OLD_HTTP))
+        told = self.receipts.known.get((mark, one.flags & OLD_HTTP))
         if told is None:
             return None
         usual = Usual.__new__(Usual)
@@ -341,7 +353,7 @@ cdef class Entries:
         self.usual[mark] = usual
         return usual
 
-    cdef int _enter(self, object connection, Usual usual, Fixed *one) except -1:
+    cdef int _enter(self, object connection, Usual usual, Fixed *one, const char *texts) except -1:
         """Enter a receipt."""
         cdef Py_ssize_t route = usual.route
         if route < 0:
@@ -354,7 +366,7 @@ cdef class Entries:
         self.count += 1
         self._account(route, one)
         if self.logs and (one.status >= 400 or not usual.excluded):
-            self._tell(usual, one)
+            self._tell(usual, one, texts)
         connection.loan.answered(one.sent, self.now)
         return 0
 
@@ -413,21 +425,26 @@ cdef class Entries:
         memcpy(self.samples.at + TRACE_HEAD + count % self.size * sizeof(Sample), &sample, sizeof(Sample))
         written[0] = count + 1
 
-    cdef int _tell(self, Usual usual, Fixed *one) except -1:
+    cdef int _tell(self, Usual usual, Fixed *one, const char *texts) except -1:
         """Its line of the access log, as lines.told makes it."""
         cdef char *at
-        texts = len(self.opening) + len(usual.asking) + len(self.name) + len(usual.more)
-        if self.filled + texts + FIGURES > BLOCK:
+        cdef Py_ssize_t words = len(self.opening) + len(usual.asking) + len(self.worker_name) + len(self.prefix) + len(usual.more)
+        if self.filled + words + one.client + one.request_id + FIGURES > BLOCK:
             self._write()
         at = put_text(self.block + self.filled, self.opening)
+        at = put(at, texts, one.client)
         at = put_text(at, usual.asking)
         at = put_number(put(at, " ", 1), one.status)
         at = put_number(put(at, " ", 1), one.sent)
         at = put_milliseconds(put(at, " wait=", 6), one.wait)
         at = put_milliseconds(put(at, "ms service=", 11), one.service)
         at = put_milliseconds(put(at, "ms cpu=", 7), one.cpu)
-        at = put_text(put(at, "ms", 2), self.name)
-        at = put_text(put_number(at, one.number - LOANED), usual.more)
+        at = put_text(put(at, "ms", 2), self.worker_name)
+        if one.request_id:
+            at = put(at, texts + one.client, one.request_id)
+        else:
+            at = put_number(put_text(at, self.prefix), one.number - LOANED)
+        at = put_text(at, usual.more)
         self.filled = at - self.block
         self.lines += 1
         return 0

@@ -32,16 +32,15 @@ LONGEST_KNOWN = 1024
 
 
 class Told:
-    """What receipts tell of a head. `asking` begins its access line, and `more` ends it, where they are our own."""
+    """What receipts tell of a head. `asking` follows the client in its access line, and `more` ends it, where they are our own."""
 
     def __init__(self, receipt: Receipt) -> None:
         asked = unpack_asked(receipt.asked)
         headers = [(b"referer", asked.referer), (b"user-agent", asked.agent)]
         version = "1.0" if receipt.flags & OLD_HTTP else "1.1"
         self.head = Head(asked.method.decode("latin-1"), asked.target, version, headers, 0, True, False)
-        self.client = receipt.client.decode("latin-1")
         self.trace = asked.trace.decode("latin-1")
-        self.asking = asking(self.client, self.head.method, asked.target.decode("latin-1"))
+        self.asking = asking("", self.head.method, asked.target.decode("latin-1"))
         self.more = more(0, 0.0, self.trace, "")
 
 
@@ -51,7 +50,7 @@ class Receipts:
     def __init__(self, loop: Loop, traffic: Traffic) -> None:
         self.loop = loop
         self.traffic = traffic
-        self.known: dict[tuple[bytes, bytes, int], Told] = {}
+        self.known: dict[tuple[bytes, int], Told] = {}
         self.entries = None if Entries is None else Entries(self)
 
     def drain(self, worker: Worker) -> None:
@@ -105,7 +104,7 @@ class Receipts:
 
     def _account(self, worker: Worker, prefix: str, connection: Connection, receipt: Receipt) -> None:
         flags, status, _, _, number, wait, began, service, sent, cpu, queries, sql, client, request_id, tag, asked = receipt
-        told = self._told(receipt, (client, asked, flags & OLD_HTTP))
+        told = self._told(receipt, (asked, flags & OLD_HTTP))
         head, traffic = told.head, self.traffic
         waited, took = wait / 1e9, service / 1e9
         traffic.accounts.found(traffic.lanes.rest, head.method, head.target, worker, receipt)
@@ -114,19 +113,20 @@ class Receipts:
         traffic.answers.count(status)
         if not traffic.answers.logs(status, head.target):
             return
+        address = client.decode("latin-1")
         name = request_id.decode("latin-1") or f"{prefix}-{number - LOANED}"
         if traffic.journal.writes_own:
             end = more(queries, sql / 1e9, told.trace, tag.decode(errors="replace")) if queries or tag else told.more
-            words = told_line(told.asking, status, sent, waited, took, cpu / 1e9, worker.name, name, end)
+            words = told_line(address + told.asking, status, sent, waited, took, cpu / 1e9, worker.name, name, end)
             traffic.journal.answered(words)
         else:
-            exchange = Exchange(connection, head, Origin((told.client, 0), "http", head.headers), b"", 0, began / 1e9 - waited)
+            exchange = Exchange(connection, head, Origin((address, 0), "http", head.headers), b"", 0, began / 1e9 - waited)
             exchange.request_id, exchange.trace = name, told.trace
             exchange.assigned, exchange.deliveries = began / 1e9, 1
             exchange.service = took
             traffic.journal.note(exchange.entry(status, sent, worker.name, ending_of(receipt)))
 
-    def _told(self, receipt: Receipt, mark: tuple[bytes, bytes, int]) -> Told:
+    def _told(self, receipt: Receipt, mark: tuple[bytes, int]) -> Told:
         """What a receipt tells of its head; most have been told before."""
         told = self.known.get(mark)
         if told is None:

@@ -9,6 +9,7 @@ from typing import NamedTuple
 from prefork.http.head import HOST
 
 FORWARDED = (b"x-forwarded-for", b"x-forwarded-proto", b"x-forwarded-host", b"x-forwarded-port", b"forwarded", b"x-real-ip")
+CHAIN = FORWARDED[0]
 Headers = list[tuple[bytes, bytes]]
 
 
@@ -46,10 +47,10 @@ class Proxies:
         host = last(headers, b"x-forwarded-host")
         if host and HOST.match(host):
             headers = [(n, host if n == b"host" else v) for n, v in headers]
-        client = self._first_untrusted(joined(headers, b"x-forwarded-for").decode("latin-1"))
+        client = self.first_untrusted(joined(headers, CHAIN).decode("latin-1"))
         return Origin((client, 0) if client else peer, "https" if scheme in {b"https", b"wss"} else "http", headers)
 
-    def _first_untrusted(self, chain: str) -> str:
+    def first_untrusted(self, chain: str) -> str:
         """The last address of X-Forwarded-For that is no proxy of ours: what stands before it, the client may have made up."""
         last = ""
         for hop in reversed(chain.split(",")):

@@ -12,12 +12,13 @@ import os
 import select
 import socket  # noqa: TC003 - compiled, a NamedTuple looks its types up
 import time
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from prefork.http.head import END_OF_HEAD, Head, Reader, Refused
-from prefork.http.identity import NAME, Identity, trace_of
+from prefork.http.identity import NAME, Identity
 from prefork.http.paths import Paths
-from prefork.http.proxies import FORWARDED, Proxies
+from prefork.http.proxies import Proxies
+from prefork.http.repertoire import Recurring, filled, form_of
 from prefork.kernel import accept_barriers, since_received, watch_as
 from prefork.lending import (
     ASKS_REPLACEMENT,
@@ -33,9 +34,7 @@ from prefork.lending import (
     OWNED,
     RING,
     ROOM,
-    Asked,
     Till,
-    pack_asked,
     pack_receipt,
     pack_return,
     unpack_recall,
@@ -43,34 +42,24 @@ from prefork.lending import (
 )
 from prefork.messages import DONTWAIT, Request, send
 from prefork.scoreboard import BEGUN_AT, CAME_AT, DONE, HALTED, LOAN, NEXT_AT, RECEIVED, REQUEST, TAKEN, pack_progress
+from prefork.worker.known import Known, KnownHeads, asked
 
 if TYPE_CHECKING:
-    from prefork.http.proxies import Headers
     from prefork.scoreboard import Slot
     from prefork.worker.reply import Reply
 
 PAIR = -1  # the pair's key in the epoll; descriptors have theirs from zero on
 GRAIN = 4_000_000  # nanoseconds: what the kernel's word about a wait is exact to
 MOMENT = 1  # milliseconds that the dispatcher may take for what it is about to do
-KNOWN = 128  # heads that are understood without being read, up to this size (bytes); and those that have come once
-LONGEST_KNOWN = 1024
-SEEN = 1024
 
 
 class Loan(NamedTuple):
-    """A client's socket, and the addresses at its ends."""
+    """A client's socket, the addresses at its ends, and the heads that are known of such a client: a proxy's say more."""
 
     client: socket.SocketType
     peer: tuple[str, int]
     local: tuple[str, int]
-
-
-class Known(NamedTuple):
-    """A head that has come more than once: what it says, what logs tell of it, and what the host makes of it."""
-
-    head: Head
-    asked: bytes
-    memo: dict[str, Any]
+    heads: Recurring[Known]
 
 
 class Borrower:
@@ -96,8 +85,6 @@ class Borrower:
         self.came = self.following = 0  # when the request came that was handed over last, and the next one (monotonic nanoseconds)
         self.idle_at = 0  # when there was nothing to read last (monotonic nanoseconds)
         self.waited = True  # whether there was, since the last request that `take` has returned
-        self.known: dict[bytes, Known] = {}  # by their bytes
-        self.seen: set[int] = set()  # the hashes of those that have come once
         self.asked = b""  # what logs tell of the present request, where its head is known
 
     def agree(self, message: bytes) -> None:
@@ -107,7 +94,9 @@ class Borrower:
         self.identity = Identity(terms.prefix)
         self.elsewhere = Paths([terms.elsewhere]).find
         self.proxies = Proxies(terms.proxies) if terms.proxies is not None else None
-        self.known.clear()
+        self.heads = KnownHeads(self.reader, self.proxies, self._is_for_others)
+        for key, loan in self.loans.items():
+            self.loans[key] = loan._replace(heads=self.heads.of(loan.peer))
 
     def given(self) -> None:
         """The worker has received what was handed over."""
@@ -119,7 +108,7 @@ class Borrower:
             return False
         key, peer = request.loan
         self._drop(key)
-        self.loans[key] = Loan(client, peer, request.server)
+        self.loans[key] = Loan(client, peer, request.server, self.heads.of(peer))
         self.answered[key] = time.monotonic_ns()
         return True
 
@@ -130,7 +119,10 @@ class Borrower:
         send(self.pair, bytes((HOME,)))
 
     def take(self) -> Request | None:
-        """The next request from a loan, once there is one; None when the dispatcher has something to say."""
+        """The next request from a loan, once there is one; None when the dispatcher has something to say, or nothing is on loan."""
+        if not self.loans:
+            self.waited = True
+            return None  # who waits for a word reads it at once, without being told first that there is one
         while True:
             found = self.epoll.poll(0, 1)
             if not found:
@@ -183,7 +175,7 @@ class Borrower:
                 reply.queries,
                 reply.sql,
                 request.client[0].encode(),
-                b"" if self.asked else request.request_id.encode(),
+                b"" if request.request_id == self.identity.numbered(request.number - LOANED) else request.request_id.encode(),
                 reply.words,
                 self.asked or asked(request.method, request.target, request.headers),
             )
@@ -239,12 +231,19 @@ class Borrower:
         if not 4 <= end <= self.largest:
             return None
         first = data[:end]
-        known = self.known.get(first) or self._learn(first)
+        form, values = form_of(first)
+        known = loan.heads.kept.get(form) or self.heads.learn(first, form, values, loan.peer)
         client, scheme, memo, self.asked = loan.peer, "http", None, b""
         if known is not None:
-            head, self.asked, memo = known
-            request_id = self.identity.numbered(number - LOANED)
-            headers = [*head.headers, (NAME, request_id.encode())]
+            head, self.asked, memo, headers, scheme, places, chain, name = known
+            headers = filled(headers, places, values)
+            if chain >= 0:
+                client = self.heads.client(values[chain], client)
+            if name >= 0:
+                request_id = values[name].decode()
+            else:
+                request_id = self.identity.numbered(number - LOANED)
+                headers.append((NAME, request_id.encode()))
         else:
             try:
                 head = self.reader.read(first)
@@ -263,26 +262,6 @@ class Borrower:
             number, 1, head.method, head.target, head.version, headers, data[end:], head.length, client, loan.local, scheme,
             head.keep, request_id, (key, loan.peer), None, memo,
         )  # fmt: skip
-
-    def _learn(self, first: bytes) -> Known | None:
-        """What a head says that has come before, where that is the same each time and from each client. None for any other."""
-        mark = hash(first)
-        if mark not in self.seen:
-            if len(first) <= LONGEST_KNOWN:
-                if len(self.seen) >= SEEN:
-                    self.seen.clear()
-                self.seen.add(mark)
-            return None
-        try:
-            head = self.reader.read(first)
-        except Refused:
-            return None
-        if self._is_for_others(head) or any(name == NAME or name in FORWARDED for name, _ in head.headers):
-            return None
-        if len(self.known) >= KNOWN:
-            self.known.clear()
-        known = self.known[first] = Known(head, asked(head.method, head.target, head.headers), {})
-        return known
 
     def _is_for_others(self, head: Head) -> bool:
         if self.elsewhere(head.target) is not None or len(head.method) > LONGEST_METHOD:
@@ -310,14 +289,3 @@ class Borrower:
         loan = self.loans.pop(key, None)
         if loan:
             loan.client.close()
-
-
-def asked(method: str, target: bytes, headers: Headers) -> bytes:
-    """What logs tell of a request."""
-    referer = agent = b""
-    for name, value in headers:
-        if name == b"user-agent":
-            agent = agent or value
-        elif name == b"referer":
-            referer = referer or value
-    return pack_asked(Asked(method.encode(), trace_of(headers).encode(), target, referer, agent))

@@ -10,6 +10,7 @@ compiled form only; without it every request goes the long way.
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_CheckExact, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
 from cpython.dict cimport PyDict_Copy, PyDict_Update
 from cpython.exc cimport PyErr_CheckSignals
+from cpython.unicode cimport PyUnicode_DecodeASCII
 from libc.errno cimport EAGAIN, EINTR, errno
 from libc.stdint cimport uint8_t, uint16_t, uint32_t, uint64_t
 from libc.string cimport memcpy, memset
@@ -27,8 +28,9 @@ from prefork.worker.borrowing import GRAIN
 from prefork.worker.borrowing import MOMENT as A_MOMENT
 from prefork.worker.borrowing import PAIR as THE_PAIR
 from prefork.worker.heads import frame
-from prefork.worker.hosts.wsgi import Call, respond
+from prefork.worker.hosts.wsgi import Call, key_of, respond
 from prefork.worker.http import fail
+from prefork.worker.known import LONGEST_KNOWN
 from prefork.worker.reply import Reply
 from prefork.worker.stamps import RESIDENT_EVERY, resident
 
@@ -69,6 +71,50 @@ cdef extern from *:
         const char *bytes = PyBytes_AS_STRING(data), *end = memmem(bytes, size, "\\r\\n\\r\\n", 4);
         return end ? end + 4 - bytes : size;
     }
+    /* The form of a head, as `repertoire.form_of` makes it: returns its size, 0 where it has more blanks than there are kinds. */
+    enum { WORD = 1, LIST = 2, KINDS = 3 };
+    struct blank { const char *value; ssize_t size; };
+    static const struct { const char *name; int size, of; } kinds[KINDS] = {
+        {"x-forwarded-for:", 16, WORD | LIST}, {"x-real-ip:", 10, WORD | LIST}, {"x-request-id:", 13, WORD},
+    };
+    static unsigned char letters[256];
+    static void learn_letters(void) {
+        const char *words = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._:+/=@-";
+        while (*words) letters[(unsigned char)*words++] = WORD;
+        letters[','] = letters[' '] = LIST;
+    }
+    static inline int begins(const char *line, const char *name) {
+        for (; *name; line++, name++)
+            if ((*line >= 'A' && *line <= 'Z' ? *line | 32 : *line) != *name) return 0;
+        return 1;
+    }
+    static inline ssize_t form_of(const char *data, ssize_t size, char *form, struct blank *blanks, int *count) {
+        const char *end = data + size, *line = data, *done = data, *value, *stop;
+        char *place = form;
+        *count = 0;
+        while ((line = memchr(line, '\\n', end - line)) && ++line < end) {
+            if ((*line | 32) != 'x' || line - data < 2 || line[-2] != '\\r') continue;
+            for (int kind = 0; kind < KINDS; kind++) {
+                if (end - line <= kinds[kind].size || !begins(line, kinds[kind].name)) continue;
+                value = line + kinds[kind].size;
+                value += *value == ' ';
+                for (stop = value; stop < end && letters[(unsigned char)*stop] & kinds[kind].of; stop++);
+                if (stop == value || stop - value > 128 || *value == ' ' || stop[-1] == ' ') break;
+                if (end - stop < 2 || stop[0] != '\\r' || stop[1] != '\\n') break;
+                if (*count == KINDS) return 0;
+                blanks[*count].value = value;
+                blanks[(*count)++].size = stop - value;
+                memcpy(place, done, value - done);
+                place += value - done;
+                done = line = stop;
+                break;
+            }
+        }
+        memcpy(place, done, end - done);
+        place += end - done;
+        if (*count) *place++ = (char)*count;
+        return place - form;
+    }
     /* `lending.FIXED` */
     struct __attribute__((packed)) receipt {
         uint32_t room; uint8_t flags; uint16_t status; uint32_t key, size;
@@ -86,6 +132,12 @@ cdef extern from *:
     ssize_t recv(int client, void *place, size_t size, int flags) nogil
     ssize_t send(int client, const void *data, size_t size, int flags) nogil
     ssize_t send_both(int client, const void *head, size_t lines, const void *body, size_t size) nogil
+    int KINDS
+    struct blank:
+        const char *value
+        ssize_t size
+    void learn_letters()
+    ssize_t form_of(const char *data, ssize_t size, char *form, blank *blanks, int *count) nogil
     struct receipt:
         uint32_t room, key, size, queries
         uint8_t flags, client, request_id
@@ -95,6 +147,7 @@ cdef extern from *:
 cdef enum:
     SMALL = 4096  # bytes of an answer that are joined before they are sent
     LARGE = 65536  # bytes that take so long to be sent that other threads have their turn meanwhile
+    FORM = 1024  # bytes of a head that may be known
     ASKED = 1536  # bytes that a receipt may tell of a head here
     RECORD = 2048  # and all of it
     LONG_WAY, WHOLE, REST  # how an answer is sent: not here, all of it, or its beginning
@@ -117,12 +170,18 @@ cdef bytes FIRST = b"X-Request-ID: ", LAST = b"\r\n\r\n"
 if sys.byteorder != "little":
     raise ImportError("receipts are little-endian here")
 assert sizeof(receipt) == lending.FIXED.size
+assert FORM == LONGEST_KNOWN and KINDS == 3
+learn_letters()
 
 
 cdef class Ready:
-    """What is made of a head that is known: an environ to copy, and what an answer's head and a receipt say of it."""
+    """What is made of a head that is known: an environ to copy, the keys of what is filled in, which of that tells the client and the
+    request's name, and what an answer's head and a receipt say of it.
+    """
 
     cdef dict environ
+    cdef list keys
+    cdef int chain, name
     cdef str method, version
     cdef bytes asked
     cdef int flags
@@ -130,24 +189,27 @@ cdef class Ready:
 
 
 cdef class End:
-    """Both ends of a connection: the socket's descriptor, what an environ says of them, and the client's address for a receipt."""
+    """Both ends of a connection: the socket's descriptor, what an environ says of them, the heads that are known of its peer, by their
+    forms, and the address of that for a receipt.
+    """
 
     cdef object loan
     cdef int descriptor
-    cdef dict environ
+    cdef dict environ, heads
     cdef bytes address
 
 
 cdef class Turn:
     """One call of the application: what it has said through start_response and of itself, and what was sent.
 
-    `call` is the same call on the long way, once that is taken. `spent` is the processor time before, in nanoseconds.
+    `call` is the same call on the long way, once that is taken. `spent` is the processor time before, in nanoseconds. `client` and
+    `name` are for the receipt, the latter empty where it follows from the number.
     """
 
     cdef Shortcut shortcut
     cdef int key
     cdef long long number, began, spent
-    cdef bytes data, tagged
+    cdef bytes data, tagged, client, name
     cdef object status, headers, call
     cdef int code
     cdef ssize_t sent
@@ -182,7 +244,7 @@ cdef class Shortcut:
     `application` is called as PEP 3333 says, and its host does nothing around it. The desk clocks its process.
     """
 
-    cdef object borrower, desk, application, counted, loans, answered, known
+    cdef object borrower, desk, application, counted, loans, answered, clients
     cdef dict ends
     cdef str prefix
     cdef uint8_t[::1] memory
@@ -191,6 +253,7 @@ cdef class Shortcut:
     cdef uint64_t *told
     cdef uint8_t *ring
     cdef int epoll
+    cdef ssize_t largest
     cdef long long count, served, spent, came, following, idle_at, weighed, limit
     cdef bint waited
 
@@ -206,10 +269,13 @@ cdef class Shortcut:
         self.epoll = borrower.epoll.fileno()
 
     def take(self):
-        """The next request that goes the long way, once there is one; None when the dispatcher has something to say."""
+        """The next request that goes the long way, once there is one; None as of a borrower."""
         cdef int found, key
         borrower = self.borrower
-        self.known, self.prefix = borrower.known, borrower.identity.prefix
+        if not self.loans:
+            borrower.waited = True
+            return None
+        self.clients, self.prefix, self.largest = borrower.heads.clients, borrower.identity.prefix, min(FORM, borrower.largest)
         self.came, self.following = borrower.came, borrower.following
         self._come()
         try:
@@ -261,8 +327,10 @@ cdef class Shortcut:
         cdef uint64_t *words = self.words
         cdef uint64_t before = get(words, REQUEST)
         cdef long long number = LOANED + self.count + 1
-        cdef ssize_t size
+        cdef ssize_t size, head
         cdef bytes data
+        cdef blank[3] blanks
+        cdef Ready ready
         cdef End end = self.ends.get(key)
         if end is None or end.loan is not loan:
             if len(self.ends) > 2 * len(self.loans):  # most of them have gone back
@@ -283,23 +351,27 @@ cdef class Shortcut:
             size = 0
         put(words, TAKEN, size)
         data = PyBytes_FromStringAndSize(<char *>&self.memory[0], size)
-        cdef ssize_t head = length_of_head(data, size)
-        known = self.known.get(data if head == size else data[:head])
-        cdef Ready ready = ready_of(known) if known is not None else None
+        head = length_of_head(data, size)
+        ready = ready_for(end, data, head, blanks) if head <= self.largest else None
         if ready is None or ready.length != size - head:
             self._go()
             request = self.borrower.received(key, loan, number, size)
             self._come()
             return request
         self.count += 1
-        self._answer(key, number, data, head, end, ready)
+        self._answer(key, number, data, head, end, ready, blanks)
         return None
 
-    cdef _answer(self, int key, long long number, bytes data, ssize_t head, End end, Ready ready):
+    cdef _answer(self, int key, long long number, bytes data, ssize_t head, End end, Ready ready, blank *blanks):
         """Have the application answer, in the steps of `Desk.answer`."""
         cdef Turn turn = Turn.__new__(Turn)
-        cdef str name = f"{self.prefix}-{number - LOANED}"
-        cdef int way
+        cdef str name
+        cdef int way, each
+        if ready.name < 0:
+            name, turn.name = f"{self.prefix}-{number - LOANED}", b""
+        else:
+            name = text_of(blanks + ready.name)
+            turn.name = name.encode()
         turn.shortcut, turn.key, turn.number, turn.data, turn.tagged = self, key, number, data, b""
         turn.began = clock_of(CLOCK_MONOTONIC)
         if turn.began - self.weighed > WEIGH_EVERY:
@@ -312,6 +384,13 @@ cdef class Shortcut:
         put(self.words, REQUEST, number << 16 | BEGUN)
         cdef dict surroundings = PyDict_Copy(ready.environ)
         PyDict_Update(surroundings, end.environ)
+        turn.client = end.address
+        for each, environ_key in enumerate(ready.keys):
+            if environ_key is not None:
+                surroundings[environ_key] = text_of(blanks + each)
+        if ready.chain >= 0 and (client := self.clients(text_of(blanks + ready.chain))):
+            surroundings["REMOTE_ADDR"], surroundings["REMOTE_PORT"] = client, "0"
+            turn.client = client.encode()
         surroundings["HTTP_X_REQUEST_ID"] = name
         surroundings["wsgi.input"] = BytesIO(data[head:]) if ready.length else BytesIO()
         surroundings["wsgi.errors"] = sys.stderr
@@ -414,9 +493,10 @@ cdef class Shortcut:
         told.status, told.key, told.size, told.number = turn.code, turn.key, len(turn.data), turn.number
         told.wait, told.began, told.service = max(0, waited), turn.began, now - turn.began
         told.sent, told.cpu = turn.sent, spent - turn.spent
-        told.queries = told.sql = told.request_id = 0
-        told.client, told.tag, told.asked = len(end.address), len(turn.tagged), len(ready.asked)
-        for text in (end.address, turn.tagged, ready.asked):
+        told.queries = told.sql = 0
+        told.client, told.request_id = len(turn.client), len(turn.name)
+        told.tag, told.asked = len(turn.tagged), len(ready.asked)
+        for text in (turn.client, turn.name, turn.tagged, ready.asked):
             memcpy(record + size, PyBytes_AS_STRING(text), PyBytes_GET_SIZE(text))
             size += PyBytes_GET_SIZE(text)
         told.room = (size + 7) & ~7
@@ -446,16 +526,39 @@ cdef class Shortcut:
             say(self.borrower.pair, bytes((NEWS,)))
 
 
-cdef ready_of(known):
+cdef str text_of(blank *filled):
+    """What a blank is filled in with."""
+    return PyUnicode_DecodeASCII(filled.value, filled.size, NULL)
+
+
+cdef Ready ready_for(End end, bytes data, ssize_t head, blank *blanks):
+    """What is made of a head, by its form, and what its blanks are filled in with; None where it goes the long way."""
+    cdef char[FORM + 1] form
+    cdef int count
+    cdef ssize_t size
+    size = form_of(PyBytes_AS_STRING(data), head, form, blanks, &count)
+    if size == 0:
+        return None
+    if count == 0 and head == PyBytes_GET_SIZE(data):
+        known = end.heads.get(data)
+    else:
+        known = end.heads.get(PyBytes_FromStringAndSize(form, size))
+    return None if known is None else ready_of(known)
+
+
+cdef Ready ready_of(known):
     """What a head is answered with here; None where it goes the long way: for good, or the next time, which makes its environ."""
     cdef Ready ready
-    head, asked, memo = known
+    memo = known.memo
     found = memo.get("shortcut")
     if found is None and "environ" in memo:
+        head, asked = known.head, known.asked
         ready = Ready.__new__(Ready)
         ready.method, ready.version, ready.asked = head.method, head.version, asked
         ready.flags = 0 if head.version == "1.1" else OLD_HTTP
         ready.environ = {**memo["environ"], **dict.fromkeys(ADDED)}
+        ready.keys = [key_of(known.headers[place][0]) if place in memo["blanks"] else None for place in known.places]
+        ready.chain, ready.name = known.chain, known.name
         ready.length = -1 if head.length is None else head.length
         common = head.keep and ready.length >= 0 and head.method != "HEAD" and len(asked) <= ASKED
         found = memo["shortcut"] = ready if common else False
@@ -465,6 +568,7 @@ cdef ready_of(known):
 cdef End end_of(loan):
     cdef End end = End.__new__(End)
     end.loan, end.descriptor, end.address = loan, loan.client.fileno(), loan.peer[0].encode()
+    end.heads = loan.heads.kept
     end.environ = {
         "SERVER_NAME": loan.local[0],
         "SERVER_PORT": str(loan.local[1]),

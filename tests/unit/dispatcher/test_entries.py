@@ -80,6 +80,8 @@ SAID = st.fixed_dictionaries(
         "service": TIME,
         "sent": st.integers(0, 1 << 48),
         "cpu": TIME,
+        "client": st.sampled_from([b"192.0.2.7", b"192.0.2.8", b"2001:db8::1", b""]),
+        "request_id": st.sampled_from([b"", b"", b"mine", b"x" * 128]),
         "asked": st.sampled_from(HEADS),
     }
 )
@@ -87,8 +89,8 @@ ODD: list[dict[str, Any]] = [
     {"flags": LASTS | OLD_HTTP}, {"flags": LASTS | ASKS_REPLACEMENT}, {"flags": 0}, {"flags": ENDS_BROKEN}, {"status": 600},
     {"status": 199}, {"status": 0}, {"key": 2}, {"key": 3}, {"number": 1}, {"number": 1 << 47}, {"number": number_for(5, 1)},
     {"wait": 1 << 49}, {"service": (1 << 48) + 1}, {"cpu": 1 << 50}, {"sent": 1 << 49}, {"began": 1 << 62}, {"began": 0},
-    {"queries": 3, "sql": 1_250_000}, {"sql": 5}, {"client": b"2001:db8::1"}, {"client": b""}, {"request_id": b"mine"},
-    {"tag": b"shop"},
+    {"queries": 3, "sql": 1_250_000}, {"sql": 5}, {"client": b"caf\xe9"}, {"client": b"a b"}, {"client": b"\x7f" * 255},
+    {"request_id": b"a\tb"}, {"request_id": b"\xff" * 255}, {"client": b"~" * 255, "request_id": b"!" * 255}, {"tag": b"shop"},
 ]  # fmt: skip
 RECEIPT = st.builds(lambda said, odd: USUAL._replace(**{**said, **odd}), SAID, st.sampled_from([{}] * 5 * len(ODD) + ODD))
 RINGS = st.lists(st.lists(RECEIPT, min_size=1, max_size=24), min_size=1, max_size=4)
@@ -296,7 +298,7 @@ def test_lines_of_the_usual_ones_are_written_together_and_a_pipe_takes_each_piec
     with closing(book):
         book.leave([USUAL], 0)
         book.journal.flush()
-        book.leave([USUAL] * 100, 0)
+        book.leave([USUAL._replace(client=b"192.0.2.%d" % number, request_id=b"%x" % number) for number in range(100)], 0)
         pieces = list(book.journal.sink.waiting)
     assert 2 < len(pieces) < 10
     assert all(len(piece) <= select.PIPE_BUF for piece in pieces)

@@ -7,13 +7,18 @@ import io
 import itertools
 import socket
 import time
+from contextlib import closing
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
+import hypothesis.strategies as st
 import pytest
+from hypothesis import given, settings
 from tests.native import native
+from tests.unit.http.forwarded import forwarded
 
 from prefork.dispatcher.loans import Loans
+from prefork.http.repertoire import Recurring
 from prefork.kernel import since_received
 from prefork.lending import (
     BACK,
@@ -33,8 +38,9 @@ from prefork.lending import (
 from prefork.messages import CLOEXEC_DONTWAIT, inbox, pair, receive
 from prefork.scoreboard import BEGUN_AT, CAME_AT, DONE, HALTED, LOAN, NEXT_AT, RECEIVED, TAKEN, Scoreboard
 from prefork.worker import http
-from prefork.worker.borrowing import GRAIN, KNOWN, LONGEST_KNOWN, Borrower
+from prefork.worker.borrowing import GRAIN, Borrower
 from prefork.worker.hosts.wsgi import environ
+from prefork.worker.known import KNOWN, LONGEST_KNOWN
 from prefork.worker.output import Output
 
 from .conftest import hosted, request
@@ -47,6 +53,8 @@ if TYPE_CHECKING:
 SLOT = Scoreboard.create().slot(0)
 TERMS = Terms("abc.0.17", ("/_prefork/*", "/files/*"), 4096, ("127.0.0.1",))
 WHOLE = b"GET /a?b=c HTTP/1.1\r\nHost: h\r\n\r\n"
+PROXY, OTHER = "127.0.0.1", "198.51.100.1"
+PROXIES = st.sampled_from([None, (), (PROXY,), (PROXY, "10.0.0.0/8"), (OTHER,)])
 POST = b"POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 3\r\n\r\nabc"
 GO_BACK = {
     "half a head": WHOLE[:20],
@@ -145,13 +153,32 @@ def test_a_head_that_comes_again_is_understood_as_before_and_names_its_own_reque
             assert taken._replace(**same) == first
         assert others[0].memo is others[2].memo
         assert others[0].memo is not None
-    assert len(long.borrower.known) == 2
+    assert len(long.borrower.heads.trusted.kept) == 2
 
 
-@pytest.mark.parametrize("header", [b"X-Request-ID: mine", b"X-Forwarded-For: 192.0.2.7", b"A: %b" % (b"x" * LONGEST_KNOWN)])
-def test_a_head_that_says_who_asks_is_read_each_time(desk: Desk, header: bytes) -> None:
+@pytest.mark.parametrize(
+    "header", [b"X-Request-ID: a b", b"X-Real-IP: 192.0.2.7\r\nX-Real-IP: ", b"A: %b" % (b"x" * LONGEST_KNOWN)]
+)
+def test_a_head_that_cannot_be_told_from_another_one_is_read_each_time(desk: Desk, header: bytes) -> None:
     for _ in range(3):
         assert ask(desk, WHOLE[:-2] + header + b"\r\n\r\n").memo is None
+
+
+@settings(max_examples=60)
+@given(sent=st.lists(st.tuples(st.sampled_from([PROXY, OTHER]), forwarded()), min_size=2, max_size=40), proxies=PROXIES)
+def test_what_is_known_says_what_reading_it_says(sent: list[tuple[str, bytes]], proxies: tuple[str, ...] | None) -> None:
+    with closing(Desk()) as desk:
+        borrower = desk.borrower
+        borrower.agree(pack_terms(TERMS._replace(proxies=proxies)))
+        for number, (peer, data) in enumerate(sent, LOANED + 1):
+            known = borrower.loans[desk.key]._replace(peer=(peer, 1), heads=borrower.heads.of((peer, 1)))
+            found = [borrower.understand(0, each, data, number) for each in (known, known._replace(heads=Recurring(0, 1)))]
+            told, read = [each and each._replace(memo=None) for each in found]
+            assert told == read
+            environs = [environ(each, io.BytesIO()) for each in found if each]
+            for each in environs:
+                del each["wsgi.input"]
+            assert environs[1:] == environs[:-1]
 
 
 def test_the_time_that_an_answer_takes_is_no_wait(desk: Desk) -> None:
@@ -171,7 +198,7 @@ def test_no_more_heads_are_known_than_there_is_room_for(long: Desk) -> None:
     for number in range(2 * KNOWN):
         for _ in range(2):
             assert ask(long, WHOLE.replace(b"/a", b"/%d" % number)).target == b"/%d?b=c" % number
-        assert 0 < len(long.borrower.known) <= KNOWN
+        assert 0 < len(long.borrower.heads.trusted.kept) <= KNOWN
 
 
 def test_what_an_application_does_to_its_environ_is_gone_with_the_request(long: Desk) -> None:

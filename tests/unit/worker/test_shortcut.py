@@ -30,6 +30,7 @@ from prefork.lending import (
     Receipt,
     Terms,
     pack_receipt,
+    pack_terms,
     unpack_receipts,
     unpack_return,
 )
@@ -52,14 +53,27 @@ WHOLE = b"GET /a?b=c HTTP/1.1\r\nHost: h\r\nUser-Agent: me\r\nCookie: d=e\r\n\r\
 TEXT = [("Content-Type", "text/plain")]
 
 
+def terms(proxies: tuple[str, ...] | None) -> Terms:
+    return Terms("abc.0.17", ("/_prefork/*",), 4096, proxies)
+
+
 class Way:
     """A worker with one connection on loan, and the dispatcher's end of everything."""
 
-    def __init__(self, spool: int, application: Application, shortcut: Any = None, limit: int = 1 << 60) -> None:
+    def __init__(
+        self,
+        spool: int,
+        application: Application,
+        shortcut: Any = None,
+        limit: int = 1 << 60,
+        proxies: tuple[str, ...] | None = None,
+        peer: str = "127.0.0.1",
+    ) -> None:
         self.slot = Scoreboard.create().slot(0)
         self.wire, self.pair = pair()
         self.loans = Loans(self.slot, self.wire)
-        self.loans.offer(Terms("abc.0.17", ("/_prefork/*",), 4096, None))
+        self.peer = peer
+        self.loans.offer(terms(proxies))
         message, descriptors = receive(self.pair, inbox())
         self.borrower = Borrower(self.pair, self.slot, *descriptors)
         self.borrower.agree(message)
@@ -77,7 +91,7 @@ class Way:
 
     def lend(self) -> None:
         copy = self.ours.dup()
-        given = request()._replace(loan=(self.key, ("127.0.0.1", 4711)))
+        given = request()._replace(loan=(self.key, (self.peer, 4711)))
         assert self.borrower.keep(given, socket.SocketType(fileno=copy.detach()))
         connection: Any = SimpleNamespace(descriptor=self.key, socket=self.ours)
         self.loans.lend(connection)
@@ -351,6 +365,97 @@ def test_nobody_can_tell_which_way_a_request_went(application: str, data: str, s
             way.close()
 
 
+# What proxies write into the heads of the same request, one time after the other.
+FORWARDED: dict[str, Callable[[int], bytes]] = {
+    "a client of a few": lambda number: b"X-Forwarded-For: 192.0.2.%d\r\n" % (number % 2),
+    "always another one": lambda number: b"X-Forwarded-For: 192.0.2.%d\r\nX-Real-IP: 192.0.2.%d\r\n" % (number, number),
+    "an address of version 6": lambda number: b"x-forwarded-for:2001:DB8::%d\r\n" % number,
+    "several proxies": lambda number: b"X-Forwarded-For: 192.0.2.9, 198.51.100.%d, 10.0.0.1\r\n" % number,
+    "proxies only": lambda number: b"X-Forwarded-For: 10.0.0.2,10.0.0.%d\r\n" % number,
+    "a name for each request": lambda number: b"X-Request-ID: %d\r\n" % number,
+    "all that ours write": lambda number: (
+        b"X-Forwarded-Host: shop.example\r\nX-Forwarded-For: 192.0.2.%d\r\nX-Forwarded-Proto: https\r\n"
+        b"X-Real-IP: 192.0.2.%d\r\nX-Request-ID: %032x\r\n" % (number, number, number)
+    ),
+    "no address": lambda number: b"X-Forwarded-For: unknown-%d\r\n" % number,
+    "an address in the end": lambda number: b"X-Forwarded-For: evil, 192.0.2.%d\r\n" % number,
+    "another real address": lambda number: b"X-Real-IP: evil\r\nX-Forwarded-For: 192.0.2.%d\r\n" % number,
+}
+ODDLY_FORWARDED: dict[str, Callable[[int], bytes]] = {
+    "once nothing": lambda number: b"X-Forwarded-For: %b\r\nX-Real-IP: ::1\r\n" % (b"192.0.2.1" if number % 3 else b""),
+    "an interface": lambda number: b"X-Forwarded-For: fe80::1%%eth%d\r\n" % number,
+    "two lines": lambda number: b"X-Forwarded-For: 192.0.2.%d\r\nX-Forwarded-For: 10.0.0.1\r\n" % number,
+    "two names": lambda number: b"X-Request-ID: %d\r\nX-Request-ID: b\r\n" % number,
+    "a name that is two words": lambda number: b"X-Request-ID: a %d\r\n" % number,
+    "a name with a comma": lambda number: b"X-Request-ID: a,%d\r\n" % number,
+    "a long name": lambda number: b"X-Request-ID: %d%b\r\n" % (number, b"x" * 128),
+    "spaces around": lambda number: b"X-Forwarded-For:  192.0.2.%d \r\n" % number,
+    "a tab": lambda number: b"X-Forwarded-For:\t192.0.2.%d\r\n" % number,
+    "more than ASCII": lambda number: b"X-Real-IP: caf\xe9%d\r\n" % number,
+    "other words for it": lambda number: b"Forwarded: for=192.0.2.%d;proto=https\r\n" % number,
+    "a scheme that changes": lambda number: b"X-Forwarded-Proto: %b\r\n" % (b"https" if number % 2 else b"http"),
+    "a name with underscores": lambda number: b"X_Forwarded_For: 192.0.2.%d\r\nX_Request_ID: %d\r\n" % (number, number),
+    "five lines": lambda number: b"X-Real-IP: 192.0.2.%d\r\n" % number * 5,
+}
+
+
+@pytest.mark.usefixtures("still")
+@pytest.mark.parametrize("proxies", [None, (), ("127.0.0.0/8", "10.0.0.0/8"), ("10.0.0.0/8",)], ids=str)
+@pytest.mark.parametrize("lines", {**FORWARDED, **ODDLY_FORWARDED})
+def test_a_proxys_words_are_heard_alike_in_both_ways(
+    lines: str, proxies: tuple[str, ...] | None, spool: int, shortcut: Any
+) -> None:
+    ways = [Way(spool, told, each, proxies=proxies) for each in (None, shortcut)]
+    head = {**FORWARDED, **ODDLY_FORWARDED}[lines]
+    for number in range(6):
+        long, short = [way.ask(WHOLE[:-2] + head(number) + b"\r\n") for way in ways]
+        assert long == short
+    if lines in FORWARDED:
+        assert [len(way.long) for way in ways] == [6, 2], "only what has come before is known, and has an environ"
+    for way in ways:
+        way.close()
+
+
+@pytest.mark.usefixtures("still")
+def test_a_known_head_that_is_too_large_with_these_words_goes_back(spool: int, shortcut: Any) -> None:
+    small, large = [WHOLE[:-2] + b"X-Request-ID: %b\r\n\r\n" % name for name in (b"mine", b"mine-2")]
+    ways = [Way(spool, usual, each) for each in (None, shortcut)]
+    for way in ways:
+        way.borrower.agree(pack_terms(terms(None)._replace(largest_head=len(small))))
+    long, short = [[way.ask(data) for data in (small, small, small, small, large)] for way in ways]
+    assert long == short
+    assert [len(way.long) for way in ways] == [4, 2]
+    for way in ways:
+        assert not way.borrower.loans
+        way.close()
+
+
+def test_what_a_trusted_proxy_says_is_believed_of_nobody_else(spool: int, shortcut: Any) -> None:
+    """The same bytes, again and again, from a proxy and from somebody who would be one, also while that changes."""
+
+    def named(environ: dict[str, Any], start_response: Callable[..., Any]) -> list[bytes]:
+        names = "REMOTE_ADDR", "REMOTE_PORT", "wsgi.url_scheme", "HTTP_HOST", "HTTP_X_FORWARDED_FOR", "HTTP_X_REQUEST_ID"
+        start(start_response)
+        return [" ".join(environ.get(name, "-") for name in names).encode()]
+
+    data = WHOLE[:-2] + FORWARDED["all that ours write"](7) + b"\r\n"
+    believed, not_believed = b"192.0.2.7 0 https shop.example 192.0.2.7 %032x" % 7, b"%b %b http h - " + b"%032x" % 7
+    way = Way(spool, named, shortcut)
+    with second_loan(way, "198.51.100.1") as other:
+        peers = {"127.0.0.1": (way.client, b"4711"), "198.51.100.1": (other, b"4712")}
+        for proxies in (("127.0.0.1",), ("198.51.100.1",), tuple(peers), (), ("127.0.0.1",)):
+            way.borrower.agree(pack_terms(terms(proxies)))
+            for _ in range(4):
+                for peer, (client, port) in peers.items():
+                    client.sendall(data)
+                    while not select.select([client], [], [], 0)[0]:
+                        way.serve()
+                    said = client.recv(1 << 16).partition(b"\r\n\r\n")[2]
+                    assert said == (believed if peer in proxies else not_believed % (peer.encode(), port))
+        assert len(way.long) == 4 + 4 + 2 + 2 + 4, "what is known of a proxy is known of another one, and of nobody else"
+    way.close()
+
+
 def collected(way: Way) -> tuple[list[Receipt], list[bytes]]:
     """All receipts in the order in which they were left, and what else the dispatcher is told."""
     receipts, others = way.loans.collect(), []
@@ -421,13 +526,13 @@ def test_a_connection_that_is_lent_under_the_key_of_one_before_is_another(way: W
 
 
 @contextlib.contextmanager
-def second_loan(way: Way) -> Iterator[socket.socket]:
+def second_loan(way: Way, peer: str = "127.0.0.1") -> Iterator[socket.socket]:
     """The client of another connection on loan."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         client = socket.create_connection(listener.getsockname())
         ours, _ = listener.accept()
     with client, ours:
-        given = request()._replace(loan=(ours.fileno(), ("127.0.0.1", 4712)))
+        given = request()._replace(loan=(ours.fileno(), (peer, 4712)))
         assert way.borrower.keep(given, socket.SocketType(fileno=ours.dup().detach()))
         connection: Any = SimpleNamespace(descriptor=ours.fileno(), socket=ours)
         way.loans.lend(connection)

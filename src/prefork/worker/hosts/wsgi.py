@@ -128,6 +128,9 @@ def environ(request: Request, body: BinaryIO, threaded: bool = False) -> dict[st
         if "environ" not in memo:
             memo["environ"] = told(request, threaded)
         made = memo["environ"].copy()
+        for place in memo["blanks"]:
+            name, value = request.headers[place]
+            made[KEYS.get(name) or key_of(name)] = value.decode("latin-1")
         made["HTTP_X_REQUEST_ID"] = request.request_id
     made["SERVER_NAME"], port = request.server
     made["SERVER_PORT"] = str(port)
