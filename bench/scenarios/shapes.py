@@ -1,4 +1,4 @@
-"""Requests and answers of other shapes than hello world: a browser's headers, JSON, pages, files, uploads."""
+"""Requests and answers of other shapes than hello world: a browser's headers, JSON, pages, files, uploads, a page of Django."""
 
 from __future__ import annotations
 
@@ -18,17 +18,19 @@ ROUNDS = 2
 TITLE = "Other shapes"
 METHOD = (
     "As above, over 16 kept-alive connections: a request with the thirteen headers of a browser; answers of 2 KiB of JSON, of "
-    "64 KiB and of 10 MiB from memory; an upload of 1 MiB that the application reads to its end."
+    "64 KiB and of 10 MiB from memory; an upload of 1 MiB that the application reads to its end; a page of Django, a list of 50 "
+    "rows from a template, with the middleware of `startproject` and no database (uvicorn has Django's ASGI application)."
 )
 BENCH = Path(__file__).parents[1]
 
 
 class Shape(NamedTuple):
-    """A load: its words, what it asks for, and what wrk sends besides."""
+    """A load: its words, what it asks for, what wrk sends besides, and which application answers."""
 
     words: str
     path: str = "/"
     script: Path | None = None
+    module: str = "hello"
 
 
 SHAPES = {
@@ -37,6 +39,7 @@ SHAPES = {
     "page": Shape("64 KiB", "/page"),
     "large": Shape("10 MiB", "/download"),
     "upload": Shape("1 MiB up", "/upload", BENCH / "put.lua"),
+    "django": Shape("a page of Django", module="orders"),
 }
 COLUMNS = (
     *(
@@ -52,11 +55,13 @@ COLUMNS = (
 
 
 def measure(server: Server, lab: Lab) -> dict[str, float]:
-    """Every shape in turn on one start of the server."""
+    """Every shape in turn, on one start of the server for each application."""
     figures = {"errors": 0.0}
-    with lab.serve(server, "hello") as served:
-        run_client("count", served.port, "/", "--requests", "400")
-        for key, shape in SHAPES.items():
-            rate, cpu, errors = press(served, 16, SECONDS, path=shape.path, script=shape.script)
-            figures |= {f"rate_{key}": rate, f"cpu_{key}": cpu, "errors": figures["errors"] + errors}
+    for module in dict.fromkeys(shape.module for shape in SHAPES.values()):
+        with lab.serve(server, module) as served:
+            run_client("count", served.port, "/", "--requests", "400")
+            for key, shape in SHAPES.items():
+                if shape.module == module:
+                    rate, cpu, errors = press(served, 16, SECONDS, path=shape.path, script=shape.script)
+                    figures |= {f"rate_{key}": rate, f"cpu_{key}": cpu, "errors": figures["errors"] + errors}
     return figures
