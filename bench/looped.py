@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 OWN = only("hello", "waiting", "streams", "stranding", "failures")
 ALL = OWN | only("events")
 LENDING = "--lend-connections"
-SETUP = "64 requests at a time, uvloop, access log to a file"
+SETUP = "128 requests at a time, uvloop, access log to a file"
 
 
 def ours(*more: str, compiled: bool = False) -> Callable[[Launch], list[str]]:
@@ -26,8 +26,10 @@ def ours(*more: str, compiled: bool = False) -> Callable[[Launch], list[str]]:
 
 
 def streaming(launch: Launch) -> list[str]:
-    """Prefork's command with a worker for streams of events."""
-    command = prefork("warning", interface="asgi", websocket_routes="/events/*", websocket_port=free_port())
+    """Prefork's command with workers for streams of events, as many as others have for all."""
+    command = prefork(
+        "warning", interface="asgi", websocket_routes="/events/*", websocket_workers=WORKERS, websocket_port=free_port()
+    )
     return [word.replace(":app", ":asgi_app") for word in command(launch)]
 
 
@@ -76,7 +78,7 @@ LOOPED = (
         "prefork",
         streaming,
         prefork_workers,
-        "handed over, and a websocket worker for the streams (`websocket_routes`)",
+        "handed over, and two websocket workers for the streams (`websocket_routes`)",
         scenarios=only("events"),
     ),
     Server("uvicorn", "uvicorn", servers.uvicorn, direct_children, "uvloop and httptools, no access log", scenarios=ALL),

@@ -35,7 +35,7 @@ def serve(install: Callable[[str], Path]) -> Serve:
 def server(request: pytest.FixtureRequest, serve: Serve) -> Iterator[Server]:
     """A server of each, with one worker."""
     with serve(request.param, workers=1) as server:
-        assert server.status()["concurrency"] == 64, "it was taken for an application of ASGI"
+        assert server.status()["concurrency"] == 128, "it was taken for an application of ASGI"
         yield server
         assert not server.events("worker_died")
         assert not server.events("fault_contained")

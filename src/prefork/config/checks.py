@@ -8,7 +8,7 @@ from __future__ import annotations
 import ipaddress
 from typing import TYPE_CHECKING
 
-from prefork.config.groups.workers import USUAL_CONCURRENCY
+from prefork.config.groups.workers import MOST_PLACES
 from prefork.config.kinds import ODOO
 from prefork.config.problems import Problem
 from prefork.config.quantities import about
@@ -23,7 +23,6 @@ if TYPE_CHECKING:
 
 ODOO_ONLY = ("odoo_args", "server_wide_modules")
 PER_REQUEST = ("limit_memory_soft", "limit_memory_hard", "limit_time_cpu", "limit_time_real", "limit_time_real_routes")
-MOST_PLACES = 2048  # requests that are served at the same time
 NGINX_KEEPALIVE = 60.0  # seconds nginx keeps an idle connection to its upstream by default
 
 
@@ -140,7 +139,7 @@ def served_at_once(settings: Settings) -> int:
     """How many requests can be served at once, as far as it is known before the application is imported."""
     if settings.threaded and settings.interface != "asgi":
         return settings.threads
-    return max(1, settings.fewest_workers) * (settings.concurrency or (USUAL_CONCURRENCY if settings.interface == "asgi" else 1))
+    return max(1, settings.fewest_workers) * (settings.at_a_time if settings.interface == "asgi" else settings.concurrency or 1)
 
 
 def unshared(settings: Settings) -> Iterator[str]:

@@ -27,6 +27,7 @@ from prefork.config.groups import (
     Timeouts,
     Workers,
 )
+from prefork.config.groups.workers import MOST_PLACES, USUAL_CONCURRENCY
 from prefork.config.kinds import AUTO
 from prefork.config.option import Derived, Option, Surroundings, declared
 from prefork.config.problems import DEFAULT, Problem, Source
@@ -113,6 +114,11 @@ class Settings(Alerts, Console, Sessions, Process, Logging, Store, Timeouts, Lim
     def most_workers(self) -> int:
         """And at the most."""
         return self.workers if isinstance(self.workers, int) else self.workers_max or self.workers_min
+
+    @property
+    def at_a_time(self) -> int:
+        """Requests that a worker serves at a time where it has an event loop."""
+        return self.concurrency or min(USUAL_CONCURRENCY, MOST_PLACES // max(1, self.most_workers))
 
     @property
     def connections_each(self) -> int:

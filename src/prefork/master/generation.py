@@ -9,7 +9,6 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from prefork.config.embedded import WITHIN, directory_in
-from prefork.config.groups.workers import USUAL_CONCURRENCY
 from prefork.config.hosted import told
 from prefork.master.spawn import start_template
 
@@ -43,7 +42,7 @@ class Generation:
     @property
     def concurrency(self) -> int:
         """Requests that a worker has at a time on its loop; 0 where it has none."""
-        return (self.settings.concurrency or USUAL_CONCURRENCY) if self.looped else 0
+        return self.settings.at_a_time if self.looped else 0
 
     def start(self, owner: Owner, log: int, descriptors: list[int], *, at_terminal: bool) -> Helper:
         """Start the template and tell it what to load; `descriptors` are those of scoreboard, reports and spool directory,

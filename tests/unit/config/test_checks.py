@@ -236,6 +236,11 @@ def test_places_that_there_cannot_be(problems: Problems, text: str, sentence: st
     assert "concurrency" in problem
 
 
+@pytest.mark.parametrize(("workers", "places"), [(1, 128), (16, 128), (17, 120), (512, 4), (0, 128)])
+def test_the_usual_places_are_no_more_than_there_can_be(configure: Configure, workers: int, places: int) -> None:
+    assert configure(f"{APP}interface = asgi\nworkers = {workers}").at_a_time == places
+
+
 def test_lanes_of_an_event_loop_share_its_places(configure: Configure) -> None:
     settings = configure(f"{APP}interface = asgi\nworkers = 2\nlanes = report:/report/*:3")
     assert not any("leave at least one" in sentence for sentence in sentences(settings))

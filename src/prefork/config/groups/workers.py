@@ -13,7 +13,8 @@ from prefork.sizing.plans import PLANS
 
 USUAL = 2  # HTTP workers
 MOST = 512  # of a pool
-USUAL_CONCURRENCY = 64  # requests on an event loop
+USUAL_CONCURRENCY = 128  # requests on an event loop
+MOST_PLACES = 2048  # requests that are served at the same time: the scoreboard has room for them, and for as many again
 
 
 def usual(plan: str | None) -> int:
@@ -75,7 +76,8 @@ class Workers:
     concurrency: int | None = option(
         kinds.NUMBER,
         None,
-        "Requests that a worker of an ASGI application serves at a time, on one event loop; not set means 64. For WSGI it is one",
+        f"Requests that a worker of an ASGI application serves at a time, on one event loop; not set means {USUAL_CONCURRENCY}, or "
+        f"with more than {MOST_PLACES // USUAL_CONCURRENCY} workers as many as make {MOST_PLACES} in all. For WSGI it is one",
         minimum=1,
         maximum=240,
     )

@@ -131,7 +131,7 @@ class Call:
         elif kind == "http.response.body":
             more = bool(event.get("more_body", False))
             self._write(event.get("body", b""), more)
-            if more:
+            if more and (self.rest.unsaid or self.reply.sent - self.yielded > TURN):
                 await self._pace()
             self._look_at_client(more)
         elif kind == "http.response.pathsend":
@@ -190,7 +190,7 @@ class Call:
         """Wait for a client that reads slowly; let others have their turn before one that reads fast."""
         if self.rest.unsaid:
             await self.rest.drained()
-        elif self.reply.sent - self.yielded > TURN:
+        else:
             self.yielded = self.reply.sent
             await asyncio.sleep(0)
 

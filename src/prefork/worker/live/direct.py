@@ -12,34 +12,28 @@ from prefork.worker.asgi.call import Call
 from prefork.worker.reply import Reply
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
     from typing import Callable
 
     from prefork.messages import Request
     from prefork.worker.live.wire import Wire
 
 
-class Outlet:
-    """Stands where a reply has its client's socket."""
+class Direct(Reply):
+    """A reply whose bytes go to the wire, which takes all of them."""
 
     __slots__ = ("wire",)
 
-    def __init__(self, wire: Wire) -> None:
+    def __init__(self, request: Request, wire: Wire, rest: Any, slot: Any) -> None:
+        super().__init__(request, wire.socket, rest, slot)
         self.wire = wire
 
-    def send(self, data: bytes, flags: int) -> int:  # noqa: ARG002 - a socket's
-        """Take all of it. Raises BrokenPipeError when the connection is closed."""
+    def _send(self, *parts: bytes) -> None:
         if self.wire.closed:
-            raise BrokenPipeError
+            self.gone = True
+            return
+        data = b"".join(parts)
         self.wire.send(data)
-        return len(data)
-
-    def sendmsg(self, parts: Iterable[bytes], ancillary: object, flags: int) -> int:  # noqa: ARG002 - a socket's
-        """The same of several."""
-        return self.send(b"".join(parts), flags)
-
-    def shutdown(self, how: int) -> None:
-        """Nothing yet: the wire is closed when it has been sent all."""
+        self.sent += len(data)
 
 
 class Unread:
@@ -77,10 +71,7 @@ class Unseen:
 
 def reply(request: Request, wire: Wire, most: int) -> Reply:
     """A reply that goes to the wire, of which the client may leave `most` bytes unread."""
-    outlet: Any = Outlet(wire)
-    slot: Any = Unseen()
-    unread: Any = Unread(wire, most)
-    return Reply(request, outlet, unread, slot)
+    return Direct(request, wire, Unread(wire, most), Unseen())
 
 
 def call(request: Request, file: int, wire: Wire, most: int, answered: Callable[[], None]) -> Call:
