@@ -18,6 +18,7 @@ from tests.native import native
 
 from prefork.dispatcher.loans import Loans
 from prefork.http import framing
+from prefork.kernel import unread
 from prefork.lending import (
     ASKS_REPLACEMENT,
     BACK,
@@ -59,7 +60,7 @@ class Way:
         self.slot = Scoreboard.create().slot(0)
         self.wire, self.pair = pair()
         self.loans = Loans(self.slot, self.wire)
-        self.loans.offer(Terms("abc.0.17", ("/_prefork/*",), 4096, None))
+        self.loans.offer(Terms("abc.0.17", ("/_prefork/*",), 4096, None, 1 << 20))
         message, descriptors = receive(self.pair, inbox())
         self.borrower = Borrower(self.pair, self.slot, *descriptors)
         self.borrower.agree(message)
@@ -93,7 +94,8 @@ class Way:
     def ask(self, data: bytes = WHOLE) -> tuple[bytes, Any]:
         """What a client gets for this, by whichever way, and all that the dispatcher can know of it."""
         self.client.sendall(data)
-        self.ours.recv(1, socket.MSG_PEEK)
+        while unread(self.ours) < len(data):
+            pass
         self.serve()
         receipts = self.loans.collect()
         told: list[Any] = []
@@ -293,6 +295,8 @@ REQUESTS_OF = {
     "the last of its connection": WHOLE[:-2] + b"Connection: close\r\n\r\n",
     "in an old version": b"GET / HTTP/1.0\r\nConnection: keep-alive\r\n\r\n",
     "with a body": b"POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 3\r\n\r\nabc",
+    "with a body of which the most is in its socket": b"POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 40000\r\n\r\n"
+    + b"ab" * 20_000,
     "with a body of nothing": b"POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 0\r\n\r\n",
     "with an id": WHOLE[:-2] + b"X-Request-ID: mine\r\n\r\n",
     "that is none": b"nonsense\r\n\r\n",
