@@ -48,7 +48,8 @@ LONGEST_METHOD = 255
 
 
 class Terms(NamedTuple):
-    """What a worker may answer of what it reads: nothing at these paths (patterns of `http.paths`), no head larger than this.
+    """What a worker may answer of what it reads: nothing at these paths (patterns of `http.paths`), no head larger than this, and
+    of bodies that are more than it reads at once none above `largest_body`.
 
     `prefix` begins the ids that it gives requests; `proxies` are the peers whose word about their client counts, None where that of
     nobody does.
@@ -58,6 +59,7 @@ class Terms(NamedTuple):
     elsewhere: tuple[str, ...]
     largest_head: int
     proxies: tuple[str, ...] | None
+    largest_body: int = 0
 
 
 def pack_terms(terms: Terms) -> bytes:

@@ -13,7 +13,9 @@ from prefork.dispatcher.loans import INSIDE
 from prefork.dispatcher.states import State
 from prefork.http.head import END_OF_HEAD, Refused
 from prefork.http.identity import Identity
+from prefork.kernel import await_any
 from prefork.lending import LOANED
+from prefork.messages import Inflow
 from prefork.scoreboard import BEGUN_AT, DONE, LOAN, RECEIVED, REVOKED, TAKEN
 
 if TYPE_CHECKING:
@@ -98,7 +100,11 @@ class Adoption:
         head = self.traffic.reader.read(data[:end])
         origin = self.traffic.origin(connection.peer, head.headers)
         began = worker.slot.words[BEGUN_AT] / 1e9
-        exchange = Exchange(connection, head, origin, data[end:], len(data) - end, began)
+        exchange = Exchange(connection, head, origin, data[end:], head.length or 0, began)
+        left = exchange.length - (len(data) - end)
+        if left > 0:  # the worker reads that from the socket, and so no other one can
+            options = self.traffic.options
+            exchange.inflow = Inflow(left, options.max_body_size, options.body_timeout, False)
         exchange.number, exchange.lane = number, self.traffic.lanes.rest
         identity = Identity(self.prefix(worker))
         identity.made = number - LOANED - 1
@@ -127,6 +133,7 @@ class Adoption:
             return
         loans.release(connection.descriptor)
         if progress.state == RECEIVED:
+            await_any(connection.socket)  # it may have waited for the rest of a body
             assert connection.loan
             connection.loan.come_home(data)
             return

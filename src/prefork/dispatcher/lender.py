@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from prefork.dispatcher.adoption import Adoption
 from prefork.dispatcher.attendance import Attendance
+from prefork.dispatcher.buffered import MOST as MOST_BUFFERED
 from prefork.dispatcher.fairness import LONG, MOMENT
 from prefork.dispatcher.loan import Loan
 from prefork.dispatcher.loans import ENOUGH, Loans
@@ -85,6 +86,7 @@ class Lender:
         self.on = lends(options)
         self.elsewhere = tuple(patterns(options))
         self.largest_head = options.max_header_size
+        self.largest_body = min(MOST_BUFFERED, options.max_body_size)
         self.trusted = options.trusted_proxies if options.proxy_mode else None
         for worker in self.traffic.workers.values():
             self.furnish(worker)
@@ -105,7 +107,8 @@ class Lender:
             self.loop.attend(worker)
         assert worker.loans
         try:
-            worker.loans.offer(Terms(self.adoption.prefix(worker), self.elsewhere, self.largest_head, self.trusted))
+            largest = 0 if worker.loop else self.largest_body  # an event loop waits for no body
+            worker.loans.offer(Terms(self.adoption.prefix(worker), self.elsewhere, self.largest_head, self.trusted, largest))
         except OSError:
             self.loop.tell_master("faulty", worker)  # which is what it is, unless it is dead
 

@@ -12,6 +12,7 @@ import os
 import select
 import socket  # noqa: TC003 - compiled, a NamedTuple looks its types up
 import time
+from select import POLLIN, poll  # now: what an application puts in their place later is not meant for us
 from typing import TYPE_CHECKING, NamedTuple
 
 from prefork.http.head import END_OF_HEAD, Head, Reader, Refused
@@ -19,7 +20,7 @@ from prefork.http.identity import NAME, Identity
 from prefork.http.paths import Paths
 from prefork.http.proxies import Proxies
 from prefork.http.repertoire import Recurring, filled, form_of
-from prefork.kernel import accept_barriers, since_received, watch_as
+from prefork.kernel import accept_barriers, await_any, await_bytes, since_received, unread, watch_as
 from prefork.lending import (
     ASKS_REPLACEMENT,
     BACK,
@@ -51,6 +52,7 @@ if TYPE_CHECKING:
 PAIR = -1  # the pair's key in the epoll; descriptors have theirs from zero on
 GRAIN = 4_000_000  # nanoseconds: what the kernel's word about a wait is exact to
 MOMENT = 1  # milliseconds that the dispatcher may take for what it is about to do
+FOLLOWS = 1  # milliseconds within which the rest of a body has to come that is not to go back
 
 
 class Loan(NamedTuple):
@@ -91,6 +93,7 @@ class Borrower:
         """Serve on these terms from now on."""
         terms = unpack_terms(message)
         self.largest = min(terms.largest_head, ROOM - 1)
+        self.largest_body = terms.largest_body
         self.identity = Identity(terms.prefix)
         self.elsewhere = Paths([terms.elsewhere]).find
         self.proxies = Proxies(terms.proxies) if terms.proxies is not None else None
@@ -158,6 +161,7 @@ class Borrower:
     def account(self, request: Request, reply: Reply, cpu: int, worn: bool) -> None:
         """Leave a receipt for a request that `take` has returned. An end that was not the usual one is told at once."""
         assert request.loan
+        assert request.body is not None
         now, began, key = time.monotonic_ns(), self.words[BEGUN_AT], request.loan[0]
         flags = (LASTS if reply.keep else 0) | (ENDS_BROKEN if reply.failed else 0) | (ASKS_REPLACEMENT if worn else 0)
         self.leave(
@@ -165,7 +169,7 @@ class Borrower:
                 flags if request.version == "1.1" else flags | OLD_HTTP,
                 reply.code,
                 key,
-                self.size,
+                self.size + request.length - len(request.body),
                 request.number,
                 self._waited(key, began, now),
                 began,
@@ -226,7 +230,9 @@ class Borrower:
         return request
 
     def understand(self, key: int, loan: Loan, data: bytes, number: int) -> Request | None:
-        """The request, if it is a whole one, nothing follows it, and any worker would be given it."""
+        """The request, if it is a whole one, nothing follows it, and any worker would be given it. The rest of its body may be in
+        its client's socket.
+        """
         end = data.find(END_OF_HEAD) + 4
         if not 4 <= end <= self.largest:
             return None
@@ -256,12 +262,30 @@ class Borrower:
                 client, scheme, headers = self.proxies.origin(client, headers)
             self.identity.made = number - LOANED - 1
             request_id = self.identity.of(headers)
-        if head.length is None or end + head.length != len(data):
+        if head.length is None or (end + head.length != len(data) and not self._follows(loan.client, head, end, len(data))):
             return None
         return Request(
             number, 1, head.method, head.target, head.version, headers, data[end:], head.length, client, loan.local, scheme,
             head.keep, request_id, (key, loan.peer), None, memo,
         )  # fmt: skip
+
+    def _follows(self, client: socket.SocketType, head: Head, end: int, size: int) -> bool:
+        """Whether the rest of a body comes at once, where it is one of many bytes that come fast. It stays in the socket: if this
+        process dies, it is read there by another one.
+        """
+        assert head.length is not None
+        left = end + head.length - size
+        if size < ROOM or left < 0 or head.length > self.largest_body or head.expects:
+            return False
+        try:
+            if unread(client) < left and await_bytes(client, left):
+                room = poll()
+                room.register(client, POLLIN)
+                room.poll(FOLLOWS)
+            await_any(client)
+            return unread(client) >= left
+        except OSError:
+            return False
 
     def _is_for_others(self, head: Head) -> bool:
         if self.elsewhere(head.target) is not None or len(head.method) > LONGEST_METHOD:

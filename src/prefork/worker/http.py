@@ -139,7 +139,8 @@ class Desk:
         assert request.body is not None
         # Where nothing was waited for in between, what was spent since the last answer was for reading this request.
         spent = 0 if borrower.waited else self.spent
-        reply, cpu = self.answer(request, borrower.client(request), io.BytesIO(request.body), spent)
+        body = io.BytesIO(request.body) if len(request.body) == request.length else None
+        reply, cpu = self.answer(request, borrower.client(request), body, spent)
         self.settle(request, reply, cpu, borrower)
 
     def settle(self, request: Request, reply: Reply, cpu: int, borrower: Borrower) -> None:

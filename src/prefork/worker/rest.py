@@ -28,8 +28,8 @@ if TYPE_CHECKING:
 
 
 IN_MEMORY = 1 << 18  # bytes of an answer that may wait in the dispatcher's memory
-SPOOLING = 1e-9  # seconds that a byte takes to be written to a file, read from it and sent
-MOST_PATIENCE = 0.02  # seconds
+SPOOLING = 3e-9  # seconds that a byte takes to be written to a file, read from it and sent, where others want the processors, too
+MOST_PATIENCE = 0.04  # seconds
 
 
 class Rest:

@@ -17,9 +17,10 @@ from prefork.dispatcher.loop_loans import LoopLoans
 from prefork.dispatcher.loops import EventLoop
 from prefork.dispatcher.states import State
 from prefork.dispatcher.words import Words
-from prefork.lending import NEWS, OWNED, ROOM, TERMS, UNTOLD, number_for, pack_return
+from prefork.kernel import await_bytes
+from prefork.lending import LOANED, NEWS, OWNED, ROOM, TERMS, UNTOLD, number_for, pack_return
 from prefork.messages import CLOEXEC_DONTWAIT, inbox, pack_ending, receive
-from prefork.scoreboard import BEGUN, BEGUN_AT, DONE, LOAN, TAKEN, TURNED
+from prefork.scoreboard import BEGUN, BEGUN_AT, DONE, LOAN, RECEIVED, TAKEN, TURNED
 
 from .conftest import OPTIONS, Client, Desk, Hand
 
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from prefork.messages import Request
 
 GET = b"GET / HTTP/1.1\r\nHost: h\r\n\r\n"
+LARGE = b"GET / HTTP/1.1\r\nHost: h\r\nContent-Length: 100000\r\n\r\n"  # which would be made again if it had all of its body
 RIGHTS = socket.CMSG_SPACE(12)
 ANSWER = b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"
 
@@ -185,6 +187,37 @@ def test_a_connection_that_is_closed_while_a_loop_answers_on_it_leaves_what_its_
     assert words.heard(worker, pack_return(OWNED, key, number, GET), [])
     assert words.heard(worker, pack_ending(number, 200, 0, 0, 0), [])
     assert worker.exchange is None
+
+
+def left_behind(counter: Counter, state: int) -> Client:
+    """A client whose connection is lent, after the death of its worker: that was so far with a request, and the rest of the body is
+    in the socket.
+    """
+    loans, client, worker = counter.open(), counter.welcome(), counter.hand.worker
+    counter.ask(client)
+    counter.answer(client)
+    key, beginning = client.theirs.fileno(), LARGE + bytes(1000)
+    assert await_bytes(client.theirs, 99_000)
+    loans.memory[: len(beginning)] = beginning
+    worker.slot[LOAN], worker.slot[TAKEN], worker.slot[BEGUN_AT] = key, len(beginning), time.monotonic_ns()
+    counter.hand.stamp(LOANED + 1, state)
+    counter.hand.die()
+    return client
+
+
+def test_a_body_that_a_dead_worker_has_waited_for_is_read_here(counter: Counter) -> None:
+    client = left_behind(counter, RECEIVED)
+    counter.desk.traffic.apply(OPTIONS)
+    other = counter.desk.hire()
+    client.socket.sendall(bytes(99_000))
+    counter.desk.loop.until(other.has_message)
+    assert other.request().length == 100_000
+
+
+def test_no_other_worker_gets_what_is_left_of_a_body(counter: Counter) -> None:
+    client = left_behind(counter, BEGUN)
+    assert client.answer()[0] == 502
+    assert client.state is State.LINGERING
 
 
 @pytest.mark.parametrize("recalled", [True, False])

@@ -7,6 +7,7 @@ import io
 import itertools
 import socket
 import time
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
@@ -19,7 +20,7 @@ from tests.unit.http.forwarded import forwarded
 
 from prefork.dispatcher.loans import Loans
 from prefork.http.repertoire import Recurring
-from prefork.kernel import since_received
+from prefork.kernel import since_received, unread
 from prefork.lending import (
     BACK,
     HOME,
@@ -37,7 +38,7 @@ from prefork.lending import (
 )
 from prefork.messages import CLOEXEC_DONTWAIT, inbox, pair, receive
 from prefork.scoreboard import BEGUN_AT, CAME_AT, DONE, HALTED, LOAN, NEXT_AT, RECEIVED, TAKEN, Scoreboard
-from prefork.worker import http
+from prefork.worker import borrowing, http
 from prefork.worker.borrowing import GRAIN, Borrower
 from prefork.worker.hosts.wsgi import environ
 from prefork.worker.known import KNOWN, LONGEST_KNOWN
@@ -51,11 +52,14 @@ if TYPE_CHECKING:
     from prefork.messages import Request
 
 SLOT = Scoreboard.create().slot(0)
-TERMS = Terms("abc.0.17", ("/_prefork/*", "/files/*"), 4096, ("127.0.0.1",))
+LARGEST = 50_000
+TERMS = Terms("abc.0.17", ("/_prefork/*", "/files/*"), 4096, ("127.0.0.1",), LARGEST)
 WHOLE = b"GET /a?b=c HTTP/1.1\r\nHost: h\r\n\r\n"
 PROXY, OTHER = "127.0.0.1", "198.51.100.1"
 PROXIES = st.sampled_from([None, (), (PROXY,), (PROXY, "10.0.0.0/8"), (OTHER,)])
 POST = b"POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 3\r\n\r\nabc"
+BODY = bytes(range(250)) * 160
+UPLOAD = b"PUT / HTTP/1.1\r\nHost: h\r\nContent-Length: %d\r\n\r\n" % len(BODY)
 GO_BACK = {
     "half a head": WHOLE[:20],
     "half a body": POST[:-1],
@@ -67,6 +71,11 @@ GO_BACK = {
     "a page of the server": b"GET /_prefork/live HTTP/1.1\r\nHost: h\r\n\r\n",
     "a static file in other words": b"GET //f%69les/a HTTP/1.1\r\nHost: h\r\n\r\n",
     "a large head": b"GET / HTTP/1.1\r\nHost: h\r\nA: %b\r\n\r\n" % (b"x" * 5000),
+    "a large body of which less than the memory holds has come": UPLOAD + BODY[: ROOM // 2],
+    "one that does not come at once": UPLOAD + BODY[:-1],
+    "one that is too large": UPLOAD.replace(b"40000", b"50001") + bytes(50_001),
+    "one that its client waits to be asked for": UPLOAD[:-2] + b"Expect: 100-continue\r\n\r\n" + BODY,
+    "one that something follows": UPLOAD.replace(b"40000", b"16300") + BODY,
     "more than the memory holds": b"GET / HTTP/1.1\r\nHost: h\r\nA: %b" % (b"x" * ROOM),
 }
 
@@ -133,14 +142,52 @@ def long() -> Iterator[Desk]:
 @pytest.mark.parametrize("data", GO_BACK.values(), ids=GO_BACK)
 def test_what_is_not_one_whole_request_for_any_worker_goes_back_as_it_came(desk: Desk, data: bytes) -> None:
     desk.client.sendall(data)
-    while len(desk.ours.recv(ROOM, socket.MSG_PEEK)) < min(len(data), ROOM):
-        pass
+    await_all(desk, data[:ROOM])
     desk.wire.send(b"x")  # so that there is something else to hear afterwards
     assert desk.take() is None
     returned = unpack_return(desk.heard())
     assert returned == (BACK, desk.key, LOANED + 1, data[:ROOM])
     assert desk.borrower.loans == {}
     assert SLOT.progress().state == DONE
+    assert desk.ours.getsockopt(socket.SOL_SOCKET, socket.SO_RCVLOWAT) == 1
+
+
+def await_all(desk: Desk, data: bytes) -> None:
+    """Wait until what a client sends has come."""
+    while unread(desk.ours) < len(data):
+        pass
+
+
+def test_the_rest_of_a_body_that_has_come_is_left_in_its_socket(desk: Desk) -> None:
+    for _ in range(3):
+        desk.client.sendall(UPLOAD + BODY)
+        await_all(desk, UPLOAD + BODY)
+        taken = desk.take()
+        assert taken
+        assert taken.body == BODY[: ROOM - len(UPLOAD)]
+        assert taken.length == len(BODY)
+        assert (SLOT.progress().state, SLOT[TAKEN]) == (RECEIVED, ROOM), "whoever finds this worker dead finds all of it"
+        assert desk.ours.recv(1 << 20, socket.MSG_DONTWAIT) == BODY[len(taken.body) :]
+
+
+def test_the_rest_of_a_body_is_waited_for_as_long_as_it_comes_fast(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(borrowing, "FOLLOWS", 30_000)
+    desk.client.sendall(UPLOAD + BODY[:-1])
+    await_all(desk, UPLOAD + BODY[:-1])
+    left = len(UPLOAD + BODY) - ROOM
+
+    def send_the_last() -> None:
+        while desk.ours.getsockopt(socket.SOL_SOCKET, socket.SO_RCVLOWAT) != left:
+            pass
+        desk.client.sendall(BODY[-1:])
+
+    with ThreadPoolExecutor(1) as pool:
+        sender = pool.submit(send_the_last)
+        taken = desk.take()
+        sender.result()
+    assert taken
+    assert unread(desk.ours) == left
+    assert desk.ours.getsockopt(socket.SOL_SOCKET, socket.SO_RCVLOWAT) == 1
 
 
 def test_a_head_that_comes_again_is_understood_as_before_and_names_its_own_request(long: Desk) -> None:
