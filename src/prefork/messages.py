@@ -27,9 +27,8 @@ if TYPE_CHECKING:
     ]"""
 
 LIMIT = 200_000  # bytes in one message: a pair takes 212,960 with the kernel's default buffer
-INLINE: Final = (
-    1 << 16
-)  # a body up to this size travels in the message, a larger one as a descriptor; a rest in pieces of this size
+# A body up to this size (bytes) travels in the message, a larger one as a descriptor; a rest in pieces of this size.
+INLINE: Final = 1 << 16
 DESCRIPTORS = 250  # the most that one message carries; the kernel allows 253
 RIGHTS_SPACE = socket.CMSG_SPACE(DESCRIPTORS * 4)
 ONE_RIGHT: Final = socket.CMSG_LEN(4)  # CMSG_SPACE would have room for two
@@ -200,8 +199,10 @@ def pack_extent(kind: int, offset: int, count: int) -> bytes:
 
 
 def unpack_extent(message: bytes) -> tuple[int, int]:
-    """Offset and count of an extent. Raises struct.error when it is not one."""
+    """Offset and count of an extent. Raises struct.error when it is not one, or no file is so long."""
     _, offset, count = EXTENT.unpack(message)
+    if offset + count >> 63:
+        raise struct.error("an extent is beyond the end of any file")
     return offset, count
 
 
