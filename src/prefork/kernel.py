@@ -176,6 +176,21 @@ def since_received(connection: socket.SocketType) -> int:
     return int.from_bytes(info[LAST_RECEIVED:], sys.byteorder) * 1_000_000
 
 
+def shared_memory(name: str, size: int) -> int:
+    """A descriptor of so many bytes of memory without a name in any file system, zeroed; what is not used yet takes none.
+
+    It stays as long as it is, whoever has it: of what had been cut off a process that looks there would die. Raises OSError.
+    """
+    descriptor = os.memfd_create(name, os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
+    try:
+        os.ftruncate(descriptor, size)
+        fcntl.fcntl(descriptor, fcntl.F_ADD_SEALS, fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_GROW | fcntl.F_SEAL_SEAL)
+    except OSError:
+        os.close(descriptor)
+        raise
+    return descriptor
+
+
 def accept_barriers() -> None:
     """Have `barrier` in another process count for this one. Raises OSError where the kernel does not know it."""
     _membarrier(ACCEPT_BARRIERS)

@@ -200,8 +200,10 @@ def pack_extent(kind: int, offset: int, count: int) -> bytes:
 
 
 def unpack_extent(message: bytes) -> tuple[int, int]:
-    """Offset and count of an extent. Raises struct.error when it is not one."""
+    """Offset and count of an extent. Raises struct.error when it is not one, or no file is so long."""
     _, offset, count = EXTENT.unpack(message)
+    if offset + count >> 63:
+        raise struct.error("an extent is beyond the end of any file")
     return offset, count
 
 

@@ -10,12 +10,14 @@ from __future__ import annotations
 
 import binascii
 import mmap
-import os
 from typing import NamedTuple
+
+from prefork.kernel import shared_memory
 
 PLACES = 4096  # for the workers of one pool: twice as many as there can be, since a reload has old ones and new ones
 SLOTS = 3 * PLACES  # of all pools
 WORDS = 16  # 8-byte words in a slot: 128 bytes, two cache lines
+WRAP = (1 << 64) - 1  # totals of what workers say are modulo 2**64: no word of theirs is too large for them
 DISPATCHER = SLOTS  # the block behind the last slot
 FOREVER = (1 << 63) - 1  # nanoseconds: what ALLOWED says of a route without a limit
 
@@ -63,6 +65,7 @@ TAGS_AT = (ROUTES_AT + ROUTES * ROUTE_WORDS) * 8  # the first byte of the first 
 TAG = 128  # bytes of a tag with the number of its request
 NAMES_AT = TAGS_AT + (SLOTS + 1) * TAG  # the first byte of the first route's name
 LONGEST_NAME = 128
+BYTES = NAMES_AT + ROUTES * LONGEST_NAME
 
 # What a worker has done about the request it was given last, in the order of events.
 NOTHING, RECEIVED, BEGUN, WRITING, DONE = range(5)
@@ -183,10 +186,7 @@ class Scoreboard:
 
     def __init__(self, descriptor: int) -> None:
         self.descriptor = descriptor
-        size = NAMES_AT + ROUTES * LONGEST_NAME
-        if os.fstat(descriptor).st_size < size:
-            os.ftruncate(descriptor, size)
-        self.memory = mmap.mmap(descriptor, size)
+        self.memory = mmap.mmap(descriptor, BYTES)
         self.words = memoryview(self.memory)[:TAGS_AT].cast("Q")
         self.tags = memoryview(self.memory)[TAGS_AT:NAMES_AT]  # the dispatcher's is never used
         self.names = memoryview(self.memory)[NAMES_AT:]
@@ -195,7 +195,7 @@ class Scoreboard:
     @classmethod
     def create(cls) -> Scoreboard:
         """New, zeroed memory without a name in any file system."""
-        return cls(os.memfd_create("prefork-scoreboard", os.MFD_CLOEXEC))
+        return cls(shared_memory("prefork-scoreboard", BYTES))
 
     def slot(self, index: int) -> Slot:
         """The slot of worker number `index`, or the dispatcher's (`DISPATCHER`)."""

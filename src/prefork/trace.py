@@ -55,7 +55,7 @@ class Trace:
         RECORD.pack_into(
             self.memory,
             HEAD + count % self.size * RECORD.size,
-            int(arrived * 1e6),
+            max(0, int(arrived * 1e6)),
             min(int(wait * 1e6), LONGEST),
             UNSERVED if service is None else min(int(service * 1e6), LONGEST),
             min(cpu // 1000, LONGEST),

@@ -20,6 +20,7 @@ from prefork.kernel import (
     libc,
     reset,
     return_memory,
+    shared_memory,
     since_received,
     unaccepted,
     unread,
@@ -154,3 +155,14 @@ def test_an_epoll_tells_of_a_descriptor_under_another_key() -> None:
         assert epoll.poll(5) == [(-1, select.EPOLLIN)]
         with pytest.raises(OSError, match="epoll_ctl"):
             watch_as(epoll.fileno(), ours.fileno(), -1)
+
+
+def test_nobody_can_take_away_memory_that_another_process_looks_at() -> None:
+    descriptor = shared_memory("test", 4096)
+    with mmap.mmap(descriptor, 4096) as memory:
+        for size in (0, 8192):
+            with pytest.raises(PermissionError):
+                os.ftruncate(descriptor, size)
+        os.pwrite(descriptor, b"x", 4095)
+        assert memory[:] == bytes(4095) + b"x"
+    os.close(descriptor)

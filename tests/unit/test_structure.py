@@ -29,7 +29,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "kernel": set(),
     "messages": set(),
     "orders": {"kernel", "messages"},
-    "scoreboard": set(),
+    "scoreboard": {"kernel"},
     "spool": set(),
     "lanes": set(),
     "limits": set(),

@@ -6,6 +6,7 @@ Queue, limits and verdict know them from then on.
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING
 
 from prefork.dispatcher.exchange import Exchange
@@ -47,7 +48,7 @@ class Adoption:
         self.loop.hear_out(worker)
         self.receipts.drain(worker)
         connection, data = loans.find(words[LOAN]), loans.bytes_of(worker, words[TAKEN])
-        if connection is None or worker.paused or worker.has(progress.number):
+        if connection is None or worker.paused or worker.after or worker.has(progress.number):
             return False
         if not loans.take(connection, progress.number, worker.slot):
             return False
@@ -58,7 +59,11 @@ class Adoption:
 
     def own(self, worker: Worker, connection: Connection, number: int, data: bytes) -> None:
         """The request of a connection that is home is an exchange, and its worker's."""
-        exchange = self._exchange(worker, connection, number, data)
+        try:
+            exchange = self._exchange(worker, connection, number, data)
+        except Refused:  # the application has written into our memory: what it was, nobody knows
+            connection.cut()
+            return
         assert connection.loan
         connection.loan.give_way(exchange)
         exchange.worker = worker
@@ -99,7 +104,7 @@ class Adoption:
         end = data.find(END_OF_HEAD) + 4
         head = self.traffic.reader.read(data[:end])
         origin = self.traffic.origin(connection.peer, head.headers)
-        began = worker.slot.words[BEGUN_AT] / 1e9
+        began = min(worker.slot.words[BEGUN_AT] / 1e9, time.monotonic())
         exchange = Exchange(connection, head, origin, data[end:], head.length or 0, began)
         left = exchange.length - (len(data) - end)
         if left > 0:  # the worker reads that from the socket, and so no other one can
@@ -122,7 +127,7 @@ class Adoption:
     def inherit(self, worker: Worker, loans: Loans) -> None:
         """Take over the request that a dead worker has left on a loan, if there is one."""
         progress, words = worker.slot.progress(), worker.slot.words
-        if progress.number <= LOANED or progress.number == loans.last_heard(worker) or worker.has(progress.number):
+        if progress.number <= LOANED or progress.number == loans.last_heard(worker) or worker.after or worker.has(progress.number):
             return
         connection = loans.find(words[LOAN])
         if connection is None:
@@ -137,7 +142,4 @@ class Adoption:
             assert connection.loan
             connection.loan.come_home(data)
             return
-        try:
-            self.own(worker, connection, progress.number, data)
-        except Refused:  # the application has written into our memory: what it was, nobody knows
-            connection.cut()
+        self.own(worker, connection, progress.number, data)

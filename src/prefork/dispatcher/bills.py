@@ -22,6 +22,7 @@ from prefork.scoreboard import (
     ROUTE_WAITS,
     SENT,
     SQL,
+    WRAP,
 )
 
 if TYPE_CHECKING:
@@ -30,7 +31,6 @@ if TYPE_CHECKING:
     from prefork.messages import Ending
     from prefork.scoreboard import Scoreboard
 
-WRAP = (1 << 64) - 1
 NOBODY = (0, 0, 0)
 
 
@@ -82,11 +82,11 @@ class Bills:
 
 def spent(words: memoryview, status: int, sent: int, cpu: int, queries: int, sql: int) -> None:
     """What an answer of this route has cost: bytes, nanoseconds of processors, queries and their nanoseconds."""
-    words[CPU] += cpu
-    words[SENT] += sent
+    words[CPU] = words[CPU] + cpu & WRAP
+    words[SENT] = words[SENT] + sent & WRAP
     if queries:
         words[QUERIES] += queries
-        words[SQL] += sql
+        words[SQL] = words[SQL] + sql & WRAP
     if status >= 500:
         words[ERRORS] += 1
 
@@ -104,11 +104,11 @@ def served(words: memoryview, seconds: float) -> None:
 def note_wait(words: memoryview, nanoseconds: int, bucket: int) -> None:
     """As `waited`, with what is known of it."""
     words[ENDED] += 1
-    words[ROUTE_WAITED] += nanoseconds
+    words[ROUTE_WAITED] = words[ROUTE_WAITED] + nanoseconds & WRAP
     words[ROUTE_WAITS + bucket] += 1
 
 
 def note_service(words: memoryview, nanoseconds: int, bucket: int) -> None:
     """As `served`, with what is known of it."""
-    words[ROUTE_SERVED] += nanoseconds
+    words[ROUTE_SERVED] = words[ROUTE_SERVED] + nanoseconds & WRAP
     words[ROUTE_SERVICES + bucket] += 1

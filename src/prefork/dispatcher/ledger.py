@@ -24,6 +24,7 @@ from prefork.scoreboard import (
     WAITING,
     WAITS,
     WORKING,
+    WRAP,
     mark,
 )
 
@@ -63,13 +64,13 @@ class Ledger:
         """A request waits no longer: a worker has it, or it has waited too long."""
         words = self.words[lane]
         words[WAITS + bucket(wait)] += 1
-        words[WAITED] += int(wait * 1e9)
+        words[WAITED] = words[WAITED] + int(wait * 1e9) & WRAP
 
     def served(self, lane: int, service: float) -> None:
         """A worker has a request no longer, whether it has answered it or is dead."""
         words = self.words[lane]
         words[SERVICES + bucket(service)] += 1
-        words[SERVED] += int(service * 1e9)
+        words[SERVED] = words[SERVED] + int(service * 1e9) & WRAP
         self.spent += service
 
     def note(self, lane: int, wait: int, waits: int, service: int, services: int) -> None:
@@ -77,9 +78,9 @@ class Ledger:
         words = self.words[lane]
         words[ARRIVED] += 1
         words[WAITS + waits] += 1
-        words[WAITED] += wait
+        words[WAITED] = words[WAITED] + wait & WRAP
         words[SERVICES + services] += 1
-        words[SERVED] += service
+        words[SERVED] = words[SERVED] + service & WRAP
         self.spent += service / 1e9
 
     def show(self, lane: int, waiting: int, working: int, oldest: float | None) -> None:
@@ -93,5 +94,5 @@ class Ledger:
         """How long workers have had requests until `now`, those included that they have had since they were `assigned`."""
         self.counters[SHOWN_AT] = 0
         self.counters[BUSY] = len(assigned)
-        self.counters[SPENT] = int((self.spent + sum(max(0.0, now - begun) for begun in assigned)) * 1e9)
+        self.counters[SPENT] = int((self.spent + sum(max(0.0, now - begun) for begun in assigned)) * 1e9) & WRAP
         self.counters[SHOWN_AT] = int(now * 1e9)

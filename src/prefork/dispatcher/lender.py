@@ -215,8 +215,8 @@ class Lender:
     def _hear(self, worker: Worker, loans: Loans, message: bytes) -> bool:
         kind = message[0]
         if kind in {BACK, OWNED}:
-            self._returned(worker, loans, unpack_return(message))
-        elif kind == DECLINED:
+            return self._returned(worker, loans, unpack_return(message))
+        if kind == DECLINED:
             number = unpack_declined(message)
             self.receipts.drain(worker)  # what it was inside has ended before
             if worker.has(number):
@@ -243,8 +243,10 @@ class Lender:
                     self._part(each)
         return True
 
-    def _returned(self, worker: Worker, loans: Loans, returned: Return) -> None:
+    def _returned(self, worker: Worker, loans: Loans, returned: Return) -> bool:
         self.receipts.drain(worker)
+        if returned.kind == OWNED and worker.after and loans.find(returned.key):
+            return False  # it is inside another one that is OWNED: nobody is inside two
         if isinstance(loans, LoopLoans) and returned.kind == OWNED:
             loans.own(worker, returned.number)
             if returned.key in loans.lent:  # else it was recalled, however soon it would have been done
@@ -253,12 +255,13 @@ class Lender:
             loans.heard(returned.number)
         connection = loans.release(returned.key)
         if connection is None:
-            return
+            return True
         assert connection.loan
         if returned.kind == BACK:
             connection.loan.come_home(returned.data)
         else:
             self.adoption.own(worker, connection, returned.number, returned.data)
+        return True
 
     # Coming home.
 

@@ -20,7 +20,7 @@ from collections import deque
 from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
-from prefork.kernel import barrier, bytes_read
+from prefork.kernel import barrier, bytes_read, shared_memory
 from prefork.lending import LOANED, Terms, Till, memory_for, pack_recall, pack_terms, unpack_receipts
 from prefork.messages import DONTWAIT, send
 from prefork.scoreboard import BEGUN, DONE, HALTED, LOAN, REQUEST, WRITING
@@ -51,9 +51,8 @@ class Loans:
         with ExitStack() as made:
             self.epoll = made.enter_context(select.epoll())
             self.watch = made.enter_context(select.epoll())
-            memory = os.memfd_create("prefork-loans", os.MFD_CLOEXEC)
+            memory = shared_memory("prefork-loans", memory_for(places))
             made.callback(os.close, memory)
-            os.ftruncate(memory, memory_for(places))
             self.memory = mmap.mmap(memory, memory_for(places))
             made.pop_all()
         self.till = Till(self.memory)
@@ -222,7 +221,7 @@ class Loans:
     def unaccounted(self, connection: Connection) -> int:
         """How many bytes a dead worker has read of a connection without a word."""
         try:
-            return bytes_read(connection.socket) - self.read[connection.descriptor]
+            return max(0, bytes_read(connection.socket) - self.read[connection.descriptor])
         except OSError:
             return 0
 

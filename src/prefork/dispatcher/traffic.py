@@ -252,7 +252,7 @@ class Traffic:
                 connection.hand_off()
             return
         connection.answered(ending.sent, keep=ending.keep, broken=ending.broken)
-        if ending.kept:
+        if ending.kept and worker.loans:
             self.lender.kept(worker, connection)
         connection.proceed()
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 from typing import TYPE_CHECKING
 
 from prefork.dispatcher.lender import WORDS
@@ -9,8 +10,6 @@ from prefork.dispatcher.live import Keeper
 from prefork.dispatcher.outbox import Extent
 from prefork.messages import (
     END,
-    ENDING,
-    EXTENT,
     FILE,
     FREE,
     REST,
@@ -34,28 +33,28 @@ class Words:
 
     def heard(self, worker: Worker, message: bytes, descriptors: list[int]) -> bool:
         """Pass a message on. False: nothing of ours says that now, and its descriptors are still the caller's."""
-        if (
-            message[0] == END
-            and len(message) >= ENDING.size
-            and not descriptors
-            and self.traffic.has(worker, ending := unpack_ending(message))
-        ):
-            self.traffic.ended(worker, ending)
-        elif message[0] == REST and not descriptors:
-            self.traffic.rest(worker, message[1:])
-        elif message[0] in {FILE, SPOOLED} and len(message) == EXTENT.size and descriptors:
-            self.traffic.rest(worker, Extent(descriptors[0], *unpack_extent(message), growing=message[0] == SPOOLED))
-        elif message[0] in WORDS and not descriptors and self.traffic.lender.hear(worker, message):
-            pass
-        elif (
-            message[0] == TAKEN
-            and not descriptors
-            and isinstance(worker, Keeper)
-            and worker.is_given(number := unpack_number(message))
-        ):
-            self.traffic.live.taken(worker, number)
-        elif message[0] == FREE and not descriptors and worker.finishing and worker.finishing == unpack_number(message):
-            self.traffic.finished(worker)
-        else:
+        kind = message[0]
+        try:
+            if kind == END and not descriptors and self.traffic.has(worker, ending := unpack_ending(message)):
+                self.traffic.ended(worker, ending)
+            elif kind == REST and not descriptors:
+                self.traffic.rest(worker, message[1:])
+            elif kind in {FILE, SPOOLED} and descriptors:
+                offset, count = unpack_extent(message)
+                self.traffic.rest(worker, Extent(descriptors[0], offset, count, growing=kind == SPOOLED))
+            elif kind in WORDS and not descriptors and self.traffic.lender.hear(worker, message):
+                pass
+            elif (
+                kind == TAKEN
+                and not descriptors
+                and isinstance(worker, Keeper)
+                and worker.is_given(number := unpack_number(message))
+            ):
+                self.traffic.live.taken(worker, number)
+            elif kind == FREE and not descriptors and worker.finishing and worker.finishing == unpack_number(message):
+                self.traffic.finished(worker)
+            else:
+                return False
+        except struct.error:
             return False
         return True

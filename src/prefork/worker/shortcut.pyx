@@ -18,6 +18,7 @@ from libc.string cimport memcpy, memset
 import os
 import sys
 from io import BytesIO
+from types import SimpleNamespace
 
 from prefork import lending, scoreboard
 from prefork.http.framing import date_line
@@ -167,6 +168,9 @@ cdef tuple ADDED = (
     "SERVER_NAME", "SERVER_PORT", "REMOTE_ADDR", "REMOTE_PORT", "HTTP_X_REQUEST_ID", "wsgi.input", "wsgi.errors", "prefork.tag"
 )
 cdef bytes FIRST = b"X-Request-ID: ", LAST = b"\r\n\r\n"
+# What a call is to its application when its answer is out: an error where it begins another one, and what it writes nobody gets.
+cdef object OUT = Call(SimpleNamespace(begun=True, write=lambda data: None))
+OUT.given = ("", [])
 if sys.byteorder != "little":
     raise ImportError("receipts are little-endian here")
 assert sizeof(receipt) == lending.FIXED.size
@@ -202,8 +206,9 @@ cdef class End:
 cdef class Turn:
     """One call of the application: what it has said through start_response and of itself, and what was sent.
 
-    `call` is the same call on the long way, once that is taken. `spent` is the processor time before, in nanoseconds. `client` and
-    `name` are for the receipt, the latter empty where it follows from the number.
+    `call` is the same call on the long way, once that is taken. `code` is the status once all of the answer is on its way: whatever
+    the application says of it from then on is too late. `spent` is the processor time before, in nanoseconds. `client` and `name` are
+    for the receipt, the latter empty where it follows from the number.
     """
 
     cdef Shortcut shortcut
@@ -233,6 +238,8 @@ cdef class Turn:
             self.tagged = self.shortcut.desk.slot.set_tag(self.number, text)
 
     cdef general(self):
+        if self.code:
+            return OUT
         if self.call is None:
             self.call = self.shortcut.call(self)
         return self.call
@@ -453,6 +460,7 @@ cdef class Shortcut:
         lines = place - joined
         put(self.words, SIZE, lines + length)
         put(self.words, REQUEST, turn.number << 16 | <uint64_t>code << 5 | WRITING)
+        turn.code = code
         if lines + length <= SMALL:
             memcpy(place, PyBytes_AS_STRING(body), length)
             sent = send(end.descriptor, joined, lines + length, MSG_DONTWAIT | MSG_NOSIGNAL)
@@ -462,11 +470,12 @@ cdef class Shortcut:
             place = PyBytes_AS_STRING(body)
             with nogil:
                 sent = send_both(end.descriptor, joined, lines, place, length)
+        if sent == lines + length:
+            turn.sent = sent
+            return WHOLE
+        turn.code = 0
         if sent <= 0:
             return LONG_WAY  # nobody has anything of it: it is said again there
-        if sent == lines + length:
-            turn.code, turn.sent = code, sent
-            return WHOLE
         reply = turn.general().reply
         reply.begin(turn.status, turn.headers, length)
         reply.go_on((joined[:lines], body), sent)

@@ -35,7 +35,7 @@ from prefork.lending import (
     pack_asked,
     pack_receipt,
 )
-from prefork.scoreboard import RESIDENT_AT
+from prefork.scoreboard import RESIDENT_AT, WRAP
 
 from .conftest import SCOREBOARD, TRACE, Desk
 
@@ -273,6 +273,17 @@ def test_nothing_is_entered_of_what_ends_in_nonsense(both: Both, room: int) -> N
     state = both.same(Setting(), leave)
     assert state["told"] == [("faulty", "http.1")]
     assert state["read"] == {0: 40, 1: 0, 2: 0}
+
+
+@pytest.mark.parametrize("figure", ["wait", "service", "sent", "cpu", "sql"])
+def test_no_figure_is_too_large_for_the_totals(both: Both, figure: str) -> None:
+    def leave(book: Book) -> None:
+        book.leave([USUAL._replace(queries=1, **{figure: WRAP})] * 2 + [USUAL], 1 << 20)
+        book.desk.traffic.tick(5_000.0)
+
+    state = both.same(Setting(), leave)
+    assert state["told"] == []
+    assert state["read"][0] == 120
 
 
 @pytest.mark.parametrize("scanned", [False, True])

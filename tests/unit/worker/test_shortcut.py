@@ -13,7 +13,9 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
+import hypothesis.strategies as st
 import pytest
+from hypothesis import HealthCheck, given, settings
 from tests.native import native
 
 from prefork.dispatcher.loans import Loans
@@ -258,6 +260,28 @@ def closing(environ: dict[str, Any], start_response: Callable[..., Any]) -> list
     return Closing((b"hello",))
 
 
+class Belated:
+    """Goes on with the answer before, which is out."""
+
+    def __init__(self) -> None:
+        self.before: tuple[Callable[..., Any], Callable[[bytes], Any]] | None = None
+
+    def __call__(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> list[bytes]:
+        said = b""
+        if self.before:
+            again, write = self.before
+            write(b"late")
+            try:
+                again("200 OK", TEXT)
+            except RuntimeError as error:
+                said = str(error).encode()
+            with contextlib.suppress(LookupError):
+                again("500 Oh", TEXT, (LookupError, LookupError("nothing here"), None))(b"later")
+            write(b"late")
+        self.before = start_response, start(start_response)
+        return [b"hello" + said]
+
+
 def filed(environ: dict[str, Any], start_response: Callable[..., Any]) -> Any:
     start(start_response)
     return environ["wsgi.file_wrapper"](Path(__file__).open("rb"))
@@ -458,6 +482,109 @@ def test_what_a_trusted_proxy_says_is_believed_of_nobody_else(spool: int, shortc
                     assert said == (believed if peer in proxies else not_believed % (peer.encode(), port))
         assert len(way.long) == 4 + 4 + 2 + 2 + 4, "what is known of a proxy is known of another one, and of nobody else"
     way.close()
+
+
+class Word(str):
+    """Text that is none."""
+
+    __slots__ = ()
+
+
+class Data(bytes):
+    """Bytes that are none."""
+
+
+class Liar(list[Any]):
+    """A list with more or less in it than there is, and a part that nobody put there."""
+
+    def __len__(self) -> int:
+        return 1
+
+    def __getitem__(self, key: Any) -> Any:
+        return b"not there"
+
+
+def stream(parts: list[Any]) -> Iterator[Any]:
+    yield from parts
+
+
+STATUS: list[Any] = [
+    "200 OK", "200 OK", "200 OK", "204 No Content", "304 Not Modified", "205 Reset Content", "100 Continue", "101 Odd", "599 Odd",
+    "999 Odd", "1000 Odd", "200", "200 ", "20x Odd", "200 a\r\nX: b", "200 \xe9", "200 \u20ac", "", Word("200 OK"), 200, 204,
+    b"200 OK", None, ("200", "OK"),
+]  # fmt: skip
+NAMES: list[Any] = [
+    "X", "x-request-id", "Date", "server", "Connection", "Transfer-Encoding", "Upgrade", "Content-Type", "", "a b", "X\r", "X:",
+    "\xe9", "\u20ac", "X\0", Word("Y"), b"Z", None, 3,
+]  # fmt: skip
+VALUES: list[Any] = [
+    "a", "", "close", "keep-alive", "chunked", "a\r\nY: b", "a\n", "a\0", "\t", "\xe9", "\u20ac", "y" * 5000, Word("b"), b"c",
+    None, 3,
+]  # fmt: skip
+LENGTHS: list[Any] = ["0", "3", "5", "6", "05", "+5", "-1", "5, 5", " 5", "\u0665", "1" + "0" * 30, 5, b"5"]
+PARTS: list[Any] = [
+    b"hello", b"hello", b"", b"x" * 3600, b"x" * 5000, b"y" * 70_000, Data(b"hello"), bytearray(b"hello"), memoryview(b"hello"),
+    "hello", None, 5,
+]  # fmt: skip
+LINE = st.tuples(st.sampled_from(NAMES), st.sampled_from(VALUES)) | st.tuples(st.just("Content-Length"), st.sampled_from(LENGTHS))
+LINES = st.lists(LINE, max_size=4)
+FORMS: list[Callable[[Any], Any]] = [list, list, list, tuple, stream, iter, Liar, Closing, b"".join, dict.fromkeys]
+
+
+@settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@given(
+    status=st.sampled_from(STATUS),
+    headers=LINES,
+    late=LINES,
+    kind=st.sampled_from([list, list, list, tuple, iter, Liar, lambda lines: list(map(list, lines))]),
+    parts=st.lists(st.sampled_from(PARTS), max_size=3) | st.lists(st.sampled_from(PARTS), min_size=1, max_size=1),
+    form=st.sampled_from(FORMS),
+    times=st.sampled_from([1, 1, 1, 1, 0, 2]),
+    asked=st.sampled_from(["as usual", "as usual", "with a body", "in an old version", "its head only"]),
+)
+@pytest.mark.usefixtures("still")
+def test_neither_can_the_application_whatever_it_says(
+    spool: int,
+    shortcut: Any,
+    status: Any,
+    headers: list[Any],
+    late: list[Any],
+    kind: Any,
+    parts: list[Any],
+    form: Any,
+    times: int,
+    asked: str,
+) -> None:
+    def application(environ: dict[str, Any], start_response: Callable[..., Any]) -> Any:
+        said = kind(list(headers))
+        for _ in range(times):
+            start_response(status, said)
+        if isinstance(said, list):
+            said += late
+        return form(list(parts))
+
+    ways = [Way(spool, application), Way(spool, application, shortcut)]
+    try:
+        for _ in range(4):
+            long, short = [way.ask(REQUESTS_OF[asked]) for way in ways if way.borrower.loans] or [None, None]
+            assert long == short
+    finally:
+        for way in ways:
+            way.close()
+
+
+@pytest.mark.usefixtures("still")
+def test_what_is_said_of_an_answer_that_is_out_nobody_gets(spool: int, shortcut: Any) -> None:
+    ways = [Way(spool, Belated()), Way(spool, Belated(), shortcut)]
+    for _ in range(5):
+        long, short = [way.ask() for way in ways]
+        assert long == short
+        assert b"HTTP" not in long[0][4:]
+    for way in ways:
+        way.client.setblocking(False)
+        with pytest.raises(BlockingIOError):
+            way.client.recv(1)
+        way.close()
 
 
 def collected(way: Way) -> tuple[list[Receipt], list[bytes]]:
