@@ -299,6 +299,11 @@ def test_a_proxys_word_about_its_client_counts_as_the_terms_say(desk: Desk) -> N
     assert (taken.client, taken.scheme) == (("192.0.2.7", 0), "https")
 
 
+def test_who_has_nothing_on_loan_waits_for_nothing_here(desk: Desk) -> None:
+    desk.borrower.recall(pack_recall([desk.key]))
+    assert desk.take() is None
+
+
 def test_nothing_is_read_while_that_is_forbidden(desk: Desk) -> None:
     before = ask(desk, POST)
     SLOT[HALTED] = 1
