@@ -143,6 +143,7 @@ class Reply:
             self._send(LAST_CHUNK)
         if self.left and self.request.method != "HEAD":
             self.fail()  # the client waits for what was announced: only a cut connection tells it
+        self.left, self.chunked = 0, False  # an application that goes on writing would write into the next answer
 
     def fail(self) -> None:
         """Give the answer up in its middle: the connection is cut, so that the client does not take it for whole.

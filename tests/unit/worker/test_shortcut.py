@@ -263,10 +263,11 @@ def closing(environ: dict[str, Any], start_response: Callable[..., Any]) -> list
 class Belated:
     """Goes on with the answer before, which is out."""
 
-    def __init__(self) -> None:
+    def __init__(self, form: Callable[[list[bytes]], Any]) -> None:
+        self.form = form
         self.before: tuple[Callable[..., Any], Callable[[bytes], Any]] | None = None
 
-    def __call__(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> list[bytes]:
+    def __call__(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Any:
         said = b""
         if self.before:
             again, write = self.before
@@ -279,7 +280,7 @@ class Belated:
                 again("500 Oh", TEXT, (LookupError, LookupError("nothing here"), None))(b"later")
             write(b"late")
         self.before = start_response, start(start_response)
-        return [b"hello" + said]
+        return self.form([b"hello" + said])
 
 
 def filed(environ: dict[str, Any], start_response: Callable[..., Any]) -> Any:
@@ -574,8 +575,9 @@ def test_neither_can_the_application_whatever_it_says(
 
 
 @pytest.mark.usefixtures("still")
-def test_what_is_said_of_an_answer_that_is_out_nobody_gets(spool: int, shortcut: Any) -> None:
-    ways = [Way(spool, Belated()), Way(spool, Belated(), shortcut)]
+@pytest.mark.parametrize("form", [list, iter])
+def test_what_is_said_of_an_answer_that_is_out_nobody_gets(spool: int, shortcut: Any, form: Callable[[list[bytes]], Any]) -> None:
+    ways = [Way(spool, Belated(form)), Way(spool, Belated(form), shortcut)]
     for _ in range(5):
         long, short = [way.ask() for way in ways]
         assert long == short
