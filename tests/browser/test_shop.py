@@ -54,4 +54,5 @@ def test_visitors_talk_across_a_reload_and_see_the_stock_change(browser: Browser
         shelf = fork.locator("[data-stock=cake-fork]").first
         await_fact(lambda: "shop.jobs.restock" in jobs(server, "list").output, "the jobs are declared", server)
         assert jobs(server, "run", "shop.jobs.restock").exit_code == 0
+        await_fact(lambda: "done" in jobs(server, "history", "shop.jobs.restock").output, "the stock is counted", server, 60)
         expect(shelf).to_contain_text("in stock")
