@@ -238,7 +238,7 @@ def inbox() -> bytearray:
 
 
 def receive(wire: socket.socket, buffer: bytearray, flags: int = CLOEXEC, space: int = RIGHTS_SPACE) -> tuple[bytes, list[int]]:
-    """Receive one message with its descriptors; an empty message without descriptors is the end of the wire.
+    """Receive one message with its descriptors; an empty message is the end of the wire, and has none.
 
     Raises Truncated (after closing what did arrive), OSError, BlockingIOError with CLOEXEC_DONTWAIT.
     """
@@ -247,7 +247,7 @@ def receive(wire: socket.socket, buffer: bytearray, flags: int = CLOEXEC, space:
     for level, kind, data in control:
         if level == SOL_SOCKET and kind == SCM_RIGHTS:
             descriptors += memoryview(data).cast("i")  # whole numbers, also where some were cut off: scm_detach_fds()
-    if status & TRUNCATED:
+    if status & TRUNCATED or (descriptors and not size):
         for descriptor in descriptors:
             os.close(descriptor)
         raise Truncated("a message arrived without all its bytes or descriptors")

@@ -191,6 +191,14 @@ def test_more_descriptors_than_expected_are_a_fault_and_are_closed(wire: Ends, f
         receive(wire[1], inbox(), space=ONE_RIGHT)
 
 
+def test_a_message_of_nothing_but_descriptors_is_a_fault_and_not_the_end_of_the_wire(wire: Ends, file: int) -> None:
+    before = len(os.listdir("/proc/self/fd"))
+    wire[0].sendmsg([b""], [(socket.SOL_SOCKET, socket.SCM_RIGHTS, struct.pack("i", file))])
+    with pytest.raises(Truncated):
+        receive(wire[1], inbox())
+    assert len(os.listdir("/proc/self/fd")) == before
+
+
 # Channels.
 
 
