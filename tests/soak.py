@@ -68,6 +68,12 @@ def stories() -> tuple[str, bool]:
     return f"{passed(cases)}\n\n{table_of_times(cases)}", well(cases)
 
 
+def lent() -> tuple[str, bool]:
+    """Those of lives and limits once more, with connections on loan; two at a time, which makes them disturb each other."""
+    cases = [case for module in LENT for case in tell(module, ROUNDS, "--full", "--lend", "-n", "2")]
+    return f"{LOANS}\n\n{passed(cases)}\n\n{table_of_times(cases)}", well(cases)
+
+
 def precision() -> tuple[str, bool]:
     """What `test_precision.py` has measured."""
     cases = tell("test_precision.py", ROUNDS)
@@ -105,6 +111,8 @@ def fuzzing() -> tuple[str, bool]:
     return result.stdout.strip(), result.returncode == 0
 
 
+LENT = ("test_kill.py", "test_lending.py", "test_limits.py", "test_reload.py", "test_supply.py")
+LOANS = "With `lend_connections`, two stories at a time: kills, limits of memory and time, reloads, recycling and scaling."
 MEASURED = """Each limit is broken beside siblings that go on asking, and so is its twin, the same work within the limit. *Late*
 is the time from the limit to the burial of the worker (where it is only replaced: to the decision), by the server's own stamps;
 after it, less the time that master and dispatcher waited for a processor. *Slower* is the longest that a sibling waited beside
@@ -128,6 +136,7 @@ are recycled again, and the server reloads. The telling passes when every client
 in order, and no connection ended or was refused but with 1012."""
 PARTS: dict[str, tuple[str, Callable[[], tuple[str, bool]]]] = {
     "stories": ("Stories", stories),
+    "lent": ("Stories with connections on loan", lent),
     "precision": ("Precision of limits", precision),
     "jobs": ("Jobs", jobs),
     "reloads": ("Reloads of an ASGI application", reloads),
