@@ -266,9 +266,11 @@ class Lender:
     # Coming home.
 
     def recall(self, worker: Worker) -> None:
-        """Have a worker let all its connections go; they are home when it has answered."""
+        """Have a worker let all its connections go; they are home when it has answered, or takes its time inside a request."""
         if worker.loans:
             worker.loans.recall_all()
+            if worker.loop is None:
+                self.relief.doubtful.add(worker)
 
     def dismiss(self, worker: Worker) -> None:
         """The same of one that is to get nothing more; what an event loop need not be asked for is home at once."""

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from prefork.dispatcher.traffic import Traffic
     from prefork.dispatcher.workers import Worker
 
-PATIENCE = 0.02  # seconds that a worker in no request may leave unread what it was told of
+PATIENCE = 0.02  # seconds that a worker in no request may leave unread what it was told of, and unanswered what it was asked
 HALF = MOMENT / 2  # seconds between two looks at the same worker
 
 
@@ -67,7 +67,8 @@ class Relief:
             if loans.moves(now) >= PATIENCE and not loans.inside() and loans.forgotten():
                 self._seize(worker, loans)
             self.loop.attend(worker)
-        if not waits and not loans.stirred_at:
+        answers = bool(loans.coming) and loans.moves(now) < PATIENCE
+        if not (waits or loans.stirred_at or answers):
             self.doubtful.discard(worker)
 
     def _seize(self, worker: Worker, loans: Loans) -> None:
@@ -96,14 +97,17 @@ class Relief:
             if room or now - worker.slot.words[BEGUN_AT] / 1e9 > LONG:
                 self.adoption.revoke(worker, progress.number)
         line = line if long else line[:room]
+        if long:  # of what was recalled it hears nothing more: nobody need wait until it says so
+            line += [connection for connection in loans.coming.values() if connection is not own]
         if line:  # what it has said and answered before belongs to the connections as well: some of them it may have given back
             self.loop.hear_out(worker)
             self.receipts.drain(worker)
         for connection in line:
-            on_loan = loans.lent.get(connection.descriptor) is connection and not worker.paused
-            if on_loan and loans.take(connection, progress.number):
-                self.traffic.accounts.pace.fetch()
-                self.bring_home(worker, connection)
+            lent, on_loan = connection.descriptor in loans.lent, loans.find(connection.descriptor) is connection
+            if on_loan and not worker.paused and loans.take(connection, progress.number):
+                if lent:
+                    self.traffic.accounts.pace.fetch()
+                self.bring_home(worker, connection, recall=lent)
 
     def bring_home(self, worker: Worker, connection: Connection, recall: bool = True) -> None:
         """A connection is no longer a worker's to read; with `recall` the worker has yet to hear it."""

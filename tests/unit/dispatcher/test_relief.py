@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+import time
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +20,12 @@ if TYPE_CHECKING:
 
 
 NOW = 100.0
+
+
+class Busy(SimpleNamespace):
+    """A worker, which is nobody else."""
+
+    __hash__ = object.__hash__
 
 
 class Desk:
@@ -39,7 +46,7 @@ class Desk:
         self.connection: Any = SimpleNamespace(
             descriptor=self.theirs.fileno(), socket=self.theirs, loan=SimpleNamespace(come_home=lambda: self.home.append("taken"))
         )
-        self.worker: Any = SimpleNamespace(loans=self.loans, slot=slot, paused=False, pid=0, exchange=None, after=None)
+        self.worker: Any = Busy(loans=self.loans, slot=slot, paused=False, pid=0, exchange=None, after=None)
         self.idle = [SimpleNamespace(line=lambda _: 0)]
         pace = SimpleNamespace(fetch=lambda: None)
         traffic = SimpleNamespace(queue=SimpleNamespace(idle=self.idle), accounts=SimpleNamespace(pace=pace))
@@ -99,6 +106,32 @@ def test_what_has_come_for_one_that_takes_its_time_is_taken_home_also_then(desk:
     desk.idle.clear()
     desk.relief.relieve(desk.worker, NOW)
     assert desk.home == ["taken"]
+
+
+def test_what_was_recalled_from_one_that_takes_its_time_is_home_before_it_says_so(desk: Desk) -> None:
+    """It answers only when it has ended, and its clients' next requests would wait for that."""
+    desk.worker.slot.words[BEGUN_AT] = int((time.monotonic() - 2 * LONG) * 1e9)
+    desk.idle.clear()
+    desk.relief.doubtful.add(desk.worker)
+    desk.loans.recall_all()
+    desk.relief.look()
+    assert desk.home == ["taken"]
+    assert not desk.loans.coming
+    assert not desk.loans.came_home(), "its answer is still to come, and brings nothing more"
+
+
+def test_a_worker_is_looked_at_until_what_was_recalled_is_home(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    desk.worker.slot.words[BEGUN_AT] = int(time.monotonic() * 1e9)
+    desk.idle.clear()
+    desk.relief.doubtful.add(desk.worker)
+    desk.loans.recall_all()
+    desk.relief.look()
+    assert not desk.home, "it has only just begun, and may answer soon"
+    assert desk.worker in desk.relief.doubtful
+    assert desk.loans.came_home() == [desk.connection]
+    monkeypatch.setattr(desk.relief, "looked_at", 0.0)
+    desk.relief.look()
+    assert desk.worker not in desk.relief.doubtful
 
 
 @pytest.mark.parametrize("line", [1, 2, 3, 10, 65])
