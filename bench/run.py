@@ -3,7 +3,7 @@
     python3 bench/run.py [REPORT] [--quick] [--full] [--rounds 5] [--only …] [--servers …]
 
 REPORT is `benchmarks`, `limits`, `jobs-benchmarks`, `asgi-benchmarks`, `websocket-benchmarks` or `growth`.
-A whole run takes about a quarter of an hour and writes its page of docs/. A run with other rounds, scenarios or servers writes to
+A whole run takes about twenty minutes and writes its page of docs/. A run with other rounds, scenarios or servers writes to
 bench/results/ instead, so that it never replaces a whole one. The raw rounds go there as JSON, too. A full run has seven rounds,
 writes its page as well, and fails where a goal is missed by more than a tenth. No server outlives the run, also when it is
 interrupted.
