@@ -32,12 +32,12 @@ IN_ORDER = os.uname().machine == "x86_64"  # stores are seen in the order in whi
 LOOKS, GIVEN_UP, UNTOLD, WAITING = 0, 1, 257, 258
 
 # From the dispatcher, in a request's place: the terms of all loans (the first time with the descriptors of the shared epoll and of
-# the memory), and which connections are not lent any more.
-TERMS, RECALL = b"terms", b"recall"
+# the memory), a connection that is lent before its first request, with its socket, and which connections are not lent any more.
+TERMS, NEW, RECALL = b"terms", b"new", b"recall"
 # From the worker: a connection goes back with what was read of it; so does one whose request is being answered, because the answer
 # does not get out at once; all that was recalled is let go; there are receipts that should not wait; a request was not taken, as
-# agreed; here is a receipt that the memory has no room for.
-BACK, OWNED, HOME, NEWS, DECLINED, LEFT = 16, 17, 18, 19, 20, 21
+# agreed; here is a receipt that the memory has no room for; new connections may be lent, for there is a parser here.
+BACK, OWNED, HOME, NEWS, DECLINED, LEFT, ABLE = 16, 17, 18, 19, 20, 21, 22
 RETURN = struct.Struct("<BIQ")
 NUMBER = struct.Struct("<BQ")
 
@@ -70,6 +70,25 @@ def pack_terms(terms: Terms) -> bytes:
 def unpack_terms(message: bytes) -> Terms:
     """The terms in a message of `pack_terms`."""
     return Terms._make(marshal.loads(message[len(TERMS) :]))  # noqa: S302 - it comes from the dispatcher
+
+
+class New(NamedTuple):
+    """A connection that is lent before its first request: its key, both ends, and when it came (monotonic nanoseconds)."""
+
+    key: int
+    peer: tuple[str, int]
+    local: tuple[str, int]
+    came: int
+
+
+def pack_new(key: int, peer: tuple[str, int], local: tuple[str, int], came: int) -> bytes:
+    """The fields of a `New` as one message, which its socket goes with."""
+    return NEW + marshal.dumps((key, peer, local, came), 2)
+
+
+def unpack_new(message: bytes) -> New:
+    """What is in a message of `pack_new`."""
+    return New._make(marshal.loads(message[len(NEW) :]))  # noqa: S302 - as in `unpack_terms`
 
 
 def pack_recall(keys: list[int]) -> bytes:

@@ -83,7 +83,7 @@ class Connection:
 
     __slots__ = (
         "broken", "deadline", "descriptor", "download", "ended", "errand", "exchange", "inbound", "keep", "lingering", "loan",
-        "local", "loop", "peer", "refused", "socket", "state", "tally", "traffic", "unread", "upload", "watched",
+        "local", "loop", "new", "peer", "refused", "socket", "state", "tally", "traffic", "unread", "upload", "watched",
     )  # fmt: skip
 
     def __init__(
@@ -99,6 +99,7 @@ class Connection:
         self.watched = False  # the loop's to say
         self.deadline = time.monotonic() + traffic.options.header_timeout
         self.inbound = Inbound()
+        self.new = True  # nobody has read anything of it
         self.unread = False
         self.ended = False  # the client's side is closed: no further edge will tell
         self.keep = False
@@ -212,6 +213,9 @@ class Connection:
         """Take what has arrived. Where the client's side is closed, read on to its end; there will be no further edge."""
         if self.upload and self.upload.held and self.upload.leaves():
             return
+        if self.new and self.lendable() and self.traffic.lender.newcomers.lend(self):
+            self.new = False
+            return
         for _ in range(TURN):
             try:
                 data = self.socket.recv(BLOCK, DONTWAIT)
@@ -239,6 +243,7 @@ class Connection:
 
     def take(self, data: bytes) -> None:
         """Add received bytes and go on as far as they reach."""
+        self.new = False
         if self.upload:
             self.upload.take(data)
         else:

@@ -321,7 +321,7 @@ cdef class Entries:
 
     cdef object _connection(self, Fixed *one):
         """The connection of a receipt that says nothing unusual by itself, else None."""
-        if one.flags & ~OLD_HTTP != LASTS or one.tag or one.queries:
+        if one.flags & ~(OLD_HTTP | LASTS) or one.tag or one.queries:
             return None
         if one.number < LOANED or (self.busy and one.number == self.exchange) or one.began < one.wait:
             return None
@@ -368,6 +368,8 @@ cdef class Entries:
         if self.logs and (one.status >= 400 or not usual.excluded):
             self._tell(usual, one, texts)
         connection.loan.answered(one.sent, self.now)
+        if not one.flags & LASTS:
+            self.receipts.end(self.loans, connection, False)
         return 0
 
     cdef Py_ssize_t _route(self, Usual usual, uint16_t status) except -1:

@@ -87,6 +87,10 @@ class Idle(Generic[W]):
         self._tidy(found)
         return worker
 
+    def freest(self) -> W | None:
+        """The worker alone that `take` would give, which stays idle."""
+        return self.alone[self._freest()] if self.alone else None
+
     def _freest(self) -> int:
         """The place of the last one that has found nothing by itself; where all have, of that which has found least."""
         if len(self.alone) == 1:

@@ -19,10 +19,11 @@ from prefork.dispatcher.fairness import LONG, MOMENT
 from prefork.dispatcher.loan import Loan
 from prefork.dispatcher.loans import ENOUGH, Loans
 from prefork.dispatcher.loop_loans import LoopLoans
+from prefork.dispatcher.newcomers import Newcomers
 from prefork.dispatcher.receipts import Receipts
 from prefork.dispatcher.relief import Relief
 from prefork.dispatcher.terms import lends, patterns
-from prefork.lending import BACK, DECLINED, HOME, LEFT, NEWS, OWNED, Terms, unpack_declined, unpack_return
+from prefork.lending import ABLE, BACK, DECLINED, HOME, LEFT, NEWS, OWNED, Terms, unpack_declined, unpack_return
 from prefork.scoreboard import ALLOWED, LOAN
 
 if TYPE_CHECKING:
@@ -36,7 +37,7 @@ if TYPE_CHECKING:
     from prefork.dispatcher.workers import Worker
     from prefork.lending import Return
 
-WORDS = frozenset((BACK, OWNED, HOME, NEWS, DECLINED, LEFT))
+WORDS = frozenset((BACK, OWNED, HOME, NEWS, DECLINED, LEFT, ABLE))
 SAMPLE = 16  # of so many connections one is lent where loans do not pay: otherwise nobody would know when they do
 PAUSE = 0.1  # seconds in which nothing is lent after a request has waited too long
 MOST = 1024  # connections that one worker has on loan, each with a descriptor of the worker's
@@ -75,6 +76,7 @@ class Lender:
         self.adoption = Adoption(loop, traffic, self.receipts)
         self.relief = Relief(loop, traffic, self.receipts, self.adoption)
         self.attendance = Attendance(loop, traffic, self.receipts, self.relief)
+        self.newcomers = Newcomers(self, traffic)
         self.holders: dict[Loans, int] = {}
         self.resumes = 0.0
         self.presses = 0.0  # when it may be looked again whether lines are unfair (monotonic seconds)
@@ -85,6 +87,7 @@ class Lender:
         """Use these settings from now on: what is lent on others comes home."""
         self.on = lends(options)
         self.elsewhere = tuple(patterns(options))
+        self.newcomers.apply(self.elsewhere)
         self.largest_head = options.max_header_size
         self.largest_body = min(MOST_BUFFERED, options.max_body_size)
         self.trusted = options.trusted_proxies if options.proxy_mode else None
@@ -136,18 +139,23 @@ class Lender:
             if worker.loans and (worker.loop is None or worker is worker.loop.places[0]):
                 yield worker
 
+    def lends(self, number: int) -> bool:
+        """Whether anything is lent now: where loans do not pay, with one request or connection in so many, by their numbers."""
+        return self.on and time.monotonic() >= self.resumes and (self.pace.pays or number % SAMPLE == 0)
+
+    def has_room(self, loans: Loans) -> bool:
+        """Whether one more may be lent with these."""
+        return not (loans.unsaid or loans.halted) and len(loans.lent) < self.holders.get(loans, 0)
+
     def offers(self, worker: Worker, exchange: Exchange) -> bool:
         """Whether a worker may have a connection on loan after this request, which it is about to be given."""
         loans, connection = worker.loans, exchange.connection
         return (
-            self.on
-            and loans is not None
-            and time.monotonic() >= self.resumes
-            and (self.pace.pays or exchange.number % SAMPLE == 0)
-            and not (loans.unsaid or loans.halted)
+            loans is not None
+            and self.lends(exchange.number)
+            and self.has_room(loans)
             # Words about loans overtake those on a place's pair: one that recalls the key's last holder is not to meet its next.
             and not (worker.loop and (loans.recalls(connection.descriptor) or exchange.inflow or exchange.converses))
-            and len(loans.lent) < self.holders.get(loans, 0)
             and connection.tally.written > 0  # it has been used before, and may well be used again
             and connection.peer[0] != ""
         )
@@ -207,6 +215,9 @@ class Lender:
         """A word of a worker about its loans. False for what makes no sense."""
         if worker.loans is None:
             return False
+        if message[0] == ABLE:
+            worker.loans.able = True
+            return True
         try:
             return self._hear(worker, worker.loans, message)
         except struct.error:

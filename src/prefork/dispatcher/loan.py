@@ -55,7 +55,8 @@ class Loan:
 
     def end(self, broken: bool) -> None:
         """Its last request is answered; `broken` as in an `Ending`."""
-        connection = self._over()
+        connection = self.connection
+        connection.loan = None
         connection.broken, connection.keep = broken, False
         connection.flushed()
 

@@ -20,10 +20,11 @@ from collections import deque
 from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
+from prefork.dispatcher.fairness import MOMENT
 from prefork.kernel import barrier, bytes_read, shared_memory
-from prefork.lending import LOANED, Terms, Till, memory_for, pack_recall, pack_terms, unpack_receipts
+from prefork.lending import LOANED, Terms, Till, memory_for, pack_new, pack_recall, pack_terms, unpack_receipts
 from prefork.messages import DONTWAIT, send
-from prefork.scoreboard import BEGUN, DONE, HALTED, LOAN, REQUEST, WRITING
+from prefork.scoreboard import BEGUN, BEGUN_AT, DONE, HALTED, LOAN, REQUEST, WRITING
 
 if TYPE_CHECKING:
     import socket
@@ -63,6 +64,7 @@ class Loans:
         self.recalled: deque[list[int]] = deque()  # what each answer that is still to come stands for
         self.unsaid: list[int] = []  # what the pair had no room for
         self.read: dict[int, int] = {}
+        self.able = False  # whether it has said that it can read requests
         self.number = 0
         self.stirred_at = self.moved_at = 0.0  # when there was something to read first; when the worker was seen to go on
         self.word = 0
@@ -80,12 +82,17 @@ class Loans:
             os.close(descriptor)
         self.shared = ()
 
-    def lend(self, connection: Connection) -> None:
-        """Have the worker read a connection, which nobody else reads. Raises OSError."""
+    def lend(self, connection: Connection, new: bool = False) -> None:
+        """Have the worker read a connection, which nobody else reads; of a `new` one nothing has been read. Raises OSError."""
         key = connection.descriptor
-        self.read[key] = bytes_read(connection.socket)
+        self.read[key] = 0 if new else bytes_read(connection.socket)
         self.lent[key] = connection
         self._register(key)
+
+    def introduce(self, connection: Connection, came: float) -> None:
+        """Give the worker a new connection, which came at `came` (monotonic seconds) and is about to be lent. Raises OSError."""
+        key = connection.descriptor
+        send(self.wire, pack_new(key, connection.peer, connection.local, int(came * 1e9)), [key], DONTWAIT)
 
     def take(self, connection: Connection, number: int, slot: Slot | None = None) -> bool:
         """Take a connection home from a worker that is inside request `number`; False when it has gone on meanwhile. `slot` is that
@@ -205,6 +212,10 @@ class Loans:
         """What the worker has done about the request that it is inside; None where it is in none."""
         progress = self.slot.progress()
         return progress if progress.state in INSIDE else None
+
+    def lingers(self, now: float) -> bool:
+        """Whether the worker has been inside a request for longer than what stands behind one waits there."""
+        return self.inside() is not None and now - self.slot.words[BEGUN_AT] / 1e9 > MOMENT
 
     def heard(self, number: int) -> None:
         """A request of that number has been told of."""

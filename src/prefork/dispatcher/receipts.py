@@ -83,7 +83,7 @@ class Receipts:
                 assert connection.loan
                 connection.loan.answered(receipt.sent, now)
                 if not receipt.flags & LASTS:
-                    self._fetch(loans, connection, receipt)
+                    self.end(loans, connection, receipt.flags & ENDS_BROKEN != 0)
 
     def _end(self, worker: Worker, receipt: Receipt) -> None:
         """Its request has become an exchange meanwhile."""
@@ -93,14 +93,11 @@ class Receipts:
         exchange.service = receipt.service / 1e9
         self.traffic.ended(worker, ending_of(receipt))
 
-    def _fetch(self, loans: Loans, connection: Connection, receipt: Receipt) -> None:
-        """It was the last one of its connection."""
-        if receipt.key in loans.lent:
-            loans.release(receipt.key)
-        else:
-            loans.forget(receipt.key)
+    def end(self, loans: Loans, connection: Connection, broken: bool) -> None:
+        """The last request of a connection is answered; `broken` as in an `Ending`."""
+        loans.release(connection.descriptor)
         assert connection.loan
-        connection.loan.end(receipt.flags & ENDS_BROKEN != 0)
+        connection.loan.end(broken)
 
     def _account(self, worker: Worker, prefix: str, connection: Connection, receipt: Receipt) -> None:
         flags, status, _, _, number, wait, began, service, sent, cpu, queries, sql, client, request_id, tag, asked = receipt

@@ -38,7 +38,7 @@ CLOSED: Final = State.CLOSED
 
 READING: Final = frozenset((IDLE, HEAD, BODY))
 ANSWERING: Final = frozenset((SERVED, FLUSHING))
-UNWATCHED: Final = frozenset((QUEUED, SERVED, CLOSED))  # what a new client does is not waited for in these
+UNWATCHED: Final = frozenset((QUEUED, SERVED, LENT, CLOSED))  # what a new client does is not waited for in these
 UNSERVED: Final = frozenset((HEAD, BODY, QUEUED))  # a request has begun, and no worker has it
 TRANSITIONS: Final[dict[State, frozenset[State]]] = {
     IDLE: frozenset((LENT, HEAD, BODY, QUEUED, HANDED, SERVED, FLUSHING, CLOSED)),

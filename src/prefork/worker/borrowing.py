@@ -10,7 +10,7 @@ from __future__ import annotations
 import mmap
 import os
 import select
-import socket  # noqa: TC003 - compiled, a NamedTuple looks its types up
+import socket
 import time
 from select import POLLIN, poll  # now: what an application puts in their place later is not meant for us
 from typing import TYPE_CHECKING, NamedTuple
@@ -38,6 +38,7 @@ from prefork.lending import (
     Till,
     pack_receipt,
     pack_return,
+    unpack_new,
     unpack_recall,
     unpack_terms,
 )
@@ -110,10 +111,18 @@ class Borrower:
         if request.loan is None:
             return False
         key, peer = request.loan
-        self._drop(key)
-        self.loans[key] = Loan(client, peer, request.server, self.heads.of(peer))
-        self.answered[key] = time.monotonic_ns()
+        self._have(key, client, peer, request.server, time.monotonic_ns())
         return True
+
+    def have(self, message: bytes, client: socket.SocketType) -> None:
+        """Have a new connection, whose first request is here."""
+        key, peer, local, came = unpack_new(message)
+        self._have(key, client, peer, local, came)
+
+    def _have(self, key: int, client: socket.SocketType, peer: tuple[str, int], local: tuple[str, int], since: int) -> None:
+        self._drop(key)
+        self.loans[key] = Loan(client, peer, local, self.heads.of(peer))
+        self.answered[key] = since
 
     def recall(self, message: bytes) -> None:
         """Let connections go, and say so: none of them is read here any more."""
@@ -186,9 +195,18 @@ class Borrower:
         )
         self.answered[key], self.waited = now, False
         if not reply.keep:
-            self._drop(key)
-        if flags != LASTS:
+            self.let_go(key, broken=reply.failed)
+        if flags & ~LASTS:
             send(self.pair, bytes((NEWS,)))
+
+    def let_go(self, key: int, broken: bool) -> None:
+        """The last answer of a connection is out: its client hears so at once. One that is `broken` the dispatcher resets."""
+        if not broken:
+            try:
+                self.loans[key].client.shutdown(socket.SHUT_WR)
+            except OSError:
+                pass  # its client has left
+        self._drop(key)
 
     def owning(self) -> bytes:
         """What makes the present request one that was handed over, for the dispatcher. Its connection goes back with it."""

@@ -12,7 +12,7 @@ import socket
 import time
 from typing import TYPE_CHECKING, NamedTuple
 
-from prefork.lending import RECALL, TERMS, pack_declined
+from prefork.lending import ABLE, NEW, RECALL, TERMS, pack_declined
 from prefork.messages import BROKEN, KEEP, KEPT, LOG, WORN, inbox, pack_ending, receive, send, unpack_request
 from prefork.scoreboard import RECEIVED, REQUEST, REQUESTS, REVOKED, pack_progress
 from prefork.worker.offload import Offloading
@@ -116,11 +116,7 @@ class Desk:
     def answer_given(self, request: Request, descriptors: list[int], borrower: Borrower | None) -> None:
         """Answer a request that the dispatcher has handed over, and say that it has ended. Raises OSError when nobody hears it."""
         self.words[REQUEST] = pack_progress(request.number, RECEIVED)
-        # Family and type are given because finding them out costs two system calls; only send is ever called, so the class
-        # of C will do, which is made in a third of the time.
-        client = socket.SocketType(socket.AF_INET, socket.SOCK_STREAM, 0, descriptors[0])
-        if client.gettimeout() is not None:  # as the pair's: a timeout would wait for a slow reader in spite of MSG_DONTWAIT
-            client.settimeout(None)
+        client = given_client(descriptors[0])
         self.rest.owner = None
         reply, cpu = self.answer(request, client, None if request.inflow else given_body(request, descriptors))
         kept = borrower is not None and reply.keep and not reply.spilled and borrower.keep(request, client)
@@ -172,6 +168,8 @@ def serve(desk: Desk) -> None:
             elif message.startswith(TERMS):
                 borrower = agreed(borrower, desk, message, descriptors)
                 reader = reader_of(borrower, desk) if borrower else None
+            elif borrower and message.startswith(NEW):
+                borrower.have(message, given_client(descriptors[0]))
             elif borrower and message.startswith(RECALL):
                 borrower.recall(message)
             else:
@@ -191,6 +189,7 @@ def agreed(borrower: Borrower | None, desk: Desk, message: bytes, descriptors: l
     try:
         if borrower is None and desk.means.borrow:
             borrower = desk.means.borrow(desk.pair, desk.slot, *descriptors)
+            send(desk.pair, bytes((ABLE,)))
     except OSError:  # the kernel lacks something
         pass
     if borrower is None:
@@ -214,6 +213,16 @@ def decline(pair: socket.socket, request: Request, descriptors: list[int]) -> No
     for descriptor in descriptors:
         os.close(descriptor)
     send(pair, pack_declined(request.number))
+
+
+def given_client(descriptor: int) -> socket.SocketType:
+    """The socket of a client."""
+    # Family and type are given because finding them out costs two system calls; only send is ever called, so the class
+    # of C will do, which is made in a third of the time.
+    client = socket.SocketType(socket.AF_INET, socket.SOCK_STREAM, 0, descriptor)
+    if client.gettimeout() is not None:  # as the pair's: a timeout would wait for a slow reader in spite of MSG_DONTWAIT
+        client.settimeout(None)
+    return client
 
 
 def given_body(request: Request, descriptors: list[int]) -> BinaryIO:

@@ -161,8 +161,8 @@ cdef long long LOANED = lending.LOANED, ROOM = lending.ROOM, RING = lending.RING
 cdef long long COARSE = GRAIN, WEIGH_EVERY = RESIDENT_EVERY
 cdef int LASTS = lending.LASTS, ASKS_REPLACEMENT = lending.ASKS_REPLACEMENT, OLD_HTTP = lending.OLD_HTTP
 cdef uint64_t RECEIVED = scoreboard.pack_progress(0, scoreboard.RECEIVED), BEGUN = scoreboard.pack_progress(0, scoreboard.BEGUN)
-cdef uint64_t WRITING = scoreboard.pack_progress(0, scoreboard.WRITING, 0, True, True)
-cdef uint64_t DONE = scoreboard.pack_progress(0, scoreboard.DONE, 0, True)
+cdef uint64_t WRITING = scoreboard.pack_progress(0, scoreboard.WRITING, 0, False, True), KEEP = scoreboard.pack_progress(0, 0, 0, True)
+cdef uint64_t DONE = scoreboard.pack_progress(0, scoreboard.DONE)
 # Room for them in an environ that is copied: it need not grow then.
 cdef tuple ADDED = (
     "SERVER_NAME", "SERVER_PORT", "REMOTE_ADDR", "REMOTE_PORT", "HTTP_X_REQUEST_ID", "wsgi.input", "wsgi.errors", "prefork.tag"
@@ -189,6 +189,7 @@ cdef class Ready:
     cdef str method, version
     cdef bytes asked
     cdef int flags
+    cdef bint keep
     cdef ssize_t length
 
 
@@ -217,6 +218,7 @@ cdef class Turn:
     cdef bytes data, tagged, client, name
     cdef object status, headers, call
     cdef int code
+    cdef bint keep
     cdef ssize_t sent
 
     def start_response(self, status, headers, exc_info=None):
@@ -448,19 +450,19 @@ cdef class Shortcut:
         length = PyBytes_GET_SIZE(body)
         try:
             code, left, chunked, keep, start, dated, named = frame(
-                turn.status, tuple(turn.headers), length, ready.method, ready.version, True
+                turn.status, tuple(turn.headers), length, ready.method, ready.version, ready.keep
             )
         except (TypeError, ValueError):  # as there
             return LONG_WAY
-        if chunked or dated or named or not keep or left != length or PyBytes_GET_SIZE(start) > SMALL - 512:
+        if chunked or dated or named or left != length or PyBytes_GET_SIZE(start) > SMALL - 512:
             return LONG_WAY
         for text in (start, date_line(), FIRST, name.encode(), LAST):
             memcpy(place, PyBytes_AS_STRING(text), PyBytes_GET_SIZE(text))
             place += PyBytes_GET_SIZE(text)
         lines = place - joined
         put(self.words, SIZE, lines + length)
-        put(self.words, REQUEST, turn.number << 16 | <uint64_t>code << 5 | WRITING)
-        turn.code = code
+        put(self.words, REQUEST, turn.number << 16 | <uint64_t>code << 5 | (KEEP if keep else 0) | WRITING)
+        turn.code, turn.keep = code, keep
         if lines + length <= SMALL:
             memcpy(place, PyBytes_AS_STRING(body), length)
             sent = send(end.descriptor, joined, lines + length, MSG_DONTWAIT | MSG_NOSIGNAL)
@@ -492,12 +494,12 @@ cdef class Shortcut:
         cdef bytes text
         self.served += 1
         put(self.words, REQUESTS, self.served)
-        put(self.words, REQUEST, turn.number << 16 | <uint64_t>turn.code << 5 | DONE)
+        put(self.words, REQUEST, turn.number << 16 | <uint64_t>turn.code << 5 | (KEEP if turn.keep else 0) | DONE)
         spent = clock_of(CLOCK_PROCESS_CPUTIME_ID)
         now = clock_of(CLOCK_MONOTONIC)
         if waited > COARSE:  # as in `Borrower._waited`
             waited = min(waited, <long long>since_received(end.loan.client) - (now - turn.began))
-        flags = LASTS | (ASKS_REPLACEMENT if next(self.counted) >= self.limit else 0)
+        flags = (LASTS if turn.keep else 0) | (ASKS_REPLACEMENT if next(self.counted) >= self.limit else 0)
         told.flags = ready.flags | flags
         told.status, told.key, told.size, told.number = turn.code, turn.key, len(turn.data), turn.number
         told.wait, told.began, told.service = max(0, waited), turn.began, now - turn.began
@@ -511,8 +513,13 @@ cdef class Shortcut:
         told.room = (size + 7) & ~7
         memset(record + size, 0, told.room - size)
         self._leave(record, told.room)
-        self.answered[turn.key], self.waited, self.spent = now, False, spent
-        if flags != LASTS:
+        self.waited, self.spent = False, spent
+        if turn.keep:
+            self.answered[turn.key] = now
+        else:
+            self.borrower.let_go(turn.key, False)
+            del self.ends[turn.key]
+        if flags & ~LASTS:
             say(self.borrower.pair, bytes((NEWS,)))
 
     cdef _leave(self, uint8_t *record, long long size):
@@ -564,12 +571,12 @@ cdef Ready ready_of(known):
         head, asked = known.head, known.asked
         ready = Ready.__new__(Ready)
         ready.method, ready.version, ready.asked = head.method, head.version, asked
-        ready.flags = 0 if head.version == "1.1" else OLD_HTTP
+        ready.flags, ready.keep = 0 if head.version == "1.1" else OLD_HTTP, head.keep
         ready.environ = {**memo["environ"], **dict.fromkeys(ADDED)}
         ready.keys = [key_of(known.headers[place][0]) if place in memo["blanks"] else None for place in known.places]
         ready.chain, ready.name = known.chain, known.name
         ready.length = -1 if head.length is None else head.length
-        common = head.keep and ready.length >= 0 and head.method != "HEAD" and len(asked) <= ASKED
+        common = ready.length >= 0 and head.method != "HEAD" and len(asked) <= ASKED
         found = memo["shortcut"] = ready if common else False
     return found or None
 

@@ -125,8 +125,9 @@ class Loop:
             self.epoll.register(connection.descriptor, mask)
 
     def lent(self, connection: Connection) -> None:
+        if connection.watched:
+            self.epoll.unregister(connection.descriptor)
         connection.watched = False
-        self.epoll.unregister(connection.descriptor)
 
     def home(self, connection: Connection) -> None:
         self.watch(connection, WATCHED)

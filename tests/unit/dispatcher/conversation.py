@@ -118,6 +118,7 @@ class Traffic:
     options = OPTIONS
     disks = Disks()
     streaming = SimpleNamespace(begin=lambda _: False)
+    lender = SimpleNamespace(newcomers=SimpleNamespace(lend=lambda _: False))
 
     def __init__(self, reader: Repertoire) -> None:
         self.reader = reader

@@ -84,13 +84,25 @@ class Way:
         self.desk = Desk(self.pair, self.slot, hosted(application), means, limit, itertools.count(1))
         self.reader = reader_of(self.borrower, self.desk)
         assert (self.reader is self.borrower) is (shortcut is None)
+        self.connect()
+        self.long: list[Request] = []  # what went the long way
+
+    def connect(self) -> None:
+        """Have a client whose connection is on loan."""
         with socket.create_server(("127.0.0.1", 0)) as listener:
             self.client = socket.create_connection(listener.getsockname())
             self.ours, _ = listener.accept()
         self.client.settimeout(10)
         self.key = self.ours.fileno()
         self.lend()
-        self.long: list[Request] = []  # what went the long way
+
+    def connect_again(self) -> None:
+        """The same in the place of the client before."""
+        self.loans.release(self.key)
+        self.client.close()
+        self.ours.close()
+        assert not self.borrower.epoll.poll(0), "what it has been told of is no longer ahead of what comes"
+        self.connect()
 
     def lend(self) -> None:
         copy = self.ours.dup()
@@ -392,6 +404,25 @@ def test_nobody_can_tell_which_way_a_request_went(application: str, data: str, s
     finally:
         for way in ways:
             way.close()
+
+
+@pytest.mark.usefixtures("still")
+@pytest.mark.parametrize("application", ["one part", "what it is told", "a part of some pages", "no content", "through write"])
+@pytest.mark.parametrize("version", [b"1.1", b"1.0"])
+def test_a_connection_for_each_request_ends_alike_in_both_ways(application: str, version: bytes, spool: int, shortcut: Any) -> None:
+    ways = [Way(spool, APPLICATIONS[application]), Way(spool, APPLICATIONS[application], shortcut)]
+    data = REQUESTS_OF["the last of its connection"].replace(b"1.1", version)
+    for _ in range(5):
+        long, short = [way.ask(data) for way in ways]
+        assert long == short
+        assert [way.client.recv(1) for way in ways] == [b"", b""], "each client hears that this was all"
+        assert [way.borrower.loans for way in ways] == [{}, {}]
+        for way in ways:
+            way.connect_again()
+    if application in SHORT:
+        assert [len(way.long) for way in ways] == [5, 2]
+    for way in ways:
+        way.close()
 
 
 # What proxies write into the heads of the same request, one time after the other.

@@ -1,0 +1,82 @@
+"""Connections that are lent before their first request: many a client opens one for each, and so does a proxy that keeps none."""
+
+from __future__ import annotations
+
+import socket
+import time
+from typing import TYPE_CHECKING
+
+from prefork.dispatcher.loan import Loan
+from prefork.dispatcher.loans import ENOUGH
+from prefork.http.head import END_OF_HEAD
+from prefork.http.paths import Paths
+from prefork.lending import ROOM
+from prefork.messages import DONTWAIT
+
+if TYPE_CHECKING:
+    from prefork.dispatcher.connection import Connection
+    from prefork.dispatcher.lender import Lender
+    from prefork.dispatcher.loans import Loans
+    from prefork.dispatcher.traffic import Traffic
+    from prefork.dispatcher.workers import Worker
+
+PEEK = DONTWAIT | int(socket.MSG_PEEK)
+UPGRADE = b"\r\nupgrade:"
+
+
+class Newcomers:
+    """Gives them to workers; `count` of them have been offered."""
+
+    def __init__(self, lender: Lender, traffic: Traffic) -> None:
+        self.lender = lender
+        self.traffic = traffic
+        self.count = 0
+
+    def apply(self, elsewhere: tuple[str, ...]) -> None:
+        """Lend none whose request is at these paths from now on."""
+        self.is_elsewhere = Paths([elsewhere]).find
+
+    def lend(self, connection: Connection) -> bool:
+        """Lend a new connection to the worker with the shortest line, where its request is here and any worker may answer it. False
+        where it is to be read here.
+        """
+        self.count += 1
+        if connection.unix or self.traffic.answers.closing or not self.lender.lends(self.count):
+            return False
+        now = time.monotonic()
+        worker = self.traffic.queue.idle.freest() or self._shorter()
+        if worker is None or worker.loans is None or not worker.loans.able or worker.loans.lingers(now):
+            return False
+        self.lender.receipts.drain(worker)  # which says what connections before this one have ended
+        if not (self._may_have(worker, worker.loans, connection.descriptor) and self._is_for_any(connection)):
+            return False
+        try:
+            worker.loans.introduce(connection, now)
+        except OSError:
+            return False  # it is gone, or does not hear
+        connection.loan = Loan(connection, worker)
+        worker.loans.lend(connection, new=True)
+        return True
+
+    def _shorter(self) -> Worker | None:
+        """Of two workers that have a request, other ones each time, the one with the shorter line."""
+        workers = list(self.traffic.workers.values())
+        pair = {workers[(self.count + each) % len(workers)] for each in (0, 1)} if workers else ()
+        staying = [worker for worker in pair if not (worker.retiring or worker.condemned or worker.worn or worker.paused)]
+        return min(staying, key=lambda worker: worker.line(ENOUGH), default=None)
+
+    def _may_have(self, worker: Worker, loans: Loans, key: int) -> bool:
+        """Whether a worker has room for one more, and nothing of an earlier connection under this key."""
+        given = [exchange for exchange in (worker.exchange, worker.after) if exchange and exchange.connection.descriptor == key]
+        return self.lender.has_room(loans) and not (given or loans.recalls(key))
+
+    def _is_for_any(self, connection: Connection) -> bool:
+        """Whether a whole request is here and nothing else, without a body, that any worker may be given."""
+        try:
+            data = connection.socket.recv(ROOM, PEEK)
+        except OSError:
+            return False
+        if data.find(END_OF_HEAD) + len(END_OF_HEAD) != len(data) or UPGRADE in data.lower():
+            return False
+        target = data.partition(b" HTTP/")[0].partition(b" ")[2]
+        return self.is_elsewhere(target) is None
