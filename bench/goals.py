@@ -65,9 +65,9 @@ GOALS = (
     ),
     *(
         Goal(f"hello, new connections, requests/s, to uWSGI: {ours}", "hello", "rate_new", "at least", 1.0, ("uwsgi",), ours)
-        for ours in ("prefork", "prefork-compiled")
+        for ours in OURS
     ),
-    Goal("the same: prefork-compiled, to a loop in C", "hello", "rate_new", "at least", 0.9, ("c-echo",), "prefork-compiled"),
+    Goal(f"the same: {COMPILED}, to a loop in C", "hello", "rate_new", "at least", 0.9, ("c-echo",), COMPILED),
     *(
         Goal(f"{shape.words}, requests/s, to all: {ours}", "shapes", f"rate_{key}", "at least", 1.0, SHAPED, ours)
         for ours in OURS

@@ -63,6 +63,25 @@ def test_kills_lose_no_request_of_a_connection_on_loan(served: Served) -> None:
         assert lent(server), "nothing was lent"
 
 
+def test_who_connects_for_each_request_is_lent_to_workers_as_well_and_kills_lose_none() -> None:
+    with Server("probe:app", app_dir=APPS, access_log=True, lend_connections=True, workers=2) as server:
+        with Load(server.url, threads=4, new_connections=True) as load:
+            for _ in range(4):
+                load.wait(100)
+                mark = server.mark()
+                server.kill(min(server.workers()))
+                server.wait_for("worker_died", after=mark)
+                server.wait_for("worker_ready", after=mark)
+            load.wait(100)
+            outcome = load.stop()
+        assert not outcome.failed, outcome.summary()
+        await_fact(lambda: len(server.events("access")) >= outcome.ok, "an entry for each request", server)
+        assert len(server.events("access")) == outcome.ok
+        assert lent(server), "nothing was lent"
+        # What only a receipt tells of is closed when the dispatcher has looked.
+        await_fact(lambda: server.status()["dispatcher"]["connections"] == 0, "no connection that is left", server)
+
+
 def test_who_retires_with_connections_on_loan_leaves(served: Served) -> None:
     """Many clients, so that some of them are on loan whenever a worker retires; and one that cannot go would stay for ever."""
     with served(workers=2, limit_request=400, limit_request_jitter=100) as server:

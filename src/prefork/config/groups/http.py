@@ -100,7 +100,7 @@ class HTTP:
     lend_connections: bool = option(
         kinds.SWITCH,
         False,
-        "Whether a worker may read the next request of a kept-alive connection itself, instead of having it handed over by the "
+        "Whether a worker may read requests of kept-alive and new connections itself, instead of having each handed over by the "
         "dispatcher. A worker has the sockets of several clients then. Not while `limit_time_real_routes` is set or a lane "
         "reserves workers",
     )
