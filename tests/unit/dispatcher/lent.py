@@ -40,7 +40,7 @@ class Clients(RuleBasedStateMachine):
 
     def connection(self, place: int) -> Any:
         theirs = self.ends[place][1]
-        return SimpleNamespace(descriptor=theirs.fileno(), socket=theirs)
+        return SimpleNamespace(descriptor=theirs.fileno(), socket=theirs, peer=("192.0.2.1", 4711), local=("192.0.2.2", 80))
 
     def take_all(self, key: int) -> None:
         """Read what has come on a connection."""

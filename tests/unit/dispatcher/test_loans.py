@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import select
+
 import pytest
 from hypothesis import settings
 from hypothesis.stateful import initialize, invariant, precondition, rule
@@ -9,7 +12,7 @@ from tests.unit.dispatcher.lent import CLIENTS, STEPS, WHICH, Clients
 
 from prefork.dispatcher.loans import Loans
 from prefork.kernel import accept_barriers
-from prefork.lending import LOANED, RECALL, unpack_recall
+from prefork.lending import LOANED, NEW, RECALL, unpack_new, unpack_recall
 from prefork.messages import CLOEXEC_DONTWAIT, inbox, pair, receive
 from prefork.scoreboard import BEGUN, DONE, HALTED, LOAN, RECEIVED, REQUEST, Scoreboard, pack_progress
 
@@ -54,6 +57,16 @@ class Lending(Clients):
                 self.home.remove(connection.descriptor)
                 self.kept.add(connection.descriptor)
                 self.loans.lend(connection)
+
+    @rule(place=WHICH)
+    def lend_new(self, place: int) -> None:
+        """Lend what is home to a worker that has yet to get it, whatever that is about."""
+        connection = self.connection(place)
+        key = connection.descriptor
+        if key in self.home and not self.loans.halted and not self.loans.recalls(key):
+            self.home.remove(key)
+            self.loans.introduce(connection, 0.0)
+            self.loans.lend(connection, new=True)
 
     @rule(place=WHICH, steps=STEPS)
     def take(self, place: int, steps: int) -> None:
@@ -122,7 +135,9 @@ class Lending(Clients):
     def note(self, key: int) -> None:
         """Say in the slot which connection is about to be read."""
         self.hand = None
-        if key in self.kept:
+        if key not in self.kept:
+            self.hear()
+        else:
             self.noted = key, SLOT[REQUEST]
             SLOT[LOAN] = key
             SLOT[REQUEST] = pack_progress(LOANED + self.number + 1, RECEIVED)
@@ -157,11 +172,16 @@ class Lending(Clients):
         self.receipts.append(LOANED + self.number)
 
     def hear(self) -> None:
-        """Let go what is recalled, between two requests, and have the dispatcher hear the answer."""
+        """Hear all that was said, between two requests: have what is new, let go what is recalled and say so."""
         if self.inside or self.answered or self.may or self.noted or self.hand is not None:
             return
-        while self.loans.recalled:
-            message, _ = receive(self.pair, self.buffer, CLOEXEC_DONTWAIT)
+        while select.select([self.pair], [], [], 0)[0]:
+            message, descriptors = receive(self.pair, self.buffer, CLOEXEC_DONTWAIT)
+            for descriptor in descriptors:
+                os.close(descriptor)
+            if message.startswith(NEW):
+                self.kept.add(unpack_new(message).key)
+                continue
             assert message.startswith(RECALL)
             self.kept -= set(unpack_recall(message))
             for connection in self.loans.came_home():
