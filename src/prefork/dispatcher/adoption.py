@@ -97,6 +97,8 @@ class Adoption:
         else:
             exchange.connection.to(State.QUEUED)
             queue.wait(exchange, first=True)
+            if exchange.connection.ended:  # its client has left meanwhile, and nobody is told of that again
+                exchange.connection.abandon()
         self.traffic.assignments.serve()
 
     def _exchange(self, worker: Worker, connection: Connection, number: int, data: bytes) -> Exchange:

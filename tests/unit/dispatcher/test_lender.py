@@ -20,7 +20,7 @@ from prefork.dispatcher.words import Words
 from prefork.kernel import await_bytes
 from prefork.lending import LOANED, NEWS, OWNED, ROOM, TERMS, UNTOLD, number_for, pack_return
 from prefork.messages import CLOEXEC_DONTWAIT, inbox, pack_ending, receive
-from prefork.scoreboard import BEGUN, BEGUN_AT, DONE, LOAN, RECEIVED, TAKEN, TURNED
+from prefork.scoreboard import ABANDONED, BEGUN, BEGUN_AT, DONE, LOAN, RECEIVED, TAKEN, TURNED
 
 from .conftest import OPTIONS, Client, Desk, Hand
 
@@ -218,6 +218,27 @@ def test_no_other_worker_gets_what_is_left_of_a_body(counter: Counter) -> None:
     client = left_behind(counter, BEGUN)
     assert client.answer()[0] == 502
     assert client.state is State.LINGERING
+
+
+def test_a_client_that_leaves_before_its_request_is_taken_back_from_a_busy_worker_is_forgotten(counter: Counter) -> None:
+    counter.open()
+    other, client = counter.welcome(), counter.welcome()
+    worker, lender = counter.hand.worker, counter.desk.traffic.lender
+    counter.ask(other)
+    counter.answer(other)
+    client.send(GET)  # which is handed over while the worker finds one more of the other's by itself
+    counter.hand.slot[LOAN] = other.theirs.fileno()
+    counter.hand.slot[BEGUN_AT] = time.monotonic_ns() - 10**9
+    other.socket.sendall(GET)
+    counter.hand.slot[TAKEN] = other.theirs.recv_into(worker.loans.memory, ROOM) if worker.loans else 0
+    counter.hand.stamp(LOANED + 1, BEGUN)
+    client.socket.shutdown(socket.SHUT_WR)
+    counter.desk.loop.turn(5)
+    assert client.state is State.SERVED, "it may be begun"
+    lender.relief.relieve(worker, time.monotonic())
+    assert client.state is State.CLOSED
+    assert counter.desk.counters[ABANDONED] == 1
+    assert counter.desk.traffic.queue.length == 0
 
 
 @pytest.mark.parametrize("recalled", [True, False])
