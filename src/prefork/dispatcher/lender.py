@@ -130,6 +130,7 @@ class Lender:
     def forget(self, worker: Worker) -> None:
         """A worker is gone, or a place of one: nothing is lent to it any more."""
         self.relief.doubtful.discard(worker)
+        self.newcomers.forget(worker)
         if worker.loans:
             self.holders.pop(worker.loans, None)
 
@@ -216,8 +217,7 @@ class Lender:
         if worker.loans is None:
             return False
         if message[0] == ABLE:
-            worker.loans.able = True
-            return True
+            return self.newcomers.enlist(worker)
         try:
             return self._hear(worker, worker.loans, message)
         except struct.error:

@@ -64,7 +64,6 @@ class Loans:
         self.recalled: deque[list[int]] = deque()  # what each answer that is still to come stands for
         self.unsaid: list[int] = []  # what the pair had no room for
         self.read: dict[int, int] = {}
-        self.able = False  # whether it has said that it can read requests
         self.number = 0
         self.stirred_at = self.moved_at = 0.0  # when there was something to read first; when the worker was seen to go on
         self.word = 0

@@ -25,16 +25,29 @@ UPGRADE = b"\r\nupgrade:"
 
 
 class Newcomers:
-    """Gives them to workers; `count` of them have been offered."""
+    """Gives them to `readers`, which have said that they can read requests; `count` of them have been offered."""
 
     def __init__(self, lender: Lender, traffic: Traffic) -> None:
         self.lender = lender
         self.traffic = traffic
+        self.readers: list[Worker] = []
         self.count = 0
 
     def apply(self, elsewhere: tuple[str, ...]) -> None:
         """Lend none whose request is at these paths from now on."""
         self.is_elsewhere = Paths([elsewhere]).find
+
+    def enlist(self, worker: Worker) -> bool:
+        """A worker has said that it can read requests. False where it makes no sense to say that."""
+        if worker.loop or worker in self.readers:
+            return False
+        self.readers.append(worker)
+        return True
+
+    def forget(self, worker: Worker) -> None:
+        """A worker is gone."""
+        if worker in self.readers:
+            self.readers.remove(worker)
 
     def lend(self, connection: Connection) -> bool:
         """Lend a new connection to the worker with the shortest line, where its request is here and any worker may answer it. False
@@ -45,10 +58,12 @@ class Newcomers:
             return False
         now = time.monotonic()
         worker = self.traffic.queue.idle.freest() or self._shorter()
-        if worker is None or worker.loans is None or not worker.loans.able or worker.loans.lingers(now):
+        if worker is None or worker.loans is None or worker.loans.lingers(now):
             return False
         self.lender.receipts.drain(worker)  # which says what connections before this one have ended
-        if not (self._may_have(worker, worker.loans, connection.descriptor) and self._is_for_any(connection)):
+        if not (
+            self._stays(worker) and self._may_have(worker, worker.loans, connection.descriptor) and self._is_for_any(connection)
+        ):
             return False
         try:
             worker.loans.introduce(connection, now)
@@ -60,10 +75,13 @@ class Newcomers:
 
     def _shorter(self) -> Worker | None:
         """Of two workers that have a request, other ones each time, the one with the shorter line."""
-        workers = list(self.traffic.workers.values())
-        pair = {workers[(self.count + each) % len(workers)] for each in (0, 1)} if workers else ()
-        staying = [worker for worker in pair if not (worker.retiring or worker.condemned or worker.worn or worker.paused)]
-        return min(staying, key=lambda worker: worker.line(ENOUGH), default=None)
+        readers = self.readers
+        pair = [readers[(self.count + each) % len(readers)] for each in (0, 1)] if readers else []
+        return min(filter(self._stays, pair), key=lambda worker: worker.line(ENOUGH), default=None)
+
+    def _stays(self, worker: Worker) -> bool:
+        """Whether a worker reads requests, and is to do so on."""
+        return worker in self.readers and not (worker.retiring or worker.condemned or worker.worn or worker.paused)
 
     def _may_have(self, worker: Worker, loans: Loans, key: int) -> bool:
         """Whether a worker has room for one more, and nothing of an earlier connection under this key."""

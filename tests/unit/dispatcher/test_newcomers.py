@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from prefork.dispatcher.loops import EventLoop
 from prefork.dispatcher.states import State
 from prefork.dispatcher.words import Words
 from prefork.kernel import unread
-from prefork.lending import ABLE, BACK, LASTS, LOANED, NEW, RECALL, TERMS, pack_receipt, pack_return, unpack_new
+from prefork.lending import ABLE, ASKS_REPLACEMENT, BACK, LASTS, LOANED, NEW, RECALL, TERMS, pack_receipt, pack_return, unpack_new
 from prefork.messages import CLOEXEC_DONTWAIT, inbox, receive
 from prefork.scoreboard import BEGUN, BEGUN_AT, LOAN
 
@@ -137,6 +138,16 @@ def test_a_worker_that_has_not_said_that_it_reads_requests_is_handed_them(desk: 
     clerk.close()
 
 
+def test_nobody_says_twice_that_it_reads_requests_and_no_event_loop_does(desk: Desk, clerks: list[Clerk]) -> None:
+    worker = clerks[0].hand.worker
+    assert not Words(desk.traffic).heard(worker, bytes((ABLE,)), [])
+    clerks[0].hand.die()
+    assert worker not in desk.traffic.lender.newcomers.readers
+    worker.loop = EventLoop(0, 1, 1, clerks[0].hand.slot, -1, None)
+    assert not Words(desk.traffic).heard(worker, bytes((ABLE,)), [])
+    worker.loop = None
+
+
 def test_nothing_is_lent_any_more_once_the_end_has_begun(desk: Desk, clerks: list[Clerk]) -> None:
     desk.traffic.answers.closing = True
     assert desk.connect(early=GET).state is State.SERVED
@@ -184,6 +195,16 @@ def test_who_is_about_to_leave_gets_none(desk: Desk, clerks: list[Clerk], fate: 
         desk.connect(early=POST)
         setattr(clerk.hand.worker, fate, True)
     assert desk.connect(early=GET).state is State.QUEUED
+
+
+def test_nor_does_one_that_leaves_by_the_receipts_that_are_heard_first(desk: Desk, clerks: list[Clerk]) -> None:
+    client = desk.connect(early=GET)
+    one = receipt(key=client.theirs.fileno(), flags=LASTS | ASKS_REPLACEMENT)
+    assert clerks[1].loans.till.put(pack_receipt(*one))
+    desk.traffic.queue.forget(clerks[0].hand.worker)
+    assert desk.connect(early=GET).state is State.SERVED
+    assert clerks[1].hand.worker.worn
+    assert not clerks[1].loans.lent
 
 
 def test_who_takes_its_time_gets_none(desk: Desk, clerks: list[Clerk]) -> None:
