@@ -131,6 +131,28 @@ def test_what_is_on_loan_to_a_loop_that_is_held_up_goes_on_elsewhere(tmp_path: P
         assert holding.result().status == 200
 
 
+def test_what_was_recalled_from_a_loop_that_is_held_up_goes_on_elsewhere(tmp_path: Path) -> None:
+    """A reload has all come home that was lent on the terms of before. The loop answers only when it looks again."""
+    gate = Gate(tmp_path / "gate")
+    with (
+        Server("looped:app", app_dir=LOOPED, workers=2, access_log=True, lend_connections=True) as server,
+        ThreadPoolExecutor(1) as thread,
+        ExitStack() as stack,
+    ):
+        kept = [stack.enter_context(Connection("127.0.0.1", server.port)) for _ in range(8)]
+        for client in kept * 4:
+            assert client.exchange(Request("/echo")).status == 200
+        await_fact(lambda: len(lent(server)) >= 8, "connections on loan", server)
+        holding = thread.submit(kept[0].exchange, Request(f"/block?gate={gate.path}"))
+        gate.await_entry()
+        (held,) = (row["pid"] for row in server.status()["workers"] if row["in_flight"])
+        server.reload()
+        for client in kept[1:]:
+            assert json.loads(client.exchange(Request("/echo")).body)["pid"] != held
+        gate.open()
+        assert holding.result().status == 200
+
+
 def in_flight(server: Server) -> int:
     return sum(row["in_flight"] for row in server.status()["workers"])
 

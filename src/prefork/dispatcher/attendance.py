@@ -45,6 +45,11 @@ class Attendance:
             self._see(loop.loans, time.monotonic())
             self.doubtful.add(loop)
 
+    def recalled(self, loop: EventLoop) -> None:
+        """Loans were recalled, and the loop has yet to answer."""
+        if loop not in self.doubtful:
+            self.stirred(loop)
+
     def look(self) -> None:
         """See how the doubtful loops get on."""
         now = time.monotonic()
@@ -65,7 +70,7 @@ class Attendance:
         if goes_on:
             self._see(loans, now)
         line = loans.line()
-        if not line:
+        if not line and not loans.unanswered():
             self.doubtful.discard(loop)
             self.loop.attend(loop.places[0])
         elif self._gives_way(loop, loans, now):
@@ -74,14 +79,15 @@ class Attendance:
             self._share(loop, loans, line, now)
         elif now - loans.seen_at >= MOMENT and self._takes_its_time(loop, loans, now):
             loop.hold_up()
+            self._take_recalled(loop, loans)
             if self._others(loop) or now - loans.seen_at > LONG:
                 self._relieve(loop, loans, line)
             if now - loans.seen_at >= PATIENCE and loans.seen % 2:
                 self._seize(loop, loans)
 
     def _gives_way(self, loop: EventLoop, loans: LoopLoans, now: float) -> bool:
-        """Whether it does not look because all of its places are taken, or others' turn."""
-        if not loop.turns(time.monotonic_ns()) or now - loans.seen_at > FULL:
+        """Whether it does not look because all of its places are taken, or others' turn. It answers a recall all the same."""
+        if loans.unanswered() or not loop.turns(time.monotonic_ns()) or now - loans.seen_at > FULL:
             return False
         return loans.gives_way or self._free(loop) <= 0
 
@@ -129,9 +135,7 @@ class Attendance:
     def _take_home(self, loop: EventLoop, loans: LoopLoans, wanted: list[Connection]) -> int:
         """Take home which of these the loop has not read, and does not answer on; returns how many."""
         looks = loans.looks()
-        self._hear_all(loop, loans)
-        answering = loans.untold()
-        self._hear_all(loop, loans)  # what it has ended before it was looked at is told by now
+        answering = self._answering(loop, loans)
         taken = []
         for connection in wanted:
             key = connection.descriptor
@@ -140,6 +144,26 @@ class Attendance:
                 self.relief.bring_home(loop.places[0], connection, recall=False)
         loans.recall(taken)
         return len(taken)
+
+    def _take_recalled(self, loop: EventLoop, loans: LoopLoans) -> None:
+        """Take home what was recalled, but for what the loop answers on.
+
+        That was out of the epoll before the loop was seen not to look: what it has not read by then, it never will.
+        """
+        recalled = list(loans.coming.values())
+        if loans.looks() % 2:
+            return
+        answering = self._answering(loop, loans)
+        for connection in recalled:
+            if connection.descriptor in loans.coming and connection.descriptor not in answering:
+                self.relief.bring_home(loop.places[0], connection, recall=False)
+
+    def _answering(self, loop: EventLoop, loans: LoopLoans) -> set[int]:
+        """The keys of the connections that a loop answers on and has not told of; what it has told of, or ended, is heard."""
+        self._hear_all(loop, loans)
+        found = loans.untold()
+        self._hear_all(loop, loans)  # what it has ended before it was looked at is told by now
+        return found
 
     def _hear_all(self, loop: EventLoop, loans: LoopLoans) -> None:
         self.loop.hear_loans(loop)

@@ -277,11 +277,16 @@ class Lender:
     # Coming home.
 
     def recall(self, worker: Worker) -> None:
-        """Have a worker let all its connections go; they are home when it has answered, or takes its time inside a request."""
+        """Have a worker let all its connections go; they are home when it has answered, or is seen to take its time."""
         if worker.loans:
             worker.loans.recall_all()
-            if worker.loop is None:
-                self.relief.doubtful.add(worker)
+            self._expect(worker)
+
+    def _expect(self, worker: Worker) -> None:
+        if worker.loop:
+            self.attendance.recalled(worker.loop)
+        else:
+            self.relief.doubtful.add(worker)
 
     def dismiss(self, worker: Worker) -> None:
         """The same of one that is to get nothing more; what an event loop need not be asked for is home at once."""
@@ -296,6 +301,7 @@ class Lender:
         if key in loans.lent:
             loans.stop(key)
             loans.recall([key])
+            self._expect(loan.worker)
 
     def drop(self, loan: Loan) -> None:
         """A connection is about to be closed, whatever its worker does."""
@@ -353,6 +359,8 @@ class Lender:
             loans.say()
             self.receipts.drain(worker)
             if worker.loop:
+                if loans.coming:
+                    self._expect(worker)
                 continue
             self.relief.relieve(worker, now)
             if worker not in self.relief.doubtful and loans.moves(now) > 0 and not loans.inside() and loans.forgotten():

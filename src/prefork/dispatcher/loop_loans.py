@@ -99,6 +99,10 @@ class LoopLoans(Loans):
                 found.add(worker.slot.words[LOAN])
         return found
 
+    def unanswered(self) -> bool:
+        """Whether connections were recalled that the loop need not have on loan any more: it does not answer on them."""
+        return bool(self.coming) and not self.coming.keys() <= self.untold()
+
     def forbid(self) -> int:
         """Recall all, and forbid the loop to read meanwhile. Returns its LOOKS word then."""
         self.recall_all()

@@ -27,19 +27,21 @@ if TYPE_CHECKING:
     from prefork.scoreboard import Slot
     from prefork.worker.rest import Rest
 
-JOINED = 1 << 14  # bytes of a body up to which it takes less to join it to its head than to send both as they are
+JOINED = 1 << 14  # bytes of a part up to which it takes less to join it to what frames it than to send both as they are
+GATHERED = 1 << 18  # bytes that are sent at once, where so many come in the same moment
 MOST_QUERIES = 2**32 - 1  # that an ending has room for
 
 
 class Reply:
     """Begin it once, write any number of times, finish it.
 
-    `begun` tells whether the head has been sent, `gone` that the client has left: further writing is pointless but harmless.
+    `begun` tells whether the head has been sent, `gone` that the client has left: further writing is pointless but harmless. Where
+    it `gathers`, large parts behind the first one are `held` back for more of them, or until `push`.
     """
 
     __slots__ = (
-        "begun", "chunked", "client", "code", "failed", "gone", "keep", "left", "queries", "request", "rest", "sent", "slot",
-        "spilled", "sql", "start", "words",
+        "begun", "chunked", "client", "code", "failed", "gathers", "gone", "held", "keep", "left", "queries", "request", "rest",
+        "sent", "slot", "spilled", "sql", "start", "words",
     )  # fmt: skip
 
     def __init__(self, request: Request, client: socket.SocketType, rest: Rest, slot: Slot) -> None:
@@ -48,7 +50,8 @@ class Reply:
         self.rest = rest
         self.slot = slot
         self.keep = request.keep
-        self.begun = self.chunked = self.failed = self.gone = self.spilled = False
+        self.begun = self.chunked = self.failed = self.gathers = self.gone = self.spilled = False
+        self.held: list[bytes] = []
         self.code = 0
         self.sent = 0  # bytes, head and body
         self.left: int | None = None  # of the announced body, where a length is announced
@@ -100,15 +103,22 @@ class Reply:
         if self.left is not None:
             data = data[: self.left] if len(data) > self.left else data
             self.left -= len(data)
-        if not self.begun and len(data) > JOINED and not self.chunked:
-            self._begun(len(self.start) + len(data))
-            self._send(self.start, data)
-        elif not self.begun:
-            data = self.start + (chunk(data) if data and self.chunked else data)
-            self._begun(len(data))
-            self._send(data)
-        elif data:
-            self._send(chunk(data) if self.chunked else data)
+        pieces = self._pieces(data)
+        if not self.begun:
+            self._begun(sum(map(len, pieces)))
+        elif self.gathers and len(data) > JOINED and self.left != 0 and not self.spilled:
+            self.held += pieces
+            if sum(map(len, self.held)) < GATHERED:
+                return
+            pieces = ()
+        if pieces or self.held:
+            self._send(*pieces)
+
+    def push(self) -> None:
+        """Send what is held back, if anything is."""
+        if self.held:
+            with contextlib.suppress(OSError):  # the dispatcher has gone: its end of the pair will say so
+                self._send()
 
     def write_file(self, descriptor: int, offset: int, count: int) -> None:
         """Send `count` bytes of a regular file as a part of the body whose length has been announced. The descriptor stays ours."""
@@ -118,6 +128,8 @@ class Reply:
             self.write(os.pread(descriptor, count, offset))
             return
         self.left -= count
+        if self.held:
+            self._send()
         if not self.begun:
             self._begun(len(self.start) + count)
             self.spilled = True
@@ -127,6 +139,16 @@ class Reply:
             self.rest.hand_on_file(descriptor, offset, count)
             self.spilled = True
             self.sent += count
+
+    def _pieces(self, data: bytes) -> tuple[bytes, ...]:
+        """What is sent of a part of the body."""
+        start = b"" if self.begun else self.start
+        if len(data) <= JOINED or self.spilled:
+            whole = start + (chunk(data) if data and self.chunked else data)
+            return (whole,) if whole else ()
+        if self.chunked:
+            return start + b"%x\r\n" % len(data), data, b"\r\n"
+        return (start, data) if start else (data,)
 
     def _begun(self, size: int) -> None:
         """Say that the head and what comes with it, `size` bytes in all, are about to be sent."""
@@ -141,6 +163,8 @@ class Reply:
             self.write(b"")
         if self.chunked:
             self._send(LAST_CHUNK)
+        elif self.held:
+            self._send()
         if self.left and self.request.method != "HEAD":
             self.fail()  # the client waits for what was announced: only a cut connection tells it
         self.left, self.chunked = 0, False  # an application that goes on writing would write into the next answer
@@ -168,6 +192,8 @@ class Reply:
         self.slot.words[REQUEST] = pack_progress(self.request.number, DONE, self.code, self.keep)
 
     def _send(self, *parts: bytes) -> None:
+        if self.held:
+            parts, self.held = (*self.held, *parts), []
         if self.gone or (self.spilled and self._has_left()):
             return
         taken, size = 0, sum(map(len, parts))
@@ -198,7 +224,10 @@ class Reply:
         self.sent += size
         if taken < size:
             self.spilled = True
-            for part in behind(parts, taken):
+            left = behind(parts, taken)
+            if len(parts) > 2:  # chunks, with what frames them
+                left = [memoryview(b"".join(left))]
+            for part in left:
                 self.rest.hand_on(part)
 
     def _push(self, parts: tuple[bytes, ...], size: int) -> int:

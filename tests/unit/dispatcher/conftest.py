@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
+    from prefork.dispatcher.loops import EventLoop
     from prefork.events import Event
 
 WITHIN = 5.0  # seconds a fact may take that is on its way through the loopback interface
@@ -134,6 +135,9 @@ class Loop:
 
     def attend(self, worker: Worker) -> None:
         """No test waits for what a worker leaves unread."""
+
+    def hear_loans(self, loop: EventLoop) -> None:
+        """Nothing is said on a loop's wire."""
 
     def hear_out(self, worker: Worker) -> None:
         """What a worker says, tests have the dispatcher hear themselves."""

@@ -12,13 +12,15 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from prefork.dispatcher.attendance import FEW, FULL, Attendance
-from prefork.dispatcher.fairness import LONG
+from prefork.dispatcher.fairness import LONG, MOMENT
 from prefork.dispatcher.idle import Idle
 from prefork.dispatcher.loop_loans import LoopLoans
 from prefork.dispatcher.loops import EventLoop
-from prefork.lending import LOOKS, UNTOLD
+from prefork.dispatcher.relief import PATIENCE
+from prefork.kernel import accept_barriers
+from prefork.lending import LOOKS, UNTOLD, number_for
 from prefork.messages import pair
-from prefork.scoreboard import TURNED, Scoreboard
+from prefork.scoreboard import BEGUN, LOAN, REQUEST, TURNED, Scoreboard, pack_progress
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -31,6 +33,7 @@ class Desk:
     """Two loops that turn. The first one goes on, with so many requests on its loans; the other one has nothing."""
 
     def __init__(self) -> None:
+        accept_barriers()
         self.ends: list[socket.socket] = []
         self.idle: Idle[Any] = Idle(lambda worker: worker.loop)
         self.loops = [self.make(number) for number in range(2)]
@@ -40,7 +43,7 @@ class Desk:
             queue=SimpleNamespace(idle=self.idle), accounts=SimpleNamespace(pace=SimpleNamespace(fetch=lambda: None))
         )
         self.said = lambda: None  # what the loops say when they are heard
-        loop: Any = SimpleNamespace(hear_loans=lambda _: self.said())
+        loop: Any = SimpleNamespace(hear_loans=lambda _: self.said(), attend=lambda _: None)
         self.attendance = Attendance(loop, traffic, SimpleNamespace(drain=lambda _: None), relief)  # type: ignore[arg-type]
         with socket.create_server(("127.0.0.1", 0)) as listener:
             for _ in range(WAITING):
@@ -72,6 +75,7 @@ class Desk:
 
     def bring_home(self, worker: Any, connection: Any, recall: bool) -> None:
         assert not recall
+        self.loans(0).forget(connection.descriptor)
         self.home.append(connection.descriptor)
 
     def look(self, now: float) -> None:
@@ -79,6 +83,20 @@ class Desk:
         loans = self.loans(0)
         loans.words[LOOKS] += 2
         self.attendance._look(self.loops[0], loans, now)
+
+    def recall(self) -> list[int]:
+        """All is recalled from the loop, which is looked at from now on. Returns the keys."""
+        keys = list(self.loans(0).lent)
+        self.loans(0).recall_all()
+        self.attendance.recalled(self.loops[0])
+        self.loans(0).seen_at = 10.0
+        return keys
+
+    def note(self, key: int) -> None:
+        """The loop's place has read a request."""
+        slot = self.loops[0].places[0].slot
+        slot[LOAN] = key
+        slot[REQUEST] = pack_progress(number_for(0, 0), BEGUN)
 
     def stand(self, now: float) -> None:
         """The loop has turned and not looked, and there is no other one."""
@@ -151,6 +169,48 @@ def test_what_has_come_for_one_that_does_nothing_goes_sooner(desk: Desk) -> None
     desk.look(10.0)
     desk.stand(10.0 + LONG * 2)
     assert len(desk.home) == WAITING
+
+
+@pytest.mark.parametrize("places", ["free", "taken"])
+def test_what_was_recalled_from_one_that_does_nothing_is_home_before_it_says_so(desk: Desk, places: str) -> None:
+    """It answers when it looks again, and its clients' next requests would wait for that, also where others have nothing to do."""
+    desk.loans(0).words[UNTOLD] = places == "taken"
+    keys = desk.recall()
+    desk.stand(10.0 + MOMENT / 2)
+    assert not desk.home, "it may be about to answer"
+    desk.stand(10.0 + MOMENT * 2)
+    assert desk.home == keys
+    assert desk.loops[0].held_up
+    assert not desk.loans(0).came_home(), "its answer is still to come, and brings nothing more"
+    desk.stand(10.0 + MOMENT * 4)
+    assert desk.loops[0] not in desk.attendance.doubtful
+
+
+def test_what_it_answers_on_is_its_own_until_it_has_told_of_it(desk: Desk) -> None:
+    own, *others = desk.recall()
+    desk.note(own)
+    desk.stand(10.0 + MOMENT * 2)
+    assert desk.home == others
+    desk.stand(10.0 + MOMENT * 4)
+    assert desk.loops[0] not in desk.attendance.doubtful, "nothing is to be had but by its word"
+    desk.loans(0).heard(number_for(0, 0))
+    desk.attendance.recalled(desk.loops[0])
+    desk.stand(time.monotonic() + LONG * 2)
+    assert desk.home == [*others, own]
+
+
+def test_what_it_may_have_found_while_it_looks_is_home_when_it_cannot_read_it(desk: Desk) -> None:
+    desk.loans(0).words[LOOKS] += 1
+    own, *others = desk.recall()
+    desk.note(own)
+    desk.stand(10.0 + MOMENT * 2)
+    assert not desk.home
+    assert desk.loops[0] in desk.attendance.doubtful
+    desk.stand(10.0 + PATIENCE * 1.1)
+    assert desk.home == others
+    assert desk.loans(0).halted
+    desk.stand(10.0 + PATIENCE * 2)
+    assert desk.loops[0] not in desk.attendance.doubtful
 
 
 def test_one_that_is_let_go_by_its_last_words_has_nothing_to_take_home(desk: Desk) -> None:

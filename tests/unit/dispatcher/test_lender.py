@@ -257,6 +257,32 @@ def test_loans_do_not_pay_where_answers_take_long_but_a_recall_says_nothing_of_t
     assert (lender.pace.fetched > 0) is not recalled
 
 
+@pytest.mark.parametrize("how", ["all", "one"])
+def test_a_loop_is_looked_at_until_what_was_recalled_is_home(counter: Counter, how: str) -> None:
+    counter.open_loop()
+    client, worker, lender = counter.welcome(), counter.hand.worker, counter.desk.traffic.lender
+    counter.ask(client)
+    counter.answer(client)
+    assert client.connection.loan
+    if how == "all":
+        lender.recall(worker)
+    else:
+        lender.fetch(client.connection.loan)
+    assert worker.loop in lender.attendance.doubtful
+    lender.attendance.doubtful.clear()
+    lender.tick(time.monotonic())
+    assert worker.loop in lender.attendance.doubtful, "what it answered on may have ended since"
+    lender.attendance.looked_at = 0.0
+    assert worker.loop
+    assert worker.loop.loans
+    worker.loop.loans.seen_at -= LONG
+    lender.attendance.look()
+    assert client.state is State.IDLE
+    lender.attendance.looked_at = 0.0
+    lender.attendance.look()
+    assert worker.loop not in lender.attendance.doubtful
+
+
 def test_no_more_are_lent_than_leave_a_worker_half_of_its_descriptors(counter: Counter, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(resource, "prlimit", lambda *_: (3, 1 << 20))
     loans = counter.open()

@@ -101,6 +101,23 @@ class Lending(Clients):
             self.loans.recall([key])
             self.home.add(key)
 
+    @precondition(lambda self: self.loans.coming)
+    @rule(steps=STEPS, more=STEPS)
+    def take_recalled(self, steps: int, more: int) -> None:
+        """Take home what was recalled, in the same way, and before the loop answers."""
+        recalled = list(self.loans.coming)
+        if self.loans.looks() % 2:
+            return
+        self.hear_all()
+        self.work(steps)
+        answering = self.loans.untold()
+        self.work(more)
+        self.hear_all()
+        for key in recalled:
+            if key in self.loans.coming and key not in answering:
+                self.loans.forget(key)
+                self.home.add(key)
+
     @precondition(lambda self: self.loans.lent)
     @rule(steps=STEPS)
     def seize(self, steps: int) -> None:

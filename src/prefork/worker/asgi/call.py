@@ -48,14 +48,15 @@ class Call:
     """
 
     __slots__ = (
-        "answered", "closed", "complete", "cut", "expired", "file", "given", "left", "offset", "over", "reply", "request", "rest",
-        "started", "upload", "yielded",
+        "answered", "closed", "complete", "cut", "expired", "file", "given", "left", "offset", "over", "pushes", "reply", "request",
+        "rest", "started", "upload", "yielded",
     )  # fmt: skip
 
     def __init__(self, request: Request, file: int, reply: Reply, rest: Backlog, answered: Callable[[], None]) -> None:
         self.request = request
         self.file = file
         self.reply = reply
+        self.reply.gathers = True
         self.rest = rest
         self.answered = answered
         self.started: tuple[int, tuple[Any, ...]] | None = None  # status and headers
@@ -65,6 +66,7 @@ class Call:
         self.expired = False  # it has taken too long and has been told to end
         self.offset = 0
         self.yielded = 0  # bytes that were sent when others had their turn last
+        self.pushes = False  # as soon as the loop turns
         self.upload: Upload | None = None
         self.cut = 0  # what the client is told where no more of its body will come
         self.given = False  # the application has got the whole body
@@ -161,9 +163,17 @@ class Call:
         if not self.reply.begun:
             self._begin(None if more else len(data))
         self.rest.whole = not more
-        self.reply.write(data)
+        self.reply.write(data if type(data) is bytes else bytes(data))  # which nobody writes into while it is held
         if not more:
             self._complete()
+        elif self.reply.held and not self.pushes:
+            self.pushes = True
+            self.rest.loop.call_soon(self._push)
+
+    def _push(self) -> None:
+        """The application waits for something: what it has written is not to wait with it."""
+        self.pushes = False
+        self.reply.push()
 
     async def _write_file(self, path: str) -> None:
         """Send a file as the whole body. Where its disk hangs, only this request waits."""
@@ -210,6 +220,7 @@ class Call:
     def close(self) -> None:
         """The answer has ended, whatever the application still does."""
         self.closed = self.complete = True
+        self.reply.push()
         if self.over:
             self.over.set()
         if self.upload:

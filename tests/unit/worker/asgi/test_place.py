@@ -35,6 +35,7 @@ from prefork.worker.asgi.place import Place
 from prefork.worker.asgi.shared import Shared
 from prefork.worker.http import Means
 from prefork.worker.output import Output
+from prefork.worker.reply import GATHERED, Reply
 
 MIB = 1 << 20
 Event = dict[str, Any]
@@ -228,6 +229,67 @@ def test_what_the_client_does_not_read_makes_the_application_wait(desk: Desk) ->
     assert desk.slot[WAITING_SINCE] == 0
 
 
+@pytest.mark.parametrize("headers", [[], [(b"content-length", b"140001")]], ids=["chunked", "announced"])
+def test_large_parts_of_the_same_moment_are_sent_together(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch, headers: list[tuple[bytes, bytes]]
+) -> None:
+    sends: list[int] = []
+    push = Reply._push
+    monkeypatch.setattr(Reply, "_push", lambda reply, parts, size: (sends.append(size), push(reply, parts, size))[1])
+
+    async def app(scope: Event, receive: Receive, send: Send) -> None:
+        await send({**START, "headers": headers})
+        for number in range(7):
+            await send({"type": "http.response.body", "body": b"%d" % number * 20_000, "more_body": True})
+        await send({"type": "http.response.body", "body": b"7", "more_body": True})
+        await send({"type": "http.response.body"})
+
+    ending, data = desk.ask(app)
+    assert ending.sent == len(data)
+    _, _, body = data.partition(b"\r\n\r\n")
+    if headers:
+        assert body == b"".join(b"%d" % number * 20_000 for number in range(7)) + b"7"
+    else:
+        assert body == b"".join(b"4e20\r\n%b\r\n" % (b"%d" % number * 20_000) for number in range(7)) + b"1\r\n7\r\n0\r\n\r\n"
+    assert sends[0] in range(20_000, 20_000 + 1000), "nobody waits for the beginning"
+    assert len(sends) == 2 + (not headers), "the rest is sent with the first small part"
+
+
+def test_what_is_held_back_is_bounded_and_waits_for_nothing_else(desk: Desk) -> None:
+    events: list[Event] = []
+    buffer = bytearray(b"#" * 20_000)
+
+    async def app(scope: Event, receive: Receive, send: Send) -> None:
+        await receive()
+        await send(START)
+        for _ in range(3):
+            await send({"type": "http.response.body", "body": buffer, "more_body": True})
+        buffer[:] = b"-" * 20_000
+        assert desk.theirs.recv(100_000).count(b"#") == 20_000, "two of them are held"
+        for _ in range(GATHERED // 20_000):
+            await send({"type": "http.response.body", "body": buffer, "more_body": True})
+        assert desk.theirs.recv(60_000).count(b"#") == 40_000, "no more than that are"
+        events.append(await receive())
+
+    desk.serve(app)
+    desk.give(request())
+    data = b""
+
+    def all_there() -> bool:
+        nonlocal data
+        desk.hear()
+        try:
+            data += desk.theirs.recv(MIB)
+        except BlockingIOError:
+            pass
+        return (data + desk.rests).count(b"-") >= GATHERED // 20_000 * 20_000 - 20_000
+
+    desk.turn(all_there)
+    assert not events
+    send(desk.dispatcher, GONE)
+    desk.ending()
+
+
 def test_what_is_sent_last_is_spooled(desk: Desk) -> None:
     done: list[bool] = []
 
@@ -333,6 +395,19 @@ def test_a_half_answer_is_broken(desk: Desk) -> None:
 
     ending, _ = desk.ask(app)
     assert (ending.broken, ending.keep) == (True, False)
+
+
+def test_of_a_half_answer_its_client_gets_what_was_sent(desk: Desk) -> None:
+    async def app(scope: Event, receive: Receive, send: Send) -> None:
+        await send(START)
+        for _ in range(3):
+            await send({"type": "http.response.body", "body": b"#" * 20_000, "more_body": True})
+        raise SystemExit(1)
+
+    ending, data = desk.ask(app)
+    assert ending.broken
+    assert ending.sent == len(data)
+    assert data.count(b"#") == 60_000
 
 
 def test_what_takes_too_long_is_cancelled(desk: Desk, capsys: pytest.CaptureFixture[str]) -> None:
