@@ -16,6 +16,8 @@ from collections import defaultdict
 from collections.abc import Callable
 from pathlib import Path
 
+from prefork import compiled
+
 ROOT = Path(__file__).parent.parent
 PAGE = ROOT / "docs" / "soak.md"
 REPORT = ROOT / ".pytest_cache" / "soak.xml"
@@ -25,6 +27,7 @@ FUZZING = 60  # seconds
 HEAD = """# Soak
 
 Written by `make soak`, each section when its part ended: a race that is lost once in a while shows here."""
+ON_LOAN = "requests on loan"  # what stories note where connections are lent
 Times = dict[str, list[float]]
 
 
@@ -38,10 +41,10 @@ def main(names: list[str]) -> int:
     for number, name in enumerate(names or PARTS, 1):
         print(f"soak: {name}, part {number} of {len(names or PARTS)}", flush=True)
         title, run = PARTS[name]
-        began = time.monotonic()
+        what, began = told(), time.monotonic()
         text, well = run()
         failed |= not well
-        write(title, f"{told()}, {(time.monotonic() - began) / 60:.1f} minutes.\n\n{text}")
+        write(title, f"{what}, {(time.monotonic() - began) / 60:.1f} minutes.\n\n{text}")
     return int(failed)
 
 
@@ -55,9 +58,22 @@ def write(title: str, text: str) -> None:
 
 
 def told() -> str:
-    """When and where."""
+    """When and where, and of what."""
     kernel = platform.release().partition("-")[0]
-    return f"{dt.datetime.now(dt.UTC).date()}, Linux {kernel}, Python {platform.python_version()}, {os.cpu_count()} processors"
+    where = f"Linux {kernel}, Python {platform.python_version()}, {os.cpu_count()} processors"
+    form = "compiled" if compiled.modules() and not compiled.changed() else "from source"
+    return f"{dt.datetime.now(dt.UTC).date()}, {where}, {commit()}, {form}"
+
+
+def commit() -> str:
+    """That of this checkout, and whether the server's sources differ from it."""
+    name = git("rev-parse", "--short", "HEAD").strip()
+    return f"commit {name} and changes" if git("status", "--porcelain", "src") else f"commit {name}"
+
+
+def git(*arguments: str) -> str:
+    """What git says of this checkout."""
+    return subprocess.run(["git", *arguments], cwd=ROOT, stdout=subprocess.PIPE, text=True, check=True).stdout
 
 
 def stories() -> tuple[str, bool]:
@@ -71,7 +87,7 @@ def stories() -> tuple[str, bool]:
 def lent() -> tuple[str, bool]:
     """Those of lives and limits once more, with connections on loan; two at a time, which makes them disturb each other."""
     cases = [case for module in LENT for case in tell(module, ROUNDS, "--full", "--lend", "-n", "2")]
-    return f"{LOANS}\n\n{passed(cases)}\n\n{table_of_times(cases)}", well(cases)
+    return f"{LOANS}\n\n{passed(cases)} {counts(cases)}\n\n{table_of_times(cases, loans=True)}", well(cases)
 
 
 def precision() -> tuple[str, bool]:
@@ -112,7 +128,9 @@ def fuzzing() -> tuple[str, bool]:
 
 
 LENT = ("test_kill.py", "test_lending.py", "test_limits.py", "test_reload.py", "test_supply.py")
-LOANS = "With `lend_connections`, two stories at a time: kills, limits of memory and time, reloads, recycling and scaling."
+LOANS = """With `lend_connections`, two stories at a time: kills, limits of memory and time, reloads, recycling and scaling. *On
+loan* is how many requests workers have read themselves in the median telling: none where each client asks once or over new
+connections, few where requests take long, since then little is lent."""
 MEASURED = """Each limit is broken beside siblings that go on asking, and so is its twin, the same work within the limit. *Late*
 is the time from the limit to the burial of the worker (where it is only replaced: to the decision), by the server's own stamps;
 after it, less the time that master and dispatcher waited for a processor. *Slower* is the longest that a sibling waited beside
@@ -171,22 +189,30 @@ def passed(cases: list[ET.Element]) -> str:
 
 
 def name_of(case: ET.Element) -> str:
-    """Its name, the same for each telling."""
-    return re.sub(r"\[\d+-?", "[", case.get("name", "")).replace("[]", "")
+    """Its name, the same for each telling, whose number comes first; or last, behind the values of a fixture."""
+    return re.sub(r"(?<=\[)\d+-?|-\d+(?=\]$)", "", case.get("name", ""), count=1).replace("[]", "")
 
 
-def table_of_times(cases: list[ET.Element]) -> str:
-    """How often each was told, and how long that took."""
+def table_of_times(cases: list[ET.Element], *, loans: bool = False) -> str:
+    """How often each was told, and how long that took; and how much of it was on loan."""
     times: Times = defaultdict(list)
     failures: dict[str, int] = defaultdict(int)
     for case in cases:
         times[name_of(case)].append(float(case.get("time", "0")))
         failures[name_of(case)] += has_failed(case)
-    rows = [
-        f"| {name} | {len(spent)} | {failures[name]} | {sorted(spent)[len(spent) // 2]:.1f} | {max(spent):.1f} |"
-        for name, spent in sorted(times.items())
-    ]
-    return "\n".join(["| story | told | failed | median s | longest s |", "|---|---|---|---|---|", *rows])
+    lent = measured(cases) if loans else {}
+    rows = []
+    for name, spent in sorted(times.items()):
+        counted = lent.get((name, ON_LOAN), [])
+        share = f" {median([0.0] * (len(spent) - len(counted)) + counted):.0f} |" if loans else ""
+        rows.append(f"| {name} | {len(spent)} | {failures[name]} |{share} {median(spent):.1f} | {max(spent):.1f} |")
+    columns = ["story", "told", "failed", *["on loan"] * loans, "median s", "longest s"]
+    return "\n".join([f"| {' | '.join(columns)} |", f"{'|---' * len(columns)}|", *rows])
+
+
+def median(figures: list[float]) -> float:
+    """The upper one of two."""
+    return sorted(figures)[len(figures) // 2]
 
 
 def measured(cases: list[ET.Element]) -> dict[tuple[str, str], list[float]]:
@@ -207,7 +233,7 @@ def counts(cases: list[ET.Element]) -> str:
 def table_of_figures(cases: list[ET.Element]) -> str:
     """The median and the worst of each."""
     rows = [
-        f"| {story} | {name} | {len(figures)} | {sorted(figures)[len(figures) // 2] * 1000:.0f} | {max(figures) * 1000:.0f} |"
+        f"| {story} | {name} | {len(figures)} | {median(figures) * 1000:.0f} | {max(figures) * 1000:.0f} |"
         for (story, name), figures in measured(cases).items()
     ]
     return "\n".join(["| story | figure | measured | median ms | worst ms |", "|---|---|---|---|---|", *rows])

@@ -1,9 +1,10 @@
 """Servers and applications for the stories."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from loans import lent
 from validated import Validated
 
 from prefork.testing import Server
@@ -17,9 +18,30 @@ def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool 
 
 
 @pytest.fixture
-def probe() -> Callable[..., Server]:
+def counted(record_property: Callable[[str, object], None]) -> Iterator[Callable[[Server], Server]]:
+    """Takes servers, and notes how many requests their workers have read themselves."""
+    servers: list[Server] = []
+
+    def count(server: Server) -> Server:
+        servers.append(server)
+        return server
+
+    yield count
+    if loans := sum(len(lent(server)) for server in servers):
+        record_property("requests on loan", loans)
+
+
+@pytest.fixture
+def validated(request: pytest.FixtureRequest, counted: Callable[[Server], Server]) -> Callable[..., Server]:
+    """Makes a server whose application is watched. Its access log is there for loans to be counted."""
+    lends = bool(request.config.getoption("lend"))
+    return lambda app, **options: counted(Validated(app, **{"access_log": lends, **options}))
+
+
+@pytest.fixture
+def probe(validated: Callable[..., Server]) -> Callable[..., Server]:
     """Makes a server of the probe application."""
-    return lambda **options: Validated("probe:app", app_dir=APPS, **{"access_log": False, **options})
+    return lambda **options: validated("probe:app", app_dir=APPS, **options)
 
 
 class Code:
@@ -70,8 +92,8 @@ def code(tmp_path: Path) -> Code:
 
 
 @pytest.fixture
-def changing(code: Code) -> Callable[..., Server]:
+def changing(code: Code, validated: Callable[..., Server]) -> Callable[..., Server]:
     """Makes a server of that code."""
     # Without byte code: its time stamp has a grain of a second, and versions change faster here.
     env = {"PYTHONDONTWRITEBYTECODE": "1"}
-    return lambda **options: Validated("changing:app", app_dir=code.directory, env=env, **{"access_log": False, **options})
+    return lambda **options: validated("changing:app", app_dir=code.directory, env=env, **options)

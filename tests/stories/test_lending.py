@@ -10,28 +10,33 @@ from pathlib import Path
 
 import pytest
 from facts import await_fact
+from loans import lent
+from offences import incident, limited
 from tests.process.wire import Gate
+from validated import Validated
 
-from prefork.testing import Load, Request, Server
+from prefork.testing import BrokenAnswer, Load, Request, Server
 from prefork.testing.client import Connection
 
 APPS, LOOPED = Path(__file__).parent / "apps", Path(__file__).parent.parent / "process" / "apps"
 METHODS = ("GET", "GET", "POST")
+GUILTY = {
+    "limit_time_real": (1, "/marked?seconds=30&file=", 504),
+    "limit_time_cpu": (0.5, "/spin?seconds=30&file=", 504),
+    "limit_memory_hard": ("300M", "/hog?limit=290&file=", 503),
+}
+Counted = Callable[[Server], Server]
 Served = Callable[..., Server]
+Borrowed = Callable[..., tuple[Server, list[Connection]]]
 Looped = Callable[..., tuple[Server, list[Connection]]]
 pytestmark = pytest.mark.story
 
 
 @pytest.fixture(params=[("probe:app", APPS), ("looped:app", LOOPED)], ids=["wsgi", "asgi"])
-def served(request: pytest.FixtureRequest) -> Served:
+def served(request: pytest.FixtureRequest, counted: Counted) -> Served:
     """Makes a server that lends connections, of an application of either kind."""
     app, place = request.param
-    return lambda **options: Server(app, app_dir=place, access_log=True, lend_connections=True, **options)
-
-
-def lent(server: Server) -> list[str]:
-    """The ids of the requests that workers have read themselves, as the access log names them."""
-    return [event["request_id"] for event in server.events("access") if "." in event["request_id"]]
+    return lambda **options: counted(Server(app, app_dir=place, access_log=True, lend_connections=True, **options))
 
 
 def test_each_request_is_in_the_access_log_once_whoever_has_read_it(served: Served) -> None:
@@ -110,10 +115,10 @@ def test_what_a_stopped_worker_has_on_loan_goes_on_elsewhere(served: Served) -> 
             os.kill(stopped, signal.SIGCONT)
 
 
-def test_what_is_on_loan_to_a_loop_that_is_held_up_goes_on_elsewhere(tmp_path: Path) -> None:
+def test_what_is_on_loan_to_a_loop_that_is_held_up_goes_on_elsewhere(tmp_path: Path, counted: Counted) -> None:
     gate = Gate(tmp_path / "gate")
     with (
-        Server("looped:app", app_dir=LOOPED, workers=2, access_log=True, lend_connections=True) as server,
+        counted(Server("looped:app", app_dir=LOOPED, workers=2, access_log=True, lend_connections=True)) as server,
         ThreadPoolExecutor(1) as thread,
         ExitStack() as stack,
     ):
@@ -153,18 +158,121 @@ def test_what_was_recalled_from_a_loop_that_is_held_up_goes_on_elsewhere(tmp_pat
         assert holding.result().status == 200
 
 
+@pytest.fixture
+def borrowed(counted: Counted) -> Iterator[Borrowed]:
+    """Makes a server of two workers, and six connections that they have on loan."""
+    with ExitStack() as stack:
+
+        def make(**options: object) -> tuple[Server, list[Connection]]:
+            made = Validated("probe:app", app_dir=APPS, workers=2, access_log=True, lend_connections=True, **options)
+            server = stack.enter_context(counted(made))
+            kept = [stack.enter_context(Connection("127.0.0.1", server.port)) for _ in range(6)]
+            await_loans(server, kept)
+            return server, kept
+
+        yield make
+
+
+def await_loans(server: Server, kept: list[Connection]) -> None:
+    """Ask on each connection until its worker reads what comes there."""
+    targets = [f"/fast?{server.mark()}.{number}" for number in range(len(kept))]
+
+    def read() -> bool:
+        """Nothing is lent for a while where something has waited, as on a busy machine."""
+        for client, target in zip(kept, targets, strict=True):
+            assert client.exchange(Request(target)).status == 200
+        return set(targets) <= {event["target"] for event in server.events("access") if "." in event["request_id"]}
+
+    await_fact(read, "loans of all connections", server)
+
+
+def until_read(server: Server, kept: list[Connection], told: Callable[[Connection, int], str]) -> None:
+    """Tell it until its request, whose id it gives, was one that a worker has read: on a busy machine some are handed over."""
+    for number in range(5):
+        await_loans(server, kept)
+        if "." in told(kept[0], number):
+            return
+    raise AssertionError("each of its requests was handed over")
+
+
+def test_a_get_that_a_worker_has_read_is_retried_once(borrowed: Borrowed, tmp_path: Path) -> None:
+    server, kept = borrowed()
+
+    def told(client: Connection, number: int) -> str:
+        answer = client.exchange(Request(f"/die?file={tmp_path}/{number}"))
+        assert json.loads(answer.body)["attempt"] == 2
+        assert len((tmp_path / str(number)).read_text().splitlines()) == 2
+        return answer.headers["x-request-id"]
+
+    until_read(server, kept, told)
+
+
+def test_a_post_that_a_worker_has_read_gets_502_and_is_never_repeated(borrowed: Borrowed, tmp_path: Path) -> None:
+    server, kept = borrowed()
+
+    def told(client: Connection, number: int) -> str:
+        answer = client.exchange(Request(f"/die?file={tmp_path}/{number}", "POST"))
+        assert answer.status == 502
+        assert len((tmp_path / str(number)).read_text().splitlines()) == 1
+        return answer.headers["x-request-id"]
+
+    until_read(server, kept, told)
+
+
+def test_half_an_answer_to_what_a_worker_has_read_ends_in_a_broken_connection(borrowed: Borrowed) -> None:
+    server, kept = borrowed()
+
+    def told(client: Connection, number: int) -> str:
+        mark = server.mark()
+        with pytest.raises(BrokenAnswer) as broken:
+            client.exchange(Request("/half"))
+        assert broken.value.got.count(b"HTTP/1.1") == 1
+        assert broken.value.got.endswith(b"\r\n\r\n0123456789")
+        return str(server.wait_for("request_failed", after=mark, status=200)["request_id"])
+
+    until_read(server, kept, told)
+
+
+@pytest.mark.parametrize("limit", GUILTY)
+def test_a_request_that_a_worker_has_read_ends_at_its_limit_and_nobody_else_notices(
+    borrowed: Borrowed, tmp_path: Path, limit: str
+) -> None:
+    most, target, status = GUILTY[limit]
+    server, kept = borrowed(**limited(**{limit: most}))
+
+    def told(guilty: Connection, number: int) -> str:
+        mark = server.mark()
+        with ThreadPoolExecutor(1) as thread:
+            asked = Request(f"{target}{tmp_path}/{number}", headers={"Accept": "application/json"})
+            ending = thread.submit(guilty.exchange, asked)
+            await_fact(lambda: "busy" in {row["state"] for row in server.status()["workers"]}, "it to have begun", server)
+            while not ending.done():
+                for client in kept[1:]:
+                    assert client.exchange(Request("/fast")).status == 200
+                    assert not client.stale(), "a kept-alive connection was closed"
+        answer = ending.result()
+        assert answer.status == status
+        said = json.loads(answer.body)
+        found = incident(server, said["incident"])
+        assert (found["cause"], found["request"]["id"]) == (limit, said["request_id"])
+        assert len(server.events("worker_died", after=mark)) == 1
+        return str(said["request_id"])
+
+    until_read(server, kept, told)
+
+
 def in_flight(server: Server) -> int:
     return sum(row["in_flight"] for row in server.status()["workers"])
 
 
 @pytest.fixture
-def looped() -> Iterator[Looped]:
+def looped(counted: Counted) -> Iterator[Looped]:
     """Makes a server with one loop, and three connections that it has on loan."""
     with ExitStack() as stack:
 
         def make(**options: object) -> tuple[Server, list[Connection]]:
             made = Server("looped:app", app_dir=LOOPED, workers=1, access_log=True, lend_connections=True, **options)
-            server = stack.enter_context(made)
+            server = stack.enter_context(counted(made))
             kept = [stack.enter_context(Connection("127.0.0.1", server.port, 30.0)) for _ in range(3)]
 
             def on_loan() -> bool:
