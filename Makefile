@@ -113,7 +113,7 @@ bench-odoo: ## measure against Odoo's own server, with ODOO and PYTHON as for te
 bench-advice: setup ## predictions against what is measured, workers = auto beside others; writes into docs/advice.md
 	$(PYTHON) bench/run_advice.py
 
-soak: setup examples/shop/.venv/.ready ## every lifecycle story 20 times, chaos, fuzzing (an hour); writes docs/soak.md
+soak: setup examples/shop/.venv/.ready ## every lifecycle story 20 times, chaos, fuzzing (two to three hours); writes docs/soak.md
 	$(BIN)/python tests/soak.py
 
 screenshots: setup ## look at every page of the console, wide and narrow, light and dark; writes docs/screenshots
