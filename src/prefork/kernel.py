@@ -171,7 +171,7 @@ def keep_close(connection: socket.SocketType) -> bool:
     """Have the socket of a near client take less ahead of it, from now on: what it reads is in the processor's cache by then.
     False for a client that is not near.
 
-    As far as it goes by itself, some megabytes, most of an answer has left that before it is read: reading it takes half as long
+    As far as it goes by itself, some megabytes, most of an answer has left that before it is read, which takes up to half as long
     again. So much in flight is enough where acknowledgements come at once.
     """
     try:
