@@ -70,7 +70,7 @@ LOOPED = (
         ours(LENDING, compiled=True),
         prefork_workers,
         "as above, lend_connections",
-        scenarios=only("hello", "waiting", "failures"),
+        scenarios=only("hello", "waiting", "streams", "failures"),
         compiled=True,
     ),
     Server(
