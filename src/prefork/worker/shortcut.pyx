@@ -63,10 +63,10 @@ cdef extern from *:
         *key = event.data.fd;
         return found;
     }
-    static inline ssize_t send_both(int client, const void *head, size_t lines, const void *body, size_t size) {
+    static inline ssize_t send_both(int client, const void *head, size_t lines, const void *body, size_t size, int flags) {
         struct iovec parts[2] = {{(void *)head, lines}, {(void *)body, size}};
         struct msghdr message = {.msg_iov = parts, .msg_iovlen = 2};
-        return sendmsg(client, &message, MSG_DONTWAIT | MSG_NOSIGNAL);
+        return sendmsg(client, &message, flags);
     }
     static inline ssize_t length_of_head(PyObject *data, ssize_t size) {
         const char *bytes = PyBytes_AS_STRING(data), *end = memmem(bytes, size, "\\r\\n\\r\\n", 4);
@@ -124,7 +124,7 @@ cdef extern from *:
     };
     """
     ctypedef int clockid_t
-    int CLOCK_MONOTONIC, CLOCK_PROCESS_CPUTIME_ID, MSG_DONTWAIT, MSG_NOSIGNAL
+    int CLOCK_MONOTONIC, CLOCK_PROCESS_CPUTIME_ID, MSG_DONTWAIT, MSG_MORE, MSG_NOSIGNAL
     void put(uint64_t *words, int index, uint64_t value) nogil
     uint64_t get(uint64_t *words, int index) nogil
     long long clock_of(clockid_t clock) nogil
@@ -132,7 +132,7 @@ cdef extern from *:
     ssize_t length_of_head(object data, ssize_t size)
     ssize_t recv(int client, void *place, size_t size, int flags) nogil
     ssize_t send(int client, const void *data, size_t size, int flags) nogil
-    ssize_t send_both(int client, const void *head, size_t lines, const void *body, size_t size) nogil
+    ssize_t send_both(int client, const void *head, size_t lines, const void *body, size_t size, int flags) nogil
     int KINDS
     struct blank:
         const char *value
@@ -440,7 +440,7 @@ cdef class Shortcut:
         cdef char *place = joined
         cdef bytes body, start, text
         cdef ssize_t lines, length, sent
-        cdef int code
+        cdef int code, flags
         if turn.call is not None or type(result) not in (list, tuple) or len(result) != 1 or type(turn.headers) is not list:
             return LONG_WAY
         part = result[0]
@@ -463,15 +463,17 @@ cdef class Shortcut:
         put(self.words, SIZE, lines + length)
         put(self.words, REQUEST, turn.number << 16 | <uint64_t>code << 5 | (KEEP if keep else 0) | WRITING)
         turn.code, turn.keep = code, keep
+        # The end of a connection goes with the last answer, as soon as that is in the accounts.
+        flags = MSG_DONTWAIT | MSG_NOSIGNAL | (0 if keep else MSG_MORE)
         if lines + length <= SMALL:
             memcpy(place, PyBytes_AS_STRING(body), length)
-            sent = send(end.descriptor, joined, lines + length, MSG_DONTWAIT | MSG_NOSIGNAL)
+            sent = send(end.descriptor, joined, lines + length, flags)
         elif length < LARGE:
-            sent = send_both(end.descriptor, joined, lines, PyBytes_AS_STRING(body), length)
+            sent = send_both(end.descriptor, joined, lines, PyBytes_AS_STRING(body), length, flags)
         else:
             place = PyBytes_AS_STRING(body)
             with nogil:
-                sent = send_both(end.descriptor, joined, lines, place, length)
+                sent = send_both(end.descriptor, joined, lines, place, length, flags)
         if sent == lines + length:
             turn.sent = sent
             return WHOLE
