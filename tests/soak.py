@@ -129,8 +129,8 @@ def fuzzing() -> tuple[str, bool]:
 
 LENT = ("test_kill.py", "test_lending.py", "test_limits.py", "test_reload.py", "test_supply.py")
 LOANS = """With `lend_connections`, two stories at a time: kills, limits of memory and time, reloads, recycling and scaling. *On
-loan* is how many requests workers have read themselves in the median telling: none where each client asks once or over new
-connections, and where nothing is lent (threads, `limit_time_real_routes`); few where requests take long."""
+loan* is how many requests workers have read themselves in the median telling: none where nothing is lent (threads,
+`limit_time_real_routes`), few where requests take long."""
 MEASURED = """Each limit is broken beside siblings that go on asking, and so is its twin, the same work within the limit. *Late*
 is the time from the limit to the burial of the worker (where it is only replaced: to the decision), by the server's own stamps;
 after it, less the time that master and dispatcher waited for a processor. *Slower* is the longest that a sibling waited beside
