@@ -25,7 +25,6 @@ ARG_START, ARG_END = 48, 49  # fields of /proc/PID/stat, counted from one: proc_
 BYTES_ACKED = 120  # offset of tcpi_bytes_acked in struct tcp_info, linux/tcp.h
 BYTES_RECEIVED = 128  # and of tcpi_bytes_received
 LAST_RECEIVED = 52  # and of tcpi_last_data_recv, milliseconds
-LEAST_RTT = 148  # and of tcpi_min_rtt, microseconds
 UNACKED = 24  # and of tcpi_unacked: of a listener, what it has for accept(2), as in tcp_get_info of net/ipv4/tcp.c
 ESTABLISHED, CLOSE_WAIT = 1, 8  # tcpi_state, which comes first: enum in net/tcp_states.h
 OPEN = frozenset((ESTABLISHED, CLOSE_WAIT))  # our side has not ended
@@ -41,8 +40,6 @@ EPOLL_EVENT = struct.Struct(
     "<Iq" if os.uname().machine == "x86_64" else "=I4xq"
 )  # packed there and nowhere else: linux/eventpoll.h
 SHORT_TURN = 100_000  # nanoseconds, the least that the kernel grants
-NEAR = 200  # microseconds to and fro: a process of the same machine, or of one beside it
-AHEAD = 1 << 19  # bytes that a near client may have to read; the kernel takes twice as many, for what it needs beside them
 PADDING = "-" * 64  # an argument that leaves room for a title
 
 STACKS = signal.SIGRTMIN + 7  # makes a worker write its stacks; USR1 and USR2 belong to applications
@@ -165,35 +162,6 @@ def await_bytes(connection: socket.SocketType, count: int) -> bool:
 def await_any(connection: socket.SocketType) -> None:
     """Have it tell of each byte again. Raises OSError."""
     connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVLOWAT, 1)
-
-
-def keep_close(connection: socket.SocketType) -> bool:
-    """Have the socket of a near client take less ahead of it, from now on: what it reads is in the processor's cache by then.
-    False for a client that is not near.
-
-    As far as it goes by itself, some megabytes, most of an answer has left that before it is read, which takes up to half as long
-    again. So much in flight is enough where acknowledgements come at once.
-    """
-    try:
-        info = connection.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, LEAST_RTT + 4)
-        if not 0 < int.from_bytes(info[LEAST_RTT:], sys.byteorder) < NEAR:
-            return False
-        connection.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, AHEAD)
-    except OSError:  # a unix socket, which takes little anyway
-        return False
-    return True
-
-
-def processor_awaited() -> float:
-    """The seconds that this thread could run, and others did; 0 where the kernel does not tell. About 8 µs."""
-    try:
-        descriptor = os.open("/proc/thread-self/schedstat", os.O_RDONLY | os.O_CLOEXEC)
-        try:
-            return int(os.read(descriptor, 100).split()[1]) / 1e9  # Documentation/scheduler/sched-stats.rst
-        finally:
-            os.close(descriptor)
-    except (OSError, IndexError):
-        return 0.0
 
 
 def half_closed(connection: socket.SocketType) -> bool:

@@ -12,16 +12,12 @@ from pathlib import Path
 import pytest
 
 from prefork.kernel import (
-    AHEAD,
-    LEAST_RTT,
     SCHED_ATTR,
     SHORT_TURN,
     bytes_read,
     bytes_taken,
     half_closed,
-    keep_close,
     libc,
-    processor_awaited,
     reset,
     return_memory,
     shared_memory,
@@ -94,61 +90,6 @@ def test_a_unix_socket_does_not_tell_and_is_not_reset() -> None:
         assert bytes_taken(ours) is None
         reset(ours)
         assert client.recv(2000) == b"x" * 1000
-
-
-def test_the_socket_of_a_near_client_takes_less_ahead_of_it() -> None:
-    with socket.create_server(("127.0.0.1", 0)) as listener, socket.create_connection(listener.getsockname()) as client:
-        ours, _ = listener.accept()
-        with ours:
-            before = sent_ahead(ours)
-            client.recv(before, socket.MSG_WAITALL)
-            assert keep_close(ours)
-            assert sent_ahead(ours) < before
-            most = int(Path("/proc/sys/net/core/wmem_max").read_text())
-            assert ours.getsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF) == 2 * min(AHEAD, most)
-
-
-def sent_ahead(ours: socket.socket) -> int:
-    """How much a socket takes while nobody reads."""
-    return ours.send(bytes(SIZE), socket.MSG_DONTWAIT)
-
-
-@pytest.mark.parametrize("microseconds", [0, 200, 30_000, 0xFFFFFFFF])
-def test_that_of_a_client_further_away_stays_as_it_is(microseconds: int) -> None:
-    class Far(socket.socket):
-        def getsockopt(self, level: int, name: int, room: int = 0) -> bytes:  # type: ignore[override]
-            told = super().getsockopt(level, name, room)
-            return told[:LEAST_RTT] + microseconds.to_bytes(4, sys.byteorder)
-
-    with socket.create_server(("127.0.0.1", 0)) as listener, Far() as client:
-        client.connect(listener.getsockname())
-        before = socket.socket.getsockopt(client, socket.SOL_SOCKET, socket.SO_SNDBUF)
-        assert not keep_close(client)
-        assert socket.socket.getsockopt(client, socket.SOL_SOCKET, socket.SO_SNDBUF) == before
-
-
-def test_that_of_a_unix_socket_does_so_too() -> None:
-    ours, theirs = socket.socketpair()
-    with ours, theirs:
-        before = ours.getsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF)
-        assert not keep_close(ours)
-        assert ours.getsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF) == before
-
-
-def test_a_thread_knows_how_long_it_has_waited_for_a_processor() -> None:
-    """Two that want the same one all the time."""
-    here = os.sched_getaffinity(0)
-    os.sched_setaffinity(0, {min(here)})
-    try:
-        with subprocess.Popen([sys.executable, "-c", "print(flush=True)\nwhile True: pass"], stdout=subprocess.PIPE) as other:
-            assert other.stdout
-            other.stdout.readline()
-            before = processor_awaited()
-            while processor_awaited() - before < 0.01:
-                pass
-            other.kill()
-    finally:
-        os.sched_setaffinity(0, here)
 
 
 def test_short_turns_are_asked_for_and_nothing_else_changes() -> None:

@@ -57,7 +57,7 @@ class Download:
         elif isinstance(outcome, Exception):
             raise outcome
         else:
-            self.outbox.sent(outcome)
+            self.outbox.sent(outcome.size)
             if outcome.size:
                 self._eased()
             if outcome.full:

@@ -8,11 +8,9 @@ from __future__ import annotations
 import os
 from enum import Enum, auto
 from functools import partial
-from select import POLLOUT, poll
 from typing import TYPE_CHECKING, NamedTuple
 
-from prefork.dispatcher.disk import SHARE, SLICE, slice_buffer
-from prefork.kernel import keep_close
+from prefork.dispatcher.disk import SHARE, slice_buffer
 from prefork.messages import DONTWAIT, DONTWAIT_MORE
 
 if TYPE_CHECKING:
@@ -21,17 +19,15 @@ if TYPE_CHECKING:
 
 JOINED = 1 << 16  # small parts are joined up to this size: an application may write byte by byte
 TURN = 16  # parts sent by the loop before others have their turn
-PATIENCE = 5  # milliseconds that a thread waits for a near client to read a part of what it was sent, until one has not
 
 
 class Extent:
     """A part of a file, whose descriptor it owns, from some `place`.
 
-    `growing`: the file is an answer's spool, and more may follow behind the end. `brisk`: its client has been found to read more
-    slowly than it is sent to if False.
+    `growing`: the file is an answer's spool, and more may follow behind the end.
     """
 
-    __slots__ = ("brisk", "descriptor", "end", "growing", "offset", "place")
+    __slots__ = ("descriptor", "end", "growing", "offset", "place")
 
     def __init__(self, descriptor: int, offset: int, count: int, place: str = "", *, growing: bool = False) -> None:
         self.descriptor = descriptor
@@ -39,7 +35,6 @@ class Extent:
         self.end = offset + count
         self.growing = growing
         self.place = place
-        self.brisk = True
 
     def __len__(self) -> int:
         return self.end - self.offset
@@ -121,14 +116,12 @@ class Outbox:
     def carrying(self, client: socket.SocketType) -> Callable[[], Sent]:
         """What a thread is to do about the first part, which is of a file."""
         first = self.first()
-        end = min(first.end, first.offset + SHARE)
-        return partial(carry, client, first.descriptor, first.offset, end, PATIENCE if first.brisk else 0)
+        return partial(carry, client, first.descriptor, first.offset, min(first.end, first.offset + SHARE))
 
-    def sent(self, outcome: Sent) -> None:
-        """A thread has sent so much of the first part, which is of a file."""
+    def sent(self, count: int) -> None:
+        """A thread has sent so many bytes of the first part, which is of a file."""
         first = self.first()
-        first.offset += outcome.size
-        first.brisk = not outcome.full
+        first.offset += count
         if first.offset >= first.end:
             del self.parts[0]
             self.discard(first)
@@ -142,39 +135,22 @@ class Outbox:
         self.held = 0
 
 
-def carry(client: socket.SocketType, descriptor: int, offset: int, end: int, patience: int = 0) -> Sent:
-    """Send a file from `offset` to `end` as far as the socket takes it. For a thread. It waits so many milliseconds for each part
-    that a near client reads.
+def carry(client: socket.SocketType, descriptor: int, offset: int, end: int) -> Sent:
+    """Send a file from `offset` to `end` as far as the socket takes it. For a thread.
 
     Raises OSError when the client has gone or the disk fails, EOFError when the file has become shorter.
     """
     buffer = slice_buffer()
     start = offset
-    patience = patience if end - offset > SLICE and keep_close(client) else 0
     while offset < end:
         size = os.preadv(descriptor, [buffer[: end - offset]], offset)
         if not size:
             raise EOFError("a file has become shorter while it was sent")
-        taken = push(client, buffer[:size], patience)
+        try:
+            taken = client.send(buffer[:size], DONTWAIT)
+        except BlockingIOError:
+            return Sent(offset - start, full=True)
         offset += taken
         if taken < size:
             return Sent(offset - start, full=True)
     return Sent(offset - start, full=False)
-
-
-def push(client: socket.SocketType, data: memoryview, patience: int) -> int:
-    """Send bytes as far as the socket takes them; returns how many. Raises OSError when the client has gone."""
-    taken, size = 0, len(data)
-    room = None
-    while True:
-        try:
-            taken += client.send(data[taken:], DONTWAIT)
-        except BlockingIOError:
-            pass
-        if taken == size or not patience:
-            return taken
-        if room is None:
-            room = poll()
-            room.register(client, POLLOUT)
-        if not room.poll(patience):
-            return taken

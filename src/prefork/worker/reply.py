@@ -9,16 +9,15 @@ from __future__ import annotations
 
 import contextlib
 import os
+import time
 from select import POLLOUT, poll  # now: what an application puts in their place later is not meant for us
 from socket import SHUT_WR
 from typing import TYPE_CHECKING, Any
 
 from prefork.http.framing import LAST_CHUNK, chunk, date_line, head
-from prefork.kernel import keep_close
 from prefork.messages import DONTWAIT, DONTWAIT_MORE, INLINE
 from prefork.scoreboard import DONE, REQUEST, SIZE, WRITING, pack_progress
 from prefork.worker.heads import VALUE, frame
-from prefork.worker.rest import Patience
 
 if TYPE_CHECKING:
     import socket
@@ -243,18 +242,16 @@ class Reply:
                 self.client.shutdown(SHUT_WR)
         return taken
 
-    def _push_on(self, parts: tuple[bytes, ...], taken: int, size: int, flags: int, seconds: float) -> int:
-        """Go on as long as the client reads, for so many seconds or so; returns how many bytes are taken by then."""
-        keep_close(self.client)
-        patience = Patience(seconds)
+    def _push_on(self, parts: tuple[bytes, ...], taken: int, size: int, flags: int, patience: float) -> int:
+        """Go on as long as the client reads, for so many seconds at the most; returns how many bytes are taken by then."""
+        until = time.monotonic() + patience
         room = poll()
         room.register(self.client, POLLOUT)
-        while taken < size and (left := patience.left()) > 0:
-            if room.poll(left * 1000):
-                try:
-                    taken += self.client.sendmsg(behind(parts, taken), (), flags)
-                except BlockingIOError:
-                    break
+        while taken < size and (left := until - time.monotonic()) > 0 and room.poll(left * 1000):
+            try:
+                taken += self.client.sendmsg(behind(parts, taken), (), flags)
+            except BlockingIOError:
+                break
         return taken
 
     def _has_left(self) -> bool:

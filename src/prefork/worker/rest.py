@@ -12,7 +12,6 @@ import time
 from typing import TYPE_CHECKING, Protocol
 
 from prefork import spool
-from prefork.kernel import processor_awaited
 from prefork.messages import FILE, INLINE, SPOOLED, pack_extent, pack_rest, send
 from prefork.scoreboard import WAITING_SINCE
 
@@ -31,34 +30,6 @@ if TYPE_CHECKING:
 IN_MEMORY = 1 << 18  # bytes of an answer that may wait in the dispatcher's memory
 SPOOLING = 3e-9  # seconds that a byte takes to be written to a file, read from it and sent, where others want the processors, too
 MOST_PATIENCE = 0.04  # seconds
-BOTH = 2  # who waits for a processor, as we have: its client as much as its worker
-MOST_GRACE = 0.25  # seconds
-
-
-class Patience:
-    """How many seconds a client has `left`: so many, and as many more as it takes where processors are scarce.
-
-    Where others want them too, a client that reads all the time is late as a slow one is; and what it has not read then costs three
-    times the processor time, which makes all of them later still.
-    """
-
-    __slots__ = ("awaited", "grace", "until")
-
-    def __init__(self, seconds: float) -> None:
-        self.until = time.monotonic() + seconds
-        self.awaited = processor_awaited()
-        self.grace = MOST_GRACE
-
-    def left(self) -> float:
-        """The seconds from now on; none are left at 0 or below."""
-        left = self.until - time.monotonic()
-        if left <= 0:
-            before, self.awaited = self.awaited, processor_awaited()
-            more = min(BOTH * (self.awaited - before), self.grace)
-            self.grace -= more
-            self.until += more
-            left += more
-        return left
 
 
 class Rest:

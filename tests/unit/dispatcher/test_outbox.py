@@ -6,7 +6,6 @@ import os
 import select
 import socket
 import sys
-import threading
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -17,7 +16,7 @@ from tests.unit.descriptors import held, held_for_good, opened_since
 
 from prefork.dispatcher import outbox as module
 from prefork.dispatcher.disk import SHARE
-from prefork.dispatcher.outbox import JOINED, PATIENCE, Extent, Flow, Outbox, Sent, carry
+from prefork.dispatcher.outbox import JOINED, Extent, Flow, Outbox, carry
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -101,7 +100,7 @@ def drain(outbox: Outbox, pair: Pair) -> bytes:
     for _ in range(100_000):
         flow = outbox.flush(pair.ours)
         if flow is Flow.FILE:
-            outbox.sent(outbox.carrying(pair.ours)())
+            outbox.sent(outbox.carrying(pair.ours)().size)
         if flow is Flow.EMPTY:
             break
         while data := (pair.client.recv(1 << 20) if select.select([pair.client], [], [], 0)[0] else b""):
@@ -161,9 +160,9 @@ def test_a_part_that_is_being_sent_can_still_grow(narrow: Pair) -> None:
     outbox.add(Extent(memory(), 0, 100, growing=True))
     outbox.carrying(narrow.ours)  # a thread has begun
     outbox.add(Extent(memory(), 100, 50, growing=True))
-    outbox.sent(Sent(100, full=False))
+    outbox.sent(100)
     assert len(outbox.first()) == 50
-    outbox.sent(Sent(50, full=False))
+    outbox.sent(50)
     assert not outbox
 
 
@@ -223,7 +222,7 @@ def test_a_head_waits_for_the_file_behind_it_and_both_share_a_segment(wide: Pair
     outbox.add(b"head")
     outbox.add(Extent(memory(), 0, 10))
     assert outbox.flush(wide.ours) is Flow.FILE
-    outbox.sent(outbox.carrying(wide.ours)())
+    outbox.sent(outbox.carrying(wide.ours)().size)
     assert wide.exactly(14) == b"head" + DATA[:10]
     assert wide.segments() == 1
     outbox.add(b"alone")
@@ -267,63 +266,7 @@ def test_carry_stops_at_its_end(wide: Pair) -> None:
 def test_a_share_is_limited(narrow: Pair) -> None:
     outbox = Outbox(closed)
     outbox.add(Extent(memory(b""), 5, 1 << 30))
-    assert outbox.carrying(narrow.ours).args[2:4] == (5, 5 + SHARE)  # type: ignore[attr-defined]
-    outbox.clear()
-
-
-def test_a_thread_waits_for_a_near_client_that_reads(wide: Pair) -> None:
-    data = DATA * 8
-    descriptor, read = memory(data), bytearray()
-
-    def reading() -> None:
-        while len(read) < len(data):
-            read.extend(wide.client.recv(1 << 17))
-
-    client = threading.Thread(target=reading)
-    client.start()
-    assert carry(wide.ours, descriptor, 0, len(data), 5000) == (len(data), False)
-    client.join()
-    assert read == data
-    os.close(descriptor)
-
-
-def test_it_waits_for_one_that_does_not_read_once(wide: Pair, monkeypatch: pytest.MonkeyPatch) -> None:
-    waits: list[int] = []
-
-    class Room:
-        def register(self, client: socket.socket, mask: int) -> None:
-            assert (client, mask) == (wide.ours, select.POLLOUT)
-
-        def poll(self, milliseconds: int) -> list[tuple[int, int]]:
-            waits.append(milliseconds)
-            return []
-
-    monkeypatch.setattr(module, "poll", Room)
-    outbox, data = Outbox(closed), DATA * 8
-    outbox.add(Extent(memory(data), 0, len(data)))
-    got = 0
-    for _ in range(3):
-        outcome = outbox.carrying(wide.ours)()
-        assert outcome.full
-        outbox.sent(outcome)
-        wide.exactly(outcome.size)
-        got += outcome.size
-    assert waits == [PATIENCE]
-    while outbox:
-        outcome = outbox.carrying(wide.ours)()
-        outbox.sent(outcome)
-        wide.exactly(outcome.size)
-        got += outcome.size
-    assert got == len(data)
-
-
-def test_a_client_that_reads_again_is_waited_for_again() -> None:
-    outbox = Outbox(closed)
-    outbox.add(Extent(memory(), 0, len(DATA)))
-    outbox.sent(Sent(100, full=True))
-    assert not outbox.first().brisk
-    outbox.sent(Sent(100, full=False))
-    assert outbox.first().brisk
+    assert outbox.carrying(narrow.ours).args[2:] == (5, 5 + SHARE)  # type: ignore[attr-defined]
     outbox.clear()
 
 

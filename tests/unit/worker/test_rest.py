@@ -14,9 +14,8 @@ import pytest
 from prefork import spool
 from prefork.messages import FILE, INLINE, REST, SPOOLED, inbox, receive, unpack_extent
 from prefork.scoreboard import WAITING_SINCE
-from prefork.worker import rest as module
 from prefork.worker.asgi.backlog import Backlog
-from prefork.worker.rest import IN_MEMORY, MOST_GRACE, Patience, Rest
+from prefork.worker.rest import IN_MEMORY, Rest
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -36,50 +35,6 @@ def rest(bench: Bench) -> Iterator[Rest]:
 @pytest.mark.parametrize(("size", "seconds"), [(IN_MEMORY, 0.0), (IN_MEMORY + 1, 0.00079), (10 << 20, 0.0315), (1 << 30, 0.04)])
 def test_a_worker_waits_for_no_longer_than_a_spool_would_take(rest: Rest, size: int, seconds: float) -> None:
     assert rest.patience(size) == pytest.approx(seconds, rel=0.01)
-
-
-class Clock:
-    """The time, and how much of it our thread has waited for a processor; both in seconds."""
-
-    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        self.now = 100.0
-        self.awaited = 5.0
-        monkeypatch.setattr(module.time, "monotonic", lambda: self.now)
-        monkeypatch.setattr(module, "processor_awaited", lambda: self.awaited)
-
-    def pass_by(self, seconds: float, awaited: float = 0.0) -> None:
-        self.now += seconds
-        self.awaited += awaited
-
-
-def test_a_client_has_so_long_where_there_are_processors_for_all(monkeypatch: pytest.MonkeyPatch) -> None:
-    clock = Clock(monkeypatch)
-    patience = Patience(0.03)
-    clock.pass_by(0.02)
-    assert patience.left() == pytest.approx(0.01)
-    clock.pass_by(0.01)
-    assert patience.left() == pytest.approx(0.0)
-    clock.pass_by(0.001)
-    assert patience.left() < 0
-
-
-def test_it_has_longer_where_its_worker_has_waited_for_one(monkeypatch: pytest.MonkeyPatch) -> None:
-    clock = Clock(monkeypatch)
-    patience = Patience(0.03)
-    clock.pass_by(0.02, awaited=0.01)
-    assert patience.left() == pytest.approx(0.01), "nobody asks before it is time"
-    clock.pass_by(0.015, awaited=0.005)
-    assert patience.left() == pytest.approx(0.025)
-    clock.pass_by(0.026)
-    assert patience.left() < 0, "what counts is what was waited meanwhile"
-
-
-def test_nobody_has_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
-    clock = Clock(monkeypatch)
-    patience, began = Patience(0.03), clock.now
-    while (left := patience.left()) > 0:
-        clock.pass_by(left + 0.01, awaited=0.01)
-    assert clock.now - began == pytest.approx(0.03 + MOST_GRACE, abs=0.02)
 
 
 def test_an_event_loop_waits_for_nobody(bench: Bench) -> None:
