@@ -15,7 +15,7 @@ from offences import incident, limited
 from tests.process.wire import Gate
 from validated import Validated
 
-from prefork.testing import BrokenAnswer, Load, Request, Server
+from prefork.testing import BrokenAnswer, Load, Outcome, Request, Server
 from prefork.testing.client import Connection
 
 APPS, LOOPED = Path(__file__).parent / "apps", Path(__file__).parent.parent / "process" / "apps"
@@ -53,16 +53,21 @@ def test_each_request_is_in_the_access_log_once_whoever_has_read_it(served: Serv
         assert lent(server), "nothing was lent"
 
 
+def killed_four_times(server: Server, load: Load) -> Outcome:
+    """What came of a load whose workers are killed one after the other."""
+    for _ in range(4):
+        load.wait(100)
+        mark = server.mark()
+        server.kill(min(server.workers()))
+        server.wait_for("worker_died", after=mark)
+        server.wait_for("worker_ready", after=mark)
+    load.wait(100)
+    return load.stop()
+
+
 def test_kills_lose_no_request_of_a_connection_on_loan(served: Served) -> None:
     with served(workers=2) as server, Load(server.url, threads=4) as load:
-        for _ in range(4):
-            load.wait(100)
-            mark = server.mark()
-            server.kill(min(server.workers()))
-            server.wait_for("worker_died", after=mark)
-            server.wait_for("worker_ready", after=mark)
-        load.wait(100)
-        outcome = load.stop()
+        outcome = killed_four_times(server, load)
         assert not outcome.failed, outcome.summary()
         assert outcome.reconnects == 0, "a kept-alive connection was closed because a worker died"
         assert lent(server), "nothing was lent"
@@ -71,14 +76,7 @@ def test_kills_lose_no_request_of_a_connection_on_loan(served: Served) -> None:
 def test_who_connects_for_each_request_is_lent_to_workers_as_well_and_kills_lose_none() -> None:
     with Server("probe:app", app_dir=APPS, access_log=True, lend_connections=True, workers=2) as server:
         with Load(server.url, threads=4, new_connections=True) as load:
-            for _ in range(4):
-                load.wait(100)
-                mark = server.mark()
-                server.kill(min(server.workers()))
-                server.wait_for("worker_died", after=mark)
-                server.wait_for("worker_ready", after=mark)
-            load.wait(100)
-            outcome = load.stop()
+            outcome = killed_four_times(server, load)
         assert not outcome.failed, outcome.summary()
         await_fact(lambda: len(server.events("access")) >= outcome.ok, "an entry for each request", server)
         assert len(server.events("access")) == outcome.ok
