@@ -1,5 +1,6 @@
 """What the kernel tells about a connection, which is less for unix sockets, and the turns and the memory that it gives."""
 
+import contextlib
 import ctypes
 import mmap
 import os
@@ -12,11 +13,17 @@ from pathlib import Path
 import pytest
 
 from prefork.kernel import (
+    AHEAD,
+    LEAST_RTT,
+    NEAR,
     SCHED_ATTR,
     SHORT_TURN,
+    SO_BUF_LOCK,
     bytes_read,
     bytes_taken,
     half_closed,
+    keep_close,
+    let_ahead,
     libc,
     reset,
     return_memory,
@@ -72,6 +79,51 @@ def test_a_tcp_socket_tells_what_is_unread_and_whether_its_client_has_ended() ->
             assert ours.recv(2, socket.MSG_WAITALL) == b"x"
             assert not unread(ours)
             assert half_closed(ours)
+
+
+def test_the_socket_of_a_near_client_takes_less_ahead_of_it_until_it_is_let() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener, socket.create_connection(listener.getsockname()) as client:
+        ours, _ = listener.accept()
+        with ours:
+            before = taken_unread(ours)
+            client.recv(before, socket.MSG_WAITALL)
+            keep_close(ours)
+            bound = taken_unread(ours)
+            assert bound < before
+            most = int(Path("/proc/sys/net/core/wmem_max").read_text())
+            assert ours.getsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF) == 2 * min(AHEAD, most)
+            let_ahead(ours)
+            client.recv(bound, socket.MSG_WAITALL)
+            assert taken_unread(ours) > bound
+
+
+def taken_unread(ours: socket.socket) -> int:
+    """How much a socket takes while nobody reads."""
+    taken = 0
+    with contextlib.suppress(BlockingIOError):
+        while True:
+            taken += ours.send(bytes(SIZE), socket.MSG_DONTWAIT)
+    return taken
+
+
+@pytest.mark.parametrize("microseconds", [0, NEAR, 30_000, 0xFFFFFFFF])
+def test_that_of_a_client_further_away_stays_as_it_is(microseconds: int) -> None:
+    class Far(socket.socket):
+        def getsockopt(self, level: int, name: int, room: int = 0) -> bytes:  # type: ignore[override]
+            told = super().getsockopt(level, name, room)
+            return told[:LEAST_RTT] + microseconds.to_bytes(4, sys.byteorder)
+
+    with socket.create_server(("127.0.0.1", 0)) as listener, Far() as client:
+        client.connect(listener.getsockname())
+        keep_close(client)
+        assert socket.socket.getsockopt(client, socket.SOL_SOCKET, SO_BUF_LOCK) == 0
+
+
+def test_that_of_a_unix_socket_does_so_too() -> None:
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        keep_close(ours)
+        assert ours.getsockopt(socket.SOL_SOCKET, SO_BUF_LOCK) == 0
 
 
 def test_a_listener_tells_how_many_wait_to_be_accepted() -> None:

@@ -15,6 +15,7 @@ from socket import SHUT_WR
 from typing import TYPE_CHECKING, Any
 
 from prefork.http.framing import LAST_CHUNK, chunk, date_line, head
+from prefork.kernel import keep_close, let_ahead
 from prefork.messages import DONTWAIT, DONTWAIT_MORE, INLINE
 from prefork.scoreboard import DONE, REQUEST, SIZE, WRITING, pack_progress
 from prefork.worker.heads import VALUE, frame
@@ -244,6 +245,7 @@ class Reply:
 
     def _push_on(self, parts: tuple[bytes, ...], taken: int, size: int, flags: int, patience: float) -> int:
         """Go on as long as the client reads, for so many seconds at the most; returns how many bytes are taken by then."""
+        keep_close(self.client)
         until = time.monotonic() + patience
         room = poll()
         room.register(self.client, POLLOUT)
@@ -252,6 +254,8 @@ class Reply:
                 taken += self.client.sendmsg(behind(parts, taken), (), flags)
             except BlockingIOError:
                 break
+        if taken < size:
+            let_ahead(self.client)
         return taken
 
     def _has_left(self) -> bool:

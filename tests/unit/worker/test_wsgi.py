@@ -10,6 +10,7 @@ from wsgiref.validate import validator
 
 import pytest
 
+from prefork.kernel import SO_BUF_LOCK
 from prefork.scoreboard import BEGUN, DONE, WRITING
 from prefork.worker.hosts.named import Named
 from prefork.worker.hosts.wsgi import environ
@@ -458,6 +459,17 @@ def test_a_client_that_reads_as_fast_gets_all_of_a_large_answer_from_its_worker(
     assert read.endswith(b"\r\n\r\n" + body)
     assert bench.reply.sent == len(read)
     assert not list(bench.rests())
+
+
+def test_a_client_that_does_not_read_is_sent_ahead_as_much_as_ever(bench: Bench) -> None:
+    """What is bound for one that reads at once would be written to a file for one that does not."""
+    with socket.create_server(("127.0.0.1", 0)) as listener, socket.create_connection(listener.getsockname()) as theirs:
+        bench.client.close()
+        bench.client, _ = listener.accept()
+        bench.run(says(bytes(16 << 20)))
+        assert list(bench.rests())
+        assert bench.client.getsockopt(socket.SOL_SOCKET, SO_BUF_LOCK) == 0
+        assert theirs.recv(17) == b"HTTP/1.1 200 OK\r\n"
 
 
 def test_a_client_that_leaves_in_the_middle_of_a_large_answer(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
