@@ -166,7 +166,7 @@ def test_who_waits_for_a_loop_that_has_filled_its_places_by_itself_is_next(count
     lender.give_way()
     assert loans.gives_way
     loans.words[UNTOLD] = 0
-    assert lender.hear(counter.hand.worker, bytes((NEWS,)))
+    assert Words(counter.desk.traffic).heard(counter.hand.worker, bytes((NEWS,)), [])
     assert client.state is State.SERVED
     lender.give_way()
     assert not loans.gives_way
