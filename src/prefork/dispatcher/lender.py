@@ -143,7 +143,7 @@ class Lender:
 
     def has_room(self, loans: Loans) -> bool:
         """Whether one more may be lent with these."""
-        return not (loans.unsaid or loans.halted) and len(loans.lent) < self.holders.get(loans, 0)
+        return not (loans.unsaid or loans.halted or loans.faulty) and len(loans.lent) < self.holders.get(loans, 0)
 
     def offers(self, worker: Worker, exchange: Exchange) -> bool:
         """Whether a worker may have a connection on loan after this request, which it is about to be given."""
@@ -285,6 +285,8 @@ class Lender:
             assert loans
             loans.say()
             self.receipts.drain(worker)
+            if loans.faulty:
+                self.loop.tell_master("faulty", worker)
             if worker.loop:
                 if loans.coming:
                     self._expect(worker)
