@@ -8,7 +8,6 @@ found on a loan and is still inside a moment later becomes an exchange like any 
 from __future__ import annotations
 
 import resource
-import struct
 import time
 from typing import TYPE_CHECKING, Protocol
 
@@ -23,7 +22,7 @@ from prefork.dispatcher.newcomers import Newcomers
 from prefork.dispatcher.receipts import Receipts
 from prefork.dispatcher.relief import Relief
 from prefork.dispatcher.terms import lends, patterns
-from prefork.lending import ABLE, BACK, DECLINED, HOME, LEFT, NEWS, OWNED, Terms, unpack_declined, unpack_return
+from prefork.lending import Terms
 from prefork.scoreboard import ALLOWED, LOAN
 
 if TYPE_CHECKING:
@@ -35,9 +34,7 @@ if TYPE_CHECKING:
     from prefork.dispatcher.options import Options
     from prefork.dispatcher.traffic import Traffic
     from prefork.dispatcher.workers import Worker
-    from prefork.lending import Return
 
-WORDS = frozenset((BACK, OWNED, HOME, NEWS, DECLINED, LEFT, ABLE))
 SAMPLE = 16  # of so many connections one is lent where loans do not pay: otherwise nobody would know when they do
 PAUSE = 0.1  # seconds in which nothing is lent after a request has waited too long
 MOST = 1024  # connections that one worker has on loan, each with a descriptor of the worker's
@@ -146,7 +143,7 @@ class Lender:
 
     def has_room(self, loans: Loans) -> bool:
         """Whether one more may be lent with these."""
-        return not (loans.unsaid or loans.halted) and len(loans.lent) < self.holders.get(loans, 0)
+        return not (loans.unsaid or loans.halted or loans.faulty) and len(loans.lent) < self.holders.get(loans, 0)
 
     def offers(self, worker: Worker, exchange: Exchange) -> bool:
         """Whether a worker may have a connection on loan after this request, which it is about to be given."""
@@ -210,70 +207,6 @@ class Lender:
         if worker.loans and worker.loans.lent and worker.loop is None:
             self.relief.doubtful.add(worker)
 
-    # What workers say.
-
-    def hear(self, worker: Worker, message: bytes) -> bool:
-        """A word of a worker about its loans. False for what makes no sense."""
-        if worker.loans is None:
-            return False
-        if message[0] == ABLE:
-            return self.newcomers.enlist(worker)
-        try:
-            return self._hear(worker, worker.loans, message)
-        except struct.error:
-            return False
-
-    def _hear(self, worker: Worker, loans: Loans, message: bytes) -> bool:
-        kind = message[0]
-        if kind in {BACK, OWNED}:
-            return self._returned(worker, loans, unpack_return(message))
-        if kind == DECLINED:
-            number = unpack_declined(message)
-            self.receipts.drain(worker)  # what it was inside has ended before
-            if worker.has(number):
-                exchange, worker.exchange = worker.exchange, None
-                assert exchange
-                self.adoption.again(worker, exchange)
-            elif worker.after and worker.after.number == number:
-                exchange, worker.after = worker.after, None
-                self.adoption.again(worker, exchange)
-        else:
-            self.receipts.drain(worker)
-            if kind == LEFT:
-                self.receipts.enter(worker, message[1:])
-            elif kind == NEWS and worker.loop:
-                self.traffic.assignments.serve()
-            elif kind == HOME:
-                if not loans.recalled:
-                    return False
-                if worker.loop and worker.loop.loans:
-                    self.attendance.hear_owned(worker.loop.loans)
-                for connection in loans.came_home():
-                    self.relief.bring_home(worker, connection, recall=False)
-                for each in list(worker.loop.places) if worker.loop else [worker]:
-                    self._part(each)
-        return True
-
-    def _returned(self, worker: Worker, loans: Loans, returned: Return) -> bool:
-        self.receipts.drain(worker)
-        if returned.kind == OWNED and worker.after and loans.find(returned.key):
-            return False  # it is inside another one that is OWNED: nobody is inside two
-        if isinstance(loans, LoopLoans) and returned.kind == OWNED:
-            loans.own(worker, returned.number)
-            if returned.key in loans.lent:  # else it was recalled, however soon it would have been done
-                self.pace.fetch()
-        if returned.kind == BACK or worker.loop:
-            loans.heard(returned.number)
-        connection = loans.release(returned.key)
-        if connection is None:
-            return True
-        assert connection.loan
-        if returned.kind == BACK:
-            connection.loan.come_home(returned.data)
-        else:
-            self.adoption.own(worker, connection, returned.number, returned.data)
-        return True
-
     # Coming home.
 
     def recall(self, worker: Worker) -> None:
@@ -318,12 +251,6 @@ class Lender:
         """Whether connections of ours are still a worker's to read."""
         return worker.loans is not None and bool(worker.loans.coming or worker.loans.lent)
 
-    def _part(self, worker: Worker) -> None:
-        here = self.traffic.worker(worker.number) is worker  # its last receipt may have let it go already
-        if here and worker.retiring and worker.exchange is None and not worker.finishing and not self.owes(worker):
-            self.traffic.queue.forget(worker)
-            self.loop.part(worker)
-
     def bury(self, worker: Worker) -> None:
         """A worker is dead and has said all it said: its connections are home, with what it had read and not begun."""
         if worker.loans and worker.loop is None:
@@ -358,6 +285,8 @@ class Lender:
             assert loans
             loans.say()
             self.receipts.drain(worker)
+            if loans.faulty:
+                self.loop.tell_master("faulty", worker)
             if worker.loop:
                 if loans.coming:
                     self._expect(worker)

@@ -43,7 +43,8 @@ class Loans:
     """`lent` are the connections by their keys, which are our descriptors; `coming` those that were recalled and are not home yet.
 
     `watch` is our epoll, `number` that of the last request that we have heard of, `read` how many bytes of each connection.
-    `prefix` begins the ids of the requests that the worker reads. Raises OSError where there is no descriptor or no memory for it.
+    `prefix` begins the ids of the requests that the worker reads. `faulty`: what is in the epoll is not what was put there, for the
+    application has it as well. Raises OSError where there is no descriptor or no memory for it.
     """
 
     def __init__(self, slot: Slot, wire: socket.socket, places: int = 1) -> None:
@@ -59,6 +60,7 @@ class Loans:
         self.till = Till(self.memory)
         self.shared: tuple[int, ...] = (memory,)
         self.prefix = ""
+        self.faulty = False
         self.lent: dict[int, Connection] = {}
         self.coming: dict[int, Connection] = {}
         self.recalled: deque[list[int]] = deque()  # what each answer that is still to come stands for
@@ -255,9 +257,15 @@ class Loans:
         self.memory.close()
 
     def _register(self, key: int) -> None:
-        self.epoll.register(key, LENT)
-        self.watch.register(key, LENT)  # behind the other one: so the kernel asks it second
+        for epoll in (self.epoll, self.watch):  # ours behind the other one: so the kernel asks it second
+            try:
+                epoll.register(key, LENT)
+            except OSError:
+                self.faulty = True
 
     def _unregister(self, key: int) -> None:
-        self.epoll.unregister(key)
-        self.watch.unregister(key)
+        for epoll in (self.epoll, self.watch):
+            try:
+                epoll.unregister(key)
+            except OSError:
+                self.faulty = True

@@ -84,9 +84,19 @@ class Dispatcher:
         self.stamp()  # it has been imported: whoever looks whether it turns need not wait for that any more
         while not self.finished:
             self.turn()
+        self._hear_of_the_dead()
         for connection in list(self.connections.values()):
             self.poller.guard(connection.end)
         self.journal.flush()
+
+    def _hear_of_the_dead(self) -> None:
+        """Workers that have died before the master left: their clients are told. The last turn may have begun before that."""
+        dead = select.poll()
+        for worker in self.traffic.everybody():
+            dead.register(worker.loop.pidfd if worker.loop else worker.pidfd, select.POLLIN)
+        for descriptor, mask in dead.poll(0):
+            if lost := self.poller.callbacks.get(descriptor):
+                self.poller.guard(lost, mask)
 
     def turn(self) -> None:
         """Wait for events and look after each; then whatever is due."""

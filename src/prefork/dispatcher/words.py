@@ -5,8 +5,9 @@ from __future__ import annotations
 import struct
 from typing import TYPE_CHECKING
 
-from prefork.dispatcher.lender import WORDS
+from prefork.dispatcher import notices
 from prefork.dispatcher.live import Keeper
+from prefork.dispatcher.notices import Notices
 from prefork.dispatcher.outbox import Extent
 from prefork.messages import (
     END,
@@ -30,6 +31,7 @@ class Words:
 
     def __init__(self, traffic: Traffic) -> None:
         self.traffic = traffic
+        self.notices = Notices(traffic)
 
     def heard(self, worker: Worker, message: bytes, descriptors: list[int]) -> bool:
         """Pass a message on. False: nothing of ours says that now, and its descriptors are still the caller's."""
@@ -42,7 +44,7 @@ class Words:
             elif kind in {FILE, SPOOLED} and descriptors:
                 offset, count = unpack_extent(message)
                 self.traffic.rest(worker, Extent(descriptors[0], offset, count, growing=kind == SPOOLED))
-            elif kind in WORDS and not descriptors and self.traffic.lender.hear(worker, message):
+            elif kind in notices.KINDS and not descriptors and self.notices.take(worker, message):
                 pass
             elif (
                 kind == TAKEN

@@ -147,7 +147,7 @@ class Front:
         elif said["kind"] == "withdrawn":
             worker.reachable.discard(said["slot"])
         elif said["kind"] == "faulty":
-            self.master.enforcer.end(worker, "faulty", "it wrote to its pair what no worker writes", now)
+            self.master.enforcer.end(worker, "faulty", "it did to what it shares with the dispatcher what no worker does", now)
         elif self._is_stopped(worker) if said["kind"] == "deaf" else self._is_stuck(worker):
             reason = f"it did not begin its request within {said['seconds']:g} s"
             if self.master.enforcer.end(worker, "stuck", reason, now):

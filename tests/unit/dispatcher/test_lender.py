@@ -18,7 +18,7 @@ from prefork.dispatcher.loops import EventLoop
 from prefork.dispatcher.states import State
 from prefork.dispatcher.words import Words
 from prefork.kernel import await_bytes
-from prefork.lending import LOANED, NEWS, OWNED, ROOM, TERMS, UNTOLD, number_for, pack_return
+from prefork.lending import HOME, LOANED, NEWS, OWNED, ROOM, TERMS, UNTOLD, number_for, pack_return
 from prefork.messages import CLOEXEC_DONTWAIT, inbox, pack_ending, receive
 from prefork.scoreboard import ABANDONED, BEGUN, BEGUN_AT, DONE, LOAN, RECEIVED, TAKEN, TURNED
 
@@ -166,7 +166,7 @@ def test_who_waits_for_a_loop_that_has_filled_its_places_by_itself_is_next(count
     lender.give_way()
     assert loans.gives_way
     loans.words[UNTOLD] = 0
-    assert lender.hear(counter.hand.worker, bytes((NEWS,)))
+    assert Words(counter.desk.traffic).heard(counter.hand.worker, bytes((NEWS,)), [])
     assert client.state is State.SERVED
     lender.give_way()
     assert not loans.gives_way
@@ -291,6 +291,58 @@ def test_no_more_are_lent_than_leave_a_worker_half_of_its_descriptors(counter: C
         assert (counter.ask(client).loan is None) is (number == 1)
         counter.answer(client)
     assert len(loans.lent) == 1
+
+
+def on_loan(counter: Counter) -> Client:
+    """A client whose connection is."""
+    client = counter.welcome()
+    counter.ask(client)
+    counter.answer(client)
+    assert client.state is State.LENT
+    return client
+
+
+@pytest.fixture(params=[False, True], ids=["worker", "loop"])
+def meddled(counter: Counter, request: pytest.FixtureRequest) -> Iterator[tuple[Loans, select.epoll]]:
+    """The loans of a worker with an event loop or without, and the epoll as its application has it."""
+    loans = counter.open_loop() if request.param else counter.open()
+    with select.epoll.fromfd(os.dup(counter.shared[0])) as epoll:
+        yield loans, epoll
+
+
+@pytest.mark.parametrize("then", ["it dies", "all is recalled"])
+def test_what_an_application_has_taken_out_of_the_epoll_comes_home_with_the_others(
+    counter: Counter, meddled: tuple[Loans, select.epoll], then: str
+) -> None:
+    loans, epoll = meddled
+    clients, worker, lender = [on_loan(counter) for _ in range(3)], counter.hand.worker, counter.desk.traffic.lender
+    epoll.unregister(clients[1].theirs.fileno())
+    if then == "it dies":
+        if worker.loop:
+            lender.bury_loop(worker.loop)
+        counter.hand.die()
+    else:
+        lender.recall(worker)
+        assert Words(counter.desk.traffic).heard(worker, bytes((HOME,)), [])
+    assert [client.state for client in clients] == [State.IDLE] * 3
+    assert loans.faulty
+
+
+def test_who_is_found_to_change_the_epoll_is_lent_nothing_more_and_told_of(
+    counter: Counter, meddled: tuple[Loans, select.epoll]
+) -> None:
+    loans, epoll = meddled
+    client, lender, told = counter.welcome(), counter.desk.traffic.lender, counter.desk.loop.told
+    lender.tick(time.monotonic())
+    assert not told
+    epoll.register(client.theirs.fileno(), select.EPOLLIN)
+    counter.ask(client)
+    counter.answer(client)
+    lender.tick(time.monotonic())
+    assert told == [("faulty", counter.hand.name)]
+    assert counter.ask(counter.welcome()).loan is None
+    loans.release(client.theirs.fileno())
+    assert not epoll.poll(0)
 
 
 class Lines:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import select
 import socket
+import subprocess
 from typing import TYPE_CHECKING
 
 import pytest
@@ -33,11 +35,11 @@ class House:
         self.master, self.channel = Channel(ours), Channel(theirs)
         self.dispatcher = Dispatcher(self.channel, [self.listener], SCOREBOARD, TRACE, self.spool, OPTIONS, self.journal)
 
-    def introduce(self, number: int) -> None:
+    def introduce(self, number: int, pid: int = os.getpid()) -> None:
         """The master says that a worker is ready."""
         wire, theirs = pair()
-        pidfd = os.pidfd_open(os.getpid())
-        told = {"slot": number, "name": f"http.{number + 1}", "pid": os.getpid(), "pool": "http", "places": 0, "speaks": False}
+        pidfd = os.pidfd_open(pid)
+        told = {"slot": number, "name": f"http.{number + 1}", "pid": pid, "pool": "http", "places": 0, "speaks": False}
         SCOREBOARD.slot(number).clear()
         self.master.send("add", [theirs.fileno(), pidfd], **told)
         os.close(pidfd)
@@ -112,3 +114,27 @@ def test_it_is_seen_to_turn_before_it_looks_at_a_client(house: House, monkeypatc
     house.come()
     house.dispatcher.run()
     assert seen[0] > 0
+
+
+def test_who_has_died_before_the_master_left_is_heard_of_although_the_last_turn_had_begun(house: House) -> None:
+    """When the server is to stop at once, the master kills its workers and leaves as soon as they are dead."""
+    with subprocess.Popen(["sleep", "60"]) as worker:
+        house.introduce(0, worker.pid)
+        house.dispatcher.turn()
+        client = house.come()
+        client.sendall(b"GET / HTTP/1.1\r\nHost: h\r\n\r\n")
+        while not select.select([house.wires[0]], [], [], 0)[0]:
+            house.dispatcher.turn()
+        channel = house.channel.wire.fileno()
+        hear = house.dispatcher.poller.callbacks[channel]
+
+        def hear_late(mask: int) -> None:
+            worker.kill()
+            worker.wait()
+            house.master.close()
+            hear(mask)
+
+        house.dispatcher.poller.callbacks[channel] = hear_late
+        house.master.send("give up", reason="the server stops at once")
+        house.dispatcher.run()
+        assert client.recv(1000).startswith(b"HTTP/1.1 503 ")
