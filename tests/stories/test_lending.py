@@ -52,6 +52,9 @@ def test_each_request_is_in_the_access_log_once_whoever_has_read_it(served: Serv
         assert len(entries) == outcome.ok
         assert len(set(ids)) == len(ids)
         assert lent(server), "nothing was lent"
+        told = server.status()
+        assert 0 < told["dispatcher"]["lent"] <= len(lent(server)), "but for those that the dispatcher has had to know of"
+        assert told["lending"] == {"on": True, "obstacles": []}
 
 
 def killed_four_times(server: Server, load: Load) -> Outcome:
