@@ -110,6 +110,12 @@ def classes(told: Told) -> Iterator[Sample]:
     yield from (({"class": name}, count) for name, count in told["dispatcher"]["classes"].items())
 
 
+def processor(told: Told) -> Iterator[Sample]:
+    """What the dispatcher has used, while there is one."""
+    if (seconds := told["dispatcher"]["cpu"]) is not None:
+        yield {}, seconds
+
+
 def places(key: str) -> Callable[[Told], Iterable[Sample]]:
     """`wanted` or `ready` of each pool."""
     return lambda told: (({"pool": pool}, told[key] if pool == "http" else told[pool][key]) for pool in POOLS)
@@ -181,6 +187,8 @@ FAMILIES = (
     ),
     Family("prefork_requests_total", COUNTER, "Requests that were answered.", one("dispatcher", "requests")),
     Family("prefork_answers_total", COUNTER, "Answers by the class of their status.", classes),
+    Family("prefork_requests_lent_total", COUNTER, "Requests that workers have read themselves.", one("dispatcher", "lent")),
+    Family("prefork_dispatcher_cpu_seconds_total", COUNTER, "Processor time of the dispatcher since its start.", processor),
     Family("prefork_requests_retried_total", COUNTER, "Requests that went to another worker.", one("dispatcher", "retried")),
     Family("prefork_requests_failed_total", COUNTER, "Requests that no worker answered.", one("dispatcher", "failed")),
     Family("prefork_requests_refused_total", COUNTER, "Requests that could not be read.", one("dispatcher", "refused")),

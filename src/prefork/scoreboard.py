@@ -46,9 +46,10 @@ BUCKETS = 104  # of a histogram; histogram.py knows which durations each one cou
 LANE_WORDS = 8 + 2 * BUCKETS
 LANES_AT = (SLOTS + 1) * WORDS  # the first word of the first one
 # A lane's words, which the dispatcher writes. NAME tells whose they are (`mark`), 0 while they change hands. ARRIVED is a total
-# since the server's start, the others are of now: SINCE is when the oldest waiting request arrived (monotonic nanoseconds, or 0).
-# WAITED and SERVED are nanoseconds, all that the histograms have counted together.
-NAME, ARRIVED, WAITING, WORKING, SINCE, WAITED, SERVED = range(7)
+# since the server's start, and so is LENT, the requests that workers have read and answered by themselves; the others are of now:
+# SINCE is when the oldest waiting request arrived (monotonic nanoseconds, or 0). WAITED and SERVED are nanoseconds, all that the
+# histograms have counted together.
+NAME, ARRIVED, WAITING, WORKING, SINCE, WAITED, SERVED, LENT = range(8)
 WAITS = 8  # the first word of the histogram of waits
 SERVICES = WAITS + BUCKETS  # and of that of service times
 

@@ -113,6 +113,18 @@ class Hostile(Invented):
         return [row | {"name": MARKUP} for row in super().tokens()]
 
 
+def test_what_handing_over_costs_is_told_where_there_is_something_to_do(browser: Browser, show: Show, invented: Invented) -> None:
+    shown = show(invented)
+    with browser.new_context(viewport=NARROW) as context:
+        page = shown.enter(context)
+        page.goto(shown.url + "/instances/erp")
+        expect(page.locator("#figures")).to_contain_text("lend_connections = True: it gives nothing here")
+        expect(page.locator("main")).to_contain_text("3.1 % of the requests")
+        assert page.evaluate("document.documentElement.scrollWidth") <= NARROW["width"]
+        page.goto(shown.url + "/instances/default")
+        expect(page.locator("#figures")).not_to_contain_text("lend_connections")
+
+
 def test_hostile_text_stays_text(browser: Browser, show: Show) -> None:
     """Names, log lines, stacks, addresses, alerts: whatever others have written is shown as they have written it."""
     shown = show(Hostile(time.time()))

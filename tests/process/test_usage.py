@@ -49,6 +49,8 @@ def test_two_of_four_workers_that_wait_are_half_of_them_and_use_no_processor(ech
         assert found["health"]["disk"]["path"] == server.data_dir
         assert found["health"]["memory"]["total"] > found["health"]["memory"]["available"] > 0
         assert set(server.workers().values()) == {each["pid"] for each in found["workers"]}
+        assert found["handing"]["on"] is False
+        assert found["handing"]["requests"] == 0
         outside = of_tree(server.status()["pid"], None)
         assert (outside.configured, outside.flight) == (4, None), "from outside nobody sees requests"
         for gate in held:

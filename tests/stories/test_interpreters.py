@@ -6,6 +6,7 @@ import os
 import shutil
 import socket
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -94,6 +95,8 @@ def test_workers_run_on_an_interpreter_with_nothing_installed(tmp_path: Path, py
         else:
             assert "websockets library cannot be used" in server.wait_for("websockets_missing")["reason"]
             assert handshake(server) == 503
+        ours = version(python) == sys.version_info[:2]
+        assert server.status()["lending"]["obstacles"] == ([] if ours else ["an interpreter that cannot have Prefork's parser"])
         with Load(server.url, threads=2) as load:
             load.wait(50)
             server.kill("http.1")

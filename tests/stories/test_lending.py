@@ -2,6 +2,7 @@
 
 import json
 import os
+import resource
 import signal
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -51,6 +52,9 @@ def test_each_request_is_in_the_access_log_once_whoever_has_read_it(served: Serv
         assert len(entries) == outcome.ok
         assert len(set(ids)) == len(ids)
         assert lent(server), "nothing was lent"
+        told = server.status()
+        assert 0 < told["dispatcher"]["lent"] <= len(lent(server)), "but for those that the dispatcher has had to know of"
+        assert told["lending"] == {"on": True, "obstacles": []}
 
 
 def killed_four_times(server: Server, load: Load) -> Outcome:
@@ -154,6 +158,34 @@ def test_what_was_recalled_from_a_loop_that_is_held_up_goes_on_elsewhere(tmp_pat
             assert json.loads(client.exchange(Request("/echo")).body)["pid"] != held
         gate.open()
         assert holding.result().status == 200
+
+
+def test_an_application_selects_as_ever_beside_a_thousand_connections_on_loan(many_descriptors: None) -> None:
+    """What it opens gets the lowest number that is free, and select(2) knows those below 1,024."""
+    with (
+        Server("probe:app", app_dir=APPS, access_log=False, lend_connections=True, workers=1, limit_request=0) as server,
+        ExitStack() as stack,
+    ):
+        kept = [stack.enter_context(Connection("127.0.0.1", server.port)) for _ in range(1100)]
+        held = Path(f"/proc/{server.workers()['http.1']}/fd")
+
+        def on_loan() -> bool:
+            for client in kept:
+                assert client.exchange(Request("/")).status == 200
+            return len(os.listdir(held)) > 1024
+
+        await_fact(on_loan, "a thousand connections on loan", server)
+        for client in kept[::50]:
+            assert json.loads(client.exchange(Request("/select")).body)["ready"] == 1
+
+
+@pytest.fixture
+def many_descriptors() -> Iterator[None]:
+    """As many as may be had, for this process and those that it starts."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    yield
+    resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
 
 
 @pytest.fixture

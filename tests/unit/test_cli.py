@@ -36,7 +36,17 @@ STATUS: dict[str, Any] = {
     "cron": {"wanted": 0, "ready": 0},
     "websocket": {"wanted": 0, "ready": 0, "connections": 0},
     "queue": {"length": 3, "size": 1024, "oldest": 0.25},
-    "dispatcher": {"pid": 4243, "connections": 17, "requests": 1234567, "retried": 2, "failed": 0, "refused": 1, "abandoned": 4},
+    "dispatcher": {
+        "pid": 4243,
+        "cpu": None,
+        "connections": 17,
+        "requests": 1234567,
+        "lent": 0,
+        "retried": 2,
+        "failed": 0,
+        "refused": 1,
+        "abandoned": 4,
+    },
     "wait": {"p50": 0.00012, "p95": 0.0123, "p99": 1.5},
     "service": {"p50": 0.0995, "p95": 0.25, "p99": 75.0},
     "lanes": [
@@ -554,6 +564,9 @@ def measured(monkeypatch: pytest.MonkeyPatch) -> None:
         rows = [{"pid": pid, "pool": pool} for pid, pool in ((os.getpid(), "http"), (None, "http"), (os.getppid(), "cron"))]
         return {
             "ok": True,
+            "pid": 4242,
+            "uptime": at,
+            "dispatcher": {"pid": 4243, "cpu": None},
             "wanted": 4,
             "threads": None,
             "concurrency": 0,

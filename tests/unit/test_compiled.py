@@ -103,7 +103,7 @@ def test_a_check_says_which_form_would_run(wanted: bool, count: int, changed: li
     ("given", "said"),
     [
         ({}, "The dispatcher reads every request (lend_connections = False)"),
-        ({"lend_connections": "True"}, "Workers read further requests"),
+        ({"lend_connections": "True"}, "Workers read requests of TCP connections themselves"),
         ({"lend_connections": "True", "workers": "0"}, "not lent with workers = 0"),
         (
             {"lend_connections": "True", "keepalive_timeout": "0", "lanes": "slow:/slow/*:1"},

@@ -36,6 +36,8 @@ TOLD: dict[str, Any] = {
     "dispatcher": {
         "connections": 4,
         "requests": 9,
+        "cpu": 1.75,
+        "lent": 5,
         "retried": 1,
         "failed": 0,
         "refused": 0,
@@ -83,6 +85,8 @@ def test_names_follow_the_conventions() -> None:
         ("prefork_state", "running", 1),
         ("prefork_state", "stopping", 0),
         ("prefork_answers_total", "5xx", 1),
+        ("prefork_requests_lent_total", "", 5),
+        ("prefork_dispatcher_cpu_seconds_total", "", 1.75),
         ("prefork_workers_ready", "cron", 1),
         ("prefork_workers", "http,busy", 3),
         ("prefork_workers", "http,idle", 1),
@@ -104,6 +108,11 @@ def test_what_is_said(name: str, labels: str, value: float) -> None:
 def test_a_worker_with_a_loop_has_room_for_more() -> None:
     assert values(TOLD)["prefork_capacity", ""] == 1
     assert values({**TOLD, "concurrency": 64})["prefork_capacity", ""] == 64
+
+
+def test_nothing_is_said_of_a_dispatcher_that_is_not_there() -> None:
+    told = {**TOLD, "dispatcher": {**TOLD["dispatcher"], "cpu": None}}
+    assert "prefork_dispatcher_cpu_seconds_total" not in exposition(told)
 
 
 def test_queries_are_said_of_routes_that_have_some_only() -> None:

@@ -19,15 +19,18 @@ from prefork.scoreboard import (
     DONE,
     LANE_WORDS,
     LANES,
+    LENT,
     NAME,
     NOTHING,
     RECEIVED,
     REQUEST,
     ROUTES,
+    SERVED,
     SERVICES,
     SINCE,
     SIZE,
     SLOTS,
+    WAITED,
     WAITING,
     WAITS,
     WORDS,
@@ -116,7 +119,7 @@ def test_blocks_of_lanes_do_not_touch(scoreboard: Scoreboard) -> None:
 
 
 def test_the_parts_of_a_lane_do_not_touch() -> None:
-    assert max(NAME, ARRIVED, WAITING, WORKING, SINCE) < WAITS
+    assert max(NAME, ARRIVED, WAITING, WORKING, SINCE, WAITED, SERVED, LENT) < WAITS
     assert (SERVICES - WAITS, LANE_WORDS - SERVICES) == (BUCKETS, BUCKETS)
 
 

@@ -13,6 +13,7 @@ from prefork import cgroups, compiled, config
 from prefork.cli.flags import Configured
 from prefork.cli.settings import here, loaded, refuse, tell
 from prefork.config import layout
+from prefork.config.loans import obstacles
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -96,19 +97,12 @@ def form(wanted: bool, count: int, changed: list[str]) -> str:
 
 
 def reading(settings: config.Settings) -> str:
-    """Who would read the requests of kept-alive connections."""
+    """Who would read requests."""
     if not settings.lend_connections:
         return "The dispatcher reads every request (lend_connections = False)."
-    obstacles = {
-        "workers = 0": settings.threaded,
-        "keepalive_timeout = 0": settings.keepalive_timeout == 0,
-        "limit_time_real_routes": bool(settings.limit_time_real_routes),
-        "a lane that reserves workers": any(lane.reserved for lane in settings.lanes),
-    }
-    found = [name for name, stands in obstacles.items() if stands]
-    if found:
+    if found := obstacles(settings):
         return f"The dispatcher reads every request: connections are not lent with {' and '.join(found)}."
-    return "Workers read further requests of kept-alive TCP connections themselves, where the application is one of WSGI."
+    return "Workers read requests of TCP connections themselves, where the application's Python has the version of Prefork's."
 
 
 def texts(application: str | None, flags: Mapping[str, Any]) -> dict[str, str]:

@@ -64,7 +64,7 @@ cdef Py_ssize_t TRACE_HEAD = trace.HEAD
 cdef Py_ssize_t WORDS = scoreboard.WORDS, RESIDENT_AT = scoreboard.RESIDENT_AT
 cdef Py_ssize_t DISPATCHER = scoreboard.DISPATCHER, ANSWERED = scoreboard.ANSWERED, CLASSES = scoreboard.CLASSES
 cdef Py_ssize_t LANE_WORDS = scoreboard.LANE_WORDS, LANES_AT = scoreboard.LANES_AT
-cdef Py_ssize_t ARRIVED = scoreboard.ARRIVED, WAITED = scoreboard.WAITED, SERVED = scoreboard.SERVED
+cdef Py_ssize_t ARRIVED = scoreboard.ARRIVED, LENT = scoreboard.LENT, WAITED = scoreboard.WAITED, SERVED = scoreboard.SERVED
 cdef Py_ssize_t WAITS = scoreboard.WAITS, SERVICES = scoreboard.SERVICES
 cdef Py_ssize_t ROUTE_WORDS = scoreboard.ROUTE_WORDS, ROUTES_AT = scoreboard.ROUTES_AT
 cdef Py_ssize_t ENDED = scoreboard.ENDED, ERRORS = scoreboard.ERRORS, CPU = scoreboard.CPU, SENT = scoreboard.SENT
@@ -392,6 +392,7 @@ cdef class Entries:
         cdef Py_ssize_t waits = bucket(wait), services = bucket(service)
         cdef uint64_t resident = self.slot[RESIDENT_AT]
         lane[ARRIVED] += 1
+        lane[LENT] += 1
         lane[WAITS + waits] += 1
         lane[WAITED] += one.wait
         lane[SERVICES + services] += 1

@@ -14,6 +14,7 @@ from prefork.scoreboard import (
     DISPATCHER,
     LANE_WORDS,
     LANES,
+    LENT,
     NAME,
     SERVED,
     SERVICES,
@@ -74,9 +75,12 @@ class Ledger:
         self.spent += service
 
     def note(self, lane: int, wait: int, waits: int, service: int, services: int) -> None:
-        """A request has come, waited and been answered, all by the time that it is told of: nanoseconds, and their buckets."""
+        """A request has come on a loan, waited and been answered, all by the time that it is told of: nanoseconds, and their
+        buckets.
+        """
         words = self.words[lane]
         words[ARRIVED] += 1
+        words[LENT] += 1
         words[WAITS + waits] += 1
         words[WAITED] = words[WAITED] + wait & WRAP
         words[SERVICES + services] += 1

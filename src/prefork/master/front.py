@@ -14,7 +14,7 @@ from prefork.master.backoff import SETTLED, Backoff
 from prefork.master.fleet import State
 from prefork.master.gauges import task_of
 from prefork.master.spawn import kill_group, start_dispatcher
-from prefork.meters import state_of
+from prefork.meters import clock_of, state_of
 from prefork.scoreboard import DISPATCHER, TURNED_AT
 
 if TYPE_CHECKING:
@@ -81,6 +81,13 @@ class Front:
         if not self.master.settings.listens or self.held:
             return True
         return self.process is not None and self.process.pid != self.doomed and not self._late(now, LATELY)
+
+    def processor(self) -> float | None:
+        """Seconds of processor time that the dispatcher has used since its start; None while there is none."""
+        try:
+            return time.clock_gettime(clock_of(self.process.pid)) if self.process else None
+        except OSError:  # it has just died
+            return None
 
     def _turned(self) -> float:
         """When the dispatcher's loop last turned, or its process was started."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import os
 import platform
+import sys
 import time
 from typing import TYPE_CHECKING, Any
 
@@ -26,7 +27,8 @@ class Generation:
     """`template` is the process while there is one, `loaded` whether it can fork, `preload` what it is told to do.
 
     `threads` is how many each of its workers runs, 0 outside of threaded mode. `looped`: its application is of ASGI, as far as is
-    known, and `concurrency` how many requests at a time a worker has on its loop then, 0 otherwise.
+    known, and `concurrency` how many requests at a time a worker has on its loop then, 0 otherwise. `reads`: its interpreter can
+    read requests as the dispatcher does, as far as is known.
     """
 
     def __init__(self, number: int, settings: Settings) -> None:
@@ -35,6 +37,7 @@ class Generation:
         self.preload = settings.preload
         self.threads = settings.threads if settings.threaded else 0
         self.looped = settings.interface == "asgi"
+        self.reads = True
         self.template: Helper | None = None
         self.loaded = False
         self.started = 0.0
@@ -87,6 +90,7 @@ class Generation:
             "limit_request_jitter": settings.limit_request_jitter,
             "jobs": settings.jobs,
             "lending": parser() if self.lends else None,
+            "bytecode": sys.implementation.cache_tag,
             "websocket_authorize": settings.websocket_authorize,
             "websocket": {"lent": package("websockets"), "terms": {name: settings.value(f"websocket_{name}") for name in TERMS}},
         }

@@ -7,10 +7,12 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from prefork import __version__
+from prefork.config.loans import obstacles
+from prefork.lanes import REST
 from prefork.master.fleet import State
 from prefork.master.gauges import is_busy, job_of, task_of
 from prefork.master.lanes import distributions as lane_distributions
-from prefork.master.lanes import lanes
+from prefork.master.lanes import figures, lanes
 from prefork.master.pools import CRON, HTTP, LIVE
 from prefork.master.routes import distributions as route_distributions
 from prefork.scoreboard import (
@@ -22,6 +24,7 @@ from prefork.scoreboard import (
     DISPATCHER,
     FAILED,
     LAG,
+    LENT,
     OLDEST,
     OPEN,
     QUEUED,
@@ -74,13 +77,16 @@ def snapshot(master: Master) -> dict[str, Any]:
         "dispatcher": {
             "pid": master.front.process.pid if master.front.process else None,
             "connections": counters[CONNECTIONS],
+            "cpu": master.front.processor(),
             "requests": counters[ANSWERED],
+            "lent": figures(master.scoreboard, len(master.settings.lanes), REST)[LENT],
             "retried": counters[RETRIED],
             "failed": counters[FAILED],
             "refused": counters[REFUSED],
             "abandoned": counters[ABANDONED],
             "classes": {f"{first + 2}xx": counters[CLASSES + first] for first in range(4)},
         },
+        "lending": lending(master),
         "occupied": occupied(counters),
         "autoscale": master.autoscaler.told(now),
         **lanes(master.settings.lanes, master.scoreboard, now),
@@ -108,6 +114,19 @@ def occupied(counters: Slot) -> dict[str, float]:
         if at and at == counters[SHOWN_AT]:
             break
     return {"workers": workers, "seconds": spent / 1e9, "at": at / 1e9}
+
+
+def lending(master: Master) -> dict[str, Any]:
+    """Whether connections may be lent to workers, and why they are not, or would not be if they might."""
+    settings, generation = master.settings, master.templates.generations.get(master.generation)
+    on, found = settings.lend_connections, obstacles(settings)
+    # Nobody counts which requests come by unix sockets: where that is some of them, lending is no remedy.
+    unix = [address.startswith("unix:") for address in master.addresses]
+    if unix and (all(unix) if on else any(unix)):
+        found.append("unix sockets")
+    if generation and not generation.reads:
+        found.append("an interpreter that cannot have Prefork's parser")
+    return {"on": on, "obstacles": found}
 
 
 def line(master: Master) -> str:

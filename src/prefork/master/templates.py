@@ -110,6 +110,7 @@ class Templates:
     def _loaded(self, generation: Generation, said: dict[str, Any]) -> None:
         journal, threads, sockets = self.master.journal, tuple(said["threads"]), tuple(said["sockets"])
         generation.looped = said["interface"] == "asgi" or generation.looped
+        generation.reads = said["reads"]
         if generation.preload != "false" and (threads or sockets):
             again = generation.preload == "auto"
             means = "each worker imports it by itself" if again else "workers are forked all the same"

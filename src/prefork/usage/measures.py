@@ -49,6 +49,11 @@ def by_processor(spent: Iterable[float], configured: int, seconds: float) -> Sha
     return Share(busy, configured, percentage(busy, configured), seconds)
 
 
+def processors(spent: Iterable[float], seconds: float) -> float:
+    """How many processors were used at once, on average."""
+    return sum(spent) / seconds if seconds else 0.0
+
+
 def in_flight(before: Flight, after: Flight, configured: int) -> Share:
     """The share of the time between two moments that workers had a request, all of them taken together."""
     seconds = after.at - before.at

@@ -18,12 +18,15 @@ if TYPE_CHECKING:
 
 
 class Reading(NamedTuple):
-    """`at` is in seconds since 1970, `clock` in monotonic ones. `health` is as `Health.told` has it, with the `database`."""
+    """`at` is in seconds since 1970, `clock` in monotonic ones. `workers` is how many processors the workers used for half a
+    second. `health` is as `Health.told` has it, with the `database`.
+    """
 
     at: float
     clock: float
     status: Status
     processor: Share
+    workers: float
     health: Mapping[str, Any]
 
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from prefork.usage.measures import BUSY, Flight, Share, by_processor, in_flight
+from prefork.usage.handing import Handing, handing
+from prefork.usage.measures import BUSY, Flight, Share, by_processor, in_flight, processors
 from prefork.usage.processes import crew
 from prefork.usage.window import WINDOW, measurable, spent
 
@@ -19,13 +20,16 @@ SILENT = "the dispatcher has said nothing for a second, so nothing is known of r
 
 
 class Report(NamedTuple):
-    """What was measured. `spent` is what each worker has used, in seconds; `notes` what the measures cannot see."""
+    """What was measured. `spent` is what each worker has used, in seconds; `notes` what the measures cannot see. `handing` is None
+    where nobody hands requests over, or it began to meanwhile.
+    """
 
     configured: int
     flight: Share | None
     processor: Share
     spent: dict[int, float]
     notes: tuple[str, ...]
+    handing: Handing | None = None
 
     @property
     def share(self) -> Share:
@@ -42,6 +46,7 @@ class Report(NamedTuple):
             "recommendation": self.share.level.recommendation,
             "workers": [{"pid": pid, "cpu": round(used, 6), "busy": used > BUSY} for pid, used in self.spent.items()],
             "notes": list(self.notes),
+            "handing": self.handing.told() if self.handing else None,
         }
 
 
@@ -57,7 +62,8 @@ def of_server(
     flight = in_flight(before, after, configured) if after.at > before.at > 0 else None
     processes = 1 if last["threads"] else last["wanted"]
     notes = (BLIND,) if flight else (BLIND, SILENT)
-    return Report(configured, flight, by_processor(used.values(), processes, WINDOW), used, notes)
+    measured = handing(first, last, processors(used.values(), WINDOW))
+    return Report(configured, flight, by_processor(used.values(), processes, WINDOW), used, notes, measured)
 
 
 def fresh(ask: Callable[[], dict[str, Any]], wait: Callable[[float], None], clock: Callable[[], float]) -> dict[str, Any]:

@@ -10,8 +10,9 @@ import time
 from collections import deque
 from typing import TYPE_CHECKING, Any
 
+from prefork.usage.handing import Handing, handing
 from prefork.usage.health import Clock, read_clock, read_health
-from prefork.usage.measures import by_processor
+from prefork.usage.measures import by_processor, processors
 from prefork.usage.reading import Mark, Reading, between, changes
 from prefork.usage.window import WINDOW, Window, measurable
 
@@ -30,8 +31,9 @@ LIVE = 3600.0  # seconds of the live window
 class Sampler:
     """One server: `ask` gets its status, or raises an Exception whose text is a sentence; `disk` is where it keeps its data.
 
-    `database` is what is known of its database's connections, as `store.census` tells it. `reading` is the latest one, `live` the
-    samples of the last hour, `marks` what was done to it before the latest one, and `silent` why it cannot be read now.
+    `database` is what is known of its database's connections, as `store.census` tells it. `reading` is the latest one, `handing`
+    what handing over cost in the time before it, `live` the samples of the last hour, `marks` what was done to it before the latest
+    reading, and `silent` why it cannot be read now.
     """
 
     def __init__(
@@ -44,6 +46,7 @@ class Sampler:
         self.ask, self.disk, self.wall, self.clock = ask, disk, wall, clock
         self.database: Mapping[str, Any] | None = None
         self.reading: Reading | None = None
+        self.handing: Handing | None = None
         self.live: deque[Sample] = deque(maxlen=round(LIVE / PACE))
         self.marks: deque[Mark] = deque()
         self.silent = ""
@@ -66,14 +69,16 @@ class Sampler:
             return None
         (at, clock, status, window), self._opened = self._opened, None
         processes = 1 if status["threads"] else status["wanted"]
-        processor = by_processor(window.close().values(), processes, WINDOW)
+        spent = window.close().values()
+        processor, workers = by_processor(spent, processes, WINDOW), processors(spent, WINDOW)
         health = {**read_health(self._ticks, self.disk).told(), "database": self.database}
         self._ticks = read_clock()
-        before, self.reading = self.reading, Reading(at, clock, status, processor, health)
+        before, self.reading = self.reading, Reading(at, clock, status, processor, workers, health)
         return self._note(before, self.reading) if before else None
 
     def _note(self, before: Reading, after: Reading) -> Sample | None:
         self.marks.extend(changes(before, after))
+        self.handing = handing(before.status, after.status, after.workers)
         sample = between(before, after)
         if sample:
             self.live.append(sample)

@@ -32,6 +32,10 @@ def screen(told: Mapping[str, Any]) -> Iterator[RenderableType]:
         yield workers(told["workers"])
     yield ""
     yield health(told["health"])
+    if told["handing"] and (advice := told["handing"]["advice"]):
+        yield ""
+        yield Text(advice["recommendation"], style="bold")
+        yield Text(advice["reason"])
     for note in told["notes"]:
         yield ""
         yield Text(note, style="dim")

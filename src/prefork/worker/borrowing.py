@@ -7,6 +7,7 @@ a time: so what the dispatcher takes out of the shared epoll while this worker i
 
 from __future__ import annotations
 
+import fcntl
 import mmap
 import os
 import select
@@ -44,6 +45,7 @@ from prefork.lending import (
 )
 from prefork.messages import DONTWAIT, Request, send
 from prefork.scoreboard import BEGUN_AT, CAME_AT, DONE, HALTED, LOAN, NEXT_AT, RECEIVED, REQUEST, TAKEN, pack_progress
+from prefork.worker.http import given_client
 from prefork.worker.known import Known, KnownHeads, asked
 
 if TYPE_CHECKING:
@@ -54,6 +56,8 @@ PAIR = -1  # the pair's key in the epoll; descriptors have theirs from zero on
 GRAIN = 4_000_000  # nanoseconds: what the kernel's word about a wait is exact to
 MOMENT = 1  # milliseconds that the dispatcher may take for what it is about to do
 FOLLOWS = 1  # milliseconds within which the rest of a body has to come that is not to go back
+SELECTABLE = 1024  # descriptors below it are known to select(2): FD_SETSIZE
+FEW = 256  # a loan whose descriptor is below it leaves its application enough of those
 
 
 class Loan(NamedTuple):
@@ -121,6 +125,8 @@ class Borrower:
 
     def _have(self, key: int, client: socket.SocketType, peer: tuple[str, int], local: tuple[str, int], since: int) -> None:
         self._drop(key)
+        if client.fileno() >= FEW:
+            client = out_of_the_way(client)
         self.loans[key] = Loan(client, peer, local, self.heads.of(peer))
         self.answered[key] = since
 
@@ -331,3 +337,15 @@ class Borrower:
         loan = self.loans.pop(key, None)
         if loan:
             loan.client.close()
+
+
+def out_of_the_way(client: socket.SocketType) -> socket.SocketType:
+    """A client's socket under a number that select(2) does not know, where this process may have such: the application's own files
+    and sockets get the lowest that are free.
+    """
+    try:
+        number = fcntl.fcntl(client, fcntl.F_DUPFD_CLOEXEC, SELECTABLE)
+    except OSError:  # RLIMIT_NOFILE
+        return client
+    client.close()
+    return given_client(number)

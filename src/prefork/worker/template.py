@@ -93,8 +93,11 @@ class Template:
                 return False
             self.loaded = True
             django.part()
-        if borrower(self.orders["lending"]):  # imported once, for all workers
+        borrow = borrower(self.orders["lending"])  # imported once, for all workers
+        if borrow:
             shortcut()
+        # Where nobody asks for it, it is not tried: a parser that is compiled is for one Python only.
+        reads = borrow is not None if self.orders["lending"] else sys.implementation.cache_tag == self.orders["bytecode"]
         found = census.take(self.own)
         # Collect now and freeze: a collection in a worker would write to every page it shares with this process. What is left for
         # a worker to collect takes 1.0 to 1.4 % of its processor time with Odoo, so thresholds stay Python's.
@@ -102,7 +105,7 @@ class Template:
         return_memory()
         gc.freeze()
         seconds = time.monotonic() - started
-        told = {"threads": found.threads, "sockets": found.sockets, "interface": self.interface()}
+        told = {"threads": found.threads, "sockets": found.sockets, "interface": self.interface(), "reads": reads}
         self.channel.send("loaded", None, seconds=seconds, preloaded=self.loaded, **told)
         return True
 

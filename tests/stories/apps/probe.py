@@ -4,7 +4,9 @@ import ctypes
 import json
 import os
 import re
+import select
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -121,6 +123,15 @@ def do_babble(environ, start_response, query):
             except OSError:
                 pass
     return do_fast(environ, start_response, query)
+
+
+def do_select(environ, start_response, query):
+    """Wait for a socket of its own, with select(2)."""
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        theirs.send(b"x")
+        ready, _, _ = select.select([ours], [], [], 10)
+        return answer(start_response, {"ready": len(ready), "number": ours.fileno()})
 
 
 def do_torn(environ, start_response, query):

@@ -37,6 +37,7 @@ ROW = {
 STATUS = {
     "ok": True,
     "version": "0.1.0",
+    "pid": 4700,
     "state": "running",
     "uptime": 60.0,
     "generation": 1,
@@ -47,6 +48,7 @@ STATUS = {
     "wanted": 1,
     "ready": 1,
     "queue": {"length": 0, "size": 100, "oldest": 0},
+    "dispatcher": {"pid": None, "cpu": None},
     "occupied": {"workers": 0, "seconds": 1.0, "at": 5.0},
     "workers": [ROW],
     "crash_loop": None,

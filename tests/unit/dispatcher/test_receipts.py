@@ -16,7 +16,7 @@ from prefork.events import Access
 from prefork.journal import Journal, Sink
 from prefork.lending import ASKS_REPLACEMENT, LASTS, LOANED, OLD_HTTP, WRITTEN, Asked, Receipt, pack_asked, pack_receipt
 from prefork.lines import words_of
-from prefork.scoreboard import ANSWERED, ARRIVED, CLASSES, SERVED, SERVICES, WAITED, WAITS
+from prefork.scoreboard import ANSWERED, ARRIVED, CLASSES, LENT, SERVED, SERVICES, WAITED, WAITS
 from prefork.trace import calls
 
 from .conftest import SCOREBOARD, TRACE, Client, Desk, Hand
@@ -128,7 +128,7 @@ def test_all_accounts_have_it(till: Till, tmp_path: Path) -> None:
     till.lines(tmp_path / "log", "prefork", receipt(), receipt(status=503, number=LOANED + 6), receipt(number=LOANED + 7))
     counters, lane = till.desk.counters, SCOREBOARD.lane(till.desk.traffic.lanes.rest)
     assert [counters[ANSWERED], counters[CLASSES], counters[CLASSES + 3]] == [3, 2, 1]
-    assert [lane[ARRIVED], lane[WAITED], lane[SERVED]] == [3, 6_000_000, 750_000_000]
+    assert [lane[ARRIVED], lane[LENT], lane[WAITED], lane[SERVED]] == [3, 3, 6_000_000, 750_000_000]
     assert sum(lane.span(WAITS, SERVICES - WAITS)) == 3
     (call, *others) = calls(TRACE.read())
     assert (call.arrived, call.wait, call.service, call.cpu) == (8_998_000, 2000, 250_000, 4900)

@@ -54,6 +54,9 @@ class Asked:
     def __call__(self) -> dict[str, Any]:
         at, seconds = self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
         return {
+            "pid": 4242,
+            "uptime": self.now,
+            "dispatcher": {"pid": None, "cpu": None},
             "wanted": 4,
             "threads": None,
             "concurrency": 0,

@@ -5,10 +5,12 @@ from __future__ import annotations
 import contextlib
 import io
 import itertools
+import os
+import resource
 import socket
 import time
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing
+from contextlib import ExitStack, closing
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
@@ -39,7 +41,7 @@ from prefork.lending import (
 from prefork.messages import CLOEXEC_DONTWAIT, inbox, pair, receive
 from prefork.scoreboard import BEGUN_AT, CAME_AT, DONE, HALTED, LOAN, NEXT_AT, RECEIVED, TAKEN, Scoreboard
 from prefork.worker import borrowing, http
-from prefork.worker.borrowing import GRAIN, Borrower
+from prefork.worker.borrowing import FEW, GRAIN, SELECTABLE, Borrower
 from prefork.worker.hosts.wsgi import environ
 from prefork.worker.known import KNOWN, LONGEST_KNOWN
 from prefork.worker.output import Output
@@ -150,6 +152,45 @@ def test_what_is_not_one_whole_request_for_any_worker_goes_back_as_it_came(desk:
     assert desk.borrower.loans == {}
     assert SLOT.progress().state == DONE
     assert desk.ours.getsockopt(socket.SOL_SOCKET, socket.SO_RCVLOWAT) == 1
+
+
+@pytest.fixture
+def crowded() -> Iterator[None]:
+    """A process that has so many descriptors that loans would take those which select(2) knows, and may have more."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (min(hard, 4 * SELECTABLE), hard))
+    with ExitStack() as stack:
+        while stack.enter_context(socket.socket()).fileno() < FEW:
+            pass
+        yield
+    resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+
+def number_of(desk: Desk) -> int:
+    (loan,) = desk.borrower.loans.values()
+    return loan.client.fileno()
+
+
+@pytest.mark.usefixtures("crowded")
+def test_many_loans_leave_the_application_the_descriptors_that_select_knows(desk: Desk) -> None:
+    assert number_of(desk) >= SELECTABLE
+    assert not os.get_inheritable(number_of(desk))
+    ask(desk, POST)
+    (loan,) = desk.borrower.loans.values()
+    assert loan.client.send(b"x") == 1
+    assert desk.client.recv(1) == b"x"
+
+
+@pytest.mark.usefixtures("crowded")
+def test_a_process_that_may_have_no_more_keeps_them_as_they_are(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(borrowing, "SELECTABLE", resource.getrlimit(resource.RLIMIT_NOFILE)[0])
+    with closing(Desk()) as desk:
+        assert FEW <= number_of(desk) < SELECTABLE
+        ask(desk, POST)
+
+
+def test_few_loans_are_left_where_they_are(desk: Desk) -> None:
+    assert number_of(desk) < FEW
 
 
 def await_all(desk: Desk, data: bytes) -> None:

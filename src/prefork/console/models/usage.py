@@ -28,6 +28,26 @@ class WorkerShare(Model):
     busy: bool
 
 
+class Advice(Model):
+    """A recommendation, and the figures that it rests on with what it gives up."""
+
+    recommendation: str
+    reason: str
+
+
+class Handing(Model):
+    """What it costs to hand requests over, and what would help."""
+
+    on: bool = Field(description="Whether connections may be lent to workers (`lend_connections`).")
+    obstacles: list[str] = Field(description="Why they are not, or would not be.")
+    requests: float = Field(description="That workers answered, a second.")
+    lent: float | None = Field(description="The part of them that workers have read themselves.")
+    service: float | None = Field(description="Seconds that half of them did not exceed.")
+    dispatcher: float = Field(description="Processors that the dispatcher used.")
+    workers: float = Field(description="Processors that HTTP workers used.")
+    advice: Advice | None
+
+
 HALF: dict[str, JsonValue] = {
     "busy": 1,
     "configured": 2,
@@ -115,6 +135,16 @@ class WorkerUsage(Model):
         recommendation="no action needed",
         workers=[{"pid": 4711, "cpu": 0.31, "busy": True}],
         notes=[],
+        handing={
+            "on": False,
+            "obstacles": [],
+            "requests": 2140.0,
+            "lent": 0.0,
+            "service": 0.0003,
+            "dispatcher": 0.17,
+            "workers": 0.21,
+            "advice": None,
+        },
         history={"range": "24h", "resolution": 300.0, "points": [], "marks": []},
     )
 
@@ -125,6 +155,7 @@ class WorkerUsage(Model):
     recommendation: str
     workers: list[WorkerShare]
     notes: list[str]
+    handing: Handing | None = Field(description="Null where nothing is handed over, or nobody knows.")
     history: UsageHistory = Field(description="The time that `range` asks for.")
 
 

@@ -86,7 +86,8 @@ class Own:
         busy = reading.status["occupied"]["workers"]
         flight = usage.Share(busy, sample.configured, share, round(sample.seconds, 3)).told()
         told = {name: flight[name] for name in ("configured", "level", "recommendation")}
-        return {**told, "in_flight": flight, "cpu": reading.processor.told()}
+        handing = watch.sampler.handing
+        return {**told, "in_flight": flight, "cpu": reading.processor.told(), "handing": handing.told() if handing else None}
 
     def health(self, identity: str) -> Row:
         """The server in a word, and its machine."""
