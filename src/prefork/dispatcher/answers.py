@@ -61,14 +61,18 @@ class Answers:
         self._note_failure(exchange, status, worker, f"{cause}, the connection is cut")
         exchange.connection.cut()
 
-    def account(self, exchange: Exchange, status: int, sent: int, worker: str, ending: Ending | None = None) -> None:
-        """Enter a whole answer. `sent` is in bytes; an `ending` tells what a worker spent on it."""
+    def account(
+        self, exchange: Exchange, status: int, sent: int, worker: str, ending: Ending | None = None, at: float | None = None
+    ) -> None:
+        """Enter a whole answer. `sent` is in bytes; an `ending` tells what a worker spent on it, `at` when it was given (seconds
+        since 1970) if that was not now.
+        """
         self.count(status)
         if self.logs(status, exchange.head.target):
             if self.journal.writes_own:
-                self.journal.answered(exchange.line(status, sent, worker, ending))
+                self.journal.answered(exchange.line(status, sent, worker, ending), at)
             else:
-                self.journal.note(exchange.entry(status, sent, worker, ending))
+                self.journal.note(exchange.entry(status, sent, worker, ending), at)
 
     def count(self, status: int) -> None:
         """A request has been answered."""

@@ -86,6 +86,7 @@ class Dispatcher:
             self.turn()
         for connection in list(self.connections.values()):
             self.poller.guard(connection.end)
+        self.poller.guard(self.traffic.settlement.settle)
         self.journal.flush()
 
     def turn(self) -> None:
@@ -105,6 +106,8 @@ class Dispatcher:
         if self.traffic.lender.attendance.doubtful:
             self.poller.guard(self.traffic.lender.attendance.look)
         self.traffic.lender.give_way()
+        if self.traffic.settlement.due(bool(self.traffic.queue.working)):
+            self.poller.guard(self.traffic.settlement.settle)
         now = time.monotonic()
         if now >= self.next_tick:
             self.next_tick = now + TICK
