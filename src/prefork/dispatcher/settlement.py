@@ -28,6 +28,7 @@ class Settlement:
     def __init__(self, accounts: Accounts, answers: Answers) -> None:
         self.accounts = accounts
         self.answers = answers
+        answers.settle = self.settle
         self.ended: deque[tuple[Exchange, Worker, Ending, int]] = deque()  # with the worker's memory when it began the request
 
     def add(self, exchange: Exchange, worker: Worker, ending: Ending) -> None:
@@ -46,5 +47,5 @@ class Settlement:
             service = exchange.service
             assert service is not None
             self.accounts.answered(exchange, worker, ending, service, resident)
-            at = epoch + exchange.assigned + service
-            self.answers.account(exchange, ending.status, ending.sent, worker.name, ending, at)
+            ended_at = epoch + exchange.assigned + service
+            self.answers.enter(exchange, ending.status, ending.sent, worker.name, ending, ended_at)

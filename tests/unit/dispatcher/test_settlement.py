@@ -72,3 +72,15 @@ def test_lanes_that_change_have_what_ended_before(desk: Desk) -> None:
     answer(desk, hand, 1)
     desk.traffic.apply(desk.traffic.options)
     assert len(calls(TRACE.read())) == 1
+
+
+def test_what_is_accounted_for_at_once_comes_behind_it(desk: Desk) -> None:
+    hand, client = desk.hire(), desk.connect()
+    answer(desk, hand, 1)
+    client.send(GET.replace(b"/%d", b"/_prefork/live"))
+    assert [event.values()["target"] for event in desk.journal.events] == ["/1", "/_prefork/live"]
+    answer(desk, hand, 2)
+    client.send(b"POST /3 HTTP/1.1\r\nHost: a\r\nContent-Length: 0\r\n\r\n")
+    hand.begin()
+    hand.die()
+    assert desk.journal.names() == ["access", "access", "access", "request_failed", "access"]
