@@ -123,22 +123,22 @@ class Journal:
         self.note(event)
         self.flush()
 
-    def note(self, event: Event) -> None:
-        """Write one event with the next `flush`: for lines that come many at a time.
+    def note(self, event: Event, at: float | None = None) -> None:
+        """Write one event, of now or of then, with the next `flush`: for lines that come many at a time.
 
         Its line is made then as well. One by one in a process that sleeps between them, each would find its code anew in memory.
         """
         if LEVELS[event.level] >= self.lowest:
-            self.noted.append((event, time.time()))
+            self.noted.append((event, time.time() if at is None else at))
 
     @property
     def due(self) -> bool:
         """Whether so much waits for a `flush` that it had better come at once."""
         return len(self.noted) >= MANY or self.sink.waiting_bytes > BLOCK
 
-    def answered(self, words: str) -> None:
+    def answered(self, words: str, at: float | None = None) -> None:
         """Write the words of `lines.told` with the next `flush`, where `writes_own`: no event is made of what comes so often."""
-        self.told(self.lines.answered(words))
+        self.told(self.lines.answered(words, at))
 
     def told(self, block: bytes, lines: int = 1) -> None:
         """Write such lines, which are finished."""

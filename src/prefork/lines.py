@@ -68,17 +68,17 @@ class Lines:
             text = priority + text.replace("\n", f"\n{priority}")
         return text.encode() + b"\n"
 
-    def opening(self) -> str:
-        """How a line with the words of `told` begins now, where access lines are our own."""
-        moment = int(time.time() * 1000)
+    def opening(self, at: float | None = None) -> str:
+        """How a line with the words of `told` begins now, or then (seconds since 1970), where access lines are our own."""
+        moment = int((time.time() if at is None else at) * 1000)
         if moment != self.opened_at:  # one of many answers in the same millisecond has said it
             head = self._head(moment / 1000, "INFO", "prefork.access")
             self.opened_at, self.opened = moment, f"<{PRIORITIES['info']}>{head}" if self.journald else head
         return self.opened
 
-    def answered(self, words: str) -> bytes:
-        """The words of `told` as one line, where access lines are our own."""
-        return f"{self.opening()}{words}\n".encode()
+    def answered(self, words: str, at: float | None = None) -> bytes:
+        """The words of `told` as one line, of now or then, where access lines are our own."""
+        return f"{self.opening(at)}{words}\n".encode()
 
     def _head(self, now: float, level: str, logger: str) -> str:
         """What stands before the words."""

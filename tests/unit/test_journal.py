@@ -104,6 +104,17 @@ def test_many_lines_of_either_kind_are_due_before_the_next_tick(pipe: Pipe) -> N
     assert not log.due
 
 
+def test_a_line_has_the_time_that_it_is_of(pipe: Pipe, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module.time, "time", lambda: 2000.5)
+    log = journal(pipe)
+    log.note(READY, 2000.25)
+    log.answered("GET /", 2000.125)
+    log.note(READY)
+    log.answered("GET /")
+    log.flush()
+    assert [line.split()[1].partition(b",")[2] for line in pipe.read().splitlines()] == [b"250", b"125", b"500", b"500"]
+
+
 def test_an_answer_comes_behind_what_was_noted_before_it(pipe: Pipe) -> None:
     log = journal(pipe)
     log.note(READY)

@@ -11,7 +11,7 @@ from prefork.dispatcher.bills import Bills, note_service, note_wait, spent
 from prefork.dispatcher.fairness import Pace
 from prefork.dispatcher.ledger import Ledger
 from prefork.histogram import bucket
-from prefork.scoreboard import DISPATCHER, OLDEST, QUEUED
+from prefork.scoreboard import DISPATCHER, OLDEST, QUEUED, RESIDENT_AT
 
 if TYPE_CHECKING:
     from prefork.dispatcher.exchange import Exchange
@@ -50,11 +50,11 @@ class Accounts:
         """A worker has it."""
         self.ledger.waited(exchange.lane, exchange.assigned - exchange.arrived)
 
-    def answered(self, exchange: Exchange, worker: Worker, ending: Ending, service: float) -> None:
-        """Its worker has answered it."""
+    def answered(self, exchange: Exchange, worker: Worker, ending: Ending, service: float, resident: int) -> None:
+        """Its worker has answered it, and had so many bytes in memory when it began."""
         self.pace.answered()
         self.ledger.served(exchange.lane, service)
-        self.bills.ended(exchange, worker, ending, service)
+        self.bills.ended(exchange, worker, ending, service, resident)
         self._sample(exchange, exchange.assigned - exchange.arrived, service, ending.cpu)
 
     def found(self, lane: int, method: str, target: bytes, worker: Worker, receipt: Receipt) -> None:
@@ -63,7 +63,7 @@ class Accounts:
         waits, services = bucket(wait / 1e9), bucket(service / 1e9)
         self.pace.answered()
         self.ledger.note(lane, wait, waits, service, services)
-        words = self.bills.of_answer(method, target, status, worker)
+        words = self.bills.of_answer(method, target, status, worker, worker.slot.words[RESIDENT_AT])
         spent(words, status, sent, cpu, queries, sql)
         note_wait(words, wait, waits)
         note_service(words, service, services)

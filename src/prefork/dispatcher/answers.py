@@ -6,6 +6,7 @@ queue nor who works on what.
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING
 
 from prefork.dispatcher.replies import failure
@@ -14,6 +15,8 @@ from prefork.http.paths import Paths
 from prefork.scoreboard import ANSWERED, CLASSES, FAILED
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from prefork.dispatcher.exchange import Exchange
     from prefork.dispatcher.options import Options
     from prefork.dispatcher.outbox import Extent
@@ -23,11 +26,15 @@ if TYPE_CHECKING:
 
 
 class Answers:
-    """Answers exchanges, and accounts for those that workers have answered. `worker` is a name, `-` where there is none."""
+    """Answers exchanges, and accounts for those that workers have answered. `worker` is a name, `-` where there is none.
+
+    `settle` enters what has ended before, which is logged before what is accounted for at once.
+    """
 
     def __init__(self, options: Options, journal: Journal, counters: Slot) -> None:
         self.journal = journal
         self.counters = counters
+        self.settle: Callable[[], None] = lambda: None
         self.closing = False  # connections are closed after their answer
         self.apply(options)
 
@@ -62,13 +69,18 @@ class Answers:
         exchange.connection.cut()
 
     def account(self, exchange: Exchange, status: int, sent: int, worker: str, ending: Ending | None = None) -> None:
-        """Enter a whole answer. `sent` is in bytes; an `ending` tells what a worker spent on it."""
+        """Enter a whole answer that has just been given. `sent` is in bytes; an `ending` tells what a worker spent on it."""
+        self.settle()
+        self.enter(exchange, status, sent, worker, ending, time.time())
+
+    def enter(self, exchange: Exchange, status: int, sent: int, worker: str, ending: Ending | None, at: float) -> None:
+        """The same of one that was given at a time before (seconds since 1970)."""
         self.count(status)
         if self.logs(status, exchange.head.target):
             if self.journal.writes_own:
-                self.journal.answered(exchange.line(status, sent, worker, ending))
+                self.journal.answered(exchange.line(status, sent, worker, ending), at)
             else:
-                self.journal.note(exchange.entry(status, sent, worker, ending))
+                self.journal.note(exchange.entry(status, sent, worker, ending), at)
 
     def count(self, status: int) -> None:
         """A request has been answered."""
@@ -82,6 +94,7 @@ class Answers:
         return self.options.access_log and (status >= 400 or self.unlogged.find(target) is None)
 
     def _note_failure(self, exchange: Exchange, status: int, worker: str, reason: str) -> None:
+        self.settle()
         self.counters[FAILED] += 1
         if reason:
             failed = RequestFailed(exchange.head.method, exchange.target(), status, worker, exchange.request_id, reason)

@@ -15,7 +15,6 @@ from prefork.scoreboard import (
     ERRORS,
     GROWTH,
     QUERIES,
-    RESIDENT_AT,
     ROUTE_SERVED,
     ROUTE_SERVICES,
     ROUTE_WAITED,
@@ -43,18 +42,18 @@ class Bills:
         # For each slot the worker's pid, the route of its last request, and what it had in memory when that began.
         self.last: dict[int, tuple[int, int, int]] = {}
 
-    def ended(self, exchange: Exchange, worker: Worker, ending: Ending, service: float) -> None:
-        """A worker has answered a request, after so many seconds."""
+    def ended(self, exchange: Exchange, worker: Worker, ending: Ending, service: float, resident: int) -> None:
+        """A worker has answered a request, after so many seconds, and had so many bytes in memory when it began."""
         head, status = exchange.head, ending.status
-        words = self.of_answer(head.method, head.target, status, worker)
+        words = self.of_answer(head.method, head.target, status, worker, resident)
         spent(words, status, ending.sent, ending.cpu, ending.queries, ending.sql)
         waited(words, exchange.assigned - exchange.arrived)
         served(words, service)
 
-    def of_answer(self, method: str, target: bytes, status: int, worker: Worker) -> memoryview:
-        """The words of a route that a worker has answered a request of."""
+    def of_answer(self, method: str, target: bytes, status: int, worker: Worker, resident: int) -> memoryview:
+        """The words of a route that a worker has answered a request of, which it had begun with so many bytes in memory."""
         index = self.routes.of(method, target, learn=status < 400 or status >= 500)
-        self._weigh(index, worker)
+        self._weigh(index, worker, resident)
         return self.words[index]
 
     def lost(self, exchange: Exchange, service: float) -> None:
@@ -70,9 +69,8 @@ class Bills:
         words[ERRORS] += 1
         waited(words, wait)
 
-    def _weigh(self, index: int, worker: Worker) -> None:
+    def _weigh(self, index: int, worker: Worker, resident: int) -> None:
         """Note what the request before this one has left in its worker's memory: at its end nobody has looked."""
-        resident = worker.slot.words[RESIDENT_AT]
         pid, before, had = self.last.get(worker.number, NOBODY)
         if had != resident and pid == worker.pid and resident:
             words = self.words[before]

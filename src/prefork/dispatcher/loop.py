@@ -87,6 +87,7 @@ class Dispatcher:
         self._hear_of_the_dead()
         for connection in list(self.connections.values()):
             self.poller.guard(connection.end)
+        self.poller.guard(self.traffic.settlement.settle)
         self.journal.flush()
 
     def _hear_of_the_dead(self) -> None:
@@ -115,6 +116,8 @@ class Dispatcher:
         if self.traffic.lender.attendance.doubtful:
             self.poller.guard(self.traffic.lender.attendance.look)
         self.traffic.lender.give_way()
+        if self.traffic.settlement.due(bool(self.traffic.queue.working)):
+            self.poller.guard(self.traffic.settlement.settle)
         now = time.monotonic()
         if now >= self.next_tick:
             self.next_tick = now + TICK

@@ -61,6 +61,7 @@ class Receipts:
             if self.entries is None:
                 self._enter_all(worker, loans, loans.collect())
             elif pieces := loans.till.take():
+                self.traffic.settlement.settle()
                 self.entries.enter(worker, loans, pieces)
         except struct.error:  # something else in the worker writes to its memory
             self.loop.tell_master("faulty", worker)
@@ -71,6 +72,8 @@ class Receipts:
         self._enter_all(worker, worker.loans, unpack_receipts(data))
 
     def _enter_all(self, worker: Worker, loans: Loans, receipts: list[Receipt]) -> None:
+        if receipts:
+            self.traffic.settlement.settle()  # what has ended before
         now = time.monotonic()
         for receipt in receipts:
             loans.heard(receipt.number)

@@ -22,6 +22,7 @@ from prefork.dispatcher.lender import Lender
 from prefork.dispatcher.live import Keeper, Live, upgrades
 from prefork.dispatcher.outbox import Extent
 from prefork.dispatcher.queue import Queue
+from prefork.dispatcher.settlement import Settlement
 from prefork.dispatcher.shelf import Shelf
 from prefork.dispatcher.states import State
 from prefork.dispatcher.streaming import Streaming
@@ -80,6 +81,7 @@ class Traffic:
         self.assignments = Assignments(loop, self, self.queue)
         self.departures = Departures(loop, self)
         self.answers = Answers(options, journal, self.counters)
+        self.settlement = Settlement(self.accounts, self.answers)
         self.shelf = Shelf(options, disks.files, self.answers, self.assignments.dispatch)
         self.estates = Estates(self.queue, self.answers, journal, self.counters)
         self.live = Live(loop, options, self.answers, self.route)
@@ -101,6 +103,7 @@ class Traffic:
         self.live.apply(options)
         self.health_paths = frozenset(path.encode() for path in options.health_paths)
         self.assignments.apply(options)
+        self.settlement.settle()  # by the lanes that they were in
         before, self.lanes = self.lanes, Lanes(options.lanes)
         self.accounts.arrange(before, self.lanes)
         self.lender.apply(options)
@@ -237,14 +240,13 @@ class Traffic:
         exchange.worker = None
         if exchange.service is None:
             exchange.service = time.monotonic() - exchange.assigned
+        self.settlement.add(exchange, worker, ending)
         if ending.worn:
             self.wear(worker)
         if ending.busy:
             worker.finishing = exchange.number
         elif worker.exchange is None:
             self.assignments.free(worker)
-        self.accounts.answered(exchange, worker, ending, exchange.service)
-        self.answers.account(exchange, ending.status, ending.sent, worker.name, ending)
         exchange.discard()
         connection = exchange.connection
         if exchange.converses:
@@ -293,6 +295,7 @@ class Traffic:
                 self.loop.tell_master("deaf", worker)
         self.lender.tick(now)
         self.live.tick(now)
+        self.settlement.settle()
         self.accounts.show(self.queue, now)
 
     def give_up(self, reason: str) -> None:

@@ -93,7 +93,7 @@ class Notes(Journal):
         # Access lines in our own words would be no events.
         super().__init__(Sink(2), level="info", as_json=False, logger="test", access="json")
 
-    def note(self, event: Event) -> None:
+    def note(self, event: Event, at: float | None = None) -> None:
         self.events.append(event)
 
     def names(self) -> list[str]:
@@ -234,8 +234,8 @@ class Hand:
     def end(self, number: int, sent: int, *, keep: bool = True, worn: bool = False, kept: bool = False) -> None:
         """Tell the dispatcher that it has finished, and the dispatcher hears it; `kept`: that it has kept the client's socket."""
         flags = (KEEP if keep else 0) | (WORN if worn else 0) | (KEPT if kept else 0)
-        message = pack_ending(number, 200, sent, 5000, flags)
-        self.desk.traffic.ended(self.worker, unpack_ending(message))
+        self.desk.traffic.ended(self.worker, unpack_ending(pack_ending(number, 200, sent, 5000, flags)))
+        self.desk.traffic.settlement.settle()
 
     def answer(self, data: bytes, *, keep: bool = True) -> Request:
         """The whole of a request's life."""

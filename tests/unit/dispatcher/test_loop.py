@@ -12,13 +12,13 @@ import pytest
 from tests.unit.descriptors import held, opened_since
 
 from prefork.dispatcher.loop import Dispatcher
-from prefork.messages import Channel, pair
-from prefork.scoreboard import DISPATCHER, TURNED_AT
+from prefork.messages import Channel, inbox, pack_ending, pair, receive, unpack_request
+from prefork.scoreboard import ANSWERED, DISPATCHER, TURNED_AT
 
 from .conftest import OPTIONS, SCOREBOARD, TRACE, WITHIN, Notes, send_home
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
 
@@ -138,3 +138,61 @@ def test_who_has_died_before_the_master_left_is_heard_of_although_the_last_turn_
         house.master.send("give up", reason="the server stops at once")
         house.dispatcher.run()
         assert client.recv(1000).startswith(b"HTTP/1.1 503 ")
+
+
+class Staff:
+    """The workers' ends of the pairs of a house that has two workers."""
+
+    def __init__(self, house: House) -> None:
+        self.house = house
+        for number in range(2):
+            house.introduce(number)
+        house.dispatcher.turn()
+        self.wires = house.wires[:2]
+        for wire in self.wires:
+            os.close(receive(wire, inbox())[1][0])  # of the log
+
+    def begin(self) -> Callable[[], None]:
+        """A client asks, and a worker has it; what is returned has the worker answer, and the dispatcher hear it."""
+        dispatcher = self.house.dispatcher
+        self.house.come().sendall(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+        while not (given := select.select(self.wires, [], [], 0)[0]):
+            dispatcher.turn()
+        message, descriptors = receive(given[0], inbox())
+        os.close(descriptors[0])
+
+        def end() -> None:
+            given[0].send(pack_ending(unpack_request(message).number, 200, 0, 0, 0))
+            dispatcher.turn()
+
+        return end
+
+
+def test_what_has_ended_is_entered_as_soon_as_no_worker_is_busy(house: House) -> None:
+    staff, counters = Staff(house), house.dispatcher.counters
+    before = counters[ANSWERED]
+    first, second = staff.begin(), staff.begin()
+    first()
+    assert counters[ANSWERED] == before
+    second()
+    assert counters[ANSWERED] == before + 2
+
+
+def test_what_has_ended_is_entered_with_the_next_tick_at_the_latest(house: House) -> None:
+    staff, counters = Staff(house), house.dispatcher.counters
+    before = counters[ANSWERED]
+    end, _ = staff.begin(), staff.begin()
+    end()
+    house.dispatcher.next_tick = 0.0
+    house.dispatcher.turn()
+    assert counters[ANSWERED] == before + 1
+
+
+def test_what_has_ended_is_entered_at_the_end(house: House) -> None:
+    staff, counters = Staff(house), house.dispatcher.counters
+    before = counters[ANSWERED]
+    end, _ = staff.begin(), staff.begin()
+    end()
+    house.dispatcher.finished = True
+    house.dispatcher.run()
+    assert counters[ANSWERED] == before + 1

@@ -14,7 +14,7 @@ from prefork.dispatcher.bills import Bills
 from prefork.dispatcher.patterns import segments, signed
 from prefork.dispatcher.routes import KEPT_NAMES, MOST_NAMES, OTHER, Routes, name_of
 from prefork.master.routes import routes
-from prefork.scoreboard import ENDED, LONGEST_NAME, RESIDENT_AT, ROUTE_SERVED, ROUTES, Scoreboard
+from prefork.scoreboard import ENDED, LONGEST_NAME, ROUTE_SERVED, ROUTES, Scoreboard
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -162,11 +162,11 @@ def worker(scoreboard: Scoreboard, number: int = 0, pid: int = 7) -> Any:
 
 def test_what_the_master_says_of_a_route(scoreboard: Scoreboard) -> None:
     bills = Bills(scoreboard)
-    bills.ended(asked("GET", b"/cart"), worker(scoreboard), answered(), 0.01)
+    bills.ended(asked("GET", b"/cart"), worker(scoreboard), answered(), 0.01, 0)
     for number in range(3):
         ending = answered(cpu=250_000_000, sent=1000, queries=4, sql=100_000_000)
-        bills.ended(asked("POST", b"/orders/%d" % number), worker(scoreboard), ending, 1.0)
-    bills.ended(asked("POST", b"/orders/9"), worker(scoreboard), answered(500), 1.0)
+        bills.ended(asked("POST", b"/orders/%d" % number), worker(scoreboard), ending, 1.0, 0)
+    bills.ended(asked("POST", b"/orders/9"), worker(scoreboard), answered(500), 1.0, 0)
     bills.lost(asked("POST", b"/orders/9"), 2.0)
     bills.shed(asked("POST", b"/orders/9"), 0.5)
     orders, cart = routes(scoreboard)
@@ -189,7 +189,7 @@ def test_what_the_master_says_of_a_route(scoreboard: Scoreboard) -> None:
 
 def test_what_is_not_found_counts_for_no_route_of_its_own(scoreboard: Scoreboard) -> None:
     bills = Bills(scoreboard)
-    bills.ended(asked("GET", b"/nothing"), worker(scoreboard), answered(404), 0.01)
+    bills.ended(asked("GET", b"/nothing"), worker(scoreboard), answered(404), 0.01, 0)
     (found,) = routes(scoreboard)
     assert (found["method"], found["path"], found["requests"], found["errors"]) == ("", OTHER, 1, 0)
 
@@ -197,8 +197,6 @@ def test_what_is_not_found_counts_for_no_route_of_its_own(scoreboard: Scoreboard
 def test_memory_that_a_request_leaves_is_seen_when_the_next_one_begins(scoreboard: Scoreboard) -> None:
     bills, one = Bills(scoreboard), worker(scoreboard)
     for target, resident in ((b"/a", 100), (b"/big", 100), (b"/a", 900), (b"/a", 700)):
-        one.slot[RESIDENT_AT] = resident
-        bills.ended(asked("GET", target), one, answered(), 0.01)
-    one.slot[RESIDENT_AT] = 10
-    bills.ended(asked("GET", b"/a"), worker(scoreboard, pid=8), answered(), 0.01)
+        bills.ended(asked("GET", target), one, answered(), 0.01, resident)
+    bills.ended(asked("GET", b"/a"), worker(scoreboard, pid=8), answered(), 0.01, 10)
     assert {row["path"]: row["growth"] for row in routes(scoreboard)} == {"/a": -200, "/big": 800}
