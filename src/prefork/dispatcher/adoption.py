@@ -44,6 +44,8 @@ class Adoption:
         progress, words = worker.slot.progress(), worker.slot.words
         if progress.number <= LOANED or progress.state not in INSIDE or worker.has(progress.number):
             return False
+        if progress.number == loans.last_heard(worker):
+            return False  # it goes on behind its answer, and its connection, or another one with the same key, is no longer its own
         # What it has said about the requests before this one is on its way: without it one of them would seem to wait for it.
         self.loop.hear_out(worker)
         self.receipts.drain(worker)

@@ -152,8 +152,9 @@ class Lender:
             loans is not None
             and self.lends(exchange.number)
             and self.has_room(loans)
+            and not (worker.loop and (exchange.inflow or exchange.converses))
             # Words about loans overtake those on a place's pair: one that recalls the key's last holder is not to meet its next.
-            and not (worker.loop and (loans.recalls(connection.descriptor) or exchange.inflow or exchange.converses))
+            and not (worker.loop and (loans.recalls(connection.descriptor) or worker.loop.may_keep(connection.descriptor)))
             and connection.tally.written > 0  # it has been used before, and may well be used again
             and connection.peer[0] != ""
         )

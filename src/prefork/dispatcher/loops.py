@@ -10,6 +10,7 @@ from prefork.messages import LIMIT
 from prefork.scoreboard import TURNED
 
 if TYPE_CHECKING:
+    from prefork.dispatcher.exchange import Exchange
     from prefork.dispatcher.loop_loans import LoopLoans
     from prefork.dispatcher.workers import Worker
     from prefork.scoreboard import Slot
@@ -38,7 +39,7 @@ def fitting(told: list[dict[str, Any]]) -> list[dict[str, Any]]:
 class EventLoop:
     """`slot` is that of its first place, `number` its number, `size` how many places there were; `places` are those still here.
 
-    `told` is what the deaths of places have come to.
+    `told` is what the deaths of places have come to, `left` the requests whose clients have left before they had an answer.
     """
 
     def __init__(self, number: int, size: int, pid: int, slot: Slot, pidfd: int, counters: int | None) -> None:
@@ -50,6 +51,7 @@ class EventLoop:
         self.counters = counters
         self.places: list[Worker] = []
         self.told: list[dict[str, Any]] = []
+        self.left: set[Exchange] = set()
         self.worn = False  # one of them has asked for a replacement, and the master knows
         self.loans: LoopLoans | None = None
         self.still = (-1, -1)  # what it had done when it was seen to be held up
@@ -81,6 +83,15 @@ class EventLoop:
         """
         free = self.free(idle)
         return (not self.held_up, free, -len(self.loans.lent) if self.loans else 0) if free > 0 else None
+
+    def note_left(self, exchange: Exchange) -> None:
+        """The client of a request has left that a place answers."""
+        self.left = {each for each in self.left if each.worker}
+        self.left.add(exchange)
+
+    def may_keep(self, key: int) -> bool:
+        """Whether a place may keep the socket of an earlier connection with this key: it does so when it ends a request."""
+        return any(each.worker is not None and each.connection.descriptor == key for each in self.left)
 
     def stuck(self, now: int) -> bool:
         """Whether it has not turned for so long that its process may have been stopped."""

@@ -210,6 +210,7 @@ class Traffic:
     def left(self, exchange: Exchange) -> None:
         """The client of a request has closed its side while it is served."""
         if exchange.worker and exchange.worker.loop:
+            exchange.worker.loop.note_left(exchange)
             exchange.worker.tell_gone()
 
     def rest(self, worker: Worker, part: bytes | Extent) -> None:
