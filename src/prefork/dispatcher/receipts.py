@@ -95,6 +95,7 @@ class Receipts:
         exchange.arrived = exchange.assigned - receipt.wait / 1e9
         exchange.service = receipt.service / 1e9
         self.traffic.ended(worker, ending_of(receipt))
+        self.traffic.settlement.settle()  # before the receipts behind this one
 
     def end(self, loans: Loans, connection: Connection, broken: bool) -> None:
         """The last request of a connection is answered; `broken` as in an `Ending`."""
