@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
 BLOCK = 65536  # bytes received at once
 TURN = 16  # blocks received before others have their turn
+BEGINNINGS = frozenset(byte for byte in range(256) if TOKEN.match(bytes((byte,))))  # of a method
 EMPTY_LINES = re.compile(rb"\A(?:\r\n)+")
 
 
@@ -49,7 +50,7 @@ class Inbound:
     def head(self, reader: Repertoire, most: int) -> Head | None:
         """The next head, of at most so many bytes; None when it is not complete. Raises Refused; nothing is left then."""
         buffer = self.take()
-        if not TOKEN.match(buffer[:1]):  # its end might never come
+        if buffer[0] not in BEGINNINGS:  # its end might never come
             raise Refused(400, "it does not begin with a method: this is no HTTP, but perhaps TLS")
         end = buffer.find(END_OF_HEAD, self.scanned) + 4
         if end > most or (end < 4 and len(buffer) > most):
