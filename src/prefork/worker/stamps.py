@@ -27,7 +27,6 @@ class Stamps:
         self.slot = slot
         self.clock = clock
         self.weighed = 0
-        self.statm = -1  # a descriptor that stays open: to open it takes twice as long as to read it
 
     def begin(self, number: int, spent: int = 0) -> int:
         """Say that request or job `number` begins; returns the processor time until now, in nanoseconds. It is `spent` where that
@@ -36,11 +35,18 @@ class Stamps:
         words, now = self.slot.words, time.monotonic_ns()
         if now - self.weighed > RESIDENT_EVERY:
             self.weighed = now
-            words[RESIDENT_AT] = self.resident()
+            words[RESIDENT_AT] = OWN.resident()
         words[CPU_AT] = spent = spent or self.clock()
         words[BEGUN_AT] = now
         words[REQUEST] = pack_progress(number, BEGUN)
         return spent
+
+
+class Memory:
+    """How much this process has. The descriptor stays open: to open it takes twice as long as to read it."""
+
+    def __init__(self) -> None:
+        self.statm = -1
 
     def resident(self) -> int:
         """Bytes of this process in memory, shared ones counted whole; 0 where no descriptor is left to ask with."""
@@ -51,3 +57,6 @@ class Stamps:
         except (OSError, ValueError, IndexError):  # or the application has closed it, and perhaps has another file under its number
             self.statm = -1
             return 0
+
+
+OWN = Memory()
