@@ -35,8 +35,8 @@ def test_what_gives_nothing_is_said_to() -> None:
     assert SLOW.advice == (
         "do without lend_connections = True: it gives nothing here",
         (
-            "half of the 210 requests a second take 21 ms, and workers have read 3 % of them themselves; a worker has the sockets "
-            "of several clients with it (docs/operate.md, Speed)"
+            "half of the 210 requests a second take 21 ms, and workers have read 3 % of them themselves; a worker has the "
+            "sockets of several clients with it (docs/operate.md, Speed)"
         ),
     )
 
