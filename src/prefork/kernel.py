@@ -9,6 +9,7 @@ import contextlib
 import ctypes
 import fcntl
 import functools
+import mmap
 import os
 import select
 import signal
@@ -34,6 +35,7 @@ SIOCOUTQ = 0x5411  # tcp(7)
 SCHED_SETATTR = {"x86_64": 314, "aarch64": 274}  # the number of the system call, which older C libraries have no name for
 SCHED_ATTR = struct.Struct("=IIQiIQQQ")  # size, policy, flags, nice, priority, runtime, deadline, period: sched_setattr(2)
 MADV_DONTNEED = 4  # madvise(2)
+MAP_FIXED = 0x10  # mmap(2)
 MEMBARRIER = {"x86_64": 324, "aarch64": 283}  # the number of this system call: membarrier(2)
 BARRIER, ACCEPT_BARRIERS = 2, 4  # MEMBARRIER_CMD_GLOBAL_EXPEDITED, and to register for it
 EPOLL_CTL_ADD = 1
@@ -49,6 +51,7 @@ PADDING = "-" * 64  # an argument that leaves room for a title
 STACKS = signal.SIGRTMIN + 7  # makes a worker write its stacks; USR1 and USR2 belong to applications
 
 libc = ctypes.CDLL(None, use_errno=True)
+libc.mmap.restype = ctypes.c_void_p
 
 
 def set_title(title: str) -> None:
@@ -211,6 +214,16 @@ def shared_memory(name: str, size: int) -> int:
         os.close(descriptor)
         raise
     return descriptor
+
+
+def make_private(memory: mmap.mmap) -> None:
+    """Put zeroed memory of this process alone in the place of what it shares. Raises OSError."""
+    first = ctypes.c_char.from_buffer(memory)
+    place = ctypes.c_void_p(ctypes.addressof(first))
+    flags = mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS | MAP_FIXED
+    nowhere = ctypes.c_void_p(-1).value
+    if libc.mmap(place, ctypes.c_size_t(len(memory)), mmap.PROT_READ | mmap.PROT_WRITE, flags, -1, ctypes.c_long(0)) == nowhere:
+        raise OSError(ctypes.get_errno(), "mmap")
 
 
 def accept_barriers() -> None:

@@ -183,6 +183,21 @@ def test_a_job_over_its_limit_is_killed_and_named(chores: Chores) -> None:
         assert (outcome.failed, outcome.reconnects) == ([], 0)
 
 
+def test_a_child_that_comes_back_from_a_job_does_not_end_it(chores: Chores) -> None:
+    with chores.server() as server:
+        chores.add("parent", "fork child")
+        pid = chores.wait(server, "waited", "child")
+        chores.add("next")
+        assert chores.wait(server, "end", "next") == pid
+        assert [line[:2] for line in chores.lines()] == [
+            ["begin", "parent"],
+            ["waited", "child"],
+            ["end", "parent"],
+            ["begin", "next"],
+            ["end", "next"],
+        ]
+
+
 def test_the_processor_time_of_a_job_is_limited(chores: Chores) -> None:
     with chores.server(limit_time_cpu="200ms", limit_time_real_cron=0, after_fork=EAGER) as server:
         chores.add("loop", "last spin 60")

@@ -3,6 +3,7 @@
 import json
 import os
 import signal
+import socket
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -15,7 +16,12 @@ from prefork.testing import Request, Server
 from prefork.testing.client import Connection
 
 APPS = Path(__file__).parent / "apps"
-KINDS = {"wsgi": "trespasser:app", "asgi": "trespasser:looped"}
+KINDS = {
+    "wsgi": {"app": "trespasser:app"},
+    "asgi": {"app": "trespasser:looped"},
+    "threads": {"app": "trespasser:app", "workers": 0},
+}
+FORKING = [(kind, lends) for kind in KINDS for lends in (False, True) if kind != "threads" or not lends]
 pytestmark = pytest.mark.story
 
 
@@ -43,11 +49,11 @@ def told(client: Connection, target: str = "/") -> dict[str, int]:
 
 
 @pytest.mark.parametrize("then", ["killed", "asked", "replaced"])
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", ["wsgi", "asgi"])
 def test_loans_that_an_application_hides_from_its_worker_go_on_elsewhere(
     kind: str, then: str, counted: Callable[[Server], Server], clients: Callable[[Server, int], list[Connection]]
 ) -> None:
-    with counted(Server(KINDS[kind], app_dir=APPS, workers=2, access_log=True, lend_connections=True)) as server:
+    with counted(Server(app_dir=APPS, workers=2, access_log=True, lend_connections=True, **KINDS[kind])) as server:
         kept, dispatcher = clients(server, 8), server.status()["dispatcher"]["pid"]
         await_fact(lambda: lent(server), "a connection on loan", server)
         guilty = server.workers()["http.1"]
@@ -66,3 +72,87 @@ def test_loans_that_an_application_hides_from_its_worker_go_on_elsewhere(
         assert not server.events("fault_contained")
         assert {event["pid"] for event in server.events("worker_died")} <= {guilty}, "another one has died"
         assert server.status()["dispatcher"]["pid"] == dispatcher
+
+
+@pytest.mark.parametrize(("kind", "lends"), FORKING)
+def test_a_child_that_comes_back_is_no_second_worker(
+    kind: str, lends: bool, counted: Callable[[Server], Server], clients: Callable[[Server, int], list[Connection]]
+) -> None:
+    """Its parent answers when it has ended: it would never, or its answer would be the first."""
+    options = {"workers": 1, "threads": 2, "access_log": True, "lend_connections": lends, **KINDS[kind]}
+    with counted(Server(app_dir=APPS, **options)) as server:
+        kept, workers = clients(server, 4), server.workers()
+        for how, status in (("raise", 1), ("exit", 3), ("return", 1)):
+            for client in kept:
+                said = told(client, f"/fork?how={how}")
+                assert (said["pid"], said["told"]) == (said["worker"], status), how
+        for client in kept * 4:
+            assert told(client)["pid"] in workers.values()
+        assert server.workers() == workers
+        asked = len(kept) * (4 + 3 + 4)
+        await_fact(lambda: len(server.events("access")) >= asked, "an entry for each request", server)
+        assert len({event["request_id"] for event in server.events("access")}) == len(server.events("access")) == asked
+        assert bool(lent(server)) is lends
+        assert not server.events("fault_contained")
+
+
+def sockets(pid: int) -> set[str]:
+    """What tells each socket of a process from all others."""
+    found = (os.readlink(path) for path in Path(f"/proc/{pid}/fd").iterdir())
+    return {each for each in found if each.startswith("socket:")}
+
+
+@pytest.mark.parametrize(("kind", "lends"), FORKING)
+def test_a_child_that_lives_on_has_no_client_of_its_worker(
+    kind: str, lends: bool, counted: Callable[[Server], Server], clients: Callable[[Server, int], list[Connection]]
+) -> None:
+    options = {"workers": 1, "threads": 2, "access_log": True, "lend_connections": lends, **KINDS[kind]}
+    with counted(Server(app_dir=APPS, **options)) as server:
+        kept, dispatcher = clients(server, 4), server.status()["dispatcher"]["pid"]
+        said = told(kept[0], "/fork?how=stay")
+        await_fact(lambda: not sockets(said["told"]) & sockets(dispatcher), "a child without clients", server)
+        with socket.create_connection(("127.0.0.1", server.port), 5) as client:
+            client.sendall(b"GET / HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n")
+            while client.recv(1000):
+                pass
+        mark = server.mark()
+        os.kill(said["pid"], signal.SIGKILL)
+        server.wait_for("worker_ready", after=mark)
+        for client in kept:
+            told(client)
+        await_fact(lambda: said["told"] not in server.tree(), "an end of what it has left", server)
+    socket.create_server(("127.0.0.1", server.port)).close()
+
+
+def inode(client: socket.socket) -> str:
+    """What tells the server's socket of a client's connection from all others."""
+    near, far = (f":{name[1]:04X}" for name in (client.getpeername(), client.getsockname()))
+    lines = [line.split() for line in Path("/proc/net/tcp").read_text().splitlines()]
+    return next(f"socket:[{line[9]}]" for line in lines if line[1].endswith(near) and line[2].endswith(far))
+
+
+def test_a_child_of_a_websocket_worker_has_no_client_and_is_no_second_one() -> None:
+    options = {"websocket_workers": 1, "websocket_routes": "/live/*"}
+    with Server("trespasser:looped", app_dir=APPS, workers=1, **options) as server, ExitStack() as stack:
+
+        def come(target: str) -> socket.socket:
+            client = stack.enter_context(socket.create_connection(("127.0.0.1", server.port), 10))
+            client.sendall(f"GET {target} HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n".encode())
+            return client
+
+        def ask(how: str) -> dict[str, int]:
+            client, data = come(f"/live/fork?how={how}"), b""
+            while block := client.recv(1000):
+                data += block
+            found: dict[str, int] = json.loads(data.partition(b"\r\n\r\n")[2])
+            return found
+
+        kept = come("/live/wait")
+        for how, status in (("raise", 1), ("exit", 3), ("return", 1)):
+            said = ask(how)
+            assert (said["pid"], said["told"]) == (said["worker"], status), how
+        worker = said["worker"]
+        await_fact(lambda: inode(kept) in sockets(worker), "a client of the worker's", server)
+        child = ask("stay")["told"]
+        await_fact(lambda: inode(kept) not in sockets(child), "a child without it", server)
+        assert inode(kept) in sockets(worker)

@@ -80,10 +80,10 @@ class Borrower:
         watch_as(epoll, pair.fileno(), PAIR)
         self.speaks = select.poll()
         self.speaks.register(pair.fileno(), select.POLLIN)
-        shared = mmap.mmap(memory, 0)
+        self.shared = mmap.mmap(memory, 0)
         os.close(memory)
-        self.memory = memoryview(shared)
-        self.till = Till(shared)
+        self.memory = memoryview(self.shared)
+        self.till = Till(self.shared)
         self.reader = Reader()
         self.loans: dict[int, Loan] = {}
         self.answered: dict[int, int] = {}  # when, by their keys (monotonic nanoseconds)
@@ -93,6 +93,10 @@ class Borrower:
         self.idle_at = 0  # when there was nothing to read last (monotonic nanoseconds)
         self.waited = True  # whether there was, since the last request that `take` has returned
         self.asked = b""  # what logs tell of the present request, where its head is known
+
+    def descriptors(self) -> list[int]:
+        """Those that loans are read by."""
+        return [self.epoll.fileno(), *(loan.client.fileno() for loan in self.loans.values())]
 
     def agree(self, message: bytes) -> None:
         """Serve on these terms from now on."""

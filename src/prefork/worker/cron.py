@@ -18,6 +18,7 @@ from prefork.messages import CLOEXEC_DONTWAIT, LOG, inbox, receive
 from prefork.scoreboard import DONE, NOTHING, RECEIVED, REQUEST, REQUESTS, WAITING_SINCE, pack_progress
 from prefork.store.connection import Unavailable as Unavailable
 from prefork.worker.hosts import django
+from prefork.worker.offspring import family
 from prefork.worker.output import complain
 from prefork.worker.stamps import Stamps
 from prefork.worker.traces import sentence, trace
@@ -165,7 +166,9 @@ class Cron:
         try:
             django.refresh()
             run.call()
+            family.end()
         except BaseException as error:  # noqa: BLE001 - SystemExit in a job must not end the worker either
+            family.end(error)
             failure = error
             complain(f"prefork: job {run.name}, run {run.number}, raised in worker {os.getpid()}:\n{trace(error)}")
         try:

@@ -16,6 +16,7 @@ from prefork.lending import ABLE, NEW, RECALL, TERMS, pack_declined
 from prefork.messages import BROKEN, KEEP, KEPT, LOG, WORN, inbox, pack_ending, receive, send, unpack_request
 from prefork.scoreboard import RECEIVED, REQUEST, REQUESTS, REVOKED, pack_progress
 from prefork.worker.offload import Offloading
+from prefork.worker.offspring import family
 from prefork.worker.output import Output, complain
 from prefork.worker.reply import Reply
 from prefork.worker.rest import Rest
@@ -79,6 +80,7 @@ class Desk:
         self.limit = limit
         self.counted = counted
         self.clock = clock
+        self.client: socket.SocketType | None = None  # of the last request that was handed over
         self.served = 0
         self.spent = 0  # processor time until the last answer, in nanoseconds
         self.rest = Rest(pair, slot, means.spool, means.spool_max)
@@ -116,13 +118,17 @@ class Desk:
     def answer_given(self, request: Request, descriptors: list[int], borrower: Borrower | None) -> None:
         """Answer a request that the dispatcher has handed over, and say that it has ended. Raises OSError when nobody hears it."""
         self.words[REQUEST] = pack_progress(request.number, RECEIVED)
-        client = given_client(descriptors[0])
+        client = self.client = given_client(descriptors[0])
         self.rest.owner = None
         reply, cpu = self.answer(request, client, None if request.inflow else given_body(request, descriptors))
         kept = borrower is not None and reply.keep and not reply.spilled and borrower.keep(request, client)
         if not kept:
             client.close()
         self.end(request, reply, cpu, KEPT if kept else 0)
+
+    def descriptors(self) -> list[int]:
+        """Those of the client that it has, unless that is on loan."""
+        return [self.client.fileno()] if self.client else []
 
     def end(self, request: Request, reply: Reply, cpu: int, flags: int = 0) -> None:
         """Tell the dispatcher that a request has ended. Raises OSError when nobody hears it."""
@@ -149,7 +155,16 @@ class Desk:
 
 
 def serve(desk: Desk) -> None:
-    """Answer requests until the dispatcher closes the pair."""
+    """Answer requests until the dispatcher closes the pair. To a child of the application's it seems closed."""
+    family.withhold(desk.descriptors)
+    try:
+        serve_on(desk)
+    finally:
+        family.end()
+
+
+def serve_on(desk: Desk) -> None:
+    """Answer requests until there is an end of the pair."""
     pair, words = desk.pair, desk.words
     borrower: Borrower | None = None
     reader: Borrower | Shortcut | None = None
@@ -189,6 +204,7 @@ def agreed(borrower: Borrower | None, desk: Desk, message: bytes, descriptors: l
     try:
         if borrower is None and desk.means.borrow:
             borrower = desk.means.borrow(desk.pair, desk.slot, *descriptors)
+            family.withhold(borrower.descriptors, borrower.shared)
             send(desk.pair, bytes((ABLE,)))
     except OSError:  # the kernel lacks something
         pass
@@ -256,6 +272,7 @@ def answer(host: Host, request: Request, body: BinaryIO, reply: Reply) -> None:
 
 def fail(request: Request, reply: Reply, error: BaseException) -> None:
     """End an answer whose application has raised something."""
+    family.end(error)
     target = ascii(request.target.decode("latin-1"))[1:-1]
     complain(f"prefork: {request.method} {target} ({request.request_id}) raised in worker {os.getpid()}:\n{trace(error)}")
     give_up(reply, 500)

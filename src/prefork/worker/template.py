@@ -34,6 +34,7 @@ from prefork.worker.http import Desk, Means, serve
 from prefork.worker.life import leave_keys_to_master, live, report, settle
 from prefork.worker.names import function, imported
 from prefork.worker.offload import Offload
+from prefork.worker.offspring import family
 from prefork.worker.output import Output
 from prefork.worker.packages import borrower, shortcut
 from prefork.worker.threads import serve_in_threads
@@ -189,6 +190,9 @@ class Template:
         self.channel.wire.close()
         set_title(self.title(order))
         first = order["slot"]
+        places = [(socket.socket(fileno=pair), self.scoreboard.slot(first + n)) for n, pair in enumerate(pairs)]
+        family.found()
+        family.withhold(lambda: [pair.fileno() for pair, _ in places], self.scoreboard.memory)
         given.tell = partial(report, self.reports, slot=first)
         worker = Worker(order["name"], os.getpid(), self.orders["generation"])
         try:
@@ -199,12 +203,13 @@ class Template:
             self.hooks.call("after_fork", worker)
             body = pool.prepare(self, order)
             self.hooks.call("worker_ready", worker)
+            family.end()
         except BaseException as error:  # noqa: BLE001 - as in the template
+            family.end(error)
             report(self.reports, "boot_failed", slot=first, reason=sentence(error), traceback=traced(error))
             return 1
         # The standard library has reseeded `random` in the fork; the jitter is drawn after it.
         limit = self.orders["limit_request"] + random.randint(0, self.orders["limit_request_jitter"])  # noqa: S311
-        places = [(socket.socket(fileno=pair), self.scoreboard.slot(first + n)) for n, pair in enumerate(pairs)]
         speaks = pool is POOLS["websocket"] and self.speaker() is not None
         if order["looped"] or speaks:
             places[0][1][TURNED] = time.monotonic_ns()  # who hears that a loop is ready gives it nothing before it turns
@@ -212,6 +217,7 @@ class Template:
         if status := body(places, limit):
             return status
         self.hooks.leave(worker)
+        family.end()
         return 0
 
     def title(self, order: dict[str, Any]) -> str:

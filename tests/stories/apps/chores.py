@@ -97,6 +97,13 @@ def do_sleep(argument):
     time.sleep(float(argument))
 
 
+def do_fork(argument):
+    """A child comes back as well, and is waited for."""
+    if child := os.fork():
+        os.waitpid(child, 0)
+        note(f"waited {argument} {os.getpid()} -")
+
+
 def do_wait(argument):
     """Until there is a file of this name."""
     while not (PLACE / argument).exists():

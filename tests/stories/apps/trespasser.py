@@ -1,10 +1,11 @@
-"""An application that uses what is its worker's: the epoll that tells of loans. Of either interface."""
+"""An application that uses what is its worker's: the epoll that tells of loans, and what a fork inherits. Of either interface."""
 
 import json
 import os
 import re
 import select
 import stat
+import time
 from pathlib import Path
 from urllib.parse import parse_qs
 from wsgiref.validate import validator
@@ -19,7 +20,11 @@ def app(environ, start_response):
 
 async def looped(scope, receive, send):
     assert scope["type"] == "http"
-    body = said(scope["path"], scope["query_string"].decode())
+    if scope["path"] == "/live/wait":
+        await receive()
+        await receive()  # the end of its client
+        return
+    body = said(scope["path"].removeprefix("/live"), scope["query_string"].decode())
     await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"%d" % len(body))]})
     await send({"type": "http.response.body", "body": body})
 
@@ -63,3 +68,18 @@ def remove(epoll, key, socket):
         os.close(before)
     else:
         os.close(key)
+
+
+def do_fork(how):
+    """A child that ends, lives on, or comes back as its parent does; returns how it has ended, or its pid."""
+    child = os.fork()
+    if child == 0 and how == "raise":
+        raise ValueError("of the child's")
+    if child == 0 and how == "exit":
+        raise SystemExit(3)
+    if child == 0 and how == "stay":
+        os.setsid()
+        time.sleep(60)
+    if child and how != "stay":
+        return os.waitpid(child, 0)[1] >> 8
+    return child

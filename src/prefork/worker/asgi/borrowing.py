@@ -84,6 +84,10 @@ class LoopBorrower(Borrower):
         self.rests: asyncio.TimerHandle | None = None
         self.watches()
 
+    def descriptors(self) -> list[int]:
+        """As of a worker without a loop; and the wire."""
+        return [self.pair.fileno(), *super().descriptors()]
+
     def watches(self) -> None:
         """Have the loop call when there is something to look at."""
         if not self.ended:

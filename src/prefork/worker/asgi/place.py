@@ -34,6 +34,7 @@ from prefork.worker.asgi.call import Call, is_of_leaving
 from prefork.worker.asgi.scope import http_scope
 from prefork.worker.asgi.upload import Upload
 from prefork.worker.offload import Offloading
+from prefork.worker.offspring import family
 from prefork.worker.output import complain
 from prefork.worker.reply import Reply
 from prefork.worker.sorry import give_up
@@ -195,6 +196,7 @@ class Place:
             self._end(call)
 
     def _fail(self, call: Call, error: BaseException) -> None:
+        family.end(error)
         target = ascii(call.request.target.decode("latin-1"))[1:-1]
         if not (call.expired or call.cut or isinstance(error, asyncio.CancelledError) or is_of_leaving(error)):
             about = f"{call.request.method} {target} ({call.request.request_id})"

@@ -16,6 +16,7 @@ from prefork.worker.asgi.pulse import Pulse
 from prefork.worker.asgi.shared import Shared
 from prefork.worker.asgi.tasks import frames, write_with_stacks
 from prefork.worker.live.lent import event_loop
+from prefork.worker.offspring import family
 from prefork.worker.output import complain
 
 if TYPE_CHECKING:
@@ -83,6 +84,8 @@ async def serve(shared: Shared, pairs: list[tuple[socket.socket, Slot]]) -> None
             everybody_left.set_result(None)
 
     places = shared.places = [Place(shared, pair, slot, left) for pair, slot in pairs]
+    # What the loop would do in a child beside the present step is its worker's to do.
+    family.withhold(shared.descriptors, then=lambda: shared.loop.call_soon(family.end))
 
     def look(now: int) -> None:
         for place in places:

@@ -12,6 +12,7 @@ import sys
 from typing import TYPE_CHECKING, Any, Callable
 
 from prefork.worker.asgi.watch import Watch
+from prefork.worker.offspring import family
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine, Iterator
@@ -69,6 +70,11 @@ class Shared:
             return asyncio.Task(coroutine, loop=self.loop, eager_start=True)
         return self.loop.create_task(coroutine)
 
+    def descriptors(self) -> list[int]:
+        """Those of clients, but for loans."""
+        own = [place.client.fileno() for place in self.places if place.client]
+        return own + self.lodge.descriptors() if self.lodge else own
+
     def watching(self) -> Watch:
         """What tells of bytes of bodies."""
         self.watch = self.watch or Watch(self.loop)
@@ -84,6 +90,7 @@ class Shared:
             wire = socket.socket(fileno=last)
             try:
                 self.borrower = LoopBorrower(self, epoll, memory, wire)
+                family.withhold(self.borrower.descriptors, self.borrower.shared)
             except OSError:  # the kernel lacks something
                 wire.detach()
         if self.borrower:

@@ -59,6 +59,7 @@ class Guest(Protocol):
 
     client: tuple[str, str]
     closing_at: float
+    wire: Wire
 
     def look(self) -> None:
         """It is this one's turn to be looked at."""
@@ -128,6 +129,10 @@ class Guests(ABC):
         self.turns[turn].add(guest)
         self.show()
         return guest
+
+    def descriptors(self) -> list[int]:
+        """Those of all connections."""
+        return [guest.wire.socket.fileno() for guest in self.guests]
 
     def turn_away(self, request: Request, descriptor: int, why: str) -> None:
         """There is no place for a client."""

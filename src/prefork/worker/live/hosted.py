@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from prefork.worker.asgi.call import ClientGone
 from prefork.worker.asgi.lifespan import Lifespan, LifespanFailed
+from prefork.worker.offspring import family
 from prefork.worker.output import complain
 from prefork.worker.traces import trace
 
@@ -68,6 +69,7 @@ class Hosted:
         except (ClientGone, asyncio.CancelledError):
             pass
         except BaseException as error:  # noqa: BLE001 - SystemExit in a view must not end the worker either
+            family.end(error)
             path = ascii(scope["path"])[1:-1]
             complain(f"prefork: {scope['type']} {path} ({guest.client[1]}) raised in worker {os.getpid()}:\n{trace(error)}")
         finished(failed)

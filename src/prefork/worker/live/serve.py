@@ -18,6 +18,7 @@ from prefork.worker.live.hosted import Hosted
 from prefork.worker.live.hub import OFF, Silent
 from prefork.worker.live.keeper import Keeper
 from prefork.worker.live.lent import Missing, event_loop, framing
+from prefork.worker.offspring import family
 from prefork.worker.output import complain
 from prefork.worker.traces import trace
 
@@ -70,6 +71,7 @@ def prepare(
         ((pair, slot),) = places
         called = Called(loop, application) if application else None
         keeper = Keeper(loop, pair, slot, output, terms, library, Authority(loop, authorize), hub, off, tell, hosted, called)
+        family.withhold(keeper.descriptors, then=lambda: loop.call_soon(family.end))
         loop.run_until_complete(keeper.run())
         hearing.cancel()
         loop.run_until_complete(asyncio.gather(hearing, return_exceptions=True))
