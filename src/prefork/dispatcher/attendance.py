@@ -66,6 +66,9 @@ class Attendance:
         loans.seen, loans.seen_at, loans.spent = loans.looks(), now, 0
 
     def _look(self, loop: EventLoop, loans: LoopLoans, now: float) -> None:
+        self.receipts.drain(loop.places[0])  # a connection that has ended can be read, too, until that is entered
+        if not loop.places:
+            return  # its last receipt has let it go
         goes_on = loans.seen != loans.looks()
         if goes_on:
             self._see(loans, now)

@@ -222,3 +222,15 @@ def test_one_that_is_let_go_by_its_last_words_has_nothing_to_take_home(desk: Des
     desk.said = leave
     desk.attendance.dismiss(desk.loops[0])
     assert not desk.home
+
+
+def test_one_that_is_let_go_by_its_last_receipt_is_not_looked_at(desk: Desk) -> None:
+    def leave(worker: Any) -> None:
+        for key in list(desk.loans(0).lent):
+            desk.loans(0).release(key)
+        worker.loop.places.clear()
+
+    receipts: Any = SimpleNamespace(drain=leave)
+    desk.attendance.receipts = receipts
+    desk.look(10.0)
+    assert not desk.home

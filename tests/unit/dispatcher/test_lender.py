@@ -18,11 +18,12 @@ from prefork.dispatcher.loops import EventLoop
 from prefork.dispatcher.states import State
 from prefork.dispatcher.words import Words
 from prefork.kernel import await_bytes
-from prefork.lending import HOME, LOANED, NEWS, OWNED, ROOM, TERMS, UNTOLD, number_for, pack_return
+from prefork.lending import HOME, LOANED, NEWS, OWNED, ROOM, TERMS, UNTOLD, number_for, pack_receipt, pack_return
 from prefork.messages import CLOEXEC_DONTWAIT, inbox, pack_ending, receive
 from prefork.scoreboard import ABANDONED, BEGUN, BEGUN_AT, DONE, LOAN, RECEIVED, TAKEN, TURNED
 
 from .conftest import OPTIONS, Client, Desk, Hand
+from .test_receipts import receipt
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -187,6 +188,21 @@ def test_a_connection_that_is_closed_while_a_loop_answers_on_it_leaves_what_its_
     assert words.heard(worker, pack_return(OWNED, key, number, GET), [])
     assert words.heard(worker, pack_ending(number, 200, 0, 0, 0), [])
     assert worker.exchange is None
+
+
+def test_what_a_loop_has_answered_last_is_closed_as_soon_as_it_is_looked_at(counter: Counter) -> None:
+    """Its client leaves, of which the kernel tells the loop until that is so."""
+    loans, client, worker = counter.open_loop(), counter.welcome(), counter.hand.worker
+    counter.ask(client)
+    counter.answer(client)
+    client.socket.shutdown(socket.SHUT_WR)
+    assert loans.till.put(pack_receipt(*receipt(key=client.theirs.fileno(), flags=0, number=number_for(0, 0))))
+    attendance = counter.desk.traffic.lender.attendance
+    assert worker.loop
+    attendance.stirred(worker.loop)
+    attendance.look()
+    assert client.state is State.CLOSED
+    assert worker.loop not in attendance.doubtful
 
 
 def left_behind(counter: Counter, state: int) -> Client:
