@@ -59,7 +59,9 @@ class Receipts:
         assert loans
         try:
             if self.entries is None:
-                self._enter_all(worker, loans, loans.collect())
+                if receipts := loans.collect():
+                    self.traffic.settlement.settle()  # what has ended before
+                    self._enter_all(worker, loans, receipts)
             elif pieces := loans.till.take():
                 self.traffic.settlement.settle()
                 self.entries.enter(worker, loans, pieces)
@@ -72,8 +74,6 @@ class Receipts:
         self._enter_all(worker, worker.loans, unpack_receipts(data))
 
     def _enter_all(self, worker: Worker, loans: Loans, receipts: list[Receipt]) -> None:
-        if receipts:
-            self.traffic.settlement.settle()  # what has ended before
         now = time.monotonic()
         for receipt in receipts:
             loans.heard(receipt.number)
