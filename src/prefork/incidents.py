@@ -95,11 +95,8 @@ class Ledger:
         with contextlib.suppress(FileNotFoundError):
             if os.stat(self.path).st_size > LARGEST:
                 self._rotate()
-        descriptor = os.open(self.path, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        descriptor = self._open()
         try:
-            if self.readers is not None:
-                os.fchown(descriptor, -1, self.readers)
-                os.fchmod(descriptor, 0o640)
             size = os.fstat(descriptor).st_size
             # A line that was cut must not take the next one with it.
             begin = b"\n" if size and os.pread(descriptor, 1, size - 1) != b"\n" else b""
@@ -108,6 +105,21 @@ class Ledger:
                 raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
         finally:
             os.close(descriptor)
+
+    def _open(self) -> int:
+        """For appending. A new file gets its name when its readers may read it: they may look at any moment."""
+        new = None if self.path.exists() else self.path.with_suffix(".new")
+        descriptor = os.open(new or self.path, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            if self.readers is not None:
+                os.fchown(descriptor, -1, self.readers)
+                os.fchmod(descriptor, 0o640)
+            if new:
+                os.rename(new, self.path)
+        except OSError:
+            os.close(descriptor)
+            raise
+        return descriptor
 
     def read(self) -> Iterator[Incident]:
         """All that are kept, the oldest first. A line that was cut by a crash or a full disk is passed over. Raises OSError."""

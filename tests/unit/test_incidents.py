@@ -85,6 +85,22 @@ class TestLedger:
         with pytest.raises(FileNotFoundError):
             list(Ledger(tmp_path / "none").read())
 
+    def test_a_new_file_has_its_name_when_its_readers_may_read_it(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        """A console of another account looks at any moment."""
+        ledger, seen = Ledger(tmp_path, readers=os.getgid()), []
+
+        def fchmod(descriptor: int, mode: int) -> None:
+            seen.append(ledger.path.exists())
+            os.chmod(descriptor, mode)
+
+        monkeypatch.setattr(incidents.os, "fchmod", fchmod)
+        for _ in range(2):
+            ledger.add(EXAMPLE)
+        assert seen == [False, True]
+        assert stat.S_IMODE(ledger.path.stat().st_mode) == 0o640
+        assert [each.id for each in ledger.read()] == [EXAMPLE.id] * 2
+        assert os.listdir(tmp_path) == [ledger.path.name]
+
     def test_the_oldest_of_several_files_are_given_up(self, ledger: Ledger, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(incidents, "LARGEST", 3 * len(EXAMPLE.as_json()))
         names = [f"{number:08}" for number in range(40)]

@@ -33,7 +33,7 @@ from prefork.worker.hosts.wsgi import Call, key_of, respond
 from prefork.worker.http import fail
 from prefork.worker.known import LONGEST_KNOWN
 from prefork.worker.reply import Reply
-from prefork.worker.stamps import OWN, RESIDENT_EVERY
+from prefork.worker.stamps import RESIDENT_EVERY, resident
 
 cdef extern from *:
     """
@@ -385,7 +385,7 @@ cdef class Shortcut:
         turn.began = clock_of(CLOCK_MONOTONIC)
         if turn.began - self.weighed > WEIGH_EVERY:
             self.weighed = turn.began
-            put(self.words, RESIDENT_AT, OWN.resident())
+            put(self.words, RESIDENT_AT, resident())
         # Where nothing was waited for in between, what was spent since the last answer was for reading this request.
         turn.spent = self.spent if self.spent and not self.waited else clock_of(CLOCK_PROCESS_CPUTIME_ID)
         put(self.words, CPU_AT, turn.spent)

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from prefork.scoreboard import Slot
 
 PAGE = os.sysconf("SC_PAGE_SIZE")
-RESIDENT_EVERY = 2_000_000  # nanoseconds: in less, nobody takes memory worth the 2 µs of a reading
+RESIDENT_EVERY = 2_000_000  # nanoseconds: in less, nobody takes memory worth the 5 µs of a reading
 
 
 class Stamps:
@@ -35,28 +35,20 @@ class Stamps:
         words, now = self.slot.words, time.monotonic_ns()
         if now - self.weighed > RESIDENT_EVERY:
             self.weighed = now
-            words[RESIDENT_AT] = OWN.resident()
+            words[RESIDENT_AT] = resident()
         words[CPU_AT] = spent = spent or self.clock()
         words[BEGUN_AT] = now
         words[REQUEST] = pack_progress(number, BEGUN)
         return spent
 
 
-class Memory:
-    """How much this process has. The descriptor stays open: to open it takes twice as long as to read it."""
-
-    def __init__(self) -> None:
-        self.statm = -1
-
-    def resident(self) -> int:
-        """Bytes of this process in memory, shared ones counted whole; 0 where no descriptor is left to ask with."""
-        try:
-            if self.statm < 0:
-                self.statm = os.open("/proc/self/statm", os.O_RDONLY | os.O_CLOEXEC)
-            return int(os.pread(self.statm, 128, 0).split()[1]) * PAGE
-        except (OSError, ValueError, IndexError):  # or the application has closed it, and perhaps has another file under its number
-            self.statm = -1
-            return 0
-
-
-OWN = Memory()
+def resident() -> int:
+    """Bytes of this process in memory, shared ones counted whole; 0 where no descriptor is left to ask with."""
+    try:
+        statm = os.open("/proc/self/statm", os.O_RDONLY | os.O_CLOEXEC)
+    except OSError:
+        return 0
+    try:
+        return int(os.read(statm, 128).split()[1]) * PAGE
+    finally:
+        os.close(statm)

@@ -21,7 +21,6 @@ from prefork.worker.offload import Offload, Offloading
 from prefork.worker.output import Output
 from prefork.worker.reply import Reply
 from prefork.worker.rest import Rest
-from prefork.worker.stamps import OWN
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -138,7 +137,6 @@ class Bench:
 
 @pytest.fixture
 def bench(tmp_path: Path) -> Iterator[Bench]:
-    OWN.resident()  # which keeps its descriptor
     before = held()
     bench = Bench(tmp_path)
     yield bench

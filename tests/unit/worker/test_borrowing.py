@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import gc
 import io
 import itertools
 import os
@@ -160,6 +161,7 @@ def crowded() -> Iterator[None]:
     """A process that has so many descriptors that loans would take those which select(2) knows, and may have more."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (min(hard, 4 * SELECTABLE), hard))
+    gc.collect()  # what goes later would leave its number to a loan
     with ExitStack() as stack:
         while stack.enter_context(socket.socket()).fileno() < FEW:
             pass

@@ -10,11 +10,10 @@ import pytest
 from prefork.meters import Meter
 from prefork.scoreboard import BEGUN, BEGUN_AT, CPU_AT, RESIDENT_AT, Scoreboard
 from prefork.worker import stamps
-from prefork.worker.stamps import RESIDENT_EVERY, Memory, Stamps
+from prefork.worker.stamps import RESIDENT_EVERY, Stamps
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
     from prefork.scoreboard import Slot
 
@@ -37,7 +36,7 @@ def test_all_that_the_master_subtracts(slot: Slot) -> None:
 def test_memory_is_read_once_in_a_while(slot: Slot, monkeypatch: pytest.MonkeyPatch) -> None:
     now = 10 * RESIDENT_EVERY
     sizes = iter((1, 2))
-    monkeypatch.setattr(Memory, "resident", lambda _: next(sizes))
+    monkeypatch.setattr(stamps, "resident", lambda: next(sizes))
     monkeypatch.setattr(stamps.time, "monotonic_ns", lambda: now)
     said = Stamps(slot)
     said.begin(5)
@@ -54,19 +53,5 @@ def test_where_no_descriptor_is_left_nobody_knows(slot: Slot, monkeypatch: pytes
         raise OSError(24, "Too many open files")
 
     monkeypatch.setattr(stamps.os, "open", refuse)
-    monkeypatch.setattr(stamps.OWN, "statm", -1)
     Stamps(slot).begin(5)
     assert (slot.progress().number, slot[RESIDENT_AT]) == (5, 0)
-
-
-def test_what_the_application_does_to_the_descriptor_harms_nothing(tmp_path: Path) -> None:
-    said = Memory()
-    first = said.resident()
-    with open(tmp_path / "own", "w+b") as own:
-        os.dup2(own.fileno(), said.statm)  # closed, and the number given to another file
-    mine = said.statm
-    assert said.resident() == 0
-    assert os.fstat(mine), "a file of the application's is none of ours to close"
-    assert abs(said.resident() - first) < 8 * MIB
-    os.close(mine)
-    os.close(said.statm)
