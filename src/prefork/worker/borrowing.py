@@ -7,20 +7,19 @@ a time: so what the dispatcher takes out of the shared epoll while this worker i
 
 from __future__ import annotations
 
-import fcntl
 import mmap
 import os
 import select
 import socket
 import time
 from select import POLLIN, poll  # now: what an application puts in their place later is not meant for us
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from prefork.http.head import END_OF_HEAD, Head, Reader, Refused
 from prefork.http.identity import NAME, Identity
 from prefork.http.paths import Paths
 from prefork.http.proxies import Proxies
-from prefork.http.repertoire import Recurring, filled, form_of
+from prefork.http.repertoire import filled, form_of
 from prefork.kernel import accept_barriers, await_any, await_bytes, since_received, unread, watch_as
 from prefork.lending import (
     ASKS_REPLACEMENT,
@@ -45,8 +44,8 @@ from prefork.lending import (
 )
 from prefork.messages import DONTWAIT, Request, send
 from prefork.scoreboard import BEGUN_AT, CAME_AT, DONE, HALTED, LOAN, NEXT_AT, RECEIVED, REQUEST, TAKEN, pack_progress
-from prefork.worker.http import given_client
-from prefork.worker.known import Known, KnownHeads, asked
+from prefork.worker.known import KnownHeads, asked
+from prefork.worker.loan import FEW, Loan, out_of_the_way
 
 if TYPE_CHECKING:
     from prefork.scoreboard import Slot
@@ -56,17 +55,6 @@ PAIR = -1  # the pair's key in the epoll; descriptors have theirs from zero on
 GRAIN = 4_000_000  # nanoseconds: what the kernel's word about a wait is exact to
 MOMENT = 1  # milliseconds that the dispatcher may take for what it is about to do
 FOLLOWS = 1  # milliseconds within which the rest of a body has to come that is not to go back
-SELECTABLE = 1024  # descriptors below it are known to select(2): FD_SETSIZE
-FEW = 256  # a loan whose descriptor is below it leaves its application enough of those
-
-
-class Loan(NamedTuple):
-    """A client's socket, the addresses at its ends, and the heads that are known of such a client: a proxy's say more."""
-
-    client: socket.SocketType
-    peer: tuple[str, int]
-    local: tuple[str, int]
-    heads: Recurring[Known]
 
 
 class Borrower:
@@ -341,15 +329,3 @@ class Borrower:
         loan = self.loans.pop(key, None)
         if loan:
             loan.client.close()
-
-
-def out_of_the_way(client: socket.SocketType) -> socket.SocketType:
-    """A client's socket under a number that select(2) does not know, where this process may have such: the application's own files
-    and sockets get the lowest that are free.
-    """
-    try:
-        number = fcntl.fcntl(client, fcntl.F_DUPFD_CLOEXEC, SELECTABLE)
-    except OSError:  # RLIMIT_NOFILE
-        return client
-    client.close()
-    return given_client(number)

@@ -42,10 +42,11 @@ from prefork.lending import (
 )
 from prefork.messages import CLOEXEC_DONTWAIT, inbox, pair, receive
 from prefork.scoreboard import BEGUN_AT, CAME_AT, DONE, HALTED, LOAN, NEXT_AT, RECEIVED, TAKEN, Scoreboard
-from prefork.worker import borrowing, http
-from prefork.worker.borrowing import FEW, GRAIN, SELECTABLE, Borrower
+from prefork.worker import borrowing, http, loan
+from prefork.worker.borrowing import GRAIN, Borrower
 from prefork.worker.hosts.wsgi import environ
 from prefork.worker.known import KNOWN, LONGEST_KNOWN
+from prefork.worker.loan import FEW, SELECTABLE
 from prefork.worker.output import Output
 
 from .conftest import hosted, request
@@ -113,7 +114,7 @@ class Desk:
         return receive(self.wire, inbox(), CLOEXEC_DONTWAIT)[0]
 
     def close(self) -> None:
-        for each in (*(loan.client for loan in self.borrower.loans.values()), self.client, self.ours, self.wire, self.pair):
+        for each in (*(each.client for each in self.borrower.loans.values()), self.client, self.ours, self.wire, self.pair):
             each.close()
         self.borrower.epoll.close()
         self.loans.close()
@@ -170,8 +171,8 @@ def crowded() -> Iterator[None]:
 
 
 def number_of(desk: Desk) -> int:
-    (loan,) = desk.borrower.loans.values()
-    return loan.client.fileno()
+    (lent,) = desk.borrower.loans.values()
+    return lent.client.fileno()
 
 
 @pytest.mark.usefixtures("crowded")
@@ -179,14 +180,14 @@ def test_many_loans_leave_the_application_the_descriptors_that_select_knows(desk
     assert number_of(desk) >= SELECTABLE
     assert not os.get_inheritable(number_of(desk))
     ask(desk, POST)
-    (loan,) = desk.borrower.loans.values()
-    assert loan.client.send(b"x") == 1
+    (lent,) = desk.borrower.loans.values()
+    assert lent.client.send(b"x") == 1
     assert desk.client.recv(1) == b"x"
 
 
 @pytest.mark.usefixtures("crowded")
 def test_a_process_that_may_have_no_more_keeps_them_as_they_are(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(borrowing, "SELECTABLE", resource.getrlimit(resource.RLIMIT_NOFILE)[0])
+    monkeypatch.setattr(loan, "SELECTABLE", resource.getrlimit(resource.RLIMIT_NOFILE)[0])
     with closing(Desk()) as desk:
         assert FEW <= number_of(desk) < SELECTABLE
         ask(desk, POST)
