@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from prefork.sizing.simulate import Outcome, Place
 
 LEAST_REQUESTS, LEAST_SECONDS = 1000, 600.0
+MOST_REQUESTS = 500_000  # that trace_requests may be: a server whose ten minutes are more is advised by what they are the end of
 MANY_REQUESTS, LONG = 10_000, 3600.0  # what makes one sure
 SHARE = 0.95  # of the requests wait no longer than the target
 BEFORE, BEHIND = 2, 4  # rows of the table, before and behind the advised number
@@ -77,10 +78,11 @@ class Advice:
 
 def lacking(count: int, seconds: float, kept: int) -> str:
     """What so many recorded requests of so much time lack for advice, of `kept` that could be there; empty where it is nothing."""
-    if count >= LEAST_REQUESTS and seconds >= LEAST_SECONDS:
+    full = 0 < kept - 1 <= count
+    if count >= LEAST_REQUESTS and (seconds >= LEAST_SECONDS or (full and kept >= MOST_REQUESTS)):
         return ""
-    if count >= kept - 1 and kept:
-        enough = math.ceil(count * LEAST_SECONDS / max(seconds, 1.0) / 1000 + 1) * 1000
+    if full:
+        enough = min(math.ceil(count * LEAST_SECONDS / max(seconds, 1.0) / 1000 + 1) * 1000, MOST_REQUESTS)
         return (
             f"the last {count:,} requests are kept, which came within {seconds / 60:.1f} minutes, and advice takes "
             f"{LEAST_SECONDS / 60:.0f}; set trace_requests to {enough} and restart"
@@ -150,7 +152,7 @@ class Trial:
         """Whether both halves of the recording say the same, and whether the replay of what was measured comes to what was."""
         recording = self.question.recording
         count, minutes = len(recording.work), recording.seconds / 60
-        reasons = [f"{count:,} requests in {minutes:.0f} minutes"]
+        reasons = [f"{count:,} requests in {minutes:.{0 if recording.seconds >= LEAST_SECONDS else 1}f} minutes"]
         halves = [self.need(half, self.question.place).workers for half in recording.halves() if half.work]
         apart = max(halves) - min(halves) if halves else 0
         reasons.append(f"its halves say {' and '.join(map(str, halves))}")

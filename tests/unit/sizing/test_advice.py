@@ -9,8 +9,9 @@ from functools import cache
 import pytest
 from rich.console import Console
 
+from prefork.config import OPTIONS
 from prefork.sizing import advice
-from prefork.sizing.advice import Question, is_right, lacking
+from prefork.sizing.advice import LEAST_SECONDS, MOST_REQUESTS, Question, is_right, lacking
 from prefork.sizing.bounds import Cap
 from prefork.sizing.simulate import Place
 from prefork.views import advice as view
@@ -94,13 +95,20 @@ def test_it_says_when_the_number_of_workers_has_changed_meanwhile() -> None:
         (5000, 250.0, KEPT, "after 5.8 more minutes"),
         (400, 4000.0, KEPT, "after 600 more requests"),
         (9999, 100.0, 10_000, "set trace_requests to 61000 and restart"),
+        (49_999, 5.0, KEPT, "set trace_requests to 500000 and restart"),
         (1000, 600.0, KEPT, ""),
+        (MOST_REQUESTS - 1, 5.0, MOST_REQUESTS, ""),
+        (MOST_REQUESTS - 2, 5.0, MOST_REQUESTS, f"after {(LEAST_SECONDS - 5) / 60:.1f} more minutes"),
     ],
 )
 def test_it_refuses_below_a_thousand_requests_or_ten_minutes(count: int, seconds: float, kept: int, said: str) -> None:
     found = lacking(count, seconds, kept)
     assert said in found
     assert bool(found) == bool(said)
+
+
+def test_it_asks_for_no_more_than_may_be_kept() -> None:
+    assert OPTIONS["trace_requests"].maximum == MOST_REQUESTS
 
 
 def test_what_is_shown_fits_eighty_columns_and_says_it_without_colours() -> None:
