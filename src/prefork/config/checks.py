@@ -38,7 +38,7 @@ def unservable(settings: Settings) -> list[Problem]:
     if settings.http_enable and settings.app is None and settings.odoo is None:
         found.append(problem(settings, "app", "nothing to serve; name an application, as in `prefork serve module:attribute`"))
     if not settings.listens and not settings.cron_processes:
-        without = "max_cron_threads is 0" if settings.job_source else "there are no jobs (option job_source)"
+        without = "max_cron_threads is 0" if settings.has_jobs else "there are no jobs (option job_source)"
         found.append(problem(settings, "http_enable", f"False leaves nothing to run, as {without}; set that, or set this to True"))
     return found
 
