@@ -215,6 +215,12 @@ def test_without_cron_threads_no_action_is_run() -> None:
     assert done(server) == []
 
 
+def test_the_number_of_workers_for_scheduled_actions_can_be_changed() -> None:
+    with odoo() as server:
+        assert server.ask({"command": "scale", "pool": "cron", "workers": 2})["ok"]
+        server.wait_for("worker_ready", worker="cron.2")
+
+
 def test_odoo_may_be_named_as_the_application() -> None:
     with Server(f"odoo:{TREE}", db_name="shop", http_interface="127.0.0.1") as server:
         assert said(server, "/index")["db_name"] == "shop"

@@ -108,13 +108,6 @@ def test_the_options_that_need_a_restart_are_named() -> None:
     assert set(spans(found[1])) == {name for name, each in OPTIONS.items() if each.applies == "restart"}
 
 
-def test_the_options_without_effect_are_named() -> None:
-    named = set(spans(heading(DOCS / "operate.md", "What is not there yet")))
-    inert = {name for name, each in OPTIONS.items() if each.inert}
-    assert inert <= named
-    assert {name for name in named & OPTIONS.keys() if name.startswith("limit_")} <= inert
-
-
 @each_page()
 def test_configuration_files_in_the_documentation_have_no_problem(page: Path, tmp_path: Path) -> None:
     text = page.read_text()

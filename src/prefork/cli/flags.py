@@ -40,8 +40,7 @@ class OptionFlag(click.Option):
         spellings = ", ".join(spelling.replace("--", "--[no-]") if self.switch else spelling for spelling in self.opts)
         yield spellings if self.switch else f"{spellings} {self.declaration.kind.metavar}"
         default = f" [{self.declaration.default_words()}]".replace(" [not set]", "")
-        later = " (no effect yet)" if self.declaration.inert else ""
-        yield f"{self.declaration.help}{later}{default}".replace("`", "")
+        yield f"{self.declaration.help}{default}".replace("`", "")
 
     def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:  # noqa: ARG002 - click's contract
         """What Tab offers for its value: the words there are to choose from, or files."""
@@ -83,6 +82,6 @@ def write(flag: OptionFlag, formatter: click.HelpFormatter) -> None:
     """Write one flag on a line and its meaning below, indented; a short default stays on one line."""
     head, meaning = flag.help_lines()
     formatter.write(f"{'':>{formatter.current_indent}}{head}\n")
-    whole = re.sub(r"(?:\[[^\]]{1,24}\]|\(no effect yet\))", lambda match: match[0].replace(" ", NO_BREAK), meaning)
+    whole = re.sub(r"\[[^\]]{1,24}\]", lambda match: match[0].replace(" ", NO_BREAK), meaning)
     for line in textwrap.wrap(whole, formatter.width - INDENT, break_on_hyphens=False):
         formatter.write(f"{'':>{INDENT}}{line.replace(NO_BREAK, ' ')}\n")

@@ -12,7 +12,6 @@ from prefork.config.groups.workers import MOST_PLACES
 from prefork.config.kinds import ODOO
 from prefork.config.problems import Problem
 from prefork.config.quantities import about
-from prefork.config.settings import OPTIONS, Settings
 from prefork.sizing.plans import beyond
 
 if TYPE_CHECKING:
@@ -20,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Set as AbstractSet
 
     from prefork.config.machine import Machine
+    from prefork.config.settings import Settings
 
 ODOO_ONLY = ("odoo_args", "server_wide_modules")
 PER_REQUEST = ("limit_memory_soft", "limit_memory_hard", "limit_time_cpu", "limit_time_real", "limit_time_real_routes")
@@ -38,7 +38,7 @@ def unservable(settings: Settings) -> list[Problem]:
     if settings.http_enable and settings.app is None and settings.odoo is None:
         found.append(problem(settings, "app", "nothing to serve; name an application, as in `prefork serve module:attribute`"))
     if not settings.listens and not settings.cron_processes:
-        without = "max_cron_threads is 0" if settings.job_source else "there are no jobs (option job_source)"
+        without = "max_cron_threads is 0" if settings.has_jobs else "there are no jobs (option job_source)"
         found.append(problem(settings, "http_enable", f"False leaves nothing to run, as {without}; set that, or set this to True"))
     return found
 
@@ -52,9 +52,6 @@ def warnings(settings: Settings, machine: Machine, broken: AbstractSet[str] = fr
         ]
     applicable = ((names[0], check) for names, check in DOUBTS if broken.isdisjoint(names))
     found += [problem(settings, name, sentence) for name, check in applicable for sentence in check(settings, machine)]
-    unused = ", ".join(name for name, each in OPTIONS.items() if each.inert and name in settings.sources)
-    if unused:
-        found.append(Problem("no effect yet", f"{unused}; these are accepted, but this version does not use them"))
     return found
 
 

@@ -89,14 +89,12 @@ def default(each: Option) -> str:
 
 
 def meaning(each: Option) -> Iterator[str]:
-    """What the value means, its other names and whether it works already."""
+    """What the value means, its other names and whether it has a flag."""
     yield each.help
     if each.aliases:
         yield "Also: " + ", ".join(f"`{alias}`" for alias in each.aliases)
     if each.secret:
         yield "Has no flag: command lines can be read by everybody"
-    if each.inert:
-        yield "*No effect yet*"
 
 
 if __name__ == "__main__":

@@ -34,7 +34,7 @@ class Derived:
 
 @dataclass(frozen=True, slots=True)
 class Option:
-    """One option. `applies` says what makes a change effective; `inert` options are accepted but have no effect yet.
+    """One option. `applies` says what makes a change effective.
 
     A `secret` one has no flag: everybody on a machine can read command lines.
     """
@@ -46,7 +46,6 @@ class Option:
     minimum: float | None = None
     maximum: float | None = None
     aliases: tuple[str, ...] = ()
-    inert: bool = False
     secret: bool = False
     name: str = ""
     group: str = ""

@@ -160,9 +160,14 @@ class Settings(Alerts, Console, Sessions, Process, Logging, Store, Timeouts, Lim
         return self.store_dsn or (f"{SQLITE}{self.data_dir / STORE_FILE}" if self.in_file else address_in(self.data_dir))
 
     @property
+    def has_jobs(self) -> bool:
+        """Whether something says what jobs are due: the store, the application, or Odoo with its scheduled actions."""
+        return bool(self.job_source or self.odoo)
+
+    @property
     def cron_processes(self) -> int:
         """The workers for scheduled jobs to start: none where there are no jobs."""
-        return self.max_cron_threads if self.job_source or self.odoo else 0
+        return self.max_cron_threads if self.has_jobs else 0
 
     @property
     def subject(self) -> str:

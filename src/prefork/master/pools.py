@@ -92,7 +92,7 @@ def cron_limits(settings: Settings) -> Limits:
 
 def cron_fixed(settings: Settings) -> str:
     """Why there cannot be more or fewer cron workers."""
-    return "" if settings.job_source else "this server has no jobs (option job_source)"
+    return "" if settings.has_jobs else "this server has no jobs (option job_source)"
 
 
 HTTP = Pool("http", 0, True, 1, lambda settings: settings.processes, http_limits, http_fixed)

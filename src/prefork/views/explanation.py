@@ -37,8 +37,7 @@ def explained(each: Option, settings: Settings, width: int) -> Iterator[str]:
     styled = click.style(value, fg=None if source.layer == "default" else "cyan")
     room = " " * max(2, VALUE - len(value))
     yield f"  {each.name:<{NAME}}{styled}{room}{click.style(origin, dim=True)}"
-    meaning = each.help.replace("`", "") + (" (no effect yet)" if each.inert else "")
-    for line in textwrap.wrap(meaning, width - 4, break_on_hyphens=False):
+    for line in textwrap.wrap(each.help.replace("`", ""), width - 4, break_on_hyphens=False):
         yield click.style(f"    {line}", dim=True)
 
 

@@ -1,6 +1,7 @@
 from collections.abc import Callable
 
 import pytest
+from tests.conftest import ROOT
 
 from prefork.config import ConfigurationError, Machine, Settings, for_development, in_vain, unservable, warnings
 from prefork.config.checks import contradictions
@@ -107,6 +108,10 @@ def test_settings_that_nothing_can_be_served_with(configure: Configure) -> None:
         ("http_enable = False", "odoo.conf:1: http_enable: False leaves nothing to run, as there are no jobs (option job_source)"),
         (
             "http_enable = False\njob_source = a:c\nmax_cron_threads = 0",
+            "odoo.conf:1: http_enable: False leaves nothing to run, as max_cron_threads is 0",
+        ),
+        (
+            f"http_enable = False\nodoo = {ROOT}/tests/stand_in\nmax_cron_threads = 0",
             "odoo.conf:1: http_enable: False leaves nothing to run, as max_cron_threads is 0",
         ),
     ):

@@ -62,7 +62,8 @@ class Limits:
     limit_time_real_cron: float | None = option(
         kinds.CRON_TIME,
         None,
-        "A worker whose scheduled job has run for this long is killed; 0 means no limit, -1 the same as `limit_time_real`",
+        "A worker whose scheduled job has run for this long is killed; 0 means no limit; not set, or -1, means the same as "
+        "`limit_time_real`",
         maximum=LONGEST,
     )
     limit_time_worker_cron: float = option(
