@@ -149,6 +149,12 @@ def unread(connection: socket.SocketType) -> int:
     return int.from_bytes(fcntl.ioctl(connection, SIOCINQ, bytes(4)), sys.byteorder)
 
 
+def unheard(wire: socket.socket) -> float:
+    """Which part of its room is taken by what a unix socket has sent and the other side has not received. Raises OSError."""
+    waiting = int.from_bytes(fcntl.ioctl(wire, SIOCOUTQ, bytes(4)), sys.byteorder)
+    return waiting / wire.getsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF)
+
+
 def unaccepted(listener: socket.socket) -> int:
     """How many connections of a TCP listener nobody has accepted yet. Raises OSError."""
     info = listener.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, UNACKED + 4)

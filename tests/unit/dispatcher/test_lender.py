@@ -18,7 +18,20 @@ from prefork.dispatcher.loops import EventLoop
 from prefork.dispatcher.states import State
 from prefork.dispatcher.words import Words
 from prefork.kernel import await_bytes
-from prefork.lending import HOME, LOANED, NEWS, OWNED, ROOM, TERMS, UNTOLD, number_for, pack_receipt, pack_return
+from prefork.lending import (
+    HOME,
+    LOANED,
+    NEWS,
+    OWNED,
+    RECALL,
+    ROOM,
+    TERMS,
+    UNTOLD,
+    number_for,
+    pack_receipt,
+    pack_return,
+    unpack_recall,
+)
 from prefork.messages import CLOEXEC_DONTWAIT, inbox, pack_ending, receive
 from prefork.scoreboard import ABANDONED, BEGUN, BEGUN_AT, DONE, LOAN, RECEIVED, TAKEN, TURNED
 
@@ -318,7 +331,30 @@ def on_loan(counter: Counter) -> Client:
     return client
 
 
-@pytest.fixture(params=[False, True], ids=["worker", "loop"])
+def come_home(counter: Counter) -> None:
+    """The worker says that it has let go."""
+    assert Words(counter.desk.traffic).heard(counter.hand.worker, bytes((HOME,)), [])
+
+
+def test_a_worker_that_has_many_recalls_to_answer_has_room_for_other_words(counter: Counter) -> None:
+    """One that is inside a long request reads none of them, and was taken for faulty when it was told the terms once more."""
+    loans, worker = counter.open(), counter.hand.worker
+    for key in range(1000, 1400):
+        loans.recall([key])
+    counter.desk.traffic.apply(OPTIONS._replace(lend_connections=True))
+    assert not counter.desk.loop.told
+    recalled = []
+    while counter.hand.has_message():
+        message, _ = receive(counter.hand.wire, inbox())
+        if message.startswith(RECALL):
+            recalled += unpack_recall(message)
+            come_home(counter)
+    assert recalled == list(range(1000, 1400))
+    assert not loans.recalled
+    assert not loans.unsaid
+    assert not counter.desk.traffic.lender.owes(worker)
+
+
 def meddled(counter: Counter, request: pytest.FixtureRequest) -> Iterator[tuple[Loans, select.epoll]]:
     """The loans of a worker with an event loop or without, and the epoll as its application has it."""
     loans = counter.open_loop() if request.param else counter.open()

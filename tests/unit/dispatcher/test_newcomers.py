@@ -224,6 +224,15 @@ def test_no_more_are_lent_than_there_is_room_for(desk: Desk, clerks: list[Clerk]
     assert states == [State.LENT, State.LENT, State.SERVED]
 
 
+def test_they_leave_room_for_what_their_worker_is_handed(desk: Desk, clerks: list[Clerk]) -> None:
+    """What a pair does not take would be taken for a fault of its worker, which was only slow."""
+    desk.traffic.departures.retire(clerks[0].hand.worker)
+    states = [desk.connect(early=GET).state for _ in range(300)]
+    assert states[:100] == [State.LENT] * 100
+    assert State.SERVED in states
+    assert not desk.loop.told
+
+
 def test_where_loans_do_not_pay_few_are_lent(desk: Desk, clerks: list[Clerk]) -> None:
     desk.traffic.accounts.pace.fetched = 0.5
     states = [desk.connect(early=GET).state for _ in range(16)]
