@@ -355,6 +355,15 @@ def test_a_worker_that_has_many_recalls_to_answer_has_room_for_other_words(count
     assert not counter.desk.traffic.lender.owes(worker)
 
 
+def test_a_loop_that_has_no_parser_is_no_faulty_one(counter: Counter) -> None:
+    """It has closed what it would hear the terms by."""
+    counter.open_loop()
+    os.close(counter.shared.pop())
+    counter.desk.traffic.apply(OPTIONS._replace(lend_connections=True))
+    assert not counter.desk.loop.told
+
+
+@pytest.fixture(params=[False, True], ids=["worker", "loop"])
 def meddled(counter: Counter, request: pytest.FixtureRequest) -> Iterator[tuple[Loans, select.epoll]]:
     """The loans of a worker with an event loop or without, and the epoll as its application has it."""
     loans = counter.open_loop() if request.param else counter.open()
