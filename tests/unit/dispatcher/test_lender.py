@@ -336,6 +336,24 @@ def come_home(counter: Counter) -> None:
     assert Words(counter.desk.traffic).heard(counter.hand.worker, bytes((HOME,)), [])
 
 
+def test_who_asks_for_nothing_for_too_long_has_no_more_time_on_loan_than_at_home(counter: Counter) -> None:
+    counter.open()
+    client = on_loan(counter)
+    client.connection.overdue()
+    come_home(counter)
+    assert client.state is State.CLOSED
+
+
+def test_what_has_come_at_the_last_moment_is_answered(counter: Counter) -> None:
+    counter.open()
+    client = on_loan(counter)
+    client.connection.overdue()
+    client.socket.sendall(GET)
+    assert select.select([client.theirs], [], [], 5)[0]
+    come_home(counter)
+    assert client.state is State.SERVED
+
+
 def test_a_worker_that_has_many_recalls_to_answer_has_room_for_other_words(counter: Counter) -> None:
     """One that is inside a long request reads none of them, and was taken for faulty when it was told the terms once more."""
     loans, worker = counter.open(), counter.hand.worker
