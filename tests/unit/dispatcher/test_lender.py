@@ -17,7 +17,7 @@ from prefork.dispatcher.loop_loans import LoopLoans
 from prefork.dispatcher.loops import EventLoop
 from prefork.dispatcher.states import State
 from prefork.dispatcher.words import Words
-from prefork.kernel import await_bytes
+from prefork.kernel import await_bytes, half_closed
 from prefork.lending import (
     HOME,
     LOANED,
@@ -247,6 +247,24 @@ def test_no_other_worker_gets_what_is_left_of_a_body(counter: Counter) -> None:
     client = left_behind(counter, BEGUN)
     assert client.answer()[0] == 502
     assert client.state is State.LINGERING
+
+
+def test_what_a_dead_worker_has_not_read_is_read_here_also_where_its_client_has_ended_its_side(counter: Counter) -> None:
+    """The end counts as a byte that was received. It was taken for one of the request before, which is still in the memory."""
+    loans, client, worker = counter.open(), on_loan(counter), counter.hand.worker
+    loans.memory[: len(GET)] = GET
+    client.socket.sendall(GET)
+    client.socket.shutdown(socket.SHUT_WR)
+    select.select([client.theirs], [], [], 5)
+    while not half_closed(client.theirs):
+        pass
+    worker.slot[LOAN], worker.slot[TAKEN] = client.theirs.fileno(), 0
+    counter.hand.stamp(LOANED + 1, RECEIVED)
+    counter.desk.traffic.apply(OPTIONS)
+    other = counter.desk.hire()
+    counter.hand.die()
+    counter.desk.loop.until(other.has_message)
+    assert other.request().method == "GET"
 
 
 def test_a_client_that_leaves_before_its_request_is_taken_back_from_a_busy_worker_is_forgotten(counter: Counter) -> None:
