@@ -294,6 +294,7 @@ def test_a_begun_one_goes_to_another_when_its_worker_dies(desk: Desk, clerks: li
     hand.die()
     request = clerks[0].hand.request()
     assert (request.target, request.attempt) == (b"/", 2)
+    assert request.number < LOANED, "such a number is one that the other has given, or will give, to one of its own"
     assert client.state is State.SERVED
 
 
