@@ -14,7 +14,7 @@ from prefork.dispatcher.states import State
 from prefork.dispatcher.words import Words
 from prefork.dispatcher.workers import Sentence
 from prefork.lending import LASTS, OWNED, ROOM, number_for, pack_receipt, pack_return
-from prefork.messages import BUSY, CLOEXEC_DONTWAIT, GONE, inbox, pack_ending, receive
+from prefork.messages import BUSY, CLOEXEC_DONTWAIT, inbox, pack_ending, pack_gone, receive
 from prefork.scoreboard import BEGUN, BEGUN_AT, DONE, LOAN, TAKEN, TURNED, WRITING
 
 from .conftest import OPTIONS, Client, Desk, Hand
@@ -100,8 +100,9 @@ def test_no_connection_is_kept_under_the_key_of_one_whose_client_has_left_before
     clerk.answer(again)
     again.send(GET)
     assert clerk.answer(again).loan is None
-    first.end(first.begin().number, 0)
-    assert receive(first.wire, inbox())[0] == GONE
+    number = first.begin().number
+    first.end(number, 0)
+    assert receive(first.wire, inbox())[0] == pack_gone(number)
     again.send(GET)
     assert clerk.answer(again).loan == (again.theirs.fileno(), again.connection.peer)
 
