@@ -109,6 +109,7 @@ def test_a_connection_whose_request_has_come_with_it_is_lent_at_once(desk: Desk,
 STAYS = {
     "nothing yet": b"",
     "half a head": GET[:-2],
+    "three bytes": GET[:3],
     "a body": POST,
     "two at once": GET * 2,
     "an upgrade": b"GET / HTTP/1.1\r\nHost: h\r\nUPGRADE: websocket\r\nConnection: upgrade\r\n\r\n",
