@@ -139,14 +139,21 @@ def _sent(connection: socket.SocketType) -> int:
 
 
 def bytes_read(connection: socket.SocketType) -> int:
-    """All bytes that anybody has ever read from a TCP connection's socket; the end of the client's side may count as one."""
+    """All bytes that anybody has ever read from a TCP connection's socket that our side has not ended. Raises OSError."""
     info = connection.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, BYTES_RECEIVED + 8)
-    return int.from_bytes(info[BYTES_RECEIVED:], sys.byteorder) - unread(connection)
+    # The end of the client's side counts as one byte received, and as none that is unread.
+    return int.from_bytes(info[BYTES_RECEIVED:], sys.byteorder) - (info[0] == CLOSE_WAIT) - unread(connection)
 
 
 def unread(connection: socket.SocketType) -> int:
     """How many bytes a connection has that nobody has read. Raises OSError."""
     return int.from_bytes(fcntl.ioctl(connection, SIOCINQ, bytes(4)), sys.byteorder)
+
+
+def unheard(wire: socket.socket) -> float:
+    """Which part of its room is taken by what a unix socket has sent and the other side has not received. Raises OSError."""
+    waiting = int.from_bytes(fcntl.ioctl(wire, SIOCOUTQ, bytes(4)), sys.byteorder)
+    return waiting / wire.getsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF)
 
 
 def unaccepted(listener: socket.socket) -> int:

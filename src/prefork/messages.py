@@ -135,7 +135,7 @@ def unpack_assignment(message: bytes) -> tuple[Request, bytes | None]:
 
 # In a request's place; no request begins with one of these letters.
 LOG = b"log"  # a worker's log is another file, whose descriptor comes with it
-GONE = b"gone"  # the client of the request that a worker with an event loop has, or had, has left
+GONE = b"gone"  # the client of a request that a worker with an event loop has, or had, has left; its number follows
 
 END, REST, FILE, SPOOLED, TAKEN, FREE = 1, 2, 3, 4, 5, 6
 ENDING: Final = struct.Struct("<BBHQQQIQ")
@@ -215,6 +215,16 @@ def pack_taken(number: int) -> bytes:
 def pack_free(number: int) -> bytes:
     """The worker has done what it still had to do for a request that it has answered."""
     return ACKNOWLEDGEMENT.pack(FREE, number)
+
+
+def pack_gone(number: int) -> bytes:
+    """The client of a request has left."""
+    return GONE + number.to_bytes(8, "little")
+
+
+def unpack_gone(message: bytes) -> int:
+    """The request's number in a message of `pack_gone`."""
+    return int.from_bytes(message[len(GONE) :], "little")
 
 
 def unpack_number(message: bytes) -> int:

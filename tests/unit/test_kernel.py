@@ -196,6 +196,9 @@ def test_a_tcp_socket_tells_how_many_bytes_were_read_and_how_long_ago_the_last_o
             assert bytes_read(ours) == 100
             assert ours.recv(200, socket.MSG_WAITALL) == b"x" * 200
             assert bytes_read(ours) == 300
+            client.shutdown(socket.SHUT_WR)
+            assert ours.recv(1) == b""
+            assert bytes_read(ours) == 300, "the end is none of them"
             assert 0 <= since_received(ours) < 60_000_000_000
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from prefork.dispatcher.live import Keeper
 from prefork.dispatcher.workers import Sentence
+from prefork.lending import LOANED
 from prefork.scoreboard import DONE
 
 if TYPE_CHECKING:
@@ -96,6 +97,8 @@ class Departures:
             sentence = worker.condemned or worker.fate or Sentence(502, "the worker died", os.urandom(4).hex())
             known = {"incident": sentence.incident, "request": exchange.described(worker.slot)}
             known["status"] = self.traffic.estates.settle(exchange, worker, sentence, self.traffic.ending)
+            if exchange.number > LOANED:  # by such numbers its next worker counts what it finds by itself
+                exchange.number = self.traffic.number()
         elif worker.condemned:
             known = {"status": worker.slot.progress().status}  # it has answered meanwhile
         self.traffic.assignments.serve()  # its lane may have another worker now; that of a retry first

@@ -109,8 +109,10 @@ class Lender:
         try:
             largest = 0 if worker.loop else self.largest_body  # an event loop waits for no body
             worker.loans.offer(Terms(self.adoption.prefix(worker), self.elsewhere, self.largest_head, self.trusted, largest))
+        except ConnectionError:
+            pass  # it is dead, or has a loop that reads nothing and has closed what it would hear this by
         except OSError:
-            self.loop.tell_master("faulty", worker)  # which is what it is, unless it is dead
+            self.loop.tell_master("faulty", worker)
 
     def _open(self, worker: Worker) -> None:
         """Share with a worker what loans need; its loop has that for all places. Raises OSError."""

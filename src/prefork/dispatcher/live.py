@@ -67,7 +67,7 @@ class Keeper(Worker):
         """Whether it has not acknowledged a connection in time. An application may hold the loop up to a limit of its own."""
         return not self.speaks and any(now - exchange.assigned > BEGIN_WITHIN for exchange in self.given.values())
 
-    def tell_gone(self) -> None:
+    def tell_gone(self, number: int) -> None:
         """It looks after its connections by itself."""
 
     def held_up(self) -> bool:

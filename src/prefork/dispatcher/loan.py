@@ -41,10 +41,11 @@ class Loan:
     def come_home(self, data: bytes = b"") -> None:
         """The connection is read here again, with bytes that its worker has read."""
         connection = self._over()
+        overdue = connection.deadline == float("inf")
         connection.to(IDLE, min(connection.deadline, time.monotonic() + connection.traffic.options.keepalive_timeout))
         if data:
             connection.take(data)
-        if connection.traffic.answers.closing:
+        if overdue or connection.traffic.answers.closing:
             connection.dismiss()
 
     def give_way(self, exchange: Exchange) -> None:

@@ -21,7 +21,7 @@ from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
 from prefork.dispatcher.fairness import MOMENT
-from prefork.kernel import barrier, bytes_read, shared_memory
+from prefork.kernel import barrier, bytes_read, shared_memory, unheard
 from prefork.lending import LOANED, Terms, Till, memory_for, pack_new, pack_recall, pack_terms, unpack_receipts
 from prefork.messages import DONTWAIT, send
 from prefork.scoreboard import BEGUN, BEGUN_AT, DONE, HALTED, LOAN, REQUEST, WRITING
@@ -37,6 +37,8 @@ if TYPE_CHECKING:
 LENT = select.EPOLLIN | select.EPOLLEXCLUSIVE
 ENOUGH = 64  # requests of a line that are counted where lines are compared, which is often: each that waits is looked at again
 INSIDE = frozenset((BEGUN, WRITING))
+MOST_SAID = 32  # recalls that a worker has yet to answer: its pair has room for whatever else it is to hear
+MUCH = 0.5  # of the pair's room, which new connections leave to all else
 
 
 class Loans:
@@ -64,7 +66,7 @@ class Loans:
         self.lent: dict[int, Connection] = {}
         self.coming: dict[int, Connection] = {}
         self.recalled: deque[list[int]] = deque()  # what each answer that is still to come stands for
-        self.unsaid: list[int] = []  # what the pair had no room for
+        self.unsaid: list[int] = []  # what is yet to be said
         self.read: dict[int, int] = {}
         self.number = 0
         self.stirred_at = self.moved_at = 0.0  # when there was something to read first; when the worker was seen to go on
@@ -91,7 +93,12 @@ class Loans:
         self._register(key)
 
     def introduce(self, connection: Connection, came: float) -> None:
-        """Give the worker a new connection, which came at `came` (monotonic seconds) and is about to be lent. Raises OSError."""
+        """Give the worker a new connection, which came at `came` (monotonic seconds) and is about to be lent.
+
+        Raises OSError, also where it has yet to hear of many others: what it is handed next must find room.
+        """
+        if unheard(self.wire) > MUCH:
+            raise BlockingIOError(errno.EAGAIN, "the worker has much to hear")
         key = connection.descriptor
         send(self.wire, pack_new(key, connection.peer, connection.local, int(came * 1e9)), [key], DONTWAIT)
 
@@ -145,6 +152,7 @@ class Loans:
     def came_home(self) -> list[Connection]:
         """The worker has let go of what was recalled first: what of it is home by that."""
         keys = self.recalled.popleft()
+        self.say()
         if not self.recalled and not self.unsaid:
             self.slot.words[HALTED] = 0
         return [connection for key in keys if (connection := self.coming.pop(key, None))]
@@ -182,8 +190,8 @@ class Loans:
         self.say()
 
     def say(self) -> None:
-        """Recall what has not been recalled for want of room."""
-        if not self.unsaid:
+        """Recall what has not been recalled, for want of room or because the worker has enough of that to answer."""
+        if not self.unsaid or len(self.recalled) >= MOST_SAID:
             return
         try:
             send(self.wire, pack_recall(self.unsaid), (), DONTWAIT)

@@ -247,6 +247,8 @@ class Dispatcher:
         while has_more(self.channel.wire):
             self.poller.guard(self.hear, select.EPOLLIN)
         self.hear_out(worker)
+        if worker.loans:
+            self.traffic.lender.receipts.drain(worker)
         if not self.poller.watches(worker.pidfd):
             return  # it was retiring, and its last word has let it go
         self.traffic.departures.die_with(worker)
@@ -260,6 +262,8 @@ class Dispatcher:
         for worker in list(loop.places):
             self.hear_out(worker)
         self.hear_loans(loop)
+        if loop.loans and loop.places:
+            self.traffic.lender.receipts.drain(loop.places[0])
         left = list(loop.places)
         if not left:
             return  # it was retiring, and its last words have let it go

@@ -94,7 +94,8 @@ class Newcomers:
             data = connection.socket.recv(ROOM, PEEK)
         except OSError:
             return False
-        if data.find(END_OF_HEAD) + len(END_OF_HEAD) != len(data) or UPGRADE in data.lower():
+        head, end, rest = data.partition(END_OF_HEAD)
+        if not end or rest or UPGRADE in head.lower():
             return False
-        target = data.partition(b" HTTP/")[0].partition(b" ")[2]
+        target = head.partition(b" HTTP/")[0].partition(b" ")[2]
         return self.is_elsewhere(target) is None

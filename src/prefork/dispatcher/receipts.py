@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from prefork.dispatcher.exchange import Exchange
 from prefork.http.head import Head
 from prefork.http.proxies import Origin
-from prefork.lending import ASKS_REPLACEMENT, ENDS_BROKEN, LASTS, LOANED, OLD_HTTP, unpack_asked, unpack_receipts
+from prefork.lending import ASKS_REPLACEMENT, ENDS_BROKEN, LASTS, LOANED, OLD_HTTP, place_of, unpack_asked, unpack_receipts
 from prefork.lines import asking, more
 from prefork.lines import told as told_line
 from prefork.messages import Ending
@@ -77,8 +77,9 @@ class Receipts:
         now = time.monotonic()
         for receipt in receipts:
             loans.heard(receipt.number)
-            if worker.has(receipt.number):
-                self._end(worker, receipt)
+            place = self._place(worker, receipt.number)
+            if place.has(receipt.number):
+                self._end(place, receipt)
             elif (connection := loans.find(receipt.key)) is not None:
                 loans.read[receipt.key] += receipt.size
                 self.traffic.accounts.pace.spared()
@@ -87,6 +88,13 @@ class Receipts:
                 connection.loan.answered(receipt.sent, now)
                 if not receipt.flags & LASTS:
                     self.end(loans, connection, receipt.flags & ENDS_BROKEN != 0)
+
+    def _place(self, worker: Worker, number: int) -> Worker:
+        """Whose request that is: of a loop, the place's that it was read for."""
+        if worker.loop is None:
+            return worker
+        place = self.traffic.workers.get(worker.loop.number + place_of(number))
+        return place if place and place.loop is worker.loop else worker
 
     def _end(self, worker: Worker, receipt: Receipt) -> None:
         """Its request has become an exchange meanwhile."""

@@ -53,7 +53,8 @@ class Relief:
         self.looked_at = now
         for worker in list(self.doubtful):
             self.relieve(worker, now)
-            self._look(worker, now)
+            if worker in self.doubtful:  # else its last words have let it go
+                self._look(worker, now)
 
     def _look(self, worker: Worker, now: float) -> None:
         loans = worker.loans

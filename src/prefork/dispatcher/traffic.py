@@ -211,7 +211,7 @@ class Traffic:
         """The client of a request has closed its side while it is served."""
         if exchange.worker and exchange.worker.loop:
             exchange.worker.loop.note_left(exchange)
-            exchange.worker.tell_gone()
+            exchange.worker.tell_gone(exchange.number)
 
     def rest(self, worker: Worker, part: bytes | Extent) -> None:
         """A worker hands on what its client's socket did not take, or what is in a file."""

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from prefork import cgroups
 from prefork.dispatcher.loans import INSIDE
 from prefork.lending import LOANED
-from prefork.messages import DONTWAIT, GONE, LOG, send
+from prefork.messages import DONTWAIT, LOG, pack_gone, send
 from prefork.scoreboard import BEGUN, REQUEST
 
 if TYPE_CHECKING:
@@ -82,10 +82,10 @@ class Worker:
         """Send it a request. Raises OSError when it is gone."""
         send(self.wire, message, descriptors, DONTWAIT)
 
-    def tell_gone(self) -> None:
-        """Have an application hear that its client has left. Only those with a loop can."""
+    def tell_gone(self, number: int) -> None:
+        """Have an application hear that the client of request `number` has left. Only those with a loop can."""
         try:
-            send(self.wire, GONE, (), DONTWAIT)
+            send(self.wire, pack_gone(number), (), DONTWAIT)
         except OSError:
             pass  # it is dead, or far too much waits for it
 

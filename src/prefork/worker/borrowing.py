@@ -64,12 +64,12 @@ class Borrower:
         accept_barriers()
         self.pair = pair
         self.words = slot.words
-        self.epoll = select.epoll.fromfd(epoll)
+        self.shared = mmap.mmap(memory, 0)
         watch_as(epoll, pair.fileno(), PAIR)
+        self.epoll = select.epoll.fromfd(epoll)  # from here on nothing fails: until now the descriptors are the caller's
+        os.close(memory)
         self.speaks = select.poll()
         self.speaks.register(pair.fileno(), select.POLLIN)
-        self.shared = mmap.mmap(memory, 0)
-        os.close(memory)
         self.memory = memoryview(self.shared)
         self.till = Till(self.shared)
         self.reader = Reader()

@@ -202,7 +202,7 @@ def serve_on(desk: Desk) -> None:
 def agreed(borrower: Borrower | None, desk: Desk, message: bytes, descriptors: list[int]) -> Borrower | None:
     """Who reads loans, on the terms of a message; nobody where this interpreter has no parser for it."""
     try:
-        if borrower is None and desk.means.borrow:
+        if borrower is None and desk.means.borrow and descriptors:  # they come once
             borrower = desk.means.borrow(desk.pair, desk.slot, *descriptors)
             family.withhold(borrower.descriptors, borrower.shared)
             send(desk.pair, bytes((ABLE,)))

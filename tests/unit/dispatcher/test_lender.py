@@ -17,8 +17,21 @@ from prefork.dispatcher.loop_loans import LoopLoans
 from prefork.dispatcher.loops import EventLoop
 from prefork.dispatcher.states import State
 from prefork.dispatcher.words import Words
-from prefork.kernel import await_bytes
-from prefork.lending import HOME, LOANED, NEWS, OWNED, ROOM, TERMS, UNTOLD, number_for, pack_receipt, pack_return
+from prefork.kernel import await_bytes, half_closed
+from prefork.lending import (
+    HOME,
+    LOANED,
+    NEWS,
+    OWNED,
+    RECALL,
+    ROOM,
+    TERMS,
+    UNTOLD,
+    number_for,
+    pack_receipt,
+    pack_return,
+    unpack_recall,
+)
 from prefork.messages import CLOEXEC_DONTWAIT, inbox, pack_ending, receive
 from prefork.scoreboard import ABANDONED, BEGUN, BEGUN_AT, DONE, LOAN, RECEIVED, TAKEN, TURNED
 
@@ -236,6 +249,24 @@ def test_no_other_worker_gets_what_is_left_of_a_body(counter: Counter) -> None:
     assert client.state is State.LINGERING
 
 
+def test_what_a_dead_worker_has_not_read_is_read_here_also_where_its_client_has_ended_its_side(counter: Counter) -> None:
+    """The end counts as a byte that was received. It was taken for one of the request before, which is still in the memory."""
+    loans, client, worker = counter.open(), on_loan(counter), counter.hand.worker
+    loans.memory[: len(GET)] = GET
+    client.socket.sendall(GET)
+    client.socket.shutdown(socket.SHUT_WR)
+    select.select([client.theirs], [], [], 5)
+    while not half_closed(client.theirs):
+        pass
+    worker.slot[LOAN], worker.slot[TAKEN] = client.theirs.fileno(), 0
+    counter.hand.stamp(LOANED + 1, RECEIVED)
+    counter.desk.traffic.apply(OPTIONS)
+    other = counter.desk.hire()
+    counter.hand.die()
+    counter.desk.loop.until(other.has_message)
+    assert other.request().method == "GET"
+
+
 def test_a_client_that_leaves_before_its_request_is_taken_back_from_a_busy_worker_is_forgotten(counter: Counter) -> None:
     counter.open()
     other, client = counter.welcome(), counter.welcome()
@@ -316,6 +347,56 @@ def on_loan(counter: Counter) -> Client:
     counter.answer(client)
     assert client.state is State.LENT
     return client
+
+
+def come_home(counter: Counter) -> None:
+    """The worker says that it has let go."""
+    assert Words(counter.desk.traffic).heard(counter.hand.worker, bytes((HOME,)), [])
+
+
+def test_who_asks_for_nothing_for_too_long_has_no_more_time_on_loan_than_at_home(counter: Counter) -> None:
+    counter.open()
+    client = on_loan(counter)
+    client.connection.overdue()
+    come_home(counter)
+    assert client.state is State.CLOSED
+
+
+def test_what_has_come_at_the_last_moment_is_answered(counter: Counter) -> None:
+    counter.open()
+    client = on_loan(counter)
+    client.connection.overdue()
+    client.socket.sendall(GET)
+    assert select.select([client.theirs], [], [], 5)[0]
+    come_home(counter)
+    assert client.state is State.SERVED
+
+
+def test_a_worker_that_has_many_recalls_to_answer_has_room_for_other_words(counter: Counter) -> None:
+    """One that is inside a long request reads none of them, and was taken for faulty when it was told the terms once more."""
+    loans, worker = counter.open(), counter.hand.worker
+    for key in range(1000, 1400):
+        loans.recall([key])
+    counter.desk.traffic.apply(OPTIONS._replace(lend_connections=True))
+    assert not counter.desk.loop.told
+    recalled = []
+    while counter.hand.has_message():
+        message, _ = receive(counter.hand.wire, inbox())
+        if message.startswith(RECALL):
+            recalled += unpack_recall(message)
+            come_home(counter)
+    assert recalled == list(range(1000, 1400))
+    assert not loans.recalled
+    assert not loans.unsaid
+    assert not counter.desk.traffic.lender.owes(worker)
+
+
+def test_a_loop_that_has_no_parser_is_no_faulty_one(counter: Counter) -> None:
+    """It has closed what it would hear the terms by."""
+    counter.open_loop()
+    os.close(counter.shared.pop())
+    counter.desk.traffic.apply(OPTIONS._replace(lend_connections=True))
+    assert not counter.desk.loop.told
 
 
 @pytest.fixture(params=[False, True], ids=["worker", "loop"])

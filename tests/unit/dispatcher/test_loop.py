@@ -6,16 +6,20 @@ import os
 import select
 import socket
 import subprocess
+import time
 from typing import TYPE_CHECKING
 
 import pytest
 from tests.unit.descriptors import held, opened_since
 
+from prefork.dispatcher.loan import Loan
 from prefork.dispatcher.loop import Dispatcher
-from prefork.messages import Channel, inbox, pack_ending, pair, receive, unpack_request
-from prefork.scoreboard import ANSWERED, DISPATCHER, TURNED_AT
+from prefork.lending import LASTS, LOANED, pack_receipt
+from prefork.messages import CLOEXEC_DONTWAIT, Channel, inbox, pack_ending, pair, receive, unpack_request
+from prefork.scoreboard import ANSWERED, BEGUN, BEGUN_AT, DISPATCHER, DONE, LOAN, REQUEST, TAKEN, TURNED_AT, pack_progress
 
 from .conftest import OPTIONS, SCOREBOARD, TRACE, WITHIN, Notes, send_home
+from .test_receipts import receipt
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -45,6 +49,15 @@ class House:
         os.close(pidfd)
         theirs.close()
         self.wires.append(wire)
+
+    def told(self) -> list[str]:
+        """What the master has been told."""
+        found = []
+        while True:
+            try:
+                found.append(self.master.receive(CLOEXEC_DONTWAIT)[0])
+            except BlockingIOError:
+                return [order["kind"] for order in found if order]
 
     def come(self) -> socket.socket:
         """A client connects."""
@@ -196,3 +209,32 @@ def test_what_has_ended_is_entered_at_the_end(house: House) -> None:
     house.dispatcher.finished = True
     house.dispatcher.run()
     assert counters[ANSWERED] == before + 1
+
+
+@pytest.mark.parametrize("retires", [False, True])
+def test_who_dies_behind_the_receipt_of_a_request_that_was_known_is_let_go_once_and_for_all(house: House, retires: bool) -> None:
+    """One that retires was let go twice, and its descriptors were closed twice; any other was idle again, as one that is dead."""
+    request, dispatcher = b"GET / HTTP/1.1\r\nHost: h\r\n\r\n", house.dispatcher
+    dispatcher.traffic.apply(OPTIONS._replace(lend_connections=True))
+    house.introduce(0)
+    house.come()
+    dispatcher.turn()
+    for descriptor in receive(house.wires[0], inbox())[1] + receive(house.wires[0], inbox())[1]:  # its log, and the terms
+        os.close(descriptor)
+    worker, (connection,) = dispatcher.traffic.workers[0], dispatcher.connections.values()
+    assert worker.loans
+    connection.loan = Loan(connection, worker)
+    worker.loans.lend(connection)
+    worker.loans.memory[: len(request)] = request
+    words, key = worker.slot.words, connection.descriptor
+    words[LOAN], words[TAKEN], words[BEGUN_AT] = key, len(request), time.monotonic_ns()
+    words[REQUEST] = pack_progress(LOANED + 1, BEGUN)
+    assert dispatcher.traffic.lender.adoption.adopt(worker)
+    if retires:
+        dispatcher.traffic.departures.retire(worker)
+    words[REQUEST] = pack_progress(LOANED + 1, DONE, 200, keep=True)
+    assert worker.loans.till.put(pack_receipt(*receipt(key=key, number=LOANED + 1, flags=LASTS)))
+    dispatcher.lost(worker, select.EPOLLIN)
+    assert house.told().count("released") == 1
+    assert dispatcher.closed.count(worker) == 1
+    assert worker not in dispatcher.traffic.queue.idle

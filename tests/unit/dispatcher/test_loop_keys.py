@@ -12,13 +12,15 @@ import pytest
 from prefork.dispatcher.loops import EventLoop
 from prefork.dispatcher.states import State
 from prefork.dispatcher.words import Words
-from prefork.lending import OWNED, number_for, pack_return
-from prefork.messages import BUSY, CLOEXEC_DONTWAIT, GONE, inbox, pack_ending, receive
-from prefork.scoreboard import BEGUN, LOAN, TAKEN, TURNED, WRITING
+from prefork.dispatcher.workers import Sentence
+from prefork.lending import LASTS, OWNED, ROOM, number_for, pack_receipt, pack_return
+from prefork.messages import BUSY, CLOEXEC_DONTWAIT, inbox, pack_ending, pack_gone, receive
+from prefork.scoreboard import BEGUN, BEGUN_AT, DONE, LOAN, TAKEN, TURNED, WRITING
 
 from .conftest import OPTIONS, Client, Desk, Hand
 from .test_lender import ANSWER, GET, RIGHTS
 from .test_newcomers import Again
+from .test_receipts import receipt
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -98,8 +100,9 @@ def test_no_connection_is_kept_under_the_key_of_one_whose_client_has_left_before
     clerk.answer(again)
     again.send(GET)
     assert clerk.answer(again).loan is None
-    first.end(first.begin().number, 0)
-    assert receive(first.wire, inbox())[0] == GONE
+    number = first.begin().number
+    first.end(number, 0)
+    assert receive(first.wire, inbox())[0] == pack_gone(number)
     again.send(GET)
     assert clerk.answer(again).loan == (again.theirs.fileno(), again.connection.peer)
 
@@ -127,3 +130,25 @@ def test_a_request_behind_whose_answer_a_place_goes_on_is_not_taken_for_one_of_a
     again.connection.close()
     assert place.worker.exchange is None
     assert place.worker.finishing == number
+
+
+@pytest.mark.parametrize("place", range(PLACES))
+def test_the_receipt_of_a_request_that_has_become_an_exchange_ends_it_in_whatever_place(
+    desk: Desk, clerk: Clerk, place: int
+) -> None:
+    """It was made one for a sentence that was another request's; and its loop had ended it before it heard that."""
+    client = desk.connect(early=GET)
+    clerk.answer(client)
+    client.send(GET)
+    assert clerk.answer(client, kept=True).loan
+    hand, number, key = clerk.hands[place], number_for(place, 7), client.theirs.fileno()
+    clerk.loans.memory[ROOM * (1 + place) : ROOM * (1 + place) + len(GET)] = GET
+    hand.slot[LOAN], hand.slot[TAKEN], hand.slot[BEGUN_AT] = key, len(GET), time.monotonic_ns()
+    hand.stamp(number, BEGUN)
+    assert not desk.traffic.departures.condemn(hand.worker, number - 256, Sentence(504, "too long", "i"))
+    assert hand.worker.has(number)
+    hand.stamp(number, DONE)
+    assert clerk.loans.till.put(pack_receipt(*receipt(key=key, number=number, flags=LASTS)))
+    desk.traffic.lender.tick(time.monotonic())
+    assert hand.worker.exchange is None
+    assert client.state is State.IDLE

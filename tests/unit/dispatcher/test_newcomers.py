@@ -109,6 +109,7 @@ def test_a_connection_whose_request_has_come_with_it_is_lent_at_once(desk: Desk,
 STAYS = {
     "nothing yet": b"",
     "half a head": GET[:-2],
+    "three bytes": GET[:3],
     "a body": POST,
     "two at once": GET * 2,
     "an upgrade": b"GET / HTTP/1.1\r\nHost: h\r\nUPGRADE: websocket\r\nConnection: upgrade\r\n\r\n",
@@ -224,6 +225,15 @@ def test_no_more_are_lent_than_there_is_room_for(desk: Desk, clerks: list[Clerk]
     assert states == [State.LENT, State.LENT, State.SERVED]
 
 
+def test_they_leave_room_for_what_their_worker_is_handed(desk: Desk, clerks: list[Clerk]) -> None:
+    """What a pair does not take would be taken for a fault of its worker, which was only slow."""
+    desk.traffic.departures.retire(clerks[0].hand.worker)
+    states = [desk.connect(early=GET).state for _ in range(300)]
+    assert states[:100] == [State.LENT] * 100
+    assert State.SERVED in states
+    assert not desk.loop.told
+
+
 def test_where_loans_do_not_pay_few_are_lent(desk: Desk, clerks: list[Clerk]) -> None:
     desk.traffic.accounts.pace.fetched = 0.5
     states = [desk.connect(early=GET).state for _ in range(16)]
@@ -285,6 +295,7 @@ def test_a_begun_one_goes_to_another_when_its_worker_dies(desk: Desk, clerks: li
     hand.die()
     request = clerks[0].hand.request()
     assert (request.target, request.attempt) == (b"/", 2)
+    assert request.number < LOANED, "such a number is one that the other has given, or will give, to one of its own"
     assert client.state is State.SERVED
 
 

@@ -139,3 +139,17 @@ def test_as_much_is_counted_of_other_lines_as_decides(line: int) -> None:
     lengths = range(40)
     others: Any = [SimpleNamespace(line=lambda most, length=length: min(length, most)) for length in lengths]
     assert room_beside(line, others) == sum(shorter(line, length) for length in lengths)
+
+
+def test_one_that_is_let_go_by_its_last_words_is_not_attended_to_any_more(desk: Desk) -> None:
+    """Its epoll is about to be closed: whoever got the same descriptor could not be attended to then."""
+
+    def part() -> None:
+        desk.give_back()
+        desk.relief.doubtful.discard(desk.worker)
+
+    desk.said, desk.loans.stirred_at = part, time.monotonic() - 2 * MOMENT
+    desk.relief.doubtful.add(desk.worker)
+    desk.relief.look()
+    assert desk.home == ["given back"]
+    assert desk.loans.stirred_at

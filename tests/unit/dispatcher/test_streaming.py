@@ -10,7 +10,7 @@ import pytest
 
 from prefork.dispatcher.loops import EventLoop
 from prefork.dispatcher.states import State
-from prefork.messages import GONE, INLINE, inbox, receive
+from prefork.messages import INLINE, inbox, pack_gone, receive
 from prefork.scoreboard import BEGUN, DONE, TURNED, WRITING
 
 from .conftest import OPTIONS, Hand
@@ -177,10 +177,10 @@ def test_where_no_loop_turns_a_body_is_taken_in(desk: Desk, crew: Crew) -> None:
 
 def test_its_worker_is_told_when_the_client_leaves(desk: Desk, crew: Crew) -> None:
     client, place = beginning(desk, crew)
-    place.begin()
+    number = place.begin().number
     client.socket.close()
     desk.loop.turn(1.0)
-    assert receive(place.wire, inbox())[0] == GONE
+    assert receive(place.wire, inbox())[0] == pack_gone(number)
 
 
 @pytest.mark.parametrize("method", [b"POST", b"GET"])

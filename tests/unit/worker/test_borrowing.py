@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import gc
 import io
 import itertools
@@ -399,3 +400,21 @@ def test_what_is_about_to_be_handed_over_is_waited_for_a_moment_where_it_is_olde
     assert desk.take(), "it does not come"
     desk.wire.send(b"younger")
     assert ask(desk, WHOLE), "and was waited for once"
+
+
+@pytest.mark.parametrize("lacking", ["accept_barriers", "watch_as"])
+def test_where_the_kernel_lacks_something_requests_are_handed_over_whatever_is_offered(
+    monkeypatch: pytest.MonkeyPatch, lacking: str
+) -> None:
+    """The descriptors come with the first terms only, and are closed once."""
+
+    def lacks(*_: object) -> None:
+        raise OSError(errno.ENOSPC, lacking)
+
+    monkeypatch.setattr(borrowing, lacking, lacks)
+    wire, ours = pair()
+    with wire, ours, closing(Loans(SLOT, wire)) as loans:
+        desk = http.Desk(ours, SLOT, hosted(lambda *_: []), http.Means(-1, 0, Output(), None, Borrower), 100, itertools.count(1))
+        for _ in range(2):
+            loans.offer(TERMS)
+            assert http.agreed(None, desk, *receive(ours, inbox())) is None

@@ -27,6 +27,7 @@ from prefork.messages import (
     pack_free,
     receive,
     unpack_assignment,
+    unpack_gone,
 )
 from prefork.scoreboard import ALLOWED, BEGUN, BEGUN_AT, DONE, RECEIVED, REQUEST, REQUESTS, WRITING, pack_progress
 from prefork.worker.asgi.backlog import Backlog
@@ -89,8 +90,9 @@ class Place:
             self._deafen()
         elif message == LOG:
             self.shared.means.output.switch(descriptors[0])
-        elif message == GONE:
-            if self.call:
+        elif message.startswith(GONE):
+            # By now the place may have ended that one, and read another one from a loan.
+            if self.call and self.call.request.number == unpack_gone(message):
                 self.call.leave()
         elif message.startswith(TERMS):
             self.shared.agree(message, descriptors)

@@ -40,6 +40,7 @@ from prefork.messages import (
     END,
     FREE,
     inbox,
+    pack_gone,
     pack_request,
     pair,
     receive,
@@ -348,6 +349,21 @@ def test_what_is_recalled_is_let_go_and_what_is_answered_is_told_of_before(desk:
     assert desk.said(desk.loans.wire) == bytes((HOME,))
     desk.went_on.set()
     assert desk.said(desk.pairs[0][0])[0] == END, "its socket was not closed under it"
+    assert desk.answer().endswith(b"/a")
+
+
+def test_a_request_from_a_loan_hears_nothing_of_the_client_that_its_place_had_before(desk: Desk) -> None:
+    """That one leaves with its answer, and the dispatcher sees it before it hears of the end: the place has gone on by then."""
+    desk.serve(waiting(desk))
+    desk.begin()
+    place = desk.shared.places[0]
+    assert place.call
+    send(desk.pairs[0][0], pack_gone(9))
+    desk.turn(lambda: not select.select([place.pair], [], [], 0)[0])
+    assert not place.call.left
+    send(desk.pairs[0][0], pack_gone(place.call.request.number))
+    desk.turn(lambda: place.call and place.call.left)
+    desk.went_on.set()
     assert desk.answer().endswith(b"/a")
 
 

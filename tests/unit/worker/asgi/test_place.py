@@ -17,12 +17,12 @@ from prefork.messages import (
     CLOEXEC_DONTWAIT,
     END,
     FREE,
-    GONE,
     REST,
     SPOOLED,
     Ending,
     Request,
     inbox,
+    pack_gone,
     pack_request,
     pair,
     receive,
@@ -286,7 +286,7 @@ def test_what_is_held_back_is_bounded_and_waits_for_nothing_else(desk: Desk) -> 
 
     desk.turn(all_there)
     assert not events
-    send(desk.dispatcher, GONE)
+    send(desk.dispatcher, pack_gone(request().number))
     desk.ending()
 
 
@@ -315,7 +315,7 @@ def test_a_client_that_has_left_is_told_of(desk: Desk) -> None:
     desk.serve(app)
     desk.give(request())
     desk.turn(lambda: desk.slot.progress().state == BEGUN)
-    send(desk.dispatcher, GONE)
+    send(desk.dispatcher, pack_gone(request().number))
     desk.ending()
     assert events == [{"type": "http.disconnect"}]
 
