@@ -2,12 +2,14 @@
 
 import os
 import signal
+import sys
 from pathlib import Path
 
 import pytest
 
 from prefork.testing import Server
 
+from .conftest import APPS
 from .wire import HEAD, Wire, until
 
 APP = """
@@ -81,3 +83,14 @@ def test_a_server_that_lets_nobody_in_yet_can_be_stopped(gate: Path) -> None:
     server.signal(signal.SIGTERM)
     assert server.exit_status() == 0
     server.close()
+
+
+def test_as_many_files_are_opened_as_there_is_need_for_and_applications_keep_their_limit() -> None:
+    server = Server("looped:app", APPS, workers=3, concurrency=240)
+    server.command = ("sh", "-c", 'ulimit -Sn 600; exec "$@"', "sh", sys.executable, "-m", "prefork")
+    with server:
+        assert server.status()["ready"] == 3
+        assert not server.events("fault_contained")
+        for pid in server.workers().values():
+            (limit,) = [line for line in Path(f"/proc/{pid}/limits").read_text().splitlines() if line.startswith("Max open files")]
+            assert limit.split()[3] == "600"

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from prefork.config.problems import DEFAULT
 from prefork.events import PortUnheard
 from prefork.journal import Journal, Sink
-from prefork.kernel import adopt_orphans, set_title
+from prefork.kernel import adopt_orphans, open_up_to, set_title
 from prefork.master import owner
 from prefork.master.console import open_console
 from prefork.master.listeners import CannotListen, listeners, live_listeners
@@ -31,6 +31,7 @@ def serve(settings: Settings, reread: Callable[[], Settings]) -> int:
 
     `reread` makes the settings anew for a reload and may raise ConfigurationError. Reasons not to start are said on standard error.
     """
+    open_up_to()  # each worker takes some, with an event loop one for each request it may have
     with ExitStack() as leaving:
         try:
             leaving.callback(os.close, owner.claim(settings.data_dir))
