@@ -26,6 +26,19 @@ def app(environ, start_response):
     return [b"ready"]
 """
 
+HANGING = """
+import os, pathlib
+
+def hang():
+    pathlib.Path({asked!r}).touch()
+    os.read(os.pipe()[0], 1)
+
+os.register_at_fork(before=hang)
+
+def app(environ, start_response):
+    raise AssertionError("nobody can be asked")
+"""
+
 
 @pytest.fixture
 def gate(tmp_path: Path) -> Path:
@@ -82,6 +95,38 @@ def test_a_server_that_lets_nobody_in_yet_can_be_stopped(gate: Path) -> None:
     server = launched(gate, listen_when_ready=True)
     server.signal(signal.SIGTERM)
     assert server.exit_status() == 0
+    server.close()
+
+
+@pytest.fixture
+def hanging(tmp_path: Path) -> Path:
+    """The application beside it hangs whenever its process is to fork, and says so in this file."""
+    found = tmp_path / "asked"
+    (tmp_path / "hanging.py").write_text(HANGING.format(asked=str(found)))
+    return found
+
+
+def test_a_template_that_never_forks_is_a_failed_start(hanging: Path) -> None:
+    server = Server("hanging:app", hanging.parent, workers=2, boot_timeout="5").launch()
+    try:
+        assert server.exit_status() == 3
+        (failed,) = server.events("template_failed")
+        assert failed["reason"] == "it did not fork a worker within boot_timeout and is started again"
+    finally:
+        server.close()
+
+
+@pytest.mark.parametrize("again", [False, True])
+def test_a_stop_does_not_wait_for_a_template_that_never_forks(hanging: Path, again: bool) -> None:
+    server = Server("hanging:app", hanging.parent, workers=2, graceful_timeout="60" if again else "0").launch()
+    until(hanging.exists, "a worker to be forked")
+    server.signal(signal.SIGTERM)
+    if again:
+        server.wait_for("stopping")
+        server.signal(signal.SIGTERM)
+    assert server.exit_status() == 0
+    (forced,) = server.events("stop_forced")
+    assert forced["reason"] == ("SIGTERM came again" if again else "a worker was not forked in time")
     server.close()
 
 

@@ -168,6 +168,11 @@ class Crew:
         for report in early:
             self.hear(report)
 
+    def unanswered(self, generation: int, since: float) -> Worker | None:
+        """A worker that a generation's template was told to fork before `since`, and has not."""
+        ordered = (worker for worker in self.all() if worker.state is State.FORKING and worker.generation == generation)
+        return next((worker for worker in ordered if worker.born < since), None)
+
     def unforked(self, generation: int) -> None:
         """The template died with orders in hand. A worker that it did fork finds its pair closed and leaves."""
         for worker in self.all():
