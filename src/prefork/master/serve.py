@@ -55,7 +55,7 @@ def serve(settings: Settings, reread: Callable[[], Settings]) -> int:
             sys.stderr.write(f"prefork: {error}\n")
             return UNUSABLE
         except OSError as error:
-            sys.stderr.write(f"prefork: cannot use {error.filename}: {(error.strerror or str(error)).lower()}\n")
+            sys.stderr.write(owner.unusable(error))
             return UNUSABLE
         adopt_orphans()
         set_title(f"prefork: master [{settings.subject}]")
