@@ -11,6 +11,7 @@ import fcntl
 import functools
 import mmap
 import os
+import resource
 import select
 import signal
 import socket
@@ -50,8 +51,16 @@ PADDING = "-" * 64  # an argument that leaves room for a title
 
 STACKS = signal.SIGRTMIN + 7  # makes a worker write its stacks; USR1 and USR2 belong to applications
 
+FILES = resource.getrlimit(resource.RLIMIT_NOFILE)[0]  # how many this process could open when it was started
+
 libc = ctypes.CDLL(None, use_errno=True)
 libc.mmap.restype = ctypes.c_void_p
+
+
+def open_up_to(files: int | None = None) -> None:
+    """Have this process, and what it starts, open so many files at a time; None: as many as the system lets it."""
+    hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard if files is None else files, hard))
 
 
 def set_title(title: str) -> None:

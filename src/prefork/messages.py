@@ -18,6 +18,7 @@ from collections import deque
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from typing import TypeAlias
 
     # A `Request`, which is one, or what it would be made of: to make one takes longer than to pack it.
@@ -269,6 +270,19 @@ def pair() -> tuple[socket.socket, socket.socket]:
     return socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
 
 
+def copies(descriptors: Iterable[int]) -> list[int]:
+    """Duplicates of all of them, or of none. Raises OSError."""
+    made: list[int] = []
+    try:
+        for descriptor in descriptors:
+            made.append(os.dup(descriptor))  # noqa: PERF401 - those that were made have to be known
+    except OSError:
+        for descriptor in made:
+            os.close(descriptor)
+        raise
+    return made
+
+
 class Channel:
     """One end of a wire for JSON objects and descriptors. Sending never blocks: what does not fit waits for `flush`."""
 
@@ -278,9 +292,11 @@ class Channel:
         self.broken = False
 
     def send(self, kind: str, descriptors: list[int] | None = None, **fields: Any) -> None:
-        """Send an object. The descriptors are duplicated when it has to wait, so the caller may close its own."""
+        """Send an object. The descriptors are duplicated when it has to wait, so the caller may close its own. Raises OSError
+        when there is no room for that.
+        """
         message = json.dumps({"kind": kind, **fields}).encode()
-        self.waiting.append((message, [os.dup(descriptor) for descriptor in descriptors or ()]))
+        self.waiting.append((message, copies(descriptors or ())))
         self.flush()
 
     def flush(self) -> None:

@@ -6,6 +6,7 @@ import http.client
 import json
 import os
 import re
+import resource
 import socket
 import sys
 from pathlib import Path
@@ -152,6 +153,18 @@ def test_a_file_that_is_there_is_left_alone(place: Path) -> None:
     done = run(place / "gunicorn.conf.py", "--out", place / "prefork.conf")
     assert (done.exit_code, (place / "prefork.conf").read_text()) == (1, "mine")
     assert "is there already; name a new file" in done.output
+
+
+def test_no_half_of_a_file_is_left_where_there_is_no_room(place: Path) -> None:
+    (place / "gunicorn.conf.py").write_text("workers = 2\n")
+    out = place / "prefork.conf"
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (10, hard))
+    try:
+        done = run(place / "gunicorn.conf.py", "--out", out, "--app", "shop:app")
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert (done.exit_code, done.output, out.exists()) == (1, f"Error: {out} cannot be written: file too large\n", False)
 
 
 def test_the_text_alone_is_for_a_pipe(place: Path) -> None:

@@ -1,5 +1,7 @@
 """Topologies: what is understood, and in which sentences what is not."""
 
+import os
+import resource
 from pathlib import Path
 
 import pytest
@@ -98,6 +100,18 @@ def test_a_directory_with_something_in_it_is_left_alone(tmp_path: Path) -> None:
     result = run("single", "--out", str(tmp_path))
     assert (result.exit_code, [each.name for each in tmp_path.iterdir()]) == (1, ["mine"])
     assert f"{tmp_path} is not empty" in result.output
+
+
+def test_nothing_is_left_where_there_is_no_room_for_all_of_it(tmp_path: Path) -> None:
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1000, hard))
+    try:
+        result = run("enterprise", "--out", str(tmp_path / "out"))
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert result.exit_code == 1
+    assert result.output == f"Error: {tmp_path / 'out'} cannot be written: file too large\n"
+    assert not os.listdir(tmp_path)
 
 
 def test_a_topology_that_is_none_is_said_in_sentences(tmp_path: Path) -> None:

@@ -614,3 +614,21 @@ def test_usage_knows_how_many_workers_a_server_of_ours_has() -> None:
     result = run("usage", "--workers", "3")
     assert result.exit_code == 2
     assert "--workers belongs to --pid" in result.output
+
+
+def run_with(streams: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """Run a command line with what a shell does to its streams."""
+    command = ["sh", "-c", f'exec "$@" {streams}', "sh", sys.executable, "-m", "prefork", *arguments]
+    return subprocess.run(command, capture_output=True, text=True, check=False)
+
+
+@pytest.mark.parametrize("streams", [">&-", "<&- >&-", "<&- >&- 2>&-"])
+def test_a_command_whose_streams_are_closed_does_what_it_is_told(streams: str) -> None:
+    done = run_with(streams, "size")
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+
+
+@pytest.mark.parametrize("arguments", [["size"], ["size", "--json"]])
+def test_an_output_that_takes_nothing_is_said_in_a_sentence(arguments: list[str]) -> None:
+    done = run_with(">/dev/full", *arguments)
+    assert (done.returncode, done.stderr) == (1, "prefork: the output cannot be written: no space left on device\n")

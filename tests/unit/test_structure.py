@@ -145,6 +145,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         "limits",
         "messages",
         "meters",
+        "orders",
         "scoreboard",
         "sizing.autoscale",
         "sizing.bounds",

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import os
+import shutil
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
 import click
 
@@ -75,13 +76,22 @@ def write(trees: Rendered, out: Path) -> None:
     try:
         if out.exists() and any(out.iterdir()):
             raise click.ClickException(f"{out} is not empty; name a new directory, and compare the two before you copy")
+    except OSError as error:
+        unwritable(out, error)
+    try:
         for node, tree in trees.items():
             for path, text in tree.items():
                 place = out / node / path
                 place.parent.mkdir(parents=True, exist_ok=True)
                 place.write_text(text)
     except OSError as error:
-        raise click.ClickException(f"{error.filename or out} cannot be written: {(error.strerror or str(error)).lower()}") from None
+        shutil.rmtree(out, ignore_errors=True)  # all that is in it is ours
+        unwritable(out, error)
+
+
+def unwritable(out: Path, error: OSError) -> NoReturn:
+    """End the program because its files cannot be written."""
+    raise click.ClickException(f"{error.filename or out} cannot be written: {(error.strerror or str(error)).lower()}") from None
 
 
 VERBS = (render,)

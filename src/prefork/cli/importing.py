@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
 import click
 
@@ -60,9 +60,18 @@ def write(made: str, out: Path) -> None:
     except FileExistsError:
         raise click.ClickException(f"{out} is there already; name a new file, and compare the two") from None
     except OSError as error:
-        raise click.ClickException(f"{out} cannot be written: {(error.strerror or str(error)).lower()}") from None
-    with open(descriptor, "w", encoding="utf-8") as file:
-        file.write(made)
+        unwritable(out, error)
+    try:
+        with open(descriptor, "w", encoding="utf-8") as file:
+            file.write(made)
+    except OSError as error:
+        out.unlink()
+        unwritable(out, error)
+
+
+def unwritable(out: Path, error: OSError) -> NoReturn:
+    """End the program because its file cannot be written."""
+    raise click.ClickException(f"{out} cannot be written: {(error.strerror or str(error)).lower()}") from None
 
 
 def report(draft: Draft, kind: str, out: Path | None) -> None:

@@ -57,6 +57,7 @@ class Draft:
     problems: list[Problem] = field(default_factory=list)
     remarks: list[Problem] = field(default_factory=list)
     broken: set[str] = field(default_factory=set)
+    unread: bool = False  # there is a file, and what it says is not known
 
 
 def load(file: Path | None, flags: Mapping[str, str], environ: Mapping[str, str], cwd: Path, *, permitted: bool = True) -> Settings:
@@ -90,8 +91,7 @@ def locate(file: Path | None, flags: Mapping[str, str], environ: Mapping[str, st
     draft = gather(file, flags, environ, cwd)
     places = {name: draft.values[name] for name in ("app_dir", "data_dir") if name in draft.values}
     settings = Settings(**places, surroundings=Surroundings(cwd, environ))
-    chosen = config_file(file, environ, cwd)
-    if draft.broken & {"app_dir", "data_dir"} or (chosen and not os.path.isfile(cwd / chosen)):
+    if (draft.unread and "data_dir" not in places) or draft.broken & {"app_dir", "data_dir"}:
         raise ConfigurationError(draft.problems, settings, draft.broken)
     return settings.data_dir
 
@@ -101,8 +101,7 @@ def values(
 ) -> dict[str, Any]:
     """What is given for a few options, None for nothing, whatever else is wrong. Raises ConfigurationError for one of these."""
     draft = gather(file, flags, environ, cwd)
-    chosen = config_file(file, environ, cwd)
-    if draft.broken & set(names) or (chosen and not os.path.isfile(cwd / chosen)):
+    if draft.unread or draft.broken & set(names):
         raise ConfigurationError(draft.problems, Settings(surroundings=Surroundings(cwd, environ)), draft.broken)
     return {name: draft.values.get(name) for name in names}
 
@@ -156,6 +155,7 @@ def config_file(file: Path | None, environ: Mapping[str, str], cwd: Path) -> Pat
 def take_file(draft: Draft, reading: Reading, base: Path) -> None:
     """Sort a file's entries: options, the host's keys and sections, and keys that nobody knows."""
     draft.problems += reading.problems
+    draft.unread = reading.unread
     for entry in reading.entries:
         source = Source("file", reading.name, entry.line)
         if entry.commented:

@@ -6,7 +6,9 @@ at a comment sign and never repeated in a problem.
 
 from __future__ import annotations
 
+import os
 import re
+import stat
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -38,25 +40,36 @@ class Entry:
 
 @dataclass(slots=True)
 class Reading:
-    """The entries of a file, in order, and the lines that are none."""
+    """The entries of a file, in order, and the lines that are none. `unread`: what is in it is not known."""
 
     name: str
     entries: list[Entry] = field(default_factory=list)
     problems: list[Problem] = field(default_factory=list)
+    unread: bool = False
 
 
 def read_file(path: Path, name: str) -> Reading:
     """Read a UTF-8 file, with or without a byte order mark. `name` stands for it in problems."""
     try:
+        if passes(path):
+            problem = Problem(name, "it can be read once, and a reload or another command reads it again; write it to a file")
+            return Reading(name, problems=[problem], unread=True)
         raw = path.read_bytes()
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) and error.strerror else "its name cannot be used"
-        return Reading(name, problems=[Problem(name, f"the file cannot be read: {reason}; check the path and its permissions")])
+        problem = Problem(name, f"the file cannot be read: {reason}; check the path and its permissions")
+        return Reading(name, problems=[problem], unread=True)
     try:
         return read_text(raw.decode("utf-8-sig"), name)
     except UnicodeDecodeError as error:
         line = raw.count(b"\n", 0, error.start) + 1
-        return Reading(name, problems=[Problem(f"{name}:{line}", "the line is not UTF-8 text; save the file as UTF-8", line)])
+        problem = Problem(f"{name}:{line}", "the line is not UTF-8 text; save the file as UTF-8", line)
+        return Reading(name, problems=[problem], unread=True)
+
+
+def passes(path: Path) -> bool:
+    """Whether what is read there passes: a pipe, as of a shell's <(…), or a device other than the empty one. Raises OSError."""
+    return not stat.S_ISREG(path.stat().st_mode) and not path.is_dir() and not path.samefile(os.devnull)
 
 
 def read_text(text: str, name: str) -> Reading:

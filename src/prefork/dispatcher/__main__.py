@@ -6,7 +6,6 @@ Before it, an argument says whether modules are to be imported in their compiled
 from __future__ import annotations
 
 import gc
-import resource
 import socket
 import sys
 
@@ -18,7 +17,7 @@ def main(descriptor: int) -> None:
     from prefork.dispatcher.loop import Dispatcher
     from prefork.dispatcher.options import Options
     from prefork.journal import Journal, Sink
-    from prefork.kernel import return_memory, set_title, take_short_turns
+    from prefork.kernel import open_up_to, return_memory, set_title, take_short_turns
     from prefork.orders import take_orders
     from prefork.scoreboard import Scoreboard
     from prefork.trace import Trace
@@ -27,8 +26,7 @@ def main(descriptor: int) -> None:
     set_title("prefork: dispatcher")
     # Workers may have every processor busy, and one that has finished does nothing until we have had our turn.
     take_short_turns()
-    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    open_up_to()
     scoreboard = Scoreboard(descriptors[0])
     spool, trace = descriptors[1], Trace(descriptors[2])
     listeners = [socket.socket(fileno=descriptor) for descriptor in descriptors[3:]]

@@ -6,7 +6,6 @@ Nothing depends on it. What keeps it from running is one warning; its death is o
 from __future__ import annotations
 
 import importlib.util
-import os
 import time
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +15,7 @@ from prefork.master.attendant import Attendant
 from prefork.master.listeners import CannotListen, console_listener
 from prefork.master.quarters import GUESTS, furnish, guest_of
 from prefork.master.spawn import start_console
+from prefork.orders import bond
 
 if TYPE_CHECKING:
     from prefork.config import Settings
@@ -90,7 +90,7 @@ class Console(Attendant):
             self._failed(f"cannot execute {error.filename}: {error.strerror}")
             return
         options = told(self.master.settings)
-        process.channel.send("serve", [listener.wire.fileno()], master=os.getpid(), address=listener.address, **options)
+        process.channel.send("serve", [listener.wire.fileno()], **bond(), address=listener.address, **options)
 
     def _hear(self, process: Helper) -> None:
         said, _ = process.channel.receive()

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from prefork.master.generation import Generation
     from prefork.master.pools import Pool
     from prefork.master.spawn import Death
+    from prefork.messages import Channel
     from prefork.scoreboard import Scoreboard
 
 MOST_FATAL = 32  # jobs
@@ -111,9 +112,17 @@ class Crew:
         worker = self.workers[first] = Worker(
             first, generation.number, now, since=now, threads=threads, concurrency=concurrency, pool=pool
         )
-        self.slates[first] = Slate()
         for slot in worker.slots:
             self.scoreboard.slot(slot).clear()
+        try:
+            self._order(worker, generation.template.channel)
+        except OSError as error:
+            self._refused(worker, error.strerror or str(error))
+
+    def _order(self, worker: Worker, template: Channel) -> None:
+        """Have a template fork it. Raises OSError."""
+        first, pool = worker.slot, worker.pool
+        self.slates[first] = Slate()
         theirs = self.pairs.make(worker)
         descriptors = [self.slates[first].descriptor, *(end.fileno() for end in theirs)]
         number = first - pool.first + 1
@@ -125,9 +134,15 @@ class Crew:
             "fatal": self.fatal,
             "looped": worker.looped,
         }
-        generation.template.channel.send("fork", descriptors, **told)
-        for end in theirs:
-            end.close()
+        try:
+            template.send("fork", descriptors, **told)
+        finally:
+            for end in theirs:
+                end.close()
+
+    def _refused(self, worker: Worker, reason: str) -> None:
+        self._forget(worker)
+        self.failed(worker, f"the system refused another process ({reason})")
 
     def _room(self, pool: Pool, places: int, step: int = 1) -> int | None:
         """The first of so many free places in a row, looked for in steps; before all others one where a job was left behind."""
@@ -139,16 +154,24 @@ class Crew:
         """The template has forked it, or could not (pid 0)."""
         worker = self.workers[slot]
         if pid == 0:
-            self._forget(worker)
-            self.failed(worker, "the system refused another process (fork)")
+            self._refused(worker, "fork")
             return
         worker.pid = pid
-        self.pidfds[slot] = os.pidfd_open(pid)
-        self.fuses.attach(worker.name, pid)
         worker.to(State.BOOTING, now)
+        try:
+            self.pidfds[slot] = os.pidfd_open(pid)
+        except OSError as error:
+            self.kill(worker, f"the system refused to tell of its end ({error.strerror})", now)
+            return
+        self.fuses.attach(worker.name, pid)
         early, self.early = self.early, []
         for report in early:
             self.hear(report)
+
+    def unanswered(self, generation: int, since: float) -> Worker | None:
+        """A worker that a generation's template was told to fork before `since`, and has not."""
+        ordered = (worker for worker in self.all() if worker.state is State.FORKING and worker.generation == generation)
+        return next((worker for worker in ordered if worker.born < since), None)
 
     def unforked(self, generation: int) -> None:
         """The template died with orders in hand. A worker that it did fork finds its pair closed and leaves."""
@@ -322,7 +345,8 @@ class Crew:
         del self.workers[worker.slot]
         self.said.pop(worker.slot, None)
         self.dropped.discard(worker.slot)
-        self.slates.pop(worker.slot).close()
+        if worker.slot in self.slates:  # there was room for it
+            self.slates.pop(worker.slot).close()
         if worker.slot in self.pidfds:
             os.close(self.pidfds.pop(worker.slot))
         self.pairs.close(worker)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import time
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -15,6 +14,7 @@ from prefork.master.fleet import State
 from prefork.master.gauges import task_of
 from prefork.master.spawn import kill_group, start_dispatcher
 from prefork.meters import clock_of, state_of
+from prefork.orders import bond
 from prefork.scoreboard import DISPATCHER, TURNED_AT
 
 if TYPE_CHECKING:
@@ -124,7 +124,7 @@ class Front:
         master.hear(self.process.channel.wire, partial(self._hear, self.process))
         own = (master.scoreboard.descriptor, master.spool, master.trace.descriptor)
         descriptors = [*own, *(listener.wire.fileno() for listener in master.listeners)]
-        self.tell("serve", descriptors, master=os.getpid(), log_format=master.settings.log_format, options=self.options())
+        self.tell("serve", descriptors, **bond(), log_format=master.settings.log_format, options=self.options())
         master.crew.pairs.dispatcher = self.process.channel
         for worker in master.crew.ready():
             master.crew.introduce(worker)

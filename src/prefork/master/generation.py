@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from prefork.config.embedded import WITHIN, directory_in
 from prefork.config.hosted import told
 from prefork.master.spawn import start_template
+from prefork.orders import bond
 
 if TYPE_CHECKING:
     from prefork.config import Settings
@@ -67,7 +68,7 @@ class Generation:
         """What the template needs to know."""
         settings = self.settings
         return {
-            "master": os.getpid(),
+            **bond(),
             "generation": self.number,
             "app": settings.app,
             "interface": "asgi" if self.looped else "" if settings.interface == "auto" else settings.interface,

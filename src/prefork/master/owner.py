@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import grp
 import os
@@ -12,6 +13,7 @@ from typing import TYPE_CHECKING
 from prefork.master.spawn import Owner
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
 
@@ -30,8 +32,24 @@ def claim(data_dir: Path) -> int:
         os.close(lock)
         raise InUse(f"data_dir {data_dir} is in use by the server with pid {holder}; stop it, or set another data_dir") from None
     os.ftruncate(lock, 0)
-    os.pwrite(lock, f"{os.getpid()}\n".encode(), 0)
+    with naming(data_dir / "prefork.lock"):
+        os.pwrite(lock, f"{os.getpid()}\n".encode(), 0)
     return lock
+
+
+@contextlib.contextmanager
+def naming(path: Path) -> Iterator[None]:
+    """Have an OSError from here say which file it is about: what comes of an open descriptor does not."""
+    try:
+        yield
+    except OSError as error:
+        raise OSError(error.errno, error.strerror, str(path)) from error
+
+
+def unusable(error: OSError) -> str:
+    """What a server that cannot start says of it."""
+    reason = (error.strerror or str(error)).lower()
+    return f"prefork: cannot start: {reason}\n" if error.filename is None else f"prefork: cannot use {error.filename}: {reason}\n"
 
 
 def open_spool(data_dir: Path, whose: Owner) -> int:
@@ -68,15 +86,25 @@ def give(descriptor: int, whose: Owner) -> None:
 def open_secret(file: Path) -> int:
     """Open the file with the secret of the sessions' cookies, made where it is missing. Raises OSError."""
     if not file.exists():
-        with open(file, "x", opener=lambda path, flags: os.open(path, flags, 0o600)) as made:
-            made.write(f"{os.urandom(32).hex()}\n")
+        descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+        fill(descriptor, file, f"{os.urandom(32).hex()}\n")
     return os.open(file, os.O_RDONLY | os.O_CLOEXEC)
+
+
+def fill(descriptor: int, path: Path, text: str) -> None:
+    """Write the text of a new file and close it. Where there is no room no file is left. Raises OSError."""
+    try:
+        with naming(path), open(descriptor, "w") as file:
+            file.write(text)
+    except OSError:
+        path.unlink()
+        raise
 
 
 def write_pid(path: Path) -> None:
     """Write our pid; a reader never sees half of it."""
     new = path.with_name(f".{path.name}.{os.getpid()}")
-    new.write_text(f"{os.getpid()}\n")
+    fill(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o666), new, f"{os.getpid()}\n")
     new.rename(path)
 
 

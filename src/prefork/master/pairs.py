@@ -28,11 +28,16 @@ class Pairs:
         self.unreleased: set[int] = set()  # places that the dispatcher may still read
 
     def make(self, worker: Worker) -> list[socket.socket]:
-        """A pair for each of a worker's places; returns its own ends."""
-        theirs = []
-        for slot in worker.slots:
-            self.ends[slot], end = pair()
-            theirs.append(end)
+        """A pair for each of a worker's places; returns its own ends. Raises OSError."""
+        theirs: list[socket.socket] = []
+        try:
+            for slot in worker.slots:
+                self.ends[slot], end = pair()
+                theirs.append(end)
+        except OSError:
+            for end in theirs:
+                end.close()
+            raise
         return theirs
 
     def introduce(self, worker: Worker, pidfd: int, counters: Sequence[int]) -> None:

@@ -31,7 +31,7 @@ def rehearse(settings: Settings) -> int:
     try:
         log = owner.open_log(settings.logfile)
     except OSError as error:
-        sys.stderr.write(f"prefork: cannot use {error.filename}: {(error.strerror or str(error)).lower()}\n")
+        sys.stderr.write(owner.unusable(error))
         return UNUSABLE
     journal = Journal(Sink(log), level=settings.log_level, as_json=settings.log_format == "json", logger="prefork.master")
     generation = Generation(1, settings)

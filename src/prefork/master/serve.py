@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from prefork.config.problems import DEFAULT
 from prefork.events import PortUnheard
 from prefork.journal import Journal, Sink
-from prefork.kernel import adopt_orphans, set_title
+from prefork.kernel import adopt_orphans, open_up_to, set_title
 from prefork.master import owner
 from prefork.master.console import open_console
 from prefork.master.listeners import CannotListen, listeners, live_listeners
@@ -31,6 +31,7 @@ def serve(settings: Settings, reread: Callable[[], Settings]) -> int:
 
     `reread` makes the settings anew for a reload and may raise ConfigurationError. Reasons not to start are said on standard error.
     """
+    open_up_to()  # each worker takes some, with an event loop one for each request it may have
     with ExitStack() as leaving:
         try:
             leaving.callback(os.close, owner.claim(settings.data_dir))
@@ -54,7 +55,7 @@ def serve(settings: Settings, reread: Callable[[], Settings]) -> int:
             sys.stderr.write(f"prefork: {error}\n")
             return UNUSABLE
         except OSError as error:
-            sys.stderr.write(f"prefork: cannot use {error.filename}: {(error.strerror or str(error)).lower()}\n")
+            sys.stderr.write(owner.unusable(error))
             return UNUSABLE
         adopt_orphans()
         set_title(f"prefork: master [{settings.subject}]")

@@ -28,7 +28,7 @@ class Stop:
     def __init__(self, master: Master, said: Stopping | Interrupted) -> None:
         self.cause = said.cause
         self.started = time.monotonic()
-        self.drained = self.dismissed = self.hastened = False
+        self.drained = self.dismissed = self.hastened = self.forced = False
         self.sockets_until = float("inf")  # when websocket workers have had the time to let everybody go
         self.kill_at = float("inf")  # when templates and dispatcher count as stuck
         self.killed_at = float("inf")  # when workers were killed
@@ -56,8 +56,8 @@ class Stop:
 
     def step(self, master: Master, now: float) -> None:
         """Go on with the stop as far as it can go."""
-        if not self.drained and now > self.deadline:
-            self.force(master, "the dispatcher did not drain in time")
+        if now > self.deadline:
+            self._end_wait(master)
         if self.drained and not self.hastened:
             self._hasten_jobs(master)
         if now > self.jobs_until:
@@ -97,6 +97,13 @@ class Stop:
             master.unhear(master.front.process.channel.wire)
             master.front.process.channel.close()
 
+    def _end_wait(self, master: Master) -> None:
+        """The agreed time is over for those who have not even begun to leave."""
+        if not self.drained:
+            self.force(master, "the dispatcher did not drain in time")
+        elif master.crew.forking() and not self.forced:
+            self.force(master, "a worker was not forked in time")
+
     def _hasten_jobs(self, master: Master) -> None:
         """All requests are finished, and who has asked for the stop waits for nothing but jobs."""
         self.hastened = True
@@ -128,9 +135,14 @@ class Stop:
         self.give_up(master)
 
     def give_up(self, master: Master) -> None:
-        """Kill the workers. The dispatcher sees them die, tells their clients, and leaves as in any other stop."""
-        self.drained = True
+        """Kill the workers. The dispatcher sees them die, tells their clients, and leaves as in any other stop.
+
+        A template that has a worker still to fork may be stopped, or hang in that.
+        """
+        self.drained = self.forced = True
         self._kill(master, master.crew.all())
+        if master.crew.forking():
+            master.templates.end()
 
     def _kill(self, master: Master, workers: list[Worker]) -> None:
         self.killed_at = time.monotonic()

@@ -16,6 +16,7 @@ from prefork.master.supply import sizes
 
 if TYPE_CHECKING:
     from prefork.config import Settings
+    from prefork.master.fleet import Worker
     from prefork.master.loop import Master
     from prefork.master.spawn import Death, Helper
 
@@ -59,12 +60,21 @@ class Templates:
         master.hear(template.channel.wire, partial(self._hear, generation, template))
 
     def step(self, now: float) -> None:
-        """Kill templates whose import takes too long, their death says why; try again what failed while its workers serve."""
+        """Kill templates that take too long, their death says why; try again what failed while its workers serve."""
         for generation in list(self.generations.values()):
-            if generation.template and generation.late(now):
+            if generation.template and (generation.late(now) or self._owed(generation, now)):
                 kill_group(generation.template.pid)
             elif generation.template is None and generation.number == self.master.generation and now >= self.backoff.not_before:
                 self.load(generation)
+
+    def _owed(self, generation: Generation, now: float) -> Worker | None:
+        """A worker that takes too long to be forked: the template was stopped, or what the application does at a fork hangs."""
+        return self.master.crew.unanswered(generation.number, now - generation.settings.boot_timeout)
+
+    def end(self) -> None:
+        """Kill all of them, in a stop that waits for nothing; who has been forked finds out."""
+        for template in self.running():
+            kill_group(template.pid)
 
     def start_over(self) -> None:
         """Nothing has ever loaded: forget it, and load what is on the disk now, with the settings of now."""
@@ -160,14 +170,17 @@ class Templates:
 
     def _bereaved(self, generation: Generation, death: Death) -> None:
         was_loaded = generation.loaded
+        owed = self._owed(generation, time.monotonic())
         self.dismiss(generation)
         self.buried(death)
         if self.master.stopping:
             return
         if was_loaded:
-            reason = f"it died ({death.how()}) and is started again"
-            self.master.journal.emit(TemplateFailed(generation.number, reason, None))
+            reason = "it did not fork a worker within boot_timeout" if owed else f"it died ({death.how()})"
+            self.master.journal.emit(TemplateFailed(generation.number, f"{reason} and is started again", None))
             self.load(generation)
+            if owed:
+                self.master.worker_failed(owed, reason)
         else:
             late = time.monotonic() - generation.started > generation.settings.boot_timeout
             reason = "the import took longer than boot_timeout" if late else f"it ended while loading: {death.how()}"

@@ -5,13 +5,13 @@ It knows nothing that it could not find out again, so it is killed as soon as it
 
 from __future__ import annotations
 
-import os
 import time
 from typing import TYPE_CHECKING, Any
 
 from prefork.events import FilesChanged, WatcherFailed, Watching
 from prefork.master.attendant import Attendant
 from prefork.master.spawn import start_watcher
+from prefork.orders import bond
 
 if TYPE_CHECKING:
     from prefork.config import Settings
@@ -45,7 +45,7 @@ class Watch(Attendant):
         except OSError as error:
             self._failed(f"cannot execute {error.filename}: {error.strerror}")
             return
-        process.channel.send("watch", master=os.getpid(), **wanted)
+        process.channel.send("watch", **bond(), **wanted)
 
     def _hear(self, process: Helper) -> None:
         said, _ = process.channel.receive()

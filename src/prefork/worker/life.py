@@ -7,6 +7,7 @@ parent exits; set after the master's death it would never fire, hence the second
 from __future__ import annotations
 
 import atexit
+import contextlib
 import faulthandler
 import json
 import os
@@ -70,7 +71,9 @@ def live(body: Callable[[], int]) -> None:
     except BaseException:  # noqa: BLE001 - the last frame of this process
         sys.excepthook(*sys.exc_info())
     finally:
-        atexit._run_exitfuncs()
-        sys.stdout.flush()
-        sys.stderr.flush()
+        with contextlib.suppress(BaseException):  # Python 3.9 raises the last of what it has shown already
+            atexit._run_exitfuncs()
+        for stream in (sys.stdout, sys.stderr):
+            with contextlib.suppress(Exception):  # the application has closed it or put something else there, or the disk is full
+                stream.flush()
         os._exit(status)

@@ -6,6 +6,7 @@ and taken between two requests. What the application has led elsewhere by itself
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
 
@@ -39,8 +40,17 @@ def file_of(descriptor: int) -> tuple[int, int]:
 
 
 def complain(text: str) -> None:
-    """Say in the server's own name what went wrong in this process. `text` ends with a line's end."""
-    if is_journald(2):
-        text = "".join(f"<3>{line}\n" for line in text[:-1].split("\n"))  # an error, in sd-daemon(3)'s form
-    sys.stderr.write(text)
-    sys.stderr.flush()
+    """Say in the server's own name what went wrong in this process. `text` ends with a line's end.
+
+    It never fails: where there is no room for it, or nothing to write to any more, it is lost.
+    """
+    with contextlib.suppress(OSError):
+        if is_journald(2):
+            text = "".join(f"<3>{line}\n" for line in text[:-1].split("\n"))  # an error, in sd-daemon(3)'s form
+        try:
+            sys.stderr.write(text)
+            sys.stderr.flush()
+        except OSError:
+            raise
+        except Exception:  # noqa: BLE001 - the application has closed it, or put in its place what cannot do this
+            os.write(2, text.encode("utf-8", "backslashreplace"))

@@ -1,3 +1,4 @@
+import os
 import pickle
 import sys
 from collections.abc import Callable
@@ -225,6 +226,21 @@ def test_the_data_directory_is_found_in_a_file_that_is_being_edited(tmp_path: Pa
         (tmp_path / "bad.conf").write_text("data_dir = a\n  b")
         with pytest.raises(ConfigurationError, match=sentence):
             locate(Path(file), {}, {}, tmp_path)
+
+
+@pytest.mark.parametrize("text", ["data_dir = d\n# caf\xe9", None])
+def test_no_data_directory_is_guessed_where_the_file_is_not_understood(tmp_path: Path, text: str | None) -> None:
+    if text is None:
+        os.mkfifo(tmp_path / "x.conf")
+    else:
+        (tmp_path / "x.conf").write_text(text, encoding="latin-1")
+    with pytest.raises(ConfigurationError, match=r"is not UTF-8 text|can be read once"):
+        locate(Path("x.conf"), {}, {}, tmp_path)
+    assert locate(Path("x.conf"), {"data_dir": "/e"}, {}, tmp_path) == Path("/e")
+
+
+def test_an_empty_file_leaves_the_data_directory_to_the_rest(tmp_path: Path) -> None:
+    assert locate(Path(os.devnull), {}, {"PREFORK_DATA_DIR": "/e"}, tmp_path) == Path("/e")
 
 
 def test_options_whose_change_needs_a_restart(configure: Configure) -> None:

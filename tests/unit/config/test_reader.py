@@ -1,3 +1,4 @@
+import os
 from pathlib import Path
 
 import pytest
@@ -87,6 +88,17 @@ def test_files_that_cannot_be_read(tmp_path: Path) -> None:
         (Path("\0"), "its name cannot be used"),
     ):
         assert [str(p) for p in read_file(path, "x").problems] == [f"x: the file cannot be read: {reason}; {advice}"]
+
+
+def test_what_can_be_read_once_is_no_configuration(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "fifo")
+    reading, writing = os.pipe()
+    for path in (tmp_path / "fifo", Path(f"/dev/fd/{reading}"), Path("/dev/zero")):
+        (problem,) = read_file(path, "x").problems
+        assert str(problem) == "x: it can be read once, and a reload or another command reads it again; write it to a file"
+    os.close(reading)
+    os.close(writing)
+    assert not read_file(Path(os.devnull), "x").problems
 
 
 KEYS = st.from_regex(r"[a-z][a-z_]{0,20}", fullmatch=True)

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import errno
 import os
+import resource
+import signal
 import subprocess
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, cast
 
 import pytest
+from tests.unit.descriptors import held_for_good, opened_since
 
 from prefork.journal import Journal, Sink
 from prefork.master.crew import Crew
@@ -271,3 +275,35 @@ def test_stacks_end_where_the_application_was_called() -> None:
     stacks = "\n".join([head, *application, *own, "", "Thread 0x2:", *own, "", "Extension modules: a, b", ""])
     assert shortened(stacks) == "\n".join([head, *application, "", "Thread 0x2:", own[0], "", "Extension modules: a, b"])
     assert shortened("") == ""
+
+
+@pytest.mark.parametrize("left", range(14))
+def test_a_worker_that_there_are_no_descriptors_for_is_not_waited_for(bench: Bench, left: int) -> None:
+    before = held_for_good()
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    lowest = os.dup(0)  # all numbers below it are taken
+    os.close(lowest)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (lowest + left, hard))
+    try:
+        generation = SimpleNamespace(number=1, threads=0, concurrency=4, template=SimpleNamespace(channel=bench.template))
+        bench.crew.fork(HTTP, cast("Generation", generation), 0.0)
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    assert not bench.crew.workers
+    assert bench.failed == ["the system refused another process (Too many open files)"]
+    assert not opened_since(before)
+
+
+def test_a_worker_whose_end_could_not_be_seen_is_ended(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refused(_: int) -> int:
+        raise OSError(errno.EMFILE, "Too many open files")
+
+    worker = bench.order()
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "pidfd_open", refused)
+        bench.crew.forked(worker.slot, bench.pid, 0.0)
+    assert worker.state is State.KILLED
+    assert bench.process.wait() == -signal.SIGKILL
+    bench.crew.bury(worker, Death(bench.pid, -signal.SIGKILL), settled=False)
+    assert bench.failed == ["the system refused to tell of its end (Too many open files)"]
+    assert not bench.crew.workers

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import io
 import os
+import sys
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -13,7 +16,6 @@ from prefork.worker.output import Output, complain, file_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
 
 @pytest.fixture
@@ -71,3 +73,25 @@ def test_a_complaint_is_an_error_in_journald_with_each_line(
     monkeypatch.setattr(output, "is_journald", lambda descriptor: descriptor == 2)
     complain("one\n  two\n")
     assert capsys.readouterr().err == "one\n  two\n<3>one\n<3>  two\n"
+
+
+@pytest.mark.parametrize("broken", [None, io.StringIO()])
+def test_a_complaint_is_made_whatever_the_application_has_done_to_the_stream(
+    tmp_path: Path, standard: None, monkeypatch: pytest.MonkeyPatch, broken: io.StringIO | None
+) -> None:
+    led_to(tmp_path / "out", tmp_path / "error")
+    if broken:
+        broken.close()
+    monkeypatch.setattr(sys, "stderr", broken)
+    complain("gr\u00fc\udcff\n")
+    assert (tmp_path / "error").read_bytes() == b"gr\xc3\xbc\\udcff\n"
+
+
+@pytest.mark.parametrize("full", [False, True])
+def test_a_complaint_that_nobody_takes_is_lost(standard: None, monkeypatch: pytest.MonkeyPatch, full: bool) -> None:
+    led_to(Path(os.devnull), Path("/dev/full"))
+    if not full:
+        os.close(2)
+    with io.TextIOWrapper(open("/dev/full", "wb", buffering=0), write_through=True) as stream:
+        monkeypatch.setattr(sys, "stderr", stream if full else None)
+        complain("one\n")

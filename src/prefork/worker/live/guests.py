@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from prefork.http.framing import answer
 from prefork.http.pages import page
+from prefork.kernel import open_up_to
 from prefork.worker.live.limits import PAUSE, wave
 from prefork.worker.live.websocket import INNOCENT
 from prefork.worker.live.wire import Wire
@@ -50,7 +51,7 @@ class Terms(NamedTuple):
 def bounded(terms: Terms) -> Terms:
     """The same with no more connections than there are descriptors for, of as many as this process may have."""
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    open_up_to()
     return terms._replace(connections=min(terms.connections, max(1, hard - RESERVE)))
 
 
