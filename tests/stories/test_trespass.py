@@ -125,6 +125,20 @@ def test_a_child_that_lives_on_has_no_client_of_its_worker(
     socket.create_server(("127.0.0.1", server.port)).close()
 
 
+@pytest.mark.parametrize("stream", [1, 2])
+@pytest.mark.parametrize(("kind", "lends"), FORKING)
+def test_what_is_printed_where_a_stream_was_closed_is_no_clients(kind: str, lends: bool, stream: int) -> None:
+    options = {"workers": 1, "threads": 2, "lend_connections": lends, **KINDS[kind]}
+    with Server(app_dir=APPS, **options) as server:
+        for target, status in ((f"/silence?stream={stream}", 200), *[("/fail", 500), ("/", 200)] * 2):
+            with Connection("127.0.0.1", server.port) as client:
+                answer = client.exchange(Request(target))
+                assert answer.status == status, target
+                assert b"of the application's" not in answer.body
+                assert client.opened
+        assert not server.events("worker_died")
+
+
 def inode(client: socket.socket) -> str:
     """What tells the server's socket of a client's connection from all others."""
     near, far = (f":{name[1]:04X}" for name in (client.getpeername(), client.getsockname()))

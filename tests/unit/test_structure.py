@@ -183,7 +183,6 @@ MAY_IMPORT: dict[str, set[str]] = {
         "scoreboard",
         "worker",
     },
-    "worker.loan": {"http.repertoire", "worker"},
     "worker.known": {"http.head", "http.identity", "http.proxies", "http.repertoire", "lending"},
     "worker.live.serve": {"worker", "bus.hub", "given", "scoreboard", "store.address", "store.bus"},
     "cron": {"jobs"},

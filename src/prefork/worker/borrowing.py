@@ -13,13 +13,13 @@ import select
 import socket
 import time
 from select import POLLIN, poll  # now: what an application puts in their place later is not meant for us
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from prefork.http.head import END_OF_HEAD, Head, Reader, Refused
 from prefork.http.identity import NAME, Identity
 from prefork.http.paths import Paths
 from prefork.http.proxies import Proxies
-from prefork.http.repertoire import filled, form_of
+from prefork.http.repertoire import Recurring, filled, form_of
 from prefork.kernel import accept_barriers, await_any, await_bytes, since_received, unread, watch_as
 from prefork.lending import (
     ASKS_REPLACEMENT,
@@ -44,8 +44,8 @@ from prefork.lending import (
 )
 from prefork.messages import DONTWAIT, Request, send
 from prefork.scoreboard import BEGUN_AT, CAME_AT, DONE, HALTED, LOAN, NEXT_AT, RECEIVED, REQUEST, TAKEN, pack_progress
-from prefork.worker.known import KnownHeads, asked
-from prefork.worker.loan import FEW, Loan, out_of_the_way
+from prefork.worker.client import out_of_the_way
+from prefork.worker.known import Known, KnownHeads, asked
 
 if TYPE_CHECKING:
     from prefork.scoreboard import Slot
@@ -55,6 +55,16 @@ PAIR = -1  # the pair's key in the epoll; descriptors have theirs from zero on
 GRAIN = 4_000_000  # nanoseconds: what the kernel's word about a wait is exact to
 MOMENT = 1  # milliseconds that the dispatcher may take for what it is about to do
 FOLLOWS = 1  # milliseconds within which the rest of a body has to come that is not to go back
+FEW = 256  # a loan whose descriptor is below it leaves its application enough of those that select(2) knows
+
+
+class Loan(NamedTuple):
+    """A client's socket, the addresses at its ends, and the heads that are known of such a client: a proxy's say more."""
+
+    client: socket.SocketType
+    peer: tuple[str, int]
+    local: tuple[str, int]
+    heads: Recurring[Known]
 
 
 class Borrower:

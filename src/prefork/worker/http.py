@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from prefork.lending import ABLE, NEW, RECALL, TERMS, pack_declined
 from prefork.messages import BROKEN, KEEP, KEPT, LOG, WORN, inbox, pack_ending, receive, send, unpack_request
 from prefork.scoreboard import RECEIVED, REQUEST, REQUESTS, REVOKED, pack_progress
+from prefork.worker.client import given_client
 from prefork.worker.offload import Offloading
 from prefork.worker.offspring import family
 from prefork.worker.output import Output, complain
@@ -229,16 +230,6 @@ def decline(pair: socket.socket, request: Request, descriptors: list[int]) -> No
     for descriptor in descriptors:
         os.close(descriptor)
     send(pair, pack_declined(request.number))
-
-
-def given_client(descriptor: int) -> socket.SocketType:
-    """The socket of a client."""
-    # Family and type are given because finding them out costs two system calls; only send is ever called, so the class
-    # of C will do, which is made in a third of the time.
-    client = socket.SocketType(socket.AF_INET, socket.SOCK_STREAM, 0, descriptor)
-    if client.gettimeout() is not None:  # as the pair's: a timeout would wait for a slow reader in spite of MSG_DONTWAIT
-        client.settimeout(None)
-    return client
 
 
 def given_body(request: Request, descriptors: list[int]) -> BinaryIO:

@@ -75,6 +75,16 @@ def remove(epoll, key, socket):
         os.close(key)
 
 
+def do_silence(stream):
+    """Close a standard stream, as a slip or a library for daemons does: the next descriptor is that number."""
+    os.close(int(stream))
+
+
+def do_fail():
+    print("a word of the application's", flush=True)
+    raise ValueError("a secret of the application's")
+
+
 def do_fork(how):
     """A child that ends, lives on, or comes back as its parent does; returns how it has ended, or its pid."""
     child = os.fork()

@@ -43,11 +43,11 @@ from prefork.lending import (
 )
 from prefork.messages import CLOEXEC_DONTWAIT, inbox, pair, receive
 from prefork.scoreboard import BEGUN_AT, CAME_AT, DONE, HALTED, LOAN, NEXT_AT, RECEIVED, TAKEN, Scoreboard
-from prefork.worker import borrowing, http, loan
-from prefork.worker.borrowing import GRAIN, Borrower
+from prefork.worker import borrowing, client, http
+from prefork.worker.borrowing import FEW, GRAIN, Borrower
+from prefork.worker.client import SELECTABLE
 from prefork.worker.hosts.wsgi import environ
 from prefork.worker.known import KNOWN, LONGEST_KNOWN
-from prefork.worker.loan import FEW, SELECTABLE
 from prefork.worker.output import Output
 
 from .conftest import hosted, request
@@ -188,7 +188,7 @@ def test_many_loans_leave_the_application_the_descriptors_that_select_knows(desk
 
 @pytest.mark.usefixtures("crowded")
 def test_a_process_that_may_have_no_more_keeps_them_as_they_are(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(loan, "SELECTABLE", resource.getrlimit(resource.RLIMIT_NOFILE)[0])
+    monkeypatch.setattr(client, "SELECTABLE", resource.getrlimit(resource.RLIMIT_NOFILE)[0])
     with closing(Desk()) as desk:
         assert FEW <= number_of(desk) < SELECTABLE
         ask(desk, POST)

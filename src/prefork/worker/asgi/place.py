@@ -34,6 +34,7 @@ from prefork.worker.asgi.backlog import Backlog
 from prefork.worker.asgi.call import Call, is_of_leaving
 from prefork.worker.asgi.scope import http_scope
 from prefork.worker.asgi.upload import Upload
+from prefork.worker.client import given_client
 from prefork.worker.offload import Offloading
 from prefork.worker.offspring import family
 from prefork.worker.output import complain
@@ -136,11 +137,7 @@ class Place:
             self.left()
 
     def _begin(self, request: Request, descriptors: list[int]) -> None:
-        # As in `worker/http.py`.
-        client = socket.SocketType(socket.AF_INET, socket.SOCK_STREAM, 0, descriptors[0])
-        if client.gettimeout() is not None:
-            client.settimeout(None)
-        self._call(request, client, descriptors[1] if request.body is None else -1)
+        self._call(request, given_client(descriptors[0]), descriptors[1] if request.body is None else -1)
 
     def begin_lent(self, request: Request, client: socket.SocketType, seat: Seat) -> None:
         """Answer a request that was read from a loan."""

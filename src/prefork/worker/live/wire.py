@@ -11,6 +11,7 @@ import socket
 from typing import TYPE_CHECKING
 
 from prefork.messages import DONTWAIT
+from prefork.worker.client import no_stream
 
 if TYPE_CHECKING:
     from typing import Callable
@@ -25,8 +26,8 @@ class Wire:
 
     def __init__(self, loop: asyncio.AbstractEventLoop, descriptor: int, heard: Callable[[bytes], None]) -> None:
         self.loop = loop
-        self.descriptor = descriptor
-        self.socket = socket.SocketType(fileno=descriptor)
+        self.socket = socket.SocketType(fileno=no_stream(descriptor))
+        self.descriptor = self.socket.fileno()
         if self.socket.gettimeout() is not None:
             self.socket.settimeout(None)  # an application's socket.setdefaulttimeout() is not meant for us
         self.heard = heard
