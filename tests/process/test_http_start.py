@@ -119,15 +119,17 @@ def test_a_template_that_never_forks_is_a_failed_start(hanging: Path) -> None:
 @pytest.mark.parametrize("again", [False, True])
 def test_a_stop_does_not_wait_for_a_template_that_never_forks(hanging: Path, again: bool) -> None:
     server = Server("hanging:app", hanging.parent, workers=2, graceful_timeout="60" if again else "0").launch()
-    until(hanging.exists, "a worker to be forked")
-    server.signal(signal.SIGTERM)
-    if again:
-        server.wait_for("stopping")
+    try:
+        until(hanging.exists, "a worker to be forked")
         server.signal(signal.SIGTERM)
-    assert server.exit_status() == 0
-    (forced,) = server.events("stop_forced")
-    assert forced["reason"] == ("SIGTERM came again" if again else "a worker was not forked in time")
-    server.close()
+        if again:
+            server.wait_for("stopping")
+            server.signal(signal.SIGTERM)
+        assert server.exit_status() == 0
+        (forced,) = server.events("stop_forced")
+        assert forced["reason"] == ("SIGTERM came again" if again else "a worker was not forked in time")
+    finally:
+        server.close()
 
 
 def test_as_many_files_are_opened_as_there_is_need_for_and_applications_keep_their_limit() -> None:
