@@ -6,12 +6,12 @@ import os
 import shutil
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING
 
 import click
 
 from prefork import config
-from prefork.cli.settings import FAILED, here, loaded
+from prefork.cli.settings import FAILED, here, loaded, unwritable
 from prefork.render.topology import PROXIES, SHIPPED, Invalid, Topology, parse, shipped
 
 if TYPE_CHECKING:
@@ -87,11 +87,6 @@ def write(trees: Rendered, out: Path) -> None:
     except OSError as error:
         shutil.rmtree(out, ignore_errors=True)  # all that is in it is ours
         unwritable(out, error)
-
-
-def unwritable(out: Path, error: OSError) -> NoReturn:
-    """End the program because its files cannot be written."""
-    raise click.ClickException(f"{error.filename or out} cannot be written: {(error.strerror or str(error)).lower()}") from None
 
 
 VERBS = (render,)

@@ -9,7 +9,7 @@ from pathlib import Path
 import click
 
 from prefork import config
-from prefork.cli.settings import FAILED, as_lines
+from prefork.cli.settings import FAILED, as_lines, unwritable
 
 BLIND = 2  # the exit code where nothing could be looked at
 
@@ -98,7 +98,7 @@ def strain(url: str | None, file: Path | None, report: Path, seconds: float) -> 
     except audit.Unfit as reason:
         raise click.ClickException(str(reason)) from None
     except OSError as error:
-        raise click.ClickException(f"{report} cannot be written: {(error.strerror or str(error)).lower()}") from None
+        unwritable(report, error)
     click.echo(f"{report}: {made.workers} workers before, {made.sizing.workers} advised; what binds is {made.sizing.binding}.")
 
 

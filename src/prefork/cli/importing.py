@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING
 
 import click
 
 from prefork import config
-from prefork.cli.settings import as_lines, here, tell
+from prefork.cli.settings import as_lines, here, tell, unwritable
 from prefork.cli.terminal import console
 from prefork.importers import KINDS, Setting, Unreadable, kind_of, read, text
 
@@ -67,11 +67,6 @@ def write(made: str, out: Path) -> None:
     except OSError as error:
         out.unlink()
         unwritable(out, error)
-
-
-def unwritable(out: Path, error: OSError) -> NoReturn:
-    """End the program because its file cannot be written."""
-    raise click.ClickException(f"{out} cannot be written: {(error.strerror or str(error)).lower()}") from None
 
 
 def report(draft: Draft, kind: str, out: Path | None) -> None:

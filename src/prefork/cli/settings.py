@@ -88,6 +88,11 @@ def loaded(load: Callable[[], config.Settings]) -> config.Settings:
         refuse(error.problems)
 
 
+def unwritable(place: Path, error: OSError) -> NoReturn:
+    """End the program because of a file that it cannot write: the one that the error names, or that of `place`."""
+    raise click.ClickException(f"{error.filename or place} cannot be written: {(error.strerror or str(error)).lower()}") from None
+
+
 def refuse(problems: Iterable[config.Problem]) -> NoReturn:
     """End the program because of its configuration."""
     tell("error", problems)
