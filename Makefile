@@ -85,10 +85,10 @@ format: setup ## put the code into its one format
 docs: setup ## build the documentation's site into site/; a broken link fails
 	$(BIN)/zensical build --clean --strict
 
-bench: setup ## measure against the other servers; writes docs/benchmarks.md
+bench: setup ## measure against the other servers (a quarter of an hour); says where a goal is missed
 	$(PYTHON) bench/run.py
 
-bench-full: setup ## the same in seven rounds (an hour); fails where a goal is missed by more than a tenth
+bench-full: setup ## the same in seven rounds (75 minutes); writes docs/benchmarks.md, fails where a goal is missed by more than a tenth
 	$(PYTHON) bench/run.py --full
 
 bench-limits: setup ## run the same abuses against the other servers' limits; writes docs/limits.md

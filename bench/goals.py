@@ -23,8 +23,8 @@ KEPT = (("kill_kept", "kill -9, kept-alive"), ("reload_kept", "reload, kept-aliv
 BETTER = ("granian", "uwsgi", "uwsgi-http11")
 BEHIND = ("gunicorn-sync", "gunicorn-gthread", "uwsgi", "granian")
 UVICORN = ("uvicorn",)
-RIVALS = ("gunicorn-sync", "gunicorn-gthread", "uwsgi", "granian", "uvicorn", "bjoern", "waitress")
-SHAPED = ("gunicorn-gthread", "uwsgi-http11", "granian", "uvicorn", "bjoern", "waitress")
+RIVALS = ("gunicorn-sync", "gunicorn-gthread", "uwsgi", "granian", "uvicorn", "bjoern")
+SHAPED = ("gunicorn-gthread", "uwsgi-http11", "granian", "uvicorn", "bjoern")
 
 
 @dataclass(frozen=True)

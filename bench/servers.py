@@ -299,7 +299,15 @@ SERVERS = (
         lacks=UNSUPERVISED,
         scenarios=only("hello"),
     ),
-    Server("waitress", "waitress", waitress, itself, "one process of 4 threads, no supervisor", lacks=UNSUPERVISED),
+    Server(
+        "waitress",
+        "waitress",
+        waitress,
+        itself,
+        "one process of 4 threads, no supervisor",
+        lacks=UNSUPERVISED,
+        scenarios=only("hello", "proxied", "memory"),
+    ),
 )
 QUEUES = (
     Server(
