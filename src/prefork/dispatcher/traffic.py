@@ -215,7 +215,7 @@ class Traffic:
 
     def rest(self, worker: Worker, part: bytes | Extent) -> None:
         """A worker hands on what its client's socket did not take, or what is in a file."""
-        exchange = worker.exchange
+        exchange = self._present(worker)
         if exchange is None or exchange.connection.state is State.CLOSED:
             if isinstance(part, Extent):
                 self.disks.discard(part)
@@ -227,7 +227,7 @@ class Traffic:
 
     def mangled(self, worker: Worker) -> None:
         """A part of an answer was lost on the way from its worker, which does not know: no further byte of it may follow."""
-        exchange = worker.exchange
+        exchange = self._present(worker)
         if exchange and exchange.connection.state is not State.CLOSED:
             self.answers.cut(exchange, 0, worker.name, "a part of the answer was lost for want of a descriptor")
 
@@ -261,9 +261,14 @@ class Traffic:
 
     def has(self, worker: Worker, ending: Ending) -> bool:
         """Whether a worker is working on the request that it says it has finished."""
-        if worker.after:
-            self.lender.receipts.drain(worker)  # the request before that may have ended without a word
+        self._present(worker)
         return worker.has(ending.number)
+
+    def _present(self, worker: Worker) -> Exchange | None:
+        """The request that a word of a worker's is about. The one before it, found on a loan, may have ended by a receipt alone."""
+        if worker.after:
+            self.lender.receipts.drain(worker)
+        return worker.exchange
 
     def wear(self, worker: Worker) -> None:
         """A worker has asked to be replaced."""

@@ -32,7 +32,7 @@ from prefork.lending import (
     pack_return,
     unpack_recall,
 )
-from prefork.messages import CLOEXEC_DONTWAIT, inbox, pack_ending, receive
+from prefork.messages import CLOEXEC_DONTWAIT, inbox, pack_ending, pack_rest, receive
 from prefork.scoreboard import ABANDONED, BEGUN, BEGUN_AT, DONE, LOAN, RECEIVED, TAKEN, TURNED
 
 from .conftest import OPTIONS, Client, Desk, Hand
@@ -286,6 +286,27 @@ def test_a_client_that_leaves_before_its_request_is_taken_back_from_a_busy_worke
     assert client.state is State.CLOSED
     assert counter.desk.counters[ABANDONED] == 1
     assert counter.desk.traffic.queue.length == 0
+
+
+def test_what_a_worker_hands_on_behind_a_receipt_is_of_the_request_after_that(counter: Counter) -> None:
+    """Words come on the pair, receipts lie in memory: what lies there is to be looked at first. Else the rest of an answer, which
+    its client has not read at once, was sent to the client of the request before.
+    """
+    loans = counter.open()
+    first, second = counter.welcome(), counter.welcome()
+    worker = counter.hand.worker
+    counter.ask(first)
+    counter.answer(first)
+    number, worker.slot[LOAN], worker.slot[TAKEN] = LOANED + 1, first.theirs.fileno(), len(GET)
+    loans.memory[: len(GET)] = GET
+    counter.hand.stamp(number, BEGUN)
+    second.send(GET)  # which is handed over to a worker that has found one by itself
+    assert counter.desk.traffic.lender.adoption.adopt(worker)
+    assert worker.after
+    loans.till.put(pack_receipt(*receipt(key=first.theirs.fileno(), number=number)))
+    assert Words(counter.desk.traffic).heard(worker, pack_rest(ANSWER), [])
+    assert second.receive(len(ANSWER)) == ANSWER
+    assert not select.select([first.socket], [], [], 0)[0]
 
 
 @pytest.mark.parametrize("recalled", [True, False])
