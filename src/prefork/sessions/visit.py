@@ -7,6 +7,7 @@ request still has it stays ended: what that request changes is dropped, and its 
 from __future__ import annotations
 
 import time
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from prefork.sessions.cookie import new_id
@@ -15,6 +16,8 @@ from prefork.sessions.session import Session
 from prefork.sessions.store import Unavailable
 
 if TYPE_CHECKING:
+    from typing import NoReturn
+
     from prefork.sessions.cookie import Cookie
     from prefork.sessions.record import Rules
     from prefork.sessions.store import Store
@@ -43,11 +46,12 @@ class Visit:
         return self.cookie.read(self.header, self.secure) is not None
 
     def read_ahead(self) -> None:
-        """Read now what the session would be asked for later. Where that fails, it fails again when it is asked."""
+        """Read now what the session would be asked for later. Where that fails, so does the session when it is asked, at once."""
         try:
             data = self._fetch()
-        except Unavailable:
-            self.failed = None
+        except Unavailable as error:
+            self.failed = None  # unless it is needed
+            self.session = Session(partial(self._fail, error))
         else:
             self.session = Session(lambda: data)
 
@@ -56,14 +60,18 @@ class Visit:
         try:
             fields = self.store.load(key) if key else None
         except Unavailable as error:
-            self.failed = error
-            raise
+            self._fail(error)
         self._ended = fields == {}
         record = decode(fields) if fields else None
         if record is None or self.rules.left(record, time.time()) <= 0:
             return {}
         self._key, self._record = key, record
         return record.data
+
+    def _fail(self, error: Unavailable) -> NoReturn:
+        """Raise it. The request needs its session, and the store cannot be used."""
+        self.failed = error
+        raise error
 
     def keep(self) -> list[tuple[str, str]]:
         """Keep what has changed; gives the headers that the answer needs. Raises Unavailable, TypeError."""
@@ -74,8 +82,7 @@ class Visit:
         try:
             line = self._kept()
         except Unavailable as error:
-            self.failed = error
-            raise
+            self._fail(error)
         return [("Set-Cookie", line)] if line else []
 
     def _kept(self) -> str | None:

@@ -89,6 +89,14 @@ def test_a_store_is_never_asked_in_the_loop(visitor: Visitor) -> None:
     assert "MainThread" not in visitor.store.threads
 
 
+def test_nor_is_one_that_is_out(visitor: Visitor) -> None:
+    visitor.visit(lambda session: session.update(a=1))
+    visitor.store.out = True
+    visitor.visit(lambda session: session.get("a"))
+    assert visitor.status == 503
+    assert "MainThread" not in visitor.store.threads
+
+
 def test_who_does_not_look_at_the_session_has_an_answer_as_it_is(visitor: Visitor) -> None:
     visitor.visit(lambda session: session.update(a=1))
     visitor.visit(lambda session: None)
