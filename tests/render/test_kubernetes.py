@@ -163,7 +163,7 @@ def test_what_a_cluster_does_not_have_is_said() -> None:
         parse(text.replace("registry.example.com/site:1.0", "no image"), "mine")
     said = "\n".join(raised.value.sentences)
     assert 'site.image: "no image" cannot be used; it is an image such as registry.example.com/shop:1.0' in said
-    assert "nodes.cron.replicas: there is at least 1, not 0" in said
+    assert "nodes.cron.replicas: this is from 1 to 9999, not 0" in said
     assert "nodes.cron.roles: on Kubernetes there are app, cron, websocket, not database" in said
     with pytest.raises(Invalid, match=r'site.platform: "nomad" is none of machines, kubernetes'):
         parse(shipped("single").replace("[site]", '[site]\nplatform = "nomad"'), "mine")

@@ -53,6 +53,36 @@ def test_a_shared_address_stands_for_its_nodes() -> None:
         (('address = "10.0.0.1"', ""), "my.toml: nodes.one: address is missing"),
         (('address = "10.0.0.1"', 'address = "a b"'), 'my.toml: nodes.one.address: "a b" is no address'),
         (('address = "10.0.0.1"', 'address = "a"\nmemory = "much"'), 'my.toml: nodes.one.memory: "much" is not a size'),
+        (('[site]\nname = "shop"', "site = 3"), "my.toml: site: this is a table, [site]"),
+        (('name = "shop"', "http_port = 0"), "my.toml: site.http_port: this is from 1 to 65535, not 0"),
+        (('name = "shop"', 'app = "shop:app\\nuser = root"'), "my.toml: site.app: a value is one line"),
+        (('address = "10.0.0.1"', 'address = "a"\ncpus = 0'), "my.toml: nodes.one.cpus: this is from 1 to 4096, not 0"),
+        (
+            ('address = "10.0.0.1"', 'address = "a"\nconf = "../../shadow"'),
+            'my.toml: nodes.one.conf: "../../shadow" is no name of a file',
+        ),
+        (
+            ('address = "10.0.0.1"', 'address = "a"\noptions = { workers = "many" }'),
+            'my.toml: nodes.one.options.workers: "many" is not a whole number',
+        ),
+        (
+            ('address = "10.0.0.1"', 'address = "a"\noptions = { workers = 9999 }'),
+            "my.toml: nodes.one.options.workers: 9999 is above the highest value, 512",
+        ),
+        (
+            ('address = "10.0.0.1"', 'address = "a"\noptions = { db_name = "a\\nuser = root" }'),
+            "my.toml: nodes.one.options.db_name: a value is one line",
+        ),
+        (
+            ('address = "10.0.0.1"', 'address = "a"\noptions = { "user = root\\nx" = 1 }'),
+            r"my.toml: nodes.one.options: 'user = root\nx' is no name of an option",
+        ),
+        (
+            ('address = "10.0.0.1"', 'address = "a"\noptions = { static = ["/a"] }'),
+            "my.toml: nodes.one.options: options are a table of texts and numbers",
+        ),
+        (("[nodes.one]", "[shared]\nedge = 5\n[nodes.one]"), 'my.toml: shared.edge: "5" is no address'),
+        (("[site]", "shared = 3\n[site]"), "my.toml: shared: this is a table, [shared]"),
         (("[nodes.one]", "[nodes.One]"), "my.toml: nodes.One: a name has small letters, digits and hyphens"),
         (("[nodes.one]", "[node.one]"), "my.toml: node: unknown key; did you mean nodes?"),
         (("[nodes.one]", '[shared]\npooler = "10.0.0.9"\n[nodes.one]'), "my.toml: shared.pooler: only edge and pooler can share"),
@@ -60,6 +90,12 @@ def test_a_shared_address_stands_for_its_nodes() -> None:
 )
 def test_what_is_wrong_is_said_with_its_place(change: tuple[str, str], sentence: str) -> None:
     assert any(found.startswith(sentence) for found in problems(SMALL.replace(*change))), problems(SMALL.replace(*change))
+
+
+def test_an_option_that_is_not_set_counts_as_its_default(tmp_path: Path) -> None:
+    mine = tmp_path / "mine.toml"
+    mine.write_text(SMALL + 'cpus = 3\noptions = { workers = "None", max_cron_threads = "" }\n')
+    assert run(str(mine), "--out", str(tmp_path / "out")).exit_code == 0
 
 
 def test_every_problem_is_said_at_once() -> None:

@@ -89,8 +89,8 @@ def complaints(wish: Wish) -> Iterator[tuple[str, str]]:
         yield "plan", f"there is no plan {wish.plan}; there are {', '.join(PLANS)}"
     if (wish.domain is None) != (wish.certificate is None) or (wish.domain is None) != (wish.certificate_key is None):
         yield "domain", "nginx needs all of domain, certificate and certificate_key, or none of them"
-    for name in ("app", "odoo", "app_dir", "python", *wish.options):
-        text = wish.options.get(name) or getattr(wish, name, None)
+    told = {"app": wish.app, "odoo": wish.odoo, "app_dir": wish.app_dir, "python": wish.python}
+    for name, text in (*told.items(), *wish.options.items()):
         if text and (not text.isprintable() or INLINE_COMMENT.search(f" {text}")):
             yield name, "a value is one line, and no ; or # stands behind a space in it"
     for name in wish.options:

@@ -7,10 +7,14 @@ import re
 import tomllib
 from dataclasses import dataclass, field, fields
 from importlib.resources import files
+from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, get_type_hints
 
 from prefork.config.quantities import size
+from prefork.config.reader import INLINE_COMMENT
+from prefork.config.settings import NAMES as KNOWN
+from prefork.config.settings import OPTIONS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -28,6 +32,11 @@ DOMAIN = re.compile(r"(?:[A-Za-z0-9-]{1,63}\.)*[A-Za-z0-9-]{1,63}")
 IMAGE = re.compile(r"[a-z0-9][a-zA-Z0-9._/:@-]*")
 PATH = re.compile(r"/[^\s\"';{}]*")
 EXPORT = re.compile(r"[0-9A-Za-z.-]+:/[^\s\"';{}]*")
+FILE = re.compile(r"[0-9A-Za-z][0-9A-Za-z._-]*")
+OPTION = re.compile(r"[A-Za-z][0-9A-Za-z_.-]*")
+PORTS = range(1, 65536)
+SITE_NUMBERS = {"http_port": PORTS, "https_port": PORTS, "logins_per_minute": range(1, 100_000), "postgresql": range(10, 100)}
+NODE_NUMBERS = {"cpus": range(1, 4097), "memory": range(64 << 20, 1 << 50), "replicas": range(1, 10_000)}
 PATHS = ("tree", "python", "prefork", "data_dir", "filestore", "certificate", "certificate_key")
 ALLOWED = {
     NAME: "small letters, digits and hyphens may be in it, after a letter",
@@ -164,7 +173,7 @@ def parse(text: str, source: str) -> Topology:
     problems: list[str] = []
     site = record(Site, table.pop("site", {}), "site", problems)
     nodes = [record(Node, {"name": name, **entry}, f"nodes.{name}", problems) for name, entry in tables(table, "nodes", problems)]
-    shared = table.pop("shared", {})
+    shared = addresses(table, "shared", problems)
     problems += [unknown(key, key, ("site", "nodes", "shared")) for key in table]
     if not problems:
         topology = Topology(site=site, nodes=tuple(nodes), shared=shared)
@@ -187,9 +196,26 @@ def tables(table: dict[str, Any], key: str, problems: list[str]) -> Iterator[tup
             problems.append(f"{key}.{name}: a node is a table, [{key}.{name}]")
 
 
-def record(kind: Any, entry: Mapping[str, Any], where: str, problems: list[str]) -> Any:
+def addresses(table: dict[str, Any], key: str, problems: list[str]) -> dict[str, str]:
+    """The addresses below a key, by their roles."""
+    found = table.pop(key, {})
+    if not isinstance(found, dict):
+        problems.append(f"{key}: this is a table, [{key}]")
+        return {}
+    problems += [
+        f'{key}.{role}: "{address}" is no address'
+        for role, address in found.items()
+        if not isinstance(address, str) or not ADDRESS.fullmatch(address)
+    ]
+    return found
+
+
+def record(kind: Any, entry: object, where: str, problems: list[str]) -> Any:
     """One table as an object; what cannot be used is left at its default and is a problem."""
     hints, values = get_type_hints(kind, localns={"Mapping": dict}), {}
+    if not isinstance(entry, dict):
+        problems.append(f"{where}: this is a table, [{where}]")
+        entry = {}
     required = {"name": "", "address": "127.0.0.1", "roles": ()} if kind is Node else {}
     for key, value in entry.items():
         if key not in hints:
@@ -208,8 +234,8 @@ def converted(hint: Any, key: str, value: Any) -> Any:
     if key == "memory":
         return size(value) if isinstance(value, str) else size(str(value))
     if key == "options":
-        if not isinstance(value, dict):
-            raise ValueError("options are a table")
+        if not isinstance(value, dict) or not all(isinstance(each, (str, int, float)) for each in value.values()):
+            raise ValueError("options are a table of texts and numbers, as the file of a server has them")
         return {name: str(each) for name, each in value.items()}
     if hint == tuple[str, ...]:
         if not isinstance(value, list) or not all(isinstance(each, str) for each in value):
@@ -259,6 +285,9 @@ def site_contradictions(site: Site) -> Iterator[str]:
     for directory in site.addons:
         if not PATH.fullmatch(directory):
             yield f'site.addons: "{directory}" cannot be used; {ALLOWED[PATH]}'
+    if not site.odoo:
+        yield from option_contradictions({"app": site.app}, "site")
+    yield from number_contradictions(site, SITE_NUMBERS, "site")
     if site.login_path and not PATH.fullmatch(site.login_path):
         yield f'site.login_path: "{site.login_path}" cannot be used; {ALLOWED[PATH]}'
     if site.share and not EXPORT.fullmatch(site.share):
@@ -278,8 +307,10 @@ def node_contradictions(node: Node) -> Iterator[str]:
         yield f"{where}: a name has small letters, digits and hyphens"
     if not ADDRESS.fullmatch(node.address):
         yield f'{where}.address: "{node.address}" is no address'
-    if node.replicas < 1:
-        yield f"{where}.replicas: there is at least 1, not {node.replicas}"
+    yield from number_contradictions(node, NODE_NUMBERS, where)
+    if node.conf and not FILE.fullmatch(node.conf):
+        yield f'{where}.conf: "{node.conf}" is no name of a file; letters, digits, dots and hyphens may be in it'
+    yield from option_contradictions(node.options, f"{where}.options")
     if not node.roles:
         yield f"{where}.roles: it has none; known are {', '.join(ROLES)}"
     for role in node.roles:
@@ -287,3 +318,24 @@ def node_contradictions(node: Node) -> Iterator[str]:
             yield unknown(role, f"{where}.roles", ROLES).replace("unknown key", f'"{role}" is no role')
     if node.proxy not in PROXIES:
         yield f'{where}.proxy: "{node.proxy}" is none of {", ".join(PROXIES)}'
+
+
+def number_contradictions(of: Site | Node, bounds: Mapping[str, range], where: str) -> Iterator[str]:
+    """Which numbers cannot be."""
+    for name, allowed in bounds.items():
+        if getattr(of, name) not in allowed:
+            yield f"{where}.{name}: this is from {allowed.start} to {allowed.stop - 1}, not {getattr(of, name)}"
+
+
+def option_contradictions(options: Mapping[str, str], where: str) -> Iterator[str]:
+    """What is wrong with options by themselves; names that are none of ours may be those of Odoo."""
+    for name, text in options.items():
+        if not OPTION.fullmatch(name):
+            yield f"{where}: {name!r} is no name of an option"
+        elif not text.isprintable() or INLINE_COMMENT.search(f" {text}"):
+            yield f"{where}.{name}: a value is one line, and no ; or # stands behind a space in it"
+        elif name in KNOWN and text.lower() not in (option := OPTIONS[KNOWN[name]]).kind.unset:
+            try:
+                option.parse(text, Path("/"))
+            except ValueError as error:
+                yield f"{where}.{name}: {error}"

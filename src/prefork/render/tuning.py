@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from prefork.config.kinds import AUTO, UNSET
+
 if TYPE_CHECKING:
     from prefork.render.topology import Node, Topology
 
@@ -20,15 +22,21 @@ def processes(node: Node) -> int:
         return 0
     return (
         (http_workers(node) if "app" in node.roles else 0)
-        + int(node.options.get("max_cron_threads", 1) if "cron" in node.roles else 0)
-        + int(node.options.get("websocket_workers", 1) if "websocket" in node.roles else 0)
+        + int(given(node, "max_cron_threads", 1) if "cron" in node.roles else 0)
+        + int(given(node, "websocket_workers", 1) if "websocket" in node.roles else 0)
     )
 
 
 def http_workers(node: Node) -> int:
     """Those for requests; where the server finds their number, the most that there can be."""
-    given = node.options.get("workers", node.cpus * 2 + 1)
-    return int(node.options.get("workers_max", node.cpus * 4 + 1) if given == "auto" else given)
+    found = given(node, "workers", node.cpus * 2 + 1)
+    return int(given(node, "workers_max", node.cpus * 4 + 1) if str(found).lower() == AUTO else found)
+
+
+def given(node: Node, name: str, default: int) -> str | int:
+    """What an option of a node says, which may be that it is not set."""
+    text = node.options.get(name, "")
+    return default if text.lower() in UNSET else text
 
 
 def connections_each(topology: Topology) -> int:
