@@ -21,6 +21,7 @@ from prefork.store.connection import Unavailable, connect, shared
 Sources = Callable[..., Source]
 WEEK = 7 * 86_400.0
 SAME = (
+    test_recurring.test_a_failure_leads_to_a_later_time_of_the_schedule_and_never_to_one_beside_it,
     test_recurring.test_an_edit_moves_the_next_time_with_the_schedule_alone,
     test_recurring.test_an_edit_that_cannot_be_read_lets_the_job_rest,
     test_recurring.test_an_operators_edit_stays_until_the_code_changes,

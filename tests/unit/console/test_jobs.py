@@ -70,6 +70,8 @@ def test_active_is_pause_and_resume(client: TestClient, operator: dict[str, str]
     [
         ({"schedule": "whenever"}, "schedule"),
         ({"schedule": "every 0 minutes"}, "schedule"),
+        ({"schedule": "every 00 minutes"}, "schedule"),
+        ({"schedule": "every 99999999999 weeks"}, "schedule"),
         ({"schedule": "0 0 31 2 *"}, "schedule"),
         ({"schedule": "0 3 * * *", "tz": "Europe/Atlantis"}, "tz"),
         ({"tz": None}, "tz"),
