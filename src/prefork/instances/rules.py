@@ -133,7 +133,8 @@ def job_missed(picture: Picture) -> Iterator[tuple[str, str]]:
     for job in picture.jobs or ():
         due = job["due_at"]
         if job["active"] and due and not job["running"] and (late := (now - due).total_seconds()) > OVERDUE:
-            yield job["name"], f"job {job['name']} should have begun {late / 60:.0f} minutes ago, at {due:%Y-%m-%d %H:%M} UTC"
+            at = f"{due.astimezone(UTC):%Y-%m-%d %H:%M} UTC"
+            yield job["name"], f"job {job['name']} should have begun {late / 60:.0f} minutes ago, at {at}"
 
 
 def database(picture: Picture) -> Iterator[tuple[str, str]]:

@@ -3,6 +3,7 @@
 import re
 from datetime import UTC, datetime, timedelta
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 from tests.conftest import ROOT
@@ -90,6 +91,12 @@ def test_jobs_that_fail_and_jobs_that_are_late() -> None:
         ("job_failing", "given_up", "job given_up has failed 9 times in a row: failed for a week"),
         ("job_missed", "late", f"job late should have begun 6 minutes ago, at {late:%Y-%m-%d %H:%M} UTC"),
     ]
+
+
+def test_a_time_is_told_in_utc_whatever_zone_the_database_has() -> None:
+    late = (MOMENT - timedelta(minutes=6)).astimezone(ZoneInfo("Asia/Kathmandu"))
+    said = texts(jobs=[job("late", due_at=late)])["job_missed"]
+    assert said.endswith(f"at {MOMENT - timedelta(minutes=6):%Y-%m-%d %H:%M} UTC")
 
 
 def test_who_does_not_answer_is_an_alert_and_nothing_else_is_known_of_it() -> None:
