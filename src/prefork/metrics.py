@@ -198,6 +198,7 @@ FAMILIES = (
     Family("prefork_queue_oldest_seconds", GAUGE, "How long the first of them has waited.", lanes("oldest")),
     Family("prefork_lane_in_flight", GAUGE, "Workers that have a request of the lane.", lanes("working")),
     Family("prefork_lane_arrivals_total", COUNTER, "Requests that have come for a worker.", lanes("arrived")),
+    Family("prefork_lane_shed_total", COUNTER, "Requests that were sent away because too many waited.", lanes("shed")),
     Family("prefork_wait_seconds", HISTOGRAM, "How long requests waited for a worker.", lane_times("wait")),
     Family("prefork_service_seconds", HISTOGRAM, "How long workers had requests.", lane_times("service")),
     Family("prefork_route_requests_total", COUNTER, "Requests of the route, errors included.", routes("requests")),

@@ -43,14 +43,15 @@ QUEUED, OLDEST, CONNECTIONS, ANSWERED, RETRIED, FAILED, REFUSED, BUSY, TURNED_AT
 
 LANES = 16  # the declared ones in their order, and behind them that of all other requests
 BUCKETS = 104  # of a histogram; histogram.py knows which durations each one counts
-LANE_WORDS = 8 + 2 * BUCKETS
+LANE_WORDS = 16 + 2 * BUCKETS
 LANES_AT = (SLOTS + 1) * WORDS  # the first word of the first one
 # A lane's words, which the dispatcher writes. NAME tells whose they are (`mark`), 0 while they change hands. ARRIVED is a total
-# since the server's start, and so is LENT, the requests that workers have read and answered by themselves; the others are of now:
+# since the server's start, and so are LENT, the requests that workers have read and answered by themselves, and SHED, those that
+# were sent away because too many waited before them; the others are of now:
 # SINCE is when the oldest waiting request arrived (monotonic nanoseconds, or 0). WAITED and SERVED are nanoseconds, all that the
 # histograms have counted together.
-NAME, ARRIVED, WAITING, WORKING, SINCE, WAITED, SERVED, LENT = range(8)
-WAITS = 8  # the first word of the histogram of waits
+NAME, ARRIVED, WAITING, WORKING, SINCE, WAITED, SERVED, LENT, SHED = range(9)
+WAITS = 16  # the first word of the histogram of waits
 SERVICES = WAITS + BUCKETS  # and of that of service times
 
 ROUTES = 128  # the first one is of all requests that belong to no other

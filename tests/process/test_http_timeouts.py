@@ -114,3 +114,7 @@ def test_a_full_queue_is_answered_at_once(echo: Echo, gates: Callable[[], Gate])
             wire.socket.close()
         assert late.get().status == 200
         assert len(server.events("queue_full")) == 1
+        with Wire(server) as strange:
+            assert strange.send(b"no request\r\n\r\n").answer().status == 400
+        status = server.status()
+        assert (status["lanes"][-1]["shed"], status["dispatcher"]["refused"]) == (3, 1), "what cannot be read is not too much"

@@ -21,11 +21,13 @@ from prefork.store.connection import Unavailable, connect, shared
 Sources = Callable[..., Source]
 WEEK = 7 * 86_400.0
 SAME = (
+    test_recurring.test_a_failure_leads_to_a_later_time_of_the_schedule_and_never_to_one_beside_it,
     test_recurring.test_an_edit_moves_the_next_time_with_the_schedule_alone,
     test_recurring.test_an_edit_that_cannot_be_read_lets_the_job_rest,
     test_recurring.test_an_operators_edit_stays_until_the_code_changes,
     test_runs.test_a_dead_workers_run_is_released_by_its_replacement,
     test_runs.test_a_deferred_job_is_done_with_its_arguments,
+    test_runs.test_a_job_is_found_by_the_end_of_its_name_and_by_nothing_like_it,
     test_runs.test_a_list_counts_what_waits_up_to_a_bound_and_one_job_all_of_it,
     test_runs.test_a_failure_is_tried_again_later_and_then_given_up,
     test_runs.test_a_run_for_later_waits,

@@ -7,6 +7,7 @@ import psycopg
 import pytest
 
 import prefork
+from prefork.jobs import schedules
 from prefork.jobs.source import Source
 from prefork.store import board
 from prefork.store.address import Address
@@ -82,20 +83,20 @@ def test_an_edit_moves_the_next_time_with_the_schedule_alone(source: Sources, ds
         assert board.listed(connection)[0]["due_at"] is None
 
 
-def test_an_edit_that_cannot_be_read_lets_the_job_rest(source: Sources, database: psycopg.Connection) -> None:
+@pytest.mark.parametrize("text", ["whenever", "every 00 minutes", "every 99999999999 weeks"])
+def test_an_edit_that_cannot_be_read_lets_the_job_rest(source: Sources, database: psycopg.Connection, text: str) -> None:
     told = []
 
     @prefork.cron.every("1 hour", name="tick")
     def tick() -> None: ...
 
     worker = source(tell=lambda kind, **fields: told.append((kind, fields)))
-    database.execute("UPDATE prefork.jobs SET schedule = 'whenever'")
+    database.execute(f"UPDATE prefork.jobs SET schedule = '{text}'")
     assert worker.claim() is None
     assert told[0][0] == "job_deactivated"
-    assert database.execute("SELECT active, remark LIKE '\"whenever\" is neither an interval%' FROM prefork.jobs").fetchone() == (
-        False,
-        True,
-    )
+    active, remark = database.execute("SELECT active, remark FROM prefork.jobs").fetchone() or (None, "")
+    assert not active
+    assert remark.startswith(f'"{text}" is n')
 
 
 def test_a_job_that_fails_for_more_than_a_week_rests(source: Sources, database: psycopg.Connection) -> None:
@@ -130,3 +131,30 @@ def test_a_failure_postpones_the_next_time_and_a_success_forgets_it(source: Sour
     run.finish(None)
     worker.settle()
     assert database.execute("SELECT failures FROM prefork.jobs").fetchone() == (0,)
+
+
+def test_a_failure_leads_to_a_later_time_of_the_schedule_and_never_to_one_beside_it(
+    source: Sources, database: psycopg.Connection
+) -> None:
+    @prefork.cron.schedule("*/5 * * * *", name="often")
+    def often() -> None: ...
+
+    worker = source()
+    database.execute("UPDATE prefork.jobs SET due_at = now(), failures = 4")
+    run = worker.claim()
+    assert run
+    run.finish(ValueError("again"))
+    assert worker.connection
+    due = board.listed(worker.connection)[0]["due_at"].astimezone(UTC)
+    assert due > datetime.now(UTC) + timedelta(minutes=40)
+    assert (due.minute % 5, due.second, due.microsecond) == (0, 0, 0)
+
+
+def test_a_database_whose_clocks_change_keeps_intervals(database: psycopg.Connection, dsn: str) -> None:
+    database.execute(f"ALTER DATABASE {dsn.rpartition('/')[2]} SET timezone = 'Europe/Berlin'")
+    due, now = (datetime(2026, 10, 25, 0, minute, tzinfo=UTC) for minute in (50, 51))
+    with connect(Address(dsn), "test") as connection:
+        zoned = connection.execute("SELECT %s::timestamptz, %s::timestamptz", [due, now]).fetchone()
+    assert zoned
+    assert str(zoned[0].tzinfo) == "Europe/Berlin"
+    assert schedules.parse("every 10 minutes", "UTC").after(*zoned) == datetime(2026, 10, 25, 1, 0, tzinfo=UTC)

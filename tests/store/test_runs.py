@@ -300,9 +300,23 @@ def test_a_list_counts_what_waits_up_to_a_bound_and_one_job_all_of_it(source: So
         (found,) = board.listed(connection)
     assert (found["waiting"], found["running"]) == (2, 1)
     assert board.listed(connection, "tick")[0]["waiting"] == 3
+    assert board.listed(connection)[0]["due_at"] > held.claimed.due_at
     jobs.give_back(connection, held.claimed)
+    assert board.listed(connection)[0]["due_at"] == held.claimed.due_at, "it waits since then, whatever comes next"
     assert board.listed(connection)[0]["waiting"] == 2
     assert board.listed(connection, "tick")[0]["waiting"] == 3
+
+
+def test_a_job_is_found_by_the_end_of_its_name_and_by_nothing_like_it(source: Sources) -> None:
+    for name in ("shop.send_mail", "shop.send-mail", "shop.Send_mail", "send_mail"):
+
+        @prefork.job(name=name)
+        def job() -> None: ...
+
+    connection = source().connection
+    assert connection
+    assert [each["name"] for each in board.listed(connection, "send_mail")] == ["send_mail", "shop.send_mail"]
+    assert board.listed(connection, "%") == board.listed(connection, "send%") == []
 
 
 def test_old_history_is_forgotten_piece_by_piece(source: Sources, monkeypatch: pytest.MonkeyPatch) -> None:

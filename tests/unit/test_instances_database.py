@@ -85,6 +85,33 @@ def test_a_transaction_counts_as_a_whole(tmp_path: Path) -> None:
         assert [row["id"] for row in db.rows("SELECT id FROM instances")] == ["b"]
 
 
+def test_what_cannot_be_committed_leaves_no_transaction_open(tmp_path: Path) -> None:
+    with Database(tmp_path / "a") as db, Database(tmp_path / "a") as other:
+
+        def add() -> None:
+            with db.transaction():
+                db.change("PRAGMA defer_foreign_keys = ON")
+                db.change("INSERT INTO grants (user_id, instance_id, role) VALUES (7, 'nowhere', 'viewer')")
+
+        with pytest.raises(sqlite3.IntegrityError):
+            add()
+        with db.transaction():
+            db.change(INSERT, "a")
+        assert [row["id"] for row in other.rows("SELECT id FROM instances")] == ["a"]
+
+
+def test_a_disk_that_takes_nothing_is_said_in_a_sentence(tmp_path: Path) -> None:
+    with Database(tmp_path / "a") as db:
+        db.change("PRAGMA query_only = ON")
+        with pytest.raises(Unusable, match="cannot be used: attempt to write a readonly database"):
+            db.change(INSERT, "a")
+        with pytest.raises(Unusable), db.transaction():
+            db.change(INSERT, "a")
+        db.change("PRAGMA query_only = OFF")
+        add_both(db)
+        assert len(db.rows("SELECT id FROM instances")) == 2
+
+
 def test_threads_take_turns(tmp_path: Path) -> None:
     with Database(tmp_path / "a") as db:
 

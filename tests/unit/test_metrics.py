@@ -45,7 +45,7 @@ TOLD: dict[str, Any] = {
         "classes": {"2xx": 8, "5xx": 1},
     },
     "occupied": {"workers": 1, "seconds": 3.25, "at": 1.0},
-    "lanes": [{"name": "default", "waiting": 1, "working": 1, "oldest": 0.5, "arrived": 9}],
+    "lanes": [{"name": "default", "waiting": 1, "working": 1, "oldest": 0.5, "arrived": 9, "shed": 0}],
     "workers": [WORKER, {**WORKER, "state": "idle"}, {**WORKER, "pid": 8, "memory": 500}, {**WORKER, "pid": 9, "memory": None}],
     "incidents": 0,
     "crash_loop": None,

@@ -12,6 +12,7 @@ from prefork.cli.near import store
 from prefork.cli.server import Server, reached
 from prefork.cli.settings import Meant, aimed, as_lines
 from prefork.cli.terminal import console
+from prefork.jobs.arguments import keepable
 
 LARGEST = (1 << 31) - 1  # what an integer of the database takes
 ARGUMENTS = {"args": list, "kwargs": dict}
@@ -30,6 +31,10 @@ class Arguments(click.ParamType[dict[str, Any]]):
             found = None
         if not isinstance(found, dict) or not all(isinstance(each, ARGUMENTS.get(name, ())) for name, each in found.items()):
             self.fail(f"""{value} is no JSON such as {{"args": [1], "kwargs": {{"limit": 100}}}}""", param, ctx)
+        try:
+            keepable(found)
+        except ValueError as error:
+            self.fail(str(error), param, ctx)
         return {"args": [], "kwargs": {}, **found}
 
 

@@ -15,7 +15,8 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
 from prefork.console.access import CHALLENGE, client_of, keep_pace, recognise
-from prefork.console.problems import ProblemError, answer
+from prefork.console.problems import ProblemError, answer, told
+from prefork.instances.database import Unusable
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -58,14 +59,15 @@ class Gate:
         await (refusal or self.app)(scope, receive, sealed)
 
     async def _refusal(self, request: Request) -> Response | None:
-        path = request.url.path
+        path = request.scope["path"]
         try:
+            check_address(request)
             check_way(request, insecure=self.desk.insecure)
             check_size(request)
             found = await run_in_threadpool(recognise, request, self.desk)
             keep_pace(request, self.desk, found.name if found else "")
-        except ProblemError as problem:
-            return answer(problem)
+        except (ProblemError, Unusable) as problem:
+            return answer(told(problem))
         request.state.visitor = found
         if found is not None or path.startswith(OPEN):
             return None
@@ -78,9 +80,15 @@ class Gate:
         return RedirectResponse(LOGIN + wanted, 303)
 
 
+def check_address(request: Request) -> None:
+    """Raises ProblemError for what no browser sends: nothing behind this has to think of it."""
+    if not request.scope["query_string"].isascii():
+        raise ProblemError(400, "an address is ASCII; write all else with %")
+
+
 def check_way(request: Request, *, insecure: bool) -> None:
     """Raises ProblemError for what has come over a network that others listen to: past the proxy, or through one that hides it."""
-    if request.url.scheme == "https" or insecure or not is_far(client_of(request)):
+    if request.scope["scheme"] == "https" or insecure or not is_far(client_of(request)):
         return
     said = "this came unencrypted; come through the proxy, and have it say X-Forwarded-Proto: https, or set console_insecure = True"
     raise ProblemError(403, said, "unencrypted")
@@ -99,7 +107,7 @@ def check_size(request: Request) -> None:
     length = request.headers.get("Content-Length", "0")
     if "Transfer-Encoding" in request.headers:
         raise ProblemError(411, "a request's body comes with its Content-Length")
-    if not length.isdecimal() or int(length) > LARGEST:
+    if not length.isdecimal() or len(length) > len(str(LARGEST)) or int(length) > LARGEST:
         raise ProblemError(413, f"a request's body has {LARGEST} bytes at the most")
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from typing import Annotated
-from urllib.parse import urlsplit
 
 from fastapi import APIRouter, Form, Request
 from fastapi.responses import RedirectResponse, Response
@@ -13,10 +12,12 @@ from prefork.console.access import COOKIE, AnyVisitor, client_of
 from prefork.console.desk import AtDesk
 from prefork.console.gate import LOGIN
 from prefork.console.pages.paper import page
-from prefork.console.problems import ProblemError
+from prefork.console.problems import ProblemError, told
 from prefork.instances import audit, logins, users
+from prefork.instances.database import Unusable
 
 router = APIRouter(include_in_schema=False)
+LONGEST_NAME = 100  # characters; what somebody types may be longer, and is remembered
 
 
 @router.get(LOGIN)
@@ -32,12 +33,13 @@ def log_in(request: Request, desk: AtDesk, name: Annotated[str, Form()], passwor
         raise ProblemError(403, "this login comes from another site; open the console's own page", "csrf")
     try:
         visitor = enter(desk, client_of(request), name, password)
-    except ProblemError as problem:
+        if old := request.cookies.get(COOKIE):
+            logins.end(desk.db, old)
+        login = logins.begin(desk.db, visitor.id)
+    except (ProblemError, Unusable) as error:
+        problem = told(error)
         said = problem.detail[:1].upper() + problem.detail[1:]
         return page("login.html", None, problem.status, problem.headers, name=name, problem=f"{said}.")
-    if old := request.cookies.get(COOKIE):
-        logins.end(desk.db, old)
-    login = logins.begin(desk.db, visitor.id)
     answer = RedirectResponse(local(request.query_params.get("next", "/")), 303)
     secure = request.url.scheme == "https"
     answer.set_cookie(COOKIE, login.secret, max_age=int(logins.LIFETIME), httponly=True, samesite="strict", secure=secure)
@@ -46,7 +48,7 @@ def log_in(request: Request, desk: AtDesk, name: Annotated[str, Form()], passwor
 
 def enter(desk: AtDesk, client: str, name: str, password: str) -> users.User:
     """Who this is. Raises ProblemError for a wrong password, and for those who have tried too often."""
-    keys = (f"{name.lower()}@{client}", client)
+    keys = (f"{name[:LONGEST_NAME].lower()}@{client}", client)
     wait = desk.attempts.wait(*keys)
     if wait:
         seconds = math.ceil(wait)
@@ -77,7 +79,7 @@ def from_here(request: Request) -> bool:
     site, origin = request.headers.get("Sec-Fetch-Site"), request.headers.get("Origin")
     if site is not None:
         return site in {"same-origin", "none"}
-    return origin is None or urlsplit(origin).netloc == request.headers.get("Host")
+    return origin is None or origin.partition("://")[2] == request.headers.get("Host")
 
 
 def local(path: str) -> str:

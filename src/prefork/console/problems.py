@@ -10,6 +10,7 @@ from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
 from prefork.instances.changes import BeyondPlan, Conflict, Invalid
+from prefork.instances.database import Unusable
 from prefork.instances.local import Denied, Unreachable
 from prefork.instances.users import Declined
 
@@ -54,6 +55,8 @@ def told(error: Exception) -> ProblemError:
         return ProblemError(422, str(error), "invalid-settings", errors=error.sentences)
     if isinstance(error, Unreachable):
         return ProblemError(503, str(error), "unreachable")
+    if isinstance(error, Unusable):
+        return ProblemError(503, f"the console's own file cannot be used ({error.__cause__}); see to its disk", "unusable")
     if isinstance(error, RequestValidationError):
         errors = {".".join(map(str, each["loc"])): each["msg"] for each in error.errors()}
         return ProblemError(422, "; ".join(f"{where}: {said}" for where, said in errors.items()), "invalid-request", errors=errors)
@@ -62,7 +65,7 @@ def told(error: Exception) -> ProblemError:
     return ProblemError(409, str(error), "conflict" if isinstance(error, Conflict) else "refused")
 
 
-EXPECTED = (ProblemError, Invalid, Conflict, Declined, Denied, Unreachable, RequestValidationError, HTTPException)
+EXPECTED = (ProblemError, Invalid, Conflict, Declined, Denied, Unreachable, Unusable, RequestValidationError, HTTPException)
 
 
 def install(app: FastAPI) -> None:

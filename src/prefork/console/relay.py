@@ -9,6 +9,7 @@ from starlette.responses import Response
 
 from prefork.console.problems import ProblemError, answer
 from prefork.instances.local import RELOAD_LIMIT, Unreachable
+from prefork.instances.registry import OWN
 from prefork.instances.remote import PLACE, Remote
 
 if TYPE_CHECKING:
@@ -40,7 +41,8 @@ def install(app: FastAPI) -> None:
 
 async def passed_on(request: Request, call: Elsewhere) -> Response:
     """The other console's answer, with its places as they are called here."""
-    here, _, below = request.scope["raw_path"].decode("ascii", "replace").partition(f"/instances/{call.instance}")
+    # What is behind /api/v1/instances/ID, whatever that looks like: any of its letters may be written with %.
+    below = "/".join(["", *request.scope["raw_path"].decode("ascii", "replace").split("/")[5:]])
     if below.startswith("/events"):
         return answer(ProblemError(501, f"{call.instance} is on another machine; follow it there, at {call.remote.url}"))
     query = f"?{request.url.query}" if request.url.query else ""
@@ -56,5 +58,5 @@ async def passed_on(request: Request, call: Elsewhere) -> Response:
         )
     found = {name: said.headers[name] for name in BACK if name in said.headers}
     if place := said.headers.get("location"):
-        found["Location"] = place.replace(PLACE, f"{here}/instances/{call.instance}", 1)
+        found["Location"] = place.replace(PLACE, PLACE.removesuffix(OWN) + call.instance, 1)
     return Response(said.body, said.status, found)

@@ -77,12 +77,14 @@ class Accounts:
 
     def refused(self, exchange: Exchange) -> None:
         """It was not even let into its line."""
+        self.ledger.shed(exchange.lane)
         self.bills.shed(exchange, 0.0)
         self._sample(exchange, 0.0, None)
 
     def expired(self, exchange: Exchange, wait: float) -> None:
         """It has waited too long for a worker."""
         self.ledger.waited(exchange.lane, wait)
+        self.ledger.shed(exchange.lane)
         self.bills.shed(exchange, wait)
         self._sample(exchange, wait, None)
 

@@ -18,6 +18,7 @@ from prefork.scoreboard import (
     NAME,
     SERVED,
     SERVICES,
+    SHED,
     SHOWN_AT,
     SINCE,
     SPENT,
@@ -66,6 +67,10 @@ class Ledger:
         words = self.words[lane]
         words[WAITS + bucket(wait)] += 1
         words[WAITED] = words[WAITED] + int(wait * 1e9) & WRAP
+
+    def shed(self, lane: int) -> None:
+        """A request is sent away: too many wait before it, or it has waited too long."""
+        self.words[lane][SHED] += 1
 
     def served(self, lane: int, service: float) -> None:
         """A worker has a request no longer, whether it has answered it or is dead."""

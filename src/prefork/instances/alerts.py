@@ -6,6 +6,7 @@ flickers is one mail and not fifty.
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
 
 CALM = 300.0  # seconds in which it must not come back before it is over
 KEPT = 180 * 86_400.0  # seconds for which past alerts are kept
+# A newer release may have kept some by rules that this one does not have.
+KNOWN = "SELECT * FROM alerts WHERE rule IN (SELECT value FROM json_each(?))"
 
 # What follows from what is seen: (state, whether it holds) → state. Without a state nothing is wrong. The steps from pending to
 # raised, and from clearing to none, are taken when their time has come.
@@ -81,7 +84,7 @@ class Step(NamedTuple):
 
 def advance(instance: str, alerts: Iterable[Alert], found: Iterable[Condition], judged: Collection[str], now: float) -> Step:
     """The alerts of one instance after another look at it. Those of rules that could not be `judged` stay as they are."""
-    had = {alert.key: alert for alert in alerts}
+    had = {alert.key: known(alert, now) for alert in alerts}
     holding = {(condition.rule, condition.subject): condition for condition in found}
     step = Step([alert for alert in had.values() if alert.rule not in judged], [], [])
     loud = {alert.rule for alert in had.values() if alert.state == "raised"}
@@ -97,6 +100,13 @@ def advance(instance: str, alerts: Iterable[Alert], found: Iterable[Condition], 
         else:
             step.alerts.append(alert)
     return step
+
+
+def known(alert: Alert, now: float) -> Alert:
+    """An alert as this clock has it: what is later than now was seen before it was set back, and lasts from now on."""
+    if max(alert.began, alert.changed) <= now:
+        return alert
+    return replace(alert, began=min(alert.began, now), changed=min(alert.changed, now))
 
 
 def moved(instance: str, alert: Alert | None, condition: Condition | None, key: Key, now: float) -> Alert | None:
@@ -134,14 +144,15 @@ def keep(db: Database, alert: Alert) -> Alert:
 
 def current(db: Database, instance: str) -> list[Alert]:
     """Those of an instance that are not over."""
-    return [read(row) for row in db.rows("SELECT * FROM alerts WHERE instance_id = ? AND over_at IS NULL ORDER BY id", instance)]
+    found = db.rows(f"{KNOWN} AND instance_id = ? AND over_at IS NULL ORDER BY id", json.dumps([*RULES]), instance)
+    return [read(row) for row in found]
 
 
 def past(db: Database, instance: str, limit: int = 100, before: int | None = None) -> list[Alert]:
     """Those of an instance that are over, the latest first; `before` is the id of the last one that was seen."""
     found = db.rows(
-        "SELECT * FROM alerts WHERE instance_id = ? AND over_at IS NOT NULL AND (? IS NULL OR id < ?) ORDER BY id DESC LIMIT ?",
-        *(instance, before, before, limit),
+        f"{KNOWN} AND instance_id = ? AND over_at IS NOT NULL AND (? IS NULL OR id < ?) ORDER BY id DESC LIMIT ?",
+        *(json.dumps([*RULES]), instance, before, before, limit),
     )
     return [read(row) for row in found]
 

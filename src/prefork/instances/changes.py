@@ -161,10 +161,11 @@ def begin(db: Database, server: Local, instance: str, who: str, intent: Intent, 
     try:
         old = intent.file.read_bytes()
         rewrite(intent.file, intent.texts())
+        new = intent.file.read_bytes()
     except (OSError, Unusable) as error:
         end(db, change, FAILED, str(error))
         raise Conflict(str(error)) from None
-    Thread(target=apply, args=(db, server, change, intent, old), name="change", daemon=True).start()
+    Thread(target=apply, args=(db, server, change, intent, old, new), name="change", daemon=True).start()
     return change
 
 
@@ -174,20 +175,22 @@ def check_free(db: Database, instance: str) -> None:
         raise Conflict("another change is being applied; wait for its end")
 
 
-def apply(db: Database, server: Local, change: Change, intent: Intent, old: bytes) -> None:
+def apply(db: Database, server: Local, change: Change, intent: Intent, old: bytes, new: bytes) -> None:
     """Reload, and give the file its old text back where that fails."""
     try:
         server.ask("reload", RELOAD_LIMIT)
     except (Denied, Unreachable) as error:
         said = f"{error}\n{getattr(error, 'details', '')}".strip()
-        end(db, change, *take_back(intent, old, said))
+        end(db, change, *take_back(intent, old, new, said))
         return
     end(db, change, DONE, "")
 
 
-def take_back(intent: Intent, old: bytes, said: str) -> tuple[str, str]:
-    """Give the file its old text; in what state that leaves the change."""
+def take_back(intent: Intent, old: bytes, new: bytes, said: str) -> tuple[str, str]:
+    """Give the file its old text, unless somebody else has written to it meanwhile; in what state that leaves the change."""
     try:
+        if intent.file.read_bytes() != new:
+            return FAILED, f"{said}\n{intent.file} was changed meanwhile, and stays as it is: correct it and reload"
         replace(str(intent.file.resolve()), old.decode(), intent.file)
     except (Unusable, OSError) as error:
         return FAILED, f"{said}\nThe file could not be given its old text: {error}"

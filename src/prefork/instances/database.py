@@ -21,6 +21,7 @@ NAME = "console.sqlite"
 OWN = "console"  # the directory, in the server's, of a console that runs as another account
 MIGRATIONS = Path(__file__).parent / "migrations"
 PATIENCE = 10.0  # seconds for another process to end its transaction
+FAULTS = (sqlite3.IntegrityError, sqlite3.ProgrammingError, sqlite3.DataError)  # of a statement, not of the file
 BEGINNING = """
 CREATE TABLE IF NOT EXISTS migrations (version INTEGER PRIMARY KEY, name TEXT NOT NULL, checksum TEXT NOT NULL)
 """
@@ -124,35 +125,50 @@ class Database:
         )
 
     def rows(self, statement: str, *values: Any) -> list[sqlite3.Row]:
-        """What a query finds."""
-        with self._lock:
-            return self._connection.execute(statement, values).fetchall()
+        """What a query finds. Raises Unusable."""
+        with self._held() as connection:
+            return connection.execute(statement, values).fetchall()
 
     def row(self, statement: str, *values: Any) -> sqlite3.Row | None:
-        """The first row that a query finds."""
-        with self._lock:
-            found: sqlite3.Row | None = self._connection.execute(statement, values).fetchone()
+        """The first row that a query finds. Raises Unusable."""
+        with self._held() as connection:
+            found: sqlite3.Row | None = connection.execute(statement, values).fetchone()
             return found
 
     def change(self, statement: str, *values: Any) -> sqlite3.Cursor:
-        """Change something; the cursor has `rowcount` and `lastrowid`."""
-        with self._lock:
-            return self._connection.execute(statement, values)
+        """Change something; the cursor has `rowcount` and `lastrowid`. Raises Unusable."""
+        with self._held() as connection:
+            return connection.execute(statement, values)
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
-        """Have all statements of this block count, or none; another block inside it is a part of it."""
+        """Have all statements of this block count, or none; another block inside it is a part of it. Raises Unusable."""
         with self._lock:
             if self._connection.in_transaction:
                 yield
                 return
-            self._connection.execute("BEGIN IMMEDIATE")
+            self.change("BEGIN IMMEDIATE")
             try:
                 yield
+                self.change("COMMIT")
             except BaseException:
-                self._connection.execute("ROLLBACK")
+                self._take_back()
                 raise
-            self._connection.execute("COMMIT")
+
+    def _take_back(self) -> None:
+        if self._connection.in_transaction:  # after some errors SQLite has done it by itself
+            self.change("ROLLBACK")
+
+    @contextmanager
+    def _held(self) -> Iterator[sqlite3.Connection]:
+        """The connection, for one thread at a time. Raises Unusable where the disk, a lock or what is in the file is in the way."""
+        with self._lock:
+            try:
+                yield self._connection
+            except sqlite3.DatabaseError as error:
+                if isinstance(error, FAULTS):
+                    raise
+                raise Unusable(f"{self.path} cannot be used: {reason(error)}") from error
 
     def close(self) -> None:
         """End it."""

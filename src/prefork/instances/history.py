@@ -37,7 +37,7 @@ INSERT OR REPLACE INTO samples (instance_id, grain, {", ".join(KEPT)}) VALUES (?
 SPAN = f"""
 SELECT {", ".join(KEPT)} FROM samples WHERE instance_id = ? AND grain = ? AND at >= ? AND at < ? ORDER BY at
 """  # noqa: S608 - the names of our own columns
-LAST = "SELECT max(at) AS at FROM samples WHERE instance_id = ? AND grain = ?"
+LAST = "SELECT max(at) AS at FROM samples WHERE instance_id = ? AND grain = ? AND at < ?"
 FIRST = "SELECT min(at) AS at FROM samples WHERE instance_id = ? AND grain = ? AND at >= ?"
 FORGET = "DELETE FROM samples WHERE instance_id = ? AND grain = ? AND at < ?"
 
@@ -76,7 +76,7 @@ def series(db: Database, instance: str, start: float, end: float, resolution: fl
     found = []
     for grain in summaries:  # each goes on where the one before has not been made yet
         found += spans(db, instance, grain, start, end)
-        start = after(db, instance, grain, start)
+        start = after(db, instance, grain, start, end)
     return points([*found, *spans(db, instance, MEASURED, start, end)], resolution)
 
 
@@ -93,7 +93,8 @@ def condense(db: Database, now: float) -> None:
         instance = row["id"]
         with db.transaction():
             for finer, grain in ((MEASURED, HOUR), (HOUR, QUARTER)):
-                found = spans(db, instance, finer, after(db, instance, grain, 0.0), (now - LATE) // grain * grain)
+                end = (now - LATE) // grain * grain
+                found = spans(db, instance, finer, after(db, instance, grain, 0.0, end), end)
                 for summary in points(found, grain):
                     record(db, instance, summary, grain)
             db.change(FORGET, instance, MEASURED, now - MEASURED_FOR)
@@ -102,9 +103,11 @@ def condense(db: Database, now: float) -> None:
             db.change("DELETE FROM marks WHERE instance_id = ? AND at < ?", instance, now - SUMMARIES_FOR)
 
 
-def after(db: Database, instance: str, grain: int, start: float) -> float:
-    """When the time begins, at `start` or later, of which no summaries of a grain have been made."""
-    last = db.row(LAST, instance, grain)
+def after(db: Database, instance: str, grain: int, start: float, end: float) -> float:
+    """When the time begins, at `start` or later, of which no summaries of a grain have been made. What lies behind `end` was
+    measured while the clock was wrong.
+    """
+    last = db.row(LAST, instance, grain, end)
     return max(start, last["at"] + grain) if last and last["at"] is not None else start
 
 

@@ -104,6 +104,8 @@ class Local:
 
     def job(self, connection: Any, name: str) -> dict[str, Any] | None:
         """One job by its full name."""
+        if "\0" in name:  # which no text in PostgreSQL has
+            return None
         return next((job for job in board.listed(connection, name) if job["name"] == name), None)
 
 

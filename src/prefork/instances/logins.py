@@ -5,9 +5,11 @@ from __future__ import annotations
 import hashlib
 import secrets
 import time
+from contextlib import suppress
 from typing import TYPE_CHECKING, NamedTuple
 
 from prefork.instances import users
+from prefork.instances.database import Unusable
 
 if TYPE_CHECKING:
     from prefork.instances.database import Database
@@ -44,7 +46,8 @@ def recognise(db: Database, secret: str, now: float | None = None) -> Visitor | 
     if row is None or now - row["created_at"] > LIFETIME or now - row["seen_at"] > IDLE:
         return None
     if now - row["seen_at"] > STEP:
-        db.change("UPDATE sessions SET seen_at = ? WHERE hash = ?", now, hashed)
+        with suppress(Unusable):  # a full disk keeps nobody from looking
+            db.change("UPDATE sessions SET seen_at = ? WHERE hash = ?", now, hashed)
     user = users.find(db, row["user_id"])
     return user.visitor(csrf=row["csrf"]) if user else None
 

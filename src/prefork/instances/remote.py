@@ -76,6 +76,7 @@ def check(url: str) -> str:
     try:
         parts = urlsplit(url)
         port = f":{parts.port}" if parts.port else ""
+        (parts.hostname or "").encode("idna")  # as who connects does
     except ValueError:
         raise Declined(f"{url} is no URL; write https://console.example:8071") from None
     if parts.scheme not in {"http", "https"} or not parts.hostname or parts.path.strip("/") or parts.query or parts.username:

@@ -113,10 +113,10 @@ def incidents(picture: Picture) -> Iterator[tuple[str, str]]:
 
 
 def shedding(picture: Picture) -> Iterator[tuple[str, str]]:
-    """Requests that were refused because too many waited."""
-    if picture.minute and picture.minute.refused:
-        waited = f"{picture.minute.queued} waited at the end of it"
-        yield "", f"{picture.minute.refused} requests were refused in the last minute, because too many waited; {waited}"
+    """Requests that were sent away because too many waited. Those that could not be read are their senders' affair."""
+    if picture.minute and picture.minute.shed:
+        waited = f"; up to {picture.minute.queued} were seen waiting" if picture.minute.queued else ""
+        yield "", f"{picture.minute.shed} requests were refused in the last minute, because too many waited{waited}"
 
 
 def job_failing(picture: Picture) -> Iterator[tuple[str, str]]:
@@ -133,7 +133,8 @@ def job_missed(picture: Picture) -> Iterator[tuple[str, str]]:
     for job in picture.jobs or ():
         due = job["due_at"]
         if job["active"] and due and not job["running"] and (late := (now - due).total_seconds()) > OVERDUE:
-            yield job["name"], f"job {job['name']} should have begun {late / 60:.0f} minutes ago, at {due:%Y-%m-%d %H:%M} UTC"
+            at = f"{due.astimezone(UTC):%Y-%m-%d %H:%M} UTC"
+            yield job["name"], f"job {job['name']} should have begun {late / 60:.0f} minutes ago, at {at}"
 
 
 def database(picture: Picture) -> Iterator[tuple[str, str]]:

@@ -5,9 +5,11 @@ from __future__ import annotations
 import hmac
 import secrets
 import time
+from contextlib import suppress
 from typing import TYPE_CHECKING, NamedTuple
 
 from prefork.instances import users
+from prefork.instances.database import Unusable
 from prefork.instances.logins import digest
 
 if TYPE_CHECKING:
@@ -48,7 +50,8 @@ def recognise(db: Database, secret: str, now: float | None = None) -> Visitor | 
     if row is None or not hmac.compare_digest(row["hash"], hashed) or (row["expires_at"] is not None and now >= row["expires_at"]):
         return None
     if row["used_at"] is None or now - row["used_at"] > STEP:
-        db.change("UPDATE tokens SET used_at = ? WHERE id = ?", now, row["id"])
+        with suppress(Unusable):  # a full disk keeps nobody from looking
+            db.change("UPDATE tokens SET used_at = ? WHERE id = ?", now, row["id"])
     user = users.find(db, row["user_id"])
     return user.visitor(ceiling=row["scope"]) if user else None
 

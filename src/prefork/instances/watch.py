@@ -71,8 +71,8 @@ class Watch:
             self._span.append(sample)
         interval = self.settings.usage_interval if self.settings else history.DEFAULT_SPAN
         if sum(each.seconds for each in self._span) > interval - PACE / 2:
-            history.record(self.db, self.instance, merge(self._span))
-            self._span = []
+            span, self._span = self._span, []  # one that cannot be kept is a gap, and not a part of the next one
+            history.record(self.db, self.instance, merge(span))
 
     def _incidents(self) -> Iterator[Mark]:
         for incident in self._ledger.latest(self._noted):
@@ -111,7 +111,7 @@ class Watch:
             silent=silent,
             incidents=self._ledger.latest(now - PERIOD),
             most_incidents=self.settings.alert_incidents if self.settings else 5,
-            jobs=self.jobs,
+            jobs=None if silent else self.jobs,  # what was due then, another node may have done since
             ended=ending(provision, now) if provision else None,
         )
 

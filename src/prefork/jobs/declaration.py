@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import functools
 import inspect
-import json
 from typing import TYPE_CHECKING, Any, Callable, NamedTuple, overload
+
+from prefork.jobs.arguments import keepable
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -49,8 +50,8 @@ class Job:
     ) -> int:
         """Have a worker run it, at once or not before `at` (aware). Returns the run's number.
 
-        With a `connection` of psycopg 3 to the store's database it is part of that one's transaction. Raises TypeError for
-        arguments that are not JSON, ValueError for a time without a zone, `prefork.store.connection.Unavailable`.
+        With a `connection` of psycopg 3 to the store's database it is part of that one's transaction. Raises TypeError and
+        ValueError for arguments that are not JSON, ValueError for a time without a zone, `prefork.store.connection.Unavailable`.
         """
         from prefork.store import jobs
         from prefork.store.connection import shared
@@ -59,7 +60,7 @@ class Job:
             raise ValueError(f"at={at} has no time zone; write datetime.now(timezone.utc) + …, or give it one")
         inspect.signature(self.function).bind(*args, **kwargs)
         arguments = {"args": args, "kwargs": kwargs}
-        json.dumps(arguments)
+        keepable(arguments)
         if connection is not None:
             return jobs.defer(connection, self.name, arguments, at, priority, self.plan.priority)
         with shared.use() as ours:

@@ -7,7 +7,7 @@ time before, so that they do not drift. A clock change moves a cron job as Debia
 from __future__ import annotations
 
 import re
-from datetime import datetime, timedelta, tzinfo
+from datetime import datetime, timedelta, timezone, tzinfo
 from typing import Union
 
 INTERVAL = re.compile(r"every\s+(?:(\d+)\s*)?([a-z]+)")
@@ -15,6 +15,7 @@ SECONDS = {"second": 1, "minute": 60, "hour": 3600, "day": 86_400, "week": 604_8
 SHORT = {"s": "second", "m": "minute", "min": "minute", "h": "hour", "d": "day", "w": "week"}
 MISFIRES = ("once", "skip")
 GRACE = timedelta(seconds=60)  # so late is not yet missed
+LONGEST = timedelta(days=36_525)  # of an interval: a century
 
 
 class Every:
@@ -24,12 +25,14 @@ class Every:
         found = INTERVAL.fullmatch(text.strip().lower())
         unit = found[2] if found else ""
         unit = SHORT.get(unit, unit.removesuffix("s"))
-        if not found or unit not in SECONDS or found[1] == "0":
+        seconds = int(found[1] or 1) * SECONDS[unit] if found and unit in SECONDS else 0
+        if not 0 < seconds <= LONGEST.total_seconds():
             raise ValueError(f'"{text}" is not an interval; write a number and a unit, such as every 10 minutes')
-        self.interval = timedelta(seconds=int(found[1] or 1) * SECONDS[unit])
+        self.interval = timedelta(seconds=seconds)
 
     def after(self, due: datetime, now: datetime) -> datetime:
         """The first of the times that begin with `due` which is later than `now`."""
+        due, now = universal(due), universal(now)
         if due > now:
             return due
         return due + ((now - due) // self.interval + 1) * self.interval
@@ -55,11 +58,12 @@ class Cron:
 
     def after(self, due: datetime, now: datetime) -> datetime:  # noqa: ARG002 - as of `Every`
         """The first time later than `now`. Raises ValueError where there is none within 50 years."""
-        try:
-            found: datetime = next(self._evaluate(self.text, now.astimezone(self.zone)))
-        except StopIteration:
-            raise ValueError(f'"{self.text}" names a day that never comes') from None
-        return found
+        now = universal(now)
+        # Of an hour that comes twice cronsim names the first, also to whoever asks in the second.
+        for found in self._evaluate(self.text, now.astimezone(self.zone)):
+            if (moment := universal(found)) > now:
+                return moment
+        raise ValueError(f'"{self.text}" names a day that never comes')
 
 
 Schedule = Union[Every, Cron]
@@ -100,4 +104,9 @@ def first_due(text: str | None, tz: str, now: datetime) -> datetime | None:
 
 def missed(misfire: str, due: datetime, now: datetime) -> bool:
     """Whether a time that nobody noticed in time is to be left out."""
-    return misfire == "skip" and now - due > GRACE
+    return misfire == "skip" and universal(now) - universal(due) > GRACE
+
+
+def universal(moment: datetime) -> datetime:
+    """The same time in UTC: of two times in one zone Python compares and subtracts what clocks show, whatever lies between."""
+    return moment.astimezone(timezone.utc)

@@ -12,7 +12,7 @@ import resource
 import time
 import traceback
 from contextlib import suppress
-from datetime import datetime, timezone
+from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING, Any, Callable
 
 from prefork.jobs import failures, schedules
@@ -242,7 +242,9 @@ class Run:
         remark = None
         if claim.recurring and failures.rests(count, claim.first_failed_at, datetime.now(timezone.utc)):
             remark = f"failed {count} times in a row since {claim.first_failed_at:%Y-%m-%d %H:%M %Z}"
-        held = jobs.fail(connection, claim, self.cost, said, failures.delay(count), remark)
+        with connection.transaction():
+            planned = jobs.planned(connection, claim.job) if claim.recurring else None
+            held = jobs.fail(connection, claim, self.cost, said, planned and put_off(planned, failures.delay(count)), remark)
         if held and remark:
             self.source.tell("job_deactivated", job=self.name, reason=remark)
         return held
@@ -259,6 +261,17 @@ def row(job: Job, now: datetime) -> dict[str, Any]:
     plan = job.plan
     due_at = schedules.first(schedules.parse(plan.schedule, plan.tz), now) if plan.schedule else None
     return {"name": job.name, **plan._asdict(), "due_at": due_at}
+
+
+def put_off(job: jobs.Due, seconds: float) -> datetime:
+    """When a recurring job is due that waits so long at least: at one of its times, as it may be meant for the night alone."""
+    soonest = schedules.universal(job.now) + timedelta(seconds=seconds)
+    if job.due_at > soonest:
+        return job.due_at
+    try:
+        return schedules.parse(job.schedule, job.tz).after(job.due_at, soonest)
+    except ValueError:  # nobody can read it: that is said when it is due
+        return soonest
 
 
 def readable(text: str) -> str:

@@ -6,7 +6,21 @@ from typing import TYPE_CHECKING, Any
 
 from prefork.histogram import below, percentiles
 from prefork.lanes import REST, Lane
-from prefork.scoreboard import ARRIVED, BUCKETS, LANE_WORDS, NAME, SERVED, SERVICES, SINCE, WAITED, WAITING, WAITS, WORKING, mark
+from prefork.scoreboard import (
+    ARRIVED,
+    BUCKETS,
+    LANE_WORDS,
+    NAME,
+    SERVED,
+    SERVICES,
+    SHED,
+    SINCE,
+    WAITED,
+    WAITING,
+    WAITS,
+    WORKING,
+    mark,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -62,6 +76,7 @@ def row(lane: Lane, words: list[int], now: float) -> dict[str, Any]:
         "working": words[WORKING],
         "oldest": round(now - words[SINCE] / 1e9, 3) if words[SINCE] else 0,
         "arrived": words[ARRIVED],
+        "shed": words[SHED],
         "served": sum(services),
         "wait": spread(words[WAITS : WAITS + BUCKETS]),
         "service": spread(services),

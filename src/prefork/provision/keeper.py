@@ -76,7 +76,7 @@ class Keeper:
                 self._miss(provision)
                 return
         except OSError as error:
-            if self.clock() >= provision.retry_at:
+            if self._due(provision):
                 self._fail(provision, str(error))
             return
         known = (provision.pid, provision.began) == process
@@ -93,8 +93,12 @@ class Keeper:
         """It is not there: that is noted first, and when its time has come it is started."""
         if provision.pid is not None:
             self._end_of(provision)
-        elif self.clock() >= provision.retry_at:
+        elif self._due(provision):
             self._start(provision)
+
+    def _due(self, provision: Provision) -> bool:
+        """Whether its next start is due. A time that is further away than any pause is from before the clock was set back."""
+        return not 0 < provision.retry_at - self.clock() <= CAP
 
     def _start(self, provision: Provision) -> None:
         place, runner = self.premises.place(provision.instance), self.premises.runner

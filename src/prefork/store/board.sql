@@ -1,13 +1,15 @@
 -- list: Every job, with what it is doing and how it fared last. What waits is counted up to `most`, or all of it where that is null: of a
 -- hundred thousand planned runs all other columns are found sooner than their number. It is counted in an index that has the job alone of
 -- what is asked, so that nothing is read of runs; those that recur, which are few, are taken off.
-SELECT job.name, job.schedule, job.tz, job.misfire, job.priority, job.retries, job.arguments, job.active, job.due_at, job.failures,
-       job.first_failed_at, job.remark,
+-- While a run that recurs waits for a worker the job is due since then: its row has the time after that already.
+SELECT job.name, job.schedule, job.tz, job.misfire, job.priority, job.retries, job.arguments, job.active,
+       coalesce(recurring.due_at, job.due_at) AS due_at, job.failures, job.first_failed_at, job.remark,
        planned.count - coalesce(recurring.count, 0) AS waiting, coalesce(running.count, 0) AS running,
        last.outcome, last.ended_at, last.seconds
 FROM prefork.jobs AS job
-LEFT JOIN (SELECT job, count(*) FROM prefork.runs WHERE recurring AND state = 'waiting' GROUP BY job) AS recurring
-    ON recurring.job = job.name
+LEFT JOIN (
+    SELECT job, count(*), min(due_at) AS due_at FROM prefork.runs WHERE recurring AND state = 'waiting' GROUP BY job
+) AS recurring ON recurring.job = job.name
 LEFT JOIN (SELECT job, count(*) FROM prefork.runs WHERE state = 'running' GROUP BY job) AS running ON running.job = job.name
 CROSS JOIN LATERAL (
     SELECT count(*) FROM (
@@ -17,7 +19,7 @@ CROSS JOIN LATERAL (
 LEFT JOIN LATERAL (
     SELECT outcome, ended_at, seconds FROM prefork.history WHERE history.job = job.name ORDER BY ended_at DESC LIMIT 1
 ) AS last ON true
-WHERE %(name)s::text IS NULL OR job.name = %(name)s OR job.name LIKE '%%.' || %(name)s
+WHERE %(name)s::text IS NULL OR job.name = %(name)s OR right(job.name, length(%(name)s) + 1) = '.' || %(name)s
 ORDER BY job.name
 
 -- running: What is being done of a job.

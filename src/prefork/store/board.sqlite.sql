@@ -1,6 +1,7 @@
 -- list: As in board.sql, which says of each statement what it does.
-SELECT job.name, job.schedule, job.tz, job.misfire, job.priority, job.retries, job.arguments, job.active, job.due_at, job.failures,
-       job.first_failed_at, job.remark,
+SELECT job.name, job.schedule, job.tz, job.misfire, job.priority, job.retries, job.arguments, job.active,
+       coalesce((SELECT min(due_at) FROM runs WHERE runs.job = job.name AND state = 'waiting' AND recurring), job.due_at) AS due_at,
+       job.failures, job.first_failed_at, job.remark,
        (SELECT count(*) FROM (
            SELECT 1 FROM runs WHERE runs.job = job.name AND state = 'waiting' AND NOT recurring LIMIT coalesce(:most, -1)
        )) AS waiting,
@@ -9,7 +10,7 @@ SELECT job.name, job.schedule, job.tz, job.misfire, job.priority, job.retries, j
 FROM jobs AS job
 LEFT JOIN history AS last
     ON last.rowid = (SELECT rowid FROM history WHERE history.job = job.name ORDER BY ended_at DESC LIMIT 1)
-WHERE :name IS NULL OR job.name = :name OR job.name LIKE '%.' || :name
+WHERE :name IS NULL OR job.name = :name OR substr(job.name, -length(:name) - 1) = '.' || :name
 ORDER BY job.name
 
 -- running: What is being done.

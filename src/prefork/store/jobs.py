@@ -32,7 +32,7 @@ class Holder(NamedTuple):
 
 
 class Due(NamedTuple):
-    """A recurring job whose time has come, as its row says."""
+    """A recurring job as its row says, and the time of the database."""
 
     name: str
     schedule: str
@@ -108,6 +108,12 @@ def due(connection: Connection, names: list[str]) -> list[Due]:
     return [Due(*row) for row in SQL.run(connection, "due", {"names": names}).fetchall()]
 
 
+def planned(connection: Connection, name: str) -> Due | None:
+    """A recurring job, locked until the transaction ends; None where it does not recur any more."""
+    row = SQL.run(connection, "planned", {"name": name}).fetchone()
+    return Due(*row) if row else None
+
+
 def occur(connection: Connection, job: Due) -> None:
     """Make a recurring job's run."""
     values = {"job": job.name, "due_at": job.due_at, "priority": job.priority, "arguments": json.dumps(job.arguments)}
@@ -167,9 +173,11 @@ def retry(connection: Connection, claim: Claim, cost: Cost, error: str, delay: f
     return SQL.run(connection, "retry", values).fetchone() is not None
 
 
-def fail(connection: Connection, claim: Claim, cost: Cost, error: str, delay: float, remark: str | None) -> bool:
-    """End a run that failed for good; its job rests where there is a `remark` about it. False as above."""
-    values = {"id": claim.id, "attempt": claim.attempt, "error": error, "delay": delay, "remark": remark, **cost._asdict()}
+def fail(connection: Connection, claim: Claim, cost: Cost, error: str, next_at: datetime | None, remark: str | None) -> bool:
+    """End a run that failed for good; a job that recurs is due again at `next_at`, None for when it is anyway, and rests where
+    there is a `remark` about it. False as above.
+    """
+    values = {"id": claim.id, "attempt": claim.attempt, "error": error, "next_at": next_at, "remark": remark, **cost._asdict()}
     return SQL.run(connection, "fail", values).fetchone() is not None
 
 

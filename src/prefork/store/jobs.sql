@@ -32,6 +32,11 @@ WHERE active AND due_at <= now() AND name = ANY(%(names)s)
 ORDER BY due_at
 FOR NO KEY UPDATE SKIP LOCKED
 
+-- planned: One recurring job, locked until the transaction ends; none where it does not recur any more.
+SELECT name, schedule, tz, misfire, priority, arguments, due_at, now() AS now
+FROM prefork.jobs WHERE name = %(name)s AND schedule IS NOT NULL AND due_at IS NOT NULL
+FOR NO KEY UPDATE
+
 -- occur: A recurring job's run.
 INSERT INTO prefork.runs (job, due_at, recurring, priority, arguments)
 VALUES (%(job)s, %(due_at)s, true, %(priority)s, %(arguments)s)
@@ -108,7 +113,7 @@ WITH gone AS (
 ), counted AS (
     UPDATE prefork.jobs AS job
     SET failures = job.failures + 1, first_failed_at = coalesce(job.first_failed_at, now()),
-        due_at = CASE WHEN job.due_at IS NOT NULL THEN greatest(job.due_at, now() + make_interval(secs => %(delay)s)) END,
+        due_at = coalesce(%(next_at)s::timestamptz, job.due_at),
         active = job.active AND %(remark)s::text IS NULL, remark = coalesce(%(remark)s, job.remark)
     FROM gone WHERE job.name = gone.job AND gone.recurring
 )

@@ -25,6 +25,10 @@ WHERE active AND due_at <= :now AND name IN (SELECT value FROM json_each(:names)
   AND NOT EXISTS (SELECT 1 FROM runs WHERE job = name AND recurring)
 ORDER BY due_at
 
+-- planned: One of them.
+SELECT name, schedule, tz, misfire, priority, arguments, due_at, :now AS now
+FROM jobs WHERE name = :name AND schedule IS NOT NULL AND due_at IS NOT NULL
+
 -- occur: Once for each time.
 INSERT OR IGNORE INTO runs (job, due_at, recurring, priority, arguments) VALUES (:job, :due_at, 1, :priority, :arguments)
 
@@ -102,7 +106,7 @@ SELECT id, attempt, job, due_at, node, worker, pid, claimed_at, :now, 'failed', 
 FROM runs WHERE id = :id AND attempt = :attempt AND state = 'running';
 UPDATE jobs
 SET failures = failures + 1, first_failed_at = coalesce(first_failed_at, :now),
-    due_at = CASE WHEN due_at IS NOT NULL THEN max(due_at, :now + :delay) END,
+    due_at = coalesce(:next_at, due_at),
     active = active AND :remark IS NULL, remark = coalesce(:remark, remark)
 WHERE name = (SELECT job FROM runs WHERE id = :id AND attempt = :attempt AND state = 'running' AND recurring);
 DELETE FROM runs WHERE id = :id AND attempt = :attempt AND state = 'running';

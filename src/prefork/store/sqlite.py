@@ -111,11 +111,11 @@ class File:
         self._within, self._rung = True, False
         try:
             yield
-        except BaseException:
-            self._connection.execute("ROLLBACK")
-            raise
-        else:
             self._connection.execute("COMMIT")
+        except BaseException:
+            if self._connection.in_transaction:  # after some errors SQLite has taken everything back by itself
+                self._connection.execute("ROLLBACK")
+            raise
         finally:
             self._within = False
         if self._rung:

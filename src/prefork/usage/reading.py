@@ -44,6 +44,7 @@ def between(before: Reading, after: Reading) -> Sample | None:
         return None
     then, now = before.status, after.status
     flight = flown(then, now)
+    shed, had = (sum(lane["shed"] for lane in each["lanes"]) for each in (now, then))
     memory = {row["name"]: row["memory"] for row in now["workers"] if row["pool"] == "http" and row["memory"] is not None}
     return Sample(
         at=before.at,
@@ -55,6 +56,7 @@ def between(before: Reading, after: Reading) -> Sample | None:
         waits=grown(then["histograms"]["wait"], now["histograms"]["wait"]),
         services=grown(then["histograms"]["service"], now["histograms"]["service"]),
         **answers(then["dispatcher"], now["dispatcher"]),
+        shed=more(had, shed),
         queued=now["queue"]["length"],
         connections=now["dispatcher"]["connections"],
         websockets=now["websocket"]["connections"],

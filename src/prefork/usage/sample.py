@@ -95,6 +95,7 @@ class Sample:
     client_errors: int = figure(total, 0)
     server_errors: int = figure(total, 0)
     refused: int = figure(total, 0)
+    shed: int = figure(total, 0)
     failed: int = figure(total, 0)
     retried: int = figure(total, 0)
     abandoned: int = figure(total, 0)
@@ -129,7 +130,7 @@ class Sample:
             "service": spread(self.services),
             "requests": {
                 **{name: getattr(self, field) for name, field in CLASSES.items()},
-                **{name: getattr(self, name) for name in ("refused", "failed", "retried", "abandoned")},
+                **{name: getattr(self, name) for name in ("refused", "shed", "failed", "retried", "abandoned")},
             },
             "queued": self.queued,
             "connections": self.connections,

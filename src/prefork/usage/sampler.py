@@ -81,6 +81,8 @@ class Sampler:
         self.handing = handing(before.status, after.status, after.workers)
         sample = between(before, after)
         if sample:
+            while self.live and self.live[-1].at >= sample.at:  # the clock was set back: what comes now counts
+                self.live.pop()
             self.live.append(sample)
         return sample
 

@@ -1,6 +1,8 @@
 """Logins, cookies, tokens: what keeps others out."""
 
+import asyncio
 import base64
+from typing import Any
 
 import pytest
 from fastapi.testclient import TestClient
@@ -234,6 +236,75 @@ def test_nobody_logs_in_over_an_open_network(
     somebody(db, "operator")
     with TestClient(create(db, insecure=insecure), f"{scheme}://console", client=(client, 1), follow_redirects=False) as web:
         assert log_in(web) == status
+
+
+def test_who_may_look_may_look_when_the_disk_is_full(client: TestClient, db: Database) -> None:
+    user = somebody(db, "operator")
+    cookie, _ = logged_in(db, user)
+    headers = bearing(db, user)
+    db.change("UPDATE sessions SET seen_at = seen_at - 100")
+    db.change("PRAGMA query_only = ON")
+    assert client.get(f"{API}/me", headers=headers).status_code == 200
+    assert client.get(f"{API}/me", headers=cookie).status_code == 200
+    refused = client.post(f"{API}/tokens", json={"name": "t", "scope": "viewer"}, headers=headers)
+    assert (refused.status_code, refused.json()["type"]) == (503, "urn:prefork:problem:unusable")
+    assert "attempt to write a readonly database" in refused.json()["detail"]
+    answer = client.post("/login", data={"name": "operator", "password": PASSWORD})
+    assert (answer.status_code, "see to its disk" in answer.text) == (503, True)
+
+
+@pytest.mark.parametrize(
+    ("path", "headers", "status"),
+    [
+        ("/login?next=\xff", {}, 400),
+        ("/api/v1/me?a=\xff", {}, 400),
+        ("/login", {"Content-Length": "0" * 5000}, 413),
+        ("/login", {"Host": "["}, 200),
+        ("/api/v1/me", {"Host": "a/login?"}, 401),
+        ("/instances/default", {"Host": "a/static/#"}, 303),
+    ],
+)
+def test_what_no_browser_sends_is_answered_all_the_same(
+    client: TestClient, path: str, headers: dict[str, str], status: int
+) -> None:
+    path, _, query = path.partition("?")
+    scope = {
+        "type": "http",
+        "method": "GET",
+        "scheme": "http",
+        "path": path,
+        "raw_path": path.encode(),
+        "query_string": query.encode("latin-1"),
+        "headers": [(name.lower().encode(), value.encode()) for name, value in headers.items()],
+        "client": ("127.0.0.1", 1),
+        "server": ("127.0.0.1", 8071),
+    }
+    assert asyncio.run(asked(client.app, scope)) == status
+
+
+async def asked(app: Any, scope: dict[str, Any]) -> int:
+    """The status that an application answers a request without a body with."""
+    said: list[dict[str, Any]] = []
+
+    async def receive() -> dict[str, Any]:
+        return {"type": "http.request", "body": b"", "more_body": False}
+
+    async def send(message: dict[str, Any]) -> None:
+        said.append(message)
+
+    await app(scope, receive, send)
+    return int(said[0]["status"])
+
+
+def test_a_login_from_a_strange_origin_is_another_sites(client: TestClient, db: Database) -> None:
+    somebody(db, "operator")
+    origins = ("http://[", "//127.0.0.1:8071", "http://127.0.0.1:8071")
+    assert [log_in(client, Origin=origin) for origin in origins] == [403, 403, 303]
+
+
+def test_a_long_name_is_not_remembered_whole(client: TestClient, desk: Desk) -> None:
+    assert log_in(client, name="n" * 900_000, password="wrong") == 401
+    assert sum(map(len, desk.attempts._failures)) < 1000
 
 
 def test_large_bodies_are_refused_before_they_are_read(client: TestClient) -> None:

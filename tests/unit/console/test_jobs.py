@@ -70,6 +70,8 @@ def test_active_is_pause_and_resume(client: TestClient, operator: dict[str, str]
     [
         ({"schedule": "whenever"}, "schedule"),
         ({"schedule": "every 0 minutes"}, "schedule"),
+        ({"schedule": "every 00 minutes"}, "schedule"),
+        ({"schedule": "every 99999999999 weeks"}, "schedule"),
         ({"schedule": "0 0 31 2 *"}, "schedule"),
         ({"schedule": "0 3 * * *", "tz": "Europe/Atlantis"}, "tz"),
         ({"tz": None}, "tz"),
@@ -77,6 +79,8 @@ def test_active_is_pause_and_resume(client: TestClient, operator: dict[str, str]
         ({"retries": -1}, "retries"),
         ({"misfire": "sometimes"}, "misfire"),
         ({"arguments": [1, 2]}, "arguments"),
+        ({"arguments": {"args": ["a\0b"]}}, "arguments"),
+        ({"arguments": {"kwargs": {"a": {"\0": 1}}}}, "arguments"),
         ({"name": "other"}, "name"),
         ({}, ""),
     ],
@@ -87,6 +91,25 @@ def test_what_cannot_be_is_refused(client: TestClient, operator: dict[str, str],
     assert answer.status_code == 422
     assert any(name.split(".")[-1] == (field or "body") for name in answer.json()["errors"]), answer.text
     assert client.get(JOB, headers=operator).json()["job"] == before
+
+
+@pytest.mark.parametrize("value", ["NaN", "Infinity", '"\\ud800"'])
+def test_what_python_alone_takes_for_json_is_refused(client: TestClient, operator: dict[str, str], value: str) -> None:
+    body = f'{{"arguments": {{"args": [{value}]}}}}'
+    answer = client.patch(JOB, content=body, headers={**operator, "Content-Type": "application/json"})
+    assert answer.status_code == 422, answer.text
+
+
+def test_a_backslash_before_u0000_is_text(client: TestClient, operator: dict[str, str]) -> None:
+    arguments = {"args": ["\\u0000", "\U0001f600"], "kwargs": {}}
+    assert client.patch(JOB, json={"arguments": arguments}, headers=operator).json()["arguments"] == arguments
+
+
+def test_a_name_that_no_job_can_have_is_nobodys(client: TestClient, db: Database, operator: dict[str, str]) -> None:
+    cookie, _ = logged_in(db, somebody(db, "administrator"))
+    assert client.get(f"{ONE}/jobs/a%00", headers=operator).status_code == 404
+    assert client.get(f"{ONE}/runs?job=%00", headers=operator).status_code == 404
+    assert client.get("/instances/default/job?name=%00", headers=cookie).status_code == 404
 
 
 def test_what_was_done_in_parts(client: TestClient, operator: dict[str, str]) -> None:

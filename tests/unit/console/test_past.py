@@ -6,14 +6,15 @@ from typing import Any
 
 import pytest
 from fastapi.testclient import TestClient
-from tests.unit.console.conftest import bearing, somebody
+from tests.unit.console.conftest import bearing, logged_in, somebody
 
 from prefork.console.desk import Desk
 from prefork.console.models import Incident as Told
 from prefork.incidents import Incident, Ledger
-from prefork.instances import alerts, history
+from prefork.instances import alerts, history, registry
 from prefork.instances.alerts import Alert
 from prefork.instances.database import Database
+from prefork.instances.remote import Remote
 from prefork.usage.reading import Mark
 from prefork.usage.sample import Sample
 
@@ -83,6 +84,14 @@ def test_alerts_the_current_ones_first(client: TestClient, db: Database, viewer:
     assert ([each["subject"] for each in rest["items"]], rest["next"]) == (["job1", "job0"], None)
     (now,) = client.get("/api/v1/alerts", headers=viewer).json()["items"]
     assert (now["rule"], now["level"], now["title"], now["instance"]) == ("job_failing", "warning", "a job fails", "default")
+
+
+def test_the_page_of_alerts_is_there_where_a_server_is_on_another_machine(client: TestClient, db: Database) -> None:
+    raised(db, 1)
+    registry.add_remote(db, "far", "far", Remote("http://127.0.0.1:9", "theirs"))
+    cookie, _ = logged_in(db, somebody(db, "viewer"))
+    answer = client.get("/alerts", headers=cookie)
+    assert (answer.status_code, "job 1 fails" in answer.text.lower()) == (200, True)
 
 
 def test_nobody_sees_the_alerts_of_what_is_not_theirs(client: TestClient, db: Database) -> None:

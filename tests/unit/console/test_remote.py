@@ -71,6 +71,14 @@ def test_calls_go_to_the_console_there_and_its_answers_come_back(client: TestCli
     assert client.get(f"{API}/instances/far/events", headers=headers).status_code == 501
 
 
+def test_what_is_asked_stays_the_same_however_the_id_is_written(client: TestClient, db: Database, other: str) -> None:
+    registry.add_remote(db, "far", "far", Remote(other, "theirs"))
+    headers = bearing(db, somebody(db, "viewer"))
+    for path in ("/instances/%66ar/workers", "/%69nstances/far/workers", "/instances/far/workers"):
+        assert client.get(API + path, headers=headers).status_code == 200
+    assert {path for _, path, _, _ in Other.heard} == {f"{API}/instances/default/workers"}
+
+
 def test_who_may_not_never_gets_there(client: TestClient, db: Database, other: str) -> None:
     registry.add_remote(db, "far", "far", Remote(other, "theirs"))
     viewer = bearing(db, somebody(db, "viewer"))
@@ -96,7 +104,17 @@ def test_a_console_that_is_away_is_said_in_a_sentence(client: TestClient, db: Da
 
 @pytest.mark.parametrize(
     "url",
-    ["http://example.org", "ftp://example.org", "https://", "https://a@b", "https://a.b/path", "https://[", "/etc/passwd", ""],
+    [
+        "http://example.org",
+        "ftp://example.org",
+        "https://",
+        "https://a@b",
+        "https://a.b/path",
+        "https://[",
+        f"https://{'a' * 64}.b",
+        "/etc/passwd",
+        "",
+    ],
 )
 def test_a_token_goes_to_consoles_over_tls_alone(url: str) -> None:
     with pytest.raises(Declined):

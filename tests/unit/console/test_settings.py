@@ -237,6 +237,30 @@ def test_settings_that_do_not_get_ready_are_taken_back(client: TestClient, heade
     assert client.get(PLACE, headers=headers).json()["settings"]["workers"]["value"] == "1"
 
 
+def test_what_somebody_else_has_written_meanwhile_is_not_taken_back(
+    client: TestClient, headers: dict[str, str], stand: Stand, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def edited(server: Local, command: str, timeout: float = 0, **fields: Any) -> dict[str, Any]:
+        if command == "reload":
+            stand.file.write_text("[options]\napp = shop:other\n")
+            raise Denied("worker http.2 of generation 2 could not get ready")
+        return stand.ask(server, command, timeout, **fields)
+
+    monkeypatch.setattr(Local, "ask", edited)
+    change = ended(client, headers, patch(client, headers, workers=2))
+    assert change["state"] == "failed"
+    assert f"{stand.file} was changed meanwhile" in change["message"]
+    assert stand.file.read_text() == "[options]\napp = shop:other\n"
+
+
+@pytest.mark.parametrize("text", ["1\nG", "1h\n30min", "2\x00"])
+def test_a_value_is_one_line(client: TestClient, headers: dict[str, str], stand: Stand, text: str) -> None:
+    before = stand.file.read_bytes()
+    name = "limit_time_real" if "h" in text else "limit_memory_soft"
+    assert patch(client, headers, **{name: text}).status_code == 422
+    assert stand.file.read_bytes() == before
+
+
 def test_a_change_is_undone_by_another_one(client: TestClient, headers: dict[str, str], stand: Stand) -> None:
     first = ended(client, headers, patch(client, headers, workers=2, limit_request=5))
     second = ended(client, headers, client.post(f"{PLACE}/changes/{first['id']}/undo", headers=headers))

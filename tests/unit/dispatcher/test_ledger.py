@@ -37,6 +37,7 @@ def test_what_the_master_says_of_it(scoreboard: Scoreboard, ledger: Ledger) -> N
     for _ in range(10):
         ledger.arrived(0)
         ledger.waited(0, 0.1)
+    ledger.shed(0)
     ledger.served(0, 2.0)
     ledger.waited(2, 0.0)
     ledger.show(0, waiting=9, working=1, oldest=50.0)
@@ -53,6 +54,7 @@ def test_what_the_master_says_of_it(scoreboard: Scoreboard, ledger: Ledger) -> N
         "working": 1,
         "oldest": 2.5,
         "arrived": 10,
+        "shed": 1,
         "served": 1,
     }
     assert (api["served"], api["oldest"], api["wait"]) == (0, 0, {"p50": None, "p95": None, "p99": None})

@@ -32,7 +32,9 @@ from prefork.scoreboard import (
     OLDEST,
     QUEUED,
     RECEIVED,
+    REFUSED,
     RETRIED,
+    SHED,
     WRITING,
 )
 from prefork.trace import UNSERVED, calls
@@ -91,7 +93,7 @@ def test_a_full_queue_says_so_at_once_and_keeps_the_connection(desk: Desk) -> No
         assert (status, json.loads(body)["status"]) == (503, 503)
         assert late.state is State.IDLE
     assert desk.journal.names() == ["queue_full", "access", "access"], "said once, not for every request"
-    assert desk.counters[FAILED] == 2
+    assert (desk.counters[FAILED], desk.counters[REFUSED], desk.traffic.accounts.ledger.words[0][SHED]) == (2, 0, 2)
 
 
 def test_waiting_too_long(desk: Desk) -> None:
@@ -105,6 +107,7 @@ def test_waiting_too_long(desk: Desk) -> None:
     assert client.answer()[0] == 503
     assert client.answer()[0] == 200, "the next request of the connection"
     assert (desk.counters[QUEUED], desk.counters[OLDEST]) == (0, 0)
+    assert desk.traffic.accounts.ledger.words[0][SHED] == 1
 
 
 def test_wait_service_and_cpu_are_measured(desk: Desk) -> None:

@@ -96,6 +96,32 @@ def test_of_each_rule_raised_and_over_take_turns(seen: list[tuple[Condition, ...
         assert said == ["raised", "over"] * (len(said) // 2) + ["raised"] * (len(said) % 2)
 
 
+def test_a_clock_that_is_set_back_puts_off_no_alert() -> None:
+    watch = Watch()
+    watch.now = 7200.0
+    watch.see(USAGE, seconds=60)
+    watch.now = 0.0
+    watch.see(USAGE, seconds=RULES["usage"].after + 20)
+    assert [what for _, what, _ in watch.told] == ["raised"]
+    watch.now = 7200.0
+    watch.see(seconds=20)
+    watch.now = 0.0
+    watch.see(seconds=CALM + 20)
+    assert [what for _, what, _ in watch.told] == ["raised", "over"]
+
+
+def test_an_alert_by_a_rule_of_a_newer_release_is_nobodys(db: Database) -> None:
+    step = advance("default", [], [SHEDDING], set(RULES), 100.0)
+    alerts.keep(db, step.raised[0])
+    for over in ("NULL", "200.0"):
+        db.change(
+            "INSERT INTO alerts (instance_id, rule, subject, level, text, state, began_at, changed_at, raised_at, over_at) "
+            f"VALUES ('default', 'tides', '', 'warning', 'high water', 'raised', 1, 1, 1, {over})"
+        )
+    assert [alert.rule for alert in alerts.current(db, "default")] == ["shedding"]
+    assert alerts.past(db, "default") == []
+
+
 def test_what_was_raised_outlives_the_console(db: Database) -> None:
     step = advance("default", [], [SHEDDING], set(RULES), 100.0)
     (kept,) = (alerts.keep(db, alert) for alert in step.raised)

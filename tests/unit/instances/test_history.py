@@ -131,7 +131,10 @@ def test_half_a_year_is_720_points_from_as_many_summaries(db: Database, monkeypa
     history.condense(db, MIDNIGHT + back)
     assert history.series(db, "default", MIDNIGHT, MIDNIGHT + back, resolution) == before
     assert (len(before), before[0].services) == (720, {20: 30})
-    assert (count(db, 21_600), len(history.spans(db, "default", 3600, history.after(db, "default", 21_600, 0), 1e12))) == (719, 6)
+    assert (count(db, 21_600), len(history.spans(db, "default", 3600, history.after(db, "default", 21_600, 0, 1e12), 1e12))) == (
+        719,
+        6,
+    )
 
 
 def test_summaries_of_quarters_are_what_hours_make(db: Database) -> None:
@@ -145,3 +148,15 @@ def test_summaries_of_quarters_are_what_hours_make(db: Database) -> None:
         (each.at, each.seconds, each.waits) for each in by_summaries
     ]
     assert [each.in_flight for each in by_summaries] == pytest.approx([each.in_flight for each in by_measured], abs=0.01)
+
+
+def test_a_clock_that_was_wrong_for_a_while_stops_no_summaries(db: Database) -> None:
+    history.record(db, "default", sample(MIDNIGHT + 400 * DAY))
+    history.record(db, "default", sample(MIDNIGHT + 400 * DAY, succeeded=1), history.HOUR)
+    for number in range(12):
+        history.record(db, "default", sample(MIDNIGHT + 300 * number, succeeded=1))
+    found = history.series(db, "default", MIDNIGHT, MIDNIGHT + HOUR, HOUR)
+    assert [(point.at, point.succeeded) for point in found] == [(MIDNIGHT, 12)]
+    history.condense(db, MIDNIGHT + 2.5 * HOUR)
+    (hour,) = history.spans(db, "default", history.HOUR, MIDNIGHT, MIDNIGHT + DAY)
+    assert hour.succeeded == 12

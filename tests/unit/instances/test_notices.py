@@ -77,6 +77,15 @@ def test_attempts_become_rare_and_end(db: Database, receiver: Receiver) -> None:
     assert 30 < len(failures) < 40
 
 
+def test_a_clock_that_is_set_back_puts_off_no_attempt(db: Database, receiver: Receiver) -> None:
+    receiver.broken = True
+    queue(db, "default", ["email"], {"title": "late"}, 86_400.0)
+    assert len(deliver(db, "default", {"email": receiver.send}, 86_400.0)) == 1
+    receiver.broken = False
+    deliver(db, "default", {"email": receiver.send}, 100.0)
+    assert receiver.taken == ["1 late"]
+
+
 def test_a_way_that_is_no_longer_wanted_is_forgotten(db: Database, receiver: Receiver) -> None:
     queue(db, "default", ["email", "webhook"], {"title": "both"}, 0.0)
     deliver(db, "default", {"email": receiver.send}, 0.0)

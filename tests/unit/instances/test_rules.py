@@ -3,6 +3,7 @@
 import re
 from datetime import UTC, datetime, timedelta
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 from tests.conftest import ROOT
@@ -30,7 +31,8 @@ def texts(**parts: Any) -> dict[str, str]:
         (Sample(configured=4, in_flight=10.0, cpu=100.0), set()),
         (Sample(configured=4, in_flight=None, cpu=100.0), {"usage", "critical"}),
         (Sample(configured=4), set()),
-        (Sample(refused=1), {"shedding"}),
+        (Sample(refused=1), set()),
+        (Sample(shed=1), {"shedding"}),
         (Sample(disk=90.0, database=90.0), set()),
         (Sample(disk=90.1, database=90.1), {"disk", "database"}),
     ],
@@ -89,6 +91,12 @@ def test_jobs_that_fail_and_jobs_that_are_late() -> None:
         ("job_failing", "given_up", "job given_up has failed 9 times in a row: failed for a week"),
         ("job_missed", "late", f"job late should have begun 6 minutes ago, at {late:%Y-%m-%d %H:%M} UTC"),
     ]
+
+
+def test_a_time_is_told_in_utc_whatever_zone_the_database_has() -> None:
+    late = (MOMENT - timedelta(minutes=6)).astimezone(ZoneInfo("Asia/Kathmandu"))
+    said = texts(jobs=[job("late", due_at=late)])["job_missed"]
+    assert said.endswith(f"at {MOMENT - timedelta(minutes=6):%Y-%m-%d %H:%M} UTC")
 
 
 def test_who_does_not_answer_is_an_alert_and_nothing_else_is_known_of_it() -> None:

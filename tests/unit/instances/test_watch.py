@@ -2,6 +2,7 @@
 
 import json
 import time
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ from prefork.control.client import Unreachable
 from prefork.incidents import Incident, Ledger
 from prefork.instances import alerts, history
 from prefork.instances.alerts import CALM
-from prefork.instances.database import Database
+from prefork.instances.database import Database, Unusable
 from prefork.instances.notices import Undeliverable
 from prefork.instances.watch import Watch, secret
 from prefork.usage.sampler import PACE
@@ -130,6 +131,47 @@ def test_nothing_is_half_kept(db: Database, instance: Instance, monkeypatch: pyt
     assert (alerts.current(db, "default"), instance.watch.alerts) == ([], [])
     instance.turn()
     assert instance.events == ["alert_raised"]
+
+
+def test_of_who_does_not_answer_nobody_knows_whether_its_jobs_were_missed(instance: Instance) -> None:
+    due = datetime.fromtimestamp(NOON - 3600, UTC)
+    row = {"name": "tick", "failures": 0, "active": True, "remark": None, "due_at": due, "running": 0}
+    instance.watch.jobs = [row]
+    instance.said = None
+    instance.turn(60)
+    assert [alert.rule for alert in instance.watch.alerts] == ["unreachable"], "another node may do them"
+    instance.said = saying()
+    instance.turn()
+    assert [alert.rule for alert in instance.watch.alerts] == ["unreachable", "job_missed"]
+
+
+def test_a_span_that_cannot_be_kept_is_a_gap(db: Database, instance: Instance, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: Any) -> None:
+        raise Unusable("database or disk is full")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("prefork.instances.history.record", full)
+        instance.turn(30)
+        with pytest.raises(Unusable):
+            instance.turn()
+        instance.now += PACE
+    instance.turn(30)
+    (found,) = history.series(db, "default", NOON, instance.now, 1)
+    assert (found.at - NOON, found.seconds) == (300.0, 300.0)
+
+
+def test_a_clock_that_is_set_back_makes_no_hour_a_minute(instance: Instance) -> None:
+    for shed in range(30):
+        instance.said = saying(lanes=[{"name": "default", "shed": shed}])
+        instance.turn()
+    instance.now -= 3600
+    instance.watch.sampler.clock = lambda: instance.now + 3600
+    instance.turn(3)
+    minute = instance.watch.picture(instance.now).minute
+    assert minute
+    assert minute.shed == 0
+    times = [sample.at for sample in instance.watch.sampler.live]
+    assert times == sorted(times)
 
 
 @pytest.mark.parametrize(("text", "said"), [("open sesame\nmore\n", "open sesame"), ("", "")])

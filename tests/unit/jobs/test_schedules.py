@@ -24,7 +24,19 @@ def test_an_interval_does_not_drift_and_leaves_out_what_is_past() -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["every 0 minutes", "every", "every two days", "every 5 fortnights", "* * *", "61 * * * *", "soon"]
+    "text",
+    [
+        "every 0 minutes",
+        "every 00 minutes",
+        "every 99999999999 weeks",
+        f"every {'9' * 400} seconds",
+        "every",
+        "every two days",
+        "every 5 fortnights",
+        "* * *",
+        "61 * * * *",
+        "soon",
+    ],
 )
 def test_what_is_no_schedule_is_refused_with_a_sentence(text: str) -> None:
     with pytest.raises(ValueError, match="interval"):
@@ -49,6 +61,29 @@ def test_clock_changes_lose_nothing_and_repeat_nothing() -> None:
     first = schedule.after(autumn, autumn)
     second = schedule.after(first, first)
     assert [moment.astimezone(berlin).day for moment in (first, second)] == [25, 26]
+
+
+BERLIN = ZoneInfo("Europe/Berlin")  # as a database of that zone has its times
+TWICE = datetime(2026, 10, 25, 0, 0, tzinfo=UTC)  # 02:00 there, for the first time
+
+
+@pytest.mark.parametrize("minutes", [30, 50, 70, 110])
+def test_an_interval_is_as_long_where_an_hour_comes_twice(minutes: int) -> None:
+    due = TWICE + timedelta(minutes=minutes)
+    schedule = schedules.parse("every 20 minutes", "UTC")
+    assert schedule.after(due.astimezone(BERLIN), due.astimezone(BERLIN)) == due + timedelta(minutes=20)
+
+
+def test_who_is_late_by_a_changed_clock_alone_has_missed_nothing() -> None:
+    spring = datetime(2026, 3, 29, 0, 59, 59, tzinfo=UTC)  # a second before 02:00 becomes 03:00
+    assert not schedules.missed("skip", spring.astimezone(BERLIN), (spring + timedelta(seconds=2)).astimezone(BERLIN))
+    autumn = TWICE + timedelta(minutes=59)
+    assert schedules.missed("skip", autumn.astimezone(BERLIN), (autumn + timedelta(minutes=2)).astimezone(BERLIN))
+
+
+def test_who_comes_late_in_the_second_hour_is_sent_to_the_next_day() -> None:
+    late = TWICE + timedelta(minutes=70)
+    assert schedules.parse("30 2 * * *", "Europe/Berlin").after(TWICE + timedelta(minutes=30), late) > late + timedelta(hours=20)
 
 
 def test_an_interval_begins_at_once_and_a_cron_job_at_its_time() -> None:

@@ -345,6 +345,17 @@ def test_what_ends_at_once_is_not_started_at_every_look(premises: Premises, pape
     ]
 
 
+def test_a_clock_that_is_set_back_puts_off_no_start(premises: Premises, paper: Paper, wish: Wish) -> None:
+    made(premises, wish)
+    said, clock = list[Event](), Clock()
+    keeper = Keeper(premises, said.append, clock)
+    paper.up.clear()
+    keeper.look()
+    clock.now -= 86_400
+    keeper.look()
+    assert said == [InstanceDied("shop", "exit status 3", 1.0), InstanceStarted("shop", os.getpid())]
+
+
 def test_a_long_life_makes_its_end_the_first_one(premises: Premises, paper: Paper, wish: Wish) -> None:
     made(premises, wish)
     clock = Clock()

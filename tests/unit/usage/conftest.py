@@ -30,6 +30,7 @@ def saying(at: float = 100.0, **changed: Any) -> dict[str, Any]:
             "classes": {"2xx": 100, "3xx": 0, "4xx": 5, "5xx": 1},
             **dict.fromkeys(("refused", "failed", "retried", "abandoned"), 0),
         },
+        "lanes": [{"name": "default", "shed": 4}],
         "lending": {"on": False, "obstacles": []},
         "occupied": {"workers": 0, "seconds": 50.0, "at": at},
         "histograms": {"wait": [0] * BUCKETS, "service": [7, *[0] * (BUCKETS - 1)]},

@@ -58,6 +58,7 @@ def test_what_has_changed_is_what_was_done(status: Status) -> None:
         histograms={"wait": waits, "service": first["histograms"]["service"]},
         queue={"length": 2},
         incidents=1,
+        lanes=[{"name": "default", "shed": 11}],
         dispatcher=first["dispatcher"] | {"refused": 2, "classes": {"2xx": 130, "3xx": 0, "4xx": 5, "5xx": 2}},
     )
     server = Server(first, later)
@@ -66,6 +67,7 @@ def test_what_has_changed_is_what_was_done(status: Status) -> None:
     assert found
     assert (found.seconds, found.configured, found.in_flight) == (10.0, 4, 75.0), "30 of 40 worker seconds"
     assert (found.succeeded, found.server_errors, found.refused, found.queued, found.incidents) == (30, 1, 2, 2, 1)
+    assert found.shed == 7
     assert (found.waits, found.services) == ({bucket(0.2): 3}, {})
     assert (found.memory, found.memory_most, found.workers["http.1"]) == (50 << 20, 50 << 20, 50 << 20)
     assert found.host_memory is not None

@@ -17,7 +17,7 @@ class Alert(Model):
         subject="",
         level="critical",
         title="requests are refused",
-        text="17 requests were refused in the last minute, because too many waited; 1024 waited at the end of it",
+        text="17 requests were refused in the last minute, because too many waited; up to 1024 were seen waiting",
         began=1790035200.0,
         raised=1790035200.0,
         over=None,

@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import ConfigDict, Field, JsonValue, StringConstraints, model_validator
 
 from prefork.console.models.envelope import Model, example
+from prefork.jobs.arguments import keepable
 
 Schedule = Annotated[str, StringConstraints(min_length=1, max_length=200, pattern=r"^[^\x00-\x1f\x7f-\x9f]+$")]
 Zone = Annotated[str, StringConstraints(min_length=1, max_length=100, pattern=r"^[A-Za-z0-9_+/-]+$")]
@@ -19,6 +20,12 @@ class Arguments(Model):
 
     args: list[JsonValue] = Field(default_factory=list)
     kwargs: dict[str, JsonValue] = Field(default_factory=dict)
+
+    @model_validator(mode="after")
+    def kept(self) -> Self:
+        """The store takes it."""
+        keepable(self.model_dump())
+        return self
 
 
 class Job(Model):

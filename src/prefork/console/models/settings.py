@@ -8,6 +8,8 @@ from pydantic import Field, StringConstraints
 
 from prefork.console.models.envelope import Model, example
 
+Text = Annotated[str, StringConstraints(max_length=100, pattern=r"^[^\x00-\x1f\x7f-\x9f]*$")]
+
 
 class Setting(Model):
     """An option: its value, the file's text where it stands there, where the value comes from, what it means."""
@@ -48,7 +50,7 @@ class SettingsPatch(Model):
 
     model_config = example(settings={"workers": 4, "limit_memory_soft": "1G"})
 
-    settings: dict[str, Annotated[str, StringConstraints(max_length=100)] | int | float | None] = Field(min_length=1)
+    settings: dict[str, Text | int | float | None] = Field(min_length=1)
 
 
 class Waiting(Model):

@@ -171,7 +171,8 @@ class Own:
     def alerts(self) -> Row:
         """Those of all instances that the visitor may see."""
         now = alerts.list_alerts(self.desk, self.visitor, MOST).items
-        seen = [each.id for each in registry.listed(self.desk.db) if self.visitor.may(VIEWER, each.id)]
+        # Of one that is on another machine the console there knows them.
+        seen = [each.id for each in registry.listed(self.desk.db) if each.directory and self.visitor.may(VIEWER, each.id)]
         both = [each for known in seen for each in alerts.list_alerts_of_instance(self.desk, self.visitor, known, PAST).items]
         past = sorted((each for each in both if each.over is not None), key=lambda each: each.began, reverse=True)
         broken = {alert.rule for alert in now}
