@@ -176,6 +176,11 @@ def test_an_answer_that_fails_in_its_middle_is_cut(server: Server) -> None:
         assert answer.status == 500
 
 
+def test_large_parts_of_a_lasting_answer_arrive_whole(server: Server) -> None:
+    with streamed(server, "/events/heavy") as answer:
+        assert answer.read() == b"".join(b"%d" % number * 70_000 for number in range(10))
+
+
 def test_a_reload_closes_with_1012_and_ends_streams(echo: Echo, trace: Path) -> None:
     with echo("speaker:app", workers=1, websocket_workers=1, env={"LIFESPAN_TRACE": str(trace)}, **OWN) as server:
         with joined(server, "/echo") as socket, streamed(server, "/events/events") as answer:

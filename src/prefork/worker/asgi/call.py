@@ -56,7 +56,6 @@ class Call:
         self.request = request
         self.file = file
         self.reply = reply
-        self.reply.gathers = True
         self.rest = rest
         self.answered = answered
         self.started: tuple[int, tuple[Any, ...]] | None = None  # status and headers

@@ -150,6 +150,7 @@ class Place:
         self.client = client
         offload, rest, slot = self.offload, self.rest, self.slot
         reply = Offloading(request, client, rest, slot, offload) if offload else Reply(request, client, rest, slot)
+        reply.gathers = True
         call = self.call = Call(request, file, reply, rest, self._answered)
         if request.inflow:
             call.upload = Upload(Inflow._make(request.inflow), request.body or b"", client, self.shared.watching())
