@@ -150,6 +150,10 @@ async def hello(scope: Event, receive: Receive, send: Send) -> None:
     await send({"type": "http.response.body", "body": b"hello"})
 
 
+def of_length(length: int) -> Event:
+    return {**START, "headers": [(b"content-length", b"%d" % length)]}
+
+
 def test_an_answer_and_its_ending(desk: Desk) -> None:
     ending, got = desk.ask(hello)
     head, _, body = got.partition(b"\r\n\r\n")
@@ -331,6 +335,35 @@ def test_sending_to_a_client_that_has_left_raises(desk: Desk, capsys: pytest.Cap
     desk.serve(app)
     desk.give(request())
     assert not desk.ending().keep
+    assert capsys.readouterr().err == ""
+
+
+@pytest.mark.parametrize("length", [0, 6])
+def test_who_sends_all_that_it_has_announced_goes_on(desk: Desk, length: int) -> None:
+    done: list[bool] = []
+
+    async def app(scope: Event, receive: Receive, send: Send) -> None:
+        await send(of_length(length))
+        for _ in range(2):
+            await send({"type": "http.response.body", "body": b"abc"[: length // 2], "more_body": True})
+        await send({"type": "http.response.body"})
+        done.append(True)
+
+    ending, got = desk.ask(app)
+    assert got.endswith(b"\r\n\r\n" + b"abcabc"[:length])
+    assert (done, ending.status, ending.keep) == ([True], 200, True)
+
+
+@pytest.mark.parametrize(("method", "body"), [("GET", b"abc"), ("HEAD", b"")])
+def test_who_sends_what_nobody_gets_hears_so(desk: Desk, capsys: pytest.CaptureFixture[str], method: str, body: bytes) -> None:
+    async def app(scope: Event, receive: Receive, send: Send) -> None:
+        await send(of_length(3))
+        while True:
+            await send({"type": "http.response.body", "body": b"ab", "more_body": True})
+
+    ending, got = desk.ask(app, request(method))
+    assert got.endswith(b"\r\n\r\n" + (b"aba" if body else b""))
+    assert (ending.status, ending.keep, ending.broken) == (200, True, False)
     assert capsys.readouterr().err == ""
 
 
