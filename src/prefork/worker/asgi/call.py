@@ -183,6 +183,8 @@ class Call:
         loop = asyncio.get_running_loop()
         descriptor = await loop.run_in_executor(None, functools.partial(os.open, path, os.O_RDONLY | os.O_CLOEXEC))
         try:
+            if self.complete:  # meanwhile, and its place may have another request
+                raise RuntimeError("the application sent http.response.pathsend, and its answer has ended before the file was open")
             size = os.fstat(descriptor).st_size
             self.skip_rest()
             if not self.reply.begun:

@@ -5,6 +5,7 @@ import itertools
 import os
 import select
 import socket
+import threading
 from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -365,6 +366,44 @@ def test_who_sends_what_nobody_gets_hears_so(desk: Desk, capsys: pytest.CaptureF
     assert got.endswith(b"\r\n\r\n" + (b"aba" if body else b""))
     assert (ending.status, ending.keep, ending.broken) == (200, True, False)
     assert capsys.readouterr().err == ""
+
+
+def test_a_file_that_opens_too_late_is_no_part_of_another_answer(
+    desk: Desk, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    slow, opened = tmp_path / "slow", os.open
+    slow.write_bytes(b"late")
+    gate, go_on = threading.Event(), asyncio.Event()
+    sending: list[asyncio.Task[None]] = []
+
+    def open_late(path: Any, *flags: int, **more: Any) -> int:
+        assert path != str(slow) or gate.wait(10)
+        return opened(path, *flags, **more)
+
+    async def app(scope: Event, receive: Receive, send: Send) -> None:
+        await send(START)
+        if not sending:
+            sending.append(asyncio.ensure_future(send({"type": "http.response.pathsend", "path": str(slow)})))
+            await asyncio.sleep(0)
+            return
+        await go_on.wait()
+        await send({"type": "http.response.body", "body": b"hello"})
+
+    monkeypatch.setattr(os, "open", open_late)
+    ending, got = desk.ask(app)
+    assert (ending.status, got[:13]) == (500, b"HTTP/1.1 500 ")
+    desk.messages.clear()
+    desk.give(request())
+    desk.turn(lambda: desk.slot.progress().state == BEGUN)
+    gate.set()
+    desk.turn(sending[0].done)
+    desk.turn(lambda: asyncio.current_task())
+    assert not desk.messages, "the other one goes on"
+    with pytest.raises(RuntimeError, match="before the file was open"):
+        sending[0].result()
+    desk.loop.call_soon(go_on.set)
+    assert desk.ending().status == 200
+    assert desk.received().endswith(b"hello")
 
 
 def test_what_an_application_does_after_its_answer_keeps_its_place_only(desk: Desk) -> None:
