@@ -198,7 +198,8 @@ class Place:
     def _fail(self, call: Call, error: BaseException) -> None:
         family.end(error)
         target = ascii(call.request.target.decode("latin-1"))[1:-1]
-        if not (call.expired or call.cut or isinstance(error, asyncio.CancelledError) or is_of_leaving(error)):
+        gone = is_of_leaving(error) or (call.left and isinstance(error, asyncio.CancelledError))
+        if not (call.expired or call.cut or gone):
             about = f"{call.request.method} {target} ({call.request.request_id})"
             complain(f"prefork: {about} raised in worker {os.getpid()}:\n{trace(error)}")
         if not call.complete:

@@ -34,6 +34,11 @@ class Stream:
         self.wire = Wire(keeper.loop, descriptor, keeper.guarded(self, self.receive))
         self.call = direct.call(request, body, self.wire, keeper.terms.send_queue, self.end)
 
+    @property
+    def ending(self) -> bool:
+        """Whether it is about to end."""
+        return self.wire.closed or self.closing_at != float("inf")
+
     def begin(self) -> None:
         """Have the application answer."""
         self.wire.listen()

@@ -368,6 +368,32 @@ def test_who_sends_what_nobody_gets_hears_so(desk: Desk, capsys: pytest.CaptureF
     assert capsys.readouterr().err == ""
 
 
+def test_a_cancellation_that_nobody_here_has_wished_is_told_of(desk: Desk, capsys: pytest.CaptureFixture[str]) -> None:
+    async def app(scope: Event, receive: Receive, send: Send) -> None:
+        waiting = asyncio.ensure_future(asyncio.sleep(60))
+        asyncio.get_running_loop().call_soon(waiting.cancel)
+        await waiting
+
+    ending, got = desk.ask(app)
+    assert got.startswith(b"HTTP/1.1 500 ")
+    assert ending.status == 500
+    assert "CancelledError" in capsys.readouterr().err
+
+
+def test_one_that_follows_from_the_clients_leaving_is_not(desk: Desk, capsys: pytest.CaptureFixture[str]) -> None:
+    async def app(scope: Event, receive: Receive, send: Send) -> None:
+        await receive()
+        await receive()
+        raise asyncio.CancelledError
+
+    desk.serve(app)
+    desk.give(request())
+    desk.turn(lambda: desk.slot.progress().state == BEGUN)
+    send(desk.dispatcher, pack_gone(request().number))
+    desk.ending()
+    assert capsys.readouterr().err == ""
+
+
 def test_a_file_that_opens_too_late_is_no_part_of_another_answer(
     desk: Desk, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
