@@ -254,3 +254,17 @@ def test_a_cancellation_that_nobody_here_has_wished_is_told_of(station: Make, ca
     assert "CancelledError" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("ended", [False, True], ids=["open", "ended"])
+def test_who_asks_and_does_not_read_the_answers_is_let_go(station: Make, ended: bool) -> None:
+    worker = station(app=echo)
+    pings, most = frame(b"x" * 125, 0x89) * 100, 0
+    with ask(worker) as client, contextlib.suppress(OSError):
+        assert b" 101 " in client.recv(4096)
+        conversation = guest(worker)
+        if ended:
+            worker.call(conversation.end, 1000, "", "")
+        while worker.slot[OPEN] and conversation.ending is ended:
+            client.sendall(pings)
+            most = max(most, len(conversation.wire.waiting))
+    assert most < worker.keeper.terms.send_queue + 65_536
+    assert [word["code"] for word in worker.told] == ([] if ended else [1008])
