@@ -206,6 +206,8 @@ def test_without_the_option_nothing_is_compressed(station: Make) -> None:
     client, head = compressed(station(app=echo), "permessage-deflate")
     client.close()
     assert b"permessage-deflate" not in head
+
+
 async def endless(scope: dict[str, Any], receive: Receive, send: Send) -> None:
     """Speaks, and never listens."""
     if scope["type"] == "websocket":
@@ -219,6 +221,17 @@ def guest(worker: Station) -> Any:
     """The only connection."""
     (found,) = worker.keeper.guests
     return found
+
+
+def test_who_never_listens_is_told_all_the_same_that_its_client_has_left(station: Make, capsys: pytest.CaptureFixture[str]) -> None:
+    worker = station(app=endless)
+    with ask(worker) as client:
+        client.sendall(text(b"x") * 100)
+        while client.recv(4096) and not guest(worker).paused:
+            pass
+    while worker.slot[OPEN]:
+        worker.call(lambda: None)
+    assert capsys.readouterr().err == ""
 
 
 async def wraps(scope: dict[str, Any], receive: Receive, send: Send) -> None:
