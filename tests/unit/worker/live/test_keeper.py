@@ -1,5 +1,6 @@
 """Connections of a websocket worker: who may hear what, who is too slow, who is gone, how they are let go."""
 
+import gc
 import json
 import socket
 import threading
@@ -176,6 +177,31 @@ def test_a_poll_that_is_not_allowed_yet_hears_from_where_on_before_the_worker_le
     worker.leave()
     said.set()
     assert answer(poll) == (200, {"messages": [], "position": 7})
+
+
+@pytest.mark.parametrize("poll", [True, False])
+def test_nobody_complains_of_an_answer_that_nobody_waits_for(station: Make, caplog: pytest.LogCaptureFixture, poll: bool) -> None:
+    asked, said = threading.Event(), threading.Event()
+
+    def authorize(environ: dict[str, Any], channels: frozenset[str]) -> bool:
+        asked.set()
+        return not said.wait(WITHIN)
+
+    worker = station(authorize)
+    if poll:
+        worker.poll(b'{"channels": ["a"]}').close()
+    else:
+        client = worker.connect()
+        client.send(json.dumps({"subscribe": ["a"]}))
+        client.socket.close()
+    assert asked.wait(WITHIN)
+    while worker.slot[OPEN]:
+        worker.call(lambda: None)
+    said.set()
+    worker.keeper.authority.threads.shutdown()
+    for _ in range(3):  # turns until it is known, told, and forgotten
+        worker.call(gc.collect)
+    assert caplog.text == ""
 
 
 def test_what_happens_too_often_is_counted(station: Make) -> None:
