@@ -222,6 +222,14 @@ async def counted(scope: Scope, receive: Receive, send: Send) -> None:
     await send({"type": "http.response.body", "body": json.dumps({"size": size, "parts": parts}).encode()})
 
 
+async def heavy(scope: Scope, receive: Receive, send: Send) -> None:
+    """Large parts, one right behind the other."""
+    await begun(send)
+    for number in range(10):
+        await send({"type": "http.response.body", "body": b"%d" % number * 70_000, "more_body": True})
+    await send({"type": "http.response.body"})
+
+
 async def torn(scope: Scope, receive: Receive, send: Send) -> None:
     await begun(send)
     await send({"type": "http.response.body", "body": b"half", "more_body": True})
@@ -232,4 +240,4 @@ TALKS = (echo, listens, about, hesitates, joins, pours, swells, blocks, raises_l
 REFUSALS = (closed, denied, silent, dies, raises, returns)
 SOCKETS = {each.__name__: each for each in (*TALKS, *REFUSALS)}
 SOCKETS["websocket"] = about
-HTTP = {each.__name__: each for each in (hello, says, events, counted, torn, raises)}
+HTTP = {each.__name__: each for each in (hello, says, events, counted, heavy, torn, raises)}

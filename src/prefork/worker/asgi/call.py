@@ -56,7 +56,6 @@ class Call:
         self.request = request
         self.file = file
         self.reply = reply
-        self.reply.gathers = True
         self.rest = rest
         self.answered = answered
         self.started: tuple[int, tuple[Any, ...]] | None = None  # status and headers
@@ -132,13 +131,13 @@ class Call:
             self._start(event)
         elif kind == "http.response.body":
             more = bool(event.get("more_body", False))
-            self._write(event.get("body", b""), more)
+            wanted = self._write(event.get("body", b""), more)
             if more and (self.rest.unsaid or self.reply.sent - self.yielded > TURN):
                 await self._pace()
-            self._look_at_client(more)
+            self._look_at_client(wanted or not more)
         elif kind == "http.response.pathsend":
             await self._write_file(event["path"])
-            self._look_at_client(more=False)
+            self._look_at_client(wanted=True)
         elif kind == "http.response.early_hint":
             self.reply.hint([bytes(link) for link in event.get("links", ())])
         else:
@@ -157,18 +156,22 @@ class Call:
             raise RuntimeError("the application sent a body before http.response.start")
         self.reply.begin(*self.started, length)
 
-    def _write(self, data: bytes, more: bool) -> None:
+    def _write(self, data: bytes, more: bool) -> bool:
+        """Send a part of the body; whether the client gets all of it."""
+        data = data if type(data) is bytes else bytes(data)  # which nobody writes into while it is held
         if self.upload and not more:
             self.skip_rest()
         if not self.reply.begun:
             self._begin(None if more else len(data))
+        wanted = self.reply.left is None or len(data) <= self.reply.left
         self.rest.whole = not more
-        self.reply.write(data if type(data) is bytes else bytes(data))  # which nobody writes into while it is held
+        self.reply.write(data)
         if not more:
             self._complete()
         elif self.reply.held and not self.pushes:
             self.pushes = True
             self.rest.loop.call_soon(self._push)
+        return wanted
 
     def _push(self) -> None:
         """The application waits for something: what it has written is not to wait with it."""
@@ -180,6 +183,8 @@ class Call:
         loop = asyncio.get_running_loop()
         descriptor = await loop.run_in_executor(None, functools.partial(os.open, path, os.O_RDONLY | os.O_CLOEXEC))
         try:
+            if self.complete:  # meanwhile, and its place may have another request
+                raise RuntimeError("the application sent http.response.pathsend, and its answer has ended before the file was open")
             size = os.fstat(descriptor).st_size
             self.skip_rest()
             if not self.reply.begun:
@@ -204,9 +209,10 @@ class Call:
             self.yielded = self.reply.sent
             await asyncio.sleep(0)
 
-    def _look_at_client(self, more: bool) -> None:
-        # No more is wanted of an answer to HEAD, or beyond the announced length, and there may be no end to it.
-        if self.reply.gone or (more and self.reply.left == 0):
+    def _look_at_client(self, wanted: bool) -> None:
+        # Nothing is wanted of an answer to HEAD, or beyond the announced length, and there may be no end to it. Who has sent all of
+        # that length has yet to say so, and to do what comes behind it.
+        if self.reply.gone or not wanted:
             self.leave()
             raise ClientGone
 

@@ -150,6 +150,7 @@ class Place:
         self.client = client
         offload, rest, slot = self.offload, self.rest, self.slot
         reply = Offloading(request, client, rest, slot, offload) if offload else Reply(request, client, rest, slot)
+        reply.gathers = True
         call = self.call = Call(request, file, reply, rest, self._answered)
         if request.inflow:
             call.upload = Upload(Inflow._make(request.inflow), request.body or b"", client, self.shared.watching())
@@ -197,7 +198,8 @@ class Place:
     def _fail(self, call: Call, error: BaseException) -> None:
         family.end(error)
         target = ascii(call.request.target.decode("latin-1"))[1:-1]
-        if not (call.expired or call.cut or isinstance(error, asyncio.CancelledError) or is_of_leaving(error)):
+        gone = is_of_leaving(error) or (call.left and isinstance(error, asyncio.CancelledError))
+        if not (call.expired or call.cut or gone):
             about = f"{call.request.method} {target} ({call.request.request_id})"
             complain(f"prefork: {about} raised in worker {os.getpid()}:\n{trace(error)}")
         if not call.complete:

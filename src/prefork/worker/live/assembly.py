@@ -29,7 +29,9 @@ class Assembly:
             self.decoder = None
         elif frame.opcode is not framing.continuation:
             return None
-        self.parts.append(self.decoder.decode(frame.data, frame.fin) if self.decoder else bytes(frame.data))
+        part = self.decoder.decode(frame.data, frame.fin) if self.decoder else bytes(frame.data)
+        if part or not self.parts:  # empty ones count for no limit: of those that follow each other without end none is kept
+            self.parts.append(part)
         if not frame.fin:
             return None
         parts, self.parts = self.parts, []

@@ -33,7 +33,9 @@ class Authority:
 
     def ask(self, handover: bytes, channels: frozenset[str]) -> asyncio.Future[frozenset[str]]:
         """Which of the channels may be heard, by the request that a client came with; the future may raise Denied."""
-        return self.loop.run_in_executor(self.threads, self._ask, handover, channels)
+        future = self.loop.run_in_executor(self.threads, self._ask, handover, channels)
+        future.add_done_callback(lambda said: said.exception())  # or asyncio complains, where the client has left meanwhile
+        return future
 
     def _ask(self, handover: bytes, channels: frozenset[str]) -> frozenset[str]:
         if self.function is None:

@@ -9,7 +9,7 @@ import asyncio
 import os
 from typing import TYPE_CHECKING, Any, Protocol
 
-from prefork.worker.asgi.call import ClientGone
+from prefork.worker.asgi.call import is_of_leaving
 from prefork.worker.asgi.lifespan import Lifespan, LifespanFailed
 from prefork.worker.offspring import family
 from prefork.worker.output import complain
@@ -27,6 +27,10 @@ class Guest(Protocol):
     """A connection that the application speaks with."""
 
     client: tuple[str, str]
+
+    @property
+    def ending(self) -> bool:
+        """Whether it is about to end, whatever the application does."""
 
     async def next_event(self) -> Message:
         """What has happened: the application's `receive`."""
@@ -66,12 +70,11 @@ class Hosted:
         try:
             await self.app(scope, guest.next_event, guest.obey)
             failed = False
-        except (ClientGone, asyncio.CancelledError):
-            pass
         except BaseException as error:  # noqa: BLE001 - SystemExit in a view must not end the worker either
             family.end(error)
-            path = ascii(scope["path"])[1:-1]
-            complain(f"prefork: {scope['type']} {path} ({guest.client[1]}) raised in worker {os.getpid()}:\n{trace(error)}")
+            if not (is_of_leaving(error) or (guest.ending and isinstance(error, asyncio.CancelledError))):
+                path = ascii(scope["path"])[1:-1]
+                complain(f"prefork: {scope['type']} {path} ({guest.client[1]}) raised in worker {os.getpid()}:\n{trace(error)}")
         finished(failed)
 
     async def outlast(self) -> None:

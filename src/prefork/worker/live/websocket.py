@@ -38,7 +38,7 @@ ANSWER_WITHIN = 5.0  # seconds that a client has to answer a close frame and to 
 class WebSocket(ABC):
     """A connection of the worker. Those who speak with the client say what follows from a frame (`take`) and from the end."""
 
-    __slots__ = ("client", "closing_at", "heard", "keeper", "pinged", "protocol", "wire")
+    __slots__ = ("client", "closing_at", "heard", "keeper", "owed", "pinged", "protocol", "wire")
 
     def __init__(self, keeper: Guests, descriptor: int, request: Request) -> None:
         self.keeper = keeper
@@ -47,6 +47,7 @@ class WebSocket(ABC):
         framing = keeper.framing
         self.protocol: Any = framing.protocol(framing.server, max_size=keeper.terms.message_max, logger=framing.logger)
         self.heard = self.pinged = False  # since the last look
+        self.owed = 0  # bytes of what waits for the client that answer what it has sent, such as its pings
         self.closing_at = float("inf")  # when it is cut, whatever its client does
 
     @property
@@ -90,7 +91,7 @@ class WebSocket(ABC):
     def receive(self, data: bytes) -> None:
         """Something has arrived, or the end."""
         self.heard = True
-        was_open = self.open
+        was_open, waiting = self.open, len(self.wire.waiting)
         if data:
             self.protocol.receive_data(data)
         else:
@@ -102,8 +103,19 @@ class WebSocket(ABC):
         if was_open and self.protocol.parser_exc and failed:
             self.keeper.note(self, failed.code, failed.reason)
         self.flush()
+        self._owe(len(self.wire.waiting) - waiting)
         if not data:
             self.cut()
+
+    def _owe(self, more: int) -> None:
+        """So much more waits for the client because of what it has sent. Nobody asks without end who does not read the answers."""
+        self.owed = min(self.owed + more, len(self.wire.waiting))
+        if self.owed <= self.keeper.terms.send_queue:
+            return
+        if self.ending:
+            self.cut()
+        else:
+            self.fail(POLICY, "it leaves too much of what it has asked for unread (websocket_send_queue)")
 
     @abstractmethod
     def take(self, frame: Any) -> None:

@@ -10,6 +10,7 @@ import asyncio
 import socket
 from typing import TYPE_CHECKING
 
+from prefork.kernel import reset
 from prefork.messages import DONTWAIT
 from prefork.worker.client import no_stream
 
@@ -82,6 +83,11 @@ class Wire:
         if not self.waiting:
             self._shut(socket.SHUT_WR)
 
+    def reset(self) -> None:
+        """Have the client see a broken connection."""
+        if not self.closed:
+            reset(self.socket)
+
     def close(self) -> None:
         """Let go of the socket at once. The application's own forks may hold copies."""
         if self.closed:
@@ -114,6 +120,7 @@ class Wire:
         except BlockingIOError:
             return 0
         except OSError:
+            self.listen()  # where nobody does there would be no end
             return len(data)
 
     def _shut(self, how: int) -> None:

@@ -5,6 +5,7 @@ import itertools
 import os
 import select
 import socket
+import threading
 from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -148,6 +149,10 @@ def desk(tmp_path: Path) -> Iterator[Desk]:
 async def hello(scope: Event, receive: Receive, send: Send) -> None:
     await send(START)
     await send({"type": "http.response.body", "body": b"hello"})
+
+
+def of_length(length: int) -> Event:
+    return {**START, "headers": [(b"content-length", b"%d" % length)]}
 
 
 def test_an_answer_and_its_ending(desk: Desk) -> None:
@@ -332,6 +337,99 @@ def test_sending_to_a_client_that_has_left_raises(desk: Desk, capsys: pytest.Cap
     desk.give(request())
     assert not desk.ending().keep
     assert capsys.readouterr().err == ""
+
+
+@pytest.mark.parametrize("length", [0, 6])
+def test_who_sends_all_that_it_has_announced_goes_on(desk: Desk, length: int) -> None:
+    done: list[bool] = []
+
+    async def app(scope: Event, receive: Receive, send: Send) -> None:
+        await send(of_length(length))
+        for _ in range(2):
+            await send({"type": "http.response.body", "body": b"abc"[: length // 2], "more_body": True})
+        await send({"type": "http.response.body"})
+        done.append(True)
+
+    ending, got = desk.ask(app)
+    assert got.endswith(b"\r\n\r\n" + b"abcabc"[:length])
+    assert (done, ending.status, ending.keep) == ([True], 200, True)
+
+
+@pytest.mark.parametrize(("method", "body"), [("GET", b"abc"), ("HEAD", b"")])
+def test_who_sends_what_nobody_gets_hears_so(desk: Desk, capsys: pytest.CaptureFixture[str], method: str, body: bytes) -> None:
+    async def app(scope: Event, receive: Receive, send: Send) -> None:
+        await send(of_length(3))
+        while True:
+            await send({"type": "http.response.body", "body": b"ab", "more_body": True})
+
+    ending, got = desk.ask(app, request(method))
+    assert got.endswith(b"\r\n\r\n" + (b"aba" if body else b""))
+    assert (ending.status, ending.keep, ending.broken) == (200, True, False)
+    assert capsys.readouterr().err == ""
+
+
+def test_a_cancellation_that_nobody_here_has_wished_is_told_of(desk: Desk, capsys: pytest.CaptureFixture[str]) -> None:
+    async def app(scope: Event, receive: Receive, send: Send) -> None:
+        waiting = asyncio.ensure_future(asyncio.sleep(60))
+        asyncio.get_running_loop().call_soon(waiting.cancel)
+        await waiting
+
+    ending, got = desk.ask(app)
+    assert got.startswith(b"HTTP/1.1 500 ")
+    assert ending.status == 500
+    assert "CancelledError" in capsys.readouterr().err
+
+
+def test_one_that_follows_from_the_clients_leaving_is_not(desk: Desk, capsys: pytest.CaptureFixture[str]) -> None:
+    async def app(scope: Event, receive: Receive, send: Send) -> None:
+        await receive()
+        await receive()
+        raise asyncio.CancelledError
+
+    desk.serve(app)
+    desk.give(request())
+    desk.turn(lambda: desk.slot.progress().state == BEGUN)
+    send(desk.dispatcher, pack_gone(request().number))
+    desk.ending()
+    assert capsys.readouterr().err == ""
+
+
+def test_a_file_that_opens_too_late_is_no_part_of_another_answer(
+    desk: Desk, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    slow, opened = tmp_path / "slow", os.open
+    slow.write_bytes(b"late")
+    gate, go_on = threading.Event(), asyncio.Event()
+    sending: list[asyncio.Task[None]] = []
+
+    def open_late(path: Any, *flags: int, **more: Any) -> int:
+        assert path != str(slow) or gate.wait(10)
+        return opened(path, *flags, **more)
+
+    async def app(scope: Event, receive: Receive, send: Send) -> None:
+        await send(START)
+        if not sending:
+            sending.append(asyncio.ensure_future(send({"type": "http.response.pathsend", "path": str(slow)})))
+            await asyncio.sleep(0)
+            return
+        await go_on.wait()
+        await send({"type": "http.response.body", "body": b"hello"})
+
+    monkeypatch.setattr(os, "open", open_late)
+    ending, got = desk.ask(app)
+    assert (ending.status, got[:13]) == (500, b"HTTP/1.1 500 ")
+    desk.messages.clear()
+    desk.give(request())
+    desk.turn(lambda: desk.slot.progress().state == BEGUN)
+    gate.set()
+    desk.turn(sending[0].done)
+    desk.turn(lambda: asyncio.current_task())
+    assert not desk.messages, "the other one goes on"
+    with pytest.raises(RuntimeError, match="before the file was open"):
+        sending[0].result()
+    desk.loop.call_soon(go_on.set)
+    assert desk.ending().status == 200
+    assert desk.received().endswith(b"hello")
 
 
 def test_what_an_application_does_after_its_answer_keeps_its_place_only(desk: Desk) -> None:

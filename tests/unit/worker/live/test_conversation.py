@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import contextlib
 import os
 import socket
 import zlib
 from typing import TYPE_CHECKING, Any
 
+import pytest
+
 from prefork.messages import CONVERSATION, Ending, inbox, receive, unpack_ending
+from prefork.scoreboard import OPEN
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
@@ -202,3 +206,78 @@ def test_without_the_option_nothing_is_compressed(station: Make) -> None:
     client, head = compressed(station(app=echo), "permessage-deflate")
     client.close()
     assert b"permessage-deflate" not in head
+
+
+async def endless(scope: dict[str, Any], receive: Receive, send: Send) -> None:
+    """Speaks, and never listens."""
+    if scope["type"] == "websocket":
+        await send({"type": "websocket.accept"})
+        while True:
+            await send({"type": "websocket.send", "text": "x" * 1000})
+            await asyncio.sleep(0.001)
+
+
+def guest(worker: Station) -> Any:
+    """The only connection."""
+    (found,) = worker.keeper.guests
+    return found
+
+
+def test_who_never_listens_is_told_all_the_same_that_its_client_has_left(station: Make, capsys: pytest.CaptureFixture[str]) -> None:
+    worker = station(app=endless)
+    with ask(worker) as client:
+        client.sendall(text(b"x") * 100)
+        while client.recv(4096) and not guest(worker).paused:
+            pass
+    while worker.slot[OPEN]:
+        worker.call(lambda: None)
+    assert capsys.readouterr().err == ""
+
+
+async def wraps(scope: dict[str, Any], receive: Receive, send: Send) -> None:
+    """Makes an exception of its own of that the client has left, as frameworks do."""
+    try:
+        await endless(scope, receive, send)
+    except OSError as error:
+        raise LookupError("the client has left") from error
+
+
+def test_nobody_complains_of_a_client_that_has_left(station: Make, capsys: pytest.CaptureFixture[str]) -> None:
+    worker = station(app=wraps)
+    ask(worker).close()
+    while worker.keeper.taken == 0 or (worker.keeper.hosted and worker.keeper.hosted.tasks):
+        worker.call(lambda: None)
+    assert capsys.readouterr().err == ""
+
+
+async def cancelled(scope: dict[str, Any], receive: Receive, send: Send) -> None:
+    """Waits for what somebody else cancels."""
+    if scope["type"] == "websocket":
+        await send({"type": "websocket.accept"})
+        waiting = asyncio.ensure_future(asyncio.sleep(60))
+        asyncio.get_running_loop().call_soon(waiting.cancel)
+        await waiting
+
+
+def test_a_cancellation_that_nobody_here_has_wished_is_told_of(station: Make, capsys: pytest.CaptureFixture[str]) -> None:
+    worker = station(app=cancelled)
+    with ask(worker) as client:
+        while (1011).to_bytes(2, "big") not in client.recv(4096):
+            pass
+    assert "CancelledError" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("ended", [False, True], ids=["open", "ended"])
+def test_who_asks_and_does_not_read_the_answers_is_let_go(station: Make, ended: bool) -> None:
+    worker = station(app=echo)
+    pings, most = frame(b"x" * 125, 0x89) * 100, 0
+    with ask(worker) as client, contextlib.suppress(OSError):
+        assert b" 101 " in client.recv(4096)
+        conversation = guest(worker)
+        if ended:
+            worker.call(conversation.end, 1000, "", "")
+        while worker.slot[OPEN] and conversation.ending is ended:
+            client.sendall(pings)
+            most = max(most, len(conversation.wire.waiting))
+    assert most < worker.keeper.terms.send_queue + 65_536
+    assert [word["code"] for word in worker.told] == ([] if ended else [1008])

@@ -1,6 +1,8 @@
 """Connections of a websocket worker: who may hear what, who is too slow, who is gone, how they are let go."""
 
+import gc
 import json
+import os
 import socket
 import threading
 from collections.abc import Callable
@@ -9,7 +11,7 @@ from typing import Any
 import pytest
 from websockets.exceptions import ConnectionClosedError
 
-from prefork.messages import inbox, receive, unpack_ending, unpack_number
+from prefork.messages import LOG, SUBSCRIPTION, inbox, pack_handover, receive, send, unpack_ending, unpack_number
 from prefork.scoreboard import OPEN, RECEIVED
 
 from .conftest import WITHIN, Station
@@ -176,6 +178,64 @@ def test_a_poll_that_is_not_allowed_yet_hears_from_where_on_before_the_worker_le
     worker.leave()
     said.set()
     assert answer(poll) == (200, {"messages": [], "position": 7})
+
+
+def test_one_of_which_the_application_says_nothing_holds_up_no_worker_that_leaves(station: Make) -> None:
+    asked, said = threading.Event(), threading.Event()
+
+    def authorize(environ: dict[str, Any], channels: frozenset[str]) -> bool:
+        asked.set()
+        return said.wait(WITHIN)
+
+    worker = station(authorize)
+    worker.keeper.patience = 0.05
+    poll = worker.poll(b'{"channels": ["a"]}')
+    assert asked.wait(WITHIN)
+    worker.leave()
+    try:
+        status, body = answer(poll)
+        assert (status, list(body)) == (503, ["error"])
+        worker.thread.join(WITHIN)
+        assert not worker.thread.is_alive()
+    finally:
+        said.set()
+
+
+@pytest.mark.parametrize("poll", [True, False])
+def test_nobody_complains_of_an_answer_that_nobody_waits_for(station: Make, caplog: pytest.LogCaptureFixture, poll: bool) -> None:
+    asked, said = threading.Event(), threading.Event()
+
+    def authorize(environ: dict[str, Any], channels: frozenset[str]) -> bool:
+        asked.set()
+        return not said.wait(WITHIN)
+
+    worker = station(authorize)
+    if poll:
+        worker.poll(b'{"channels": ["a"]}').close()
+    else:
+        client = worker.connect()
+        client.send(json.dumps({"subscribe": ["a"]}))
+        client.socket.close()
+    assert asked.wait(WITHIN)
+    while worker.slot[OPEN]:
+        worker.call(lambda: None)
+    said.set()
+    worker.keeper.authority.threads.shutdown()
+    for _ in range(3):  # turns until it is known, told, and forgotten
+        worker.call(gc.collect)
+    assert caplog.text == ""
+
+
+def test_a_connection_that_there_is_no_descriptor_for_is_left_to_the_dispatcher(station: Make) -> None:
+    worker = station()
+    request = worker.request("GET", "/websocket", [(b"host", b"shop.example")])
+    with open(os.devnull) as file:  # more of them than there is room for, which is the same to who receives them
+        send(worker.ours, pack_handover(request, SUBSCRIPTION, b""), [file.fileno()] * 3)
+        ending = unpack_ending(receive(worker.ours, inbox())[0])
+        assert (ending.number, ending.status) == (request.number, 503)
+        send(worker.ours, LOG, [file.fileno()] * 3)
+    with worker.connect() as client:
+        assert ask(client, subscribe=["a"])["subscribed"] == ["a"]
 
 
 def test_what_happens_too_often_is_counted(station: Make) -> None:
