@@ -31,9 +31,9 @@ MODULES = """
     dispatcher/loop_loans dispatcher/loops dispatcher/newcomers dispatcher/notices dispatcher/orders dispatcher/outbox
     dispatcher/poller dispatcher/queue dispatcher/receipts dispatcher/relief dispatcher/routes dispatcher/settlement
     dispatcher/states dispatcher/streaming dispatcher/tally dispatcher/terms dispatcher/traffic dispatcher/upload
-    dispatcher/verdict dispatcher/words dispatcher/workers histogram http/chunks http/framing http/head http/identity http/paths
-    http/proxies http/repertoire lending lines messages scoreboard trace worker/asgi/borrowing worker/borrowing worker/client
-    worker/http worker/known worker/stamps
+    dispatcher/verdict dispatcher/wires dispatcher/words dispatcher/workers histogram http/chunks http/framing http/head
+    http/identity http/paths http/proxies http/repertoire lending lines messages scoreboard trace worker/asgi/borrowing
+    worker/borrowing worker/client worker/http worker/known worker/stamps
 """.split()
 # Shortcuts for what comes most often, which exist in this form only: whatever they do not know goes the way that MODULES are.
 NATIVE = """

@@ -125,6 +125,34 @@ def test_a_child_that_lives_on_has_no_client_of_its_worker(
     socket.create_server(("127.0.0.1", server.port)).close()
 
 
+def inode(client: socket.socket) -> str:
+    """What tells the server's socket of a client's connection from all others."""
+    near, far = (f":{name[1]:04X}" for name in (client.getpeername(), client.getsockname()))
+    lines = [line.split() for line in Path("/proc/net/tcp").read_text().splitlines()]
+    return next(f"socket:[{line[9]}]" for line in lines if line[1].endswith(near) and line[2].endswith(far))
+
+
+def children(pid: int) -> list[int]:
+    """Those of all threads of a process."""
+    return [int(child) for file in Path(f"/proc/{pid}/task").glob("*/children") for child in file.read_text().split()]
+
+
+@pytest.mark.parametrize(("kind", "lends"), [each for each in FORKING if each[0] != "asgi"])
+def test_neither_has_one_that_is_forked_when_the_dispatcher_has_the_rest_of_an_answer(kind: str, lends: bool) -> None:
+    options = {"workers": 1, "threads": 1, "access_log": True, "lend_connections": lends, **KINDS[kind]}
+    with Server(app_dir=APPS, **options) as server, socket.create_connection(("127.0.0.1", server.port), 5) as client:
+        for _ in range(4):
+            client.sendall(b"GET / HTTP/1.1\r\nHost: h\r\n\r\n")
+            assert client.recv(1000).startswith(b"HTTP/1.1 200 ")
+        (worker,) = server.workers().values()
+        client.sendall(b"GET /long HTTP/1.1\r\nHost: h\r\n\r\n")
+        await_fact(lambda: children(worker), "a child", server)
+        (child,) = children(worker)
+        await_fact(lambda: inode(client) not in sockets(child), "a child without clients", server)
+        assert inode(client) in sockets(server.status()["dispatcher"]["pid"])
+        await_fact(lambda: bool(lent(server)) is lends, "requests on loan, or none", server)
+
+
 @pytest.mark.parametrize("stream", [1, 2])
 @pytest.mark.parametrize(("kind", "lends"), FORKING)
 def test_what_is_printed_where_a_stream_was_closed_is_no_clients(kind: str, lends: bool, stream: int) -> None:
@@ -137,13 +165,6 @@ def test_what_is_printed_where_a_stream_was_closed_is_no_clients(kind: str, lend
                 assert b"of the application's" not in answer.body
                 assert client.opened
         assert not server.events("worker_died")
-
-
-def inode(client: socket.socket) -> str:
-    """What tells the server's socket of a client's connection from all others."""
-    near, far = (f":{name[1]:04X}" for name in (client.getpeername(), client.getsockname()))
-    lines = [line.split() for line in Path("/proc/net/tcp").read_text().splitlines()]
-    return next(f"socket:[{line[9]}]" for line in lines if line[1].endswith(near) and line[2].endswith(far))
 
 
 def test_a_child_of_a_websocket_worker_has_no_client_and_is_no_second_one() -> None:

@@ -57,9 +57,9 @@ class Orders:
             worker, order["number"], Sentence(order["status"], order["reason"], order["incident"])
         ):
             request = worker.exchange.described(worker.slot) if worker.exchange else None
-            self.dispatcher.tell_master("condemned", worker, request=request)
+            self.dispatcher.wires.tell_master("condemned", worker, request=request)
         else:
-            self.dispatcher.tell_master("acquitted", worker)
+            self.dispatcher.wires.tell_master("acquitted", worker)
 
     def _add(self, order: dict[str, Any], descriptors: list[int]) -> None:
         """A worker is ready: the end of its pair, its pidfd, and the counters of its control group where it has one."""
@@ -73,8 +73,8 @@ class Orders:
         worker = kind(order["slot"], order["name"], order["pid"], slot, socket.socket(fileno=wire), pidfd, counters)
         if isinstance(worker, Keeper):
             worker.speaks = order["speaks"]
-        self.dispatcher.poller.watch(wire, partial(self.dispatcher.listen, worker), select.EPOLLIN)
-        self.dispatcher.poller.watch(pidfd, partial(self.dispatcher.lost, worker), select.EPOLLIN)
+        self.dispatcher.poller.watch(wire, partial(self.dispatcher.wires.listen, worker), select.EPOLLIN)
+        self.dispatcher.poller.watch(pidfd, partial(self.dispatcher.wires.lost, worker), select.EPOLLIN)
         worker.log_to(2)  # it may have been forked before a rotation and be introduced after it
         self.dispatcher.traffic.add(worker)
 
@@ -84,13 +84,13 @@ class Orders:
         wires, (pidfd, *rest) = descriptors[:size], descriptors[size:]
         counters = rest[0] if rest else None
         loop = EventLoop(first, size, order["pid"], self.dispatcher.scoreboard.slot(first), pidfd, counters)
-        self.dispatcher.poller.watch(pidfd, partial(self.dispatcher.lost_loop, loop), select.EPOLLIN)
+        self.dispatcher.poller.watch(pidfd, partial(self.dispatcher.wires.lost_loop, loop), select.EPOLLIN)
         for number, wire in enumerate(wires, first):
             slot = self.dispatcher.scoreboard.slot(number)
             worker = Worker(number, order["name"], order["pid"], slot, socket.socket(fileno=wire), pidfd, counters)
             worker.loop = loop
             loop.places.append(worker)
-            self.dispatcher.poller.watch(wire, partial(self.dispatcher.listen, worker), select.EPOLLIN)
+            self.dispatcher.poller.watch(wire, partial(self.dispatcher.wires.listen, worker), select.EPOLLIN)
         loop.places[0].log_to(2)
         for worker in list(loop.places):
             self.dispatcher.traffic.add(worker)

@@ -42,7 +42,7 @@ class Autoscaler:
 
     def step(self, now: float) -> None:
         """Look when it is time, and want another number if that follows."""
-        if now < self.next_look or not self.master.settings.automatic or not self.master.complete or self.master.stopping:
+        if now < self.next_look or not self.master.settings.automatic or not self.master.staffing.complete or self.master.stopping:
             return
         self.next_look = now + EVERY
         look, bounds = self._look(now), self._bounds()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 SETTLED = 1.0  # seconds of life after which a death is no failed start any more
 FREE = 2  # failed starts in a row that are repeated at once
+HOPELESS = 3  # failed starts in a row after which a server that was never ready gives up
 FIRST, CAP = 0.5, 30.0  # seconds
 
 
@@ -24,6 +25,11 @@ class Backoff:
         delay = 0.0 if self.failures <= FREE else min(CAP, FIRST * 2 ** min(self.failures - FREE - 1, 10))
         self.not_before = now + delay
         return delay
+
+    @property
+    def hopeless(self) -> bool:
+        """Whether it is enough for a server that was never ready."""
+        return self.failures >= HOPELESS
 
     def lives(self, born: float, ready: float, now: float) -> None:
         """A process is alive. One that was started after the last failure, and has settled, ends the count.

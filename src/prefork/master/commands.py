@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from prefork.config.kinds import AUTO
 from prefork.events import ScaleRefused
+from prefork.master import rotation
 from prefork.master.pools import HTTP, MOST_WORKERS, POOLS
 from prefork.master.recorded import recorded
 from prefork.master.routes import routes
@@ -122,7 +123,7 @@ def obey(master: Master, number: signal.Signals) -> None:
     elif number is signal.SIGQUIT:
         master.inquiry.begin(master.inquiry.log)
     elif number is signal.SIGUSR1:
-        master.reopen_log()
+        rotation.reopen(master)
     elif number in {signal.SIGTTIN, signal.SIGTTOU} and not HTTP.fixed(master.settings):
         step(master, 1 if number is signal.SIGTTIN else -1)
 

@@ -79,8 +79,11 @@ class Console(Attendant):
         if self.process:
             if self.answers:  # its imports alone take longer than what counts as a life elsewhere
                 self.backoff.lives(self.started, self.started, now)
-        elif self.listener and now >= self.backoff.not_before and (self.master.complete or now - self.master.started > PATIENCE):
+        elif self.listener and now >= self.backoff.not_before and self._turn_has_come(now):
             self._start(self.listener, now)
+
+    def _turn_has_come(self, now: float) -> bool:
+        return self.master.staffing.complete or now - self.master.started > PATIENCE
 
     def _start(self, listener: Listener, now: float) -> None:
         self.answers = False

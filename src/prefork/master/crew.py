@@ -1,25 +1,22 @@
-"""The workers that exist, of all pools: carries out what `fleet.plan` decides, and learns from reports, releases and deaths.
+"""The workers that exist, of all pools: forks, retires, ends and buries them, and learns from reports, releases and deaths.
 
-By what they are reached is in `pairs`; who feeds them is the dispatcher's business, or their own.
+By what they are reached is in `pairs` and `processes`; who feeds them is the dispatcher's business, or their own.
 """
 
 from __future__ import annotations
 
-import os
-import signal
 import time
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from prefork.events import BootFailed, WorkerDied, WorkerExited, WorkerReady, WorkerRetiring
-from prefork.kernel import STACKS
 from prefork.master.fleet import COMING, State, Worker
-from prefork.master.gauges import is_busy, job_of, task_of
+from prefork.master.gauges import is_busy
 from prefork.master.news import event_of
 from prefork.master.pairs import Pairs
 from prefork.master.pools import HTTP
-from prefork.master.slate import Slate
-from prefork.master.spawn import hasten, kill_group
+from prefork.master.processes import Processes
+from prefork.master.remains import Legacy, remains_of
+from prefork.master.spawn import kill_group
 from prefork.scoreboard import OPEN
 
 if TYPE_CHECKING:
@@ -27,30 +24,12 @@ if TYPE_CHECKING:
 
     from prefork.journal import Journal
     from prefork.master.fuse import Fuses
-    from prefork.master.gauges import Task
     from prefork.master.generation import Generation
     from prefork.master.pools import Pool
+    from prefork.master.remains import Remains
     from prefork.master.spawn import Death
     from prefork.messages import Channel
     from prefork.scoreboard import Scoreboard
-
-MOST_FATAL = 32  # jobs
-
-
-@dataclass(frozen=True)
-class Remains:
-    """What is left of a worker that ended without being asked to.
-
-    `task` is what it was in, `job` names that if it was a job, `said` is why it could not get ready, `stacks` what it has written
-    of them.
-    """
-
-    worker: Worker
-    death: Death
-    task: Task | None
-    job: dict[str, Any] | None
-    said: str | None
-    stacks: str
 
 
 class Crew:
@@ -64,13 +43,11 @@ class Crew:
         self.fuses = fuses
         self.failed = failed
         self.pairs = Pairs()
+        self.processes = Processes()
+        self.legacy = Legacy()
         self.workers: dict[int, Worker] = {}  # by their first place, like all that there is one of for a worker
-        self.pidfds: dict[int, int] = {}
-        self.slates: dict[int, Slate] = {}
         self.early: list[dict[str, Any]] = []  # reports of workers whose pid has not been told yet
         self.said: dict[int, str] = {}  # why a worker could not get ready, until it is buried
-        self.unfinished: set[int] = set()  # places of those that died in a job
-        self.fatal: list[str] = []  # jobs that workers have died in, the latest last
         self.dropped: set[int] = set()  # places of those that were killed because nobody needs them any more
 
     def all(self) -> list[Worker]:
@@ -108,7 +85,7 @@ class Crew:
         first = self._room(pool, max(1, threads, concurrency), concurrency or 1)
         if generation.template is None or first is None:
             return
-        self.unfinished.discard(first)
+        self.legacy.places.discard(first)
         worker = self.workers[first] = Worker(
             first, generation.number, now, since=now, threads=threads, concurrency=concurrency, pool=pool
         )
@@ -122,16 +99,16 @@ class Crew:
     def _order(self, worker: Worker, template: Channel) -> None:
         """Have a template fork it. Raises OSError."""
         first, pool = worker.slot, worker.pool
-        self.slates[first] = Slate()
+        slate = self.processes.expect(worker)
         theirs = self.pairs.make(worker)
-        descriptors = [self.slates[first].descriptor, *(end.fileno() for end in theirs)]
+        descriptors = [slate, *(end.fileno() for end in theirs)]
         number = first - pool.first + 1
         told = {
             "slot": first,
             "pool": pool.name,
             "number": number,
             "name": worker.name,
-            "fatal": self.fatal,
+            "fatal": self.legacy.fatal,
             "looped": worker.looped,
         }
         try:
@@ -147,7 +124,7 @@ class Crew:
     def _room(self, pool: Pool, places: int, step: int = 1) -> int | None:
         """The first of so many free places in a row, looked for in steps; before all others one where a job was left behind."""
         taken = self.pairs.unreleased.union(*(worker.slots for worker in self.workers.values()))
-        firsts = [*sorted(self.unfinished.intersection(pool.places)), *pool.places[: len(pool.places) - places + 1 : step]]
+        firsts = [*sorted(self.legacy.places.intersection(pool.places)), *pool.places[: len(pool.places) - places + 1 : step]]
         return next((n for n in firsts if taken.isdisjoint(range(n, n + places))), None)
 
     def forked(self, slot: int, pid: int, now: float) -> None:
@@ -159,7 +136,7 @@ class Crew:
         worker.pid = pid
         worker.to(State.BOOTING, now)
         try:
-            self.pidfds[slot] = os.pidfd_open(pid)
+            self.processes.open(worker)
         except OSError as error:
             self.kill(worker, f"the system refused to tell of its end ({error.strerror})", now)
             return
@@ -207,49 +184,7 @@ class Crew:
 
     def introduce(self, worker: Worker) -> None:
         """Have the dispatcher know the worker, if it feeds that: from now on it gets requests."""
-        self.pairs.introduce(worker, self.pidfds[worker.slot], self.fuses.counters(worker.pid))
-
-    def ask_for_stacks(self, worker: Worker) -> None:
-        """Have a worker write what its threads do; a stopped one does not, until it goes on."""
-        if worker.slot not in self.pidfds:
-            return
-        self.clear_stacks(worker)
-        self._signal(worker, STACKS)
-
-    def clear_stacks(self, worker: Worker) -> None:
-        """Forget what a worker has written, so that it is not taken for its last words."""
-        self.slates[worker.slot].wipe()
-
-    def keep_stacks(self, worker: Worker, stacks: str) -> None:
-        """Take what somebody else has found for what a worker has written."""
-        if self.find(worker.slot, worker.pid):
-            self.slates[worker.slot].keep(stacks)
-
-    def hasten(self, worker: Worker) -> None:
-        """Let a worker that is to end stand back for others no more."""
-        hasten(worker.pid)
-
-    def halt(self, worker: Worker) -> None:
-        """Stop a worker where it is. Its children go on: they end with it."""
-        self._signal(worker, signal.SIGSTOP)
-
-    def let_go_on(self, worker: Worker) -> None:
-        """Undo a halt."""
-        self._signal(worker, signal.SIGCONT)
-
-    def _signal(self, worker: Worker, number: int) -> None:
-        try:
-            signal.pidfd_send_signal(self.pidfds[worker.slot], number)
-        except ProcessLookupError:
-            pass
-
-    def stacks_written(self, worker: Worker) -> int:
-        """How many bytes of its stacks a worker has written."""
-        return self.slates[worker.slot].written()
-
-    def stacks_of(self, worker: Worker) -> str:
-        """What a worker has written."""
-        return self.slates[worker.slot].text()
+        self.pairs.introduce(worker, self.processes.pidfds[worker.slot], self.fuses.counters(worker.pid))
 
     # Going.
 
@@ -313,40 +248,23 @@ class Crew:
         That is a failed start, unless it had been ready for long (`settled`) or had got a request or job.
         """
         kill_group(worker.pid)  # what it left behind, while its pid is still its own
-        served = any(self.scoreboard.slot(slot).progress().number for slot in worker.slots)
-        remains = self._remains(worker, death)
-        said = remains.said
-        left = worker.state in {State.RETIRING, State.LEAVING} and death.code == 0 and not remains.task
-        asked = left or worker.slot in self.dropped
+        stacks = self.processes.stacks_of(worker)
+        remains = remains_of(worker, death, self.scoreboard, self.said.get(worker.slot), stacks)
+        asked = remains.left or worker.slot in self.dropped
         self._forget(worker)
         if remains.job:
-            self.unfinished.add(worker.slot)
-            self._remember(remains.job["name"])
+            self.legacy.leave(worker, remains.job["name"])
         if asked:
             self.journal.emit(WorkerExited(worker.name, worker.pid))
             return None
         self.journal.emit(WorkerDied(worker.name, worker.pid, death.how()))
-        if said or worker.state is State.BOOTING:
-            self.failed(worker, said or f"it died: {death.how()}")
-        elif worker.state is State.READY and not settled and not served:
-            self.failed(worker, None)
+        if remains.failed_start(settled=settled):
+            self.failed(worker, remains.complaint)
         return remains
-
-    def _remember(self, job: str) -> None:
-        self.fatal = [*(name for name in self.fatal if name != job), job][-MOST_FATAL:]
-
-    def _remains(self, worker: Worker, death: Death) -> Remains:
-        slot = self.scoreboard.slot(worker.slot)
-        tasks = (task_of(self.scoreboard.slot(place)) for place in (worker.slots if worker.looped else (worker.slot,)))
-        task = next(filter(None, tasks), None)
-        return Remains(worker, death, task, job_of(worker, slot, task), self.said.get(worker.slot), self.stacks_of(worker))
 
     def _forget(self, worker: Worker) -> None:
         del self.workers[worker.slot]
         self.said.pop(worker.slot, None)
         self.dropped.discard(worker.slot)
-        if worker.slot in self.slates:  # there was room for it
-            self.slates.pop(worker.slot).close()
-        if worker.slot in self.pidfds:
-            os.close(self.pidfds.pop(worker.slot))
+        self.processes.close(worker)
         self.pairs.close(worker)

@@ -239,9 +239,9 @@ class Enforcer:
         del self.condemned[worker.pid]
         if condemned.halted:
             self.master.spies.call_off(worker)
-            self.master.crew.let_go_on(worker)
+            self.master.crew.processes.let_go_on(worker)
         if condemned.stacks_since:
-            self.master.crew.clear_stacks(worker)
+            self.master.crew.processes.clear_stacks(worker)
         worker.worn = worker.worn or worker.looped  # the dispatcher may have taken all its places for lost
         gauge = self.gauges.gauges.get(worker.pid)
         if gauge and condemned.cause == Limit.MEMORY_HARD.value:
@@ -257,8 +257,8 @@ class Enforcer:
     def _ask_for_stacks(self, condemned: Condemned, now: float) -> None:
         if not condemned.stacks_since:
             condemned.stacks_since = condemned.written_at = now
-            self.master.crew.hasten(condemned.worker)
-            self.master.crew.ask_for_stacks(condemned.worker)
+            self.master.crew.processes.hasten(condemned.worker)
+            self.master.crew.processes.ask_for_stacks(condemned.worker)
 
     def _go_on(self, condemned: Condemned, now: float) -> None:
         if not condemned.stacks_since:
@@ -277,7 +277,7 @@ class Enforcer:
         """Whether a worker is given more time for its stacks."""
         if condemned.halted:
             return False
-        written = self.master.crew.stacks_written(condemned.worker)
+        written = self.master.crew.processes.stacks_written(condemned.worker)
         if written != condemned.written:
             condemned.written, condemned.written_at = written, now
         if written and now - condemned.written_at > QUIET:
@@ -298,5 +298,5 @@ class Enforcer:
         if not self._is_deaf(condemned.worker):
             return False
         condemned.halted = True
-        self.master.crew.halt(condemned.worker)
+        self.master.crew.processes.halt(condemned.worker)
         return self.master.spies.send(condemned.worker, now, condemned.since + READ_BY)

@@ -25,7 +25,6 @@ if TYPE_CHECKING:
 STUCK_AFTER = 10.0  # seconds; it turns four times a second, and nothing it does takes longer than a fraction of one
 LATELY = 2.0  # seconds within which a loop that is well has turned
 STOPPED = frozenset("Tt")  # states of a process, proc_pid_stat(5)
-HOPELESS = 3  # failed starts in a row after which a server that was never ready gives up
 
 
 class Front:
@@ -193,5 +192,5 @@ class Front:
 
     def _failed(self, now: float, reason: str) -> None:
         self.backoff.failed(now)
-        if not self.master.complete and self.backoff.failures >= HOPELESS:
+        if not self.master.staffing.complete and self.backoff.hopeless:
             self.master.give_up(f"the dispatcher could not be started: {reason}")

@@ -17,12 +17,12 @@ from prefork.master.pools import LIVE
 from prefork.meters import Gone, kernel_kills
 
 if TYPE_CHECKING:
-    from prefork.master.crew import Remains
     from prefork.master.enforce import Condemned
     from prefork.master.fleet import Worker
     from prefork.master.gauges import Gauge
     from prefork.master.generation import Generation
     from prefork.master.loop import Master
+    from prefork.master.remains import Remains
     from prefork.meters import Relative
 
 WORD = 1.0  # seconds in which the dispatcher says what a dead worker was doing

@@ -20,18 +20,14 @@ from prefork.config import in_vain
 from prefork.control.server import Server
 from prefork.events import (
     ControlUnavailable,
-    CrashLoop,
     FaultContained,
     Interrupted,
     NeverReady,
-    RotationFailed,
     Scaled,
-    ServerReady,
     Starting,
     Stopping,
     ThreadedMode,
 )
-from prefork.kernel import return_memory
 from prefork.master import owner, terminal
 from prefork.master.autoscaler import Autoscaler
 from prefork.master.burial import Burial
@@ -40,7 +36,6 @@ from prefork.master.console import Console
 from prefork.master.crew import Crew
 from prefork.master.database import Database
 from prefork.master.enforce import Enforcer
-from prefork.master.fleet import Drop, Fork, Retire, State, Wanted, plan
 from prefork.master.front import Front
 from prefork.master.fuse import Fuses
 from prefork.master.guard import Guard
@@ -51,6 +46,7 @@ from prefork.master.reload import Reload
 from prefork.master.signals import Signals
 from prefork.master.spies import Spies
 from prefork.master.stacks import Inquiry
+from prefork.master.staffing import Staffing
 from prefork.master.status import line
 from prefork.master.stop import Stop
 from prefork.master.supply import supplies
@@ -64,14 +60,11 @@ if TYPE_CHECKING:
 
     from prefork.config import Settings
     from prefork.journal import Journal
-    from prefork.master.fleet import Worker
     from prefork.master.generation import Generation
     from prefork.master.listeners import Listener
-    from prefork.master.supply import Supply
 
 TICK = 0.25  # seconds between two looks at what takes too long
-HOPELESS = 3  # failed starts in a row after which a server that was never ready gives up
-NOT_READY = 3  # the exit status then
+NOT_READY = 3  # the exit status of a server that was never ready
 
 
 class Master:
@@ -106,7 +99,8 @@ class Master:
         # All workers of all generations write to one socket: a datagram arrives whole or not at all.
         self.reports, self.reporting = socket.socketpair(socket.AF_UNIX, socket.SOCK_DGRAM)
         self.fuses = Fuses(settings.cgroup, journal)
-        self.crew = Crew(journal, self.scoreboard, self.fuses, self.worker_failed)
+        self.staffing = Staffing(self)
+        self.crew = Crew(journal, self.scoreboard, self.fuses, self.staffing.failed)
         self.supplies = supplies(settings)
         self.generation = 0
         self.templates = Templates(self)
@@ -115,7 +109,6 @@ class Master:
         self.console = Console(self, console)
         self.database = Database(self)
         self.next_step = 0.0
-        self.complete = False  # all wanted workers have been ready once
         self.enforcer = Enforcer(self)
         self.guard = Guard(self)
         self.autoscaler = Autoscaler(self)
@@ -197,59 +190,15 @@ class Master:
         self.crew.look(now)
         self.guard.step(now)
         self.autoscaler.step(now)
-        for supply in self.supplies.values():
-            self._keep_up(supply, now)
-        self._note_completeness(now)
+        self.staffing.step(now)
         if self.stopping:
             self.stopping.step(self, now)
         for helper in (*self.templates.running(), *filter(None, [self.front.process])):
             helper.channel.flush()
         # A start that has begun to fail is no longer one that merely takes long.
-        failing = any(supply.backoff.failures for supply in self.supplies.values())
-        lasting = self.state() != "running" and (self.complete or not failing)
+        lasting = self.state() != "running" and (self.staffing.complete or not self.staffing.failing())
         self.notifier.step(now, line(self), lasting=lasting, alive=self.front.turns(now))
         self.journal.flush()
-
-    def _keep_up(self, supply: Supply, now: float) -> None:
-        """Have the workers of a pool that are wanted."""
-        workers = supply.of(self.crew.all())
-        for worker in workers:
-            if worker.state is State.READY:
-                supply.backoff.lives(worker.born, worker.since, now)
-        for action in plan(workers, self._wanted(supply), now):
-            if isinstance(action, Fork):
-                self._fork(supply, now)
-            elif isinstance(action, Retire):
-                self.crew.retire(action.worker, action.reason, now)
-            elif isinstance(action, Drop):
-                self.crew.drop(action.worker, now)
-            else:
-                self.enforcer.end(action.worker, action.cause, action.reason, now)
-
-    def _wanted(self, supply: Supply) -> Wanted:
-        """Those that the dispatcher feeds are wanted until it has drained, others until the stop begins."""
-        leaving = self.stopping is not None and (self.stopping.drained or not supply.pool.fed)
-        return supply.wanted(self.generation, self.settings.boot_timeout, leaving=leaving, cramped=self.guard.cramped)
-
-    def _fork(self, supply: Supply, now: float) -> None:
-        generation = self.templates.generations.get(self.generation)
-        if generation and generation.loaded:
-            self.crew.fork(supply.pool, generation, now)
-
-    def _note_completeness(self, now: float) -> None:
-        ready = self.crew.ready()
-        if not self.generation or not all(supply.complete(ready, self.generation) for supply in self.supplies.values()):
-            return
-        if not self.complete:
-            self.complete = True
-            self.journal.emit(ServerReady(now - self.started, len(ready)))
-            self.notifier.ready(line(self))
-            return_memory()  # what the command line and the start have needed
-        old = any(worker.generation != self.generation for worker in ready)
-        hidden = any(worker.state is State.RETIRING and worker.reachable for worker in self.crew.all())
-        if self.reloading and self.reloading.switched and not old and not hidden:
-            self.reloading.done(self, now)
-            return_memory()
 
     def hear(self, wire: socket.socket, callback: Callable[[], object]) -> None:
         """Have `callback` called when something arrives on a wire."""
@@ -268,7 +217,7 @@ class Master:
             return "stopping"
         if self.reloading:
             return "reloading"
-        return "running" if self.complete else "starting"
+        return "running" if self.staffing.complete else "starting"
 
     def scale(self, pool: str, workers: int) -> None:
         """Want another number of a pool's workers."""
@@ -310,25 +259,6 @@ class Master:
             self.stopping = Stop(self, Interrupted(cause))
             self.stopping.give_up(self)
 
-    def reopen_log(self) -> None:
-        """Open the log file again, after its rotation. The workers of the dispatcher have it from there, each after its request."""
-        path = self.settings.logfile
-        if path is None:
-            return
-        try:
-            new = owner.open_log(path, self.console.readers)
-        except OSError as error:
-            self.journal.emit(RotationFailed(str(path), error.strerror or str(error)))
-            return
-        for template in self.templates.running():
-            template.channel.send("log", [new])
-        self.front.tell("log", [new])
-        self.console.switch_log(new)
-        self.crew.pairs.switch_log(self.crew.ready(), new)
-        old, self.log = self.log, new
-        os.close(old)
-        self.journal.sink.replace(new, keep=True)
-
     def _open_control(self) -> None:
         path = self.settings.control_socket
         try:
@@ -357,20 +287,6 @@ class Master:
             self.reloading.switch(self)
         elif not self.generation:
             self.generation = generation.number
-
-    def worker_failed(self, worker: Worker, said: str | None) -> None:
-        """A worker could not get ready, or died as soon as it was."""
-        if self.reloading and self.reloading.switched and worker.generation == self.generation:
-            self.reloading.failed(self, f"worker {worker.name} of generation {worker.generation} could not get ready", said)
-            return
-        now, backoff = time.monotonic(), self.supplies[worker.pool.name].backoff
-        delay = backoff.failed(now, said)
-        if delay:
-            self.journal.emit(CrashLoop(backoff.failures, delay, backoff.first))
-        timed_out = now - worker.born > self.settings.boot_timeout
-        hopeless = backoff.failures >= HOPELESS or timed_out
-        if hopeless and not self.complete and not self.crew.ready() and not self.settings.dev:
-            self.give_up("no worker could get ready")
 
     def give_up(self, reason: str) -> None:
         """Nothing ever became ready: end, rather than try for ever what nobody has seen work."""

@@ -102,16 +102,20 @@ class Spies:
         except (ValueError, TypeError, LookupError):
             self._complain(spy.worker, reason_of(os.pread(spy.complaint, LONGEST, 0)) or death.how())
         else:
-            self.master.crew.keep_stacks(spy.worker, stacks)
+            if self._is_here(spy.worker):
+                self.master.crew.processes.keep_stacks(spy.worker, stacks)
 
     def _dismiss(self, pid: int) -> None:
         self.late[pid] = self.at_work.pop(pid)
         kill_group(pid)
 
     def _complain(self, worker: Worker, reason: str) -> None:
-        if not self.complained and self.master.crew.find(worker.slot, worker.pid):
+        if not self.complained and self._is_here(worker):
             self.complained = True
             self.master.journal.emit(SpyFailed(worker.name, worker.pid, reason))
+
+    def _is_here(self, worker: Worker) -> bool:
+        return self.master.crew.find(worker.slot, worker.pid) is not None
 
 
 def installed() -> Path | None:

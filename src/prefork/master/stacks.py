@@ -46,7 +46,7 @@ class Inquiry:
         """Have every worker write its stacks; `answer` hears of them as soon as they have had the time for it."""
         if not self.asked:
             for worker in self._untouched():
-                self.master.crew.ask_for_stacks(worker)
+                self.master.crew.processes.ask_for_stacks(worker)
             self.due = time.monotonic() + WITHIN
         self.asked.append(answer)
 
@@ -56,22 +56,22 @@ class Inquiry:
             if not any(self.master.spies.is_at(worker) for worker in self.read):
                 self._tell()
         elif now >= self.due:
-            silent = [worker for worker in self._untouched() if not self.master.crew.stacks_written(worker)]
+            silent = [worker for worker in self._untouched() if not self.master.crew.processes.stacks_written(worker)]
             self.read = [worker for worker in silent if self.master.spies.send(worker, now, now + READ_WITHIN)]
             if not self.read:
                 self._tell()
 
     def _tell(self) -> None:
         self.read, self.due = [], float("inf")
-        crew = self.master.crew
+        processes = self.master.crew.processes
         silence = SILENT if self.master.spies.program else UNREAD
         said = [
-            {"worker": worker.name, "pid": worker.pid, "state": state(worker), "stacks": crew.stacks_of(worker) or silence}
-            for worker in crew.all()
+            {"worker": worker.name, "pid": worker.pid, "state": state(worker), "stacks": processes.stacks_of(worker) or silence}
+            for worker in self.master.crew.all()
             if worker.pid
         ]
         for worker in self._untouched():
-            crew.clear_stacks(worker)
+            processes.clear_stacks(worker)
         for answer in self.asked:
             answer({"ok": True, "workers": said})
         self.asked.clear()

@@ -109,7 +109,7 @@ class Stop:
         self.hastened = True
         for worker in master.crew.all():
             if not worker.pool.fed:
-                master.crew.hasten(worker)
+                master.crew.processes.hasten(worker)
 
     def _end_jobs(self, master: Master) -> None:
         """Nobody waits any longer for jobs."""

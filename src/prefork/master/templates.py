@@ -143,7 +143,7 @@ class Templates:
             master.reloading.failed(master, reason, traceback)
             return
         master.journal.emit(TemplateFailed(generation.number, reason, traceback))
-        if not master.complete and not generation.settings.dev:
+        if not master.staffing.complete and not generation.settings.dev:
             master.give_up("the application could not be loaded")
             return
         if not master.generation:
@@ -180,7 +180,7 @@ class Templates:
             self.master.journal.emit(TemplateFailed(generation.number, f"{reason} and is started again", None))
             self.load(generation)
             if owed:
-                self.master.worker_failed(owed, reason)
+                self.master.staffing.failed(owed, reason)
         else:
             late = time.monotonic() - generation.started > generation.settings.boot_timeout
             reason = "the import took longer than boot_timeout" if late else f"it ended while loading: {death.how()}"

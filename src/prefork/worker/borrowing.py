@@ -91,10 +91,12 @@ class Borrower:
         self.idle_at = 0  # when there was nothing to read last (monotonic nanoseconds)
         self.waited = True  # whether there was, since the last request that `take` has returned
         self.asked = b""  # what logs tell of the present request, where its head is known
+        self.owned: socket.SocketType | None = None  # of the last request that has become one that was handed over
 
     def descriptors(self) -> list[int]:
-        """Those that loans are read by."""
-        return [self.epoll.fileno(), *(loan.client.fileno() for loan in self.loans.values())]
+        """Those that loans are read by, and that of a client whose answer is no loan's any more."""
+        clients = [loan.client.fileno() for loan in self.loans.values()]
+        return [self.epoll.fileno(), *clients, self.owned.fileno() if self.owned else -1]
 
     def agree(self, message: bytes) -> None:
         """Serve on these terms from now on."""
@@ -219,7 +221,7 @@ class Borrower:
     def owning(self) -> bytes:
         """What makes the present request one that was handed over, for the dispatcher. Its connection goes back with it."""
         key = self.words[LOAN]
-        del self.loans[key]
+        self.owned = self.loans.pop(key).client
         return pack_return(OWNED, key, LOANED + self.count, self.memory[: self.size].tobytes())
 
     def _read(self, key: int, loan: Loan) -> Request | None:

@@ -11,12 +11,24 @@ from pathlib import Path
 from urllib.parse import parse_qs
 from wsgiref.validate import validator
 
+LONG = 32 << 20  # bytes: more than a client's socket takes
+
 
 @validator
 def app(environ, start_response):
+    if environ["PATH_INFO"] == "/long":
+        start_response("200 OK", [("Content-Type", "text/plain"), ("Content-Length", str(LONG))])
+        return forked_in_between()
     body = said(environ["PATH_INFO"], environ["QUERY_STRING"])
     start_response("200 OK", [("Content-Type", "application/json"), ("Content-Length", str(len(body)))])
     return [body]
+
+
+def forked_in_between():
+    """An answer, with a child that lives on before its last byte."""
+    yield bytes(LONG - 1)
+    do_fork("stay")
+    yield b"x"
 
 
 async def looped(scope, receive, send):

@@ -67,7 +67,7 @@ class House:
 
     def close(self) -> None:
         for worker in list(self.dispatcher.traffic.everybody()):
-            self.dispatcher.part(worker)
+            self.dispatcher.wires.part(worker)
         for connection in list(self.dispatcher.connections.values()):
             connection.close()
         for closed in self.dispatcher.closed:
@@ -234,7 +234,7 @@ def test_who_dies_behind_the_receipt_of_a_request_that_was_known_is_let_go_once_
         dispatcher.traffic.departures.retire(worker)
     words[REQUEST] = pack_progress(LOANED + 1, DONE, 200, keep=True)
     assert worker.loans.till.put(pack_receipt(*receipt(key=key, number=LOANED + 1, flags=LASTS)))
-    dispatcher.lost(worker, select.EPOLLIN)
+    dispatcher.wires.lost(worker, select.EPOLLIN)
     assert house.told().count("released") == 1
     assert dispatcher.closed.count(worker) == 1
     assert worker not in dispatcher.traffic.queue.idle

@@ -48,7 +48,7 @@ class Desk:
             crew=SimpleNamespace(all=self.workers),
             enforcer=SimpleNamespace(memory=lambda _worker: 50 * MIB),
             guard=SimpleNamespace(headroom=Headroom(8000 * MIB, 16000 * MIB), cramped=False),
-            complete=True,
+            staffing=SimpleNamespace(complete=True),
             stopping=None,
         )
         self.autoscaler = Autoscaler(cast("Master", self.master))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from prefork.master.backoff import CAP, FIRST, FREE, SETTLED, Backoff
+from prefork.master.backoff import CAP, FIRST, FREE, HOPELESS, SETTLED, Backoff
 
 
 def test_the_first_failures_are_free_then_the_delay_doubles_up_to_the_cap() -> None:
@@ -21,6 +21,15 @@ def test_the_next_start_is_counted_from_the_failure() -> None:
     for _ in range(FREE + 1):
         backoff.failed(100.0)
     assert backoff.not_before == 100.0 + FIRST
+
+
+def test_so_many_in_a_row_are_hopeless_for_what_was_never_ready() -> None:
+    backoff = Backoff()
+    found = []
+    for now in range(HOPELESS):
+        found.append(backoff.hopeless)
+        backoff.failed(float(now))
+    assert (found, backoff.hopeless) == ([False] * HOPELESS, True)
 
 
 def test_the_first_traceback_is_kept() -> None:

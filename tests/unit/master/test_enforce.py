@@ -13,7 +13,6 @@ from prefork.cgroups import Toll
 from prefork.incidents import Ledger
 from prefork.limits import Limits
 from prefork.master import enforce, inquest
-from prefork.master.crew import Remains
 from prefork.master.enforce import OFTEN, QUIET, READ_BY, SAY_AGAIN, SEVERAL, SILENCE, STACKS, WORD, Enforcer
 from prefork.master.fleet import State, Worker
 from prefork.master.gauges import SHORTEST, Gauge, Task
@@ -21,6 +20,7 @@ from prefork.master.inquest import RECENT, Inquest
 from prefork.master.inquest import WORD as LAST_WORD
 from prefork.master.pairs import Pairs
 from prefork.master.pools import CRON, HTTP, LIVE, POOLS, Pool
+from prefork.master.remains import Remains
 from prefork.master.spawn import Death
 from prefork.master.supply import Supply
 from prefork.meters import Gone, Relative
@@ -70,27 +70,15 @@ class Ends(Pairs):
         self.meanwhile()
 
 
-class Crew:
-    """Workers without processes."""
+class Processes:
+    """Those of workers that have none: it is noted what would have been done to them."""
 
     def __init__(self) -> None:
-        self.workers: list[Worker] = []
-        self.pairs = Ends()
         self.asked: list[int] = []
         self.hastened: list[int] = []
-        self.killed: list[str] = []
         self.cleared: list[int] = []
         self.halted: list[int] = []
         self.written = 0
-
-    def all(self) -> list[Worker]:
-        return self.workers
-
-    def ready(self) -> list[Worker]:
-        return [worker for worker in self.workers if worker.state is State.READY]
-
-    def find(self, slot: int, pid: int) -> Worker | None:
-        return next((worker for worker in self.workers if slot in worker.slots and worker.pid == pid), None)
 
     def ask_for_stacks(self, worker: Worker) -> None:
         self.asked.append(worker.pid)
@@ -110,6 +98,25 @@ class Crew:
 
     def let_go_on(self, worker: Worker) -> None:
         self.halted.remove(worker.pid)
+
+
+class Crew:
+    """Workers without processes."""
+
+    def __init__(self) -> None:
+        self.workers: list[Worker] = []
+        self.pairs = Ends()
+        self.processes = Processes()
+        self.killed: list[str] = []
+
+    def all(self) -> list[Worker]:
+        return self.workers
+
+    def ready(self) -> list[Worker]:
+        return [worker for worker in self.workers if worker.state is State.READY]
+
+    def find(self, slot: int, pid: int) -> Worker | None:
+        return next((worker for worker in self.workers if slot in worker.slots and worker.pid == pid), None)
 
     def retire(self, worker: Worker, reason: str, now: float) -> None:
         worker.to(State.RETIRING, now)
@@ -146,6 +153,7 @@ class Court:
         self.events: list[Event] = []
         self.told: list[dict[str, Any]] = []
         self.crew = Crew()
+        self.processes = self.crew.processes
         self.spies = Spies()
         self.supplies = {pool.name: Supply(pool, 1) for pool in POOLS}
         self.scoreboard = Scoreboard.create()
@@ -209,7 +217,7 @@ class Court:
     def bury(self, worker: Worker, code: int, said: str | None = None, orphans: Sequence[Relative] = ()) -> None:
         self.crew.workers.remove(worker)
         task = Task(5, self.now, 7.0, 0.0) if self.scoreboard.slot(worker.slot)[REQUEST] else None
-        remains = Remains(worker, Death(worker.pid, code), task, None, said, "")
+        remains = Remains(worker, Death(worker.pid, code), task, None, said, "", served=True)
         self.inquest.open(remains, *self.enforcer.farewell(worker.pid), list(orphans))
 
 
@@ -232,12 +240,12 @@ class TestTwoSteps:
         court.step()
         (order,) = court.told
         assert (order["kind"], order["pid"], order["number"], order["status"]) == ("condemn", worker.pid, 5, 504)
-        assert (court.names(), court.crew.asked) == (["limit_reached"], [])
+        assert (court.names(), court.processes.asked) == (["limit_reached"], [])
         court.answer(worker, "condemned", request=REQUESTED)
-        assert court.crew.asked == [worker.pid]
-        court.crew.written = 100
+        assert court.processes.asked == [worker.pid]
+        court.processes.written = 100
         court.step(0.005)
-        court.crew.written = 300
+        court.processes.written = 300
         court.step(0.005)
         court.step(QUIET - 0.001)
         assert court.crew.killed == [], "it may not have written all"
@@ -250,11 +258,11 @@ class TestTwoSteps:
         court.begin(worker, 5, ago=2.1)
         court.step()
         court.step(WORD - 0.001)
-        assert court.crew.asked == []
+        assert court.processes.asked == []
         court.step(0.002)
-        assert court.crew.asked == [worker.pid]
+        assert court.processes.asked == [worker.pid]
         court.answer(worker, "condemned", request=REQUESTED)
-        assert court.crew.asked == [worker.pid], "asked once"
+        assert court.processes.asked == [worker.pid], "asked once"
         court.step(STACKS - 0.001)
         assert court.crew.killed == []
         court.step(0.002)
@@ -265,7 +273,7 @@ class TestTwoSteps:
         worker.to(State.RETIRING, court.now)
         court.memory.size = 1000 * MIB
         court.step(1.0)
-        assert (court.told, court.crew.asked) == ([], [worker.pid])
+        assert (court.told, court.processes.asked) == ([], [worker.pid])
         court.step(STACKS + 0.001)
         assert len(court.crew.killed) == 1
 
@@ -287,7 +295,7 @@ class TestTwoSteps:
         court.begin(worker, 6)
         court.answer(worker, "acquitted")
         court.step(1.0)
-        assert (court.crew.asked, court.crew.killed, worker.worn) == ([], [], False)
+        assert (court.processes.asked, court.crew.killed, worker.worn) == ([], [], False)
 
     def test_what_a_request_has_left_behind_is_not_the_next_ones_fault(self, court: Court) -> None:
         worker = court.hire()
@@ -347,13 +355,13 @@ class TestTwoSteps:
         court.begin(worker, 6)
         court.step(STACKS + 0.001)
         assert (court.crew.killed, court.enforcer.condemned) == ([], {})
-        assert court.crew.cleared == [worker.pid], "these stacks are not its last words"
+        assert court.processes.cleared == [worker.pid], "these stacks are not its last words"
 
     def test_other_reasons_have_the_second_step_only(self, court: Court) -> None:
         worker = court.hire()
         assert court.enforcer.end(worker, "stuck", "it hangs", court.now)
         assert not court.enforcer.end(worker, "stuck", "it hangs", court.now)
-        assert (court.told, court.crew.asked) == ([], [worker.pid])
+        assert (court.told, court.processes.asked) == ([], [worker.pid])
         court.step(STACKS + 0.001)
         assert court.crew.killed == ["it hangs"]
         coming = Worker(7, 1, court.now)
@@ -375,13 +383,13 @@ class TestReadFromOutside:
 
     def test_it_is_halted_until_that_has_been_done_and_killed_then(self, court: Court, silent: Worker) -> None:
         court.step(SILENCE - 0.001)
-        assert court.crew.halted == []
+        assert court.processes.halted == []
         court.step(0.002)
-        assert (court.crew.halted, court.spies.at, court.crew.killed) == ([silent.pid], [silent], [])
+        assert (court.processes.halted, court.spies.at, court.crew.killed) == ([silent.pid], [silent], [])
         assert court.spies.time == pytest.approx(READ_BY - SILENCE - 0.001)
         court.step(0.02)
         assert (len(court.spies.at), court.crew.killed) == (1, []), "it is still being read"
-        court.crew.written = 300
+        court.processes.written = 300
         court.spies.at.clear()
         court.step()
         assert len(court.crew.killed) == 1
@@ -393,22 +401,22 @@ class TestReadFromOutside:
         court.step(STACKS - 0.001)
         assert court.crew.killed == []
         court.step(0.002)
-        assert (court.crew.halted, court.spies.at, len(court.crew.killed)) == ([], [], 1)
+        assert (court.processes.halted, court.spies.at, len(court.crew.killed)) == ([], [], 1)
 
     def test_one_that_writes_is_left_to_do_so(self, court: Court, silent: Worker) -> None:
-        court.crew.written = 100
+        court.processes.written = 100
         court.step(SILENCE + 0.001)
-        court.crew.written = 200
+        court.processes.written = 200
         court.step(0.01)
         court.step(QUIET + 0.001)
-        assert (court.crew.halted, court.spies.at, len(court.crew.killed)) == ([], [], 1)
+        assert (court.processes.halted, court.spies.at, len(court.crew.killed)) == ([], [], 1)
 
     def test_nobody_is_halted_where_nobody_reads(self, court: Court, silent: Worker) -> None:
         court.spies.program = None
         court.step(STACKS - 0.001)
         assert court.crew.killed == []
         court.step(0.002)
-        assert (court.crew.halted, len(court.crew.killed)) == ([], 1)
+        assert (court.processes.halted, len(court.crew.killed)) == ([], 1)
 
     def test_where_there_are_too_many_it_is_killed_at_once(
         self, court: Court, silent: Worker, monkeypatch: pytest.MonkeyPatch
@@ -420,12 +428,12 @@ class TestReadFromOutside:
     @pytest.mark.parametrize("answers", [True, False])
     def test_one_that_turns_out_to_have_answered_goes_on(self, court: Court, silent: Worker, answers: bool) -> None:
         court.step(SILENCE + 0.001)
-        assert court.crew.halted == [silent.pid]
+        assert court.processes.halted == [silent.pid]
         court.begin(silent, 6)
         if answers:
             court.answer(silent, "acquitted")
         court.step(0.001)
-        assert (court.crew.halted, court.spies.at, court.crew.killed) == ([], [], [])
+        assert (court.processes.halted, court.spies.at, court.crew.killed) == ([], [], [])
         assert court.enforcer.condemned == {}
 
 
@@ -437,8 +445,8 @@ class TestJobs:
         court.begin(worker, 5, ago=3.1)
         court.scoreboard.slot(worker.slot).set_tag(5, "mail")
         court.step()
-        assert (court.told, court.crew.pairs.closed, court.crew.asked) == ([], [worker.pid], [worker.pid])
-        assert court.crew.hastened == [worker.pid]
+        assert (court.told, court.crew.pairs.closed, court.processes.asked) == ([], [worker.pid], [worker.pid])
+        assert court.processes.hastened == [worker.pid]
         court.step(STACKS + 0.001)
         (reason,) = court.crew.killed
         assert reason == "its job took 3.10 s, limit_time_real_cron allows 3 s"
@@ -458,7 +466,7 @@ class TestJobs:
 
         court.crew.pairs.meanwhile = finish
         court.step()
-        assert (worker.state, court.crew.asked, court.enforcer.condemned) == (State.RETIRING, [], {})
+        assert (worker.state, court.processes.asked, court.enforcer.condemned) == (State.RETIRING, [], {})
 
     def test_one_that_waits_has_all_the_time_of_the_world(self, court: Court) -> None:
         worker = court.hire(pool=CRON)

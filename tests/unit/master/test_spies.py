@@ -50,7 +50,8 @@ class Ring:
         self.events: list[Any] = []
         self.kept: list[str] = []
         self.worker = self.colleague(1)
-        self.crew = SimpleNamespace(keep_stacks=lambda _, stacks: self.kept.append(stacks), find=self.find)
+        processes = SimpleNamespace(keep_stacks=lambda _, stacks: self.kept.append(stacks))
+        self.crew = SimpleNamespace(processes=processes, find=self.find)
         self.master = SimpleNamespace(crew=self.crew, owner=Owner(None, None), journal=SimpleNamespace(emit=self.events.append))
         self.spies = Spies(cast("Master", self.master))
         self.spies.program = self.program = path / "py-spy"
@@ -137,6 +138,14 @@ def test_the_end_of_its_worker_is_no_fault_of_a_spy(ring: Ring) -> None:
     ring.worker = ring.colleague(2)
     ring.bury()
     assert ring.events == []
+
+
+def test_what_is_found_of_a_worker_that_has_gone_is_kept_for_nobody(ring: Ring) -> None:
+    ring.write(f"echo '{json.dumps(FOUND)}'")
+    ring.spies.send(ring.worker, NOW, UNTIL)
+    ring.worker = ring.colleague(2)
+    ring.bury()
+    assert (ring.kept, ring.events) == ([], [])
 
 
 def test_where_there_is_none_or_it_cannot_be_run_nobody_is_sent(ring: Ring) -> None:

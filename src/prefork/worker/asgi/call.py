@@ -40,6 +40,25 @@ def is_of_leaving(error: BaseException | None) -> bool:
     return any(map(is_of_leaving, grouped)) or is_of_leaving(error.__cause__ or error.__context__)
 
 
+async def opened(path: str) -> int:
+    """The descriptor of a file, which a thread opens. Raises OSError.
+
+    Who waits for it may be told to end, and the thread is not: what it opens then is nobody's.
+    """
+    opening = asyncio.get_running_loop().run_in_executor(None, functools.partial(os.open, path, os.O_RDONLY | os.O_CLOEXEC))
+    try:
+        return await asyncio.shield(opening)
+    except asyncio.CancelledError:
+        opening.add_done_callback(discard)
+        raise
+
+
+def discard(opening: asyncio.Future[int]) -> None:
+    """Close what was opened for nobody."""
+    if not opening.cancelled() and opening.exception() is None:
+        os.close(opening.result())
+
+
 class Call:
     """`file` is a descriptor of a body that did not come with the request (-1: none); it is closed with the call. `upload` is one
     that is still coming.
@@ -180,8 +199,7 @@ class Call:
 
     async def _write_file(self, path: str) -> None:
         """Send a file as the whole body. Where its disk hangs, only this request waits."""
-        loop = asyncio.get_running_loop()
-        descriptor = await loop.run_in_executor(None, functools.partial(os.open, path, os.O_RDONLY | os.O_CLOEXEC))
+        descriptor = await opened(path)
         try:
             if self.complete:  # meanwhile, and its place may have another request
                 raise RuntimeError("the application sent http.response.pathsend, and its answer has ended before the file was open")

@@ -1,6 +1,7 @@
 """One place of a worker: what an application is told, what becomes of what it says, and what the dispatcher hears."""
 
 import asyncio
+import contextlib
 import itertools
 import os
 import select
@@ -523,6 +524,28 @@ def test_what_takes_too_long_is_cancelled(desk: Desk, capsys: pytest.CaptureFixt
     assert desk.expired == ["abc-7"], "once"
     assert desk.ending().status == 504
     assert capsys.readouterr().err == ""
+
+
+def test_a_file_that_was_opened_for_nobody_is_closed(desk: Desk, tmp_path: Path) -> None:
+    """Who sends it is told to end while a thread opens it, which no thread can be told."""
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+
+    async def app(scope: Event, receive: Receive, send: Send) -> None:
+        await send(START)
+        sending = asyncio.ensure_future(send({"type": "http.response.pathsend", "path": str(pipe)}))
+        writing = -1
+        while writing < 0:  # until somebody is about to read it, whose opening ends with ours
+            await asyncio.sleep(0.001)
+            with contextlib.suppress(OSError):
+                writing = os.open(pipe, os.O_WRONLY | os.O_NONBLOCK)
+        sending.cancel()
+        await asyncio.wait([sending])
+        os.close(writing)
+        await send({"type": "http.response.body", "body": b"none"})
+
+    assert desk.ask(app)[1].endswith(b"none")
+    desk.turn(lambda: str(pipe) not in {os.path.realpath(f"/proc/self/fd/{number}") for number in held()})
 
 
 def test_after_its_last_request_it_asks_for_a_replacement(desk: Desk) -> None:
