@@ -97,6 +97,11 @@ GOALS = (
         for key in ("p99", "p999")
     ),
     *(
+        Goal(f"errors, {words}: {ours}", scenario, "errors", "at most", 0.0, ours=ours)
+        for ours in OURS
+        for scenario, words in (("hello", "hello"), ("shapes", "other shapes"), ("proxied", "behind nginx"))
+    ),
+    *(
         Goal(f"failed requests, {words}: {ours}", "failures", column, "at most", 0.0, ours=ours)
         for ours in OURS
         for column, words in KEPT
