@@ -53,6 +53,7 @@ QUESTIONS = (
     Question("jobs", "ring"),
     Question("jobs", "listen"),
     Question("jobs", "due", {"names": NAMES}),
+    Question("jobs", "planned", {"name": JOB}),
     Question("jobs", "occur", {"job": JOB, "due_at": NOW, "priority": 5, "arguments": ARGUMENTS}),
     Question("jobs", "postpone", {"job": JOB, "due_at": NOW}),
     Question("jobs", "deactivate", {"job": JOB, "remark": "failed"}),
