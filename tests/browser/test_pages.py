@@ -1,8 +1,9 @@
 """Each page in a browser: nothing to complain about, nothing from elsewhere, nothing too wide; hostile text stays text."""
 
+import asyncio
 import re
 import time
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from dataclasses import replace
 from typing import Any
 
@@ -111,6 +112,37 @@ class Hostile(Invented):
 
     def tokens(self) -> Any:
         return [row | {"name": MARKUP} for row in super().tokens()]
+
+
+class Gone(Invented):
+    """Somebody has measured up to ten minutes ago, and now there is one point more."""
+
+    def series(self, identity: str, span: str) -> Any:
+        found = super().series(identity, span)
+        return found | {"samples": [sample for sample in found["samples"] if 600 < self.now - sample["at"] < 3000]}
+
+    async def live(self, identity: str) -> AsyncIterator[tuple[str, Any]]:
+        yield "sample", self.sample(time.time(), 30)
+        await asyncio.Event().wait()
+
+
+def test_where_nobody_has_measured_no_line_leads_on_to_the_next_point(browser: Browser, show: Show) -> None:
+    gone = Gone(time.time())
+    shown = show(gone)
+    with browser.new_context(viewport=NARROW) as context:
+        page = shown.enter(context)
+        page.goto(shown.url + "/instances/default?range=1h")
+        known = len(gone.series("default", "1h")["samples"])
+        expect(page.locator("[data-series]")).to_have_attribute("data-points", str(known + 2))
+
+
+def test_what_is_marked_on_charts_fits_a_narrow_window(browser: Browser, show: Show, invented: Invented) -> None:
+    shown = show(invented)
+    with browser.new_context(viewport=NARROW) as context:
+        page = shown.enter(context)
+        page.goto(shown.url + "/instances/default?range=24h")
+        expect(page.locator(".marks")).to_contain_text("GET /reports/monthly")
+        assert page.evaluate("document.documentElement.scrollWidth") <= NARROW["width"]
 
 
 def test_what_handing_over_costs_is_told_where_there_is_something_to_do(browser: Browser, show: Show, invented: Invented) -> None:

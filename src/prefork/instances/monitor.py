@@ -1,7 +1,8 @@
-"""Watches all instances on this machine, in threads of the console: one samples, one judges and tells, one writes the log.
+"""Watches all instances on this machine, in threads of the console: one samples, one has each judged and told of in a thread of its
+own, one writes the log.
 
 Samples are taken of all servers in the same half second, so that their number costs no time. A fault in one watch is logged and
-ends nothing.
+ends nothing, and who waits for a database or a receiver holds up no other.
 """
 
 from __future__ import annotations
@@ -41,6 +42,7 @@ class Monitor:
         self._threads: list[threading.Thread] = []
         self._said: SimpleQueue[Event | None] = SimpleQueue()  # None is its end
         self._faults: set[tuple[str, str]] = set()
+        self._attended: dict[str, threading.Thread] = {}  # by instance, while that is being judged and told of
         self._inquired = self._tidied = float("-inf")
 
     def start(self, journal: Journal) -> None:
@@ -98,19 +100,33 @@ class Monitor:
             self._guard(watch.instance, watch.close)
 
     def attend(self, now: float) -> None:
-        """Judge every instance, deliver what waits, tidy up; `now` is in monotonic seconds."""
+        """Judge every instance, deliver what waits, tidy up; `now` is in monotonic seconds. Who takes longer than a turn is left to
+        itself until it is done.
+        """
         inquire = now - self._inquired >= INQUIRY
         if inquire:
             self._inquired = now
         for watch in list(self.watches.values()):
-            if inquire or watch.settings is None:
-                self._guard(watch.instance, watch.inquire)
-            self._guard(watch.instance, watch.judge)
-            self._guard(watch.instance, watch.deliver)
+            if watch.instance not in self._attended:
+                thread = threading.Thread(target=self._look_after, args=(watch, inquire), name="attend", daemon=True)
+                self._attended[watch.instance] = thread
+                thread.start()
+        until = time.monotonic() + PACE
+        for instance, thread in list(self._attended.items()):
+            thread.join(max(0.0, until - time.monotonic()))
+            if not thread.is_alive():
+                del self._attended[instance]
         if now - self._tidied >= TIDYING:
             self._tidied = now
             history.condense(self.db, time.time())
             alerts.forget(self.db, time.time())
+
+    def _look_after(self, watch: Watch, inquire: bool) -> None:
+        """One instance, in a thread of its own: its database or its receiver may take as long as they like."""
+        if inquire or watch.settings is None:
+            self._guard(watch.instance, watch.inquire)
+        self._guard(watch.instance, watch.judge)
+        self._guard(watch.instance, watch.deliver)
 
     def enlist(self) -> None:
         """Watch the instances that there are now."""

@@ -83,7 +83,7 @@ def taken(free: int | None, total: int | None) -> float | None:
 
 def disk(place: Path, root: Path) -> dict[str, Any]:
     """The file system that a path is on, or would be on."""
-    while not place.exists() and place != place.parent:
+    while not os.path.exists(place) and place != place.parent:  # that of a Path raises where we may not look
         place = place.parent
     try:
         status = os.statvfs(place)

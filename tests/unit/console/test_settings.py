@@ -253,6 +253,11 @@ def test_what_somebody_else_has_written_meanwhile_is_not_taken_back(
     assert stand.file.read_text() == "[options]\napp = shop:other\n"
 
 
+def test_true_is_no_number(client: TestClient, headers: dict[str, str]) -> None:
+    assert patch(client, headers, "?dry_run=true", workers=True).status_code == 422
+    assert patch(client, headers, "?dry_run=true", workers=1).status_code == 200
+
+
 @pytest.mark.parametrize("text", ["1\nG", "1h\n30min", "2\x00"])
 def test_a_value_is_one_line(client: TestClient, headers: dict[str, str], stand: Stand, text: str) -> None:
     before = stand.file.read_bytes()

@@ -2,6 +2,7 @@
 
 import json
 import os
+import threading
 import time
 from pathlib import Path
 from typing import Any
@@ -68,6 +69,30 @@ def test_a_fault_with_one_is_said_once_and_disturbs_no_other(
     assert (event["event"], event["instance"], event["reason"]) == ("watch_failed", "one", "ZeroDivisionError: by none")
     assert "in judge" in event["traceback"]
     os.close(descriptor)
+
+
+def test_one_whose_receiver_never_answers_holds_up_no_other(monitor: Monitor, monkeypatch: pytest.MonkeyPatch) -> None:
+    answered, attended = threading.Event(), []
+
+    def deliver(watch: Watch) -> list[Any]:
+        attended.append(watch.instance)
+        if watch.instance == "one":
+            answered.wait(60)
+        return []
+
+    monkeypatch.setattr("prefork.instances.monitor.PACE", 0.5)
+    monkeypatch.setattr(Watch, "deliver", deliver)
+    monitor.enlist()
+    for _ in range(3):
+        monitor.attend(time.monotonic())
+    assert attended.count("one") == 1, "it is still being told"
+    assert attended.count("two") > 1
+    answered.set()
+    for thread in monitor._attended.values():
+        thread.join(20)
+    for _ in range(2):
+        monitor.attend(time.monotonic())
+    assert attended.count("one") > 1
 
 
 def test_its_threads_end_when_it_is_told_to(monitor: Monitor, tmp_path: Path) -> None:

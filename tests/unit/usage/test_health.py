@@ -46,6 +46,12 @@ def test_each_part(root: Path) -> None:
     assert 0 <= health.disk["free"] <= health.disk["total"]
 
 
+def test_where_nobody_may_look_is_no_failure(tmp_path: Path) -> None:
+    health = read_health(read_clock(), tmp_path / ("a" * 1000) / "data")
+    assert health.disk["path"] == str(tmp_path)
+    assert health.disk["percent"] is not None
+
+
 def test_a_machine_that_says_nothing_is_no_failure(tmp_path: Path) -> None:
     health = read_health(read_clock(tmp_path), tmp_path, tmp_path)
     assert (health.cpu["percent"], health.memory["total"], health.cgroup) == (None, None, None)

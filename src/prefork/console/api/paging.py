@@ -26,7 +26,7 @@ SAID = {
     422: "It is not valid; `errors` says what is wrong with each member.",
     429: "Too many requests; Retry-After says when to come again.",
     501: "The instance is on another machine.",
-    503: "The server does not answer.",
+    503: "The server does not answer, or the console's own file cannot be used.",
 }
 SCHEMA = {"schema": {"$ref": "#/components/schemas/Problem"}}
 ERRORS: dict[int | str, dict[str, Any]] = {

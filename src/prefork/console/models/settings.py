@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import Field, StringConstraints
+from pydantic import Field, StrictFloat, StrictInt, StringConstraints
 
 from prefork.console.models.envelope import Model, example
 
@@ -50,7 +50,7 @@ class SettingsPatch(Model):
 
     model_config = example(settings={"workers": 4, "limit_memory_soft": "1G"})
 
-    settings: dict[str, Text | int | float | None] = Field(min_length=1)
+    settings: dict[str, Text | StrictInt | StrictFloat | None] = Field(min_length=1)
 
 
 class Waiting(Model):

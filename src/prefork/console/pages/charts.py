@@ -5,15 +5,17 @@ A sample is as `usage.sample.Sample.told` has it. The browser gets lines to draw
 
 from __future__ import annotations
 
+from itertools import zip_longest
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from collections.abc import Set as AbstractSet
 
     Told = Mapping[str, Any]
     Values = Mapping[str, float | None]
 
+MISSING = 2.5  # times the length of a sample: so far away the next one does not follow it
 SERIES = 8  # colours for lines that are alike
 FEW = 12  # workers that can be told apart on a chart
 
@@ -83,18 +85,30 @@ LIMITS = {"soft limit": "warn", "hard limit": "bad"}
 
 
 def board(samples: Sequence[Told], marks: Sequence[Mapping[str, Any]], limits: Mapping[str, int], step: float) -> dict[str, Any]:
-    """All charts of one range. What a sample lacks is a gap in its line."""
+    """All charts of one range. What a sample lacks is a gap in its line, and so is a time without samples."""
+    found = list(spaced(samples, step))
     return {
-        "time": [sample["at"] for sample in samples],
+        "time": [at for at, _ in found],
         "step": step,
         "marks": [dict(mark) for mark in marks],
-        "charts": {key: lines(chart, samples, limits if key == "memory" else {}) for key, chart in CHARTS.items()},
+        "charts": {
+            key: lines(chart, [sample for _, sample in found], limits if key == "memory" else {}) for key, chart in CHARTS.items()
+        },
     }
 
 
-def lines(chart: Chart, samples: Sequence[Told], limits: Mapping[str, int]) -> dict[str, Any]:
+def spaced(samples: Sequence[Told], step: float) -> Iterator[tuple[float, Told | None]]:
+    """Samples by their times; where others are missing behind one, there is nothing at its end: a line would lead on otherwise."""
+    for sample, later in zip_longest(samples, samples[1:]):
+        yield sample["at"], sample
+        length = max(sample["seconds"], step)
+        if later is not None and later["at"] - sample["at"] > MISSING * length:
+            yield sample["at"] + length, None
+
+
+def lines(chart: Chart, samples: Sequence[Told | None], limits: Mapping[str, int]) -> dict[str, Any]:
     """One chart, with the limits that are set."""
-    values = [chart.read(sample) for sample in samples]
+    values = [chart.read(sample) if sample else {} for sample in samples]
     colours = coloured(chart, {name for each in values for name in each})
     return {
         "unit": chart.unit,

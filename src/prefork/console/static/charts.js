@@ -5,6 +5,7 @@
 
 const uPlot = window.uPlot;
 const SPANS = { "1h": 3600, "24h": 86400, "7d": 604800, "180d": 15552000 }; // seconds
+const MISSING = 2.5; // steps without a point, behind which a line ends
 const RETRY = 5000; // milliseconds before the series are asked for again
 
 const UNITS = {
@@ -257,20 +258,28 @@ class Board {
   }
 
   append(point) {
+    const { time, step } = this.told;
+    const last = time.at(-1) ?? 0;
+    if (point.time <= last) return;
+    // Where nobody has measured, no line leads on.
+    if (last && point.time - last > MISSING * step) this.extend({ time: last + step, charts: {} });
+    this.extend(point);
+  }
+
+  extend(point) {
     const { time, charts } = this.told;
-    if (point.time <= (time.at(-1) ?? 0)) return;
     const start = point.time - SPANS[this.range];
     const old = Math.max(0, time.findIndex((at) => at >= start));
     time.splice(0, old);
     time.push(point.time);
     let met = time.length === 1;
-    for (const [key, ends] of Object.entries(point.charts)) met = this.extend(charts[key].lines, ends, old) || met;
+    for (const [key, { lines }] of Object.entries(charts)) met = this.lengthen(lines, point.charts[key] ?? [], old) || met;
     this.place.dataset.points = time.length;
     for (const chart of this.charts) met ? chart.draw(this.told, this.range) : chart.renew();
   }
 
   // Gives each line its new end; says whether one is there that was not before, such as that of a new worker.
-  extend(lines, ends, old) {
+  lengthen(lines, ends, old) {
     const strange = ends.filter((end) => !lines.some((line) => line.name === end.name));
     for (const { name, colour } of strange) lines.push({ name, colour, values: Array(this.told.time.length - 1 + old).fill(null) });
     for (const line of lines) {

@@ -27,6 +27,17 @@ def test_a_worker_that_is_not_there_leaves_a_gap() -> None:
     assert lines(board([SAMPLE.told(), later.told()], [], {}, 10), "memory") == {"http.1": [7, None], "http.2": [None, 9]}
 
 
+def test_where_samples_are_missing_no_line_leads_on() -> None:
+    times = (100.0, 110.0, 130.0, 1000.0, 1010.0)
+    told = board([dataclasses.replace(SAMPLE, at=at).told() for at in times], [], {}, 10)
+    assert told["time"] == [100.0, 110.0, 130.0, 140.0, 1000.0, 1010.0]
+    assert lines(told, "usage")["in flight"] == [62.5, 62.5, 62.5, None, 62.5, 62.5]
+    assert lines(told, "jobs")["runs"][3] is None
+    long = dataclasses.replace(SAMPLE, seconds=3600.0)
+    told = board([dataclasses.replace(long, at=at).told() for at in (0.0, 3660.0, 7200.0)], [], {}, 300)
+    assert None not in lines(told, "usage")["in flight"], "each of them is about an hour"
+
+
 def test_what_is_kept_of_memory_for_long_is_its_mean_and_highest() -> None:
     old = dataclasses.replace(SAMPLE, workers={}, memory=5.0, memory_most=8)
     assert lines(board([old.told()], [], {}, 3600), "memory") == {"highest": [8], "mean": [5.0]}
