@@ -2,14 +2,20 @@
 
 import contextlib
 import os
+import re
+import signal
+import subprocess
 import sys
 from pathlib import Path
+
+import pytest
 
 from prefork.testing import Server
 
 from .conftest import APPS, Echo
 from .wire import Wire, request, until
 
+FAULTS = {"fault_contained", "worker_died", "accept_paused", "template_failed", "boot_failed"}
 LIMIT, RESERVE, OWN = 200, 64, 20  # descriptors: all, kept for other uses than connections, and about so many of the dispatcher
 
 
@@ -30,6 +36,11 @@ def processor_time(pid: int) -> float:
     """Seconds of processor time that a process has used."""
     fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def allowed(descriptors: int) -> list[str]:
+    """The command of a server that may have so many."""
+    return ["sh", "-c", f'ulimit -n {descriptors}; exec {sys.executable} -m prefork "$@"', "sh"]
 
 
 def connected(server: Server) -> int:
@@ -73,7 +84,7 @@ def test_neither_do_requests_of_every_kind(echo: Echo) -> None:
 
 def test_without_a_free_descriptor_new_connections_wait_and_those_that_are_there_are_served() -> None:
     server = Server("echo:app", app_dir=APPS, workers=1, access_log=False)
-    server.command = ("sh", "-c", f'ulimit -n {LIMIT}; exec {sys.executable} -m prefork "$@"', "sh")
+    server.command = allowed(LIMIT)
     with server, contextlib.ExitStack() as stack:
         wires = [stack.enter_context(Wire(server)) for _ in range(LIMIT)]
         server.wait_for("accept_paused")
@@ -96,3 +107,37 @@ def test_without_a_free_descriptor_new_connections_wait_and_those_that_are_there
         until(lambda: connected(server) == LIMIT - 100, "those that waited to be accepted")
         assert wires[-1].get().status == 200
         assert not server.events("fault_contained")
+
+
+@pytest.mark.parametrize(
+    ("app", "options"),
+    [
+        ("echo:app", {"workers": 1}),
+        ("echo:app", {"workers": 6, "websocket_workers": 1}),
+        ("echo:app", {"workers": 0, "threads": 12}),
+        ("looped:app", {"workers": 2, "interface": "asgi", "concurrency": 30}),
+    ],
+)
+def test_who_may_have_too_few_is_told_how_many_a_server_needs_and_starts_with_those(app: str, options: dict[str, object]) -> None:
+    server = Server(app, app_dir=APPS, access_log=False, **options)
+    for few in (10, 16, 20, 24):
+        done = subprocess.run(
+            [*allowed(few), "serve", "-c", server.configuration], capture_output=True, text=True, timeout=30, check=False
+        )
+        *warnings, said = done.stderr.splitlines()
+        assert all(each.startswith("warning: ") for each in warnings)
+        found = re.fullmatch(
+            rf"prefork: cannot start: it may have {few} files open and needs (\d+), and more for many clients; "
+            "raise LimitNOFILE or ulimit -Hn",
+            said,
+        )
+        assert (done.returncode, done.stdout, bool(found)) == (1, "", True), said
+    assert found
+    server.command = allowed(int(found[1]))
+    with server, Wire(server) as wire:
+        assert wire.get().status == 200
+        mark = server.mark()
+        server.signal(signal.SIGHUP)
+        server.wait_for("reload_done", after=mark)
+        assert wire.get().status == 200
+        assert {event["event"] for event in server.events()}.isdisjoint(FAULTS)

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import errno
 import json
 import os
 import subprocess
@@ -17,8 +18,10 @@ import prefork.cli
 import prefork.cli.asking
 import prefork.config
 from prefork import __version__, cgroups
+from prefork.cli import sizing
 from prefork.config import OPTIONS, ConfigurationError, Settings
 from prefork.control.client import Absent, Unreachable
+from prefork.testing import free_port
 
 STATUS: dict[str, Any] = {
     "ok": True,
@@ -628,7 +631,46 @@ def test_a_command_whose_streams_are_closed_does_what_it_is_told(streams: str) -
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
 
 
-@pytest.mark.parametrize("arguments", [["size"], ["size", "--json"]])
+@pytest.mark.parametrize("arguments", [["size"], ["size", "--json"], ["serve", "--help"]])
 def test_an_output_that_takes_nothing_is_said_in_a_sentence(arguments: list[str]) -> None:
     done = run_with(">/dev/full", *arguments)
     assert (done.returncode, done.stderr) == (1, "prefork: the output cannot be written: no space left on device\n")
+
+
+def test_a_reader_that_has_left_is_nobodys_fault() -> None:
+    done = run_with("| true", "serve", "--help")
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_a_disk_that_is_full_elsewhere_is_not_said_of_the_output(monkeypatch: pytest.MonkeyPatch) -> None:
+    full = OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    def demanded(**_: object) -> NoReturn:
+        raise full
+
+    monkeypatch.setattr(sizing, "demanded", demanded)
+    result = CliRunner().invoke(prefork.cli.main, ["size"])
+    assert result.exception is full
+    assert result.output == ""
+
+
+REFUSED = """
+import errno, os, sys
+from prefork.cli import main
+from prefork.master import serve
+
+def refused(*_):
+    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+serve.Master = refused
+main(["serve", "app:app", "--data-dir", sys.argv[1], "--pidfile", sys.argv[1] + "/pid", "--http-port", sys.argv[2]])
+"""
+
+
+def test_what_the_system_refuses_a_server_at_its_start_is_a_sentence(place: Path) -> None:
+    command = [sys.executable, "-c", REFUSED, str(place), str(free_port())]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr.splitlines()[-1] == "prefork: cannot start: no space left on device"
+    assert "Traceback" not in done.stderr
+    assert not (place / "pid").exists()

@@ -6,15 +6,13 @@ server: 0 done, 1 refused or failed, 2 wrong usage, 4 no server reachable. Rooms
 
 from __future__ import annotations
 
-import os
-import sys
-from errno import EDQUOT, EFBIG, EIO, ENOSPC
 from importlib import import_module
-from typing import Any, NoReturn
+from typing import Any
 
 import click
 
 from prefork import __version__
+from prefork.cli import streams
 
 # The modules of this room, and the verbs in each.
 VERBS = {
@@ -36,8 +34,6 @@ VERBS = {
     "completion": ("completion",),
 }
 HOMES = {verb: home for home, verbs in VERBS.items() for verb in verbs}
-STREAMS = (("stdin", "r"), ("stdout", "w"), ("stderr", "w"))  # by their descriptors
-UNWRITABLE = frozenset((EDQUOT, EFBIG, EIO, ENOSPC))  # a disk that is full or broken, or a terminal that has gone
 
 
 class Verbs(click.Group):
@@ -45,13 +41,12 @@ class Verbs(click.Group):
 
     def main(self, *arguments: Any, **named: Any) -> Any:
         """Run a command line to its end. What cannot be written is said in a sentence, as far as it can be."""
-        open_standard()
-        try:
-            return super().main(*arguments, **named)
-        except OSError as error:
-            if error.filename is not None or error.errno not in UNWRITABLE:
-                raise
-            unwritable(error)
+        streams.open_all()
+        with streams.watched():
+            try:
+                return super().main(*arguments, **named)
+            except streams.Unwritten as error:
+                streams.end(error)
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click names it
         """Their names, in the order of the alphabet."""
@@ -73,25 +68,6 @@ class Verbs(click.Group):
             near = get_close_matches(name, HOMES, 1)
             raise click.UsageError(f"there is no command {name}" + (f"; did you mean {near[0]}?" if near else ""), ctx)
         return super().resolve_command(ctx, args)
-
-
-def open_standard() -> None:
-    """Have input, output and error lead nowhere where they are closed: what is opened first would take their place."""
-    for number, (name, mode) in enumerate(STREAMS):
-        try:
-            os.fstat(number)
-        except OSError:
-            os.set_inheritable(os.open(os.devnull, os.O_RDWR), True)  # the lowest number that is free: this one
-        if getattr(sys, name) is None:
-            setattr(sys, name, os.fdopen(number, mode, closefd=False))
-
-
-def unwritable(error: OSError) -> NoReturn:
-    """End because the output takes no more. What is left of it must not be tried again at the exit."""
-    nowhere = os.open(os.devnull, os.O_WRONLY)
-    os.dup2(nowhere, 1)
-    click.echo(f"prefork: the output cannot be written: {(error.strerror or str(error)).lower()}", err=True)
-    sys.exit(1)
 
 
 @click.group(cls=Verbs, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
