@@ -295,7 +295,7 @@ class Traffic:
         for exchange in self.queue.waiting():
             exchange.connection.watch()
         for worker in self.workers.values():
-            if worker.stuck(now):
+            if worker.stuck(now) and self._is_stuck(worker, now):
                 self.loop.tell_master("stuck", worker)
             elif worker.loop and worker is worker.loop.places[0] and worker.loop.stuck(time.monotonic_ns()):
                 self.loop.tell_master("deaf", worker)
@@ -303,6 +303,12 @@ class Traffic:
         self.live.tick(now)
         self.settlement.settle()
         self.accounts.show(self.queue, now)
+
+    def _is_stuck(self, worker: Worker, now: float) -> bool:
+        """The same once more, of a worker that has perhaps ended the request with a receipt, and gone on to another one."""
+        if worker.loans:
+            self.lender.receipts.drain(worker)
+        return worker.stuck(now)
 
     def give_up(self, reason: str) -> None:
         """Answer everything that waits for a worker, now and from now on: there will be none."""

@@ -17,6 +17,7 @@ from prefork.dispatcher.loop_loans import LoopLoans
 from prefork.dispatcher.loops import EventLoop
 from prefork.dispatcher.states import State
 from prefork.dispatcher.words import Words
+from prefork.dispatcher.workers import BEGIN_WITHIN
 from prefork.kernel import await_bytes, half_closed
 from prefork.lending import (
     HOME,
@@ -307,6 +308,23 @@ def test_what_a_worker_hands_on_behind_a_receipt_is_of_the_request_after_that(co
     assert Words(counter.desk.traffic).heard(worker, pack_rest(ANSWER), [])
     assert second.receive(len(ANSWER)) == ANSWER
     assert not select.select([first.socket], [], [], 0)[0]
+
+
+def test_a_worker_that_has_gone_on_behind_a_receipt_is_not_stuck(counter: Counter) -> None:
+    loans = counter.open()
+    client, worker = counter.welcome(), counter.hand.worker
+    counter.ask(client)
+    counter.answer(client)
+    number, worker.slot[LOAN], worker.slot[TAKEN] = LOANED + 1, client.theirs.fileno(), len(GET)
+    loans.memory[: len(GET)] = GET
+    counter.hand.stamp(number, BEGUN)
+    assert counter.desk.traffic.lender.adoption.adopt(worker)
+    loans.till.put(pack_receipt(*receipt(key=client.theirs.fileno(), number=number)))
+    counter.hand.stamp(number + 1, BEGUN)
+    now = time.monotonic() + 2 * BEGIN_WITHIN
+    assert worker.stuck(now)
+    counter.desk.traffic.tick(now)
+    assert counter.desk.loop.told == []
 
 
 @pytest.mark.parametrize("recalled", [True, False])
