@@ -114,6 +114,11 @@ def test_nothing_is_left_where_there_is_no_room_for_all_of_it(tmp_path: Path) ->
     assert not os.listdir(tmp_path)
 
 
+def test_a_device_without_an_end_is_not_read_for_ever(tmp_path: Path) -> None:
+    result = run("/dev/zero", "--out", str(tmp_path / "out"))
+    assert (result.exit_code, "cannot be read: it is longer than 4194304 bytes" in result.output) == (1, True)
+
+
 def test_a_topology_that_is_none_is_said_in_sentences(tmp_path: Path) -> None:
     result = run("triple", "--out", str(tmp_path / "out"))
     assert (result.exit_code, "single, two-node, enterprise" in result.output) == (1, True)

@@ -12,6 +12,7 @@ import click
 
 from prefork import config
 from prefork.cli.settings import FAILED, here, loaded, unwritable
+from prefork.config import texts
 from prefork.render.topology import PROXIES, SHIPPED, Invalid, Topology, parse, shipped
 
 if TYPE_CHECKING:
@@ -54,7 +55,7 @@ def text_of(topology: str) -> str:
     if topology in SHIPPED:
         return shipped(topology)
     try:
-        return Path(topology).read_text()
+        return texts.text(topology)
     except (OSError, UnicodeDecodeError) as error:
         reason = (error.strerror or str(error)).lower() if isinstance(error, OSError) else "it is no text"
         known = ", ".join(SHIPPED)
