@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-import shutil
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -79,15 +79,29 @@ def write(trees: Rendered, out: Path) -> None:
             raise click.ClickException(f"{out} is not empty; name a new directory, and compare the two before you copy")
     except OSError as error:
         unwritable(out, error)
+    made: list[Path] = []
     try:
         for node, tree in trees.items():
             for path, text in tree.items():
-                place = out / node / path
-                place.parent.mkdir(parents=True, exist_ok=True)
-                place.write_text(text)
+                make(out / node / path, text, made)
     except OSError as error:
-        shutil.rmtree(out, ignore_errors=True)  # all that is in it is ours
+        for each in reversed(made):
+            with suppress(OSError):  # somebody else has put something there, or taken it away
+                if each.is_dir():
+                    each.rmdir()
+                else:
+                    each.unlink()
         unwritable(out, error)
+
+
+def make(place: Path, text: str, made: list[Path]) -> None:
+    """Write a new file, and note it in `made` with each directory that it needed. Raises OSError."""
+    for folder in reversed([each for each in place.parents if not each.exists()]):
+        folder.mkdir()
+        made.append(folder)
+    with place.open("x", encoding="utf-8") as file:
+        made.append(place)
+        file.write(text)
 
 
 VERBS = (render,)
