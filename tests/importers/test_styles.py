@@ -181,6 +181,13 @@ def test_what_a_shell_gives_by_a_pipe_is_read(place: Path) -> None:
     assert "\nworkers = 3\n" in done.stdout
 
 
+def test_what_a_file_says_steers_no_terminal(place: Path) -> None:
+    (place / "uwsgi.ini").write_text("[uwsgi]\nprocesses = 2\x1b[2J\nmaster = 1\x00\nstats\x1b = 1\n")
+    done = run(place / "uwsgi.ini", "--out", place / "new.conf")
+    assert {"\x1b", "\0"}.isdisjoint(done.output)
+    assert r"2\x1b[2J" in done.output
+
+
 def test_the_text_alone_is_for_a_pipe(place: Path) -> None:
     (place / "Procfile").write_text("web: gunicorn shop:app\n")
     done = run(place / "Procfile")

@@ -2,6 +2,7 @@
 
 import os
 import resource
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -142,6 +143,15 @@ def test_what_somebody_else_puts_there_meanwhile_stays(tmp_path: Path, monkeypat
 def test_a_device_without_an_end_is_not_read_for_ever(tmp_path: Path) -> None:
     result = run("/dev/zero", "--out", str(tmp_path / "out"))
     assert (result.exit_code, "cannot be read: it is longer than 4194304 bytes" in result.output) == (1, True)
+
+
+def test_a_topology_from_a_pipe_steers_no_terminal(tmp_path: Path) -> None:
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    with ThreadPoolExecutor(1) as threads:
+        threads.submit(pipe.write_text, '[site]\n"a\\u001b[2J" = 1\n')
+        result = run(str(pipe), "--out", str(tmp_path / "out"))
+    assert (result.exit_code, "\x1b" in result.output, r"\x1b[2J" in result.output) == (1, False, True)
 
 
 def test_a_topology_that_is_none_is_said_in_sentences(tmp_path: Path) -> None:

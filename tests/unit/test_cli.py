@@ -705,3 +705,25 @@ def test_numbers_have_the_digits_that_files_have(arguments: tuple[str, ...]) -> 
 @pytest.mark.parametrize(("text", "cpus"), [("0.5", 0.5), (".5", 0.5), ("2.", 2.0), ("+3", 3.0)])
 def test_a_fraction_is_written_as_people_do(text: str, cpus: float) -> None:
     assert json.loads(run("size", "--cpus", text, "--memory", "8G", "--json").stdout)["machine"]["cpus"] == cpus
+
+
+def test_what_a_file_says_steers_no_terminal(place: Path) -> None:
+    (place / "x.conf").write_text("workers = 2\0\nlimit_request = \x1b[31m9\nstrange\x1b = 1\nodoo = /nowhere\n", encoding="utf-8")
+    result = run("check", "-c", "x.conf")
+    assert result.exit_code == 1
+    assert {"\0", "\x1b"}.isdisjoint(result.output)
+    for said in (r'"2\x00" is not a whole number', r'"\x1b[31m9" is not a whole number', r"strange\x1b"):
+        assert said in result.output
+
+
+def test_neither_does_what_is_explained(place: Path) -> None:
+    (place / "app.py").write_text("app = 1\n")
+    (place / "x.conf").write_text("app = app:app\ndb_name = a\x1b[2Jb\n[mine\x1b]\nkey = 1\n", encoding="utf-8")
+    result = run("check", "-c", "x.conf", "--explain", "--logfile", "a.log")
+    assert result.exit_code == 0, result.output
+    text = result.output
+    for style in ("\x1b[0m", "\x1b[1m", "\x1b[2m", "\x1b[36m"):
+        text = text.replace(style, "")
+    assert "\x1b" not in text
+    assert r"a\x1b[2Jb" in text
+    assert r"[mine\x1b]" in text

@@ -13,6 +13,7 @@ import click
 from prefork import config
 from prefork.cli.settings import FAILED, here, loaded, unwritable
 from prefork.config import texts
+from prefork.config.problems import plain
 from prefork.render.topology import PROXIES, SHIPPED, Invalid, Topology, parse, shipped
 
 if TYPE_CHECKING:
@@ -68,7 +69,7 @@ def understood(topology: str) -> Topology:
         return parse(text_of(topology), topology)
     except Invalid as error:
         for sentence in error.sentences:
-            click.echo(f"{click.style('error', fg='red', bold=True)}: {sentence}", err=True)
+            click.echo(f"{click.style('error', fg='red', bold=True)}: {plain(sentence)}", err=True)
         raise click.exceptions.Exit(FAILED) from None
 
 
