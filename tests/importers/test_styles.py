@@ -8,6 +8,7 @@ import os
 import re
 import resource
 import socket
+import subprocess
 import sys
 from pathlib import Path
 from typing import Any
@@ -165,6 +166,26 @@ def test_no_half_of_a_file_is_left_where_there_is_no_room(place: Path) -> None:
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
     assert (done.exit_code, done.output, out.exists()) == (1, f"Error: {out} cannot be written: file too large\n", False)
+
+
+@pytest.mark.parametrize("kind", ["uwsgi", "unit", "procfile", "supervisor", "gunicorn", None])
+def test_a_device_without_an_end_is_not_read_for_ever(kind: str | None) -> None:
+    done = run("/dev/zero", *(["--from", kind] if kind else []))
+    assert (done.exit_code, done.output) == (1, "Error: /dev/zero: it cannot be read: it is longer than 4194304 bytes\n")
+
+
+def test_what_a_shell_gives_by_a_pipe_is_read(place: Path) -> None:
+    script = 'prefork=$1; "$prefork" import --from uwsgi <(printf "[uwsgi]\\nprocesses = 3\\n")'
+    prefork = Path(sys.executable).parent / "prefork"
+    done = subprocess.run(["bash", "-c", script, "bash", prefork], capture_output=True, text=True, check=True, cwd=place)
+    assert "\nworkers = 3\n" in done.stdout
+
+
+def test_what_a_file_says_steers_no_terminal(place: Path) -> None:
+    (place / "uwsgi.ini").write_text("[uwsgi]\nprocesses = 2\x1b[2J\nmaster = 1\x00\nstats\x1b = 1\n")
+    done = run(place / "uwsgi.ini", "--out", place / "new.conf")
+    assert {"\x1b", "\0"}.isdisjoint(done.output)
+    assert r"2\x1b[2J" in done.output
 
 
 def test_the_text_alone_is_for_a_pipe(place: Path) -> None:

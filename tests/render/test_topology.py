@@ -2,12 +2,14 @@
 
 import os
 import resource
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
+from click import ClickException
 from click.testing import CliRunner, Result
 
-from prefork.cli import main
+from prefork.cli import around, main
 from prefork.render.topology import SHIPPED, Invalid, parse, shipped
 
 SMALL = '[site]\nname = "shop"\n[nodes.one]\naddress = "10.0.0.1"\nroles = ["edge", "app"]\n'
@@ -148,6 +150,44 @@ def test_nothing_is_left_where_there_is_no_room_for_all_of_it(tmp_path: Path) ->
     assert result.exit_code == 1
     assert result.output == f"Error: {tmp_path / 'out'} cannot be written: file too large\n"
     assert not os.listdir(tmp_path)
+
+
+def test_a_directory_of_the_operators_is_left_as_it_was(tmp_path: Path) -> None:
+    out, below = tmp_path / "out", tmp_path / "new" / "below"
+    out.mkdir(0o700)
+    trees = {"one": {"etc/a": "text", "b": "text"}, "two": {"b": "text", "b/c": "text"}}  # of which no tree can be made
+    for place in (out, below):
+        with pytest.raises(ClickException, match="cannot be written"):
+            around.write(trees, place)
+    assert [each.name for each in tmp_path.iterdir()] == ["out"]
+    assert (out.stat().st_mode & 0o777, list(out.iterdir())) == (0o700, [])
+
+
+def test_what_somebody_else_puts_there_meanwhile_stays(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    made = around.make
+
+    def make(place: Path, text: str, done: list[Path]) -> None:
+        made(place, text, done)
+        (tmp_path / "out" / "theirs").touch()
+
+    monkeypatch.setattr(around, "make", make)
+    with pytest.raises(ClickException):
+        around.write({"one": {"a": "text", "a/b": "text"}}, tmp_path / "out")
+    assert [str(each.relative_to(tmp_path)) for each in tmp_path.rglob("*")] == ["out", "out/theirs"]
+
+
+def test_a_device_without_an_end_is_not_read_for_ever(tmp_path: Path) -> None:
+    result = run("/dev/zero", "--out", str(tmp_path / "out"))
+    assert (result.exit_code, "cannot be read: it is longer than 4194304 bytes" in result.output) == (1, True)
+
+
+def test_a_topology_from_a_pipe_steers_no_terminal(tmp_path: Path) -> None:
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    with ThreadPoolExecutor(1) as threads:
+        threads.submit(pipe.write_text, '[site]\n"a\\u001b[2J" = 1\n')
+        result = run(str(pipe), "--out", str(tmp_path / "out"))
+    assert (result.exit_code, "\x1b" in result.output, r"\x1b[2J" in result.output) == (1, False, True)
 
 
 def test_a_topology_that_is_none_is_said_in_sentences(tmp_path: Path) -> None:

@@ -418,6 +418,7 @@ def test_commands(asked: list[tuple[Path, dict[str, object]]]) -> None:
         {"command": "stop"},
     ]
     assert run("scale", "-1").exit_code == 2
+    assert run("scale", "２").exit_code == 2
     assert run("scale", "AUTO").output == "The server finds the number of its workers again.\n"
     assert asked[-1][1]["workers"] == "auto"
     assert run("scale").exit_code == 2
@@ -674,3 +675,55 @@ def test_what_the_system_refuses_a_server_at_its_start_is_a_sentence(place: Path
     assert done.stderr.splitlines()[-1] == "prefork: cannot start: no space left on device"
     assert "Traceback" not in done.stderr
     assert not (place / "pid").exists()
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("scale", "٣"),
+        ("scale", "1_0"),
+        ("size", "--users", "１００"),
+        ("size", "--cpus", "４"),
+        ("size", "--cpus", "nan"),
+        ("size", "--nodes", "²"),
+        ("top", "--json", "--interval", "１"),
+        ("simulate", "--workers", "２"),
+        ("simulate", "--workers", "2", "--arrivals", "x２"),
+        ("metrics", "--listen", "127.0.0.1:８０７３"),
+        ("console", "--data-dir", ".", "--ports", "８１００-8999"),
+        ("console", "--data-dir", ".", "--port", "８０７１"),
+        ("check", "app:app", "--workers", "２"),
+        ("doctor", "--pid", "１"),
+    ],
+)
+def test_numbers_have_the_digits_that_files_have(arguments: tuple[str, ...]) -> None:
+    result = run(*arguments)
+    assert (result.exit_code, "Traceback" in result.output) == (1 if arguments[0] == "check" else 2, False)
+    assert arguments[-1].lstrip("x") in result.output, "the sentence names it"
+
+
+@pytest.mark.parametrize(("text", "cpus"), [("0.5", 0.5), (".5", 0.5), ("2.", 2.0), ("+3", 3.0)])
+def test_a_fraction_is_written_as_people_do(text: str, cpus: float) -> None:
+    assert json.loads(run("size", "--cpus", text, "--memory", "8G", "--json").stdout)["machine"]["cpus"] == cpus
+
+
+def test_what_a_file_says_steers_no_terminal(place: Path) -> None:
+    (place / "x.conf").write_text("workers = 2\0\nlimit_request = \x1b[31m9\nstrange\x1b = 1\nodoo = /nowhere\n", encoding="utf-8")
+    result = run("check", "-c", "x.conf")
+    assert result.exit_code == 1
+    assert {"\0", "\x1b"}.isdisjoint(result.output)
+    for said in (r'"2\x00" is not a whole number', r'"\x1b[31m9" is not a whole number', r"strange\x1b"):
+        assert said in result.output
+
+
+def test_neither_does_what_is_explained(place: Path) -> None:
+    (place / "app.py").write_text("app = 1\n")
+    (place / "x.conf").write_text("app = app:app\ndb_name = a\x1b[2Jb\n[mine\x1b]\nkey = 1\n", encoding="utf-8")
+    result = run("check", "-c", "x.conf", "--explain", "--logfile", "a.log")
+    assert result.exit_code == 0, result.output
+    text = result.output
+    for style in ("\x1b[0m", "\x1b[1m", "\x1b[2m", "\x1b[36m"):
+        text = text.replace(style, "")
+    assert "\x1b" not in text
+    assert r"a\x1b[2Jb" in text
+    assert r"[mine\x1b]" in text

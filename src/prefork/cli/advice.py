@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from prefork.cli.asking import told
+from prefork.cli.numbers import NUMBER, Number, Whole
 from prefork.cli.settings import FAILED, Meant, aimed, as_lines
 from prefork.cli.terminal import console
 from prefork.config import quantities
@@ -40,10 +41,8 @@ class Times(click.ParamType[float]):
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
         """The factor."""
-        try:
-            times = float(str(value).strip().lstrip("x×").strip())
-        except ValueError:
-            times = 0.0
+        text = str(value).strip().lstrip("x×").strip()
+        times = float(text) if NUMBER.fullmatch(text) else 0.0
         if not 0.01 <= times <= 100:
             self.fail(f"{value} is not from 0.01 to 100; write 2 or x2 for twice as many requests", param, ctx)
         return times
@@ -90,11 +89,9 @@ def refuse(missing: str, found: Traffic, *, as_json: bool) -> None:
 
 @click.command("simulate")
 @aimed
-@click.option(
-    "--workers", type=click.IntRange(1, MOST), multiple=True, required=True, metavar="N", help="How many; may be given again."
-)
+@click.option("--workers", type=Whole(1, MOST), multiple=True, required=True, metavar="N", help="How many; may be given again.")
 @click.option("--arrivals", type=Times(), default=1.0, metavar="×N", help="So many times as many requests in the same time.")
-@click.option("--cpus", type=click.FloatRange(0, 4096, min_open=True), metavar="N", help="Other processors than the server has.")
+@click.option("--cpus", type=Number(0, 4096, min_open=True), metavar="N", help="Other processors than the server has.")
 @as_lines
 def replay(workers: tuple[int, ...], arrivals: float, cpus: float | None, as_json: bool, meant: Meant) -> None:
     """Replay the last requests with other numbers of workers."""

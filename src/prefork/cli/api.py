@@ -15,6 +15,7 @@ import click
 from prefork import __version__
 from prefork.cli.asking import MOMENT, UNREACHABLE
 from prefork.cli.settings import FAILED
+from prefork.config import texts
 from prefork.instances.remote import check
 from prefork.instances.users import Declined
 
@@ -145,6 +146,6 @@ def token(meant: Meant) -> str:
 def first_line(file: Path) -> str:
     """What stands there."""
     try:
-        return next(iter(file.read_text(encoding="utf-8").splitlines()), "").strip()
+        return next(iter(texts.text(file).splitlines()), "").strip()
     except (OSError, UnicodeDecodeError) as error:
         raise click.ClickException(f"{file} cannot be read: {(getattr(error, 'strerror', None) or str(error)).lower()}") from None

@@ -14,6 +14,7 @@ from prefork.cli.flags import Configured
 from prefork.cli.settings import here, loaded, refuse, tell
 from prefork.config import layout
 from prefork.config.loans import obstacles
+from prefork.config.problems import plain
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -73,7 +74,7 @@ def check(file: Path | None, application: str | None, explain: bool, **flags: An
         click.echo(form(settings.compiled, len(compiled.modules()), compiled.changed()))
         click.echo(reading(settings))
     if settings.odoo and settings.host_options:
-        click.echo(f"Left to Odoo: {', '.join(sorted(settings.host_options))}.")
+        click.echo(f"Left to Odoo: {plain(', '.join(sorted(settings.host_options)))}.")
     found = [*config.for_development(settings), *config.warnings(settings, config.read_machine())]
     tell("warning", found)
     try:

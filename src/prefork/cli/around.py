@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-import shutil
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,6 +12,8 @@ import click
 
 from prefork import config
 from prefork.cli.settings import FAILED, here, loaded, unwritable
+from prefork.config import texts
+from prefork.config.problems import plain
 from prefork.render.topology import PROXIES, SHIPPED, Invalid, Topology, parse, shipped
 
 if TYPE_CHECKING:
@@ -54,7 +56,7 @@ def text_of(topology: str) -> str:
     if topology in SHIPPED:
         return shipped(topology)
     try:
-        return Path(topology).read_text()
+        return texts.text(topology)
     except (OSError, UnicodeDecodeError) as error:
         reason = (error.strerror or str(error)).lower() if isinstance(error, OSError) else "it is no text"
         known = ", ".join(SHIPPED)
@@ -67,7 +69,7 @@ def understood(topology: str) -> Topology:
         return parse(text_of(topology), topology)
     except Invalid as error:
         for sentence in error.sentences:
-            click.echo(f"{click.style('error', fg='red', bold=True)}: {sentence}", err=True)
+            click.echo(f"{click.style('error', fg='red', bold=True)}: {plain(sentence)}", err=True)
         raise click.exceptions.Exit(FAILED) from None
 
 
@@ -78,15 +80,29 @@ def write(trees: Rendered, out: Path) -> None:
             raise click.ClickException(f"{out} is not empty; name a new directory, and compare the two before you copy")
     except OSError as error:
         unwritable(out, error)
+    made: list[Path] = []
     try:
         for node, tree in trees.items():
             for path, text in tree.items():
-                place = out / node / path
-                place.parent.mkdir(parents=True, exist_ok=True)
-                place.write_text(text)
+                make(out / node / path, text, made)
     except OSError as error:
-        shutil.rmtree(out, ignore_errors=True)  # all that is in it is ours
+        for each in reversed(made):
+            with suppress(OSError):  # somebody else has put something there, or taken it away
+                if each.is_dir():
+                    each.rmdir()
+                else:
+                    each.unlink()
         unwritable(out, error)
+
+
+def make(place: Path, text: str, made: list[Path]) -> None:
+    """Write a new file, and note it in `made` with each directory that it needed. Raises OSError."""
+    for folder in reversed([each for each in place.parents if not each.exists()]):
+        folder.mkdir()
+        made.append(folder)
+    with place.open("x", encoding="utf-8") as file:
+        made.append(place)
+        file.write(text)
 
 
 VERBS = (render,)

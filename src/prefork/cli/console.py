@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from prefork import config
+from prefork.cli.numbers import Whole
 from prefork.cli.settings import FAILED, here
+from prefork.config import addresses
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -23,10 +25,10 @@ class Ports(click.ParamType[tuple[int, int]]):
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[int, int]:
         """The two."""
-        first, _, last = str(value).partition("-")
-        if not (first.isdecimal() and last.isdecimal() and 0 < int(first) < int(last) < 65536):
+        first, last = (addresses.port(end) for end in str(value).partition("-")[::2])
+        if first is None or last is None or first >= last:
             self.fail(f"{value} are no two ports, the lower one first, such as 8100-8999", param, ctx)
-        return int(first), int(last)
+        return first, last
 
 
 @click.command()
@@ -38,7 +40,7 @@ class Ports(click.ParamType[tuple[int, int]]):
     help="Where it keeps its things; a server's is one.",
 )
 @click.option("--interface", default="127.0.0.1", show_default=True, help="The address to listen on.")
-@click.option("--port", type=click.IntRange(1, 65535), default=8071, show_default=True, help="The port to listen on.")
+@click.option("--port", type=Whole(1, 65535), default=8071, show_default=True, help="The port to listen on.")
 @click.option("--certificate", type=click.Path(exists=True), metavar="FILE", help="A certificate, with which it speaks TLS.")
 @click.option("--key", type=click.Path(exists=True), metavar="FILE", help="Its key, where that is in another file.")
 @click.option("--proxies", multiple=True, metavar="NETWORK", help="A proxy that brings TLS and whose word about clients counts.")
@@ -61,7 +63,7 @@ class Ports(click.ParamType[tuple[int, int]]):
 @click.option("--web", type=Ports(), default="80-443", show_default=True, metavar="HTTP-HTTPS", help="The ports of nginx.")
 @click.option("--ports", type=Ports(), default="8100-8999", show_default=True, metavar="A-B", help="The ports for instances.")
 @click.option(
-    "--max-connections", type=click.IntRange(10), default=100, show_default=True, help="What PostgreSQL has; instances share them."
+    "--max-connections", type=Whole(10), default=100, show_default=True, help="What PostgreSQL has; instances share them."
 )
 @click.option("--reset", metavar="NAME", help="Do not run: give this user a new password, and print it.")
 def console(

@@ -9,6 +9,7 @@ from pathlib import Path
 import click
 
 from prefork import config
+from prefork.cli.numbers import Number, Whole
 from prefork.cli.settings import FAILED, as_lines, unwritable
 
 BLIND = 2  # the exit code where nothing could be looked at
@@ -26,7 +27,7 @@ BLIND = 2  # the exit code where nothing could be looked at
 )
 @click.option("--nginx", type=click.Path(path_type=Path), metavar="FILE", help="nginx.conf, or one site of it.")
 @click.option("--dsn", metavar="DSN", help="The database, through its pooler if there is one.")
-@click.option("--pid", type=click.IntRange(1), metavar="MASTER", help="The master of a running server: Odoo's own, or any.")
+@click.option("--pid", type=Whole(1), metavar="MASTER", help="The master of a running server: Odoo's own, or any.")
 @click.option("--data-dir", type=click.Path(path_type=Path), metavar="PATH", help="The data directory of a running Prefork.")
 @click.option(
     "--stress",
@@ -34,7 +35,7 @@ BLIND = 2  # the exit code where nothing could be looked at
     metavar="REPORT",
     help="Put load and memory on a Prefork of your own on this machine, and write an HTML report.",
 )
-@click.option("--seconds", type=click.FloatRange(0.1, 60), default=5, show_default=True, help="With --stress: of each load.")
+@click.option("--seconds", type=Number(0.1, 60), default=5, show_default=True, help="With --stress: of each load.")
 @click.option("--all", "every", is_flag=True, help="Show what has passed, too.")
 @as_lines
 def doctor(

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from prefork.config.addresses import port
 from prefork.control.client import Unreachable, ask
 from prefork.metrics import CONTENT_TYPE, exposition
 
@@ -67,11 +68,12 @@ class Scrape(BaseHTTPRequestHandler):
 
 def export(address: str, control: Path) -> None:
     """Answer at `HOST:PORT` until somebody ends this."""
-    host, _, port = address.rpartition(":")
-    if not host or not port.isdecimal() or not 0 < int(port) < 65536:
+    host, _, end = address.rpartition(":")
+    number = port(end)
+    if not host or number is None:
         raise click.UsageError(f"--listen: {address} is no address; write one such as 127.0.0.1:8073")
     try:
-        exporter = Exporter((host.strip("[]"), int(port)), control)
+        exporter = Exporter((host.strip("[]"), number), control)
     except OSError as error:
         raise click.ClickException(f"{address} cannot be listened on: {(error.strerror or str(error)).lower()}") from None
     with exporter:

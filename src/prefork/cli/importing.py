@@ -11,6 +11,7 @@ import click
 from prefork import config
 from prefork.cli.settings import as_lines, here, tell, unwritable
 from prefork.cli.terminal import console
+from prefork.config.problems import plain
 from prefork.importers import KINDS, Setting, Unreadable, kind_of, read, text
 
 if TYPE_CHECKING:
@@ -37,7 +38,7 @@ def bring(file: Path, out: Path | None, kind: str | None, app: str | None, as_js
         kind = kind or kind_of(file)
         draft = read(file, kind, os.environ)
     except Unreadable as reason:
-        raise click.ClickException(str(reason)) from None
+        raise click.ClickException(plain(str(reason))) from None
     if app:
         draft.carry(Setting("--app", app), {"app": app})
     made = text(draft, file)

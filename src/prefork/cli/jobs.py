@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 from prefork.cli.near import store
+from prefork.cli.numbers import Whole
 from prefork.cli.server import Server, reached
 from prefork.cli.settings import Meant, aimed, as_lines
 from prefork.cli.terminal import console
@@ -94,7 +95,7 @@ def jobs_show(name: str, server: Server, as_json: bool) -> None:
 
 @jobs.command("history")
 @click.argument("name", required=False)
-@click.option("--limit", type=click.IntRange(1, 100_000), default=50, help="How many.", show_default=True)
+@click.option("--limit", type=Whole(1, 100_000), default=50, help="How many.", show_default=True)
 @reached
 @as_lines
 def jobs_history(name: str | None, limit: int, server: Server, as_json: bool) -> None:
@@ -145,8 +146,8 @@ def jobs_resume(name: str, server: Server) -> None:
 @click.option("--deferred", is_flag=True, help="It has no schedule: it runs when it is deferred.")
 @click.option("--tz", metavar="ZONE", help="The time zone of a cron expression's hours, such as Europe/Berlin.")
 @click.option("--misfire", type=click.Choice(["once", "skip"]), help="What becomes of a time that was missed.")
-@click.option("--priority", type=click.IntRange(-LARGEST, LARGEST), help="The smallest comes first.")
-@click.option("--retries", type=click.IntRange(0, 1000), help="How often a failed run is tried again.")
+@click.option("--priority", type=Whole(-LARGEST, LARGEST), help="The smallest comes first.")
+@click.option("--retries", type=Whole(0, 1000), help="How often a failed run is tried again.")
 @click.option("--arguments", type=Arguments(), help='What it is called with: {"args": [1], "kwargs": {"limit": 100}}.')
 @reached
 def jobs_edit(name: str, server: Server, deferred: bool, **given: Any) -> None:

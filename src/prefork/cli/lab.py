@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from prefork.cli.around import text_of
+from prefork.cli.numbers import Number
 from prefork.cli.settings import FAILED, as_lines
 from prefork.cli.terminal import console
 
@@ -200,7 +201,7 @@ def enter(directory: Path, node: str, command: tuple[str, ...]) -> None:
 
 
 @lab.command()
-@click.option("--seconds", type=click.FloatRange(min=1), default=30.0, show_default=True, help="How long.")
+@click.option("--seconds", type=Number(min=1), default=30.0, show_default=True, help="How long.")
 @as_lines
 @placed
 def load(directory: Path, seconds: float, as_json: bool) -> None:

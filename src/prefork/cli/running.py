@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from prefork.cli.asking import UNREACHABLE, told
+from prefork.cli.numbers import Whole
 from prefork.cli.server import Server, reached
 from prefork.cli.settings import FAILED, Meant, aimed, as_lines
 from prefork.config.kinds import AUTO
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     from rich.console import RenderableType
 
 
-class Workers(click.IntRange):
+class Workers(Whole):
     """A number of workers, or `auto`."""
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:

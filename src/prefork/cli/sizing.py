@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from prefork import config, sizing
+from prefork.cli.numbers import Number, Whole
 from prefork.cli.settings import as_lines
 from prefork.cli.terminal import console
 from prefork.config import quantities
@@ -31,21 +32,19 @@ class Size(click.ParamType[int]):
 
 
 @click.command()
-@click.option("--cpus", type=click.FloatRange(0, 4096, min_open=True), metavar="N", help="Processors; a fraction under a quota.")
+@click.option("--cpus", type=Number(0, 4096, min_open=True), metavar="N", help="Processors; a fraction under a quota.")
 @click.option("--memory", type=Size(), help="Memory of the machine, such as 8G.")
-@click.option(
-    "--users", type=click.IntRange(1, 10_000_000), metavar="N", help="Users at once. Without a machine: which one they need."
-)
+@click.option("--users", type=Whole(1, 10_000_000), metavar="N", help="Users at once. Without a machine: which one they need.")
 @click.option("--plan", type=click.Choice(list(PLANS), case_sensitive=False), help="The plan, which may allow fewer workers.")
 @click.option("--rule", type=click.Choice(list(RULES)), help="Which rule decides; all are shown.")
 @click.option("--worker-memory", type=Size(), default="300M", show_default=True, help="What a worker usually takes.")
 @click.option(
     "--role", type=click.Choice(["all", "web", "cron"]), default="all", help="What this node is for. web leaves jobs to cron."
 )
-@click.option("--nodes", type=click.IntRange(1, 1000), metavar="N", help="Nodes that share users and database.")
-@click.option("--max-connections", type=click.IntRange(1, 262_143), default=100, show_default=True, help="PostgreSQL's setting.")
-@click.option("--pool", type=click.IntRange(1, 262_143), metavar="N", help="Connections that PgBouncer's pools open to PostgreSQL.")
-@click.option("--clients", type=click.IntRange(1, 1_000_000), default=1000, show_default=True, help="PgBouncer's max_client_conn.")
+@click.option("--nodes", type=Whole(1, 1000), metavar="N", help="Nodes that share users and database.")
+@click.option("--max-connections", type=Whole(1, 262_143), default=100, show_default=True, help="PostgreSQL's setting.")
+@click.option("--pool", type=Whole(1, 262_143), metavar="N", help="Connections that PgBouncer's pools open to PostgreSQL.")
+@click.option("--clients", type=Whole(1, 1_000_000), default=1000, show_default=True, help="PgBouncer's max_client_conn.")
 @click.option(
     "--write", "target", type=click.Path(path_type=Path), metavar="FILE", help="Set the options in a file; the rest stays."
 )

@@ -16,6 +16,7 @@ import click
 
 from prefork import config
 from prefork.cli.asking import MOMENT, told
+from prefork.cli.numbers import Number, Whole
 from prefork.cli.settings import Meant, aimed, as_lines
 from prefork.control.client import Unreachable, ask
 from prefork.usage.rates import between, is_later
@@ -29,10 +30,8 @@ ARROWS = {b"\x1b[A": "up", b"\x1b[B": "down", b"\x1bOA": "up", b"\x1bOB": "down"
 
 @click.command()
 @aimed
-@click.option(
-    "--interval", type=click.FloatRange(0.25, 3600), default=1.0, show_default=True, metavar="SECONDS", help="From line to line."
-)
-@click.option("--count", type=click.IntRange(1), metavar="N", help="End after N lines of JSON.")
+@click.option("--interval", type=Number(0.25, 3600), default=1.0, show_default=True, metavar="SECONDS", help="From line to line.")
+@click.option("--count", type=Whole(1), metavar="N", help="End after N lines of JSON.")
 @as_lines
 def top(meant: Meant, interval: float, count: int | None, as_json: bool) -> None:
     """Watch a server's workers, queue and routes.

@@ -6,6 +6,7 @@ from typing import Any
 
 import click
 
+from prefork.cli.numbers import Whole
 from prefork.cli.server import Server, reached
 from prefork.cli.settings import as_lines, here
 from prefork.cli.terminal import console
@@ -15,10 +16,8 @@ SPANS = {"24h": 86_400.0, "7d": 7 * 86_400.0, "180d": 180 * 86_400.0}  # seconds
 
 @click.command()
 @reached
-@click.option(
-    "--pid", type=click.IntRange(1), metavar="MASTER", help="Measure any server, by its master's pid: gunicorn, uWSGI, Odoo."
-)
-@click.option("--workers", type=click.IntRange(1, 65536), metavar="N", help="With --pid: how many are configured.")
+@click.option("--pid", type=Whole(1), metavar="MASTER", help="Measure any server, by its master's pid: gunicorn, uWSGI, Odoo.")
+@click.option("--workers", type=Whole(1, 65536), metavar="N", help="With --pid: how many are configured.")
 @click.option("--range", "span", type=click.Choice([*SPANS]), help="Show what the console has recorded instead.")
 @as_lines
 def usage(pid: int | None, workers: int | None, span: str | None, as_json: bool, server: Server) -> None:

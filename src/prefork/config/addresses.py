@@ -53,6 +53,12 @@ def socket_path(text: str, base: Path) -> Path:
     return found
 
 
+def port(text: str) -> int | None:
+    """The port that a text names in digits; None where it names none."""
+    found = int(text) if re.fullmatch(r"\d{1,5}", text, re.ASCII) else 0
+    return found if 0 < found < 65536 else None
+
+
 def networks(text: str) -> tuple[str, ...]:
     """A list of IP addresses and networks in their canonical form."""
     return tuple(network(part) for part in names(text))

@@ -11,6 +11,7 @@ import tempfile
 from typing import TYPE_CHECKING
 
 from prefork.config.reader import HEADER, INLINE_COMMENT, OPTIONS, read_text
+from prefork.config.texts import content
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -32,8 +33,9 @@ def rewrite(path: Path, values: Mapping[str, str]) -> list[str]:
     """Set options in a file, which is made where there is none. Returns the names of those that differ. Raises Unusable."""
     place = os.path.realpath(path)  # a link stays one
     try:
-        with open(place, encoding="utf-8", newline="") as file:
-            old = file.read()
+        if os.path.exists(place) and not os.path.isfile(place) and not os.path.isdir(place):  # a file would take its place
+            raise Unusable(f"{path} is a device or a pipe, and was left as it is; name a file")
+        old = content(place).decode()
     except FileNotFoundError:
         old = ""
     except UnicodeDecodeError:

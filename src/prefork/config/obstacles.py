@@ -235,7 +235,7 @@ def account(name: str | None, look_up: Callable[[str], int], own: int, noun: str
 def number(name: str, look_up: Callable[[str], int]) -> int | None:
     """The number of an account or group; None where there is none of this name."""
     try:
-        return int(name) if name.isdecimal() else look_up(name)
+        return int(name) if name.isascii() and name.isdigit() else look_up(name)
     except (KeyError, ValueError):
         return None
 

@@ -46,7 +46,12 @@ class Problem:
     line: int = 0
 
     def __str__(self) -> str:
-        return f"{self.place}: {self.sentence}"
+        return plain(f"{self.place}: {self.sentence}")
+
+
+def plain(text: str) -> str:
+    """Text on one line, in which nothing steers a terminal."""
+    return text if text.isprintable() else "".join(sign if sign.isprintable() else ascii(sign)[1:-1] for sign in text)
 
 
 class ConfigurationError(Exception):

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from prefork.config.hosted import is_secret
 from prefork.config.problems import Problem, Source
+from prefork.config.texts import content
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -54,7 +55,7 @@ def read_file(path: Path, name: str) -> Reading:
         if passes(path):
             problem = Problem(name, "it can be read once, and a reload or another command reads it again; write it to a file")
             return Reading(name, problems=[problem], unread=True)
-        raw = path.read_bytes()
+        raw = content(path)
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) and error.strerror else "its name cannot be used"
         problem = Problem(name, f"the file cannot be read: {reason}; check the path and its permissions")

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
+
+from prefork.config.addresses import port
 
 
 @dataclass(frozen=True)
@@ -20,13 +23,14 @@ def address(text: str) -> Address:
         return Address(path=text.removeprefix("unix:").removeprefix("//"))
     if text.startswith(("/", "./", "../")) or text.endswith((".sock", ".socket")):
         return Address(path=text)
-    host, colon, port = text.rpartition(":")
-    if not colon and not port.isdecimal():
-        host, port = text, "8000"
-    if not port.isdecimal() or not 0 < int(port) < 65536:
+    host, colon, end = text.rpartition(":")
+    number = port(end)
+    if not colon and not re.fullmatch(r"\d+", end, re.ASCII):
+        host, number = text, 8000
+    if number is None:
         raise ValueError(f'"{text}" is not an address with a port')
     host = host.strip("[]")
-    return Address("" if host == "*" else host, int(port))
+    return Address("" if host == "*" else host, number)
 
 
 def listening(addresses: list[Address]) -> tuple[dict[str, str], str]:

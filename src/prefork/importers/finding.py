@@ -10,6 +10,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
+from prefork.config import texts
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
@@ -22,7 +24,7 @@ class Unreadable(Exception):
 def text_of(file: Path) -> str:
     """A file's text. Raises Unreadable."""
     try:
-        return file.read_text(encoding="utf-8")
+        return texts.text(file)
     except UnicodeDecodeError:
         raise Unreadable(f"{file}: it cannot be read: it is not UTF-8 text") from None
     except OSError as error:

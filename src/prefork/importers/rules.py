@@ -30,14 +30,14 @@ def word(setting: Setting) -> str:
 
 def whole(setting: Setting) -> str:
     """A whole number."""
-    if isinstance(setting.value, bool) or not re.fullmatch(r"\d+", setting.text):
+    if isinstance(setting.value, bool) or not re.fullmatch(r"\d+", setting.text, re.ASCII):
         raise ValueError(f'"{setting.text}" is not a whole number')
     return setting.text
 
 
 def seconds(setting: Setting) -> str:
     """A time in seconds."""
-    if not re.fullmatch(r"\d+(\.\d+)?", setting.text):
+    if not re.fullmatch(r"\d+(\.\d+)?", setting.text, re.ASCII):
         raise ValueError(f'"{setting.text}" is not a number of seconds')
     return setting.text
 

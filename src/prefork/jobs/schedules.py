@@ -10,7 +10,7 @@ import re
 from datetime import datetime, timedelta, timezone, tzinfo
 from typing import Union
 
-INTERVAL = re.compile(r"every\s+(?:(\d+)\s*)?([a-z]+)")
+INTERVAL = re.compile(r"every\s+(?:(\d+)\s*)?([a-z]+)", re.ASCII)
 SECONDS = {"second": 1, "minute": 60, "hour": 3600, "day": 86_400, "week": 604_800}
 SHORT = {"s": "second", "m": "minute", "min": "minute", "h": "hour", "d": "day", "w": "week"}
 MISFIRES = ("once", "skip")

@@ -138,7 +138,7 @@ def owner_of(user: str | None, group: str | None) -> Owner:
     """Numbers for the names or numbers of the options user and group, which have been checked."""
     account = None
     if user is not None:
-        account = pwd.getpwuid(int(user)) if user.isdigit() else pwd.getpwnam(user)
+        account = pwd.getpwuid(int(user)) if user.isascii() and user.isdigit() else pwd.getpwnam(user)
     main_group = account.pw_gid if account else None
     if group is not None:
         main_group = group_number(group)
@@ -147,4 +147,4 @@ def owner_of(user: str | None, group: str | None) -> Owner:
 
 def group_number(group: str) -> int:
     """The number of a group that is given by name or number and has been checked."""
-    return int(group) if group.isdigit() else grp.getgrnam(group).gr_gid
+    return int(group) if group.isascii() and group.isdigit() else grp.getgrnam(group).gr_gid

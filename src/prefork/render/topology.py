@@ -292,7 +292,7 @@ def site_contradictions(site: Site) -> Iterator[str]:
         yield f'site.login_path: "{site.login_path}" cannot be used; {ALLOWED[PATH]}'
     if site.share and not EXPORT.fullmatch(site.share):
         yield f'site.share: "{site.share}" cannot be used; it is a directory of an NFS server such as 10.0.0.70:/site'
-    if site.odoo and not re.fullmatch(r"\d{2}\.\d", site.odoo):
+    if site.odoo and not re.fullmatch(r"\d{2}\.\d", site.odoo, re.ASCII):
         yield f'site.odoo: "{site.odoo}" is no version of Odoo; write one such as 18.0'
     if site.platform not in PLATFORMS:
         yield f'site.platform: "{site.platform}" is none of {", ".join(PLATFORMS)}'

@@ -11,6 +11,7 @@ from prefork.config import OPTIONS
 from prefork.config.groups import GROUPS
 from prefork.config.hosted import printable
 from prefork.config.option import declared
+from prefork.config.problems import plain
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -33,7 +34,7 @@ def explanation(settings: Settings, width: int) -> Iterator[str]:
 def explained(each: Option, settings: Settings, width: int) -> Iterator[str]:
     """One option: its value and source in a line, its meaning below."""
     source = settings.source(each.name)
-    value, origin = settings.shown(each.name), str(source)
+    value, origin = plain(settings.shown(each.name)), plain(str(source))
     styled = click.style(value, fg=None if source.layer == "default" else "cyan")
     room = " " * max(2, VALUE - len(value))
     yield f"  {each.name:<{NAME}}{styled}{room}{click.style(origin, dim=True)}"
@@ -47,8 +48,8 @@ def hosted(settings: Settings, width: int) -> Iterator[str]:
     if kept:
         yield click.style("Kept for the application's host", bold=True)
         for key, text in sorted(kept.items()):
-            yield f"  {key:<{NAME}}" + textwrap.shorten(printable(key, text), width - NAME - 2, placeholder=" …")
+            yield f"  {plain(key):<{NAME}}" + textwrap.shorten(plain(printable(key, text)), width - NAME - 2, placeholder=" …")
         yield ""
     if settings.host_sections:
-        yield "Sections kept for the application: " + ", ".join(f"[{name}]" for name in sorted(settings.host_sections))
+        yield "Sections kept for the application: " + plain(", ".join(f"[{name}]" for name in sorted(settings.host_sections)))
         yield ""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
+from prefork.config.problems import plain
 from prefork.importers import Verdict
 
 if TYPE_CHECKING:
@@ -37,9 +38,11 @@ def screen(draft: Draft, kind: str) -> Iterator[Any]:
     for finding in draft.findings:
         table.add_row(
             str(finding.setting.line or ""),
-            Text(f"{finding.setting.name} = {short(finding.setting.text)}" if finding.setting.text else finding.setting.name),
-            Text("\n".join(f"{name} = {short(draft.options[name])}" for name in finding.options)),
-            Text.assemble((finding.verdict.value, COLOURS[finding.verdict]), remark(finding)),
+            Text(
+                plain(f"{finding.setting.name} = {short(finding.setting.text)}" if finding.setting.text else finding.setting.name)
+            ),
+            Text("\n".join(f"{name} = {plain(short(draft.options[name]))}" for name in finding.options)),
+            Text.assemble((finding.verdict.value, COLOURS[finding.verdict]), plain(remark(finding))),
         )
     yield table
     counts = Counter(finding.verdict for finding in draft.findings)

@@ -12,6 +12,7 @@ from rich.console import Group
 from rich.table import Table
 from rich.text import Text
 
+from prefork.config.problems import plain
 from prefork.limits import mebibytes
 
 if TYPE_CHECKING:
@@ -130,8 +131,3 @@ def curve(sizes: Sequence[int]) -> str:
 def clock(moment: float) -> str:
     """A time in the reader's own zone."""
     return time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(moment))
-
-
-def plain(text: str) -> str:
-    """One line in which nothing steers a terminal."""
-    return "".join(sign if sign.isprintable() else ascii(sign)[1:-1] for sign in text)

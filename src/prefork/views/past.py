@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 from rich.table import Table
 from rich.text import Text
 
+from prefork.config.problems import plain
 from prefork.limits import mebibytes
-from prefork.views.incidents import BARS, plain
+from prefork.views.incidents import BARS
 from prefork.views.status import fine
 
 if TYPE_CHECKING:

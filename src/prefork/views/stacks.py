@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 from rich.text import Text
 
-from prefork.views.incidents import frames, plain
+from prefork.config.problems import plain
+from prefork.views.incidents import frames
 from prefork.views.status import COLOURS
 
 if TYPE_CHECKING:

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from prefork.config.editing import Unusable, merged, rewrite
 from prefork.config.reader import read_text
+from prefork.config.texts import LONGEST
 
 VALUES = {"workers": "9", "max_cron_threads": "1"}
 
@@ -105,6 +106,30 @@ def test_a_directory_that_is_not_there_is_named(tmp_path: Path) -> None:
 def test_a_directory_is_no_file(tmp_path: Path) -> None:
     with pytest.raises(Unusable, match="cannot be read: is a directory"):
         rewrite(tmp_path, VALUES)
+
+
+@pytest.mark.parametrize("kind", ["pipe", "full", "null"])
+def test_what_is_no_file_stays_what_it_is(tmp_path: Path, kind: str) -> None:
+    """Nobody waits for a pipe, a device has no end, and neither becomes a file."""
+    place = tmp_path / kind
+    if kind == "pipe":
+        os.mkfifo(place)
+    else:
+        place.symlink_to(f"/dev/{kind}")
+    before = place.stat()
+    with pytest.raises(Unusable, match=f"{kind} is a device or a pipe, and was left as it is; name a file"):
+        rewrite(place, VALUES)
+    assert (place.stat().st_ino, place.stat().st_mode) == (before.st_ino, before.st_mode)
+
+
+def test_what_is_longer_than_any_file_of_options_is_not_read(tmp_path: Path) -> None:
+    file = tmp_path / "prefork.conf"
+    file.touch()
+    os.truncate(file, LONGEST + 1)
+    with pytest.raises(Unusable, match=f"cannot be read: it is longer than {LONGEST} bytes"):
+        rewrite(file, VALUES)
+    os.truncate(file, 0)
+    assert rewrite(file, VALUES) == list(VALUES)
 
 
 def test_what_this_account_may_not_write_is_left(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

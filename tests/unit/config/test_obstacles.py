@@ -66,6 +66,10 @@ def test_accounts_that_do_not_exist(problems: Problems) -> None:
         'odoo.conf:1: user: there is no user "nosuchuser" on this machine; create it, or give its number',
         'odoo.conf:2: group: there is no group "nosuchgroup" on this machine; create it, or give its number',
     ]
+    assert problems("user = ２\ngroup = ²") == [
+        'odoo.conf:1: user: there is no user "２" on this machine; create it, or give its number',
+        'odoo.conf:2: group: there is no group "²" on this machine; create it, or give its number',
+    ]
     assert problems("user = 4294967295") == ["odoo.conf:1: user: 4294967295 is not a user number; use one below 4294967295"]
 
 

@@ -91,6 +91,12 @@ def test_an_interval_begins_at_once_and_a_cron_job_at_its_time() -> None:
     assert schedules.first(schedules.parse("30 3 * * *", "UTC"), NOW) == datetime(2026, 3, 29, 3, 30, tzinfo=UTC)
 
 
+@pytest.mark.parametrize("text", ["every ２ minutes", "every ٣ hours"])
+def test_an_interval_has_the_digits_that_files_have(text: str) -> None:
+    with pytest.raises(ValueError, match="is not an interval"):
+        schedules.parse(text, "UTC")
+
+
 def test_failures_wait_longer_each_time_and_not_for_ever() -> None:
     assert [failures.delay(n) for n in (1, 2, 3, 4, 50)] == [10.0, 40.0, 160.0, 640.0, 3600.0]
 
