@@ -43,6 +43,11 @@ class Flight(NamedTuple):
         return cls(told["workers"], told["seconds"], told["at"])
 
 
+def places(status: Mapping[str, Any]) -> int:
+    """How many requests the wanted HTTP workers can have at once: one each, or as many as a worker with an event loop has."""
+    return int(status["wanted"] * max(1, status["concurrency"] or 0))
+
+
 def by_processor(spent: Iterable[float], configured: int, seconds: float) -> Share:
     """Who has used more than 5 ms of processor time in the window is busy."""
     busy = sum(1 for each in spent if each > BUSY)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from prefork.usage.measures import places
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
@@ -54,11 +56,6 @@ def in_flight(before: Told, now: Told) -> float | None:
         return None
     share: float = (now["occupied"]["seconds"] - before["occupied"]["seconds"]) / seconds / places(now)
     return round(max(0.0, share), 4)
-
-
-def places(now: Told) -> int:
-    """How many requests the wanted HTTP workers can have at once."""
-    return int(now["wanted"] * max(1, now["concurrency"] or 0))
 
 
 def endings(before: Told, now: Told, seconds: float) -> dict[str, float]:

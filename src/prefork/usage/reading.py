@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
-from prefork.usage.measures import Flight, Share, in_flight
+from prefork.usage.measures import Flight, Share, in_flight, places
 from prefork.usage.sample import CLASSES, Sample
 
 if TYPE_CHECKING:
@@ -49,7 +49,7 @@ def between(before: Reading, after: Reading) -> Sample | None:
     return Sample(
         at=before.at,
         seconds=after.clock - before.clock,
-        configured=now["wanted"],
+        configured=places(now),
         in_flight=flight,
         in_flight_most=flight,
         cpu=after.processor.percent,
@@ -72,7 +72,7 @@ def between(before: Reading, after: Reading) -> Sample | None:
 def flown(then: Status, now: Status) -> float | None:
     """The share of the time that workers had a request; None while the dispatcher is silent."""
     first, second = Flight.of(then["occupied"]), Flight.of(now["occupied"])
-    return in_flight(first, second, now["wanted"]).percent if second.at > first.at > 0 else None
+    return in_flight(first, second, places(now)).percent if second.at > first.at > 0 else None
 
 
 def more(then: int, now: int) -> int:

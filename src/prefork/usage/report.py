@@ -6,7 +6,7 @@ import time
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from prefork.usage.handing import Handing, handing
-from prefork.usage.measures import BUSY, Flight, Share, by_processor, in_flight, processors
+from prefork.usage.measures import BUSY, Flight, Share, by_processor, in_flight, places, processors
 from prefork.usage.processes import crew
 from prefork.usage.window import WINDOW, measurable, spent
 
@@ -57,7 +57,7 @@ def of_server(
     first = fresh(ask, wait, clock)
     used = spent(measurable(first), WINDOW, wait)
     last = fresh(ask, wait, clock)
-    configured = last["wanted"] * max(1, last["concurrency"])
+    configured = places(last)
     before, after = (Flight.of(status["occupied"]) for status in (first, last))
     flight = in_flight(before, after, configured) if after.at > before.at > 0 else None
     processes = 1 if last["threads"] else last["wanted"]

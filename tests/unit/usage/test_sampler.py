@@ -74,6 +74,15 @@ def test_what_has_changed_is_what_was_done(status: Status) -> None:
     assert found.at == 1_790_000_000 + 1010.0, "it is about the time since the last reading"
 
 
+def test_a_worker_with_an_event_loop_is_busy_when_all_its_places_are(status: Status) -> None:
+    first = status(at=100.0, wanted=1, concurrency=100)
+    server = Server(first, status(at=110.0, wanted=1, concurrency=100, occupied={"workers": 2, "seconds": 70.0, "at": 110.0}))
+    server.sample()
+    found = server.sample()
+    assert found
+    assert (found.configured, found.in_flight) == (100, 2.0), "20 of 1000 seconds, and no critical alert"
+
+
 def test_who_works_is_measured_where_the_pid_is_that_of_a_process(status: Status) -> None:
     mine = [{"name": "http.1", "pool": "http", "pid": os.getpid(), "requests": 1, "memory": None}]
     server = Server(status(workers=mine, wanted=2))
