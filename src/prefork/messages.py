@@ -45,7 +45,14 @@ TRUNCATED: Final = int(socket.MSG_CTRUNC | socket.MSG_TRUNC)
 
 
 class Truncated(Exception):
-    """A message or its descriptors did not arrive whole: a fault of the sender, or no descriptor was left for us."""
+    """A message or its descriptors did not arrive whole: a fault of the sender, or no descriptor was left for us.
+
+    `message` is what has arrived, without any descriptor.
+    """
+
+    def __init__(self, message: bytes) -> None:
+        super().__init__("a message arrived without all its bytes or descriptors")
+        self.message = message
 
 
 class Request(NamedTuple):
@@ -261,7 +268,7 @@ def receive(wire: socket.socket, buffer: bytearray, flags: int = CLOEXEC, space:
     if status & TRUNCATED or (descriptors and not size):
         for descriptor in descriptors:
             os.close(descriptor)
-        raise Truncated("a message arrived without all its bytes or descriptors")
+        raise Truncated(bytes(memoryview(buffer)[:size]))
     return bytes(memoryview(buffer)[:size]), descriptors
 
 

@@ -60,8 +60,8 @@ class Keeper(Worker):
         return number in self.given
 
     def has(self, number: int) -> bool:
-        """Whether it has a request that it has not answered yet."""
-        return number in self.kept
+        """Whether it has a request that it has not answered yet, or is to have it."""
+        return number in self.kept or number in self.given
 
     def stuck(self, now: float) -> bool:
         """Whether it has not acknowledged a connection in time. An application may hold the loop up to a limit of its own."""
@@ -211,7 +211,12 @@ class Live:
         self._serve()
 
     def ended(self, keeper: Keeper, ending: Ending) -> None:
-        """A handshake or a long poll is answered, or its client has left before."""
+        """A handshake or a long poll is answered, or its client has left before; or the worker has not been able to take it."""
+        if ending.number in keeper.given:
+            self._fail(keeper.given.pop(ending.number), "the websocket worker has no descriptor left for it")
+            self._part_if_done(keeper)
+            self._serve()
+            return
         exchange = keeper.kept.pop(ending.number)
         if ending.status:
             self.answers.account(exchange, ending.status, ending.sent, keeper.name, ending)

@@ -77,6 +77,18 @@ def test_a_connection_has_another_owner_when_that_has_said_so(desk: Desk) -> Non
     assert statuses(desk) == [(101, "websocket.1")]
 
 
+def test_a_connection_that_its_worker_cannot_take_is_answered_here(desk: Desk) -> None:
+    station = Station(desk)
+    client = sent(desk, UPGRADE)
+    number = station.take().request.number
+    desk.traffic.departures.retire(station.keeper)
+    assert desk.loop.parted == [], "it is waited for"
+    station.answered(number, 503)
+    assert client.answer()[0] == 503
+    assert desk.loop.parted == ["websocket.1"]
+    assert statuses(desk) == [(503, "-")]
+
+
 def test_a_poll_comes_with_its_body(desk: Desk) -> None:
     station = Station(desk)
     sent(desk, ASK)

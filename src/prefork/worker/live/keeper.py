@@ -20,6 +20,7 @@ from prefork.messages import (
     POLL,
     STREAM,
     SUBSCRIPTION,
+    Truncated,
     inbox,
     pack_ending,
     pack_taken,
@@ -117,6 +118,9 @@ class Keeper(Guests):
                 return
             except ConnectionError:
                 message = b""
+            except Truncated as lost:
+                self.miss(lost.message)
+                continue
             if not message:
                 self.loop.remove_reader(self.pair.fileno())
                 self.left.set_result(None)
@@ -167,6 +171,11 @@ class Keeper(Guests):
         else:
             status = self.admit(Subscription(self, descriptor, request, message)).begin(request, early)
             self.ended(request.number, status, 0)
+
+    def miss(self, message: bytes) -> None:
+        """A connection has come for which no descriptor was left: the dispatcher still has it, and answers."""
+        if message != LOG:  # which goes on in the file that it was
+            self.ended(unpack_handover(message).request.number, 503, 0)
 
     def framed(self, messages: Sequence[Message]) -> bytes:
         """Messages as a frame. What is published is mostly for many, who are given the same list, and are sent the same bytes."""

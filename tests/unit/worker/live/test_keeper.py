@@ -2,6 +2,7 @@
 
 import gc
 import json
+import os
 import socket
 import threading
 from collections.abc import Callable
@@ -10,7 +11,7 @@ from typing import Any
 import pytest
 from websockets.exceptions import ConnectionClosedError
 
-from prefork.messages import inbox, receive, unpack_ending, unpack_number
+from prefork.messages import LOG, SUBSCRIPTION, inbox, pack_handover, receive, send, unpack_ending, unpack_number
 from prefork.scoreboard import OPEN, RECEIVED
 
 from .conftest import WITHIN, Station
@@ -202,6 +203,18 @@ def test_nobody_complains_of_an_answer_that_nobody_waits_for(station: Make, capl
     for _ in range(3):  # turns until it is known, told, and forgotten
         worker.call(gc.collect)
     assert caplog.text == ""
+
+
+def test_a_connection_that_there_is_no_descriptor_for_is_left_to_the_dispatcher(station: Make) -> None:
+    worker = station()
+    request = worker.request("GET", "/websocket", [(b"host", b"shop.example")])
+    with open(os.devnull) as file:  # more of them than there is room for, which is the same to who receives them
+        send(worker.ours, pack_handover(request, SUBSCRIPTION, b""), [file.fileno()] * 3)
+        ending = unpack_ending(receive(worker.ours, inbox())[0])
+        assert (ending.number, ending.status) == (request.number, 503)
+        send(worker.ours, LOG, [file.fileno()] * 3)
+    with worker.connect() as client:
+        assert ask(client, subscribe=["a"])["subscribed"] == ["a"]
 
 
 def test_what_happens_too_often_is_counted(station: Make) -> None:
