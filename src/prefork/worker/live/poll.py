@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 LONGEST = 50.0  # seconds: less than proxies wait
 READ_WITHIN = 5.0  # seconds that a client has to read its answer
 JSON = b"application/json"
+AGAIN = ((b"Retry-After", b"5"),)
 
 
 class Poll:
@@ -83,7 +84,7 @@ class Poll:
         except Denied as error:
             self.give(403, speech.said(error=str(error)))
         except Unavailable as error:
-            self.give(503, speech.said(error=str(error)), ((b"Retry-After", b"5"),))
+            self.give(503, speech.said(error=str(error)), AGAIN)
         else:
             self.timer = self.keeper.loop.call_later(0.0 if self.dismissed else LONGEST, self.deliver, ())
 
@@ -104,6 +105,12 @@ class Poll:
         self.dismissed = True
         if not self.asked:
             self.deliver(())
+        else:
+            self.keeper.loop.call_later(self.keeper.patience, self.keeper.guarded(self, Poll.give_up), self)
+
+    def give_up(self) -> None:
+        """The application has had its time."""
+        self.give(503, speech.said(error="the worker leaves, and nobody has said in time whether this is allowed"), AGAIN)
 
     def give(self, status: int, body: bytes, headers: Sequence[tuple[bytes, bytes]] = ()) -> None:
         """Answer, once, and end the connection: the next poll is parsed by the dispatcher, as any request."""

@@ -180,6 +180,27 @@ def test_a_poll_that_is_not_allowed_yet_hears_from_where_on_before_the_worker_le
     assert answer(poll) == (200, {"messages": [], "position": 7})
 
 
+def test_one_of_which_the_application_says_nothing_holds_up_no_worker_that_leaves(station: Make) -> None:
+    asked, said = threading.Event(), threading.Event()
+
+    def authorize(environ: dict[str, Any], channels: frozenset[str]) -> bool:
+        asked.set()
+        return said.wait(WITHIN)
+
+    worker = station(authorize)
+    worker.keeper.patience = 0.05
+    poll = worker.poll(b'{"channels": ["a"]}')
+    assert asked.wait(WITHIN)
+    worker.leave()
+    try:
+        status, body = answer(poll)
+        assert (status, list(body)) == (503, ["error"])
+        worker.thread.join(WITHIN)
+        assert not worker.thread.is_alive()
+    finally:
+        said.set()
+
+
 @pytest.mark.parametrize("poll", [True, False])
 def test_nobody_complains_of_an_answer_that_nobody_waits_for(station: Make, caplog: pytest.LogCaptureFixture, poll: bool) -> None:
     asked, said = threading.Event(), threading.Event()
