@@ -18,7 +18,7 @@ from websockets.sync.client import ClientConnection, connect
 from prefork.testing import Server
 
 from .conftest import APPS, Echo
-from .wire import Gate, Wire, until
+from .wire import Gate, Wire, request, until
 
 RAISED = "as it is asked to"
 OWN = {"websocket_routes": "/events/*", "faults": (RAISED,)}
@@ -174,6 +174,15 @@ def test_an_answer_that_fails_in_its_middle_is_cut(server: Server) -> None:
     assert read.value.partial == b"half"
     with streamed(server, "/events/raises") as answer:
         assert answer.status == 500
+
+
+def test_one_whose_end_is_the_end_of_its_connection_is_reset(server: Server) -> None:
+    with Wire(server) as wire:
+        wire.send(request("GET", "/events/torn", version="1.0"))
+        with pytest.raises(ConnectionResetError):
+            wire.rest()
+    with Wire(server) as wire:
+        assert wire.send(request("GET", "/events/hello", version="1.0")).rest().endswith(b"hello")
 
 
 def test_large_parts_of_a_lasting_answer_arrive_whole(server: Server) -> None:

@@ -119,8 +119,15 @@ class Stream:
             self.keeper.leaving[self] = None
 
     def cut(self) -> None:
-        """Close it now."""
+        """Close it now. Whoever takes the end of the connection for that of the answer is to see where it is not."""
         self.tell()
         self.call.leave()
+        if self.request.version == "1.0" and not self._may_end():
+            self.wire.reset()
         self.wire.close()
         self.keeper.forget(self)
+
+    def _may_end(self) -> bool:
+        """Whether the client has all of the answer, or no reason to expect that."""
+        reply = self.call.reply
+        return self.lasting or (reply.left == 0 and not (reply.failed or self.wire.waiting))

@@ -10,6 +10,7 @@ import asyncio
 import socket
 from typing import TYPE_CHECKING
 
+from prefork.kernel import reset
 from prefork.messages import DONTWAIT
 from prefork.worker.client import no_stream
 
@@ -81,6 +82,11 @@ class Wire:
         self.ended = True
         if not self.waiting:
             self._shut(socket.SHUT_WR)
+
+    def reset(self) -> None:
+        """Have the client see a broken connection."""
+        if not self.closed:
+            reset(self.socket)
 
     def close(self) -> None:
         """Let go of the socket at once. The application's own forks may hold copies."""
