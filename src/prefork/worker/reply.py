@@ -19,6 +19,7 @@ from prefork.kernel import keep_close, let_ahead
 from prefork.messages import DONTWAIT, DONTWAIT_MORE, INLINE
 from prefork.scoreboard import DONE, REQUEST, SIZE, WRITING, pack_progress
 from prefork.worker.heads import VALUE, frame
+from prefork.worker.output import complain
 
 if TYPE_CHECKING:
     import socket
@@ -167,8 +168,17 @@ class Reply:
         elif self.held:
             self._send()
         if self.left and self.request.method != "HEAD":
+            if not self.gone:
+                self._tell_of_lack(self.left)
             self.fail()  # the client waits for what was announced: only a cut connection tells it
         self.left, self.chunked = 0, False  # an application that goes on writing would write into the next answer
+
+    def _tell_of_lack(self, size: int) -> None:
+        """Say why the connection is cut: the access log does not tell."""
+        asked = self.request
+        target = ascii(asked.target.decode("latin-1"))[1:-1]
+        lack = f"the answer has {size} bytes less than the application has announced"
+        complain(f"prefork: {asked.method} {target} ({asked.request_id}) is cut in worker {os.getpid()}: {lack}\n")
 
     def fail(self) -> None:
         """Give the answer up in its middle: the connection is cut, so that the client does not take it for whole.

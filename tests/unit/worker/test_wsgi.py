@@ -258,11 +258,19 @@ def test_a_length_that_is_said_twice_is_sent_once(bench: Bench) -> None:
     assert (answer.body, answer.getheader("content-length")) == (b"abc", "3")
 
 
-def test_too_little_is_told_by_a_cut_connection(bench: Bench) -> None:
+def test_too_little_is_told_by_a_cut_connection_and_in_the_log(bench: Bench, capsys: pytest.CaptureFixture[str]) -> None:
     for application in (says(b"ab", headers=[("Content-Length", "3")]), yields(Parts(b"ab"), headers=[("Content-Length", "3")])):
         bench.run(application)
         assert bench.received().endswith(b"\r\n\r\nab")
         assert not bench.reply.keep
+        assert "GET / (abc-7) is cut" in (said := capsys.readouterr().err)
+        assert "1 bytes less than the application has announced" in said
+
+
+def test_of_who_has_left_it_is_not_told(bench: Bench, capsys: pytest.CaptureFixture[str]) -> None:
+    bench.theirs.close()
+    bench.run(yields(Parts(b"ab", b"cd"), headers=[("Content-Length", "1000")]))
+    assert capsys.readouterr().err == ""
 
 
 # What must not get out.
