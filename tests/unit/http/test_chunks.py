@@ -98,6 +98,13 @@ def test_broken(name: str) -> None:
             decode(*parts)
 
 
+@pytest.mark.parametrize("name", BROKEN)
+def test_it_is_so_behind_another_chunk(name: str) -> None:
+    for data in (b"3\r\nabc\r\n", b"3\r\nabc\r\n1\r\na\r\n"):
+        with pytest.raises(Garbled):
+            decode(data + BROKEN[name])
+
+
 @pytest.mark.parametrize("step", [1 << 20, 100])
 @pytest.mark.parametrize(
     "data", [b"5;" + b"x" * LONGEST_LINE, b"1\r\na\r\n" + b"0" * 10**5, b"0\r\n" + b"A: b\r\n" * (LONGEST_TRAILERS // 6 + 1)]

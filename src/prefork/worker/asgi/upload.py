@@ -70,7 +70,6 @@ class Upload:
                 await self._more()
                 continue
             if part:
-                self.turn += len(part)
                 return part
         return b""
 
@@ -120,6 +119,7 @@ class Upload:
     def _counted(self) -> bytes:
         assert self.left
         part = self._receive(min(BLOCK, self.left), DONTWAIT)
+        self.turn += len(part)
         self.left -= len(part)
         self.ended = self.left == 0
         return part
@@ -127,6 +127,7 @@ class Upload:
     def _decoded(self, chunks: Chunks) -> bytes:
         data = self._receive(BLOCK, PEEK)  # only decoding tells where the body ends
         size = len(data) - len(chunks.feed(data))
+        self.turn += size  # with what frames it, which may be most of it, and takes longer
         while size:
             size -= len(self._receive(size, DONTWAIT))
         part = chunks.take()

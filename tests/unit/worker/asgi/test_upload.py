@@ -108,13 +108,16 @@ def test_the_corpus_byte_by_byte(line: Line, name: str) -> None:
         assert cut.value.status == case.refused, case.why
 
 
-def test_what_comes_fast_lets_others_have_their_turn(line: Line) -> None:
+@pytest.mark.parametrize(
+    ("size", "block"), [(40 * 65_536, bytes(65_536)), (None, b"1\r\nx\r\n" * 10_922)], ids=["counted", "chunks"]
+)
+def test_what_comes_fast_lets_others_have_their_turn(line: Line, size: int | None, block: bytes) -> None:
     turns = 0
 
     async def reads() -> None:
-        upload = line.upload(40 * 65_536)
+        upload = line.upload(size)
         for _ in range(40):
-            line.client.sendall(bytes(65_536))
+            line.client.sendall(block)
             await upload.part()
 
     async def counts() -> None:
