@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from prefork.worker.asgi.lodge import Lodge
     from prefork.worker.http import Means
 
-END_WITHIN = 4.0  # seconds that the lifespan has to end, and once more when it is cancelled
+END_WITHIN = 4.0  # seconds that the lifespan has to end, and once more when it is cancelled; so has what is left on the loop
 
 
 def prepare(
@@ -114,4 +114,5 @@ def end(loop: asyncio.AbstractEventLoop, lifespan: Lifespan) -> None:
         task.cancel()
     if tasks:
         loop.run_until_complete(asyncio.wait(tasks, timeout=END_WITHIN))
-    loop.run_until_complete(loop.shutdown_asyncgens())
+    generators = loop.create_task(loop.shutdown_asyncgens())
+    loop.run_until_complete(asyncio.wait({generators}, timeout=END_WITHIN))
