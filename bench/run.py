@@ -106,7 +106,7 @@ REPORTS = {
         (hello, shapes, proxied, stranding, tail, failures, stall, slow_clients, transfer, memory),
         SERVERS,
         goals.GOALS,
-        brief=(stranding, failures, slow_clients, transfer),
+        brief=(proxied, stranding, failures, slow_clients, transfer),
     ),
     "limits": Report(
         Heading(

@@ -34,7 +34,7 @@ COLUMNS = (
 def measure(server: Server, lab: Lab) -> dict[str, float]:
     """One open loop."""
     with lab.serve(server, "hello") as served:
-        seconds = lab.seconds(10, 4)
+        seconds = lab.seconds(8, 4)
         found = run_client("mixed", served.port, "/burn?ms=", "--rate", str(RATE), "--seconds", str(seconds))
     figures = {"failed": float(found.failed)}
     if found.latencies:
