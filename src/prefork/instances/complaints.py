@@ -18,5 +18,6 @@ def complaints(status: Mapping[str, Any]) -> Iterator[str]:
         yield f"{status['ready']} of {status['wanted']} workers are ready"
     if loop := status["crash_loop"]:
         yield f"workers failed at their start {loop['failures']} times in a row"
-    if status["queue"]["length"] >= status["queue"]["size"]:
-        yield f"the queue is full with {status['queue']['length']} requests"
+    longest = max((lane["waiting"] for lane in status["lanes"]), default=0)  # each lane has so many places of its own
+    if longest >= status["queue"]["size"]:
+        yield f"the queue is full with {longest} requests"

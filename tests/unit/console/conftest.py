@@ -48,6 +48,7 @@ STATUS = {
     "wanted": 1,
     "ready": 1,
     "queue": {"length": 0, "size": 100, "oldest": 0},
+    "lanes": [{"name": "default", "waiting": 0}],
     "dispatcher": {"pid": None, "cpu": None},
     "occupied": {"workers": 0, "seconds": 1.0, "at": 5.0},
     "workers": [ROW],

@@ -5,7 +5,7 @@
 
 const uPlot = window.uPlot;
 const SPANS = { "1h": 3600, "24h": 86400, "7d": 604800, "180d": 15552000 }; // seconds
-const MISSING = 2.5; // steps without a point, behind which a line ends
+const MISSING = 4; // steps without a point, behind which a line ends: a sample is there one step after it began, and more on a busy machine
 const RETRY = 5000; // milliseconds before the series are asked for again
 
 const UNITS = {
