@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import importlib.util
 import os
-import platform
 import sys
 import time
 from typing import TYPE_CHECKING, Any
@@ -27,14 +26,15 @@ NEVER = 2**62  # requests: a worker's limit when there is none
 class Generation:
     """`template` is the process while there is one, `loaded` whether it can fork, `preload` what it is told to do.
 
-    `threads` is how many each of its workers runs, 0 outside of threaded mode. `looped`: its application is of ASGI, as far as is
-    known, and `concurrency` how many requests at a time a worker has on its loop then, 0 otherwise. `reads`: its interpreter can
-    read requests as the dispatcher does, as far as is known.
+    `node` is the name that its workers claim jobs by, `threads` how many each of them runs, 0 outside of threaded mode. `looped`:
+    its application is of ASGI, as far as is known, and `concurrency` how many requests at a time a worker has on its loop then, 0
+    otherwise. `reads`: its interpreter can read requests as the dispatcher does, as far as is known.
     """
 
-    def __init__(self, number: int, settings: Settings) -> None:
+    def __init__(self, number: int, settings: Settings, node: str = "") -> None:
         self.number = number
         self.settings = settings
+        self.node = node
         self.preload = settings.preload
         self.threads = settings.threads if settings.threaded else 0
         self.looped = settings.interface == "asgi"
@@ -74,7 +74,7 @@ class Generation:
             "interface": "asgi" if self.looped else "" if settings.interface == "auto" else settings.interface,
             "concurrency": settings.concurrency or 0,
             "subject": settings.subject,
-            "node": f"{platform.node()}:{settings.data_dir}",
+            "node": self.node,
             "job_source": settings.job_source,
             "odoo": self.odoo(),
             "app_dir": str(settings.app_dir),

@@ -40,6 +40,7 @@ from prefork.master.front import Front
 from prefork.master.fuse import Fuses
 from prefork.master.guard import Guard
 from prefork.master.inquest import Inquest
+from prefork.master.node import name_of
 from prefork.master.notify import Notifier
 from prefork.master.pools import HTTP
 from prefork.master.reload import Reload
@@ -85,6 +86,7 @@ class Master:
         self.reread = reread
         self.listeners = listeners
         self.addresses = [listener.address for listener in listeners]
+        self.node = name_of(settings.data_dir)
         self.spool = spool
         self.kept = kept
         self.log = log

@@ -102,9 +102,14 @@ def fill(descriptor: int, path: Path, text: str) -> None:
 
 
 def write_pid(path: Path) -> None:
-    """Write our pid; a reader never sees half of it."""
+    """Write our pid. Raises OSError."""
+    put(path, f"{os.getpid()}\n", 0o666)
+
+
+def put(path: Path, text: str, mode: int) -> None:
+    """Write a file; a reader never sees half of it. Raises OSError."""
     new = path.with_name(f".{path.name}.{os.getpid()}")
-    fill(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o666), new, f"{os.getpid()}\n")
+    fill(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC, mode), new, text)
     new.rename(path)
 
 

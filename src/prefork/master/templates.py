@@ -34,7 +34,7 @@ class Templates:
     def next(self, settings: Settings) -> Generation:
         """A generation with a number of its own."""
         self.numbered += 1
-        return Generation(self.numbered, settings)
+        return Generation(self.numbered, settings, self.master.node)
 
     def running(self) -> list[Helper]:
         """The processes that take orders."""
