@@ -57,7 +57,7 @@ def administrator(directory: Path) -> str:
     with Database(directory / NAME) as kept:
         admin = users.named(kept, "admin")
         assert admin
-        return tokens.make(kept, admin.id, "pages", "administrator", 600.0)[1]
+        return tokens.make(kept, admin.id, "pages", "administrator", None)[1]
 
 
 @contextmanager

@@ -58,7 +58,8 @@ class House:
         with sqlite3.connect(f"{self.server.data_dir}/console.sqlite") as db:
             ((csrf,),) = db.execute("SELECT csrf FROM sessions ORDER BY created_at DESC LIMIT 1").fetchall()
         new = {"name": "story", "scope": "administrator", "lifetime": 600}
-        made = self.web.post("/api/v1/tokens", json=new, headers={"X-CSRF-Token": csrf})
+        with httpx2.Client(base_url=self.web.base_url, cookies=self.web.cookies, timeout=WAIT) as person:
+            made = person.post("/api/v1/tokens", json=new, headers={"X-CSRF-Token": csrf})
         assert made.status_code == 201, made.text
         found: str = made.json()["token"]
         return found

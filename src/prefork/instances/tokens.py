@@ -53,7 +53,7 @@ def recognise(db: Database, secret: str, now: float | None = None) -> Visitor | 
         with suppress(Unusable):  # a full disk keeps nobody from looking
             db.change("UPDATE tokens SET used_at = ? WHERE id = ?", now, row["id"])
     user = users.find(db, row["user_id"])
-    return user.visitor(ceiling=row["scope"]) if user else None
+    return user.visitor(ceiling=row["scope"], until=row["expires_at"]) if user else None
 
 
 def listed(db: Database, user: int | None = None) -> list[Token]:

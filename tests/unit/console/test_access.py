@@ -246,7 +246,7 @@ def test_who_may_look_may_look_when_the_disk_is_full(client: TestClient, db: Dat
     db.change("PRAGMA query_only = ON")
     assert client.get(f"{API}/me", headers=headers).status_code == 200
     assert client.get(f"{API}/me", headers=cookie).status_code == 200
-    refused = client.post(f"{API}/tokens", json={"name": "t", "scope": "viewer"}, headers=headers)
+    refused = client.post(f"{API}/tokens", json={"name": "t", "scope": "viewer", "lifetime": 1}, headers=headers)
     assert (refused.status_code, refused.json()["type"]) == (503, "urn:prefork:problem:unusable")
     assert "attempt to write a readonly database" in refused.json()["detail"]
     answer = client.post("/login", data={"name": "operator", "password": PASSWORD})

@@ -4,9 +4,9 @@ from typing import Any
 
 import pytest
 from fastapi.testclient import TestClient
-from tests.unit.console.conftest import Stand, bearing, somebody
+from tests.unit.console.conftest import Stand, bearing, logged_in, somebody
 
-from prefork.instances import users
+from prefork.instances import tokens, users
 from prefork.instances.database import Database
 
 API = "/api/v1"
@@ -64,7 +64,7 @@ CALLS: list[tuple[str, str, dict[str, Any] | None, set[str]]] = [
     ("GET", "/me", None, ALL),
     ("POST", "/me/password", {"old": "wrong", "new": "another long one"}, PEOPLE),
     ("GET", "/tokens", None, PEOPLE),
-    ("POST", "/tokens", {"name": "t", "scope": "metrics", "lifetime": 60}, PEOPLE),
+    ("POST", "/tokens", {"name": "t", "scope": "metrics", "lifetime": 1}, PEOPLE),
     ("DELETE", "/tokens/{number}", None, PEOPLE),
     ("GET", "/users", None, RULING),
     ("POST", "/users", {"name": "new", "password": "correct horse battery", "role": "none"}, RULING),
@@ -140,6 +140,23 @@ def test_a_token_has_no_more_rights_than_its_scope_and_its_owner(client: TestCli
     users.set_role(db, viewer, "administrator")
     users.set_role(db, ruler, "none")
     assert client.get(f"{API}/users", headers=bearing(db, ruler)).status_code == 403
+
+
+@pytest.mark.parametrize(("lifetime", "status"), [(None, 403), (61.0, 403), (10.0, 201)])
+def test_a_token_makes_none_that_outlives_it(client: TestClient, db: Database, lifetime: float | None, status: int) -> None:
+    user = somebody(db, ADMINISTRATOR)
+    new = {"name": "more", "scope": "viewer", "lifetime": lifetime}
+    answer = client.post(f"{API}/tokens", json=new, headers=bearing(db, user))  # which ends in 60 s
+    assert answer.status_code == status
+    if status == 403:
+        assert says(answer, "forbidden")
+        assert answer.json()["detail"] in {
+            f"a token makes none that outlives it; give the new one a lifetime below {left} seconds" for left in (59, 60)
+        }
+    lasting = tokens.make(db, user, "lasting", "administrator", None)[1]
+    assert client.post(f"{API}/tokens", json=new, headers={"Authorization": f"Bearer {lasting}"}).status_code == 201
+    cookie, csrf = logged_in(db, user)
+    assert client.post(f"{API}/tokens", json=new, headers={**cookie, "X-CSRF-Token": csrf}).status_code == 201, "that is a person"
 
 
 def test_metrics_are_for_a_token_of_theirs_and_for_who_may_see_them(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
 from fastapi import APIRouter, Request, Response
@@ -47,11 +48,15 @@ def list_tokens(desk: AtDesk, visitor: AnyVisitor, limit: Limit = 100, cursor: C
 
 @router.post("/tokens", status_code=201, tags=["tokens"])
 def make_token(request: Request, desk: AtDesk, visitor: AnyVisitor, new: NewToken) -> MadeToken:
-    """A token for a program: with one's own rights, up to a scope."""
+    """A token for a program: with one's own rights, up to a scope. One that a token has made ends no later than that one."""
     need_full(visitor)
     if RANK[new.scope] > RANK[visitor.ceiling]:
         raise ProblemError(403, f"a token with the scope {visitor.ceiling} makes none with the scope {new.scope}", "forbidden")
-    number, secret = tokens.make(desk.db, visitor.user, new.name, new.scope, new.lifetime)
+    now = time.time()
+    if visitor.until is not None and (new.lifetime is None or now + new.lifetime > visitor.until):
+        most = f"{visitor.until - now:.0f} seconds"
+        raise ProblemError(403, f"a token makes none that outlives it; give the new one a lifetime below {most}", "forbidden")
+    number, secret = tokens.make(desk.db, visitor.user, new.name, new.scope, new.lifetime, now)
     audit.note(desk.db, visitor.name, client_of(request), "token made", token=number, scope=new.scope, name=new.name)
     return MadeToken(id=number, token=secret)
 

@@ -75,7 +75,7 @@ class Token(Model):
 
 
 class NewToken(Model):
-    """A token more; its rights are never more than those of who makes it."""
+    """A token more; it has no more rights than who makes it, and ends no later than a token that makes it."""
 
     model_config = example(name="prometheus", scope="metrics", lifetime=31536000)
 
