@@ -35,6 +35,14 @@ class WatchFailed(Event):
     wording = "Watching {instance} has failed, it goes on: {reason}"
 
 
+class ClockSet(Event):
+    """The machine's clock was set while the console ran. To one that is years ahead everything is old; said once each time."""
+
+    seconds: float
+    level = "warning"
+    wording = "The clock was set by {seconds} s; nothing of the past is forgotten before it has gone evenly for six hours"
+
+
 class AlertUntold(Event):
     """A notice of an alert did not get through. It is tried again, each time after twice as long, for a day."""
 

@@ -13,8 +13,10 @@ import traceback
 from queue import SimpleQueue
 from typing import TYPE_CHECKING
 
-from prefork.events import WatchFailed
-from prefork.instances import alerts, history, registry
+from prefork.events import ClockSet, WatchFailed
+from prefork.instances import history, registry
+from prefork.instances.clock import Clock
+from prefork.instances.retention import tidy
 from prefork.instances.watch import Watch
 from prefork.usage.sampler import PACE
 from prefork.usage.window import WINDOW
@@ -29,14 +31,15 @@ if TYPE_CHECKING:
     from prefork.usage.sample import Sample
 
 INQUIRY = 60.0  # seconds from one question to a database to the next
-TIDYING = 600.0  # seconds from one condensing of the history to the next
+TIDYING = 600.0  # seconds from one tidying up to the next
 
 
 class Monitor:
     """`watches` are those of the instances that the database knows, by id. It does nothing before `start`."""
 
-    def __init__(self, db: Database) -> None:
+    def __init__(self, db: Database, clock: Clock | None = None) -> None:
         self.db = db
+        self.clock = clock or Clock()
         self.watches: dict[str, Watch] = {}
         self._end = threading.Event()
         self._threads: list[threading.Thread] = []
@@ -116,10 +119,11 @@ class Monitor:
             thread.join(max(0.0, until - time.monotonic()))
             if not thread.is_alive():
                 del self._attended[instance]
-        if now - self._tidied >= TIDYING:
+        if by := self.clock.look():
+            self.say(ClockSet(by))
+        if self.clock.steady() and now - self._tidied >= TIDYING:
             self._tidied = now
-            history.condense(self.db, time.time())
-            alerts.forget(self.db, time.time())
+            tidy(self.db, self.clock.wall())
 
     def _look_after(self, watch: Watch, inquire: bool) -> None:
         """One instance, in a thread of its own: its database or its receiver may take as long as they like."""

@@ -80,6 +80,16 @@ def test_a_login_ends(db: Database) -> None:
     assert logins.recognise(db, login.secret, now=1001.0 + logins.LIFETIME) is None
 
 
+def test_a_login_of_a_clock_that_was_ahead_does_not_last_until_then(db: Database) -> None:
+    user = somebody(db, "viewer")
+    login = logins.begin(db, user, now=1000.0 + 3 * 365 * 86_400)
+    assert logins.recognise(db, login.secret, now=1000.0) is None
+    step = logins.begin(db, user, now=1002.0)
+    assert logins.recognise(db, step.secret, now=1000.0), "a clock is set back by a second now and then"
+    logins.forget(db, 1000.0)
+    assert [row["hash"] for row in db.rows("SELECT hash FROM sessions")] == [logins.digest(step.secret)]
+
+
 def test_a_token_ends_and_can_be_taken_away(db: Database) -> None:
     user = somebody(db, "viewer")
     number, secret = tokens.make(db, user, "t", "viewer", 60.0, now=1000.0)

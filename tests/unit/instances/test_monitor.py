@@ -9,11 +9,16 @@ from typing import Any
 
 import pytest
 
-from prefork.instances import registry
+from prefork.events import ClockSet
+from prefork.instances import audit, history, registry
+from prefork.instances.clock import STEADY, Clock
 from prefork.instances.database import Database
 from prefork.instances.monitor import Monitor
 from prefork.instances.watch import Watch
 from prefork.journal import Journal, Sink
+from prefork.usage.sample import Sample
+
+DAY = 86_400.0
 
 
 @pytest.fixture
@@ -93,6 +98,43 @@ def test_one_whose_receiver_never_answers_holds_up_no_other(monitor: Monitor, mo
     for _ in range(2):
         monitor.attend(time.monotonic())
     assert attended.count("one") > 1
+
+
+class Hands:
+    """A clock that is set by hand, and the time that passes."""
+
+    def __init__(self) -> None:
+        self.now, self.gone = 1_790_035_200.0, 50.0
+
+    def go(self, monitor: Monitor, seconds: float) -> None:
+        """Ten seconds and ten seconds, as the monitor looks."""
+        for _ in range(round(seconds / 10)):
+            self.now += 10
+            self.gone += 10
+            monitor.attend(self.gone)
+
+
+def test_a_clock_that_is_years_ahead_for_ten_minutes_erases_nothing(db: Database) -> None:
+    hands = Hands()
+    monitor = Monitor(db, Clock(lambda: hands.now, lambda: hands.gone))
+    for day in range(200):
+        history.record(db, "default", Sample(at=hands.now - day * DAY, seconds=300.0))
+    audit.note(db, "kim", "::1", "reload")
+
+    def kept() -> tuple[int, int]:
+        tables = ("samples WHERE grain = 0", "audit")
+        samples, entries = (db.rows(f"SELECT count(*) AS n FROM {table}")[0]["n"] for table in tables)
+        return samples, entries
+
+    hands.now += 3 * 365 * DAY
+    hands.go(monitor, 600)
+    hands.now -= 3 * 365 * DAY
+    hands.go(monitor, 600)
+    assert kept() == (200, 1)
+    found = [monitor._said.get() for _ in range(monitor._said.qsize())]
+    assert found == [ClockSet(3 * 365 * DAY), ClockSet(-3 * 365 * DAY)], "each time it was set is said once"
+    hands.go(monitor, STEADY)
+    assert kept() == (14, 1), "it goes evenly, and what is old by it is"
 
 
 def test_its_threads_end_when_it_is_told_to(monitor: Monitor, tmp_path: Path) -> None:
