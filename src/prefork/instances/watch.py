@@ -63,6 +63,7 @@ class Watch:
 
     def close(self) -> None:
         """End it, and keep what it says."""
+        self._noted = min(self._noted, self.wall())  # the clock was set back
         sample = self.sampler.close()
         marks = [*self.sampler.marks, *(self._incidents() if sample and sample.incidents else ())]
         if marks:
@@ -109,7 +110,7 @@ class Watch:
             minute=merge(lately) if lately else None,
             status=self.sampler.reading.status if self.sampler.reading and not silent else None,
             silent=silent,
-            incidents=self._ledger.latest(now - PERIOD),
+            incidents=[each for each in self._ledger.latest(now - PERIOD) if each.time <= now],
             most_incidents=self.settings.alert_incidents if self.settings else 5,
             jobs=None if silent else self.jobs,  # what was due then, another node may have done since
             ended=ending(provision, now) if provision else None,
@@ -147,8 +148,8 @@ class Watch:
 
 
 def ending(provision: Provision, now: float) -> str:
-    """How a server has ended lately that is to run; empty where it has not."""
-    if provision.ended_at is None or now - provision.ended_at > PERIOD:
+    """How a server has ended lately that is to run; empty where it has not, or in a time that the clock has taken back."""
+    if provision.ended_at is None or not 0 <= now - provision.ended_at <= PERIOD:
         return ""
     times = f", {provision.failures} times in a row" if provision.failures > 1 else ""
     return f"it has ended{times}: {provision.ended_how}"

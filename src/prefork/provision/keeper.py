@@ -86,7 +86,7 @@ class Keeper:
             self._seen.add(provision.instance)
             provisions.note_process(self.premises.db, provision.instance, process.pid, process.began)
             self.say(InstanceFound(provision.instance, process.pid))
-        elif provision.failures and self.clock() - (provision.ended_at or 0) > SETTLED + pause(provision.failures):
+        elif provision.failures and abs(self.clock() - (provision.ended_at or 0)) > SETTLED + pause(provision.failures):
             provisions.forgive(self.premises.db, provision.instance)
 
     def _miss(self, provision: Provision) -> None:

@@ -1,6 +1,8 @@
 """A watched instance: its samples become history, its troubles become alerts, and people hear of them."""
 
+import itertools
 import json
+import os
 import time
 from datetime import UTC, datetime
 from pathlib import Path
@@ -16,7 +18,8 @@ from prefork.instances import alerts, history
 from prefork.instances.alerts import CALM
 from prefork.instances.database import Database, Unusable
 from prefork.instances.notices import Undeliverable
-from prefork.instances.watch import Watch, secret
+from prefork.instances.provisions import Provision
+from prefork.instances.watch import Watch, ending, secret
 from prefork.usage.sampler import PACE
 
 NOON = float(int(time.time()))  # the files of incidents have the times of the machine
@@ -172,6 +175,35 @@ def test_a_clock_that_is_set_back_makes_no_hour_a_minute(instance: Instance) -> 
     assert minute.shed == 0
     times = [sample.at for sample in instance.watch.sampler.live]
     assert times == sorted(times)
+
+
+def test_incidents_of_a_clock_that_was_ahead_are_no_alert_for_ever(db: Database, instance: Instance, tmp_path: Path) -> None:
+    ahead, ticks = 3 * 365 * history.DAY, itertools.count(step=PACE)
+    instance.watch.sampler.clock = lambda: next(ticks)
+
+    def happen(*names: str) -> None:
+        for name in names:
+            Ledger(tmp_path).add(incident(name, instance.now))
+        os.utime(Ledger(tmp_path).path, (instance.now, instance.now))
+        instance.said = saying(incidents=len(Ledger(tmp_path).latest(0.0)))
+
+    instance.turn()
+    instance.now += ahead
+    happen("1a2b", "3c4d")
+    instance.turn()
+    instance.now -= ahead
+    instance.turn(round(CALM / PACE) + 2)
+    assert instance.events == ["alert_raised", "alert_over"]
+    happen("5e6f")
+    instance.turn()
+    marked = [mark.text for mark in history.marks(db, "default", NOON, instance.now)]
+    assert "5e6f: crash" in marked, "what comes after it has its mark"
+
+
+@pytest.mark.parametrize(("ago", "said"), [(60.0, "it has ended: exit status 3"), (601.0, ""), (-3 * 365 * history.DAY, "")])
+def test_an_end_is_told_of_for_ten_minutes_and_never_of_a_time_to_come(ago: float, said: str) -> None:
+    provision = Provision("shop", {}, {}, "running", None, None, 1, 0.0, NOON - ago, "exit status 3")
+    assert ending(provision, NOON) == said
 
 
 @pytest.mark.parametrize(("text", "said"), [("open sesame\nmore\n", "open sesame"), ("", "")])
