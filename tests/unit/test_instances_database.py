@@ -112,6 +112,29 @@ def test_a_disk_that_takes_nothing_is_said_in_a_sentence(tmp_path: Path) -> None
         assert len(db.rows("SELECT id FROM instances")) == 2
 
 
+def test_what_has_to_be_written_is_once_there_is_room(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(database, "AGAIN", 0.01)
+    with Database(tmp_path / "a") as db:
+        db.insist(INSERT, "a")
+        assert [row["id"] for row in db.rows("SELECT id FROM instances")] == ["a"]
+        db.change("PRAGMA query_only = ON")
+        db.insist(INSERT, "b")
+        assert len(db.rows("SELECT id FROM instances")) == 1
+        db.change("PRAGMA query_only = OFF")
+        for thread in insisting():
+            thread.join(20)
+        assert len(db.rows("SELECT id FROM instances")) == 2
+        db.change("PRAGMA query_only = ON")
+        db.insist(INSERT, "c")
+    for thread in insisting():
+        thread.join(20)
+    assert not insisting(), "it ends with the console"
+
+
+def insisting() -> list[threading.Thread]:
+    return [thread for thread in threading.enumerate() if thread.name == "insist"]
+
+
 def test_threads_take_turns(tmp_path: Path) -> None:
     with Database(tmp_path / "a") as db:
 

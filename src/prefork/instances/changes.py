@@ -10,6 +10,7 @@ import hashlib
 import json
 import os
 import time
+import traceback
 from threading import Thread
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -182,8 +183,11 @@ def apply(db: Database, server: Local, change: Change, intent: Intent, old: byte
     except (Denied, Unreachable) as error:
         said = f"{error}\n{getattr(error, 'details', '')}".strip()
         end(db, change, *take_back(intent, old, new, said))
-        return
-    end(db, change, DONE, "")
+    except Exception:  # a fault of ours: it is told, and nobody waits for ever
+        end(db, change, FAILED, traceback.format_exc())
+        raise
+    else:
+        end(db, change, DONE, "")
 
 
 def take_back(intent: Intent, old: bytes, new: bytes, said: str) -> tuple[str, str]:
@@ -198,13 +202,13 @@ def take_back(intent: Intent, old: bytes, new: bytes, said: str) -> tuple[str, s
 
 
 def end(db: Database, change: Change, state: str, message: str) -> None:
-    """Note how it went."""
-    db.change("UPDATE changes SET state = ?, message = ?, ended_at = ? WHERE id = ?", state, message, time.time(), change.id)
+    """Note how it went, when there is room again at the latest: until then nothing else can be changed."""
+    db.insist("UPDATE changes SET state = ?, message = ?, ended_at = ? WHERE id = ?", state, message, time.time(), change.id)
 
 
 def abandon(db: Database) -> None:
     """Changes that a console began which is no more: how they went, nobody saw."""
-    said = "the console ended before the reload did; compare the file with what the server says"
+    said = "the console ended before it could note how this went; compare the file with what the server says"
     db.change("UPDATE changes SET state = ?, message = ?, ended_at = ? WHERE state = ?", FAILED, said, time.time(), RUNNING)
 
 

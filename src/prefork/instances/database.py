@@ -9,7 +9,7 @@ import hashlib
 import os
 import sqlite3
 import threading
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
@@ -21,6 +21,7 @@ NAME = "console.sqlite"
 OWN = "console"  # the directory, in the server's, of a console that runs as another account
 MIGRATIONS = Path(__file__).parent / "migrations"
 PATIENCE = 10.0  # seconds for another process to end its transaction
+AGAIN = 5.0  # seconds between attempts at what has to be written
 FAULTS = (sqlite3.IntegrityError, sqlite3.ProgrammingError, sqlite3.DataError)  # of a statement, not of the file
 BEGINNING = """
 CREATE TABLE IF NOT EXISTS migrations (version INTEGER PRIMARY KEY, name TEXT NOT NULL, checksum TEXT NOT NULL)
@@ -78,6 +79,7 @@ class Database:
     def __init__(self, path: Path) -> None:
         self.path = path
         self._lock = threading.RLock()
+        self._closed = threading.Event()
         try:
             with as_owner_of(path.parent):
                 self._open()
@@ -140,6 +142,20 @@ class Database:
         with self._held() as connection:
             return connection.execute(statement, values)
 
+    def insist(self, statement: str, *values: Any) -> None:
+        """Change something now, or as soon as there is room: how something has ended, which nobody else can say later."""
+        try:
+            self.change(statement, *values)
+        except Unusable:
+            threading.Thread(target=self._change_later, args=(statement, *values), name="insist", daemon=True).start()
+
+    def _change_later(self, statement: str, *values: Any) -> None:
+        while not self._closed.wait(AGAIN):
+            with suppress(Unusable), self._lock:
+                if not self._closed.is_set():
+                    self.change(statement, *values)
+                return
+
     @contextmanager
     def transaction(self) -> Iterator[None]:
         """Have all statements of this block count, or none; another block inside it is a part of it. Raises Unusable."""
@@ -173,6 +189,7 @@ class Database:
     def close(self) -> None:
         """End it."""
         with self._lock:
+            self._closed.set()
             self._connection.close()
 
     def __enter__(self) -> Self:

@@ -7,10 +7,12 @@ from __future__ import annotations
 
 import json
 import time
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from prefork.instances.changes import FAILED, Conflict
 from prefork.instances.changes import RUNNING as RUNNING
+from prefork.instances.database import Unusable
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -121,18 +123,19 @@ def begin(db: Database, instance: str, who: str, action: str) -> Work:
 
 
 def note_step(db: Database, work: Work, step: str) -> None:
-    """How far it is."""
-    db.change("UPDATE works SET step = ? WHERE id = ?", step, work.id)
+    """How far it is. These are words: without room for them it goes on."""
+    with suppress(Unusable):
+        db.change("UPDATE works SET step = ? WHERE id = ?", step, work.id)
 
 
 def end(db: Database, work: Work, state: str, message: str = "") -> None:
-    """How it went."""
-    db.change("UPDATE works SET state = ?, message = ?, ended_at = ? WHERE id = ?", state, message, time.time(), work.id)
+    """How it went, when there is room again at the latest: until then nothing else can be done with the instance."""
+    db.insist("UPDATE works SET state = ?, message = ?, ended_at = ? WHERE id = ?", state, message, time.time(), work.id)
 
 
 def abandon(db: Database) -> None:
     """What a console was doing that is no more. What is to run is looked after anyway."""
-    said = "the console ended before this did; see whether the instance is as it should be"
+    said = "the console ended before it could note how this went; see whether the instance is as it should be"
     db.change("UPDATE works SET state = ?, message = ?, ended_at = ? WHERE state = ?", FAILED, said, time.time(), RUNNING)
 
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from prefork.instances import provisions, registry
 from prefork.instances.changes import DONE, FAILED, ROLLED_BACK, RUNNING, Conflict, Invalid
+from prefork.instances.database import Unusable
 from prefork.instances.provisions import STOPPED
 from prefork.provision.grant import ceiling
 from prefork.provision.nginx import Rejected
@@ -172,7 +173,7 @@ def under_way(premises: Premises, work: Work, act: Callable[[Step], None]) -> Wo
             act(lambda words: provisions.note_step(db, work, words))
         except TakenBack as error:
             provisions.end(db, work, ROLLED_BACK, str(error))
-        except (Failed, Rejected, OSError) as error:
+        except (Failed, Rejected, OSError, Unusable) as error:
             provisions.end(db, work, FAILED, str(error))
         except Exception:  # a fault of ours: it is told, and nobody waits for ever
             provisions.end(db, work, FAILED, traceback.format_exc())

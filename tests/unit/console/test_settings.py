@@ -14,7 +14,7 @@ from tests.unit.sizing.traffic import Noted, poisson
 from prefork.config.editing import Unusable
 from prefork.console.api.settings import progress
 from prefork.console.desk import Desk
-from prefork.instances import changes
+from prefork.instances import changes, database
 from prefork.instances.database import Database
 from prefork.instances.local import Denied, Local
 from prefork.sizing.simulate import Place
@@ -285,6 +285,70 @@ def test_what_a_console_left_unfinished_is_nobodys(db: Database, client: TestCli
     changes.abandon(db)
     assert client.get(f"{PLACE}/changes/1", headers=headers).json()["state"] == "failed"
     assert ended(client, headers, patch(client, headers, workers=2))["state"] == "done"
+
+
+def joined(name: str) -> None:
+    """Wait for the threads of this name."""
+    for thread in threading.enumerate():
+        if thread.name == name:
+            thread.join(20)
+
+
+def test_how_a_change_went_is_noted_once_there_is_room(
+    client: TestClient, db: Database, headers: dict[str, str], stand: Stand, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    answered = threading.Event()
+
+    def fill_up(server: Local, command: str, timeout: float = 0, **fields: Any) -> dict[str, Any]:
+        if command == "reload":
+            assert answered.wait(20)
+            db.change("PRAGMA query_only = ON")
+        return stand.ask(server, command, timeout, **fields)
+
+    monkeypatch.setattr(database, "AGAIN", 0.01)
+    with monkeypatch.context() as patched:
+        patched.setattr(Local, "ask", fill_up)
+        place = patch(client, headers, workers=2).headers["Location"]
+        answered.set()
+        joined("change")
+    assert client.get(place, headers=headers).json()["state"] == "running", "nothing else could be written"
+    db.change("PRAGMA query_only = OFF")
+    joined("insist")
+    assert client.get(place, headers=headers).json()["state"] == "done"
+    assert ended(client, headers, patch(client, headers, workers=1))["state"] == "done"
+
+
+def test_of_a_change_that_could_not_be_written_the_end_is_noted_as_well(
+    client: TestClient, db: Database, headers: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fill_up(path: Path, values: object) -> None:
+        db.change("PRAGMA query_only = ON")
+        fill(path, values)
+
+    monkeypatch.setattr(database, "AGAIN", 0.01)
+    with monkeypatch.context() as patched:
+        patched.setattr(changes, "rewrite", fill_up)
+        answer = patch(client, headers, workers=2)
+    assert (answer.status_code, "no space left" in answer.json()["detail"]) == (409, True)
+    db.change("PRAGMA query_only = OFF")
+    joined("insist")
+    (listed,) = client.get(f"{PLACE}/changes", headers=headers).json()["items"]
+    assert (listed["state"], "no space left" in listed["message"]) == ("failed", True)
+    assert ended(client, headers, patch(client, headers, workers=2))["state"] == "done"
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+def test_a_fault_of_ours_ends_a_change_too(
+    client: TestClient, headers: dict[str, str], stand: Stand, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(server: Local, command: str, timeout: float = 0, **fields: Any) -> dict[str, Any]:
+        if command == "reload":
+            raise ZeroDivisionError("by none")
+        return stand.ask(server, command, timeout, **fields)
+
+    monkeypatch.setattr(Local, "ask", broken)
+    change = ended(client, headers, patch(client, headers, workers=2))
+    assert (change["state"], "ZeroDivisionError" in change["message"]) == ("failed", True)
 
 
 @pytest.mark.parametrize("guarded", [True, False])

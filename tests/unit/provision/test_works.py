@@ -3,6 +3,7 @@
 import json
 import os
 import stat
+import threading
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,7 @@ import pytest
 from tests.unit.provision.conftest import PORTS, Paper, end_of
 
 from prefork.events import Event, InstanceDied, InstanceFound, InstanceStarted, InstanceUnstarted
-from prefork.instances import provisions, registry
+from prefork.instances import database, provisions, registry
 from prefork.instances.changes import BeyondPlan, Conflict, Invalid
 from prefork.instances.local import Denied
 from prefork.provision import upgrades, works
@@ -133,6 +134,38 @@ def test_start_stop_restart_and_delete(premises: Premises, paper: Paper, wish: W
     end_of(premises, works.stop(premises, "kim", "shop"))
     works.delete(premises, "shop", data=True)
     assert not file.parent.exists()
+
+
+def test_what_a_full_disk_ends_is_noted_once_there_is_room(
+    premises: Premises, paper: Paper, wish: Wish, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made(premises, wish)
+    stop = paper.stop
+
+    def fill_up(*given: Any) -> None:
+        premises.db.change("PRAGMA query_only = ON")
+        stop(*given)
+
+    monkeypatch.setattr(database, "AGAIN", 0.01)
+    with monkeypatch.context() as patched:
+        patched.setattr(paper, "stop", fill_up)
+        work = works.restart(premises, "kim", "shop")
+        for thread in threading.enumerate():
+            if thread.name == "work":
+                thread.join(20)
+    assert provisions.busy(premises.db, "shop")
+    premises.db.change("PRAGMA query_only = OFF")
+    end = end_of(premises, work)
+    assert (end.state, "attempt to write a readonly database" in end.message) == ("failed", True)
+    assert end_of(premises, works.restart(premises, "kim", "shop")).state == "done"
+
+
+def test_a_step_that_there_is_no_room_for_stops_nothing(premises: Premises, wish: Wish) -> None:
+    made(premises, wish)
+    work = provisions.begin(premises.db, "shop", "kim", "stop")
+    premises.db.change("PRAGMA query_only = ON")
+    provisions.note_step(premises.db, work, "stopping")
+    premises.db.change("PRAGMA query_only = OFF")
 
 
 def test_one_thing_at_a_time(premises: Premises, wish: Wish) -> None:
