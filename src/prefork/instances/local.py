@@ -26,6 +26,34 @@ if TYPE_CHECKING:
 
 MOMENT = 10.0  # seconds a server may take to answer a question
 RELOAD_LIMIT = 3600.0  # seconds a reload may take: the server's own time limits decide long before
+NONE = type(None)
+# What of a status is shown and judged in many places, which rely on it. More is for who knows it.
+SAID: dict[str, tuple[type, ...]] = {
+    "version": (str,),
+    "pid": (int,),
+    "state": (str,),
+    "uptime": (int, float),
+    "generation": (int,),
+    "app": (str,),
+    "plan": (str, NONE),
+    "addresses": (list,),
+    "threads": (int, NONE),
+    "concurrency": (int,),
+    "wanted": (int,),
+    "ready": (int,),
+    "cron": (dict,),
+    "websocket": (dict,),
+    "queue": (dict,),
+    "wait": (dict,),
+    "service": (dict,),
+    "lanes": (list,),
+    "histograms": (dict,),
+    "dispatcher": (dict,),
+    "occupied": (dict,),
+    "workers": (list,),
+    "incidents": (int,),
+    "crash_loop": (dict, NONE),
+}
 
 
 class Denied(Exception):
@@ -34,6 +62,10 @@ class Denied(Exception):
     def __init__(self, sentence: str, details: str = "") -> None:
         super().__init__(sentence)
         self.details = details
+
+
+class NotUnderstood(Denied):
+    """Something answers, but it is not a server of this release; the sentence says what it does not tell."""
 
 
 class Reading(NamedTuple):
@@ -65,9 +97,15 @@ class Local:
             raise Denied(str(answer.get("error", "the server refused without a reason")), str(answer.get("traceback") or ""))
         return answer
 
-    def status(self) -> dict[str, Any]:
-        """What the server says of itself. Raises Unreachable."""
-        return self.ask("status")
+    def status(self, timeout: float = MOMENT) -> dict[str, Any]:
+        """What the server says of itself. Raises Unreachable, Denied, NotUnderstood."""
+        said = self.ask("status", timeout)
+        if strange := [name for name, kinds in SAID.items() if not isinstance(said.get(name, ...), kinds)]:
+            raise NotUnderstood(
+                f"what the server at {self.directory} says of itself is not understood ({', '.join(strange)}); "
+                "it is of another release than this console: restart what is older"
+            )
+        return said
 
     def reading(self) -> Reading:
         """What its settings are read from. Raises Unreachable, Denied."""
@@ -109,4 +147,4 @@ class Local:
         return next((job for job in board.listed(connection, name) if job["name"] == name), None)
 
 
-__all__ = ["Denied", "Local", "Reading", "Unreachable"]
+__all__ = ["Denied", "Local", "NotUnderstood", "Reading", "Unreachable"]

@@ -47,7 +47,7 @@ class Watch:
     def __init__(self, db: Database, instance: str, name: str, directory: Path, wall: Callable[[], float] = time.time) -> None:
         self.db, self.instance, self.name, self.wall = db, instance, name, wall
         self.local = Local(directory)
-        self.sampler = Sampler(partial(self.local.ask, "status", PATIENCE), directory, wall)
+        self.sampler = Sampler(partial(self.local.status, PATIENCE), directory, wall)
         self.settings: Settings | None = None
         self.jobs: list[dict[str, Any]] | None = None
         self.alerts: list[Alert] = alerts.current(db, instance)

@@ -103,6 +103,34 @@ def test_a_console_that_is_away_is_said_in_a_sentence(client: TestClient, db: Da
 
 
 @pytest.mark.parametrize(
+    ("said", "strange"),
+    [
+        ({**THERE, "news": 7}, None),
+        ({name: value for name, value in THERE.items() if name != "state"}, "state"),
+        ({**THERE, "uptime": "long", "workers": 3}, "uptime, workers"),
+    ],
+    ids=["a newer one says more", "one that says less", "one that says something else"],
+)
+def test_a_console_of_another_release_is_shown_as_far_as_it_is_understood(
+    client: TestClient, db: Database, other: str, monkeypatch: pytest.MonkeyPatch, said: dict[str, Any], strange: str | None
+) -> None:
+    registry.add_remote(db, "far", "far", Remote(other, "theirs"))
+    monkeypatch.setattr(Remote, "described", lambda _remote, _timeout: said)
+    headers = bearing(db, somebody(db, "viewer"))
+    for shown in (
+        client.get(f"{API}/instances/far", headers=headers).json(),
+        next(each for each in client.get(f"{API}/instances", headers=headers).json()["items"] if each["id"] == "far"),
+    ):
+        assert shown["state"] == ("not understood" if strange else "running")
+        assert shown["error"] == (
+            f"what the console at {other} says of its server is not understood ({strange}); "
+            "it is of another release than this one: restart what is older"
+            if strange
+            else None
+        )
+
+
+@pytest.mark.parametrize(
     "url",
     [
         "http://example.org",

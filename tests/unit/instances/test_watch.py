@@ -17,6 +17,7 @@ from prefork.incidents import Incident, Ledger
 from prefork.instances import alerts, history
 from prefork.instances.alerts import CALM
 from prefork.instances.database import Database, Unusable
+from prefork.instances.local import Local
 from prefork.instances.notices import Undeliverable
 from prefork.instances.provisions import Provision
 from prefork.instances.watch import Watch, ending, secret
@@ -204,6 +205,17 @@ def test_incidents_of_a_clock_that_was_ahead_are_no_alert_for_ever(db: Database,
 def test_an_end_is_told_of_for_ten_minutes_and_never_of_a_time_to_come(ago: float, said: str) -> None:
     provision = Provision("shop", {}, {}, "running", None, None, 1, 0.0, NOON - ago, "exit status 3")
     assert ending(provision, NOON) == said
+
+
+def test_a_server_that_is_not_understood_is_an_alert_with_the_reason(
+    db: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Local, "ask", lambda *_, **__: {"ok": True, "state": "running", "wanted": "many"})
+    watch = Watch(db, "default", "shop", tmp_path)
+    watch.open()
+    assert watch.close() is None
+    assert watch.picture(NOON).silent.startswith(f"what the server at {tmp_path} says of itself is not understood (version, pid, ")
+    assert "wanted" in watch.picture(NOON).silent
 
 
 @pytest.mark.parametrize(("text", "said"), [("open sesame\nmore\n", "open sesame"), ("", "")])

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request, Response
+from pydantic import ValidationError
 
 from prefork import usage
 from prefork.console.access import AnyVisitor, AsAdministrator, AsOperator, AsViewer, client_of
@@ -18,7 +19,7 @@ from prefork.console.models import Health, Instance, Page, Reloaded, Renaming, S
 from prefork.console.models.provisions import Addition, Prospect
 from prefork.instances import audit, provisions, registry
 from prefork.instances.complaints import complaints
-from prefork.instances.local import RELOAD_LIMIT, Denied, Local, Unreachable
+from prefork.instances.local import RELOAD_LIMIT, Denied, Local, NotUnderstood, Unreachable
 from prefork.instances.remote import Remote
 from prefork.instances.roles import VIEWER, Visitor
 from prefork.provision import works
@@ -137,11 +138,26 @@ def described(desk: Desk, instance: registry.Instance, visitor: Visitor) -> Inst
     known: dict[str, Any] = {"id": instance.id, "name": instance.name, "kind": instance.kind, "role": visitor.role_for(instance.id)}
     try:
         if remote := registry.way_to(desk.db, instance.id):
-            return Instance(**{**remote.described(MOMENT), **known})
+            return elsewhere(remote, known)
         assert instance.directory
         return Instance(**known, **figures(Local(instance.directory).status()))
-    except (Unreachable, Denied, ValueError) as error:
+    except NotUnderstood as error:
+        return Instance(**known, state="not understood", error=str(error))
+    except (Unreachable, Denied) as error:
         return Instance(**known, **absence(desk, instance.id, str(error)))
+
+
+def elsewhere(remote: Remote, known: dict[str, Any]) -> Instance:
+    """One that is on another machine, as far as the console there has the same words for it. Raises Unreachable, NotUnderstood."""
+    said = remote.described(MOMENT)
+    try:
+        return Instance(**{name: value for name, value in said.items() if name in Instance.model_fields} | known)
+    except ValidationError as error:
+        strange = ", ".join(dict.fromkeys(str(each["loc"][0]) for each in error.errors()))
+        raise NotUnderstood(
+            f"what the console at {remote.url} says of its server is not understood ({strange}); "
+            "it is of another release than this one: restart what is older"
+        ) from None
 
 
 def absence(desk: Desk, instance: str, error: str) -> dict[str, Any]:

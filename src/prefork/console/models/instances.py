@@ -10,7 +10,10 @@ from prefork.console.models.envelope import AnyRole, Id, Model, Name, example
 
 
 class Instance(Model):
-    """A server that the console knows, and how it is: `state` is `unreachable` where it does not answer."""
+    """A server that the console knows, and how it is: `state` is `unreachable` where it does not answer.
+
+    It is `not understood` where what answers is of another release.
+    """
 
     model_config = example(
         id="default",
@@ -39,7 +42,7 @@ class Instance(Model):
     generation: int | None = None
     workers: dict[str, int] | None = None
     role: AnyRole
-    error: str | None = Field(None, description="Why it does not answer.")
+    error: str | None = Field(None, description="Why it does not answer, or is not understood.")
 
 
 class NewInstance(Model):

@@ -43,6 +43,7 @@ LOOKS = {
     "offline": "bad",
     "unreachable": "bad",
     "critical": "bad",
+    "not understood": "bad",
     "active": "bad",
     "failed": "bad",
     "error": "bad",
