@@ -16,7 +16,7 @@ from prefork.control.client import Unreachable, ask
 from prefork.incidents import Ledger
 from prefork.store import board
 from prefork.store.address import Address
-from prefork.store.connection import Unavailable, connect, translated
+from prefork.store.connection import Unavailable, bounded, connect, translated
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 MOMENT = 10.0  # seconds a server may take to answer a question
 RELOAD_LIMIT = 3600.0  # seconds a reload may take: the server's own time limits decide long before
+STATEMENT_LIMIT = 10.0  # seconds for a statement in its database: one that waits for a lock may wait for ever
 NONE = type(None)
 # What of a status is shown and judged in many places, which rely on it. More is for who knows it.
 SAID: dict[str, tuple[type, ...]] = {
@@ -135,7 +136,11 @@ class Local:
         if not settings.stores and not settings.in_file:
             raise Denied("this server has no scheduled jobs of its own; they are declared with the option jobs")
         try:
-            with connect(Address(settings.store_address), "prefork console") as connection, translated():
+            with (
+                connect(Address(settings.store_address), "prefork console") as connection,
+                translated(),
+                bounded(connection, STATEMENT_LIMIT),
+            ):
                 yield connection
         except Unavailable as error:
             raise Denied(str(error)) from None

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from prefork.events import AlertOver, AlertRaised, AlertUntold
 from prefork.incidents import Ledger
 from prefork.instances import alerts, history, mail, notices, provisions, webhook
-from prefork.instances.local import Local, Unreachable
+from prefork.instances.local import STATEMENT_LIMIT, Local, Unreachable
 from prefork.instances.mail import Mailbox
 from prefork.instances.notices import Undeliverable
 from prefork.instances.rules import PERIOD, Picture, conditions, judged
@@ -21,7 +21,7 @@ from prefork.instances.webhook import Hook
 from prefork.store import board
 from prefork.store.address import Address
 from prefork.store.census import connections
-from prefork.store.connection import Unavailable, connect, translated
+from prefork.store.connection import Unavailable, bounded, connect, translated
 from prefork.usage.reading import Mark
 from prefork.usage.sample import Sample, merge
 from prefork.usage.sampler import PACE, Sampler
@@ -92,7 +92,11 @@ class Watch:
             self.jobs = self.sampler.database = None
             return
         try:
-            with connect(Address(settings.store_address), "prefork console") as connection, translated():
+            with (
+                connect(Address(settings.store_address), "prefork console") as connection,
+                translated(),
+                bounded(connection, STATEMENT_LIMIT),
+            ):
                 self.jobs = board.listed(connection) if settings.jobs else None
                 self.sampler.database = None if settings.in_file else connections(connection)
         except Unavailable as error:

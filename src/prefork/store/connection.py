@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from prefork.store import schema
 from prefork.store.address import Address, address
+from prefork.store.statements import POSTGRES, dialect
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -115,6 +116,18 @@ def complaint(error: Exception) -> str | None:
             "its schema prefork is not there yet, or not of this release; a start of the server makes it so, or `prefork migrate`"
         )
     return str(error) if isinstance(error, schema.Refused) or code in REFUSALS else None
+
+
+@contextmanager
+def bounded(connection: Connection, seconds: float) -> Iterator[None]:
+    """A transaction in which no statement takes longer. A file's wait for nothing but its lock, and that has a bound of its own."""
+    if dialect(connection) != POSTGRES:
+        yield
+        return
+    with connection.transaction():
+        # Within the transaction: behind a pooler another one may have another connection.
+        connection.execute(f"SET LOCAL statement_timeout = {round(seconds * 1000)}".encode())
+        yield
 
 
 def ended(connection: Connection) -> bool:
