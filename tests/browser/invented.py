@@ -590,6 +590,7 @@ class Invented:
             "priority": 10,
             "retries": 3,
             "active": True,
+            "present": True,
             "remark": None,
             "running": 0,
             "failures": 0,

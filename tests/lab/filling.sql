@@ -7,6 +7,7 @@ ALTER TABLE prefork.messages SET UNLOGGED;
 INSERT INTO prefork.jobs (name, schedule, due_at, declared)
 SELECT 'shop.job' || n, 'every 10 minutes', now() + CASE WHEN n < 5 THEN interval '-1 minute' ELSE interval '1 day' END, '{}'
 FROM generate_series(0, 199) AS n;
+INSERT INTO prefork.nodes (node, jobs) SELECT 'cron' || n, ARRAY(SELECT name FROM prefork.jobs) FROM generate_series(1, 20) AS n;
 INSERT INTO prefork.runs (job, due_at, priority, arguments)
 SELECT 'shop.job' || n % 200, now() + CASE WHEN n <= 1000 THEN interval '-1 minute' ELSE n * interval '1 second' + interval '1 day' END,
        5, '{"args": [], "kwargs": {}}'
@@ -38,4 +39,4 @@ CREATE UNIQUE INDEX messages_position ON prefork.messages (position);
 INSERT INTO prefork.presence (channel, member) SELECT 'room:' || n % 1000, 'member ' || n FROM generate_series(1, 20000) AS n;
 INSERT INTO prefork.sessions (id, payload, expires)
 SELECT 'session ' || n, decode(repeat('ab', 500), 'hex'), now() + (n - 1000) * interval '1 second' FROM generate_series(1, 200000) AS n;
-VACUUM (ANALYZE) prefork.jobs, prefork.runs, prefork.history, prefork.messages, prefork.presence, prefork.sessions;
+VACUUM (ANALYZE) prefork.jobs, prefork.nodes, prefork.runs, prefork.history, prefork.messages, prefork.presence, prefork.sessions;

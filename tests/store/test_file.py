@@ -25,6 +25,8 @@ SAME = (
     test_recurring.test_an_edit_moves_the_next_time_with_the_schedule_alone,
     test_recurring.test_an_edit_that_cannot_be_read_lets_the_job_rest,
     test_recurring.test_an_operators_edit_stays_until_the_code_changes,
+    test_recurring.test_a_node_that_nobody_has_heard_of_for_long_has_nothing,
+    test_recurring.test_what_no_node_has_any_more_was_removed,
     test_runs.test_a_dead_workers_run_is_released_by_its_replacement,
     test_runs.test_a_deferred_job_is_done_with_its_arguments,
     test_runs.test_a_job_is_found_by_the_end_of_its_name_and_by_nothing_like_it,

@@ -7,9 +7,9 @@ import psycopg
 import pytest
 
 import prefork
-from prefork.jobs import schedules
+from prefork.jobs import declaration, schedules
 from prefork.jobs.source import Source
-from prefork.store import board
+from prefork.store import board, jobs
 from prefork.store.address import Address
 from prefork.store.connection import connect
 
@@ -148,6 +148,42 @@ def test_a_failure_leads_to_a_later_time_of_the_schedule_and_never_to_one_beside
     due = board.listed(worker.connection)[0]["due_at"].astimezone(UTC)
     assert due > datetime.now(UTC) + timedelta(minutes=40)
     assert (due.minute % 5, due.second, due.microsecond) == (0, 0, 0)
+
+
+def test_what_no_node_has_any_more_was_removed(source: Sources) -> None:
+    for name in ("tick", "tock"):
+        prefork.cron.every("1 hour", name=name)(lambda: None)
+
+    here, there = source(node="here"), source(node="there")
+    connection = here.connection
+    assert connection
+
+    def present() -> list[str]:
+        return [job["name"] for job in board.listed(connection) if job["present"]]
+
+    del declaration.registry["tock"]
+    source(node="here")
+    assert present() == ["tick", "tock"], "another node has it"
+    source(node="there")
+    assert present() == ["tick"]
+    assert [job["name"] for job in board.listed(connection)] == ["tick", "tock"], "its history stays"
+    there.forget_at = there.look_at = 0.0
+    there.claim()
+    assert present() == ["tick", "tock"], "who has older code and is there says so now and then"
+
+
+def test_a_node_that_nobody_has_heard_of_for_long_has_nothing(source: Sources, monkeypatch: pytest.MonkeyPatch) -> None:
+    @prefork.cron.every("1 hour", name="tick")
+    def tick() -> None: ...
+
+    worker = source(node="gone")
+    connection = worker.connection
+    assert connection
+    jobs.dismiss(connection)
+    assert board.listed(connection)[0]["present"]
+    monkeypatch.setattr(jobs, "ABSENT", -1.0)
+    jobs.dismiss(connection)
+    assert not board.listed(connection)[0]["present"]
 
 
 def test_a_database_whose_clocks_change_keeps_intervals(database: psycopg.Connection, dsn: str) -> None:

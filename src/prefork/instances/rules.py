@@ -122,17 +122,18 @@ def shedding(picture: Picture) -> Iterator[tuple[str, str]]:
 def job_failing(picture: Picture) -> Iterator[tuple[str, str]]:
     """Jobs that fail, and those that are not tried any more."""
     for job in picture.jobs or ():
-        if job["failures"]:
+        if job["present"] and job["failures"]:
             end = f": {job['remark']}" if not job["active"] and job["remark"] else ""
             yield job["name"], f"job {job['name']} has failed {job['failures']} times in a row{end}"
 
 
 def job_missed(picture: Picture) -> Iterator[tuple[str, str]]:
-    """Jobs that should have begun."""
+    """Jobs that should have begun. What no node has any more is due no more."""
     now = datetime.fromtimestamp(picture.now, UTC)
     for job in picture.jobs or ():
         due = job["due_at"]
-        if job["active"] and due and not job["running"] and (late := (now - due).total_seconds()) > OVERDUE:
+        wanted = job["present"] and job["active"] and due and not job["running"]
+        if wanted and (late := (now - due).total_seconds()) > OVERDUE:
             at = f"{due.astimezone(UTC):%Y-%m-%d %H:%M} UTC"
             yield job["name"], f"job {job['name']} should have begun {late / 60:.0f} minutes ago, at {at}"
 

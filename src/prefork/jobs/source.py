@@ -52,7 +52,7 @@ class Source:
         self.unsaved: Run | None = None  # has ended, and the database does not know yet
         self.sweep_at = 0.0  # when to look for runs whose workers are gone,
         self.leases_from = 0.0  # not before which a lease counts as over,
-        self.forget_at = 0.0  # and when to delete what is old
+        self.forget_at = 0.0  # and when to delete what is old, and say that this node is there
 
     def connect(self) -> None:
         """Be ready to claim. Raises `Unavailable` with a sentence."""
@@ -63,6 +63,7 @@ class Source:
             schema.prepare(connection)
             self.listener = self._listen(connection)
             jobs.declare(connection, [row(job, datetime.now(timezone.utc)) for job in registry.values()])
+            jobs.attend(connection, self.holder.node, self.names)
             self.connection = connection
             self.settle()
             self._told(jobs.release(connection, self.holder.node, lambda worker, pid: self._mine(worker, pid) or gone(pid)))
@@ -126,6 +127,8 @@ class Source:
             if now >= self.leases_from:
                 self._told(jobs.expire(connection))
         if now >= self.forget_at:
+            jobs.attend(connection, self.holder.node, self.names)
+            jobs.dismiss(connection)
             forgotten = jobs.forget(connection, KEPT)
             # Not all workers at once, and at the next look again as long as there is more.
             self.forget_at = now + (FORGETTING * random.uniform(0.5, 1.5) if forgotten < jobs.AT_ONCE else 0.0)  # noqa: S311

@@ -3,6 +3,7 @@
 -- what is asked, so that nothing is read of runs; those that recur, which are few, are taken off.
 -- While a run that recurs waits for a worker the job is due since then: its row has the time after that already.
 SELECT job.name, job.schedule, job.tz, job.misfire, job.priority, job.retries, job.arguments, job.active,
+       EXISTS (SELECT FROM prefork.nodes WHERE job.name = ANY(nodes.jobs)) AS present,
        coalesce(recurring.due_at, job.due_at) AS due_at, job.failures, job.first_failed_at, job.remark,
        planned.count - coalesce(recurring.count, 0) AS waiting, coalesce(running.count, 0) AS running,
        last.outcome, last.ended_at, last.seconds

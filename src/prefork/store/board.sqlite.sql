@@ -1,5 +1,6 @@
 -- list: As in board.sql, which says of each statement what it does.
 SELECT job.name, job.schedule, job.tz, job.misfire, job.priority, job.retries, job.arguments, job.active,
+       EXISTS (SELECT 1 FROM nodes, json_each(nodes.jobs) AS had WHERE had.value = job.name) AS present,
        coalesce((SELECT min(due_at) FROM runs WHERE runs.job = job.name AND state = 'waiting' AND recurring), job.due_at) AS due_at,
        job.failures, job.first_failed_at, job.remark,
        (SELECT count(*) FROM (

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 SQL = Statements("jobs")
 LEASE = 30.0  # seconds for which a claim holds without being renewed
 AT_ONCE = 1_000  # ended attempts that one transaction forgets
+ABSENT = 86_400.0  # seconds after which a node that nobody has heard of is forgotten
 
 
 class Holder(NamedTuple):
@@ -81,6 +82,16 @@ def declare(connection: Connection, rows: list[dict[str, Any]]) -> None:
         for row in rows:
             said = {key: value for key, value in row.items() if key != "due_at"}
             SQL.run(connection, "declare", {**row, "declared": json.dumps(said, sort_keys=True)})
+
+
+def attend(connection: Connection, node: str, names: list[str]) -> None:
+    """Note that a node is there, and which jobs its code has."""
+    SQL.run(connection, "attend", {"node": node, "names": names})
+
+
+def dismiss(connection: Connection) -> None:
+    """Forget the nodes that nobody has heard of for long."""
+    SQL.run(connection, "dismiss", {"age": ABSENT})
 
 
 def defer(

@@ -8,6 +8,13 @@ SET schedule = excluded.schedule, tz = excluded.tz, misfire = excluded.misfire, 
              THEN known.due_at ELSE excluded.due_at END
 WHERE known.declared IS DISTINCT FROM excluded.declared
 
+-- attend: A node is there, and its code has these jobs.
+INSERT INTO prefork.nodes (node, jobs) VALUES (%(node)s, %(names)s)
+ON CONFLICT (node) DO UPDATE SET jobs = excluded.jobs, seen_at = now()
+
+-- dismiss: Forget the nodes that nobody has heard of for so long. Where none is left nobody forgets the last ones.
+DELETE FROM prefork.nodes WHERE seen_at < now() - make_interval(secs => %(age)s)
+
 -- defer: One run of a job, for later or now, and the bell in the same transaction: one wait for the disk before workers wake, not two.
 -- Jobs that no worker has declared yet have the priority of the caller's code.
 WITH made AS (

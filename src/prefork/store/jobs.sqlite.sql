@@ -7,6 +7,13 @@ SET schedule = excluded.schedule, tz = excluded.tz, misfire = excluded.misfire, 
     due_at = CASE WHEN schedule IS excluded.schedule AND tz = excluded.tz THEN due_at ELSE excluded.due_at END
 WHERE declared <> excluded.declared
 
+-- attend: Which jobs it has.
+INSERT INTO nodes (node, jobs, seen_at) VALUES (:node, :names, :now)
+ON CONFLICT (node) DO UPDATE SET jobs = excluded.jobs, seen_at = excluded.seen_at
+
+-- dismiss: For so long.
+DELETE FROM nodes WHERE seen_at < :now - :age
+
 -- defer: One run.
 INSERT INTO runs (job, due_at, priority, arguments)
 VALUES (:job, coalesce(:at, :now), coalesce(:priority, (SELECT priority FROM jobs WHERE name = :job), :default), :arguments);

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 SCHEME = "sqlite:"
 PATIENCE = 10.0  # seconds for others to end their transactions
 TIMES = {"due_at", "now", "claimed_at", "lease_until", "ended_at", "first_failed_at"}
-FLAGS = {"active", "recurring", "held"}
+FLAGS = {"active", "present", "recurring", "held"}
 
 
 class Column(NamedTuple):

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from rich.console import RenderableType
 
-STYLES = {"done": "green", "failed": "red", "lost": "yellow", "running": "cyan", "paused": "dim"}
+STYLES = {"done": "green", "failed": "red", "lost": "yellow", "running": "cyan", "paused": "dim", "removed": "dim"}
 COUNTED = 100  # what a list says of a job that at least so many runs wait of
 Row = dict[str, Any]
 
@@ -28,7 +28,7 @@ def listing(jobs: Sequence[Row], now: datetime) -> Table:
     table.add_column("STATE", overflow="fold")
     for job in jobs:
         word = state(job)
-        cells = [job["name"], job["schedule"] or "deferred", when(job["due_at"] if job["active"] else None, now), last(job, now)]
+        cells = [job["name"], job["schedule"] or "deferred", when(following(job), now), last(job, now)]
         table.add_row(*map(Text, cells), Text(word, style=STYLES.get(word.split()[0], "")))
     return table
 
@@ -56,7 +56,7 @@ def facts(job: Row, running: Sequence[Row], now: datetime) -> Iterator[tuple[str
     """What is known of a job, in words."""
     yield "State", state(job, counted=None)
     yield "Schedule", f"{job['schedule']} ({job['tz']})" if job["schedule"] else "runs when it is deferred"
-    if job["due_at"]:
+    if job["present"] and job["due_at"]:
         yield "Next", f"{job['due_at'].astimezone():%Y-%m-%d %H:%M:%S} ({when(job['due_at'], now)})"
     yield "If missed", "runs once" if job["misfire"] == "once" else "is skipped"
     yield "Priority", f"{job['priority']}, retries {job['retries']}"
@@ -91,8 +91,16 @@ def past(history: Sequence[Row], now: datetime) -> Table:
     return table
 
 
+def following(job: Row) -> datetime | None:
+    """When a job is due next: one that rests, or that no node has any more, is not."""
+    due: datetime | None = job["due_at"] if job["active"] and job["present"] else None
+    return due
+
+
 def state(job: Row, counted: int | None = COUNTED) -> str:
     """What a job is doing, in a word or two. What waits was counted so far, or all of it."""
+    if not job["present"] and not job["running"]:
+        return "removed"
     if not job["active"]:
         return "paused" if job["remark"] in {None, "paused"} else f"paused: {job['remark']}"
     if job["running"]:

@@ -25,6 +25,7 @@ def store(stand: Stand) -> Any:
     declared = {"schedule": "every 2 hours", "tz": "UTC", "misfire": "once", "priority": 5, "retries": 3, "due_at": NOON}
     with connect(Address(dsn), "test") as connection:
         jobs.declare(connection, [{"name": "shop.tick", **declared}, {"name": "shop.tock", **declared}])
+        jobs.attend(connection, "here", ["shop.tick", "shop.tock"])
         for number in range(3):
             run = board.run(connection, "shop.tick" if number else "shop.tock")
             held = jobs.claim(connection, jobs.Holder("here", "cron.1", 1), ["shop.tick", "shop.tock"])

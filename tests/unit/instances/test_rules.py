@@ -67,7 +67,7 @@ def test_many_incidents_name_the_job_to_blame() -> None:
 
 
 def job(name: str, **fields: Any) -> dict[str, Any]:
-    return {"name": name, "failures": 0, "active": True, "remark": None, "due_at": MOMENT, "running": 0, **fields}
+    return {"name": name, "failures": 0, "active": True, "present": True, "remark": None, "due_at": MOMENT, "running": 0, **fields}
 
 
 def test_jobs_that_fail_and_jobs_that_are_late() -> None:
@@ -83,6 +83,7 @@ def test_jobs_that_fail_and_jobs_that_are_late() -> None:
                 job("at_it", due_at=late, running=1),
                 job("paused", due_at=late, active=False, remark="paused"),
                 job("only_deferred", due_at=None),
+                job("removed", due_at=late, failures=3, present=False),
             ],
         )
     )

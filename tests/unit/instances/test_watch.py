@@ -139,7 +139,7 @@ def test_nothing_is_half_kept(db: Database, instance: Instance, monkeypatch: pyt
 
 def test_of_who_does_not_answer_nobody_knows_whether_its_jobs_were_missed(instance: Instance) -> None:
     due = datetime.fromtimestamp(NOON - 3600, UTC)
-    row = {"name": "tick", "failures": 0, "active": True, "remark": None, "due_at": due, "running": 0}
+    row = {"name": "tick", "failures": 0, "active": True, "present": True, "remark": None, "due_at": due, "running": 0}
     instance.watch.jobs = [row]
     instance.said = None
     instance.turn(60)

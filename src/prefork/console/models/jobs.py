@@ -40,6 +40,7 @@ class Job(Model):
         retries=3,
         arguments={"args": [], "kwargs": {"limit": 100}},
         active=True,
+        present=True,
         due_at="2026-11-21T10:05:00Z",
         failures=0,
         first_failed_at=None,
@@ -59,6 +60,7 @@ class Job(Model):
     retries: int
     arguments: Any = Field(description="What its runs are called with: `args` and `kwargs`.")
     active: bool
+    present: bool = Field(description="Whether some node has it; one that was removed from the code is due no more.")
     due_at: datetime | None
     failures: int = Field(description="Runs in a row that failed.")
     first_failed_at: datetime | None

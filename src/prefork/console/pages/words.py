@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from prefork.config.quantities import about
-from prefork.views.jobs import last, span, state
+from prefork.views.jobs import following, last, span, state
 from prefork.views.status import fine, rough
 
 if TYPE_CHECKING:
@@ -37,13 +37,14 @@ LOOKS = {
     "stopping": "off",
     "stopped": "off",
     "paused": "off",
+    "removed": "off",
     "unknown": "off",
     "lost": "warn",
     "rolled back": "warn",
     "offline": "bad",
     "unreachable": "bad",
-    "critical": "bad",
     "not understood": "bad",
+    "critical": "bad",
     "active": "bad",
     "failed": "bad",
     "error": "bad",
@@ -142,5 +143,6 @@ FILTERS: dict[str, Callable[..., Any]] = {
     "sentence": sentence,
     "details": details,
     "job_state": state,
+    "job_next": following,
     "how_last": how_last,
 }
