@@ -84,6 +84,21 @@ def test_a_recurring_job_runs_once_and_rests_after_a_week_of_failures(source: So
     assert database.execute("SELECT active FROM prefork.jobs").fetchone() == (0,)
 
 
+def test_what_was_planned_by_a_clock_that_was_ahead_is_planned_anew(source: Sources, database: sqlite3.Connection) -> None:
+    @prefork.cron.every("1 hour", name="tick")
+    def tick() -> None: ...
+
+    worker = source()
+    run = worker.claim()
+    assert run
+    run.finish(None)
+    worker.settle()
+    database.execute("UPDATE prefork.jobs SET due_at = now() + 1e8, planned_at = now() + 1e8")
+    worker.look_at = 0.0
+    assert worker.claim() is None
+    assert database.execute("SELECT due_at - now() < 3601 FROM prefork.jobs").fetchone() == (1,)
+
+
 def test_a_success_forgets_the_failures(source: Sources, database: sqlite3.Connection) -> None:
     @prefork.cron.every("1 second", name="moody")
     def moody() -> None: ...

@@ -150,6 +150,25 @@ def test_a_failure_leads_to_a_later_time_of_the_schedule_and_never_to_one_beside
     assert (due.minute % 5, due.second, due.microsecond) == (0, 0, 0)
 
 
+def test_what_was_planned_by_a_clock_that_was_ahead_is_planned_anew(source: Sources, database: psycopg.Connection) -> None:
+    @prefork.cron.every("1 hour", name="tick")
+    def tick() -> None: ...
+
+    @prefork.cron.every("1 hour", name="later")
+    def later() -> None: ...
+
+    worker = source()
+    while run := worker.claim():
+        run.finish(None)
+    database.execute("UPDATE prefork.jobs SET due_at = now() + interval '3 years'")
+    database.execute("UPDATE prefork.jobs SET planned_at = now() + interval '3 years' WHERE name = 'tick'")
+    worker.look_at = 0.0
+    assert worker.claim() is None, "its time has not come"
+    ahead = dict(database.execute("SELECT name, due_at - now() FROM prefork.jobs").fetchall())
+    assert timedelta(minutes=59) < ahead["tick"] <= timedelta(hours=1)
+    assert ahead["later"] > timedelta(days=900), "so somebody wants it"
+
+
 def test_what_no_node_has_any_more_was_removed(source: Sources) -> None:
     for name in ("tick", "tock"):
         prefork.cron.every("1 hour", name=name)(lambda: None)

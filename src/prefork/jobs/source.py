@@ -143,13 +143,14 @@ class Source:
             self.tell("run_lost", **each._asdict())
 
     def _begin(self, connection: Connection, job: jobs.Due) -> None:
+        begins = schedules.universal(job.due_at) <= schedules.universal(job.now)
         try:
-            next_at = schedules.parse(job.schedule, job.tz).after(job.due_at, job.now)
+            next_at = schedules.parse(job.schedule, job.tz).after(job.due_at if begins else job.now, job.now)
         except ValueError as error:
             jobs.deactivate(connection, job.name, str(error))
             self.tell("job_deactivated", job=job.name, reason=str(error))
             return
-        if not schedules.missed(job.misfire, job.due_at, job.now):
+        if begins and not schedules.missed(job.misfire, job.due_at, job.now):
             jobs.occur(connection, job)
         jobs.postpone(connection, job.name, next_at)
 

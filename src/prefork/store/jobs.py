@@ -115,7 +115,7 @@ def listen(connection: Connection) -> None:
 
 
 def due(connection: Connection, names: list[str]) -> list[Due]:
-    """Recurring jobs to be started, locked until the transaction ends."""
+    """Recurring jobs to be started, or only to be planned anew, locked until the transaction ends."""
     return [Due(*row) for row in SQL.run(connection, "due", {"names": names}).fetchall()]
 
 

@@ -31,10 +31,11 @@ SELECT pg_notify('prefork_jobs', '')
 -- listen: Be woken.
 LISTEN prefork_jobs
 
--- due: Recurring jobs whose time has come and that are not being done already. Locked, so that one worker makes each run.
+-- due: Recurring jobs whose time has come and that are not being done already. Locked, so that one worker makes each run. And those that
+-- were planned in a time to come, when the clock was ahead: theirs would not come for years.
 SELECT name, schedule, tz, misfire, priority, arguments, due_at, now() AS now
 FROM prefork.jobs
-WHERE active AND due_at <= now() AND name = ANY(%(names)s)
+WHERE active AND due_at IS NOT NULL AND (due_at <= now() OR planned_at > now() + interval '1 minute') AND name = ANY(%(names)s)
   AND NOT EXISTS (SELECT FROM prefork.runs WHERE job = name AND recurring)
 ORDER BY due_at
 FOR NO KEY UPDATE SKIP LOCKED
@@ -50,7 +51,7 @@ VALUES (%(job)s, %(due_at)s, true, %(priority)s, %(arguments)s)
 ON CONFLICT (job, due_at) WHERE recurring DO NOTHING
 
 -- postpone: When a recurring job is due next.
-UPDATE prefork.jobs SET due_at = %(due_at)s WHERE name = %(job)s
+UPDATE prefork.jobs SET due_at = %(due_at)s, planned_at = now() WHERE name = %(job)s
 
 -- deactivate: Let a job rest, and say why.
 UPDATE prefork.jobs SET active = false, remark = %(remark)s WHERE name = %(job)s
@@ -121,6 +122,7 @@ WITH gone AS (
     UPDATE prefork.jobs AS job
     SET failures = job.failures + 1, first_failed_at = coalesce(job.first_failed_at, now()),
         due_at = coalesce(%(next_at)s::timestamptz, job.due_at),
+        planned_at = CASE WHEN %(next_at)s::timestamptz IS NULL THEN job.planned_at ELSE now() END,
         active = job.active AND %(remark)s::text IS NULL, remark = coalesce(%(remark)s, job.remark)
     FROM gone WHERE job.name = gone.job AND gone.recurring
 )

@@ -28,7 +28,8 @@ SELECT listen()
 -- due: In a transaction nobody else makes these runs.
 SELECT name, schedule, tz, misfire, priority, arguments, due_at, :now AS now
 FROM jobs
-WHERE active AND due_at <= :now AND name IN (SELECT value FROM json_each(:names))
+WHERE active AND due_at IS NOT NULL AND (due_at <= :now OR planned_at > :now + 60)
+  AND name IN (SELECT value FROM json_each(:names))
   AND NOT EXISTS (SELECT 1 FROM runs WHERE job = name AND recurring)
 ORDER BY due_at
 
@@ -40,7 +41,7 @@ FROM jobs WHERE name = :name AND schedule IS NOT NULL AND due_at IS NOT NULL
 INSERT OR IGNORE INTO runs (job, due_at, recurring, priority, arguments) VALUES (:job, :due_at, 1, :priority, :arguments)
 
 -- postpone: The next time.
-UPDATE jobs SET due_at = :due_at WHERE name = :job
+UPDATE jobs SET due_at = :due_at, planned_at = :now WHERE name = :job
 
 -- deactivate: With the reason.
 UPDATE jobs SET active = 0, remark = :remark WHERE name = :job
@@ -114,6 +115,7 @@ FROM runs WHERE id = :id AND attempt = :attempt AND state = 'running';
 UPDATE jobs
 SET failures = failures + 1, first_failed_at = coalesce(first_failed_at, :now),
     due_at = coalesce(:next_at, due_at),
+    planned_at = CASE WHEN :next_at IS NULL THEN planned_at ELSE :now END,
     active = active AND :remark IS NULL, remark = coalesce(:remark, remark)
 WHERE name = (SELECT job FROM runs WHERE id = :id AND attempt = :attempt AND state = 'running' AND recurring);
 DELETE FROM runs WHERE id = :id AND attempt = :attempt AND state = 'running';
