@@ -68,7 +68,7 @@ QUESTIONS = (
     Question("jobs", "complete", {**RUN, **COST}),
     Question("jobs", "advance", {**RUN, **COST, **HOLDER, "names": NAMES}),
     Question("jobs", "retry", {**RUN, **COST, "due_at": NOW, "error": "failed", "delay": 60.0}),
-    Question("jobs", "fail", {**RUN, **COST, "error": "failed", "delay": 60.0, "remark": None}),
+    Question("jobs", "fail", {**RUN, **COST, "error": "failed", "next_at": NOW, "remark": None}),
     Question("jobs", "held", {"node": "elsewhere"}),
     Question("jobs", "expired", {"lease": jobs.LEASE}),
     Question("jobs", "lose", {"ids": [RUN["id"]], "error": "its worker died"}),
