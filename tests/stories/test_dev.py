@@ -87,6 +87,19 @@ def test_files_in_new_directories_count_too(changing: Changing, code) -> None:
         assert server.wait_for("files_changed", after=mark)["files"] == ["package/below/late.py"]
 
 
+def test_files_behind_links_count_too(changing: Changing, code, tmp_path: Path) -> None:
+    """A library that is developed beside the application, and linked into it."""
+    library = tmp_path.with_name(tmp_path.name + "-library")
+    library.mkdir()
+    (library / "goods.py").write_text("price = 1\n")
+    (code.directory / "library").symlink_to(library)
+    with changing(workers=0, dev=True) as server:
+        server.wait_for("watching")
+        (library / "goods.py").write_text("price = 2\n")
+        assert server.wait_for("files_changed")["files"] == ["library/goods.py"]
+        server.wait_for("reload_done")
+
+
 def test_an_application_that_is_replaced_as_a_whole_is_noticed(changing: Changing, code, tmp_path: Path) -> None:
     """A checkout or a copy: its directory goes, and another one comes in its place."""
     with changing(workers=0, dev=True) as server:

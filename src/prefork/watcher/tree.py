@@ -1,6 +1,7 @@
 """Which files of an application count, and which of them have changed between two looks.
 
-Directories that hold what others have written are not entered: those of environments, packages, caches and version control.
+Directories that hold what others have written are not entered: those of environments, packages, caches and version control. A link
+is followed, as imports do, unless it leads up: whatever is there is not the application.
 """
 
 from __future__ import annotations
@@ -45,10 +46,11 @@ class Tree:
         """Look at everything."""
         folders = {os.path.dirname(path) for path in self.single}
         files = dict(self._states(self.single))
-        for folder, below, names in os.walk(self.root):
-            below[:] = [name for name in below if self._is_entered(folder, name)]
+        for folder, names in self._entered():
             folders.add(folder)
             files.update(self._states(os.path.join(folder, name) for name in names if counts(name)))
+        # A link does not change with what is written where it leads.
+        folders |= {os.path.dirname(os.path.realpath(path)) for path in files if os.path.islink(path)}
         return Look({path: inode for path, (_, _, inode) in self._states(folders)}, files)
 
     def concerns(self, path: str) -> bool:
@@ -56,10 +58,29 @@ class Tree:
         name = os.path.basename(path)
         return path in self.single or counts(name) or (os.path.isdir(path) and self._is_entered(os.path.dirname(path), name))
 
+    def _entered(self) -> Iterator[tuple[str, list[str]]]:
+        """The directories that are entered, each once however many ways lead there, and the names in them."""
+        seen = set()
+        for folder, below, names in os.walk(self.root, followlinks=True):
+            real = os.path.realpath(folder)
+            if real in seen:
+                below.clear()
+                continue
+            seen.add(real)
+            below[:] = sorted(name for name in below if self._is_entered(folder, name))  # the same way at each look
+            yield folder, names
+
     def _is_entered(self, folder: str, name: str) -> bool:
         path = os.path.join(folder, name)
         own = name.startswith(".") or name in PASSED_OVER or path == self.data_dir
-        return not own and not os.path.exists(os.path.join(path, "pyvenv.cfg"))
+        if own or os.path.exists(os.path.join(path, "pyvenv.cfg")):
+            return False
+        return not os.path.islink(path) or self._is_followed(os.path.realpath(path))
+
+    def _is_followed(self, real: str) -> bool:
+        """Whether a link may lead to this directory: not up, and not to what is passed over where it stands."""
+        leads_up = os.path.join(os.path.realpath(self.root), "").startswith(os.path.join(real, ""))
+        return not leads_up and self._is_entered(*os.path.split(real))
 
     def _states(self, paths: Iterable[str]) -> Iterator[tuple[str, State]]:
         for path in paths:

@@ -105,3 +105,55 @@ def test_when_to_look(root: Path) -> None:
         assert subject.concerns(os.path.normpath(root / path)), path
     for path in ("pages/logo.png", "db.sqlite3", "data", "venv", "node_modules", ".git", "gone"):
         assert not subject.concerns(str(root / path)), path
+
+
+def test_links_are_followed(root: Path) -> None:
+    """To a package that lies elsewhere, and to a file whose directory is not the link's."""
+    elsewhere = root.parent / "shared"
+    (elsewhere / "library" / "inner").mkdir(parents=True)
+    (elsewhere / "library" / "inner" / "deep.py").write_text("")
+    (elsewhere / "single").mkdir()
+    (elsewhere / "single" / "local.py").write_text("")
+    (root / "library").symlink_to(elsewhere / "library")
+    (root / "local.py").symlink_to(elsewhere / "single" / "local.py")
+    subject = tree(root)
+    before = subject.look()
+    assert names(before.files, root) == ["library/inner/deep.py", "local.py", "pages/base.html", "shop.py"]
+    assert names(list(before.folders), root) == [".", "../shared/single", "library", "library/inner", "pages"]
+    (elsewhere / "library" / "inner" / "deep.py").write_text("changed")
+    (elsewhere / "single" / "local.py").write_text("changed")
+    assert names(subject.look().changed(before), root) == ["library/inner/deep.py", "local.py"]
+    assert subject.concerns(str(root / "library"))
+    assert subject.concerns(str(elsewhere / "single" / "local.py"))
+
+
+def test_a_link_that_leads_elsewhere_now_is_watched_anew(root: Path) -> None:
+    for name in ("one", "two"):
+        (root.parent / name).mkdir()
+        (root.parent / name / "x.py").write_text("")
+    (root / "current").symlink_to(root.parent / "one")
+    subject = tree(root)
+    before = subject.look()
+    (root / "current").unlink()
+    (root / "current").symlink_to(root.parent / "two")
+    after = subject.look()
+    assert names(after.changed(before), root) == ["current/x.py"]
+    assert after.folders != before.folders
+
+
+def test_links_that_lead_up_around_or_to_what_is_passed_over_are_not(root: Path) -> None:
+    before = tree(root).look()
+    (root.parent / "sibling.py").write_text("")
+    for name, target in {
+        "up": root.parent, "top": root.parent.parent, "machine": "/", "self": ".", "pages/again": "..", "packages": "site-packages",
+        "environment": "venv", "kept": "data", "nowhere": "nothing",
+    }.items():  # fmt: skip
+        (root / name).symlink_to(target)
+    assert tree(root).look() == before
+
+
+def test_what_several_ways_lead_to_is_entered_once(root: Path) -> None:
+    (root / "also").symlink_to("pages")
+    look = tree(root).look()
+    assert names(look.files, root) == ["also/base.html", "shop.py"]
+    assert names(list(look.folders), root) == [".", "also"]
