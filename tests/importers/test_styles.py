@@ -174,11 +174,32 @@ def test_a_device_without_an_end_is_not_read_for_ever(kind: str | None) -> None:
     assert (done.exit_code, done.output) == (1, "Error: /dev/zero: it cannot be read: it is longer than 4194304 bytes\n")
 
 
-def test_what_a_shell_gives_by_a_pipe_is_read(place: Path) -> None:
-    script = 'prefork=$1; "$prefork" import --from uwsgi <(printf "[uwsgi]\\nprocesses = 3\\n")'
-    prefork = Path(sys.executable).parent / "prefork"
-    done = subprocess.run(["bash", "-c", script, "bash", prefork], capture_output=True, text=True, check=True, cwd=place)
+@pytest.mark.parametrize(
+    ("words", "given"),
+    [
+        ("--from uwsgi", r"[uwsgi]\nprocesses = 3\n"),
+        ("", r"[uwsgi]\nprocesses = 3\n"),
+        ("", r"[program:shop]\ncommand = gunicorn -w 3 shop:app\n"),
+        ("--from gunicorn", r"workers = sum([1, 2])\n"),
+        ("--from odoo", r"[options]\nworkers = 3\n"),
+    ],
+)
+def test_what_a_shell_gives_by_a_pipe_is_read(words: str, given: str, place: Path) -> None:
+    """Once: whoever looks whose file it is, or runs it, would find nothing any more."""
+    done = piped(words, given, place)
+    assert done.returncode == 0, done.stderr
     assert "\nworkers = 3\n" in done.stdout
+
+
+def test_a_pipe_has_the_name_that_the_shell_gave_it(place: Path) -> None:
+    assert piped("", "x = 1", place).stderr.startswith("Error: /dev/fd/63: whose file this is cannot be told")
+
+
+def piped(words: str, given: str, place: Path) -> subprocess.CompletedProcess[str]:
+    """The command with words, and a file that a shell makes of what is printed."""
+    script = f'prefork=$1; "$prefork" import {words} <(printf "{given}")'
+    prefork = Path(sys.executable).parent / "prefork"
+    return subprocess.run(["bash", "-c", script, "bash", prefork], capture_output=True, text=True, check=False, cwd=place)
 
 
 def test_what_a_file_says_steers_no_terminal(place: Path) -> None:

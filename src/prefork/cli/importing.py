@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+from contextlib import contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 import click
@@ -12,9 +14,13 @@ from prefork import config
 from prefork.cli.settings import as_lines, here, tell, unwritable
 from prefork.cli.terminal import console
 from prefork.config.problems import plain
+from prefork.config.reader import passes
+from prefork.config.texts import content
 from prefork.importers import KINDS, Setting, Unreadable, kind_of, read, text
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from prefork.importers import Draft
 
 
@@ -34,11 +40,12 @@ def bring(file: Path, out: Path | None, kind: str | None, app: str | None, as_js
     """
     from prefork.views import importing as view
 
-    try:
-        kind = kind or kind_of(file)
-        draft = read(file, kind, os.environ)
-    except Unreadable as reason:
-        raise click.ClickException(plain(str(reason))) from None
+    with lasting(file) as place:
+        try:
+            kind = kind or kind_of(place)
+            draft = read(place, kind, os.environ)
+        except Unreadable as reason:
+            raise click.ClickException(plain(str(reason).replace(str(place.parent), str(file.parent)))) from None
     if app:
         draft.carry(Setting("--app", app), {"app": app})
     made = text(draft, file)
@@ -52,6 +59,22 @@ def bring(file: Path, out: Path | None, kind: str | None, app: str | None, as_js
     if out is None:
         click.echo(made, nl=False)
     report(draft, kind, out)
+
+
+@contextmanager
+def lasting(file: Path) -> Iterator[Path]:
+    """The file; of a pipe, such as a shell's <(…), which can be read once, one of its name with what comes out of it."""
+    try:
+        found = content(file) if passes(file) else None
+    except OSError as error:
+        raise click.ClickException(plain(f"{file}: it cannot be read: {error.strerror or error}")) from None
+    if found is None:
+        yield file
+        return
+    with TemporaryDirectory() as place:
+        copy = Path(place, file.name)
+        copy.write_bytes(found)
+        yield copy
 
 
 def write(made: str, out: Path) -> None:
