@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from prefork.dispatcher.exchange import Exchange
     from prefork.dispatcher.options import Options
     from prefork.dispatcher.traffic import Loop
+    from prefork.http.head import Head
     from prefork.messages import Ending
     from prefork.scoreboard import Slot
 
@@ -288,7 +289,15 @@ class Live:
 
 
 def upgrades(exchange: Exchange) -> bool:
-    """Whether a request asks for a WebSocket (RFC 6455, 4.2.1)."""
+    """Whether a request asks for a WebSocket (RFC 6455, 4.2.1). An Upgrade that Connection does not name was meant for somebody
+    before us, who has not taken it out (RFC 9110, 7.8).
+    """
     head = exchange.head
-    asked = head.header(b"upgrade") if head.method == "GET" and head.version == "1.1" else None
-    return asked is not None and b"websocket" in [word.strip() for word in asked.lower().split(b",")]
+    if head.method != "GET" or head.version != "1.1" or head.header(b"upgrade") is None:
+        return False
+    return b"websocket" in words(head, b"upgrade") and b"upgrade" in words(head, b"connection")
+
+
+def words(head: Head, name: bytes) -> set[bytes]:
+    """What is listed in all headers of a name, in lower case."""
+    return {word.strip() for known, value in head.headers if known == name for word in value.lower().split(b",")}

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from .conftest import Client, Desk
 
-UPGRADE = b"GET /websocket HTTP/1.1\r\nHost: h\r\nUpgrade: h2c, WebSocket\r\n\r\n"
+UPGRADE = b"GET /websocket HTTP/1.1\r\nHost: h\r\nUpgrade: h2c, WebSocket\r\nConnection: keep-alive, Upgrade\r\n\r\n"
 ASK = b"POST /longpolling/poll HTTP/1.1\r\nHost: h\r\nContent-Length: 2\r\n\r\n{}"
 
 
@@ -103,6 +103,8 @@ def test_a_poll_comes_with_its_body(desk: Desk) -> None:
         UPGRADE.replace(b"/websocket", b"/other"),
         UPGRADE.replace(b"GET", b"PUT"),
         UPGRADE.replace(b"HTTP/1.1", b"HTTP/1.0"),
+        UPGRADE.replace(b"Connection: keep-alive, Upgrade\r\n", b""),
+        UPGRADE.replace(b"keep-alive, Upgrade", b"keep-alive"),
         b"GET /websocket HTTP/1.1\r\nHost: h\r\n\r\n",
     ],
 )
@@ -304,3 +306,10 @@ def test_one_that_does_not_acknowledge_is_told_of(desk: Desk) -> None:
     assert desk.loop.told == []
     desk.traffic.tick(client.connection.exchange.assigned + 1.1)
     assert desk.loop.told == [("stuck", station.keeper.name)]
+
+
+def test_what_is_listed_in_several_headers_is_one_list(desk: Desk) -> None:
+    station = Station(desk)
+    several = b"Upgrade: h2c\r\nUpgrade: websocket\r\nConnection: keep-alive\r\nConnection: upgrade\r\n"
+    sent(desk, b"GET /websocket HTTP/1.1\r\nHost: h\r\n" + several + b"\r\n")
+    assert station.take().kind == SUBSCRIPTION
