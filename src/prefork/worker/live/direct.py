@@ -36,6 +36,15 @@ class Direct(Reply):
         self.sent += len(data)
 
 
+class DirectCall(Call):
+    """A call without a dispatcher behind it that would send files: its scope does not offer that."""
+
+    __slots__ = ()
+
+    async def _write_file(self, path: str) -> None:  # noqa: ARG002 - as any call
+        raise RuntimeError("the application sent http.response.pathsend, which the extensions of this scope do not offer")
+
+
 class Unread:
     """Stands where a call has what is on its way through the dispatcher: the application waits while there is more than `most`."""
 
@@ -74,8 +83,8 @@ def reply(request: Request, wire: Wire, most: int) -> Reply:
     return Direct(request, wire, Unread(wire, most), Unseen())
 
 
-def call(request: Request, file: int, wire: Wire, most: int, answered: Callable[[], None]) -> Call:
+def call(request: Request, file: int, wire: Wire, most: int, answered: Callable[[], None]) -> DirectCall:
     """A call whose answer goes that way; the rest is as in `Call`."""
     made = reply(request, wire, most)
     unread: Any = made.rest
-    return Call(request, file, made, unread, answered)
+    return DirectCall(request, file, made, unread, answered)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+import sys
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -67,3 +68,19 @@ def test_large_parts_arrive_whole(station: Make, headers: list[tuple[bytes, byte
         assert body == b"".join(b"%x\r\n%b\r\n" % (PART, part) for part in parts) + b"0\r\n\r\n"
     worker.call(lambda: None)  # whose client may be sooner than its next step
     assert app.done
+
+
+async def sends_a_file(scope: dict[str, Any], receive: Receive, send: Send) -> None:
+    """Sends a large file, whether its scope offers that or not."""
+    if scope["type"] == "http":
+        assert scope["extensions"] == {}
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        await send({"type": "http.response.pathsend", "path": sys.executable})
+
+
+def test_a_file_that_the_scope_does_not_offer_to_send_is_a_sentence_in_the_log(
+    station: Make, capsys: pytest.CaptureFixture[str]
+) -> None:
+    head, _ = received(ask(station(app=sends_a_file)))
+    assert head.startswith(b"HTTP/1.1 500 ")
+    assert "http.response.pathsend, which the extensions of this scope do not offer" in capsys.readouterr().err
