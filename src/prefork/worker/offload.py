@@ -63,11 +63,12 @@ class Offload:
 class Offloading(Reply):
     """A reply that looks whether the application names a file."""
 
-    __slots__ = ("file", "offload", "part", "sorry")
+    __slots__ = ("file", "named", "offload", "part", "sorry")
 
     def __init__(self, request: Request, client: socket.SocketType, rest: Rest, slot: Slot, offload: Offload) -> None:
         super().__init__(request, client, rest, slot)
         self.offload = offload
+        self.named = False  # a file is what the answer is about
         self.file: Opened | None = None
         self.part = Part(200, 0, 0)
         self.sorry = b""  # the page that is sent instead of a file that cannot be had
@@ -80,6 +81,7 @@ class Offloading(Reply):
             headers = [(name.decode("latin-1"), value.decode("latin-1")) for name, value in headers]
         said = list(headers)
         named = self.offload.named(said)
+        self.named = named is not None
         if named is None:
             super().begin(status, said, length)
             return
@@ -126,6 +128,10 @@ class Offloading(Reply):
             super().write(page)
         else:
             super().write(data)
+
+    def _exceed(self) -> None:
+        if not self.named:
+            super()._exceed()
 
     def write_file(self, descriptor: int, offset: int, count: int) -> None:
         """As any reply; a file that is handed over counts less than one that is named."""

@@ -14,7 +14,7 @@ from select import POLLOUT, poll  # now: what an application puts in their place
 from socket import SHUT_WR
 from typing import TYPE_CHECKING, Any
 
-from prefork.http.framing import LAST_CHUNK, chunk, date_line, head
+from prefork.http.framing import BODILESS, LAST_CHUNK, chunk, date_line, head
 from prefork.kernel import keep_close, let_ahead
 from prefork.messages import DONTWAIT, DONTWAIT_MORE, INLINE
 from prefork.scoreboard import DONE, REQUEST, SIZE, WRITING, pack_progress
@@ -42,8 +42,8 @@ class Reply:
     """
 
     __slots__ = (
-        "begun", "chunked", "client", "code", "failed", "gathers", "gone", "held", "keep", "left", "queries", "request", "rest",
-        "sent", "slot", "spilled", "sql", "start", "words",
+        "begun", "chunked", "client", "code", "exceeded", "failed", "gathers", "gone", "held", "keep", "left", "queries", "request",
+        "rest", "sent", "slot", "spilled", "sql", "start", "words",
     )  # fmt: skip
 
     def __init__(self, request: Request, client: socket.SocketType, rest: Rest, slot: Slot) -> None:
@@ -52,7 +52,7 @@ class Reply:
         self.rest = rest
         self.slot = slot
         self.keep = request.keep
-        self.begun = self.chunked = self.failed = self.gathers = self.gone = self.spilled = False
+        self.begun = self.chunked = self.exceeded = self.failed = self.gathers = self.gone = self.spilled = False
         self.held: list[bytes] = []
         self.code = 0
         self.sent = 0  # bytes, head and body
@@ -103,7 +103,9 @@ class Reply:
     def write(self, data: bytes) -> None:
         """Send a part of the body, with the head before the first one. More than was announced is cut off."""
         if self.left is not None:
-            data = data[: self.left] if len(data) > self.left else data
+            if len(data) > self.left:
+                self._exceed()
+                data = data[: self.left]
             self.left -= len(data)
         pieces = self._pieces(data)
         if not self.begun:
@@ -169,16 +171,24 @@ class Reply:
             self._send()
         if self.left and self.request.method != "HEAD":
             if not self.gone:
-                self._tell_of_lack(self.left)
+                self._complain(f"the answer has {self.left} bytes less than the application has announced")
             self.fail()  # the client waits for what was announced: only a cut connection tells it
         self.left, self.chunked = 0, False  # an application that goes on writing would write into the next answer
 
-    def _tell_of_lack(self, size: int) -> None:
-        """Say why the connection is cut: the access log does not tell."""
+    def _exceed(self) -> None:
+        """The application has more than it has announced. Its client has an answer that is whole by all that it can know, and a
+        connection that is in step; so only the log can tell, once. Of a body that is never sent nothing is announced.
+        """
+        if self.exceeded or self.request.method == "HEAD" or self.code in BODILESS:
+            return
+        self.exceeded = True
+        self._complain("the answer has more bytes than the application has announced; those are dropped")
+
+    def _complain(self, what: str) -> None:
+        """Say what is cut, and why: the access log does not tell."""
         asked = self.request
         target = ascii(asked.target.decode("latin-1"))[1:-1]
-        lack = f"the answer has {size} bytes less than the application has announced"
-        complain(f"prefork: {asked.method} {target} ({asked.request_id}) is cut in worker {os.getpid()}: {lack}\n")
+        complain(f"prefork: {asked.method} {target} ({asked.request_id}) is cut in worker {os.getpid()}: {what}\n")
 
     def fail(self) -> None:
         """Give the answer up in its middle: the connection is cut, so that the client does not take it for whole.

@@ -92,11 +92,14 @@ def wrapper(public: Path) -> Callable[[dict[str, Any]], Any]:
 
 @pytest.mark.parametrize("said", ["list", "nothing", "generator", "wrapper"])
 @pytest.mark.parametrize("asks", ["", "bytes=2-4"])
-def test_of_another_body_nothing_is_sent(bench: Bench, public: Path, said: str, asks: str) -> None:
+def test_of_another_body_nothing_is_sent(
+    bench: Bench, public: Path, said: str, asks: str, capsys: pytest.CaptureFixture[str]
+) -> None:
     results = {"list": (b"instead",), "nothing": (), "generator": generator, "wrapper": wrapper(public)}
     answer = bench.ask(names(public / "hello.txt", result=results[said]), asked(Range=asks) if asks else None)
     assert (answer.body, answer.rest) == (b"llo" if asks else b"hello, world", b"")
     assert bench.reply.keep
+    assert capsys.readouterr().err == "", "and nothing is said of it"
 
 
 @pytest.mark.parametrize("said", ["list", "generator", "wrapper"])

@@ -232,14 +232,32 @@ def test_head_tells_the_length_where_it_is_known(bench: Bench) -> None:
     assert bench.reply.keep
 
 
-def test_too_much_is_cut_off(bench: Bench) -> None:
+def test_too_much_is_cut_off_and_told_of_once(bench: Bench, capsys: pytest.CaptureFixture[str]) -> None:
     for application in (
         says(b"abcdef", headers=[("Content-Length", "3")]),
         yields(Parts(b"ab", b"cd", b"ef"), headers=[("Content-Length", "3")]),
     ):
         answer = bench.ask(application)
         assert (answer.body, answer.rest) == (b"abc", b"")
-        assert bench.reply.keep
+        assert bench.reply.keep, "it is whole by all that its client can know"
+        (said,) = capsys.readouterr().err.splitlines()
+        assert said.startswith("prefork: GET / (abc-7) is cut in worker ")
+        assert said.endswith("the answer has more bytes than the application has announced; those are dropped")
+
+
+@pytest.mark.parametrize(
+    ("asked", "application"),
+    [
+        (request("HEAD"), says(b"abc", headers=[("Content-Length", "3")])),
+        (request("HEAD"), yields(Parts(b"ab", b"c"), headers=[("Content-Length", "3")])),
+        (request(), says(b"abc", status="204 No Content")),
+    ],
+)
+def test_what_has_no_body_has_not_too_much_of_it(
+    bench: Bench, asked: Request, application: Application, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert bench.ask(application, asked).body == b""
+    assert capsys.readouterr().err == ""
 
 
 @pytest.mark.parametrize(

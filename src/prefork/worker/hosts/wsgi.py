@@ -38,12 +38,11 @@ def respond(result: Any, started: Call) -> None:
             started.write(result[0] if len(result) == 1 else b"".join(result), whole=True)
         else:
             for data in result:
-                if data and reply.left == 0:
-                    break  # HEAD, or more than was announced: nobody gets it, and it may have no end
+                over = reply.left == 0
                 if data:
                     started.write(data)
-                if reply.gone:
-                    break
+                if reply.gone or (over and data):
+                    break  # to HEAD, and beyond what was announced, nobody gets it, and it may have no end
             started.write(b"", whole=True)
         reply.finish()
     finally:

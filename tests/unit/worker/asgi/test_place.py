@@ -356,17 +356,20 @@ def test_who_sends_all_that_it_has_announced_goes_on(desk: Desk, length: int) ->
     assert (done, ending.status, ending.keep) == ([True], 200, True)
 
 
-@pytest.mark.parametrize(("method", "body"), [("GET", b"abc"), ("HEAD", b"")])
-def test_who_sends_what_nobody_gets_hears_so(desk: Desk, capsys: pytest.CaptureFixture[str], method: str, body: bytes) -> None:
+@pytest.mark.parametrize(("method", "told"), [("GET", 1), ("HEAD", 0)])
+def test_who_sends_what_nobody_gets_hears_so(desk: Desk, capsys: pytest.CaptureFixture[str], method: str, told: int) -> None:
     async def app(scope: Event, receive: Receive, send: Send) -> None:
         await send(of_length(3))
         while True:
             await send({"type": "http.response.body", "body": b"ab", "more_body": True})
 
     ending, got = desk.ask(app, request(method))
-    assert got.endswith(b"\r\n\r\n" + (b"aba" if body else b""))
-    assert (ending.status, ending.keep, ending.broken) == (200, True, False)
-    assert capsys.readouterr().err == ""
+    assert got.endswith(b"\r\n\r\n" + b"aba" * told)
+    assert (ending.status, ending.keep, ending.broken) == (200, True, False), "by all that its client can know it is whole"
+    said = capsys.readouterr().err.splitlines()
+    assert len(said) == told, "what is sent to HEAD is no mistake"
+    assert all(line.startswith("prefork: GET / (abc-7) is cut in worker ") for line in said)
+    assert all("more bytes than the application has announced" in line for line in said)
 
 
 def test_a_cancellation_that_nobody_here_has_wished_is_told_of(desk: Desk, capsys: pytest.CaptureFixture[str]) -> None:
