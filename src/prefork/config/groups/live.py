@@ -48,7 +48,8 @@ class Live:
     websocket_rate: int = option(
         kinds.NUMBER,
         20,
-        "Messages a second that a client may send, twice as many at once; more end its connection with code 1008; 0 means no limit",
+        "Messages a second that a client of the bus may send, twice as many at once; more end its connection with code 1008; 0 "
+        "means no limit. Of a client of the application's own only pings, pongs and tiny fragments count",
         minimum=0,
         maximum=HIGHEST,
     )

@@ -13,13 +13,14 @@ from prefork.worker.asgi.scope import websocket_scope
 from prefork.worker.heads import checked
 from prefork.worker.live import direct
 from prefork.worker.live.admission import Admission
-from prefork.worker.live.websocket import ABNORMAL, FAULT, NORMAL, NOT_UTF8
+from prefork.worker.live.websocket import ABNORMAL, FAULT, NORMAL
 from prefork.worker.sorry import give_up
 
 if TYPE_CHECKING:
     from prefork.messages import Request
     from prefork.worker.asgi.call import Call
     from prefork.worker.asgi.lifespan import Message
+    from prefork.worker.live.assembly import Whole
     from prefork.worker.live.guests import Guests
 
 DENIAL = "websocket.http.response"
@@ -29,7 +30,7 @@ MOST_UNREAD = 32  # messages that wait for the application
 class Conversation(Admission):
     """`response` is the library's answer to the handshake, `denial` what the application says instead."""
 
-    __slots__ = ("denial", "events", "response", "told", "unread")
+    __slots__ = ("denial", "events", "response", "told", "turn", "unread")
 
     def __init__(self, keeper: Guests, descriptor: int, request: Request) -> None:
         super().__init__(keeper, descriptor, request)
@@ -37,7 +38,8 @@ class Conversation(Admission):
         self.told = False  # the dispatcher has heard what has come of the handshake
         self.denial: Call | None = None
         self.events: asyncio.Queue[Message] = asyncio.Queue()
-        self.unread = 0  # bytes of messages that wait for the application
+        self.turn = 0  # messages that the application got since others had their turn
+        self.unread = 0  # bytes of messages that wait for it
 
     def begin(self, request: Request, early: bytes) -> None:
         """Ask the application about the handshake, if nothing is wrong with that."""
@@ -65,21 +67,19 @@ class Conversation(Admission):
     def _full(self) -> bool:
         return self.events.qsize() >= MOST_UNREAD or self.unread > self.keeper.terms.message_max
 
-    def take(self, frame: Any) -> None:
-        """One frame."""
-        try:
-            whole = self.assembly.add(frame)
-        except UnicodeDecodeError:
-            self.fail(NOT_UTF8, "a text that is not UTF-8")
-            return
-        if whole is not None:
-            self.unread += len(whole)
-            self.events.put_nowait({"type": "websocket.receive", "text" if isinstance(whole, str) else "bytes": whole})
+    def hear(self, whole: Whole) -> None:
+        """One message."""
+        self.unread += len(whole)
+        self.events.put_nowait({"type": "websocket.receive", "text" if isinstance(whole, str) else "bytes": whole})
 
     # The application.
 
     async def next_event(self) -> Message:
         """What the client has said; that it has gone is said as often as it is asked."""
+        self.turn += 1
+        if self.turn > MOST_UNREAD:
+            self.turn = 0
+            await asyncio.sleep(0)  # many small ones come at once, and to take them waits for nothing
         event = await self.events.get()
         if event["type"] == "websocket.disconnect":
             self.events.put_nowait(event)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from prefork.worker.live import direct, speech
 from prefork.worker.live.admission import Admission
 from prefork.worker.live.line import Line, foreign
-from prefork.worker.live.websocket import FAULT, LATER, NOT_UTF8
+from prefork.worker.live.websocket import FAULT, LATER
 from prefork.worker.output import complain
 from prefork.worker.sorry import give_up
 from prefork.worker.traces import trace
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from typing import Callable
 
     from prefork.messages import Request
+    from prefork.worker.live.assembly import Whole
     from prefork.worker.live.called import Answer, Called
     from prefork.worker.live.keeper import Keeper
 
@@ -135,15 +136,8 @@ class Visit(Admission):
 
     # The client.
 
-    def take(self, frame: Any) -> None:
-        """One frame."""
-        try:
-            whole = self.assembly.add(frame)
-        except UnicodeDecodeError:
-            self.fail(NOT_UTF8, "a text that is not UTF-8")
-            return
-        if whole is None:
-            return
+    def hear(self, whole: Whole) -> None:
+        """One message."""
         self.talk.hear(whole)
         self.wake()
         self.unread += 1

@@ -14,6 +14,7 @@ import pytest
 
 from prefork.messages import CONVERSATION, Ending, inbox, receive, unpack_ending
 from prefork.scoreboard import OPEN
+from prefork.worker.live.conversation import MOST_UNREAD
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
@@ -281,3 +282,86 @@ def test_who_asks_and_does_not_read_the_answers_is_let_go(station: Make, ended: 
             most = max(most, len(conversation.wire.waiting))
     assert most < worker.keeper.terms.send_queue + 65_536
     assert [word["code"] for word in worker.told] == ([] if ended else [1008])
+
+
+def exactly(client: socket.socket, size: int) -> bytes:
+    """So many bytes of what the client gets."""
+    data = b""
+    while len(data) < size:
+        data += client.recv(size - len(data))
+    return data
+
+
+def closed_with(client: socket.socket) -> int:
+    """The code that a connection is closed with, whatever comes before."""
+    said = b"".join(iter(lambda: client.recv(65536), b""))
+    return int.from_bytes(said.rpartition(b"\x88")[2][1:3], "big")
+
+
+PING, PONG, CRUMB = frame(b"", 0x89), frame(b"", 0x8A), frame(b"x", 0x00)
+
+
+@pytest.mark.parametrize("crumb", [PING, PONG, CRUMB], ids=["pings", "pongs", "fragments"])
+def test_frames_that_bring_no_message_are_counted(station: Make, crumb: bytes) -> None:
+    worker = station(app=echo, rate=20.0)
+    with ask(worker) as client:
+        client.sendall(frame(b"x", 0x01) + crumb * 39)
+        assert b" 101 " in client.recv(4096)
+        client.sendall(crumb * 200)
+        assert closed_with(client) == 1008
+    assert [(word["code"], word["reason"]) for word in worker.told] == [
+        (1008, "too many frames without a message (websocket_rate)")
+    ]
+
+
+def test_messages_are_not_and_neither_are_large_fragments(station: Make) -> None:
+    """Who does not want to hear so many does not receive them, and a fragment is as good as a message of its size."""
+    worker = station(app=echo, rate=20.0, message_max=100_000, send_queue=100_000)
+    with ask(worker) as client:
+        client.sendall(text(b"x") * 1000)
+        head = b""
+        while not head.endswith(b"\r\n\r\n"):
+            head += client.recv(1)
+        assert exactly(client, 3000) == b"\x81\x01x" * 1000
+        client.sendall(frame(b"y" * 64, 0x01) + frame(b"y" * 64, 0x00) * 200 + frame(b"", 0x80))
+        assert exactly(client, 4 + 201 * 64)[4:] == b"y" * 201 * 64
+    assert worker.told == []
+
+
+def test_where_there_is_no_rate_nothing_is_counted(station: Make) -> None:
+    worker = station(app=echo, rate=0.0)
+    with ask(worker) as client:
+        client.sendall(PONG * 1000 + text(b"x"))
+        head = b""
+        while not head.endswith(b"\x81\x01x"):
+            head += client.recv(1)
+    assert worker.told == []
+
+
+def test_who_takes_many_small_messages_lets_others_have_their_turn(station: Make) -> None:
+    seen: list[int] = []
+
+    async def app(scope: dict[str, Any], receive: Receive, send: Send) -> None:
+        turns = 0
+
+        async def turn() -> None:
+            nonlocal turns
+            while True:
+                turns += 1
+                await asyncio.sleep(0)
+
+        if scope["type"] != "websocket":
+            return
+        await receive()
+        await send({"type": "websocket.accept"})
+        turning = asyncio.ensure_future(turn())
+        while (await receive())["type"] == "websocket.receive":
+            seen.append(turns)
+        turning.cancel()
+
+    worker = station(app=app)
+    with ask(worker) as client:
+        client.sendall(text(b"x") * 2000)
+        while len(seen) < 2000:
+            worker.call(lambda: None)
+    assert max(map(seen.count, set(seen))) <= MOST_UNREAD + 1, "messages in one turn"
