@@ -4,6 +4,7 @@ import json
 import os
 import signal
 from collections.abc import Callable
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -99,6 +100,16 @@ def test_who_reads_slowly_slows_down_its_own_request_only(one: Server) -> None:
 
 
 def test_what_is_written_last_holds_no_place(one: Server) -> None:
+def test_time_in_which_its_client_has_yet_to_read_is_no_time_of_a_request(echo: Echo) -> None:
+    with echo(APP, workers=1, concurrency=3, limit_time_real=1) as server, Wire(server, window=4096) as slow:
+        slow.send(request("GET", "/stream?parts=100&size=100000"))
+        for _ in range(10):
+            threading.Event().wait(0.3)
+            slow.got += slow.socket.recv(50_000)
+        assert len(slow.answer().body) == 10_000_000
+        assert not server.events("request_cancelled")
+
+
     with Wire(one, window=4096) as slow, Wire(one) as quick:
         before = said(quick, "/seen")["finished"]
         slow.send(request("GET", f"/whole?size={8 * MIB}"))

@@ -262,6 +262,15 @@ def test_waiting_for_a_client_is_no_time_of_a_request(echo: Echo, gate: Gate) ->
         assert wire.get("/sleep?seconds=5").status == 504, "all other time is"
 
 
+def test_however_short_each_wait_is(echo: Echo, gate: Gate) -> None:
+    with echo(APP, workers=1, concurrency=4, limit_time_real=1) as server, Wire(server) as wire:
+        begin(wire, gate, put(taking(gate), 700_000), LARGE[:100_000])
+        for at in range(100_000, 700_000, 2_000):
+            threading.Event().wait(0.01)
+            wire.send(LARGE[at : at + 2_000])
+        assert decoded(wire.answer())["length"] == 700_000
+
+
 def test_a_unix_socket(echo: Echo, gate: Gate, tmp_path: Path) -> None:
     path = tmp_path / "http.sock"
     with echo(APP, workers=1, concurrency=4, http_interface=f"unix:{path}") as server, Wire(server, path) as wire:

@@ -20,16 +20,22 @@ if TYPE_CHECKING:
     import socket
 
     from prefork.scoreboard import Slot
+    from prefork.worker.asgi.stopwatch import Stopwatch
 
 
 class Backlog(Rest):
-    """`whole`: what is handed on now is the last of its answer. `unsaid` are messages with descriptors of our own."""
+    """`whole`: what is handed on now is the last of its answer. `unsaid` are messages with descriptors of our own. `waits` runs
+    while an application waits for them to be taken.
+    """
 
-    __slots__ = ("emptied", "loop", "unsaid", "whole")
+    __slots__ = ("emptied", "loop", "unsaid", "waits", "whole")
 
-    def __init__(self, loop: asyncio.AbstractEventLoop, pair: socket.socket, slot: Slot, directory: int, most: int) -> None:
+    def __init__(
+        self, loop: asyncio.AbstractEventLoop, pair: socket.socket, slot: Slot, directory: int, most: int, waits: Stopwatch
+    ) -> None:
         super().__init__(pair, slot, directory, most)
         self.loop = loop
+        self.waits = waits
         self.whole = False
         self.unsaid: deque[tuple[bytes, list[int]]] = deque()
         self.emptied: asyncio.Future[None] | None = None
@@ -82,7 +88,8 @@ class Backlog(Rest):
 
     async def drained(self) -> None:
         """Wait until the dispatcher has taken everything."""
-        while self.unsaid:
-            if self.emptied is None or self.emptied.done():
-                self.emptied = self.loop.create_future()
-            await asyncio.wait({self.emptied})  # who waits may be cancelled without the others
+        with self.waits:
+            while self.unsaid:
+                if self.emptied is None or self.emptied.done():
+                    self.emptied = self.loop.create_future()
+                await asyncio.wait({self.emptied})  # who waits may be cancelled without the others

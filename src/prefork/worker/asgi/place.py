@@ -35,6 +35,7 @@ from prefork.worker.asgi.call import Call, is_of_leaving
 from prefork.worker.asgi.scope import http_scope
 from prefork.worker.asgi.upload import Upload
 from prefork.worker.client import given_client
+from prefork.worker.asgi.stopwatch import Stopwatch
 from prefork.worker.offload import Offloading
 from prefork.worker.offspring import family
 from prefork.worker.output import complain
@@ -62,7 +63,8 @@ class Place:
         self.words = slot.words
         self.offload = shared.means.offload
         self.left = left
-        self.rest = Backlog(shared.loop, pair, slot, shared.means.spool, shared.means.spool_max)
+        self.waits = Stopwatch()
+        self.rest = Backlog(shared.loop, pair, slot, shared.means.spool, shared.means.spool_max, self.waits)
         self.served = 0
         self.begun_at = 0  # monotonic nanoseconds
         self.call: Call | None = None  # whose task has not ended
@@ -120,8 +122,7 @@ class Place:
 
     def _greet(self, request: Request, early: bytes, descriptor: int) -> None:
         """A handshake, which is a request until it is answered. Its connection stays, as the lodge's."""
-        self.begun_at = self.words[BEGUN_AT] = time.monotonic_ns()
-        self.words[REQUEST] = pack_progress(request.number, BEGUN)
+        self._note_begun(request)
         self.handshake = request
         lodge = self.shared.lodge = self.shared.lodge or self.shared.open_lodge()
         lodge.take(request, early, descriptor, self._greeted)
@@ -153,10 +154,8 @@ class Place:
         reply.gathers = True
         call = self.call = Call(request, file, reply, rest, self._answered)
         if request.inflow:
-            call.upload = Upload(Inflow._make(request.inflow), request.body or b"", client, self.shared.watching())
-        # Without what the worker has used so far: that is of all its requests, and costs more to ask for than all other stamps.
-        self.begun_at = self.words[BEGUN_AT] = time.monotonic_ns()
-        self.words[REQUEST] = pack_progress(request.number, BEGUN)
+            call.upload = Upload(Inflow._make(request.inflow), request.body or b"", client, self.shared.watching(), self.waits)
+        self._note_begun(request)
         task = self.shared.begin(self._run(call))
         if task.done():
             return
@@ -175,6 +174,12 @@ class Place:
         if self.rest.owner:
             try:
                 self.rest.disown()
+    def _note_begun(self, request: Request) -> None:
+        # Without what the worker has used so far: that is of all its requests, and costs more to ask for than all other stamps.
+        self.begun_at = self.words[BEGUN_AT] = now = time.monotonic_ns()
+        self.words[REQUEST] = pack_progress(request.number, BEGUN)
+        self.waits.lap(now)  # what the one before has waited is not its own
+
             except OSError:
                 pass  # as in `_tell`
 
@@ -277,9 +282,11 @@ class Place:
     def look(self, now: int) -> None:
         """Cancel what has taken too long; a worker whose application does not heed that is killed for it.
 
-        While it waits for its client to send something, no time passes for a request.
+        While it waits for its client, to send or to read something, no time passes for a request.
         """
-        if self.call and self.call.upload and (waited := self.call.upload.look(now)):
+        if self.call and self.call.upload:
+            self.call.upload.look(now)
+        if waited := self.waits.lap(now):
             self.begun_at += waited
             self.words[BEGUN_AT] = self.begun_at
         if self.rest.owner and now - self.begun_at > SOON:

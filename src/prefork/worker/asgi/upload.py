@@ -15,6 +15,7 @@ from prefork.http.chunks import Chunks, Garbled
 from prefork.messages import DONTWAIT, Inflow
 
 if TYPE_CHECKING:
+    from prefork.worker.asgi.stopwatch import Stopwatch
     from prefork.worker.asgi.watch import Watch
 
 BLOCK = 1 << 16  # bytes that the application gets at a time
@@ -32,18 +33,21 @@ class CutShort(Exception):
 
 
 class Upload:
-    """One body. `beginning` is what came with the request, `ended` whether the application has been given the last of it."""
+    """One body. `beginning` is what came with the request, `ended` whether the application has been given the last of it. `waits`
+    runs while the application waits for more.
+    """
 
     __slots__ = (
-        "beginning", "chunks", "client", "cut", "ended", "excused", "expects", "left", "most", "patience", "silent", "size", "turn",
-        "waiting", "watch",
+        "beginning", "chunks", "client", "cut", "ended", "expects", "left", "most", "patience", "silent", "size", "turn", "waiting",
+        "waits", "watch",
     )  # fmt: skip
 
-    def __init__(self, inflow: Inflow, beginning: bytes, client: socket.SocketType, watch: Watch) -> None:
+    def __init__(self, inflow: Inflow, beginning: bytes, client: socket.SocketType, watch: Watch, waits: Stopwatch) -> None:
         self.left, self.most, patience, self.expects = inflow
         self.patience = int(patience * 1e9)
         self.client = client
         self.watch = watch
+        self.waits = waits
         self.chunks = Chunks() if self.left is None else None
         self.beginning = beginning
         self.size = 0  # bytes of it that came in chunks
@@ -55,8 +59,7 @@ class Upload:
         self.ended = False
         self.cut: CutShort | None = None
         self.waiting: list[asyncio.Future[None]] = []
-        # Since when somebody waits, and up to when that has been `look`ed at (monotonic nanoseconds).
-        self.silent = self.excused = 0
+        self.silent = 0  # since when somebody waits (monotonic nanoseconds)
 
     async def part(self) -> bytes:
         """The next part; it is empty only where the body has ended. Raises CutShort."""
@@ -84,14 +87,10 @@ class Upload:
             pass
         return self.ended
 
-    def look(self, now: int) -> int:
-        """End a silence that is too long; returns for how long nothing has come since the last look. All in nanoseconds."""
-        if not self.waiting:
-            return 0
-        if now - self.silent > self.patience:
+    def look(self, now: int) -> None:
+        """End a silence that is too long. Monotonic nanoseconds."""
+        if self.waiting and now - self.silent > self.patience:
             self._cut(408)
-        spent, self.excused = now - self.excused, now
-        return spent
 
     def close(self) -> None:
         """Read no more of it. To be called before the socket is closed."""
@@ -146,11 +145,12 @@ class Upload:
     async def _more(self) -> None:
         """Wait until something has come, or it is clear that nothing will."""
         if not self.waiting:
-            self.silent = self.excused = time.monotonic_ns()
+            self.silent = time.monotonic_ns()
             self.watch.once(self.client.fileno(), self._wake)
         waiter = asyncio.get_running_loop().create_future()
         self.waiting.append(waiter)
-        await waiter
+        with self.waits:
+            await waiter
 
     def _wake(self) -> None:
         waiting, self.waiting = self.waiting, []

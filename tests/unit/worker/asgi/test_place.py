@@ -7,6 +7,7 @@ import os
 import select
 import socket
 import threading
+import time
 from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -32,7 +33,7 @@ from prefork.messages import (
     unpack_ending,
     unpack_number,
 )
-from prefork.scoreboard import ALLOWED, BEGUN, DONE, WAITING_SINCE, WRITING
+from prefork.scoreboard import ALLOWED, BEGUN, BEGUN_AT, DONE, WAITING_SINCE, WRITING
 from prefork.worker.asgi.place import Place
 from prefork.worker.asgi.shared import Shared
 from prefork.worker.http import Means
@@ -42,6 +43,7 @@ from prefork.worker.reply import GATHERED, Reply
 MIB = 1 << 20
 Event = dict[str, Any]
 Receive = Callable[[], Awaitable[Event]]
+SECOND = 10**9
 Send = Callable[[Event], Awaitable[None]]
 START = {"type": "http.response.start", "status": 200, "headers": [(b"content-type", b"text/plain")]}
 
@@ -531,6 +533,31 @@ def test_what_takes_too_long_is_cancelled(desk: Desk, capsys: pytest.CaptureFixt
 
 def test_a_file_that_was_opened_for_nobody_is_closed(desk: Desk, tmp_path: Path) -> None:
     """Who sends it is told to end while a thread opens it, which no thread can be told."""
+def test_no_time_passes_while_its_client_has_yet_to_read(desk: Desk) -> None:
+    sent: list[bool] = []
+
+    async def app(scope: Event, receive: Receive, send: Send) -> None:
+        await send(START)
+        for _ in range(64):
+            await send({"type": "http.response.body", "body": b"#" * 65_536, "more_body": True})
+        sent.append(True)
+        await asyncio.sleep(60)
+
+    desk.serve(app)
+    desk.slot[ALLOWED] = SECOND
+    desk.give(request())
+    desk.turn(lambda: desk.slot[WAITING_SINCE], hearing=False)
+    now = time.monotonic_ns()
+    for seconds in range(100):
+        desk.place.look(now + seconds * SECOND)
+    assert desk.expired == []
+    assert desk.slot[BEGUN_AT] > now + 98 * SECOND, "for who kills workers, neither"
+    desk.turn(lambda: sent)
+    desk.place.look(now + 200 * SECOND)
+    assert desk.expired == ["abc-7"], "all other time is the application's"
+    assert desk.ending().broken
+
+
     pipe = tmp_path / "pipe"
     os.mkfifo(pipe)
 
