@@ -145,7 +145,7 @@ def unpack_assignment(message: bytes) -> tuple[Request, bytes | None]:
 LOG = b"log"  # a worker's log is another file, whose descriptor comes with it
 GONE = b"gone"  # the client of a request that a worker with an event loop has, or had, has left; its number follows
 
-END, REST, FILE, SPOOLED, TAKEN, FREE = 1, 2, 3, 4, 5, 6
+END, REST, FILE, SPOOLED, TAKEN, FREE, MISSED = 1, 2, 3, 4, 5, 6, 7
 ENDING: Final = struct.Struct("<BBHQQQIQ")
 EXTENT = struct.Struct("<BQQ")
 ACKNOWLEDGEMENT = struct.Struct("<BQ")
@@ -235,8 +235,13 @@ def unpack_gone(message: bytes) -> int:
     return int.from_bytes(message[len(GONE) :], "little")
 
 
+def pack_missed(number: int) -> bytes:
+    """The worker has had no descriptor left to take a request with: it has seen nothing of it but this number."""
+    return ACKNOWLEDGEMENT.pack(MISSED, number)
+
+
 def unpack_number(message: bytes) -> int:
-    """The number in an acknowledgement, or in what a worker says that is free. Raises struct.error when there is none."""
+    """The number in an acknowledgement, or of what a worker is free of or has missed. Raises struct.error when there is none."""
     number: int = ACKNOWLEDGEMENT.unpack(message)[1]
     return number
 

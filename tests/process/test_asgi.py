@@ -1,10 +1,11 @@
 """An ASGI application over HTTP: what it is told, what becomes of what it says, and how many it serves at a time."""
 
+import contextlib
 import json
 import os
 import signal
-from collections.abc import Callable
 import threading
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -99,7 +100,6 @@ def test_who_reads_slowly_slows_down_its_own_request_only(one: Server) -> None:
         assert len(slow.answer().body) == 10_000_000
 
 
-def test_what_is_written_last_holds_no_place(one: Server) -> None:
 def test_time_in_which_its_client_has_yet_to_read_is_no_time_of_a_request(echo: Echo) -> None:
     with echo(APP, workers=1, concurrency=3, limit_time_real=1) as server, Wire(server, window=4096) as slow:
         slow.send(request("GET", "/stream?parts=100&size=100000"))
@@ -110,6 +110,7 @@ def test_time_in_which_its_client_has_yet_to_read_is_no_time_of_a_request(echo: 
         assert not server.events("request_cancelled")
 
 
+def test_what_is_written_last_holds_no_place(one: Server) -> None:
     with Wire(one, window=4096) as slow, Wire(one) as quick:
         before = said(quick, "/seen")["finished"]
         slow.send(request("GET", f"/whole?size={8 * MIB}"))
@@ -213,6 +214,31 @@ def test_a_loop_that_is_held_up_gets_nothing_new(two: Server, gates: Callable[[]
         pid = json.loads(blocked.answer().body)["pid"]
         assert pid not in pids
     until(lambda: pid in {said_by(two) for _ in range(4)}, "it to be given requests again")
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_a_loop_that_has_no_descriptor_left_loses_nobody(echo: Echo, gates: Callable[[], Gate], workers: int) -> None:
+    with echo(APP, workers=workers, concurrency=4) as server, contextlib.ExitStack() as stack:
+        held = [(stack.enter_context(Wire(server)), gates()) for _ in range(workers)]
+        for wire, gate in held:
+            gate.hold(wire)
+        pid = json.loads(wired(server, "/lack"))["pid"]
+        for _ in range(20):
+            assert json.loads(wired(server, "/echo"))["pid"] != pid, "others wait for its replacement, if need be"
+        for wire, gate in held:
+            gate.open()
+            assert wire.answer().status == 200, "what it has goes on"
+        until(lambda: pid not in {row["pid"] for row in server.status()["workers"]}, "it to be replaced")
+        assert not server.events("worker_died")
+        assert sum("none for a request" in line for line in server.log.output) == 1
+
+
+def wired(server: Server, target: str) -> bytes:
+    """The answer to a request on a connection of its own."""
+    with Wire(server) as wire:
+        answer = wire.get(target)
+        assert answer.status == 200
+        return answer.body
 
 
 def test_a_loop_that_is_ready_turns(echo: Echo, gates: Callable[[], Gate]) -> None:

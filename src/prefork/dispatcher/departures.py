@@ -62,6 +62,25 @@ class Departures:
         self.traffic.assignments.serve()
         return True
 
+    def miss(self, worker: Worker, number: int) -> bool:
+        """A loop has had no descriptor left to take a request with: that waits again, before all others. What the loop has goes on,
+        and its process is replaced, with all that it has left open. False: it was given no such request.
+        """
+        if worker.loop is None:
+            return False
+        if worker.after and worker.after.number == number:
+            exchange, worker.after = worker.after, None
+        elif worker.exchange and worker.exchange.number == number:
+            exchange, worker.exchange = worker.exchange, None
+        else:
+            return False
+        worker.loop.rest(time.monotonic_ns())
+        self.traffic.wear(worker)
+        self.traffic.lender.adoption.again(worker, exchange)
+        if worker.retiring and worker.exchange is None:
+            self.traffic.assignments.free(worker)
+        return True
+
     def die_with(self, worker: Worker) -> None:
         """Give nothing more to the other places of a dead process, before their own deaths are noticed."""
         for other in self.traffic.workers.values():

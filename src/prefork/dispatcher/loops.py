@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 MOST_TOLD = LIMIT // 2  # bytes of what one message tells of requests
 STUCK_AFTER = 1_000_000_000  # nanoseconds
 TURNS_WITHIN = 100_000_000  # nanoseconds since its last turn after which a loop counts as held up
+RESTS = 250_000_000  # nanoseconds for which a loop without descriptors is given nothing
 
 
 def turns(words: memoryview, now: int) -> bool:
@@ -55,10 +56,15 @@ class EventLoop:
         self.worn = False  # one of them has asked for a replacement, and the master knows
         self.loans: LoopLoans | None = None
         self.still = (-1, -1)  # what it had done when it was seen to be held up
+        self.rests = 0  # until then (monotonic nanoseconds)
 
     def turns(self, now: int) -> bool:
         """Whether it takes what it is given (`now` in monotonic nanoseconds)."""
-        return turns(self.words, now)
+        return now >= self.rests and turns(self.words, now)
+
+    def rest(self, now: int) -> None:
+        """It has had no descriptor left for what it was given."""
+        self.rests = now + RESTS
 
     def hold_up(self) -> None:
         """It has been seen to do nothing about what has come, until it goes on."""

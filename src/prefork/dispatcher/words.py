@@ -13,6 +13,7 @@ from prefork.messages import (
     END,
     FILE,
     FREE,
+    MISSED,
     REST,
     SPOOLED,
     TAKEN,
@@ -55,6 +56,8 @@ class Words:
                 self.traffic.live.taken(worker, number)
             elif kind == FREE and not descriptors and worker.finishing and worker.finishing == unpack_number(message):
                 self.traffic.finished(worker)
+            elif kind == MISSED and not descriptors and self.traffic.departures.miss(worker, unpack_number(message)):
+                pass
             else:
                 return False
         except struct.error:

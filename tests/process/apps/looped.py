@@ -4,6 +4,7 @@ import asyncio
 import hashlib
 import json
 import os
+import resource
 import time
 from pathlib import Path
 from urllib.parse import parse_qs
@@ -214,3 +215,9 @@ async def do_grow(scope, receive, send, query):
     SEEN["memory"] = b"x" * (int(query["mib"]) << 20)
     await asyncio.sleep(float(query["seconds"]))
     await do_echo(scope, receive, send, query)
+
+
+async def do_lack(scope, receive, send, query):
+    """Have no descriptor left from now on, whatever is closed."""
+    resource.setrlimit(resource.RLIMIT_NOFILE, (3, resource.getrlimit(resource.RLIMIT_NOFILE)[1]))
+    await answer(send, {"pid": os.getpid()})

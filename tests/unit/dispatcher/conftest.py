@@ -7,6 +7,7 @@ import select
 import socket
 import struct
 import threading
+import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -16,20 +17,20 @@ from prefork.dispatcher.buffered import ALL
 from prefork.dispatcher.connection import Connection
 from prefork.dispatcher.disk import Disk, Disks, Spool
 from prefork.dispatcher.ledger import Ledger
+from prefork.dispatcher.loops import EventLoop
 from prefork.dispatcher.options import Options
 from prefork.dispatcher.states import WATCHED, State
 from prefork.dispatcher.traffic import Traffic
 from prefork.dispatcher.workers import Worker
 from prefork.journal import Journal, Sink
 from prefork.messages import KEEP, KEPT, WORN, Request, inbox, pack_ending, pair, receive, unpack_ending, unpack_request
-from prefork.scoreboard import BEGUN, DISPATCHER, REQUEST, SIZE, Scoreboard, pack_progress
+from prefork.scoreboard import BEGUN, DISPATCHER, REQUEST, SIZE, TURNED, Scoreboard, pack_progress
 from prefork.trace import Trace
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
-    from prefork.dispatcher.loops import EventLoop
     from prefork.events import Event
 
 WITHIN = 5.0  # seconds a fact may take that is on its way through the loopback interface
@@ -397,6 +398,31 @@ class Desk:
         send_home(*self.loop.disks)
         os.close(self.directory)
         os.close(self.journal.sink.descriptor)
+
+
+class Crew:
+    """A worker with an event loop that turns: its places, in the order in which they are given requests."""
+
+    def __init__(self, desk: Desk, size: int) -> None:
+        hands = [Hand(desk, len(desk.hands) + number) for number in range(size)]
+        first = hands[0].worker
+        self.loop = EventLoop(first.number, size, 1, first.slot, first.pidfd, None)
+        first.slot[TURNED] = time.monotonic_ns() + 10**12
+        for hand in hands[1:]:
+            os.close(hand.worker.pidfd)
+        for hand in hands:
+            hand.worker.loop = self.loop
+            self.loop.places.append(hand.worker)
+            desk.hands.append(hand)
+            desk.traffic.add(hand.worker)
+        self.places = hands[::-1]
+
+
+@pytest.fixture
+def crew(desk: Desk) -> Iterator[Crew]:
+    crew = Crew(desk, 4)
+    yield crew
+    crew.loop.close()
 
 
 @pytest.fixture

@@ -2,23 +2,19 @@
 
 from __future__ import annotations
 
-import os
 import time
 from typing import TYPE_CHECKING
 
 import pytest
 
-from prefork.dispatcher.loops import EventLoop
 from prefork.dispatcher.states import State
 from prefork.messages import INLINE, inbox, pack_gone, receive
 from prefork.scoreboard import BEGUN, DONE, TURNED, WRITING
 
-from .conftest import OPTIONS, Hand
+from .conftest import OPTIONS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from .conftest import Client, Desk
+    from .conftest import Client, Crew, Desk, Hand
 
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
 GET = b"GET /next HTTP/1.1\r\nHost: h\r\n\r\n"
@@ -27,31 +23,6 @@ LARGE = bytes(range(256)) * 1024
 
 def head(method: bytes = b"POST", target: bytes = b"/", length: int = len(LARGE), *lines: bytes) -> bytes:
     return b"\r\n".join((b"%b %b HTTP/1.1" % (method, target), b"Host: h", b"Content-Length: %d" % length, *lines, b"", b""))
-
-
-class Crew:
-    """A worker with an event loop that turns: its places, in the order in which they are given requests."""
-
-    def __init__(self, desk: Desk, size: int) -> None:
-        hands = [Hand(desk, len(desk.hands) + number) for number in range(size)]
-        first = hands[0].worker
-        self.loop = EventLoop(first.number, size, 1, first.slot, first.pidfd, None)
-        first.slot[TURNED] = time.monotonic_ns() + 10**12
-        for hand in hands[1:]:
-            os.close(hand.worker.pidfd)
-        for hand in hands:
-            hand.worker.loop = self.loop
-            self.loop.places.append(hand.worker)
-            desk.hands.append(hand)
-            desk.traffic.add(hand.worker)
-        self.places = hands[::-1]
-
-
-@pytest.fixture
-def crew(desk: Desk) -> Iterator[Crew]:
-    crew = Crew(desk, 4)
-    yield crew
-    crew.loop.close()
 
 
 def beginning(desk: Desk, crew: Crew) -> tuple[Client, Hand]:

@@ -23,8 +23,10 @@ from prefork.messages import (
     LOG,
     WORN,
     Inflow,
+    Truncated,
     pack_ending,
     pack_free,
+    pack_missed,
     receive,
     unpack_assignment,
     unpack_gone,
@@ -33,9 +35,9 @@ from prefork.scoreboard import ALLOWED, BEGUN, BEGUN_AT, DONE, RECEIVED, REQUEST
 from prefork.worker.asgi.backlog import Backlog
 from prefork.worker.asgi.call import Call, is_of_leaving
 from prefork.worker.asgi.scope import http_scope
+from prefork.worker.asgi.stopwatch import Stopwatch
 from prefork.worker.asgi.upload import Upload
 from prefork.worker.client import given_client
-from prefork.worker.asgi.stopwatch import Stopwatch
 from prefork.worker.offload import Offloading
 from prefork.worker.offspring import family
 from prefork.worker.output import complain
@@ -89,6 +91,9 @@ class Place:
             return
         except ConnectionError:
             message, descriptors = b"", []
+        except Truncated as lost:
+            self._miss(lost.message)
+            return
         if not message:
             self._deafen()
         elif message == LOG:
@@ -111,6 +116,12 @@ class Place:
                 self._begin(request, descriptors)
             else:
                 self._greet(request, early, *descriptors)
+
+    def _miss(self, message: bytes) -> None:
+        """Something has come for which no descriptor was left. The log goes on in the file that it was, and nothing is lent."""
+        if not message.startswith((LOG, TERMS)):
+            self.shared.lack()
+            self._tell(pack_missed(unpack_assignment(message)[0].number))
 
     def _deafen(self) -> None:
         self.shared.loop.remove_reader(self.pair.fileno())
@@ -163,6 +174,12 @@ class Place:
         if not self.rest.owner:
             self._go_on(call, task)
 
+    def _note_begun(self, request: Request) -> None:
+        # Without what the worker has used so far: that is of all its requests, and costs more to ask for than all other stamps.
+        self.begun_at = self.words[BEGUN_AT] = now = time.monotonic_ns()
+        self.words[REQUEST] = pack_progress(request.number, BEGUN)
+        self.waits.lap(now)  # what the one before has waited is not its own
+
     def settle(self) -> None:
         """A request from a loan has had its first step, which may have been all."""
         self.settled = True
@@ -174,12 +191,6 @@ class Place:
         if self.rest.owner:
             try:
                 self.rest.disown()
-    def _note_begun(self, request: Request) -> None:
-        # Without what the worker has used so far: that is of all its requests, and costs more to ask for than all other stamps.
-        self.begun_at = self.words[BEGUN_AT] = now = time.monotonic_ns()
-        self.words[REQUEST] = pack_progress(request.number, BEGUN)
-        self.waits.lap(now)  # what the one before has waited is not its own
-
             except OSError:
                 pass  # as in `_tell`
 

@@ -7,12 +7,14 @@ from __future__ import annotations
 
 import asyncio
 import os
+import resource
 import socket
 import sys
 from typing import TYPE_CHECKING, Any, Callable
 
 from prefork.worker.asgi.watch import Watch
 from prefork.worker.offspring import family
+from prefork.worker.output import complain
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine, Iterator
@@ -61,6 +63,7 @@ class Shared:
         self.places: list[Place] = []
         self.borrower: LoopBorrower | None = None
         self.answered: list[tuple[Place, Call]] = []  # in this turn
+        self.lacks = False  # a descriptor for a request, which was said
         self.eager = sys.version_info >= (3, 12)  # tasks take their first step at once: who waits for nothing needs no turn
         self.begin: Callable[[Coroutine[Any, Any, None]], asyncio.Task[None]] = self._begin if self.eager else loop.create_task
 
@@ -82,7 +85,7 @@ class Shared:
 
     def agree(self, message: bytes, descriptors: list[int]) -> None:
         """Read what is lent from now on, on the terms of a message; nobody does where this interpreter has no parser for it."""
-        if self.borrower is None and self.means.borrow:
+        if self.borrower is None and self.means.borrow and descriptors:  # they come once
             # It needs that parser, and so is imported where there is one.
             from prefork.worker.asgi.borrowing import LoopBorrower
 
@@ -98,6 +101,13 @@ class Shared:
         else:
             for descriptor in descriptors:
                 os.close(descriptor)
+
+    def lack(self) -> None:
+        """There is no descriptor left. This worker is replaced, so it says that once."""
+        if not self.lacks:
+            self.lacks = True
+            most = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+            complain(f"prefork: worker {os.getpid()} has all of its {most} files open, and none for a request; it is replaced\n")
 
     def note_answered(self, place: Place, call: Call) -> None:
         """An application has sent its whole answer. Most return then, and one message says all: look in the next turn."""

@@ -20,12 +20,14 @@ from prefork.messages import (
     CLOEXEC_DONTWAIT,
     END,
     FREE,
+    LOG,
     REST,
     SPOOLED,
     Ending,
     Request,
     inbox,
     pack_gone,
+    pack_missed,
     pack_request,
     pair,
     receive,
@@ -41,9 +43,9 @@ from prefork.worker.output import Output
 from prefork.worker.reply import GATHERED, Reply
 
 MIB = 1 << 20
+SECOND = 10**9
 Event = dict[str, Any]
 Receive = Callable[[], Awaitable[Event]]
-SECOND = 10**9
 Send = Callable[[Event], Awaitable[None]]
 START = {"type": "http.response.start", "status": 200, "headers": [(b"content-type", b"text/plain")]}
 
@@ -531,8 +533,6 @@ def test_what_takes_too_long_is_cancelled(desk: Desk, capsys: pytest.CaptureFixt
     assert capsys.readouterr().err == ""
 
 
-def test_a_file_that_was_opened_for_nobody_is_closed(desk: Desk, tmp_path: Path) -> None:
-    """Who sends it is told to end while a thread opens it, which no thread can be told."""
 def test_no_time_passes_while_its_client_has_yet_to_read(desk: Desk) -> None:
     sent: list[bool] = []
 
@@ -558,6 +558,8 @@ def test_no_time_passes_while_its_client_has_yet_to_read(desk: Desk) -> None:
     assert desk.ending().broken
 
 
+def test_a_file_that_was_opened_for_nobody_is_closed(desk: Desk, tmp_path: Path) -> None:
+    """Who sends it is told to end while a thread opens it, which no thread can be told."""
     pipe = tmp_path / "pipe"
     os.mkfifo(pipe)
 
@@ -576,6 +578,19 @@ def test_no_time_passes_while_its_client_has_yet_to_read(desk: Desk) -> None:
 
     assert desk.ask(app)[1].endswith(b"none")
     desk.turn(lambda: str(pipe) not in {os.path.realpath(f"/proc/self/fd/{number}") for number in held()})
+
+
+def test_a_request_that_no_descriptor_is_left_for_is_left_to_others(desk: Desk, capsys: pytest.CaptureFixture[str]) -> None:
+    desk.serve(hello)
+    with open(os.devnull) as file:  # more of them than there is room for, which is the same to who receives them
+        for message in (pack_request(request()), LOG, pack_request(request())):
+            send(desk.dispatcher, message, [file.fileno()] * 8)
+        desk.turn(lambda: len(desk.messages) == 2)
+    assert desk.messages == [pack_missed(9)] * 2
+    assert capsys.readouterr().err.count("none for a request") == 1
+    desk.messages.clear()
+    desk.give(request())
+    assert desk.ending().status == 200, "it goes on"
 
 
 def test_after_its_last_request_it_asks_for_a_replacement(desk: Desk) -> None:
