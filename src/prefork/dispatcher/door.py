@@ -50,10 +50,15 @@ class Door:
         self.admit = admit
         self.paused = False
         self.said_paused = float("-inf")
-        limit = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
-        self.highest = max(limit - RESERVE, limit // 2)  # descriptors are given out from the lowest: this one tells how many
+        self.limit = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+        self.leave_room(0)
         for listener in listeners:
             poller.watch(listener.fileno(), partial(self.accept, listener), select.EPOLLIN)
+
+    def leave_room(self, pairs: int) -> None:
+        """Leave descriptors for so many pairs as well: a worker brings all of its own at once."""
+        # They are given out from the lowest, so this one tells how many.
+        self.highest = max(self.limit - RESERVE - pairs, self.limit // 2)
 
     def accept(self, listener: socket.socket, mask: int) -> None:  # noqa: ARG002 - every callback gets the mask
         """Let new clients in."""

@@ -83,6 +83,7 @@ class Orders:
         first, size = order["slot"], order["places"]
         wires, (pidfd, *rest) = descriptors[:size], descriptors[size:]
         counters = rest[0] if rest else None
+        self.dispatcher.door.leave_room(size)
         loop = EventLoop(first, size, order["pid"], self.dispatcher.scoreboard.slot(first), pidfd, counters)
         self.dispatcher.poller.watch(pidfd, partial(self.dispatcher.wires.lost_loop, loop), select.EPOLLIN)
         for number, wire in enumerate(wires, first):

@@ -125,3 +125,11 @@ def test_it_closes_also_when_the_last_descriptor_is_taken_meanwhile(entrance: En
 )
 def test_an_address_of_the_old_kind_is_shown_as_such(address: str, shown: str) -> None:
     assert unmapped(address) == shown
+
+
+def test_room_is_left_for_all_pairs_of_a_worker(entrance: Entrance) -> None:
+    door = entrance.door
+    door.limit = 1000
+    for pairs, highest in ((0, 936), (128, 808), (900, 500)):
+        door.leave_room(pairs)
+        assert door.highest == highest
