@@ -141,3 +141,36 @@ def test_who_may_have_too_few_is_told_how_many_a_server_needs_and_starts_with_th
         server.wait_for("reload_done", after=mark)
         assert wire.get().status == 200
         assert {event["event"] for event in server.events()}.isdisjoint(FAULTS)
+
+
+def test_who_turns_out_to_need_more_is_told_so_too() -> None:
+    """How many requests a worker has at a time shows where the interface of its application does: when that is imported."""
+    server = Server("looped:app", app_dir=APPS, workers=2, concurrency=100, access_log=False)
+    server.command = allowed(LIMIT)
+    server.launch()
+    try:
+        assert server.exit_status() == 3
+        reason = server.events("template_failed")[0]["reason"]
+        found = re.match(rf"too few files for the server: it may have {LIMIT} files open and needs (\d+), ", reason)
+        assert found, reason
+    finally:
+        server.close()
+    server = Server("looped:app", app_dir=APPS, workers=2, concurrency=100, access_log=False)
+    server.command = allowed(int(found[1]))
+    with server, Wire(server) as wire:
+        assert wire.get("/seen").status == 200
+
+
+def test_a_loop_has_descriptors_for_all_its_pairs_however_many_clients_there_are() -> None:
+    server = Server("looped:app", app_dir=APPS, workers=1, concurrency=100, access_log=False)
+    server.command = allowed(2 * LIMIT)
+    with server, contextlib.ExitStack() as stack:
+        wires = [stack.enter_context(Wire(server)) for _ in range(300)]
+        server.wait_for("accept_paused")
+        server.signal(signal.SIGHUP)
+        server.wait_for("reload_done")
+        assert wires[0].get("/seen").status == 200
+        server.kill("http.2")
+        server.wait_for("worker_died")
+        assert wires[1].get("/seen").status == 200
+        assert not server.events("fault_contained")

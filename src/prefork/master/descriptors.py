@@ -5,6 +5,7 @@ from __future__ import annotations
 import resource
 from typing import TYPE_CHECKING
 
+from prefork.master.pools import HTTP
 from prefork.master.supply import sizes
 
 if TYPE_CHECKING:
@@ -16,18 +17,22 @@ MASTER, EACH = 36, 4
 DISPATCHER, EACH_THERE, RESERVE = 16, 3, 64
 
 
-def needed(settings: Settings) -> int:
-    """How many files the process needs that needs most of them, for few clients."""
-    workers = sum(sizes(settings).values()) + 1  # a reload starts one before an old one leaves
-    places = settings.at_a_time if settings.interface == "asgi" else settings.threads if settings.threaded else 1
-    master = MASTER + (EACH + places) * workers + places  # which has both ends of the pairs of one that is being forked
-    dispatcher = DISPATCHER + (EACH_THERE + places) * workers
+def needed(settings: Settings, *, looped: bool) -> int:
+    """How many files the process needs that needs most of them, for few clients. `looped`: HTTP workers have an event loop."""
+    counts = sizes(settings)
+    workers = sum(counts.values()) + 1  # a reload starts one before an old one leaves
+    places = settings.at_a_time if looped else settings.threads if settings.threaded else 1
+    more = places - 1  # pairs of an HTTP worker, beside the one that each has
+    # It has its ends of those that are being started, at first all, and both of one that is being
+    # forked: the others twice, for they are copied for the message.
+    master = MASTER + (EACH + 1) * workers + more * counts[HTTP.name] + 2 * places
+    dispatcher = DISPATCHER + (EACH_THERE + 1) * workers + more * (counts[HTTP.name] + 1)
     return max(master, min(2 * dispatcher, dispatcher + RESERVE))
 
 
-def lacking(settings: Settings) -> str:
+def lacking(settings: Settings, *, looped: bool) -> str:
     """Why a server cannot start where it may have too few; empty where it can."""
-    allowed, least = resource.getrlimit(resource.RLIMIT_NOFILE)[0], needed(settings)
+    allowed, least = resource.getrlimit(resource.RLIMIT_NOFILE)[0], needed(settings, looped=looped)
     if allowed >= least:
         return ""
     return f"it may have {allowed} files open and needs {least}, and more for many clients; raise LimitNOFILE or ulimit -Hn"

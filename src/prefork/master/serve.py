@@ -33,7 +33,7 @@ def serve(settings: Settings, reread: Callable[[], Settings]) -> int:
     `reread` makes the settings anew for a reload and may raise ConfigurationError. Reasons not to start are said on standard error.
     """
     open_up_to()  # each worker takes some, with an event loop one for each request it may have
-    if reason := lacking(settings):
+    if reason := lacking(settings, looped=settings.interface == "asgi"):
         sys.stderr.write(f"prefork: cannot start: {reason}\n")
         return UNUSABLE
     with ExitStack() as leaving:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from prefork.config import ConfigurationError
 from prefork.events import ChangeAwaited, CrashLoop, PreloadUnsafe, TemplateFailed, TemplateLoaded
 from prefork.master.backoff import Backoff
+from prefork.master.descriptors import lacking
 from prefork.master.generation import Generation
 from prefork.master.reload import UNREADABLE, apply, reread
 from prefork.master.spawn import kill_group
@@ -130,6 +131,9 @@ class Templates:
                 generation.preload = "false"
                 self.load(generation)
                 return
+        if reason := lacking(generation.settings, looped=generation.looped):
+            self._failed(generation, f"too few files for the server: {reason}", None)
+            return
         journal.emit(TemplateLoaded(generation.number, said["seconds"], said["preloaded"], said["interface"]))
         generation.loaded = True
         self.backoff = Backoff()
