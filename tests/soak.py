@@ -78,7 +78,7 @@ def git(*arguments: str) -> str:
 
 def stories() -> tuple[str, bool]:
     """Every story but those that have a part of their own, one module after the other."""
-    own = {"test_precision.py", "test_chaos.py", "test_mill.py", "test_fastapi.py", "test_listeners.py"}
+    own = {"test_precision.py", "test_integrity.py", "test_chaos.py", "test_mill.py", "test_fastapi.py", "test_listeners.py"}
     modules = sorted(path for path in (ROOT / "tests" / "stories").glob("test_*.py") if path.name not in own)
     cases = [case for module in modules for case in tell(module.name, ROUNDS, "--full")]
     return f"{passed(cases)}\n\n{table_of_times(cases)}", well(cases)
@@ -88,6 +88,12 @@ def lent() -> tuple[str, bool]:
     """Those of lives and limits once more, with connections on loan; two at a time, which makes them disturb each other."""
     cases = [case for module in LENT for case in tell(module, ROUNDS, "--full", "--lend", "-n", "2")]
     return f"{LOANS}\n\n{passed(cases)}\n\n{table_of_times(cases, loans=True)}", well(cases)
+
+
+def integrity() -> tuple[str, bool]:
+    """Random traffic, every byte of whose answers is compared."""
+    cases = tell("test_integrity.py", ROUNDS, "--full")
+    return f"{BYTES}\n\n{passed(cases)} {counts(cases)}\n\n{table_of_times(cases, loans=True)}", well(cases)
 
 
 def precision() -> tuple[str, bool]:
@@ -131,6 +137,11 @@ LENT = ("test_kill.py", "test_lending.py", "test_limits.py", "test_reload.py", "
 LOANS = """With `lend_connections`, two stories at a time: kills, limits of memory and time, reloads, recycling and scaling. *On
 loan* is how many requests workers have read themselves in the median telling: none where nothing is lent (threads,
 `limit_time_real_routes`), few where requests take long."""
+BYTES = """Clients with random traffic of an application whose answers say whose they are at every few bytes, all of which are
+compared: up to 10 MiB with and without a length, uploads that are what is answered, requests that are pipelined, clients that read
+slowly or leave in the middle, and fourteen new connections at once that mostly ask for much, beside kept-alive ones that ask for
+little. Half of the tellings kill workers (SIGKILL), recycle and reload meanwhile. A telling passes when no byte was another one
+than it had to be and every request was answered; beside kills answers may be cut in their middle, and uploads answered with 502."""
 MEASURED = """Each limit is broken beside siblings that go on asking, and so is its twin, the same work within the limit. *Late*
 is the time from the limit to the burial of the worker (where it is only replaced: to the decision), by the server's own stamps;
 after it, less the time that master and dispatcher waited for a processor. *Slower* is the longest that a sibling waited beside
@@ -155,6 +166,7 @@ in order, and no connection ended or was refused but with 1012."""
 PARTS: dict[str, tuple[str, Callable[[], tuple[str, bool]]]] = {
     "stories": ("Stories", stories),
     "lent": ("Stories with connections on loan", lent),
+    "integrity": ("Every byte", integrity),
     "precision": ("Precision of limits", precision),
     "jobs": ("Jobs", jobs),
     "reloads": ("Reloads of an ASGI application", reloads),
@@ -225,9 +237,11 @@ def measured(cases: list[ET.Element]) -> dict[tuple[str, str], list[float]]:
 
 
 def counts(cases: list[ET.Element]) -> str:
-    """The sum of each."""
-    sums = {name: f"{sum(figures):,.0f}" for (_, name), figures in measured(cases).items()}
-    return f"Together: {', '.join(f'{figure} {name}' for name, figure in sums.items())}."
+    """The sum of each, over all stories."""
+    sums: dict[str, float] = defaultdict(float)
+    for (_, name), figures in measured(cases).items():
+        sums[name] += sum(figures)
+    return f"Together: {', '.join(f'{figure:,.0f} {name}' for name, figure in sums.items())}."
 
 
 def table_of_figures(cases: list[ET.Element]) -> str:

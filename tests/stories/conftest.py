@@ -1,5 +1,7 @@
 """Servers and applications for the stories."""
 
+import os
+import secrets
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -29,6 +31,16 @@ def counted(record_property: Callable[[str, object], None]) -> Iterator[Callable
     yield count
     if loans := sum(len(lent(server)) for server in servers):
         record_property("requests on loan", loans)
+
+
+@pytest.fixture
+def seed(request: pytest.FixtureRequest, full: bool) -> int:
+    """What random traffic is drawn from: `STORY_SEED`, where it is set; else with `--full` another one each time."""
+    given = os.environ.get("STORY_SEED")
+    if given:
+        return int(given)
+    telling: int = request.node.callspec.params["telling"]
+    return secrets.randbelow(1 << 32) if full else telling + 1
 
 
 @pytest.fixture

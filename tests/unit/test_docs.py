@@ -29,7 +29,7 @@ PAGES = sorted(
     if not any(part.startswith(".") for part in page.relative_to(ROOT).parts)
 )
 SOURCES = sorted((ROOT / "src" / "prefork").rglob("*.py"))
-VARIABLES_OF_THE_TESTS = {"STORY_ROUNDS"}
+VARIABLES_OF_THE_TESTS = {"STORY_ROUNDS", "STORY_SEED"}
 LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")
 FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 COMMAND = re.compile(r"(?:^|[\s`(/])prefork[ \t]+([a-z]+)([^`\n#]*)", re.MULTILINE)
