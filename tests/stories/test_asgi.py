@@ -91,15 +91,20 @@ def test_reloads_and_recycling_under_load_lose_no_request(looped: Looped) -> Non
         assert server.events("worker_retiring", reason="its replacement is ready")
 
 
-def test_a_death_repeats_what_is_safe_and_one_incident_tells_of_all(looped: Looped, clients: ThreadPoolExecutor) -> None:
+def test_a_death_repeats_what_is_safe_and_one_incident_tells_of_all(
+    looped: Looped, clients: ThreadPoolExecutor, gates: list[Gate]
+) -> None:
     with looped(workers=1) as server:
-        safe = [clients.submit(ask, server, "/sleep?seconds=3") for _ in range(2)]
+        safe = [clients.submit(ask, server, gate.target) for gate in gates]
         unsafe = clients.submit(ask, server, "/sleep?seconds=30", "POST")
         await_fact(lambda: in_flight(server) == [3], "three requests on the loop", server)
         server.kill("http.1")
+        assert unsafe.result().status == 502
+        for gate in gates:
+            gate.await_entry()
+            gate.open()
         assert [each.result().status for each in safe] == [200, 200]
         assert {json.loads(each.result().body)["prefork.attempt"] for each in safe} == {2}
-        assert unsafe.result().status == 502
         (incident,) = incidents(server, 1)
         assert incident["request"] is None, "nobody knows whose fault it was"
         assert sorted(request["method"] for request in incident["requests"]) == ["GET", "GET", "POST"]
@@ -107,11 +112,14 @@ def test_a_death_repeats_what_is_safe_and_one_incident_tells_of_all(looped: Loop
         assert incident["id"] in unsafe.result().body.decode()
 
 
-def test_a_request_that_takes_too_long_is_cancelled_and_its_neighbours_go_on(looped: Looped, clients: ThreadPoolExecutor) -> None:
-    with looped(workers=1, limit_time_real=1, limit_time_real_routes="/sleep/long:30") as server:
-        neighbour = clients.submit(ask, server, "/sleep/long?seconds=2")
-        await_fact(lambda: in_flight(server) == [1], "it to have begun", server)
+def test_a_request_that_takes_too_long_is_cancelled_and_its_neighbours_go_on(
+    looped: Looped, clients: ThreadPoolExecutor, gates: list[Gate]
+) -> None:
+    with looped(workers=1, limit_time_real=1, limit_time_real_routes="/hold:30") as server:
+        neighbour = clients.submit(ask, server, gates[0].target)
+        gates[0].await_entry()
         assert ask(server, "/sleep?seconds=20").status == 504
+        gates[0].open()
         assert neighbour.result().status == 200
         told = server.wait_for("request_cancelled")
         assert (told["method"], told["target"], told["worker"]) == ("GET", "/sleep?seconds=20", "http.1")
@@ -187,13 +195,14 @@ def test_memory_ends_the_worker_and_its_replacement_takes_what_is_safe(looped: L
         assert [request["target"] for request in incident["requests"]] == ["/grow?mib=300&seconds=30"]
 
 
-def test_stacks_show_what_tasks_wait_for(looped: Looped, clients: ThreadPoolExecutor) -> None:
+def test_stacks_show_what_tasks_wait_for(looped: Looped, clients: ThreadPoolExecutor, gates: list[Gate]) -> None:
     with looped(workers=1) as server:
-        held = clients.submit(ask, server, "/sleep?seconds=2")
-        await_fact(lambda: in_flight(server) == [1], "it to have begun", server)
+        held = clients.submit(ask, server, gates[0].target)
+        gates[0].await_entry()
         stacks = server.ask({"command": "stacks"})["workers"][0]["stacks"]
-        assert "Task GET /sleep?seconds=2 (" in stacks
-        assert "in do_sleep" in stacks
+        assert f"Task GET {gates[0].target} (" in stacks
+        assert "in do_hold" in stacks
+        gates[0].open()
         assert held.result().status == 200
 
 
@@ -216,12 +225,14 @@ def test_while_no_loop_turns_requests_wait_for_the_first_that_does(
         assert pids[2] != pids[0], "the second one went to a loop that turned"
 
 
-def test_what_a_stopped_worker_has_not_begun_moves_on(looped: Looped, clients: ThreadPoolExecutor) -> None:
+def test_what_a_stopped_worker_has_not_begun_moves_on(looped: Looped, clients: ThreadPoolExecutor, gates: list[Gate]) -> None:
     with looped(workers=1) as server:
-        held = clients.submit(ask, server, "/sleep?seconds=2")
-        await_fact(lambda: in_flight(server) == [1], "it to have begun", server)
+        held = clients.submit(ask, server, gates[0].target)
+        gates[0].await_entry()
         os.kill(server.workers()["http.1"], signal.SIGSTOP)
         late = clients.submit(ask, server, "/echo", "POST")
         assert late.result().status == 200
+        gates[0].await_entry()
+        gates[0].open()
         assert held.result().status == 200
         assert server.events("worker_stuck")

@@ -317,16 +317,21 @@ def looped(counted: Counted) -> Iterator[Looped]:
         yield make
 
 
-def test_a_death_repeats_what_is_safe_of_what_a_loop_has_read_and_one_incident_tells_of_all(looped: Looped) -> None:
+def test_a_death_repeats_what_is_safe_of_what_a_loop_has_read_and_one_incident_tells_of_all(looped: Looped, tmp_path: Path) -> None:
     server, kept = looped()
+    gates = [Gate(tmp_path / name) for name in ("one", "other", "unsafe")]
     with ThreadPoolExecutor(3) as thread:
         answers = [
-            thread.submit(client.exchange, Request("/sleep?seconds=2", method))
-            for client, method in zip(kept, METHODS, strict=True)
+            thread.submit(client.exchange, Request(gate.target, method))
+            for client, gate, method in zip(kept, gates, METHODS, strict=True)
         ]
         await_fact(lambda: in_flight(server) == 3, "three requests on the loop", server)
         server.kill("http.1")
-        first, second, unsafe = [each.result() for each in answers]
+        unsafe = answers[2].result()
+        for gate in gates[:2]:
+            gate.await_entry()
+            gate.open()
+        first, second, _ = [each.result() for each in answers]
     assert [json.loads(each.body)["prefork.attempt"] for each in (first, second)] == [2, 2]
     assert unsafe.status == 502
     file = Path(server.data_dir) / "incidents.jsonl"
@@ -337,11 +342,11 @@ def test_a_death_repeats_what_is_safe_of_what_a_loop_has_read_and_one_incident_t
 
 
 def test_a_request_that_a_loop_has_read_ends_at_its_limit_and_its_neighbours_go_on(looped: Looped) -> None:
-    server, kept = looped(limit_time_real=2)
+    server, kept = looped(limit_time_real=1)
     with ThreadPoolExecutor(2) as thread:
         late = thread.submit(kept[0].exchange, Request("/sleep?seconds=20"))
         await_fact(lambda: in_flight(server) == 1, "it to have begun", server)
-        assert kept[1].exchange(Request("/sleep?seconds=1")).status == 200
+        assert kept[1].exchange(Request("/sleep?seconds=0.4")).status == 200
         assert late.result().status == 504
-    assert 2.0 <= server.wait_for("request_cancelled")["seconds"] < 3.0
+    assert 1.0 <= server.wait_for("request_cancelled")["seconds"] < 2.0
     assert not server.events("worker_died")

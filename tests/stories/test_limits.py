@@ -118,15 +118,15 @@ def test_only_the_processor_time_of_the_request_itself_counts(probe: Probe) -> N
 
 
 def test_routes_have_times_of_their_own(probe: Probe, tmp_path: Path) -> None:
-    limits = limited(limit_time_real=0.5, limit_time_real_routes="/mark*:3,/subp*:0")
+    limits = limited(limit_time_real=0.5, limit_time_real_routes="/mark*:2,/subp*:0")
     with probe(workers=3, **limits) as server:
         begun = f"&file={tmp_path}/begun"
         targets = ["/sleep?seconds=30", f"/marked?seconds=0.8{begun}", "/subprocess?seconds=0.8"]
         assert sorted(asking(server, *targets)) == [200, 200, 504]
-        assert failed(server, f"/marked?seconds=30{begun}", 504)["elapsed"] >= 3
+        assert failed(server, f"/marked?seconds=30{begun}", 504)["elapsed"] >= 2
         server.configure(limit_time_real_routes=None)
         server.reload()
-        assert failed(server, f"/marked?seconds=30{begun}", 504)["elapsed"] < 3
+        assert failed(server, f"/marked?seconds=30{begun}", 504)["elapsed"] < 2
 
 
 @pytest.mark.parametrize("limits", [{"limit_memory_soft": "60M"}, {"limit_memory_soft": "50M", "limit_memory_hard": "60M"}])
@@ -252,13 +252,14 @@ def test_what_a_worker_that_died_by_itself_left_behind_is_told_and_killed(probe:
 
 def test_the_stacks_of_all_workers_can_be_asked_for(probe: Probe, tmp_path: Path) -> None:
     with probe(workers=2) as server:
-        client = threading.Thread(target=ask, args=(server, f"/marked?seconds=2&file={tmp_path}/begun"))
+        client = threading.Thread(target=ask, args=(server, f"/held?file={tmp_path}/begun&gate={tmp_path}/gate"))
         client.start()
         await_fact((tmp_path / "begun").exists, "a request", server)
         said = server.ask({"command": "stacks"})
         assert [worker["worker"] for worker in said["workers"]] == ["http.1", "http.2"]
-        assert sum("in do_marked" in worker["stacks"] for worker in said["workers"]) == 1
+        assert sum("in do_held" in worker["stacks"] for worker in said["workers"]) == 1
         assert not server.events("stacks"), "what was asked for by command needs no log"
+        (tmp_path / "gate").touch()
         client.join(10)
         # They are not taken for the last words of a worker that dies later.
         server.kill("http.1")

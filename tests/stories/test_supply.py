@@ -178,17 +178,19 @@ def app(environ, start_response):
         server.wait_for("template_loaded", preloaded=False)
 
 
-def test_quit_writes_the_stacks_of_all_workers(probe: Make) -> None:
+def test_quit_writes_the_stacks_of_all_workers(probe: Make, tmp_path: Path) -> None:
+    held = f"/held?file={tmp_path}/begun&gate={tmp_path}/gate"
     # One with loans does not wait in `receive`, and compiled code is in no stack.
-    with probe(workers=2, lend_connections=False) as server, Load(server.url, ["/sleep?seconds=2"], threads=1) as load:
+    with probe(workers=2, lend_connections=False) as server, Load(server.url, [held], threads=1) as load:
         await_state(server, "busy", 1)
         server.signal(signal.SIGQUIT)
         await_fact(lambda: len(server.events("stacks")) == 2, "stacks of two workers", server)
         stacks = sorted(said["traceback"] for said in server.events("stacks"))
-        assert [("in do_sleep" in said, "in receive" in said) for said in stacks] in (
+        assert [("in do_held" in said, "in receive" in said) for said in stacks] in (
             [(True, False), (False, True)],
             [(False, True), (True, False)],
         )
+        (tmp_path / "gate").touch()
         assert not load.stop().failed
 
 
