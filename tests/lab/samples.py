@@ -16,7 +16,8 @@ GRAINS = {  # how long a sample is, and how long it is kept
 FIGURES = {"configured": 8, "cpu": 40.0, "memory": 1e9, "succeeded": 9000, "host_cpu": 50.0, "host_memory": 60.0, "disk": 40.0}
 COUNTS = dict.fromkeys(range(20, 32), 100)
 INSTANCE = "INSERT INTO instances (id, name, kind, directory, created_at) VALUES (?, ?, 'local', '/var/lib/shop', 0)"
-COPY = f"INSERT INTO samples SELECT ?, grain, {', '.join(KEPT)} FROM samples WHERE instance_id = 'shop 00000'"
+COLUMNS = f"grain, {', '.join(KEPT)}"
+COPY = f"INSERT INTO samples (instance_id, {COLUMNS}) SELECT ?, {COLUMNS} FROM samples WHERE instance_id = 'shop 00000'"
 
 
 class Asked(NamedTuple):
@@ -62,7 +63,7 @@ def asked(now: float) -> tuple[Asked, ...]:
         Asked("chart of a day", history.SPAN, (shop, 0, now - history.DAY, now)),
         Asked("chart of a week", history.SPAN, (shop, hour, now - 7 * history.DAY, now)),
         Asked("chart of half a year", history.SPAN, (shop, quarter, now - history.SUMMARIES_FOR, now)),
-        Asked("the last of a kind", history.LAST, (shop, hour)),
+        Asked("the last of a kind", history.LAST, (shop, hour, now)),
         Asked("the first of a kind", history.FIRST, (shop, 0, now - history.DAY)),
         Asked("forget an hour", history.FORGET, (shop, 0, now - history.MEASURED_FOR + hour)),
         Asked("mark", *mark),

@@ -1,4 +1,4 @@
-"""The lab asks every statement of the store: a new one needs to be asked, too."""
+"""The lab asks every statement of the store: a new one needs to be asked, too, and each with the values that it takes."""
 
 import re
 
@@ -14,9 +14,9 @@ def test_every_statement_is_asked() -> None:
 
 
 @pytest.mark.parametrize("question", QUESTIONS, ids=[each.title for each in QUESTIONS])
-def test_it_is_asked_with_all_that_it_takes(question: Question) -> None:
-    named = {name.decode() for name in re.findall(rb"%\((\w+)\)s", question.text)}
-    if named:
-        assert named <= question.values.keys()
+def test_each_is_asked_with_its_values(question: Question) -> None:
+    text = question.text.decode()
+    if isinstance(question.values, list):
+        assert text.count("%s") == len(question.values)
     else:
-        assert question.text.count(b"%s") == len(question.values or ())
+        assert set(re.findall(r"%\((\w+)\)s", text)) == set(question.values or ())
