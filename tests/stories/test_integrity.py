@@ -11,8 +11,8 @@ from random import Random
 
 import pytest
 from facts import await_fact
+from visitors import Crowd
 
-from crowd import Crowd
 from prefork.testing import Server
 
 APPS = Path(__file__).parent / "apps"

@@ -15,6 +15,7 @@ from prefork import spool
 from prefork.messages import FILE, INLINE, REST, SPOOLED, inbox, receive, unpack_extent
 from prefork.scoreboard import WAITING_SINCE
 from prefork.worker.asgi.backlog import Backlog
+from prefork.worker.asgi.stopwatch import Stopwatch
 from prefork.worker.rest import IN_MEMORY, Rest
 
 if TYPE_CHECKING:
@@ -39,7 +40,7 @@ def test_a_worker_waits_for_no_longer_than_a_spool_would_take(rest: Rest, size: 
 
 def test_an_event_loop_waits_for_nobody(bench: Bench) -> None:
     with contextlib.closing(asyncio.new_event_loop()) as loop:
-        assert Backlog(loop, bench.worker, bench.slot, bench.means.spool, MOST).patience(1 << 30) == 0
+        assert Backlog(loop, bench.worker, bench.slot, bench.means.spool, MOST, Stopwatch()).patience(1 << 30) == 0
 
 
 def fill(rest: Rest, bench: Bench) -> None:
