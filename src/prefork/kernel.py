@@ -149,9 +149,20 @@ def _sent(connection: socket.SocketType) -> int:
 
 def bytes_read(connection: socket.SocketType) -> int:
     """All bytes that anybody has ever read from a TCP connection's socket that our side has not ended. Raises OSError."""
+    before = bytes_received(connection)
+    while True:
+        left = unread(connection)
+        received = bytes_received(connection)
+        if received == before:
+            return received - left
+        before = received  # what has come meanwhile is in one of the two figures
+
+
+def bytes_received(connection: socket.SocketType) -> int:
+    """All bytes that a TCP connection's client has sent and that have come. Raises OSError."""
     info = connection.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, BYTES_RECEIVED + 8)
     # The end of the client's side counts as one byte received, and as none that is unread.
-    return int.from_bytes(info[BYTES_RECEIVED:], sys.byteorder) - (info[0] == CLOSE_WAIT) - unread(connection)
+    return int.from_bytes(info[BYTES_RECEIVED:], sys.byteorder) - (info[0] == CLOSE_WAIT)
 
 
 def unread(connection: socket.SocketType) -> int:

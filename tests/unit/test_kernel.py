@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from prefork import kernel
 from prefork.kernel import (
     AHEAD,
     LEAST_RTT,
@@ -200,6 +201,33 @@ def test_a_tcp_socket_tells_how_many_bytes_were_read_and_how_long_ago_the_last_o
             assert ours.recv(1) == b""
             assert bytes_read(ours) == 300, "the end is none of them"
             assert 0 <= since_received(ours) < 60_000_000_000
+
+
+def test_what_comes_while_it_is_asked_counts_as_unread(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Else a worker would seem to have read less than it has, and its requests would be lost with it, or more."""
+    with socket.create_server(("127.0.0.1", 0)) as listener, socket.create_connection(listener.getsockname()) as client:
+        ours, _ = listener.accept()
+        coming = [b"x" * 1000, b"y" * 20]
+
+        def unread_then(connection: socket.socket) -> int:
+            if coming:
+                before = unread(connection)
+                client.sendall(part := coming.pop())
+                await_unread(connection, before + len(part))
+            return unread(connection)
+
+        monkeypatch.setattr(kernel, "unread", unread_then)
+        with ours:
+            client.sendall(b"x" * 300)
+            assert ours.recv(100, socket.MSG_WAITALL) == b"x" * 100
+            assert bytes_read(ours) == 100
+            assert unread(ours) == 1220
+
+
+def await_unread(ours: socket.socket, count: int) -> None:
+    """Wait until so many bytes have come."""
+    while len(ours.recv(count, socket.MSG_PEEK | socket.MSG_WAITALL)) < count:
+        pass
 
 
 def test_an_epoll_tells_of_a_descriptor_under_another_key() -> None:
