@@ -38,6 +38,7 @@ SOL_SOCKET: Final = int(socket.SOL_SOCKET)
 SCM_RIGHTS: Final = int(socket.SCM_RIGHTS)
 NOSIGNAL: Final = int(socket.MSG_NOSIGNAL)
 DONTWAIT: Final = int(socket.MSG_DONTWAIT | socket.MSG_NOSIGNAL)
+PEEK: Final = DONTWAIT | int(socket.MSG_PEEK)
 DONTWAIT_MORE: Final = DONTWAIT | int(socket.MSG_MORE)  # what follows is sent with it, as far as there is room in a segment
 CLOEXEC: Final = int(socket.MSG_CMSG_CLOEXEC)
 CLOEXEC_DONTWAIT: Final = int(socket.MSG_CMSG_CLOEXEC | socket.MSG_DONTWAIT)
@@ -265,7 +266,11 @@ def receive(wire: socket.socket, buffer: bytearray, flags: int = CLOEXEC, space:
 
     Raises Truncated (after closing what did arrive), OSError, BlockingIOError with CLOEXEC_DONTWAIT.
     """
-    size, control, status, _ = wire.recvmsg_into((buffer,), space, flags)
+    try:
+        size, control, status, _ = wire.recvmsg_into((buffer,), space, flags)
+    except ConnectionResetError:
+        # The other side has ended without hearing all, which is told once, before anything that it has said itself.
+        size, control, status, _ = wire.recvmsg_into((buffer,), space, flags)
     descriptors: list[int] = []
     for level, kind, data in control:
         if level == SOL_SOCKET and kind == SCM_RIGHTS:
@@ -275,6 +280,16 @@ def receive(wire: socket.socket, buffer: bytearray, flags: int = CLOEXEC, space:
             os.close(descriptor)
         raise Truncated(bytes(memoryview(buffer)[:size]))
     return bytes(memoryview(buffer)[:size]), descriptors
+
+
+def has_more(wire: socket.socket) -> bool:
+    """Whether there is a message to receive."""
+    try:
+        return bool(wire.recv(1, PEEK))
+    except ConnectionResetError:  # as above, and told by now
+        return has_more(wire)
+    except OSError:
+        return False
 
 
 def pair() -> tuple[socket.socket, socket.socket]:
@@ -328,10 +343,7 @@ class Channel:
 
     def receive(self, flags: int = CLOEXEC) -> tuple[dict[str, Any] | None, list[int]]:
         """The next object with its descriptors, or None at the end of the wire. Raises BlockingIOError with CLOEXEC_DONTWAIT."""
-        try:
-            message, descriptors = receive(self.wire, inbox(), flags)
-        except ConnectionError:
-            return None, []
+        message, descriptors = receive(self.wire, inbox(), flags)
         return (json.loads(message), descriptors) if message else (None, [])
 
     def close(self) -> None:

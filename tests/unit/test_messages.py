@@ -28,6 +28,7 @@ from prefork.messages import (
     Ending,
     Request,
     Truncated,
+    has_more,
     inbox,
     pack_ending,
     pack_handover,
@@ -166,6 +167,18 @@ def test_the_end_of_a_wire(wire: Ends) -> None:
     assert receive(wire[1], inbox()) == (b"", [])
     with pytest.raises(OSError):
         send(wire[1], b"x")
+
+
+@pytest.mark.parametrize("looks", [True, False])
+def test_the_last_words_are_heard_of_a_side_that_has_not_heard_all(wire: Ends, looks: bool) -> None:
+    """The kernel says first that it was reset, once."""
+    send(wire[0], b"what nobody reads")
+    send(wire[1], b"last words")
+    send(wire[1], b"really")
+    wire[1].close()
+    assert not looks or has_more(wire[0])
+    assert [receive(wire[0], inbox())[0] for _ in range(3)] == [b"last words", b"really", b""]
+    assert not has_more(wire[0])
 
 
 def test_nothing_to_receive_and_no_room(wire: Ends) -> None:

@@ -227,8 +227,8 @@ class Loans:
         return self.inside() is not None and now - self.slot.words[BEGUN_AT] / 1e9 > MOMENT
 
     def heard(self, number: int) -> None:
-        """A request of that number has been told of."""
-        self.number = number
+        """A request of that number has been told of: in memory sooner, perhaps, than one before it on the pair."""
+        self.number = max(self.number, number)
 
     def last_heard(self, worker: Worker) -> int:  # noqa: ARG002 - as below
         """The number of the last request of a worker that it has told of."""

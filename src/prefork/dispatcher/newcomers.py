@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import socket
 import time
 from typing import TYPE_CHECKING
 
@@ -11,7 +10,7 @@ from prefork.dispatcher.loans import ENOUGH
 from prefork.http.head import END_OF_HEAD
 from prefork.http.paths import Paths
 from prefork.lending import ROOM
-from prefork.messages import DONTWAIT
+from prefork.messages import PEEK
 
 if TYPE_CHECKING:
     from prefork.dispatcher.connection import Connection
@@ -20,7 +19,6 @@ if TYPE_CHECKING:
     from prefork.dispatcher.traffic import Traffic
     from prefork.dispatcher.workers import Worker
 
-PEEK = DONTWAIT | int(socket.MSG_PEEK)
 UPGRADE = b"\r\nupgrade:"
 
 

@@ -85,8 +85,7 @@ class Notices:
             loans.own(worker, returned.number)
             if returned.key in loans.lent:  # else it was recalled, however soon it would have been done
                 self.traffic.accounts.pace.fetch()
-        if returned.kind == BACK or worker.loop:
-            loans.heard(returned.number)
+        loans.heard(returned.number)
         connection = loans.release(returned.key)
         if connection is None:
             return True

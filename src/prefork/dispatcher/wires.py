@@ -7,13 +7,12 @@ from __future__ import annotations
 
 import os
 import select
-import socket
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from prefork.dispatcher.loops import fitting
 from prefork.dispatcher.workers import BEGIN_WITHIN
-from prefork.messages import CLOEXEC_DONTWAIT, ONE_RIGHT, Truncated, inbox, receive
+from prefork.messages import CLOEXEC_DONTWAIT, ONE_RIGHT, Truncated, has_more, inbox, receive
 
 if TYPE_CHECKING:
     from prefork.dispatcher.loop import Dispatcher
@@ -171,11 +170,3 @@ class Wires:
         """Say something about a worker; of one with an event loop, by its first place."""
         slot = worker.loop.number if worker.loop else worker.number
         self.channel.send(kind, slot=slot, pid=worker.pid, seconds=BEGIN_WITHIN, **more)
-
-
-def has_more(wire: socket.socket) -> bool:
-    """Whether there is a message to receive."""
-    try:
-        return bool(wire.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT))
-    except OSError:
-        return False

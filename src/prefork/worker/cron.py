@@ -98,8 +98,6 @@ class Wire:
                 message, descriptors = receive(self.pair, self.buffer, CLOEXEC_DONTWAIT)
             except BlockingIOError:
                 return False
-            except ConnectionError:
-                return True
             if not message:
                 return True
             if message == LOG:

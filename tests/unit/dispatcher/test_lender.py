@@ -20,6 +20,7 @@ from prefork.dispatcher.words import Words
 from prefork.dispatcher.workers import BEGIN_WITHIN
 from prefork.kernel import await_bytes, half_closed
 from prefork.lending import (
+    BACK,
     HOME,
     LOANED,
     NEWS,
@@ -308,6 +309,30 @@ def test_what_a_worker_hands_on_behind_a_receipt_is_of_the_request_after_that(co
     assert Words(counter.desk.traffic).heard(worker, pack_rest(ANSWER), [])
     assert second.receive(len(ANSWER)) == ANSWER
     assert not select.select([first.socket], [], [], 0)[0]
+
+
+def test_an_answer_that_was_told_of_before_an_earlier_request_is_not_entered_twice(
+    counter: Counter,
+) -> None:
+    """A word on the pair may come behind receipts of later requests. The last one of these was entered once more, on a connection
+    whose client had asked for something else by then.
+    """
+    loans = counter.open()
+    first, second = on_loan(counter), on_loan(counter)
+    worker, key = counter.hand.worker, second.theirs.fileno()
+    loans.till.put(pack_receipt(*receipt(key=key, number=LOANED + 2)))
+    worker.slot[LOAN], worker.slot[TAKEN] = key, len(GET)
+    loans.memory[: len(GET)] = GET
+    counter.hand.stamp(LOANED + 2, DONE)
+    counter.desk.traffic.lender.receipts.drain(worker)
+    assert Words(counter.desk.traffic).heard(worker, pack_return(BACK, first.theirs.fileno(), LOANED + 1, b"GET"), [])
+    counter.desk.traffic.apply(OPTIONS)
+    other = counter.desk.hire()
+    counter.hand.die()
+    assert second.state is State.IDLE
+    second.send(GET)
+    counter.desk.loop.until(other.has_message)
+    assert other.request().method == "GET"
 
 
 def test_a_worker_that_has_gone_on_behind_a_receipt_is_not_stuck(counter: Counter) -> None:

@@ -89,8 +89,6 @@ class Place:
             message, descriptors = receive(self.pair, self.shared.buffer, CLOEXEC_DONTWAIT, RIGHTS)
         except BlockingIOError:
             return
-        except ConnectionError:
-            message, descriptors = b"", []
         except Truncated as lost:
             self._miss(lost.message)
             return

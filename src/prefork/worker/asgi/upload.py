@@ -7,21 +7,21 @@ then with the client, who is slowed down by that and by nothing else.
 from __future__ import annotations
 
 import asyncio
-import socket
 import time
 from typing import TYPE_CHECKING
 
 from prefork.http.chunks import Chunks, Garbled
-from prefork.messages import DONTWAIT, Inflow
+from prefork.messages import DONTWAIT, PEEK, Inflow
 
 if TYPE_CHECKING:
+    import socket
+
     from prefork.worker.asgi.stopwatch import Stopwatch
     from prefork.worker.asgi.watch import Watch
 
 BLOCK = 1 << 16  # bytes that the application gets at a time
 TURN = 1 << 20  # bytes after which others have their turn, however fast they come
 SKIMMED = 4  # blocks of a body that nobody wants, of those that have come already
-PEEK = DONTWAIT | int(socket.MSG_PEEK)
 
 
 class CutShort(Exception):

@@ -116,8 +116,6 @@ class Keeper(Guests):
                 message, descriptors = receive(self.pair, self.buffer, CLOEXEC_DONTWAIT, TWO_RIGHTS)
             except BlockingIOError:
                 return
-            except ConnectionError:
-                message = b""
             except Truncated as lost:
                 self.miss(lost.message)
                 continue
