@@ -67,6 +67,8 @@ class Relief:
             loans.stirred_at = 0.0
             if loans.moves(now) >= PATIENCE and not loans.inside() and loans.forgotten():
                 self._seize(worker, loans)
+                if worker not in self.doubtful:
+                    return  # its last words have let it go
             self.loop.attend(worker)
         answers = bool(loans.coming) and loans.moves(now) < PATIENCE
         if not (waits or loans.stirred_at or answers):
@@ -75,6 +77,7 @@ class Relief:
     def _seize(self, worker: Worker, loans: Loans) -> None:
         """Nothing is read of what has come: the worker has been stopped, or has no processor."""
         halted = loans.halt()
+        self.loop.hear_out(worker)  # it may have given some back before, with what it had read of them
         self.receipts.drain(worker)
         for connection in loans.free(halted):
             self.bring_home(worker, connection, recall=False)

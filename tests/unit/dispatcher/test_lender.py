@@ -335,6 +335,26 @@ def test_an_answer_that_was_told_of_before_an_earlier_request_is_not_entered_twi
     assert other.request().method == "GET"
 
 
+def test_what_a_worker_has_given_back_before_it_was_stopped_is_heard_before_its_loans_are_taken(
+    counter: Counter, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else they come home without what was read of them, which nobody has then: a body would be taken for a head."""
+    loans, client = counter.open(), on_loan(counter)
+    said = pack_return(BACK, client.theirs.fileno(), LOANED + 1, GET[:10])
+    monkeypatch.setattr(counter.desk.loop, "hear_out", lambda worker: Words(counter.desk.traffic).heard(worker, said, []))
+    client.socket.sendall(GET[10:])
+    assert await_bytes(client.theirs, 1)
+    select.select([client.theirs], [], [], 5)
+    counter.hand.stamp(counter.request.number, DONE)
+    now, relief = time.monotonic(), counter.desk.traffic.lender.relief
+    assert loans.moves(now - 10) == 0
+    loans.stirred_at = now - 10
+    relief.doubtful.add(counter.hand.worker)
+    relief.look()
+    assert client.connection.inbound.buffer == GET[:10]
+    assert not loans.coming
+
+
 def test_a_worker_that_has_gone_on_behind_a_receipt_is_not_stuck(counter: Counter) -> None:
     loans = counter.open()
     client, worker = counter.welcome(), counter.hand.worker
