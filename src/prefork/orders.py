@@ -10,8 +10,8 @@ import socket
 import sys
 from typing import Any
 
+from prefork.channel import Channel
 from prefork.kernel import FILES, die_with, open_up_to
-from prefork.messages import Channel
 
 
 def bond() -> dict[str, Any]:

@@ -13,6 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tests.unit.descriptors import held, held_for_good, opened_since
 
+from prefork.channel import Channel
 from prefork.messages import (
     BROKEN,
     CLOEXEC_DONTWAIT,
@@ -24,7 +25,6 @@ from prefork.messages import (
     ONE_RIGHT,
     REST,
     WORN,
-    Channel,
     Ending,
     Request,
     Truncated,

@@ -27,8 +27,9 @@ MAY_IMPORT: dict[str, set[str]] = {
     "lending": {"kernel"},
     "lines": {"events"},
     "kernel": set(),
+    "channel": {"messages"},
     "messages": set(),
-    "orders": {"kernel", "messages"},
+    "orders": {"channel", "kernel"},
     "scoreboard": {"kernel"},
     "spool": set(),
     "lanes": set(),
@@ -86,7 +87,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         "render",
         "sizing",
     },
-    "console.__main__": {"console", "instances", "journal", "kernel", "messages", "orders"},
+    "console.__main__": {"channel", "console", "instances", "journal", "kernel", "orders"},
     "fanout": set(),
     "sessions": {"sessions", "fanout", "given", "store", "worker.asgi.detect", "worker.output"},
     "filestore": {"fanout", "files", "given", "http.conditions", "http.framing"},
@@ -113,6 +114,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "dispatcher": {
         "dispatcher",
         "cgroups",
+        "channel",
         "compiled",
         "events",
         "files",
@@ -134,6 +136,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         "master",
         "prefork",
         "cgroups",
+        "channel",
         "config",
         "control",
         "dispatcher.options",
@@ -155,6 +158,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     },
     "worker": {
         "worker",
+        "channel",
         "compiled",
         "files",
         "given",
@@ -193,7 +197,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "jobs": {"jobs.arguments", "store"},
     "jobs.source": {"jobs", "store", "worker.cron"},
     "store": {"store", "given"},
-    "watcher": {"watcher", "kernel", "messages", "orders"},
+    "watcher": {"watcher", "channel", "kernel", "orders"},
     "testing": {"testing"},
     "cli": {
         "cli",
@@ -235,7 +239,7 @@ INSIDE_APPLICATIONS = [
     if name.startswith(("worker/", "jobs/", "sessions/", "store/", "bus/", "django/"))
     or name
     in {"__init__.py", "cron.py", "tryton.py", "files.py", "kernel.py", "messages.py", "orders.py", "scoreboard.py", "spool.py"}
-    or name in {"compiled.py", "fanout.py", "filestore.py", "given.py", "lending.py"}
+    or name in {"channel.py", "compiled.py", "fanout.py", "filestore.py", "given.py", "lending.py"}
     or name in {"http/__init__.py", "http/chunks.py", "http/conditions.py", "http/framing.py", "http/pages.py"}
     or name in {"http/head.py", "http/identity.py", "http/paths.py", "http/proxies.py", "http/repertoire.py"}
 ]

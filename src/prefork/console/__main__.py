@@ -17,7 +17,7 @@ from prefork.kernel import set_title
 from prefork.orders import take_orders
 
 if TYPE_CHECKING:
-    from prefork.messages import Channel
+    from prefork.channel import Channel
 
 OUT_OF_REACH = "data_dir {} is out of reach for the option user; choose one that is not, such as one below /var/lib"
 

@@ -27,12 +27,12 @@ from prefork.scoreboard import CONNECTIONS, DISPATCHER, TURNED_AT
 if TYPE_CHECKING:
     import socket
 
+    from prefork.channel import Channel
     from prefork.dispatcher.door import Address
     from prefork.dispatcher.loops import EventLoop
     from prefork.dispatcher.options import Options
     from prefork.dispatcher.workers import Worker
     from prefork.journal import Journal
-    from prefork.messages import Channel
     from prefork.scoreboard import Scoreboard
     from prefork.trace import Trace
 

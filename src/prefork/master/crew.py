@@ -22,13 +22,13 @@ from prefork.scoreboard import OPEN
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
+    from prefork.channel import Channel
     from prefork.journal import Journal
     from prefork.master.fuse import Fuses
     from prefork.master.generation import Generation
     from prefork.master.pools import Pool
     from prefork.master.remains import Remains
     from prefork.master.spawn import Death
-    from prefork.messages import Channel
     from prefork.scoreboard import Scoreboard
 
 

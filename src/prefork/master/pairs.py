@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     import socket
     from collections.abc import Iterable, Sequence
 
+    from prefork.channel import Channel
     from prefork.master.fleet import Worker
-    from prefork.messages import Channel
 
 
 class Pairs:

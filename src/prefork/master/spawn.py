@@ -14,8 +14,9 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
+from prefork.channel import Channel
 from prefork.kernel import PADDING
-from prefork.messages import Channel, pair
+from prefork.messages import pair
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

@@ -17,7 +17,7 @@ from prefork.orders import take_orders
 from prefork.watcher.tree import Look, Tree
 
 if TYPE_CHECKING:
-    from prefork.messages import Channel
+    from prefork.channel import Channel
 
 STEP = 100  # milliseconds without a further change, after which those so far are told
 LONGEST = 2000  # milliseconds that changes are collected, however many more come

@@ -41,7 +41,7 @@ from prefork.worker.threads import serve_in_threads
 from prefork.worker.traces import sentence, trace
 
 if TYPE_CHECKING:
-    from prefork.messages import Channel
+    from prefork.channel import Channel
     from prefork.scoreboard import Slot
     from prefork.worker.app import Host
     from prefork.worker.asgi.lifespan import App

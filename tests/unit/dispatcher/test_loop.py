@@ -12,10 +12,11 @@ from typing import TYPE_CHECKING
 import pytest
 from tests.unit.descriptors import held, opened_since
 
+from prefork.channel import Channel
 from prefork.dispatcher.loan import Loan
 from prefork.dispatcher.loop import Dispatcher
 from prefork.lending import LASTS, LOANED, pack_receipt
-from prefork.messages import CLOEXEC_DONTWAIT, Channel, inbox, pack_ending, pair, receive, unpack_request
+from prefork.messages import CLOEXEC_DONTWAIT, inbox, pack_ending, pair, receive, unpack_request
 from prefork.scoreboard import ANSWERED, BEGUN, BEGUN_AT, DISPATCHER, DONE, LOAN, REQUEST, TAKEN, TURNED_AT, pack_progress
 
 from .conftest import OPTIONS, SCOREBOARD, TRACE, WITHIN, Notes, send_home

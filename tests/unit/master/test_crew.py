@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, cast
 import pytest
 from tests.unit.descriptors import held_for_good, opened_since
 
+from prefork.channel import Channel
 from prefork.journal import Journal, Sink
 from prefork.master.crew import Crew
 from prefork.master.fleet import State, Worker
@@ -20,7 +21,7 @@ from prefork.master.pools import CRON, HTTP, Pool
 from prefork.master.slate import OWN_FRAME, shortened
 from prefork.master.spawn import Death
 from prefork.master.status import rows
-from prefork.messages import LOG, Channel, inbox, pair, receive
+from prefork.messages import LOG, inbox, pair, receive
 from prefork.scoreboard import BEGUN, DONE, OPEN, RECEIVED, REQUEST, Scoreboard, pack_progress
 
 if TYPE_CHECKING:
