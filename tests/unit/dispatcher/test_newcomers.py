@@ -13,9 +13,22 @@ from prefork.dispatcher.loops import EventLoop
 from prefork.dispatcher.states import State
 from prefork.dispatcher.words import Words
 from prefork.kernel import unread
-from prefork.lending import ABLE, ASKS_REPLACEMENT, BACK, LASTS, LOANED, NEW, RECALL, TERMS, pack_receipt, pack_return, unpack_new
-from prefork.messages import CLOEXEC_DONTWAIT, inbox, receive
-from prefork.scoreboard import BEGUN, BEGUN_AT, LOAN
+from prefork.lending import (
+    ABLE,
+    ASKS_REPLACEMENT,
+    BACK,
+    LASTS,
+    LOANED,
+    NEW,
+    OWNED,
+    RECALL,
+    TERMS,
+    pack_receipt,
+    pack_return,
+    unpack_new,
+)
+from prefork.messages import CLOEXEC_DONTWAIT, inbox, pack_ending, receive
+from prefork.scoreboard import BEGUN, BEGUN_AT, DONE, LOAN, TAKEN
 
 from .conftest import OPTIONS, Client, Desk, Hand
 from .test_receipts import receipt
@@ -318,3 +331,28 @@ def test_nor_to_one_that_may_keep_it_after_the_request_that_it_has(desk: Desk, c
     client.connection.close()  # and its worker answers on
     assert Again(desk, client).state is State.QUEUED
     assert not clerks[1].loans.lent
+
+
+def test_a_request_that_its_worker_has_told_of_is_not_entered_for_the_next_one_with_its_key(
+    desk: Desk, clerks: list[Clerk]
+) -> None:
+    """It stays in its worker's slot until that does something else. At the death of one that was OWNED, and had ended, the next
+    connection under its key was closed as if it were answered.
+    """
+    client = desk.connect(early=GET)
+    clerks[1].have(client)
+    data, key, hand, words = client.theirs.recv(1000), client.theirs.fileno(), clerks[1].hand, Words(desk.traffic)
+    clerks[1].loans.memory[: len(data)] = data
+    hand.slot[LOAN], hand.slot[TAKEN] = key, len(data)
+    hand.stamp(LOANED + 1, BEGUN)
+    assert words.heard(hand.worker, pack_return(OWNED, key, LOANED + 1, data), [])
+    hand.stamp(LOANED + 1, DONE)
+    assert words.heard(hand.worker, pack_ending(LOANED + 1, 200, 0, 0, 0), [])
+    assert client.state is State.CLOSED
+    other = Again(desk, client)
+    assert other.state is State.LENT
+    clerks[1].have(other)
+    hand.die()
+    desk.loop.turn(5)
+    assert other.state is State.SERVED
+    assert clerks[0].hand.request().target == b"/"
