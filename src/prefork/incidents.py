@@ -9,7 +9,7 @@ import contextlib
 import errno
 import json
 import os
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -54,6 +54,11 @@ class Incident:
     stacks: str = ""
     requests: list[dict[str, Any]] = field(default_factory=list)
 
+    @classmethod
+    def of(cls, told: dict[str, Any]) -> Incident:
+        """One as it was written down; what only another release knows of it is left out. Raises TypeError where it is none."""
+        return cls(**{part: value for part, value in told.items() if part in PARTS})
+
     def beside(self) -> list[dict[str, Any]]:
         """The other requests on its loop."""
         return [request for request in self.requests if request["id"] != (self.request or {}).get("id")]
@@ -65,6 +70,9 @@ class Incident:
     def as_json(self) -> str:
         """On one line."""
         return json.dumps(asdict(self))
+
+
+PARTS = frozenset(each.name for each in fields(Incident))
 
 
 def new_id() -> str:
@@ -81,6 +89,14 @@ def files(data_dir: Path) -> list[Path]:
 def numbered(path: Path, number: int) -> Path:
     """One of them, of which the highest number is the oldest."""
     return path.with_suffix(f".{number}.jsonl") if number else path
+
+
+def read(line: str | bytes) -> Incident | None:
+    """What a line says; None where it was cut."""
+    try:
+        return Incident.of(json.loads(line))
+    except (ValueError, TypeError, AttributeError):
+        return None
 
 
 class Ledger:
@@ -130,8 +146,8 @@ class Ledger:
                 open(numbered(self.path, number), encoding="utf-8", errors="replace") as lines,
             ):
                 for line in lines:
-                    with contextlib.suppress(ValueError, TypeError):
-                        yield Incident(**json.loads(line))
+                    if incident := read(line):
+                        yield incident
 
     def latest(self, after: float) -> list[Incident]:
         """Those since a time (seconds since 1970), the oldest first, as far as they stand at the end of the file."""
@@ -144,11 +160,8 @@ class Ledger:
                 lines = file.read().splitlines()
         except OSError:
             return []
-        found = []
-        for line in lines:
-            with contextlib.suppress(ValueError, TypeError):
-                found.append(Incident(**json.loads(line)))
-        return [incident for incident in found if incident.time > after]
+        found = map(read, lines)
+        return [incident for incident in found if incident and incident.time > after]
 
     def _rotate(self) -> None:
         for number in range(KEPT, 0, -1):

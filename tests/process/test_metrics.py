@@ -1,6 +1,7 @@
 """What monitors read of a real server: every series Prometheus accepts, and routes that add up to what clients have asked for."""
 
 import http.client
+import io
 import json
 import math
 import os
@@ -11,12 +12,23 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
+import pytest
 from prometheus_client.parser import text_string_to_metric_families as parsed
+from rich.console import Console
 from tests.render.checkers import program
 
+from prefork import usage
+from prefork.control.answers import ANSWERS, Maybe, Shape, lacking
+from prefork.instances.complaints import complaints
+from prefork.metrics import exposition
 from prefork.testing import Server, free_port
+from prefork.usage.rates import between
+from prefork.usage.sampler import Sampler
+from prefork.usage.tips import judged
+from prefork.views import routes, stacks, status, top
 
 from .conftest import Echo
 from .wire import Wire, until
@@ -127,6 +139,45 @@ class Seen:
             assert select.select([self.terminal], [], [], 30)[0], self.text
             self.text += os.read(self.terminal, 65536)
         self.text = self.text.partition(part)[2]
+
+
+def kept(said: Any, shape: Shape) -> Any:
+    """Of an answer, what the shape has."""
+    if said is None or isinstance(shape, tuple):
+        return said
+    if isinstance(shape, Maybe):
+        return kept(said, shape.shape)
+    if isinstance(shape, list):
+        return [kept(each, shape[0]) for each in said]
+    return {part: kept(said[part], inner) for part, inner in shape.items()}
+
+
+def test_what_is_relied_on_of_an_answer_is_in_its_shape(echo: Echo, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("prefork.usage.report.WINDOW", 0.0)
+    monkeypatch.setattr("prefork.usage.sampler.WINDOW", 0.0)
+    with echo(workers="auto", workers_max=2, lanes="orders:/orders/*:1") as server:
+        with Wire(server) as wire:
+            assert wire.get("/orders/7/echo").status == 200
+        until(lambda: server.ask({"command": "routes"})["routes"], "the route to be counted")
+        answers = {name: server.ask({"command": name}) for name in ANSWERS if name != "retire"}
+        answers["retire"] = server.ask({"command": "retire", "pid": server.status()["workers"][0]["pid"]})
+        assert {name: lacking(name, answer) for name, answer in answers.items()} == {name: [] for name in ANSWERS}
+        told = {name: kept(answer, ANSWERS[name]) for name, answer in answers.items()}
+        later = kept(server.ask({"command": "metrics"}), ANSWERS["metrics"])
+
+        console = Console(width=120, file=io.StringIO())
+        console.print(*status.screen(told["status"]), sep="\n")
+        console.print(*stacks.listing(told["stacks"]["workers"]))
+        console.print(*routes.screen({**told["routes"], "routes": judged(told["routes"]["routes"])}, 120))
+        console.print(*top.screen([between(told["metrics"], later, 0.0)], top.Choice(), 120, 40))
+        assert "/orders/{id}/echo" in exposition(told["metrics"])
+        assert list(complaints(told["status"])) == []
+        assert usage.of_server(lambda: kept(server.status(), ANSWERS["status"])).configured == 2
+        sampler = Sampler(lambda: kept(server.status(), ANSWERS["status"]), Path(server.data_dir))
+        for _ in range(2):
+            sampler.open()
+            sampler.close()
+        assert len(sampler.live) == 1
 
 
 def test_the_exporter_answers_while_the_server_is_there_and_says_when_it_is_not(echo: Echo) -> None:

@@ -31,6 +31,7 @@ STATUS: dict[str, Any] = {
     "uptime": 8000.5,
     "generation": 3,
     "app": "shop:app",
+    "plan": None,
     "addresses": ["http://127.0.0.1:8069"],
     "threads": None,
     "concurrency": 0,
@@ -49,7 +50,11 @@ STATUS: dict[str, Any] = {
         "failed": 0,
         "refused": 1,
         "abandoned": 4,
+        "classes": {"2xx": 1234560, "3xx": 0, "4xx": 7, "5xx": 0},
     },
+    "lending": {"on": False, "obstacles": []},
+    "occupied": {"workers": 1, "seconds": 7000.25, "at": 9000.5},
+    "histograms": {"wait": [], "service": []},
     "wait": {"p50": 0.00012, "p95": 0.0123, "p99": 1.5},
     "service": {"p50": 0.0995, "p95": 0.25, "p99": 75.0},
     "lanes": [
@@ -62,6 +67,7 @@ STATUS: dict[str, Any] = {
             "working": 1,
             "oldest": 0.25,
             "arrived": 1234570,
+            "shed": 0,
             "served": 1234567,
             "wait": {"p50": 0.00012, "p95": 0.0123, "p99": 1.5},
             "service": {"p50": 0.0995, "p95": 0.25, "p99": 75.0},
@@ -430,6 +436,31 @@ def test_a_reload_that_failed_shows_the_traceback(monkeypatch: pytest.MonkeyPatc
     assert (result.exit_code, result.stderr) == (1, "Traceback:\n  ImportError: x\nprefork: the new code does not import\n")
 
 
+@pytest.mark.parametrize("command", ["status", "workers", "health", "usage", "metrics", "top --count 1", "retire http.1"])
+def test_a_server_of_another_release_is_named(monkeypatch: pytest.MonkeyPatch, place: Path, command: str) -> None:
+    worker = {name: value for name, value in STATUS["workers"][0].items() if name != "lag"}
+    older = {name: value for name, value in STATUS.items() if name != "fuse"} | {"version": "0.0.9", "workers": [worker]}
+    answering(monkeypatch, {**older, "distributions": {"lanes": [], "routes": []}})
+    result = run(*command.split(), "--data-dir", "d")
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert result.stderr == (
+        f"prefork: what the server in {place}/d says is not understood (workers.lag, fuse): it is Prefork 0.0.9, this is "
+        f"Prefork {__version__}; restart what is older, or use the command line of the server's own release\n"
+    )
+
+
+@pytest.mark.parametrize("command", ["routes", "stacks", "reload"])
+def test_neither_is_what_else_it_is_asked(monkeypatch: pytest.MonkeyPatch, command: str) -> None:
+    answering(monkeypatch, {"ok": True, "version": "7.0"})
+    result = run(command)
+    assert (result.exit_code, "is not understood (" in result.stderr, "it is Prefork 7.0" in result.stderr) == (1, True, True)
+
+
+def test_programs_get_what_a_server_of_another_release_says(monkeypatch: pytest.MonkeyPatch) -> None:
+    answering(monkeypatch, {"ok": True, "version": "7.0", "ready": 2, "news": 1})
+    assert json.loads(run("status", "--json").stdout) == {"ok": True, "version": "7.0", "ready": 2, "news": 1}
+
+
 @pytest.mark.parametrize("command", [["status"], ["reload"], ["scale", "2"], ["stop"]])
 def test_no_server_reachable(monkeypatch: pytest.MonkeyPatch, command: list[str]) -> None:
     def ask(path: Path, *_: object) -> dict[str, Any]:
@@ -565,15 +596,13 @@ def measured(monkeypatch: pytest.MonkeyPatch) -> None:
 
     def ask(path: Path, request: dict[str, object], timeout: float) -> dict[str, Any]:
         at = time.monotonic() + 1.0
-        rows = [{"pid": pid, "pool": pool} for pid, pool in ((os.getpid(), "http"), (None, "http"), (os.getppid(), "cron"))]
+        worker = STATUS["workers"][1]
+        found = ((os.getpid(), "http"), (None, "http"), (os.getppid(), "cron"))
+        rows = [worker | {"pid": pid, "pool": pool} for pid, pool in found]
         return {
-            "ok": True,
-            "pid": 4242,
+            **STATUS,
             "uptime": at,
-            "dispatcher": {"pid": 4243, "cpu": None},
             "wanted": 4,
-            "threads": None,
-            "concurrency": 0,
             "workers": rows,
             "occupied": {"workers": 4, "seconds": 4 * at, "at": at},
         }

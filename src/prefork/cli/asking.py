@@ -9,6 +9,7 @@ import click
 
 from prefork import config
 from prefork.cli.settings import FAILED, Meant
+from prefork.control.answers import explained, lacking
 from prefork.control.client import Absent, Unreachable, ask
 
 if TYPE_CHECKING:
@@ -33,5 +34,13 @@ def told(meant: Meant, request: Mapping[str, object], timeout: float = MOMENT) -
         if answer.get("traceback"):
             click.echo(str(answer["traceback"]).rstrip(), err=True)
         click.echo(f"prefork: {answer.get('error', 'the server refused without a reason')}", err=True)
+        sys.exit(FAILED)
+    return answer
+
+
+def understood(command: str, answer: dict[str, Any], who: str) -> dict[str, Any]:
+    """The answer of a server, or the end of the program where one of another release does not say what is relied on."""
+    if lacks := lacking(command, answer):
+        click.echo(f"prefork: {explained(who, lacks, answer.get('version'))}", err=True)
         sys.exit(FAILED)
     return answer

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import click
 
 from prefork.config.addresses import port
+from prefork.control.answers import explained, lacking
 from prefork.control.client import Unreachable, ask
 from prefork.metrics import CONTENT_TYPE, exposition
 
@@ -46,9 +47,15 @@ class Scrape(BaseHTTPRequestHandler):
             return
         try:
             told = ask(self.server.control, {"command": "metrics"}, PATIENCE)
-            self._say(200, exposition(told)) if told["ok"] else self._say(503, f"{told['error']}\n")
         except Unreachable as error:
             self._say(503, f"{error}\n")
+            return
+        if told.get("ok") is not True:
+            self._say(503, f"{told.get('error')}\n")
+        elif lacks := lacking("metrics", told):
+            self._say(503, f"{explained(f'the server in {self.server.control.parent}', lacks, told.get('version'))}\n")
+        else:
+            self._say(200, exposition(told))
 
     def _say(self, status: int, text: str) -> None:
         body = text.encode()

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from prefork.cli.api import Api
-from prefork.cli.asking import RELOAD_LIMIT
+from prefork.cli.asking import RELOAD_LIMIT, understood
 from prefork.cli.near import LAST
 from prefork.incidents import Incident
 
@@ -34,8 +34,12 @@ class Far:
         """Its console."""
         return f"of {self.instance} at {self.api.url}"
 
+    def name(self) -> str:
+        """By its id and its console."""
+        return f"{self.instance} at {self.api.url}"
+
     def status(self) -> Row:
-        """The master's own answer."""
+        """Asked of the console."""
         found: Row = self.api.get(f"{self.place}/status")
         return found
 
@@ -57,7 +61,7 @@ class Far:
 
     def stacks(self) -> list[Row]:
         """Those of all workers."""
-        found: list[Row] = self.api.post(f"{self.place}/workers/stacks")["workers"]
+        found: list[Row] = understood("stacks", self.api.post(f"{self.place}/workers/stacks"), self.name())["workers"]
         return found
 
     def retire(self, pid: int) -> None:
@@ -66,19 +70,19 @@ class Far:
 
     def routes(self) -> Row:
         """Judged there."""
-        return {"uptime": self.status()["uptime"], "routes": list(self.api.every(f"{self.place}/routes"))}
+        found = {"uptime": self.status().get("uptime"), "routes": list(self.api.every(f"{self.place}/routes"))}
+        return understood("routes", found, self.name())
 
     def incidents(self, name: str | None) -> list[Incident]:
         """A list leaves out what is long; each by its id has everything."""
         found = list(self.api.every(f"{self.place}/incidents", name=name))[::-1]
         if name is not None:
             found = [self.api.get(f"{self.place}/incidents/{quote(each['id'], safe='')}") for each in found]
-        return [Incident(**{part: value for part, value in each.items() if value is not None}) for each in found]
+        return [Incident.of({part: value for part, value in each.items() if value is not None}) for each in found]
 
     def reload(self) -> Row:
         """Waits for its end."""
-        found: Row = self.api.post(f"{self.place}/reload", RELOAD_LIMIT)
-        return found
+        return understood("reload", self.api.post(f"{self.place}/reload", RELOAD_LIMIT), self.name())
 
     def jobs(self, name: str | None) -> list[Row]:
         """All jobs, or those that a name means."""

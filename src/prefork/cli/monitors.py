@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from prefork import config
-from prefork.cli.asking import told
+from prefork.cli.asking import told, understood
 from prefork.cli.server import Server, reached
 from prefork.cli.settings import Meant, aimed, as_lines
 from prefork.cli.terminal import console
@@ -41,7 +41,8 @@ def metrics(meant: Meant, listen: str | None) -> None:
         return
     from prefork.metrics import exposition
 
-    click.echo(exposition(told(meant, {"command": "metrics"})), nl=False)
+    answer = understood("metrics", told(meant, {"command": "metrics"}), f"the server in {meant.data_dir}")
+    click.echo(exposition(answer), nl=False)
 
 
 VERBS = (routes, metrics)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from prefork.cli.asking import RELOAD_LIMIT, told
+from prefork.cli.asking import MOMENT, RELOAD_LIMIT, told, understood
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -32,16 +32,23 @@ class Near:
         """Its directory."""
         return f"in {self.meant.data_dir}"
 
+    def name(self) -> str:
+        """By its directory."""
+        return f"the server {self.where()}"
+
     def status(self) -> Row:
-        """The master's own answer."""
+        """Asked of the master."""
         return told(self.meant, {"command": "status"})
+
+    def _understood(self, command: str, timeout: float = MOMENT) -> Row:
+        return understood(command, told(self.meant, {"command": command}, timeout), self.name())
 
     def usage(self) -> Row:
         """Measured here and now."""
         from prefork import usage
 
         before = usage.read_clock()
-        report = usage.of_server(self.status)
+        report = usage.of_server(lambda: self._understood("status"))
         return {**report.told(), "health": self._machine(before)}
 
     def past(self, span: str) -> Row:
@@ -71,7 +78,7 @@ class Near:
         from prefork.instances.complaints import complaints
 
         before = usage.read_clock()
-        reasons = list(complaints(self.status()))
+        reasons = list(complaints(self._understood("status")))
         return {"status": "degraded" if reasons else "ok", "reasons": reasons, "machine": self._machine(before)}
 
     def _machine(self, before: Any) -> Row:
@@ -81,7 +88,7 @@ class Near:
 
     def stacks(self) -> list[Row]:
         """Those of all workers."""
-        found: list[Row] = told(self.meant, {"command": "stacks"})["workers"]
+        found: list[Row] = self._understood("stacks")["workers"]
         return found
 
     def retire(self, pid: int) -> None:
@@ -92,7 +99,7 @@ class Near:
         """Judged here."""
         from prefork.usage.tips import judged
 
-        answer = told(self.meant, {"command": "routes"})
+        answer = self._understood("routes")
         return {"uptime": answer["uptime"], "routes": judged(answer["routes"])}
 
     def incidents(self, name: str | None) -> list[Incident]:
@@ -108,7 +115,7 @@ class Near:
 
     def reload(self) -> Row:
         """Waits for its end."""
-        return told(self.meant, {"command": "reload"}, RELOAD_LIMIT)
+        return self._understood("reload", RELOAD_LIMIT)
 
     def jobs(self, name: str | None) -> list[Row]:
         """From the store."""

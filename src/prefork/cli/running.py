@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from prefork.cli.asking import UNREACHABLE, told
+from prefork.cli.asking import UNREACHABLE, told, understood
 from prefork.cli.numbers import Whole
 from prefork.cli.server import Server, reached
 from prefork.cli.settings import FAILED, Meant, aimed, as_lines
 from prefork.config.kinds import AUTO
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
     from rich.console import RenderableType
 
@@ -38,7 +38,7 @@ def status(server: Server, as_json: bool) -> None:
         return
     from prefork.views.status import screen
 
-    show(screen(answer))
+    show(screen(understood("status", answer, server.name())))
 
 
 @click.command()
@@ -46,7 +46,7 @@ def status(server: Server, as_json: bool) -> None:
 @as_lines
 def workers(server: Server, as_json: bool) -> None:
     """Show what each worker is doing and for how long."""
-    rows = server.status()["workers"]
+    rows = of_workers(server)
     if as_json:
         print_json(rows)
         return
@@ -105,7 +105,7 @@ def retire(worker: str, server: Server) -> None:
 
     Another one is ready in its place before it leaves.
     """
-    workers = server.status()["workers"]
+    workers = of_workers(server)
     found = next((row for row in workers if worker == row["name"] or (row["pid"] is not None and worker == str(row["pid"]))), None)
     if found is None:
         raise click.ClickException(f"there is no worker {worker}; `prefork workers` lists those that there are")
@@ -138,6 +138,12 @@ def stop(meant: Meant) -> None:
     """Stop a server after its current requests."""
     told(meant, {"command": "stop"})
     click.echo("The server is stopping.")
+
+
+def of_workers(server: Server) -> list[Mapping[str, Any]]:
+    """A row for each."""
+    found: list[Mapping[str, Any]] = understood("status", server.status(), server.name())["workers"]
+    return found
 
 
 def show(parts: Iterable[RenderableType]) -> None:

@@ -27,8 +27,11 @@ class Server(Protocol):
     def where(self) -> str:
         """For sentences: in which directory, or at which console."""
 
+    def name(self) -> str:
+        """For sentences that are about the server."""
+
     def status(self) -> Row:
-        """The master's own answer."""
+        """The master's own answer, of whatever release it is."""
 
     def usage(self) -> Row:
         """Both measures, and the machine as `health`."""

@@ -15,9 +15,10 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from prefork import config
-from prefork.cli.asking import MOMENT, told
+from prefork.cli.asking import MOMENT, told, understood
 from prefork.cli.numbers import Number, Whole
 from prefork.cli.settings import Meant, aimed, as_lines
+from prefork.control.answers import explained, lacking
 from prefork.control.client import Unreachable, ask
 from prefork.usage.rates import between, is_later
 
@@ -38,12 +39,22 @@ def top(meant: Meant, interval: float, count: int | None, as_json: bool) -> None
 
     Over a pipe, or with --json, each measurement is one line of JSON.
     """
-    first = told(meant, METRICS)
+    first = asked(meant)
     with suppress(KeyboardInterrupt):
         if as_json or count or not (sys.stdin.isatty() and sys.stdout.isatty()):
             report(meant, first, interval, count)
         else:
             watch(meant, first)
+
+
+def asked(meant: Meant) -> dict[str, Any]:
+    """The server's answer, or the end of the program."""
+    return understood("metrics", told(meant, METRICS), name(meant))
+
+
+def name(meant: Meant) -> str:
+    """The server, for sentences."""
+    return f"the server in {meant.data_dir}"
 
 
 def report(meant: Meant, before: dict[str, Any], interval: float, count: int | None) -> None:
@@ -53,7 +64,7 @@ def report(meant: Meant, before: dict[str, Any], interval: float, count: int | N
     printed = 0
     while count is None or printed < count:
         time.sleep(interval)
-        now = told(meant, METRICS)
+        now = asked(meant)
         if is_later(before, now):
             click.echo(json.dumps(between(before, now, time.time())))
             printed += 1
@@ -94,7 +105,11 @@ def measured(meant: Meant) -> tuple[dict[str, Any] | None, str]:
         answer = ask(meant.data_dir / config.CONTROL_SOCKET, METRICS, MOMENT)
     except Unreachable as error:
         return None, str(error)
-    return (answer, "") if answer["ok"] else (None, answer["error"])
+    if answer.get("ok") is not True:
+        return None, str(answer.get("error"))
+    if lacks := lacking("metrics", answer):
+        return None, explained(name(meant), lacks, answer.get("version"))
+    return answer, ""
 
 
 @contextmanager

@@ -18,4 +18,4 @@ def scrape(desk: AtDesk, visitor: AnyVisitor) -> Response:
     """The server's metrics in the text format."""
     if not visitor.may_read_metrics(OWN):
         raise ProblemError(403, "this takes a token with the scope metrics, or the role viewer", "forbidden")
-    return Response(exposition(desk.server(OWN).ask("metrics")), media_type=CONTENT_TYPE)
+    return Response(exposition(desk.server(OWN).told("metrics")), media_type=CONTENT_TYPE)

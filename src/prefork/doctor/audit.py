@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from prefork.config.quantities import about
+from prefork.control.answers import explained, lacking
 from prefork.control.client import Unreachable, ask
 from prefork.doctor import stress
 from prefork.doctor.evidence import Conf, Unseen
@@ -112,6 +113,8 @@ def told(socket: Path, request: dict[str, object]) -> dict[str, Any]:
         raise Unfit(str(reason)) from None
     if answer.get("ok") is False:
         raise Unfit(str(answer.get("error")))
+    if lacks := lacking(str(request["command"]), answer):
+        raise Unfit(explained(f"the server at {socket}", lacks, answer.get("version")))
     return answer
 
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from prefork import config
 from prefork.config import CONTROL_SOCKET, ConfigurationError
+from prefork.control.answers import explained, lacking
 from prefork.control.client import Unreachable, ask
 from prefork.incidents import Ledger
 from prefork.store import board
@@ -27,34 +28,6 @@ if TYPE_CHECKING:
 MOMENT = 10.0  # seconds a server may take to answer a question
 RELOAD_LIMIT = 3600.0  # seconds a reload may take: the server's own time limits decide long before
 STATEMENT_LIMIT = 10.0  # seconds for a statement in its database: one that waits for a lock may wait for ever
-NONE = type(None)
-# What of a status is shown and judged in many places, which rely on it. More is for who knows it.
-SAID: dict[str, tuple[type, ...]] = {
-    "version": (str,),
-    "pid": (int,),
-    "state": (str,),
-    "uptime": (int, float),
-    "generation": (int,),
-    "app": (str,),
-    "plan": (str, NONE),
-    "addresses": (list,),
-    "threads": (int, NONE),
-    "concurrency": (int,),
-    "wanted": (int,),
-    "ready": (int,),
-    "cron": (dict,),
-    "websocket": (dict,),
-    "queue": (dict,),
-    "wait": (dict,),
-    "service": (dict,),
-    "lanes": (list,),
-    "histograms": (dict,),
-    "dispatcher": (dict,),
-    "occupied": (dict,),
-    "workers": (list,),
-    "incidents": (int,),
-    "crash_loop": (dict, NONE),
-}
 
 
 class Denied(Exception):
@@ -98,19 +71,20 @@ class Local:
             raise Denied(str(answer.get("error", "the server refused without a reason")), str(answer.get("traceback") or ""))
         return answer
 
+    def told(self, command: str, timeout: float = MOMENT, **fields: object) -> dict[str, Any]:
+        """The server's answer, which holds all that is relied on. Raises Unreachable, Denied, NotUnderstood."""
+        answer = self.ask(command, timeout, **fields)
+        if lacks := lacking(command, answer):
+            raise NotUnderstood(explained(f"the server in {self.directory}", lacks, answer.get("version")))
+        return answer
+
     def status(self, timeout: float = MOMENT) -> dict[str, Any]:
         """What the server says of itself. Raises Unreachable, Denied, NotUnderstood."""
-        said = self.ask("status", timeout)
-        if strange := [name for name, kinds in SAID.items() if not isinstance(said.get(name, ...), kinds)]:
-            raise NotUnderstood(
-                f"what the server at {self.directory} says of itself is not understood ({', '.join(strange)}); "
-                "it is of another release than this console: restart what is older"
-            )
-        return said
+        return self.told("status", timeout)
 
     def reading(self) -> Reading:
-        """What its settings are read from. Raises Unreachable, Denied."""
-        said = self.ask("origin")
+        """What its settings are read from. Raises Unreachable, Denied, NotUnderstood."""
+        said = self.told("origin")
         file = Path(said["file"]) if said["file"] is not None else None
         ours = os.geteuid() in {0, os.stat(self.directory).st_uid}
         return Reading(config.Origin(file, said["flags"], Path(said["cwd"])), said["environ"], ours)

@@ -6,6 +6,7 @@ import os
 import signal
 from typing import TYPE_CHECKING, Any
 
+from prefork import __version__
 from prefork.config.kinds import AUTO
 from prefork.events import ScaleRefused
 from prefork.master import rotation
@@ -29,7 +30,12 @@ POOLS_BY_NAME = {pool.name: pool for pool in POOLS}
 
 
 def command(master: Master, request: dict[str, Any], answer: Answer) -> None:
-    """Obey one request of the control socket."""
+    """Obey one request of the control socket. Each answer names our release, for those who are of another one."""
+    obeyed(master, request, lambda said: answer({**said, "version": __version__}))
+
+
+def obeyed(master: Master, request: dict[str, Any], answer: Answer) -> None:
+    """Do what is asked, and say what has become of it."""
     name = request["command"]
     if name == "status":
         answer({"ok": True, **snapshot(master)})

@@ -1,5 +1,6 @@
 """The console's application over a database of its own, and a server that answers what it is told to."""
 
+import json
 import threading
 from base64 import b64encode
 from collections.abc import Iterator
@@ -33,7 +34,10 @@ ROW = {
     "busy_for": None,
     "job": None,
     "memory": 1 << 20,
+    "in_flight": None,
+    "lag": None,
 }
+NOTHING = {"p50": None, "p95": None, "p99": None}
 STATUS = {
     "ok": True,
     "version": "0.1.0",
@@ -51,15 +55,36 @@ STATUS = {
     "cron": {"wanted": 0, "ready": 0},
     "websocket": {"wanted": 0, "ready": 0, "connections": 0},
     "queue": {"length": 0, "size": 100, "oldest": 0},
-    "wait": {"p50": None, "p95": None, "p99": None},
-    "service": {"p50": None, "p95": None, "p99": None},
-    "lanes": [{"name": "default", "waiting": 0}],
+    "wait": NOTHING,
+    "service": NOTHING,
+    "lanes": [
+        {
+            "name": "default",
+            "reserved": 0,
+            "limit": None,
+            **dict.fromkeys(("waiting", "working", "oldest", "arrived", "shed", "served"), 0),
+            "wait": NOTHING,
+            "service": NOTHING,
+        }
+    ],
     "histograms": {"wait": [], "service": []},
-    "dispatcher": {"pid": None, "cpu": None},
+    "dispatcher": {
+        "pid": None,
+        "cpu": None,
+        **dict.fromkeys(("connections", "requests", "lent", "retried", "failed", "refused", "abandoned"), 0),
+        "classes": {"2xx": 0, "3xx": 0, "4xx": 0, "5xx": 0},
+    },
+    "lending": {"on": False, "obstacles": []},
+    "autoscale": None,
+    "fuse": {"path": None, "version": None, "reason": "no group"},
     "occupied": {"workers": 0, "seconds": 1.0, "at": 5.0},
     "workers": [ROW],
     "incidents": 0,
     "crash_loop": None,
+}
+SCRAPED = {
+    "dispatcher": {**STATUS["dispatcher"], **TOLD["dispatcher"], "classes": {"2xx": 8, "3xx": 0, "4xx": 0, "5xx": 1}},
+    "distributions": {**TOLD["distributions"], "routes": [{**row, "growth": 0} for row in TOLD["distributions"]["routes"]]},
 }
 PASSWORD = "correct horse battery"
 
@@ -107,7 +132,7 @@ class Stand:
             "status": STATUS,
             "origin": {"file": str(self.file), "flags": self.flags, "cwd": str(self.file.parent), "environ": environ},
             "routes": {"uptime": 60.0, "routes": [ROUTE]},
-            "metrics": TOLD,
+            "metrics": json.loads(json.dumps({**STATUS, **SCRAPED})),
             "stacks": {"workers": [{"worker": "http.1", "pid": 4711, "state": "idle", "stacks": "File x"}]},
             "retire": {"worker": "http.1", "pid": 4711},
             "trace": self.trace,

@@ -6,10 +6,12 @@ from typing import Any
 import pytest
 from fastapi.testclient import TestClient
 from tests.unit.console.conftest import STATUS, Stand, bearing, logged_in, somebody
+from tests.unit.test_answers import NAMES, without
 
+from prefork import __version__
 from prefork.instances import registry
 from prefork.instances.database import Database
-from prefork.instances.local import SAID, Local
+from prefork.instances.local import Local
 
 API = "/api/v1/instances"
 OLDER: dict[str, Any] = {name: value for name, value in STATUS.items() if name not in {"plan", "lanes"}}
@@ -35,8 +37,8 @@ def test_one_that_is_not_understood_is_shown_so_among_the_others(client: TestCli
     assert shown["older"] == client.get(f"{API}/older", headers=headers).json()
     assert shown["older"]["state"] == "not understood"
     assert shown["older"]["error"] == (
-        f"what the server at {older} says of itself is not understood (plan, lanes); "
-        "it is of another release than this console: restart what is older"
+        f"what the server in {older} says is not understood (plan, lanes): it is of another release, "
+        f"this is Prefork {__version__}; restart what is older, or use the command line of the server's own release"
     )
 
 
@@ -44,7 +46,7 @@ def test_one_that_is_not_understood_is_shown_so_among_the_others(client: TestCli
 def test_what_is_asked_of_it_is_a_sentence(client: TestClient, db: Database, older: Path, path: str) -> None:
     answer = client.get(f"{API}/older{path}", headers=bearing(db, somebody(db, "viewer")))
     assert answer.status_code in {200, 409}
-    assert f"what the server at {older} says of itself is not understood" in answer.text
+    assert f"what the server in {older} says is not understood" in answer.text
 
 
 @pytest.mark.usefixtures("older")
@@ -55,12 +57,11 @@ def test_its_pages_say_it(client: TestClient, db: Database, path: str) -> None:
     assert (answer.status_code, "not understood" in answer.text) == (200, True)
 
 
-@pytest.mark.parametrize("name", SAID)
+@pytest.mark.parametrize("name", NAMES)
 @pytest.mark.parametrize("value", [..., object()], ids=["missing", "of another kind"])
 def test_whatever_it_lacks_nothing_breaks(
     client: TestClient, db: Database, monkeypatch: pytest.MonkeyPatch, name: str, value: object
 ) -> None:
-    said = {key: each for key, each in STATUS.items() if key != name} | ({} if value is ... else {name: value})
-    monkeypatch.setattr(Local, "ask", lambda *_, **__: said)
+    monkeypatch.setattr(Local, "ask", lambda *_, **__: without(STATUS, name, value))
     found = client.get(f"{API}/default", headers=bearing(db, somebody(db, "viewer"))).json()
     assert (found["state"], f"({name})" in found["error"]) == ("not understood", True)

@@ -129,7 +129,7 @@ def get_health(desk: AtDesk, _visitor: AsViewer, instance_id: InstanceId) -> Hea
 def reload_instance(request: Request, desk: AtDesk, visitor: AsOperator, instance_id: InstanceId) -> Reloaded:
     """Load the application's code and settings anew, without dropping a request; answers at the end."""
     audit.note(desk.db, visitor.name, client_of(request), "reload", instance_id)
-    said = desk.server(instance_id).ask("reload", RELOAD_LIMIT)
+    said = desk.server(instance_id).told("reload", RELOAD_LIMIT)
     return Reloaded(generation=said["generation"], seconds=said["seconds"], restart_needed=said["restart_needed"])
 
 

@@ -18,4 +18,4 @@ def list_routes(
     desk: AtDesk, _visitor: AsViewer, instance_id: InstanceId, limit: Limit = 100, cursor: Cursor = None
 ) -> Page[Route]:
     """Those that took most time of workers first, with their share and what would help."""
-    return part([Route(**route) for route in judged(desk.server(instance_id).ask("routes")["routes"])], limit, cursor)
+    return part([Route(**route) for route in judged(desk.server(instance_id).told("routes")["routes"])], limit, cursor)

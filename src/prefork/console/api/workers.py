@@ -27,7 +27,7 @@ def list_workers(
 def read_stacks(request: Request, desk: AtDesk, visitor: AsOperator, instance_id: InstanceId) -> Stacks:
     """What each thread of each worker is doing now."""
     audit.note(desk.db, visitor.name, client_of(request), "stacks read", instance_id)
-    return Stacks(workers=desk.server(instance_id).ask("stacks")["workers"])
+    return Stacks(workers=desk.server(instance_id).told("stacks")["workers"])
 
 
 @router.post("/instances/{instance_id}/workers/{pid}/retire", status_code=202)
@@ -36,6 +36,6 @@ def retire_worker(
 ) -> Page[Worker]:
     """Have a worker replaced: it finishes what it does, and leaves when another one is ready."""
     server = desk.server(instance_id)
-    answer = server.ask("retire", pid=pid)
+    answer = server.told("retire", pid=pid)
     audit.note(desk.db, visitor.name, client_of(request), "worker retired", instance_id, pid=pid, worker=answer["worker"])
     return Page(items=[Worker(**row) for row in server.status()["workers"]])
