@@ -203,6 +203,23 @@ def test_what_keeps_it_from_starting_is_one_warning() -> None:
         assert server.events("console_died") == []
 
 
+def test_one_that_cannot_start_is_tried_again_until_it_can() -> None:
+    apps = Path(__file__).parent / "apps"
+    with Server("probe:app", app_dir=apps, console=True, console_port=free_port()) as server:
+        ready = server.wait_for("console_ready", WAIT)["address"]
+        file, kept = Path(server.data_dir, "console.sqlite"), Path(server.data_dir, "kept.sqlite")
+        mark = server.mark()
+        file.rename(kept)
+        file.mkdir()  # as a disk that is full: it cannot be opened
+        os.kill(next(pid for pid in server.tree() if b"prefork: console" in command(pid)), signal.SIGKILL)
+        assert "is a directory" in server.wait_for("console_failed", WAIT, after=mark)["reason"]
+        file.rmdir()
+        kept.rename(file)
+        assert server.wait_for("console_ready", WAIT, after=mark)["address"] == ready
+        assert len(server.events("console_failed", after=mark)) == 1
+        assert server.events("administrator_made", after=mark) == []
+
+
 def test_it_follows_the_log_through_a_rotation(tmp_path: Path) -> None:
     log, old = tmp_path / "log", tmp_path / "log.1"
     apps = Path(__file__).parent / "apps"

@@ -57,6 +57,14 @@ class ConsoleUnavailable(Event):
     wording = "There is no console: {reason}"
 
 
+class ConsoleFailed(Event):
+    """The console cannot start as things are. It is tried again, at least every minute, and this is not said again."""
+
+    reason: str
+    level = "warning"
+    wording = "The console cannot start, it is tried again until it can: {reason}"
+
+
 class ConsoleReady(Event):
     """The console answers."""
 

@@ -9,9 +9,13 @@ FIRST, CAP = 0.5, 30.0  # seconds
 
 
 class Backoff:
-    """Counts failed starts in a row; remembers when the last one was (monotonic seconds) and what the first one said."""
+    """Counts failed starts in a row; remembers when the last one was (monotonic seconds) and what the first one said.
 
-    def __init__(self) -> None:
+    The wait for the next one doubles up to `cap` seconds.
+    """
+
+    def __init__(self, cap: float = CAP) -> None:
+        self.cap = cap
         self.failures = 0
         self.not_before = 0.0
         self.last = 0.0
@@ -22,7 +26,7 @@ class Backoff:
         self.failures += 1
         self.last = now
         self.first = self.first or said
-        delay = 0.0 if self.failures <= FREE else min(CAP, FIRST * 2 ** min(self.failures - FREE - 1, 10))
+        delay = 0.0 if self.failures <= FREE else min(self.cap, FIRST * 2 ** min(self.failures - FREE - 1, 10))
         self.not_before = now + delay
         return delay
 

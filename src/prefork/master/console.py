@@ -10,8 +10,9 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from prefork.control.server import Visitor
-from prefork.events import ConsoleDied, ConsoleReady, ConsoleUnavailable
+from prefork.events import ConsoleDied, ConsoleFailed, ConsoleReady, ConsoleUnavailable
 from prefork.master.attendant import Attendant
+from prefork.master.backoff import Backoff
 from prefork.master.listeners import CannotListen, console_listener
 from prefork.master.quarters import GUESTS, furnish, guest_of
 from prefork.master.spawn import start_console
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from prefork.master.spawn import Death, Helper, Owner
 
 LIBRARIES = ("argon2", "fastapi", "python_multipart", "uvicorn")
+CAP = 60.0  # seconds between two starts that fail: each takes a second of a processor for its imports
 PATIENCE = 5.0  # seconds for the server to become ready, undisturbed by the console's imports
 ORDERS = ("console_certificate", "console_key", "console_proxies", "console_insecure", "log_format", "log_level")
 
@@ -57,12 +59,17 @@ def obstacle() -> str:
 
 
 class Console(Attendant):
-    """`listener` is its socket, None where there is to be no console; it `answers` once it has said so."""
+    """`listener` is its socket, None where there is to be no console; it `answers` once it has said so.
+
+    `reason` is why the one that runs leaves, in its own words, and `told` the one that the log has: it is said once.
+    """
 
     def __init__(self, master: Master, listener: Listener | None) -> None:
         super().__init__(master)
         self.listener = listener
         self.answers = False
+        self.reason = self.told = ""
+        self.backoff = Backoff(CAP)
         self.guest = guest_of(master.settings) if listener else None
 
     @property
@@ -86,7 +93,7 @@ class Console(Attendant):
         return self.master.staffing.complete or now - self.master.started > PATIENCE
 
     def _start(self, listener: Listener, now: float) -> None:
-        self.answers = False
+        self.answers, self.reason = False, ""
         try:
             process = self.begin(start_console, self._hear, now)
         except OSError as error:
@@ -100,11 +107,10 @@ class Console(Attendant):
         if said is None:
             self.master.unhear(process.channel.wire)
         elif said["kind"] == "ready":
-            self.answers = True
+            self.answers, self.told = True, ""
             self.master.journal.emit(ConsoleReady(said["address"]))
         else:
-            self.master.journal.emit(ConsoleUnavailable(said["reason"]))
-            self._close()
+            self.reason = said["reason"]
 
     def switch_log(self, log: int) -> None:
         """Have it write to another log."""
@@ -123,8 +129,19 @@ class Console(Attendant):
 
     def died(self, death: Death) -> None:
         """A console is dead."""
-        if self.bury(death) and self.listener:
+        if not self.bury(death) or not self.listener:
+            return
+        if self.reason:
+            self._lacks(self.reason)
+        else:
             self._failed(death.how())
+
+    def _lacks(self, reason: str) -> None:
+        """It cannot start as things are, such as a disk that is full: when they have changed, one of the next can."""
+        self.backoff.failed(time.monotonic())
+        if reason != self.told:
+            self.told = reason
+            self.master.journal.emit(ConsoleFailed(reason))
 
     def _failed(self, reason: str) -> None:
         delay = self.backoff.failed(time.monotonic())
