@@ -1,4 +1,7 @@
-"""Tells an alert by e-mail: one message to all recipients, encrypted as the options say, never with a password in the clear."""
+"""Tells an alert by e-mail, encrypted as the options say, never with a password in the clear.
+
+Each recipient is handed in alone: one whom the server refuses keeps nobody else's mail back, and has nobody else's repeated.
+"""
 
 from __future__ import annotations
 
@@ -34,18 +37,29 @@ class Mailbox(NamedTuple):
     recipients: tuple[str, ...]
 
 
-def send(mailbox: Mailbox, number: int, told: dict[str, Any]) -> None:
-    """Hand in one message. Raises Undeliverable."""
-    where = f"{mailbox.server}:{mailbox.port}"
-    try:
-        with connected(mailbox) as connection:
-            if mailbox.user:
-                connection.login(mailbox.user, mailbox.password() or "")
-            refused = connection.send_message(message(mailbox, number, told))
-    except (OSError, smtplib.SMTPException, ValueError) as error:
-        raise Undeliverable(f"{where} did not take it: {reason(error)}") from None
-    if refused:
-        raise Undeliverable(f"{where} refused {', '.join(sorted(refused))}")
+class Post:
+    """What is handed in at one time. A server that cannot be spoken to is waited for once, and `away` says why."""
+
+    def __init__(self, mailbox: Mailbox) -> None:
+        self.mailbox = mailbox
+        self.away = ""
+
+    def send(self, recipient: str, number: int, told: dict[str, Any]) -> None:
+        """Hand in a message for one of the recipients. Raises Undeliverable."""
+        if self.away:
+            raise Undeliverable(self.away)
+        spoken = False
+        try:
+            with connected(self.mailbox) as connection:
+                if self.mailbox.user:
+                    connection.login(self.mailbox.user, self.mailbox.password() or "")
+                spoken = True
+                connection.send_message(message(self.mailbox, number, told), to_addrs=[recipient])
+        except (OSError, smtplib.SMTPException, ValueError) as error:
+            said = f"{self.mailbox.server}:{self.mailbox.port} did not take it: {reason(error)}"
+            if not spoken or isinstance(error, TimeoutError):
+                self.away = said
+            raise Undeliverable(said) from None
 
 
 @contextmanager
@@ -104,9 +118,15 @@ def plain(text: str) -> str:
 
 def reason(error: Exception) -> str:
     """What went wrong, in words."""
+    if isinstance(error, smtplib.SMTPRecipientsRefused):
+        return answered(*next(iter(error.recipients.values())))
     if isinstance(error, smtplib.SMTPResponseException):
-        said = error.smtp_error.decode(errors="replace") if isinstance(error.smtp_error, bytes) else error.smtp_error
-        return f"{error.smtp_code} {plain(said)}"
+        return answered(error.smtp_code, error.smtp_error)
     if isinstance(error, OSError) and error.strerror:
         return error.strerror
     return plain(str(error)) or type(error).__name__
+
+
+def answered(code: int, said: bytes | str) -> str:
+    """What a mail server has answered."""
+    return f"{code} {plain(said.decode(errors='replace') if isinstance(said, bytes) else said)}"

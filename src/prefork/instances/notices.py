@@ -22,6 +22,16 @@ FIRST, LONGEST = 10.0, 3600.0  # seconds until the second attempt, and at the mo
 PATIENCE = 86_400.0  # seconds after which nobody wants to know any more
 
 
+class Way(NamedTuple):
+    """On which somebody is told: `email` to a recipient, or the `webhook`."""
+
+    kind: str
+    recipient: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.kind} to {self.recipient}" if self.recipient else self.kind
+
+
 class Undeliverable(Exception):
     """It did not get through this time; the sentence says why."""
 
@@ -53,28 +63,30 @@ def content(alert: Alert, name: str) -> Content:
     }
 
 
-def queue(db: Database, instance: str, ways: Iterable[str], told: Content, now: float) -> None:
+def queue(db: Database, instance: str, ways: Iterable[Way], told: Content, now: float) -> None:
     """Have it told on each way."""
     for way in ways:
-        values = (instance, way, json.dumps(told), now, now)
-        db.change("INSERT INTO notices (instance_id, way, content, created_at, due_at) VALUES (?, ?, ?, ?, ?)", *values)
+        db.change(
+            "INSERT INTO notices (instance_id, way, recipient, content, created_at, due_at) VALUES (?, ?, ?, ?, ?, ?)",
+            *(instance, *way, json.dumps(told), now, now),
+        )
 
 
-def deliver(db: Database, instance: str, senders: Mapping[str, Sender], now: float) -> list[Failure]:
+def deliver(db: Database, instance: str, senders: Mapping[Way, Sender], now: float) -> list[Failure]:
     """Send what is due of an instance. Ways that are no longer wanted are forgotten."""
     failures = []
-    for row in db.rows("SELECT DISTINCT way FROM notices WHERE instance_id = ?", instance):
-        sender = senders.get(row["way"])
-        if sender:
-            failures += deliver_on(db, instance, row["way"], sender, now)
+    for row in db.rows("SELECT DISTINCT way, recipient FROM notices WHERE instance_id = ?", instance):
+        way = Way(*row)
+        if sender := senders.get(way):
+            failures += deliver_on(db, instance, way, sender, now)
         else:
-            db.change("DELETE FROM notices WHERE instance_id = ? AND way = ?", instance, row["way"])
+            db.change("DELETE FROM notices WHERE instance_id = ? AND way = ? AND recipient = ?", instance, *way)
     return failures
 
 
-def deliver_on(db: Database, instance: str, way: str, sender: Sender, now: float) -> list[Failure]:
+def deliver_on(db: Database, instance: str, way: Way, sender: Sender, now: float) -> list[Failure]:
     """Send what is due on one way, up to the first that does not get through: nobody hears of an end before its beginning."""
-    for row in db.rows("SELECT * FROM notices WHERE instance_id = ? AND way = ? ORDER BY id", instance, way):
+    for row in db.rows("SELECT * FROM notices WHERE instance_id = ? AND way = ? AND recipient = ? ORDER BY id", instance, *way):
         if 0 < row["due_at"] - now <= LONGEST:  # one that is further away is from before the clock was set back
             break
         told = json.loads(row["content"])
@@ -83,7 +95,7 @@ def deliver_on(db: Database, instance: str, way: str, sender: Sender, now: float
         except Undeliverable as error:
             final = now - row["created_at"] >= PATIENCE
             put_off(db, row["id"], row["attempts"] + 1, str(error), now, final=final)
-            return [Failure(way, told["title"], f"{error}; it is given up after a day" if final else str(error))]
+            return [Failure(str(way), told["title"], f"{error}; it is given up after a day" if final else str(error))]
         db.change("DELETE FROM notices WHERE id = ?", row["id"])
     return []
 

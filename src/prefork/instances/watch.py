@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, Any
 
 from prefork.events import AlertOver, AlertRaised, AlertUntold
 from prefork.incidents import Ledger
-from prefork.instances import alerts, history, mail, notices, provisions, webhook
+from prefork.instances import alerts, history, notices, provisions, webhook
 from prefork.instances.local import STATEMENT_LIMIT, Local, Unreachable
-from prefork.instances.mail import Mailbox
-from prefork.instances.notices import Undeliverable
+from prefork.instances.mail import Mailbox, Post
+from prefork.instances.notices import Undeliverable, Way
 from prefork.instances.rules import PERIOD, Picture, conditions, judged
 from prefork.instances.webhook import Hook
 from prefork.store import board
@@ -159,15 +159,17 @@ def ending(provision: Provision, now: float) -> str:
     return f"it has ended{times}: {provision.ended_how}"
 
 
-def senders(settings: Settings) -> dict[str, Sender]:
-    """The ways on which people want to be told."""
-    found: dict[str, Sender] = {}
+def senders(settings: Settings) -> dict[Way, Sender]:
+    """The ways on which people want to be told: each recipient of mail is one."""
+    found: dict[Way, Sender] = {}
     if settings.alert_email:
         password = partial(secret, settings.smtp_password_file, settings.smtp_password)
         place = (settings.smtp_server, settings.smtp_port, settings.smtp_ssl, settings.smtp_user)
-        found["email"] = partial(mail.send, Mailbox(*place, password, settings.email_from, settings.alert_email))
+        post = Post(Mailbox(*place, password, settings.email_from, settings.alert_email))
+        found |= {Way("email", recipient): partial(post.send, recipient) for recipient in settings.alert_email}
     if settings.alert_webhook:
-        found["webhook"] = partial(webhook.send, Hook(settings.alert_webhook, partial(secret, settings.alert_webhook_secret_file)))
+        hook = Hook(settings.alert_webhook, partial(secret, settings.alert_webhook_secret_file))
+        found[Way("webhook")] = partial(webhook.send, hook)
     return found
 
 

@@ -17,9 +17,12 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from aiosmtpd.smtp import SMTP, AuthResult, Envelope, Session
 
-from prefork.instances import mail, webhook
-from prefork.instances.mail import Mailbox
+from prefork.config import Settings
+from prefork.instances import notices, webhook
+from prefork.instances.database import Database
+from prefork.instances.mail import Mailbox, Post
 from prefork.instances.notices import Undeliverable
+from prefork.instances.watch import senders
 from prefork.instances.webhook import Hook
 
 if TYPE_CHECKING:
@@ -40,6 +43,7 @@ TOLD: dict[str, Any] = {
     "raised": 1_790_035_210.0,
     "over": None,
 }
+HER, HIM = "a@example.com", "b@example.com"
 OVER = TOLD | {"event": "over", "over": 1_790_035_900.0}
 
 
@@ -51,6 +55,17 @@ class Inbox:
         self.recipients: list[str] = []
         self.encrypted: list[bool] = []
         self.answer = "250 OK"
+        self.asked: list[str] = []
+        self.refused: set[str] = set()
+
+    async def handle_RCPT(  # noqa: N802 - aiosmtpd's name
+        self, _server: Any, _session: Session, envelope: Envelope, address: str, _options: list[str]
+    ) -> str:
+        self.asked.append(address)
+        if address in self.refused:
+            return "550 5.1.1 no such user"
+        envelope.rcpt_tos.append(address)
+        return "250 OK"
 
     async def handle_DATA(self, _server: Any, session: Session, envelope: Envelope) -> str:  # noqa: N802 - aiosmtpd's name
         if self.answer.startswith("250"):
@@ -122,20 +137,19 @@ def postbox() -> Iterator[Callable[..., tuple[Inbox, Mailbox]]]:
         ) -> tuple[Inbox, Mailbox]:
             inbox = Inbox()
             port = stack.enter_context(listening(inbox, tls, more))
-            recipients = ("a@example.com", "b@example.com")
-            return inbox, Mailbox("localhost", port, security, user, lambda: "open sesame", "prefork@example.com", recipients)
+            return inbox, Mailbox("localhost", port, security, user, lambda: "open sesame", "prefork@example.com", (HER, HIM))
 
         yield start
 
 
 def test_a_mail_says_what_is_the_matter(postbox: Callable[..., tuple[Inbox, Mailbox]]) -> None:
     inbox, mailbox = postbox()
-    mail.send(mailbox, 1, TOLD)
-    mail.send(mailbox, 2, OVER)
+    Post(mailbox).send(HER, 1, TOLD)
+    Post(mailbox).send(HER, 2, OVER)
     first, second = inbox.messages
     assert first["Subject"] == "Critical: requests are refused (shop)"
     assert (first["From"], first["To"]) == ("prefork@example.com", "a@example.com, b@example.com")
-    assert inbox.recipients == ["a@example.com", "b@example.com"] * 2
+    assert inbox.recipients == [HER, HER]
     assert first.get_content().splitlines() == [
         "7 requests were refused in the last minute.",
         "",
@@ -150,7 +164,7 @@ def test_a_mail_says_what_is_the_matter(postbox: Callable[..., tuple[Inbox, Mail
 
 def test_what_somebody_has_named_cannot_write_headers(postbox: Callable[..., tuple[Inbox, Mailbox]]) -> None:
     inbox, mailbox = postbox()
-    mail.send(mailbox, 1, TOLD | {"name": "shop\r\nBcc: c@example.com", "text": "a\n.\nb\x1b[2J"})
+    Post(mailbox).send(HER, 1, TOLD | {"name": "shop\r\nBcc: c@example.com", "text": "a\n.\nb\x1b[2J"})
     (found,) = inbox.messages
     assert found["Bcc"] is None
     assert found["Subject"] == "Critical: requests are refused (shop Bcc: c@example.com)"
@@ -165,18 +179,18 @@ def test_the_password_is_said_behind_starttls_only(
         "starttls", "alerts", tls_context=context, require_starttls=True, authenticator=authenticate, auth_required=True
     )
     with pytest.raises(Undeliverable, match="certificate verify failed"):
-        mail.send(mailbox, 1, TOLD)
+        Post(mailbox).send(HER, 1, TOLD)
     monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
-    mail.send(mailbox, 1, TOLD)
+    Post(mailbox).send(HER, 1, TOLD)
     assert inbox.encrypted == [True]
     with pytest.raises(Undeliverable, match="535"):
-        mail.send(mailbox._replace(password=lambda: "open barley"), 1, TOLD)
+        Post(mailbox._replace(password=lambda: "open barley")).send(HER, 1, TOLD)
 
 
 def test_a_server_that_offers_no_encryption_gets_nothing(postbox: Callable[..., tuple[Inbox, Mailbox]]) -> None:
     inbox, mailbox = postbox("starttls", "alerts")
     with pytest.raises(Undeliverable, match="STARTTLS"):
-        mail.send(mailbox, 1, TOLD)
+        Post(mailbox).send(HER, 1, TOLD)
     assert inbox.messages == []
 
 
@@ -185,7 +199,7 @@ def test_tls_from_the_first_byte(
 ) -> None:
     monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
     inbox, mailbox = postbox("tls", tls=trusting(certificate))
-    mail.send(mailbox, 1, TOLD)
+    Post(mailbox).send(HER, 1, TOLD)
     assert len(inbox.messages) == 1
 
 
@@ -193,9 +207,41 @@ def test_why_a_mail_did_not_get_through(postbox: Callable[..., tuple[Inbox, Mail
     inbox, mailbox = postbox()
     inbox.answer = "452 4.3.1 mailbox full"
     with pytest.raises(Undeliverable, match=r"localhost:\d+ did not take it: 452 4.3.1 mailbox full"):
-        mail.send(mailbox, 1, TOLD)
+        Post(mailbox).send(HER, 1, TOLD)
     with pytest.raises(Undeliverable, match="localhost:1 did not take it: Connection refused"):
-        mail.send(mailbox._replace(port=1), 1, TOLD)
+        Post(mailbox._replace(port=1)).send(HER, 1, TOLD)
+
+
+def test_a_recipient_who_is_refused_keeps_nothing_from_the_others(
+    postbox: Callable[..., tuple[Inbox, Mailbox]], db: Database
+) -> None:
+    inbox, box = postbox()
+    inbox.refused = {HIM}
+    options = {"smtp_server": box.server, "smtp_port": box.port, "smtp_ssl": "off", "email_from": box.sender}
+    settings = Settings(alert_email=(HIM, HER), **options)
+    for number, now in enumerate((0.0, 5.0)):
+        notices.queue(db, "default", senders(settings), TOLD | {"title": str(number)}, now)
+        failures = notices.deliver(db, "default", senders(settings), now)
+        assert [(failure.way, failure.reason.partition(": ")[2]) for failure in failures] == (
+            [("email to b@example.com", "550 5.1.1 no such user")] if number == 0 else []
+        )
+    assert inbox.recipients == [HER, HER]
+    inbox.refused = set()
+    assert notices.deliver(db, "default", senders(settings), 20.0) == []
+    assert inbox.recipients == [HER, HER, HIM, HIM]
+    titles = [message["Subject"] for message in inbox.messages]
+    assert titles == [f"Critical: {number} (shop)" for number in (0, 1, 0, 1)]
+
+
+def test_a_server_that_is_away_is_waited_for_once(postbox: Callable[..., tuple[Inbox, Mailbox]]) -> None:
+    inbox, mailbox = postbox()
+    post = Post(mailbox._replace(port=1))
+    with pytest.raises(Undeliverable, match="Connection refused"):
+        post.send(HER, 1, TOLD)
+    post.mailbox = mailbox
+    with pytest.raises(Undeliverable, match="Connection refused"):
+        post.send(HIM, 1, TOLD)
+    assert inbox.asked == []
 
 
 class Receiver(BaseHTTPRequestHandler):

@@ -214,7 +214,7 @@ def test_a_server_that_is_not_understood_is_an_alert_with_the_reason(
     watch = Watch(db, "default", "shop", tmp_path)
     watch.open()
     assert watch.close() is None
-    assert watch.picture(NOON).silent.startswith(f"what the server at {tmp_path} says of itself is not understood (version, pid, ")
+    assert watch.picture(NOON).silent.startswith(f"what the server in {tmp_path} says is not understood (version, pid, ")
     assert "wanted" in watch.picture(NOON).silent
 
 
@@ -232,6 +232,6 @@ def test_a_secret_that_cannot_be_read_names_its_file_and_is_tried_again(db: Data
         secret(tmp_path / "none")
     instance.said = saying(crash_loop={"failures": 3, "traceback": None})
     instance.turn()
-    assert [event.values()["way"] for event in instance.watch.deliver()] == ["email"]
+    assert [event.values()["way"] for event in instance.watch.deliver()] == ["email to ops@example.com"]
     (row,) = db.rows("SELECT attempts, error FROM notices")
     assert (row["attempts"], row["error"]) == (1, "localhost:1 did not take it: Connection refused")
