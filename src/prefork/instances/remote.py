@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import urlsplit
 
 from prefork.control.client import Unreachable
+from prefork.instances.deadlines import Connection, SafeConnection
 from prefork.instances.users import Declined
 
 if TYPE_CHECKING:
@@ -37,16 +38,14 @@ class Remote(NamedTuple):
     token: str
 
     def ask(self, method: str, below: str, timeout: float, body: bytes = b"", headers: Mapping[str, str] | None = None) -> Answer:
-        """Its answer about its own server; `below` is the path from there on. Raises Unreachable."""
+        """Its answer about its own server, within `timeout` seconds; `below` is the path from there on. Raises Unreachable."""
         parts = urlsplit(self.url)
         assert parts.hostname
         if parts.scheme == "https":
             context = ssl.create_default_context()
-            connection: http.client.HTTPConnection = http.client.HTTPSConnection(
-                parts.hostname, parts.port, timeout=timeout, context=context
-            )
+            connection: http.client.HTTPConnection = SafeConnection(parts.hostname, parts.port, timeout=timeout, context=context)
         else:
-            connection = http.client.HTTPConnection(parts.hostname, parts.port, timeout=timeout)
+            connection = Connection(parts.hostname, parts.port, timeout=timeout)
         try:
             connection.request(method, PLACE + below, body or None, {**(headers or {}), "Authorization": f"Bearer {self.token}"})
             answer = connection.getresponse()

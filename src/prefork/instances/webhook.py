@@ -6,6 +6,7 @@ import hashlib
 import hmac
 import http.client
 import json
+import ssl
 import time
 import urllib.error
 import urllib.parse
@@ -13,6 +14,7 @@ import urllib.request
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from prefork import __version__
+from prefork.instances.deadlines import Connection, SafeConnection
 from prefork.instances.notices import Undeliverable
 
 if TYPE_CHECKING:
@@ -35,7 +37,23 @@ class Stay(urllib.request.HTTPRedirectHandler):
         """No other request."""
 
 
-OPENER = urllib.request.build_opener(Stay)
+class Plain(urllib.request.HTTPHandler):
+    """Connections that end in time."""
+
+    def http_open(self, request: urllib.request.Request) -> http.client.HTTPResponse:
+        """Over one without TLS."""
+        return self.do_open(Connection, request)
+
+
+class Safe(urllib.request.HTTPSHandler):
+    """Connections that end in time, and prove whose they are."""
+
+    def https_open(self, request: urllib.request.Request) -> http.client.HTTPResponse:
+        """Over one with TLS."""
+        return self.do_open(SafeConnection, request, context=ssl.create_default_context())
+
+
+OPENER = urllib.request.build_opener(Stay, Plain, Safe)
 
 
 def send(hook: Hook, number: int, told: dict[str, Any], clock: Callable[[], float] = time.time) -> None:
