@@ -71,6 +71,18 @@ def state_of(pid: int) -> str:
         return "X"
 
 
+def awake(pid: int) -> float:
+    """Seconds that the first thread of a process has had a processor, or waited for one that it has had since; 0 where it is gone,
+    or the kernel does not count that.
+    """
+    try:
+        with open(f"/proc/{pid}/schedstat", "rb") as stat:
+            ran, waited, _ = map(int, stat.read().split())
+    except OSError:
+        return 0.0
+    return (ran + waited) / 1e9
+
+
 class Relative(NamedTuple):
     """A process below another one."""
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from prefork import meters
-from prefork.meters import Gone, Meter, descendants, is_about_to_take, kernel_kills
+from prefork.meters import Gone, Meter, awake, descendants, is_about_to_take, kernel_kills
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -154,3 +154,12 @@ def test_nobody_lacks_a_processor_who_is_gone_or_was_sent_nothing() -> None:
         process.wait()
         assert not is_about_to_take(process.pid, 41)
     assert not is_about_to_take(os.getpid(), 41)
+
+
+def test_who_sleeps_is_not_awake_and_who_computes_is() -> None:
+    before = awake(os.getpid())
+    until = time.thread_time() + 0.05
+    while time.thread_time() < until:
+        pass
+    assert awake(os.getpid()) - before > 0.04
+    assert awake(1 << 22) == 0.0

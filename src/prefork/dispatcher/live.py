@@ -268,9 +268,11 @@ class Live:
 
     def tick(self, now: float) -> None:
         """Look at what has waited too long."""
-        for keeper in self.keepers.values():
+        for keeper in list(self.keepers.values()):
             if keeper.stuck(now):
-                self.loop.tell_master("stuck", keeper)
+                self.loop.hear_out(keeper)
+                if keeper.stuck(now):
+                    self.loop.tell_master("stuck", keeper, **keeper.seen())
         while self.waiting and now - self.waiting[0].arrived > self.options.queue_timeout:
             self._fail(self.waiting.popleft(), "it waited too long for a websocket worker (queue_timeout)")
 

@@ -294,9 +294,9 @@ class Traffic:
             exchange.connection.proceed()
         for exchange in self.queue.waiting():
             exchange.connection.watch()
-        for worker in self.workers.values():
+        for worker in list(self.workers.values()):
             if worker.stuck(now) and self._is_stuck(worker, now):
-                self.loop.tell_master("stuck", worker)
+                self.loop.tell_master("stuck", worker, **worker.seen())
             elif worker.loop and worker is worker.loop.places[0] and worker.loop.stuck(time.monotonic_ns()):
                 self.loop.tell_master("deaf", worker)
         self.lender.tick(now)
@@ -305,10 +305,11 @@ class Traffic:
         self.accounts.show(self.queue, now)
 
     def _is_stuck(self, worker: Worker, now: float) -> bool:
-        """The same once more, of a worker that has perhaps ended the request with a receipt, and gone on to another one."""
+        """The same once more, of a worker that has perhaps ended the request, and gone on to another one on a loan."""
+        self.loop.hear_out(worker)
         if worker.loans:
             self.lender.receipts.drain(worker)
-        return worker.stuck(now)
+        return self.worker(worker.number) is worker and worker.stuck(now)
 
     def give_up(self, reason: str) -> None:
         """Answer everything that waits for a worker, now and from now on: there will be none."""

@@ -117,6 +117,10 @@ class Worker:
         progress = self.slot.progress()
         return progress.number != given.number or progress.state < BEGUN
 
+    def seen(self) -> dict[str, int]:
+        """Which place this is, and what it has done: who hears of it later sees whether it has gone on since."""
+        return {"place": self.number, "word": self.slot.words[REQUEST]}
+
     def starved(self) -> bool:
         """Whether the kernel has killed it for want of memory, as far as it says."""
         return self.counters is not None and cgroups.kills(self.counters) > 0

@@ -12,10 +12,11 @@ from prefork.events import DispatcherDied, DispatcherStuck, Listening, SocketPas
 from prefork.master.backoff import SETTLED, Backoff
 from prefork.master.fleet import State
 from prefork.master.gauges import task_of
+from prefork.master.slumber import Slumber
 from prefork.master.spawn import kill_group, start_dispatcher
 from prefork.meters import clock_of, state_of
 from prefork.orders import bond
-from prefork.scoreboard import DISPATCHER, TURNED_AT
+from prefork.scoreboard import DISPATCHER, REQUEST, TURNED_AT
 
 if TYPE_CHECKING:
     from prefork.master.fleet import Worker
@@ -40,6 +41,7 @@ class Front:
         self.doomed = 0
         self.held = master.settings.listen_when_ready
         self.backoff = Backoff()
+        self.slumber = Slumber()
 
     def begin(self) -> None:
         """Have clients come in, or refuse them until a worker is ready."""
@@ -144,30 +146,34 @@ class Front:
         else:
             worker = self.master.crew.find(said["slot"], said["pid"])
             if worker and worker.state in {State.READY, State.RETIRING}:
-                self._hear_of(worker, said)
+                self.hear_of(worker, said, time.monotonic())
 
-    def _hear_of(self, worker: Worker, said: dict[str, Any]) -> None:
-        now = time.monotonic()
+    def hear_of(self, worker: Worker, said: dict[str, Any], now: float) -> None:
+        """The dispatcher says something of a worker."""
         if said["kind"] == "worn":
             worker.worn = True
         elif said["kind"] == "withdrawn":
             worker.reachable.discard(said["slot"])
         elif said["kind"] == "faulty":
             self.master.enforcer.end(worker, "faulty", "it did to what it shares with the dispatcher what no worker does", now)
-        elif self._is_stopped(worker) if said["kind"] == "deaf" else self._is_stuck(worker):
+        elif self._is_stopped(worker) if said["kind"] == "deaf" else self._is_stuck(worker, said["place"], said["word"], now):
             reason = f"it did not begin its request within {said['seconds']:g} s"
             if self.master.enforcer.end(worker, "stuck", reason, now):
                 self.master.journal.emit(WorkerStuck(worker.name, worker.pid, said["seconds"]))
 
-    def _is_stuck(self, worker: Worker) -> bool:
-        """Whether one that has not begun a request never will.
+    def _is_stuck(self, worker: Worker, place: int, word: int, now: float) -> bool:
+        """Whether one that has not begun a request in a place, and had done there what `word` says, never will.
 
-        One that runs has only not got the processor yet, a thread waits for the interpreter that another one holds, and a loop may
-        be held up by another request, whose limits count.
+        It may have gone on since that was said, or lack nothing but a processor. A thread waits for the interpreter that another
+        one holds, and a loop may be held up by another request, whose limits count.
         """
+        if worker.threads or self.master.scoreboard.slot(place)[REQUEST] != word:
+            return False
+        if self._is_stopped(worker):
+            return True
         if worker.looped and any(task_of(self.master.scoreboard.slot(slot)) for slot in worker.slots):
-            return self._is_stopped(worker)
-        return not worker.threads and state_of(worker.pid) != "R"
+            return False
+        return self.slumber.found(place, worker.pid, word, now)
 
     def _is_stopped(self, worker: Worker) -> bool:
         """Whether one whose event loop does not turn has been stopped; it may only be in one long step of the application's."""

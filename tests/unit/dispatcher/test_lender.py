@@ -372,6 +372,23 @@ def test_a_worker_that_has_gone_on_behind_a_receipt_is_not_stuck(counter: Counte
     assert counter.desk.loop.told == []
 
 
+def test_nor_is_one_that_has_gone_on_behind_an_end_that_is_yet_to_be_heard(
+    counter: Counter, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It seemed not to have begun what it had answered, whatever it was inside by then, or slept after."""
+    loans, waiting, worker = counter.open(), on_loan(counter), counter.hand.worker
+    counter.ask(counter.welcome())
+    said = pack_ending(counter.request.number, 200, 0, 0, 0)
+    monkeypatch.setattr(counter.desk.loop, "hear_out", lambda worker: Words(counter.desk.traffic).heard(worker, said, []))
+    worker.slot[LOAN], worker.slot[TAKEN] = waiting.theirs.fileno(), len(GET)
+    loans.memory[: len(GET)] = GET
+    counter.hand.stamp(LOANED + 1, BEGUN)
+    now = time.monotonic() + 2 * BEGIN_WITHIN
+    assert worker.stuck(now)
+    counter.desk.traffic.tick(now)
+    assert counter.desk.loop.told == []
+
+
 @pytest.mark.parametrize("recalled", [True, False])
 def test_loans_do_not_pay_where_answers_take_long_but_a_recall_says_nothing_of_that(counter: Counter, recalled: bool) -> None:
     """Else one recall of all would be the reason to lend none, whatever they would have taken."""

@@ -10,9 +10,20 @@ import pytest
 
 from prefork.dispatcher.live import MOST_EARLY, UNDER_WAY, Keeper
 from prefork.dispatcher.states import State
+from prefork.dispatcher.words import Words
 from prefork.dispatcher.workers import BEGIN_WITHIN
 from prefork.events import Access
-from prefork.messages import CONVERSATION, POLL, STREAM, SUBSCRIPTION, pack_ending, receive, unpack_ending, unpack_handover
+from prefork.messages import (
+    CONVERSATION,
+    POLL,
+    STREAM,
+    SUBSCRIPTION,
+    pack_ending,
+    pack_taken,
+    receive,
+    unpack_ending,
+    unpack_handover,
+)
 from prefork.scoreboard import OPEN, TURNED
 
 from .conftest import OPTIONS, Hand
@@ -306,6 +317,18 @@ def test_one_that_does_not_acknowledge_is_told_of(desk: Desk) -> None:
     assert desk.loop.told == []
     desk.traffic.tick(client.connection.exchange.assigned + 1.1)
     assert desk.loop.told == [("stuck", station.keeper.name)]
+
+
+def test_one_whose_word_of_that_is_yet_to_be_heard_is_not(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It would be killed as soon as it slept, with all its connections."""
+    station = Station(desk)
+    client = sent(desk, UPGRADE)
+    assert client.connection.exchange
+    assigned, said = client.connection.exchange.assigned, pack_taken(station.take().request.number)
+    monkeypatch.setattr(desk.loop, "hear_out", lambda worker: Words(desk.traffic).heard(worker, said, []))
+    desk.traffic.tick(assigned + 1.1)
+    assert client.state is State.CLOSED
+    assert desk.loop.told == []
 
 
 def test_what_is_listed_in_several_headers_is_one_list(desk: Desk) -> None:

@@ -1,16 +1,21 @@
-"""How long the dispatcher's loop may stand still."""
+"""How long the dispatcher's loop may stand still, and which workers are killed on its word."""
 
 from __future__ import annotations
 
 import os
+import signal
+import subprocess
+import sys
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, cast
 
 import pytest
 
 from prefork.master import front as module
+from prefork.master.fleet import State, Worker
 from prefork.master.front import LATELY, STUCK_AFTER, Front
-from prefork.scoreboard import DISPATCHER, TURNED_AT, Scoreboard
+from prefork.meters import state_of
+from prefork.scoreboard import BEGUN, DISPATCHER, DONE, REQUEST, TURNED_AT, Scoreboard, pack_progress
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -75,3 +80,67 @@ def test_one_that_has_turned_is_killed_once(desk: Desk, killed: list[int]) -> No
         "Dispatcher (pid 7) has not looked after anything for 11.0 s and is killed"
     ]
     assert not desk.front.turns(START + 4), "its death is on the way"
+
+
+class Suspect:
+    """A worker of which the dispatcher says again and again that it does not begin its request."""
+
+    def __init__(self, desk: Desk, pid: int, *, concurrency: int = 0) -> None:
+        self.worker = Worker(5, 1, START, state=State.READY, pid=pid, concurrency=concurrency)
+        self.slot = desk.scoreboard.slot(self.worker.slots[-1])
+        self.slot[REQUEST] = self.word = pack_progress(8, DONE)
+        self.front, self.now = desk.front, START
+        self.killed: list[str] = []
+        crew = SimpleNamespace(find=lambda *_: self.worker)
+        enforcer = SimpleNamespace(end=lambda worker, cause, *_: self.killed.append(cause))
+        vars(desk.front.master).update(crew=crew, enforcer=enforcer)
+
+    def said(self, kind: str = "stuck") -> list[str]:
+        """The dispatcher says so, a quarter of a second after the last time; returns how it was killed by then."""
+        self.now += 0.25
+        place = self.worker.slots[-1]
+        said = {"kind": kind, "slot": 5, "pid": self.worker.pid, "seconds": 1.0, "place": place, "word": self.word}
+        self.front.hear_of(self.worker, said, self.now)
+        return self.killed
+
+
+@pytest.fixture
+def sleeper() -> Iterator[int]:
+    """The pid of a process that waits for a byte."""
+    with subprocess.Popen([sys.executable, "-S", "-c", "print(flush=True); input()"], stdin=-1, stdout=-1) as process:
+        assert process.stdout
+        process.stdout.readline()
+        while state_of(process.pid) != "S":
+            pass
+        yield process.pid
+        process.kill()
+
+
+@pytest.mark.parametrize("kind", ["stuck", "deaf"])
+@pytest.mark.parametrize("concurrency", [0, 4])
+def test_a_stopped_worker_is_killed_at_once(desk: Desk, sleeper: int, concurrency: int, kind: str) -> None:
+    suspect = Suspect(desk, sleeper, concurrency=concurrency)
+    os.kill(sleeper, signal.SIGSTOP)
+    while state_of(sleeper) != "T":
+        pass
+    assert suspect.said(kind) == ["stuck"]
+
+
+@pytest.mark.parametrize("concurrency", [0, 4])
+def test_one_that_sleeps_is_killed_when_it_has_been_seen_to_do_so(desk: Desk, sleeper: int, concurrency: int) -> None:
+    suspect = Suspect(desk, sleeper, concurrency=concurrency)
+    assert suspect.said() == []
+    assert suspect.said() == ["stuck"]
+
+
+def test_one_that_has_gone_on_since_is_not_killed(desk: Desk, sleeper: int) -> None:
+    """Master and dispatcher may lack a processor as well: it has answered by the time that this is heard, and sleeps."""
+    suspect = Suspect(desk, sleeper)
+    suspect.slot[REQUEST] = pack_progress(9, DONE)
+    assert [suspect.said() for _ in range(3)][-1] == []
+
+
+def test_nor_is_a_loop_for_what_sleeps_in_another_of_its_requests(desk: Desk, sleeper: int) -> None:
+    suspect = Suspect(desk, sleeper, concurrency=4)
+    desk.scoreboard.slot(5)[REQUEST] = pack_progress(7, BEGUN)
+    assert [suspect.said() for _ in range(3)][-1] == []
