@@ -40,7 +40,7 @@ class ClockSet(Event):
 
     seconds: float
     level = "warning"
-    wording = "The clock was set by {seconds} s; nothing of the past is forgotten before it has gone evenly for six hours"
+    wording = "The clock was set by {seconds} s; nothing of the past is forgotten before it has gone evenly for an hour"
 
 
 class AlertUntold(Event):

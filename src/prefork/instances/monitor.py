@@ -14,7 +14,7 @@ from queue import SimpleQueue
 from typing import TYPE_CHECKING
 
 from prefork.events import ClockSet, WatchFailed
-from prefork.instances import history, registry
+from prefork.instances import clock, history, registry
 from prefork.instances.clock import Clock
 from prefork.instances.retention import tidy
 from prefork.instances.watch import Watch
@@ -37,9 +37,10 @@ TIDYING = 600.0  # seconds from one tidying up to the next
 class Monitor:
     """`watches` are those of the instances that the database knows, by id. It does nothing before `start`."""
 
-    def __init__(self, db: Database, clock: Clock | None = None) -> None:
+    def __init__(self, db: Database, watched: Clock | None = None) -> None:
         self.db = db
-        self.clock = clock or Clock()
+        self.clock = watched or Clock(known=clock.recall(db))
+        self._since: float | None = None  # as the file has it
         self.watches: dict[str, Watch] = {}
         self._end = threading.Event()
         self._threads: list[threading.Thread] = []
@@ -121,6 +122,9 @@ class Monitor:
                 del self._attended[instance]
         if by := self.clock.look():
             self.say(ClockSet(by))
+        if self.clock.course.since != self._since:
+            clock.keep(self.db, self.clock.course)
+            self._since = self.clock.course.since
         if self.clock.steady() and now - self._tidied >= TIDYING:
             self._tidied = now
             tidy(self.db, self.clock.wall())

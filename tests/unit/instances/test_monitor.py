@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from prefork.events import ClockSet
-from prefork.instances import audit, history, registry
+from prefork.instances import audit, clock, history, registry
 from prefork.instances.clock import STEADY, Clock
 from prefork.instances.database import Database
 from prefork.instances.monitor import Monitor
@@ -135,6 +135,14 @@ def test_a_clock_that_is_years_ahead_for_ten_minutes_erases_nothing(db: Database
     assert found == [ClockSet(3 * 365 * DAY), ClockSet(-3 * 365 * DAY)], "each time it was set is said once"
     hands.go(monitor, STEADY)
     assert kept() == (14, 1), "it goes evenly, and what is old by it is"
+
+
+def test_consoles_that_are_started_again_and_again_forget_as_well(db: Database) -> None:
+    hands = Hands()
+    history.record(db, "default", Sample(at=hands.now - 200 * DAY, seconds=300.0))
+    for left in (1, 1, 0):
+        hands.go(Monitor(db, Clock(lambda: hands.now, lambda: hands.gone, "a", clock.recall(db))), STEADY / 3)
+        assert db.rows("SELECT count(*) AS n FROM samples WHERE grain = 0")[0]["n"] == left
 
 
 def test_its_threads_end_when_it_is_told_to(monitor: Monitor, tmp_path: Path) -> None:
