@@ -813,6 +813,7 @@ class Invented:
                 "created_at": self.now - 9e6,
                 "expires_at": None,
                 "used_at": self.now - 12,
+                "made_by": None,
             },
             {
                 "id": 2,
@@ -821,6 +822,7 @@ class Invented:
                 "created_at": self.now - 3e6,
                 "expires_at": self.now + 4.7e6,
                 "used_at": None,
+                "made_by": 1,
             },
         ]
 

@@ -22,7 +22,7 @@ class Visitor:
     """Somebody who was recognised. `role` is for all instances, `grants` for some; `ceiling` is what a token allows of both.
 
     `csrf` is what a change has to bring along, where the visitor came with a cookie, which browsers send by themselves. `until` is
-    when the token ends, in seconds since 1970; None where it does not, or where there is none.
+    when the `token` (its hash) ends, in seconds since 1970; None where it does not, or where there is none.
     """
 
     user: int
@@ -32,6 +32,7 @@ class Visitor:
     ceiling: str = ADMINISTRATOR
     csrf: str | None = None
     until: float | None = None
+    token: str | None = None
 
     def role_for(self, instance: str | None) -> str:
         """The highest role for an instance, or for the console itself."""

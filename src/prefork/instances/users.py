@@ -36,9 +36,11 @@ class User(NamedTuple):
     created_at: float
     grants: Mapping[str, str]
 
-    def visitor(self, ceiling: str = ADMINISTRATOR, csrf: str | None = None, until: float | None = None) -> Visitor:
+    def visitor(
+        self, ceiling: str = ADMINISTRATOR, csrf: str | None = None, until: float | None = None, token: str | None = None
+    ) -> Visitor:
         """Them at work."""
-        return Visitor(self.id, self.name, self.role, self.grants, ceiling, csrf, until)
+        return Visitor(self.id, self.name, self.role, self.grants, ceiling, csrf, until, token)
 
 
 class Passwords:

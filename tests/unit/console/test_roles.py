@@ -6,8 +6,9 @@ import pytest
 from fastapi.testclient import TestClient
 from tests.unit.console.conftest import Stand, bearing, logged_in, somebody
 
-from prefork.instances import tokens, users
+from prefork.instances import audit, tokens, users
 from prefork.instances.database import Database
+from prefork.instances.users import Declined
 
 API = "/api/v1"
 NOBODY, METRICS, NONE, VIEWER, OPERATOR, ADMINISTRATOR = "nobody", "metrics", "none", "viewer", "operator", "administrator"
@@ -157,6 +158,33 @@ def test_a_token_makes_none_that_outlives_it(client: TestClient, db: Database, l
     assert client.post(f"{API}/tokens", json=new, headers={"Authorization": f"Bearer {lasting}"}).status_code == 201
     cookie, csrf = logged_in(db, user)
     assert client.post(f"{API}/tokens", json=new, headers={**cookie, "X-CSRF-Token": csrf}).status_code == 201, "that is a person"
+
+
+def test_a_token_takes_along_what_was_made_with_it(client: TestClient, db: Database) -> None:
+    user = somebody(db, ADMINISTRATOR)
+    lasting, lost = (tokens.make(db, user, name, "administrator", None) for name in ("lasting", "lost"))
+    headers = [{"Authorization": f"Bearer {secret}"} for _, secret in (lasting, lost)]
+    for _ in range(2):  # one that the lost one has made, and one that that one has made
+        made = client.post(f"{API}/tokens", json={"name": "more", "scope": "administrator"}, headers=headers[-1])
+        headers.append({"Authorization": f"Bearer {made.json()['token']}"})
+    listed = client.get(f"{API}/tokens", headers=headers[0]).json()["items"]
+    assert [each["made_by"] for each in listed] == [None, None, lost[0], lost[0] + 1]
+    assert "made by token lost" in client.get("/account", headers=logged_in(db, user)[0]).text
+    assert client.delete(f"{API}/tokens/{lost[0]}", headers=headers[0]).status_code == 204
+    assert [client.get(f"{API}/me", headers=each).status_code for each in headers] == [200, 401, 401, 401]
+    (entry,) = audit.read(db, None, 1)
+    assert (entry.action, entry.details) == ("token removed", {"token": lost[0], "made": [lost[0] + 1, lost[0] + 2]})
+
+
+def test_a_token_that_has_just_been_removed_makes_none(db: Database) -> None:
+    user = somebody(db, ADMINISTRATOR)
+    gone, secret = tokens.make(db, user, "gone", "viewer", None)
+    visitor = tokens.recognise(db, secret)
+    assert visitor
+    assert tokens.remove(db, gone, user) == [gone]
+    assert tokens.make(db, user, "another", "viewer", None)[0] == gone, "it has the number of the first"
+    with pytest.raises(Declined, match="has just been removed"):
+        tokens.make(db, user, "more", "viewer", None, made_by=visitor.token)
 
 
 def test_metrics_are_for_a_token_of_theirs_and_for_who_may_see_them(

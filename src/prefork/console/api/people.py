@@ -48,7 +48,7 @@ def list_tokens(desk: AtDesk, visitor: AnyVisitor, limit: Limit = 100, cursor: C
 
 @router.post("/tokens", status_code=201, tags=["tokens"])
 def make_token(request: Request, desk: AtDesk, visitor: AnyVisitor, new: NewToken) -> MadeToken:
-    """A token for a program: with one's own rights, up to a scope. One that a token has made ends no later than that one."""
+    """A token for a program: with one's own rights, up to a scope. One that a token has made ends with that one at the latest."""
     need_full(visitor)
     if RANK[new.scope] > RANK[visitor.ceiling]:
         raise ProblemError(403, f"a token with the scope {visitor.ceiling} makes none with the scope {new.scope}", "forbidden")
@@ -56,18 +56,20 @@ def make_token(request: Request, desk: AtDesk, visitor: AnyVisitor, new: NewToke
     if visitor.until is not None and (new.lifetime is None or now + new.lifetime > visitor.until):
         most = f"{visitor.until - now:.0f} seconds"
         raise ProblemError(403, f"a token makes none that outlives it; give the new one a lifetime below {most}", "forbidden")
-    number, secret = tokens.make(desk.db, visitor.user, new.name, new.scope, new.lifetime, now)
+    number, secret = tokens.make(desk.db, visitor.user, new.name, new.scope, new.lifetime, now, visitor.token)
     audit.note(desk.db, visitor.name, client_of(request), "token made", token=number, scope=new.scope, name=new.name)
     return MadeToken(id=number, token=secret)
 
 
 @router.delete("/tokens/{number}", status_code=204, tags=["tokens"])
 def remove_token(request: Request, desk: AtDesk, visitor: AnyVisitor, number: Number) -> Response:
-    """Have a token count no more: one's own, or as an administrator anybody's."""
+    """Have a token count no more, nor what was made with it: one's own, or as an administrator anybody's."""
     need_full(visitor)
-    if not tokens.remove(desk.db, number, None if visitor.may(ADMINISTRATOR) else visitor.user):
+    removed = tokens.remove(desk.db, number, None if visitor.may(ADMINISTRATOR) else visitor.user)
+    if not removed:
         raise ProblemError(404, f"there is no token {number}, or it is not yours")
-    audit.note(desk.db, visitor.name, client_of(request), "token removed", token=number)
+    others: dict[str, Any] = {"made": [each for each in removed if each != number]} if len(removed) > 1 else {}
+    audit.note(desk.db, visitor.name, client_of(request), "token removed", token=number, **others)
     return Response(status_code=204)
 
 

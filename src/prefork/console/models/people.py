@@ -64,7 +64,9 @@ class PasswordChange(Model):
 class Token(Model):
     """A token, without what it comes with."""
 
-    model_config = example(id=4, name="prometheus", scope="metrics", created_at=1790035200.0, expires_at=1821571200.0, used_at=None)
+    model_config = example(
+        id=4, name="prometheus", scope="metrics", created_at=1790035200.0, expires_at=1821571200.0, used_at=None, made_by=None
+    )
 
     id: int
     name: str
@@ -72,10 +74,11 @@ class Token(Model):
     created_at: float
     expires_at: float | None
     used_at: float | None
+    made_by: int | None = Field(None, description="The token that has made it, and takes it along when it is removed.")
 
 
 class NewToken(Model):
-    """A token more; it has no more rights than who makes it, and ends no later than a token that makes it."""
+    """A token more; it has no more rights than who makes it, and ends with a token that makes it at the latest."""
 
     model_config = example(name="prometheus", scope="metrics", lifetime=31536000)
 

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from prefork.console.pages.visit import Visit
 
-REVOKED = "The token is valid no longer."
+REVOKED = "The token is valid no longer, nor is what was made with it."
 
 
 def home(visit: Visit) -> Response:
@@ -31,7 +31,9 @@ def mine(visit: Visit, said: str = "", secret: str = "", refusal: Refusal | None
     """The page, with what has just been done or refused."""
     status = refusal.status if refusal else 200
     tokens = visit.source.tokens()
-    return visit.page("account.html", status, tokens=tokens, scopes=(METRICS, *ROLES), said=said, secret=secret, refusal=refusal)
+    names = {each["id"]: each["name"] for each in tokens}
+    shown = {"tokens": tokens, "names": names, "scopes": (METRICS, *ROLES)}
+    return visit.page("account.html", status, **shown, said=said, secret=secret, refusal=refusal)
 
 
 def make_token(visit: Visit) -> Response:
