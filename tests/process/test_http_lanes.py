@@ -2,10 +2,11 @@
 
 import json
 from collections.abc import Callable
+from typing import Any
 
 from prefork.testing import Server
 
-from .conftest import Echo
+from .conftest import APPS, Echo
 from .wire import Gate, Wire, request, until
 
 
@@ -55,6 +56,27 @@ def test_a_limited_lane_leaves_a_worker_for_what_its_requests_ask_for(echo: Echo
         reports, rest = lane(server, "reports"), lane(server, "default")
         assert (reports["arrived"], reports["served"], rest["served"]) == (3, 3, 5)
         assert server.events("request_failed") == []
+
+
+def test_what_lanes_may_reserve_is_said_when_the_application_is_known(echo: Echo) -> None:
+    """A worker with a loop has many places, of which one may be reserved; one without has itself."""
+    options: dict[str, Any] = {"workers": 1, "lanes": "reports:/report:1", "app_dir": APPS}
+    with echo("looped:app", **options) as server, Wire(server) as wire:
+        assert wire.get("/seen").status == 200
+    server = Server("echo:app", **options)
+    server.launch()
+    try:
+        assert server.exit_status() == 3
+        assert server.events("template_failed")[0]["reason"].startswith("the lanes reserve 1 of 1 workers")
+    finally:
+        server.close()
+    rehearsed = Server("echo:app", stop_after_init=True, **options)
+    rehearsed.launch()
+    try:
+        assert rehearsed.exit_status() == 3
+        assert rehearsed.events("template_failed")[0]["reason"].startswith("the lanes reserve 1 of 1 workers")
+    finally:
+        rehearsed.close()
 
 
 def test_another_spelling_is_no_way_around_a_lane(echo: Echo, gates: Callable[[], Gate]) -> None:

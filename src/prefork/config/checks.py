@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 ODOO_ONLY = ("odoo_args", "server_wide_modules")
 PER_REQUEST = ("limit_memory_soft", "limit_memory_hard", "limit_time_cpu", "limit_time_real", "limit_time_real_routes")
+UNLESS_LOOPED = "unless the application is of ASGI, "
 NGINX_KEEPALIVE = 60.0  # seconds nginx keeps an idle connection to its upstream by default
 
 
@@ -86,10 +87,25 @@ def two_applications(settings: Settings) -> Iterator[str]:
 
 def crowded(settings: Settings) -> Iterator[str]:
     """What no lane fits needs a worker too."""
-    reserved, places = sum(lane.reserved for lane in settings.lanes), served_at_once(settings)
-    if reserved >= places:
-        given = f"{places} {'threads' if settings.threaded else 'workers'} ({settings.source('workers')})"
-        yield f"the lanes reserve {reserved} of {given}; leave at least one for the rest, or raise workers"
+    said = [overbooked(settings, looped=looped) for looped in kinds_of_workers(settings)]
+    if all(said):
+        yield said[0]
+
+
+def crowded_perhaps(settings: Settings, _machine: Machine) -> Iterator[str]:
+    """What holds for one kind of application only is said again when it has been imported."""
+    said = [overbooked(settings, looped=looped) for looped in kinds_of_workers(settings)]
+    if any(said) and not all(said):
+        yield f"{UNLESS_LOOPED}`prefork serve` will not start: {said[0]}"
+
+
+def overbooked(settings: Settings, *, looped: bool) -> str:
+    """Why lanes leave nothing to what none of them fits; empty where they do. `looped`: HTTP workers have an event loop."""
+    reserved, places = sum(lane.reserved for lane in settings.lanes), served_at_once(settings, looped=looped)
+    if reserved < places:
+        return ""
+    given = f"{places} {'places' if looped else 'threads' if settings.threaded else 'workers'} ({settings.source('workers')})"
+    return f"the lanes reserve {reserved} of {given}; leave at least one for the rest, or raise workers"
 
 
 def one_at_a_time(settings: Settings) -> Iterator[str]:
@@ -121,7 +137,8 @@ def upside_down(settings: Settings) -> Iterator[str]:
 
 def loose(settings: Settings, _machine: Machine) -> Iterator[str]:
     """A limit is there to leave a worker to others, and one that is reserved is not for all of them."""
-    places = served_at_once(settings)
+    looped, *others = kinds_of_workers(settings)
+    places = served_at_once(settings, looped=looped)
     if places < 2:
         return
     reserved = sum(lane.reserved for lane in settings.lanes)
@@ -129,14 +146,23 @@ def loose(settings: Settings, _machine: Machine) -> Iterator[str]:
         most = places - 1 - (reserved - lane.reserved)
         if lane.limit is not None and lane.limit > most:
             advice = f"set it to {most} or less, or raise workers" if most else "raise workers"
-            yield f"lane {lane.name}: a limit of {lane.limit} leaves none of the {places} workers to the rest; {advice}"
+            where = f"{UNLESS_LOOPED if others else ''}lane {lane.name}"
+            kind = "places" if looped else "workers"
+            yield f"{where}: a limit of {lane.limit} leaves none of the {places} {kind} to the rest; {advice}"
 
 
-def served_at_once(settings: Settings) -> int:
-    """How many requests can be served at once, as far as it is known before the application is imported."""
-    if settings.threaded and settings.interface != "asgi":
-        return settings.threads
-    return max(1, settings.fewest_workers) * (settings.at_a_time if settings.interface == "asgi" else settings.concurrency or 1)
+def kinds_of_workers(settings: Settings) -> tuple[bool, ...]:
+    """Whether HTTP workers have an event loop: both may be until the application has been imported."""
+    if settings.interface == "auto" and not settings.odoo:
+        return False, True
+    return (settings.interface == "asgi",)
+
+
+def served_at_once(settings: Settings, *, looped: bool) -> int:
+    """How many requests the fewest HTTP workers serve at once, with event loops or without."""
+    if looped:
+        return max(1, settings.fewest_workers) * settings.at_a_time
+    return settings.threads if settings.threaded else max(1, settings.fewest_workers)
 
 
 def unshared(settings: Settings) -> Iterator[str]:
@@ -313,7 +339,7 @@ CONTRADICTIONS: tuple[tuple[tuple[str, ...], Callable[[Settings], Iterator[str]]
     (("workers_min", "workers_max", "workers"), upside_down),
     (("concurrency", "interface"), one_at_a_time),
     (("concurrency", "workers"), too_many_places),
-    (("lanes", "workers"), crowded),
+    (("lanes", "workers", "interface"), crowded),
     (("http_interface",), covered),
     (("console_interface", "console", "console_certificate", "console_proxies", "console_insecure"), exposed),
     (("alert_email", "smtp_user", "smtp_ssl", "smtp_server"), overheard),
@@ -330,7 +356,8 @@ DOUBTS: tuple[tuple[tuple[str, ...], Callable[[Settings, Machine], Iterator[str]
     (("workers",), too_many),
     (("limit_memory_soft", "limit_memory_hard"), share_of_hard),
     (("limit_memory_soft", "workers", "http_enable", "max_cron_threads", "job_source"), memory_fit),
-    (("lanes", "workers"), loose),
+    (("lanes", "workers", "interface"), crowded_perhaps),
+    (("lanes", "workers", "interface"), loose),
     (("limit_time_cpu", "limit_time_real"), unreached),
     (("websocket_port", "http_port"), same_port),
     (("websocket_routes", "websocket_workers"), unrouted),

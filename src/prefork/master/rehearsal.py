@@ -11,6 +11,7 @@ import sys
 import time
 from typing import TYPE_CHECKING
 
+from prefork.config.checks import overbooked
 from prefork.events import TemplateFailed, TemplateLoaded
 from prefork.journal import Journal, Sink
 from prefork.kernel import set_title
@@ -66,4 +67,6 @@ def load(generation: Generation, whose: Owner, log: int) -> TemplateLoaded | Tem
         return TemplateFailed(generation.number, f"it ended while loading: exit status {code}; see the lines above", None)
     if said["kind"] == "failed":
         return TemplateFailed(generation.number, said["reason"], said["traceback"])
+    if reason := overbooked(generation.settings, looped=said["interface"] == "asgi"):
+        return TemplateFailed(generation.number, reason, None)
     return TemplateLoaded(generation.number, time.monotonic() - generation.started, said["preloaded"], said["interface"])

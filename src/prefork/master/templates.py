@@ -7,6 +7,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from prefork.config import ConfigurationError
+from prefork.config.checks import overbooked
 from prefork.events import ChangeAwaited, CrashLoop, PreloadUnsafe, TemplateFailed, TemplateLoaded
 from prefork.master.backoff import Backoff
 from prefork.master.descriptors import lacking
@@ -133,6 +134,9 @@ class Templates:
                 return
         if reason := lacking(generation.settings, looped=generation.looped):
             self._failed(generation, f"too few files for the server: {reason}", None)
+            return
+        if reason := overbooked(generation.settings, looped=generation.looped):
+            self._failed(generation, reason, None)
             return
         journal.emit(TemplateLoaded(generation.number, said["seconds"], said["preloaded"], said["interface"]))
         generation.loaded = True

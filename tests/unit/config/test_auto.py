@@ -61,7 +61,7 @@ def test_what_contradicts_itself_is_a_problem(problems: Problems) -> None:
 
 
 def test_lanes_must_leave_one_of_the_fewest(configure: Configure, problems: Problems) -> None:
-    (crowded,) = problems("workers = auto\nworkers_min = 2\nworkers_max = 9\nlanes = a:/a/*:2")
+    (crowded,) = problems("workers = auto\nworkers_min = 2\nworkers_max = 9\nlanes = a:/a/*:2\ninterface = wsgi")
     assert "the lanes reserve 2 of 2 workers" in crowded
     lanes = configure("workers = auto\nworkers_max = 9\n" + ODOO).lanes
     assert [(lane.name, lane.limit) for lane in lanes] == [("reports", 8)], "as many as there can be, but one"

@@ -62,9 +62,33 @@ def test_what_is_no_lane(problems: Problems, text: str, sentence: str) -> None:
     ("text", "workers"), [("a:/a:2", "2 workers (default)"), ("a:/a:1, b:/b:2-5\nworkers = 3", "3 workers (odoo.conf:2)")]
 )
 def test_reservations_leave_a_worker_to_the_rest(problems: Problems, text: str, workers: str) -> None:
-    (said,) = problems(f"lanes = {text}")
+    (said,) = problems(f"lanes = {text}\ninterface = wsgi")
     assert said.startswith("odoo.conf:1: lanes: the lanes reserve ")
     assert said.endswith(f" of {workers}; leave at least one for the rest, or raise workers")
+
+
+def test_what_they_leave_depends_on_what_the_application_turns_out_to_be(configure: Configure, problems: Problems) -> None:
+    """Of a loop each worker has many places: both are held against what is known before the import, and again behind it."""
+    text = "app = a:b\nworkers = 2\nconcurrency = 8\nlanes = a:/a:6"
+    (said,) = warnings(configure(text), Machine(8, 1 << 40))
+    assert said.sentence == (
+        "unless the application is of ASGI, `prefork serve` will not start: the lanes reserve 6 of 2 workers (odoo.conf:2); "
+        "leave at least one for the rest, or raise workers"
+    )
+    assert warnings(configure(f"{text}\ninterface = asgi"), Machine(8, 1 << 40)) == []
+    (refused,) = problems("workers = 2\nconcurrency = 8\nlanes = a:/a:16")
+    assert "the lanes reserve 16 of 2 workers" in refused
+    (refused,) = problems("workers = 2\nconcurrency = 8\nlanes = a:/a:16\ninterface = asgi")
+    assert "the lanes reserve 16 of 16 places" in refused
+
+
+def test_a_limit_is_doubted_as_what_the_application_may_be(configure: Configure) -> None:
+    text = "app = a:b\nworkers = 2\nlanes = a:/a:0-3"
+    (said,) = warnings(configure(text), Machine(8, 1 << 40))
+    assert said.sentence.startswith("unless the application is of ASGI, lane a: a limit of 3 leaves none of the 2 workers")
+    (said,) = warnings(configure(f"{text}\ninterface = wsgi"), Machine(8, 1 << 40))
+    assert said.sentence.startswith("lane a: a limit of 3 leaves none of the 2 workers")
+    assert warnings(configure(f"{text}\ninterface = asgi"), Machine(8, 1 << 40)) == []
 
 
 @pytest.mark.parametrize(
