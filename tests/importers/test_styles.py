@@ -191,6 +191,26 @@ def test_what_a_shell_gives_by_a_pipe_is_read(words: str, given: str, place: Pat
     assert "\nworkers = 3\n" in done.stdout
 
 
+@pytest.mark.parametrize(
+    ("words", "given", "line"),
+    [
+        ("--from procfile", r"web: gunicorn -c conf.py shop:app\n", "workers = 3"),
+        ("--from procfile", r"web: uwsgi --ini shop.ini\n", "workers = 5"),
+        ("", r"[program:shop]\ncommand = gunicorn shop:app\ndirectory = %%(here)s/code\n", "app_dir = {}/code"),
+        ("", r"[uwsgi]\nmodule = shop:app\nchdir = %%dcode\n", "app_dir = {}/code"),
+        ("--from gunicorn", r"import os\nchdir = os.path.dirname(os.path.abspath(__file__))\n", "app_dir = {}"),
+        ("--from gunicorn", r"import os\nchdir = os.getcwd()\n", "app_dir = {}"),
+    ],
+    ids=["gunicorn's file", "uWSGI's file", "here", "%d", "__file__", "the current directory"],
+)
+def test_what_comes_out_of_a_pipe_counts_as_a_file_of_the_current_directory(words: str, given: str, line: str, place: Path) -> None:
+    (place / "conf.py").write_text("workers = 3\n")
+    (place / "shop.ini").write_text("[uwsgi]\nprocesses = 5\n")
+    done = piped(words, given, place)
+    assert done.returncode == 0, done.stderr
+    assert line.format(place) in done.stdout.splitlines(), done.stdout
+
+
 def test_a_pipe_has_the_name_that_the_shell_gave_it(place: Path) -> None:
     assert piped("", "x = 1", place).stderr.startswith("Error: /dev/fd/63: whose file this is cannot be told")
 
@@ -321,7 +341,7 @@ def test_supervisors_placeholders_are_filled_in_and_its_words_for_a_log_are_no_f
 
 def settings_of(place: Path, program: str) -> list[tuple[str, object, bool]]:
     (place / "gunicorn.conf.py").write_text(program)
-    return [(each.name, each.value, each.ran) for each in gunicorn.read_file(place / "gunicorn.conf.py", os.environ)]
+    return [(each.name, each.value, each.ran) for each in gunicorn.read_file(place / "gunicorn.conf.py", os.environ, place)]
 
 
 def test_what_the_text_tells_is_not_run(place: Path) -> None:

@@ -35,15 +35,16 @@ if TYPE_CHECKING:
 def bring(file: Path, out: Path | None, kind: str | None, app: str | None, as_json: bool) -> None:
     """Make a configuration from another server's.
 
-    FILE is a gunicorn.conf.py, uwsgi.ini, NGINX Unit's JSON, a Procfile, supervisor's file or an odoo.conf. Each of its settings is
-    shown with what becomes of it. A gunicorn.conf.py is read, and only what its text does not tell is found by running it, apart.
+    FILE is a gunicorn.conf.py, uwsgi.ini, NGINX Unit's JSON, a Procfile, supervisor's file or an odoo.conf; what comes out of a
+    pipe counts as a file of the current directory. Each of its settings is shown with what becomes of it. A gunicorn.conf.py is
+    read, and only what its text does not tell is found by running it, apart.
     """
     from prefork.views import importing as view
 
-    with lasting(file) as place:
+    with lasting(file) as (place, home):
         try:
             kind = kind or kind_of(place)
-            draft = read(place, kind, os.environ)
+            draft = read(place, kind, os.environ, home)
         except Unreadable as reason:
             raise click.ClickException(plain(str(reason).replace(str(place.parent), str(file.parent)))) from None
     if app:
@@ -62,19 +63,21 @@ def bring(file: Path, out: Path | None, kind: str | None, app: str | None, as_js
 
 
 @contextmanager
-def lasting(file: Path) -> Iterator[Path]:
-    """The file; of a pipe, such as a shell's <(…), which can be read once, one of its name with what comes out of it."""
+def lasting(file: Path) -> Iterator[tuple[Path, Path]]:
+    """The file and its directory; of a pipe, such as a shell's <(…), which can be read once, one of its name with what comes out of
+    it, and the current directory.
+    """
     try:
         found = content(file) if passes(file) else None
     except OSError as error:
         raise click.ClickException(plain(f"{file}: it cannot be read: {error.strerror or error}")) from None
     if found is None:
-        yield file
+        yield file, file.parent
         return
     with TemporaryDirectory() as place:
         copy = Path(place, file.name)
         copy.write_bytes(found)
-        yield copy
+        yield copy, here()
 
 
 def write(made: str, out: Path) -> None:

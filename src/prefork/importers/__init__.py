@@ -40,22 +40,25 @@ def kind_of(file: Path) -> str:
     raise Unreadable(f"{file}: whose file this is cannot be told; say so with --from {'|'.join(KINDS)}")
 
 
-def read(file: Path, kind: str, environ: Mapping[str, str]) -> Draft:
-    """What becomes of everything in it. Raises Unreadable with a sentence."""
-    draft = Draft()
+def read(file: Path, kind: str, environ: Mapping[str, str], home: Path | None = None) -> Draft:
+    """What becomes of everything in it. Raises Unreadable with a sentence.
+
+    `home` is the directory that it counts as a file of, where that is not the one that it is in.
+    """
+    draft, home = Draft(), home or file.parent
     match kind:
         case "gunicorn":
-            gunicorn.translated(gunicorn.read_file(file, environ), draft)
+            gunicorn.translated(gunicorn.read_file(file, environ, home), draft)
         case "uwsgi":
-            uwsgi.translated(uwsgi.read_file(file, environ), draft)
+            uwsgi.translated(uwsgi.read_file(file, environ, home), draft)
         case "unit":
             unit.translated(unit.read_file(file, environ), draft)
         case "odoo":
             odoo.translated(odoo.read_file(file, environ), draft)
         case "procfile":
-            commands.procfile(file, environ, draft)
+            commands.procfile(file, home, environ, draft)
         case "supervisor":
-            commands.supervisor(file, environ, draft)
+            commands.supervisor(file, home, environ, draft)
     return draft
 
 

@@ -75,7 +75,7 @@ SUPERVISOR: Mapping[str, Rule] = {
 PROGRAMS = none("systemd starts the server: `prefork render single` writes its unit")
 
 
-def procfile(file: Path, environ: Mapping[str, str], draft: Draft) -> None:
+def procfile(file: Path, home: Path, environ: Mapping[str, str], draft: Draft) -> None:
     """The first line that starts a web server, `web` before all others. Raises Unreadable."""
     entries = []
     for number, line in enumerate(text_of(file).splitlines(), start=1):
@@ -88,12 +88,12 @@ def procfile(file: Path, environ: Mapping[str, str], draft: Draft) -> None:
             draft.leave(entry, ELSEWHERE)
         else:
             taken = True
-            started(entry, file.parent, environ, draft)
+            started(entry, home, environ, draft)
     if not taken:
         raise Unreadable(f"{file}: no line of it starts gunicorn, uWSGI, uvicorn, Hypercorn or Odoo")
 
 
-def supervisor(file: Path, environ: Mapping[str, str], draft: Draft) -> None:
+def supervisor(file: Path, home: Path, environ: Mapping[str, str], draft: Draft) -> None:
     """The first [program:…] that starts a web server. Raises Unreadable."""
     parser = configparser.RawConfigParser(strict=False, inline_comment_prefixes=(";",))
     try:
@@ -104,12 +104,12 @@ def supervisor(file: Path, environ: Mapping[str, str], draft: Draft) -> None:
         raise Unreadable(f"{file}:{error.errors[0][0]}: this is neither NAME=VALUE, a [section] nor a comment") from None
     for name in parser.sections():
         # What environment= names may be secret, and what is left out is written down.
-        values = {key: text if key == "environment" else filled(text, name, file, environ) for key, text in parser.items(name)}
+        values = {key: text if key == "environment" else filled(text, name, home, environ) for key, text in parser.items(name)}
         entry = Setting(f"{name} command", values.pop("command", ""), line_of(file, name))
         if not name.startswith("program:") or draft.options or program(words_of(entry)) is None:
             draft.leave(Setting(name, "", entry.line), ELSEWHERE if name.startswith("program:") else "it is supervisor's own")
             continue
-        place = Path(values.get("directory", file.parent))
+        place = Path(values.get("directory", home))
         started(entry, place, environ, draft)
         rest = [Setting(key, value, entry.line) for key, value in values.items()]
         translate(rest, {each.name: SUPERVISOR.get(each.name, PROGRAMS) for each in rest}, "supervisor", draft)
@@ -117,10 +117,10 @@ def supervisor(file: Path, environ: Mapping[str, str], draft: Draft) -> None:
         raise Unreadable(f"{file}: no [program:…] of it starts gunicorn, uWSGI, uvicorn, Hypercorn or Odoo")
 
 
-def filled(text: str, section: str, file: Path, environ: Mapping[str, str]) -> str:
+def filled(text: str, section: str, home: Path, environ: Mapping[str, str]) -> str:
     """A value with supervisor's placeholders; one that is not known stays."""
     program = section.rpartition(":")[2]
-    known = {"program_name": program, "group_name": program, "here": str(file.absolute().parent)}
+    known = {"program_name": program, "group_name": program, "here": str(home.absolute())}
     known |= {f"ENV_{name}": value for name, value in environ.items()}
     return PLACEHOLDER.sub(lambda match: known.get(match[1], match[0]), text)
 
@@ -138,14 +138,15 @@ def started(entry: Setting, place: Path, environ: Mapping[str, str], draft: Draf
         settings = gunicorn.read_flags(arguments, entry.line)
         file = next((Path(each.text) for each in settings if each.name == "config"), None)
         flags = [each for each in settings if each.name != "config"]
-        earlier = gunicorn.read_file(place / file, environ) if file and not file.name.startswith("python:") else []
+        known = place / file if file and not file.name.startswith("python:") else None
+        earlier = gunicorn.read_file(known, environ, known.parent) if known else []
         named = {each.name for each in flags}
         gunicorn.translated([*(each for each in earlier if each.name not in named), *flags], draft)
     elif name == "uwsgi":
         settings = uwsgi.read_flags(arguments, entry.line)
-        files = [Path(each.text) for each in settings if each.name == "ini" or each.name.endswith(".ini")]
+        files = [place / each.text for each in settings if each.name == "ini" or each.name.endswith(".ini")]
         flags = [each for each in settings if each.name != "ini" and not each.name.endswith(".ini")]
-        uwsgi.translated([*(each for file in files for each in uwsgi.read_file(place / file, environ)), *flags], draft)
+        uwsgi.translated([*(each for file in files for each in uwsgi.read_file(file, environ, file.parent)), *flags], draft)
     elif name in {"odoo", "odoo-bin"}:
         odoo.started(Setting("command", path, entry.line), arguments, place, draft)
     else:

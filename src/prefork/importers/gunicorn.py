@@ -244,12 +244,14 @@ SWITCHES = {
 }  # fmt: skip
 
 
-def read_file(file: Path, environ: Mapping[str, str]) -> list[Setting]:
-    """The settings of a `gunicorn.conf.py`; it is run only where its text does not tell. Raises Unreadable."""
+def read_file(file: Path, environ: Mapping[str, str], home: Path) -> list[Setting]:
+    """The settings of a `gunicorn.conf.py` of the directory `home`; it is run only where its text does not tell. Raises
+    Unreadable.
+    """
     reading = pyfile.read(text_of(file), str(file), frozenset(RULES), environ)
     settings = reading.settings + reading.hooks
     if reading.unknown:
-        found = sandbox.run(file, reading.unknown, environ)
+        found = sandbox.run(file, home, reading.unknown, environ)
         settings += [Setting(name, value, reading.unknown[name], ran=True) for name, value in found.items()]
     return sorted(settings, key=lambda setting: setting.line)
 

@@ -21,27 +21,29 @@ SECONDS = 20
 # In the child, before the file: it may compute and read, but write no file and use no more than 512 MiB.
 PROGRAM = """
 import json, resource, sys
-path, *names = sys.argv[1:]
+path, place, *names = sys.argv[1:]
 for limit, most in ((resource.RLIMIT_CPU, 3), (resource.RLIMIT_FSIZE, 0), (resource.RLIMIT_AS, 1 << 29), (resource.RLIMIT_CORE, 0)):
     resource.setrlimit(limit, (most, most))
 told = sys.stdout
 sys.stdout = sys.stderr
-known = {"__file__": path, "__name__": "gunicorn.conf"}
+known = {"__file__": place, "__name__": "gunicorn.conf"}
 exec(compile(open(path, encoding="utf-8").read(), path, "exec"), known)
 plain = (str, int, float, bool, list, tuple, dict, type(None))
 json.dump({name: known[name] for name in names if isinstance(known.get(name), plain) and name in known}, told, default=str)
 """
 
 
-def run(file: Path, names: Iterable[str], environ: Mapping[str, str]) -> dict[str, Any]:
-    """The values that the program gives to `names`. Raises Unreadable with the last line of what it said."""
-    command = [sys.executable, "-I", "-c", PROGRAM, str(file), *names]
+def run(file: Path, home: Path, names: Iterable[str], environ: Mapping[str, str]) -> dict[str, Any]:
+    """The values that the program gives to `names`, as a file of the directory `home`. Raises Unreadable with the last line of what
+    it said.
+    """
+    command = [sys.executable, "-I", "-c", PROGRAM, str(file.absolute()), str(home.absolute() / file.name), *names]
     if shutil.which("unshare") and not subprocess.run(["unshare", "-rn", "true"], capture_output=True, check=False).returncode:
         command = ["unshare", "-rn", *command]
     try:
         done = subprocess.run(
             command,
-            cwd=file.parent,
+            cwd=home,
             env=dict(environ),
             stdin=subprocess.DEVNULL,
             capture_output=True,

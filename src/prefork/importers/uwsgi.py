@@ -39,10 +39,10 @@ APPLICATION = {"module", "wsgi", "wsgi-file", "file", "callable", "mount"}
 KNOWN = frozenset(RULES) | SOCKETS | APPLICATION | LOGIC
 
 
-def read_file(file: Path, environ: Mapping[str, str]) -> list[Setting]:
-    """The options of an ini file's [uwsgi], its placeholders filled in. Raises Unreadable."""
+def read_file(file: Path, environ: Mapping[str, str], home: Path) -> list[Setting]:
+    """The options of [uwsgi] in an ini file of the directory `home`, its placeholders filled in. Raises Unreadable."""
     lines = text_of(file).splitlines()
-    section, found, names = "", [], magic(file.absolute())
+    section, found, names = "", [], magic((home / file.name).absolute())
     for number, raw in enumerate(lines, start=1):
         line = raw.strip()
         if not line or line[0] in ";#":
