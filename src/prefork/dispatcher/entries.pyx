@@ -286,6 +286,7 @@ cdef class Entries:
         pid, self.route, self.resident = self.bills.last.get(number, (0, 0, 0))
         self.same = pid == worker.pid
         self.now, self.spent, self.fetched, self.count = time.monotonic(), self.ledger.spent, self.pace.fetched, 0
+        self.heard = 0
         self.logs = answers.options.access_log
         self.opening = journal.lines.opening().encode()
         self.worker_name, self.prefix = f" {worker.name} ".encode(), f"{loans.prefix}-".encode()
@@ -361,7 +362,7 @@ cdef class Entries:
         self.read[one.key] += one.size
         if self.loop:
             self.loans.heard(one.number)
-        self.heard = one.number
+        self.heard = max(self.heard, one.number)
         self.fetched -= self.fetched * WEIGHT
         self.count += 1
         self._account(route, one)

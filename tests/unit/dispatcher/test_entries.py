@@ -251,6 +251,16 @@ def test_the_same_receipts_leave_the_same_behind(both: Both, rings: list[list[Re
     both.same(setting, leave)
 
 
+def test_what_is_heard_of_last_is_not_the_last_that_was_heard_of(both: Both) -> None:
+    """Nobody leaves them so, but whoever writes into the memory of a worker can."""
+
+    def leave(book: Book) -> None:
+        book.leave([USUAL], 0)
+        book.leave([USUAL._replace(number=USUAL.number + more) for more in (9, 12, 5)], 0)
+
+    assert both.same(Setting(), leave)["heard"] == USUAL.number + 12
+
+
 @TRIED
 @given(count=st.integers(1, 4), end=st.floats(0, 1), place=st.floats(0, 1), there=st.binary(max_size=40), gone=st.integers(0, 40))
 def test_so_does_nonsense(both: Both, count: int, end: float, place: float, there: bytes, gone: int) -> None:
