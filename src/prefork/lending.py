@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 ROOM = 1 << 14  # bytes of the memory that a worker reads requests into: what does not fit goes back
 LOANED = 1 << 46  # the numbers of requests that a worker has read itself begin here; the dispatcher's are below
 RING = 1 << 18  # bytes of receipts that have room behind it: the dispatcher is told when half of them are taken
+LARGEST = ROOM + (1 << 10)  # bytes of a receipt: all that was read, and less than a kibibyte of other texts
 TOLD = 64  # bytes between the two, which begin with the words for it
 WRITTEN, ENTERED = range(2)  # those words: how many bytes of receipts there have ever been, and how many are taken out
 IN_ORDER = os.uname().machine == "x86_64"  # stores are seen in the order in which they were made
@@ -36,8 +37,8 @@ LOOKS, GIVEN_UP, UNTOLD, WAITING = 0, 1, 257, 258
 TERMS, NEW, RECALL = b"terms", b"new", b"recall"
 # From the worker: a connection goes back with what was read of it; so does one whose request is being answered, because the answer
 # does not get out at once; all that was recalled is let go; there are receipts that should not wait; a request was not taken, as
-# agreed; here is a receipt that the memory has no room for; new connections may be lent, for there is a parser here.
-BACK, OWNED, HOME, NEWS, DECLINED, LEFT, ABLE = 16, 17, 18, 19, 20, 21, 22
+# agreed; new connections may be lent, for there is a parser here.
+BACK, OWNED, HOME, NEWS, DECLINED, ABLE = 16, 17, 18, 19, 20, 21
 RETURN = struct.Struct("<BIQ")
 NUMBER = struct.Struct("<BQ")
 
@@ -238,18 +239,20 @@ class Till:
         self.at = len(memory) - RING
         self.words = memoryview(memory)[self.at - TOLD : self.at - TOLD + 16].cast("Q")
 
+    def has_room(self) -> bool:
+        """Whether there is room for any receipt, wherever the ring ends."""
+        return self.words[WRITTEN] - self.words[ENTERED] <= RING - 2 * LARGEST
+
     def put(self, record: bytes) -> int:
-        """Keep what `pack_receipt` has made. Returns how many bytes lie there now; 0 where there is no room."""
+        """Keep what `pack_receipt` has made, where there is room. Returns how many bytes lie there now."""
         words, size = self.words, len(record)
         written = words[WRITTEN]
         waiting, place, left = written - words[ENTERED] + size, written % RING, 0
         if place + size > RING:
             left = RING - place
             place = 0
-        if waiting + left > RING:
-            return 0
         if left:
-            self.memory[self.at + RING - left : self.at + RING - left + 4] = b"\0\0\0\0"
+            self.memory[self.at + RING - left : self.at + RING] = bytes(left)
         self.memory[self.at + place : self.at + place + size] = record
         words[WRITTEN] = written + left + size  # last: a process that dies before has put in nothing
         return waiting + left

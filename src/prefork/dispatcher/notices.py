@@ -1,4 +1,4 @@
-"""What workers say of their loans: a connection goes back, a request is OWNED, what was recalled is let go, here is a receipt.
+"""What workers say of their loans: a connection goes back, a request is OWNED, what was recalled is let go.
 
 Each has its meaning after the receipts before it, which lie in the memory. Which connections are lent is decided by `lender`.
 """
@@ -9,7 +9,7 @@ import struct
 from typing import TYPE_CHECKING
 
 from prefork.dispatcher.loop_loans import LoopLoans
-from prefork.lending import ABLE, BACK, DECLINED, HOME, LEFT, NEWS, OWNED, unpack_declined, unpack_return
+from prefork.lending import ABLE, BACK, DECLINED, HOME, NEWS, OWNED, unpack_declined, unpack_return
 
 if TYPE_CHECKING:
     from prefork.dispatcher.loans import Loans
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from prefork.dispatcher.workers import Worker
     from prefork.lending import Return
 
-KINDS = frozenset((BACK, OWNED, HOME, NEWS, DECLINED, LEFT, ABLE))
+KINDS = frozenset((BACK, OWNED, HOME, NEWS, DECLINED, ABLE))
 
 
 class Notices:
@@ -48,9 +48,7 @@ class Notices:
             self._declined(worker, unpack_declined(message))
             return True
         self.receipts.drain(worker)
-        if kind == LEFT:
-            self.receipts.enter(worker, message[1:])
-        elif kind == NEWS and worker.loop:
+        if kind == NEWS and worker.loop:
             self.traffic.assignments.serve()
         elif kind == HOME:
             return self._let_go(worker, loans)

@@ -69,7 +69,7 @@ class Receipts:
             self.loop.tell_master("faulty", worker)
 
     def enter(self, worker: Worker, data: bytes) -> None:
-        """Enter those in a piece of memory, or one that there was no room for after those before it. Raises struct.error."""
+        """Enter those in a piece of memory. Raises struct.error."""
         assert worker.loans
         self._enter_all(worker, worker.loans, unpack_receipts(data))
 

@@ -27,7 +27,6 @@ from prefork.lending import (
     ENDS_BROKEN,
     HOME,
     LASTS,
-    LEFT,
     LOANED,
     LONGEST_METHOD,
     NEWS,
@@ -330,11 +329,9 @@ class Borrower:
         return max(0, most)
 
     def leave(self, record: bytes) -> None:
-        """Leave a receipt where the dispatcher finds it, or say it where there is no room."""
+        """Leave a receipt where the dispatcher finds it."""
         there = self.till.put(record)
-        if there == 0:
-            send(self.pair, bytes((LEFT,)) + record)  # which waits, if need be, until the dispatcher has heard
-        elif there - len(record) <= RING // 2 < there:
+        if there - len(record) <= RING // 2 < there:
             send(self.pair, bytes((NEWS,)))
 
     def _drop(self, key: int) -> None:

@@ -148,11 +148,14 @@ class Desk:
 
     def settle(self, request: Request, reply: Reply, cpu: int, borrower: Borrower) -> None:
         """Leave the receipt of a request that was read from a loan, and has been answered."""
-        if reply.spilled:
+        if self.rest.owner and not borrower.till.has_room():
+            # Said on the pair a receipt could be overtaken by others of its connection. That goes back with the request instead.
+            self.rest.disown()
+        if self.rest.owner:
+            borrower.account(request, reply, cpu, self.worn())
+        else:
             reply.client.close()
             self.end(request, reply, cpu)  # the dispatcher has been told of it, and hears of its end behind the rest of its answer
-        else:
-            borrower.account(request, reply, cpu, self.worn())
 
 
 def serve(desk: Desk) -> None:

@@ -158,6 +158,7 @@ cdef int CPU_AT = scoreboard.CPU_AT, RESIDENT_AT = scoreboard.RESIDENT_AT, LOAN 
 cdef int HALTED = scoreboard.HALTED, CAME_AT = scoreboard.CAME_AT, NEXT_AT = scoreboard.NEXT_AT
 cdef int WRITTEN = lending.WRITTEN, ENTERED = lending.ENTERED, PAIR = THE_PAIR, MOMENT = A_MOMENT
 cdef long long LOANED = lending.LOANED, ROOM = lending.ROOM, RING = lending.RING, TOLD = lending.TOLD
+cdef long long LARGEST = lending.LARGEST
 cdef long long COARSE = GRAIN, WEIGH_EVERY = RESIDENT_EVERY
 cdef int LASTS = lending.LASTS, ASKS_REPLACEMENT = lending.ASKS_REPLACEMENT, OLD_HTTP = lending.OLD_HTTP
 cdef uint64_t RECEIVED = scoreboard.pack_progress(0, scoreboard.RECEIVED), BEGUN = scoreboard.pack_progress(0, scoreboard.BEGUN)
@@ -362,7 +363,7 @@ cdef class Shortcut:
         data = PyBytes_FromStringAndSize(<char *>&self.memory[0], size)
         head = length_of_head(data, size)
         ready = ready_for(end, data, head, blanks) if head <= self.largest else None
-        if ready is None or ready.length != size - head:
+        if ready is None or ready.length != size - head or not self._has_room():
             self._go()
             request = self.borrower.received(key, loan, number, size)
             self._come()
@@ -524,19 +525,20 @@ cdef class Shortcut:
         if flags & ~LASTS:
             say(self.borrower.pair, bytes((NEWS,)))
 
+    cdef bint _has_room(self):
+        """As that of `Till`."""
+        return <long long>(get(self.told, WRITTEN) - get(self.told, ENTERED)) <= RING - 2 * LARGEST
+
     cdef _leave(self, uint8_t *record, long long size):
-        """As `Till.put` and a borrower's `leave`."""
+        """As `Till.put` and a borrower's `leave`; `_has_room` was asked before."""
         cdef long long written = get(self.told, WRITTEN)
         cdef long long waiting = written - <long long>get(self.told, ENTERED) + size
         cdef long long place = written % RING, left = 0
         if place + size > RING:
             left = RING - place
             place = 0
-        if not 0 < waiting + left <= RING:
-            self.borrower.leave(<bytes>record[:size])
-            return
         if left:
-            memset(self.ring + RING - left, 0, 4)
+            memset(self.ring + RING - left, 0, left)
         memcpy(self.ring + place, record, size)
         put(self.told, WRITTEN, written + left + size)
         waiting += left

@@ -19,7 +19,6 @@ from prefork.lending import (
     DECLINED,
     ENTERED,
     HOME,
-    LEFT,
     LOANED,
     NEWS,
     OWNED,
@@ -126,7 +125,8 @@ def receipt(place: int, flags: int, status: int, number: int, figures: list[int]
             flags, status, victim.key(place), size & 0xFFFFFFFF, number, wait, began, service, sent, cpu, 1, sql, b"192.0.2.7",
             b"", b"", b"\3\0\1\0\0\0GET/",
         )  # fmt: skip
-        victim.loans.till.put(pack_receipt(*told))
+        if victim.loans.till.has_room():
+            victim.loans.till.put(pack_receipt(*told))
 
     return step
 
@@ -165,7 +165,7 @@ def asks(place: int) -> Step:
     return step
 
 
-KINDS = [BACK, DECLINED, END, FREE, HOME, LEFT, NEWS, OWNED, REST, TAKEN]
+KINDS = [BACK, DECLINED, END, FREE, HOME, NEWS, OWNED, REST, TAKEN]
 STEP: st.SearchStrategy[Step] = st.one_of(
     st.builds(progress, NUMBER, STATE, PLACE, FIGURE, FIGURE),
     st.builds(progress, NUMBER, st.just(BEGUN), PLACE, st.just(len(GET)), FIGURE),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import errno
 import gc
 import io
@@ -29,16 +28,11 @@ from prefork.kernel import since_received, unread
 from prefork.lending import (
     BACK,
     HOME,
-    LEFT,
     LOANED,
-    NEWS,
     ROOM,
-    Receipt,
     Terms,
     pack_recall,
-    pack_receipt,
     pack_terms,
-    unpack_receipts,
     unpack_return,
 )
 from prefork.messages import CLOEXEC_DONTWAIT, inbox, pair, receive
@@ -301,21 +295,6 @@ def test_what_an_application_does_to_its_environ_is_gone_with_the_request(long: 
         found.append({key: value for key, value in made.items() if key not in {"wsgi.input", "HTTP_X_REQUEST_ID"}})
         made.clear()
     assert found[0] == found[1] == found[2]
-
-
-def test_a_receipt_that_there_is_no_room_for_is_said_behind_all_others(desk: Desk) -> None:
-    receipt = Receipt(*[0] * 12, b"", b"", b"", b"x" * 4000)
-    number = 0
-    heard: list[bytes] = []
-    while not heard or heard[-1][0] != LEFT:
-        number += 1
-        desk.borrower.leave(pack_receipt(*receipt._replace(number=number)))
-        with contextlib.suppress(BlockingIOError):
-            heard.append(desk.heard())
-    assert heard[0] == bytes((NEWS,)), "half of the room is taken"
-    assert len(heard) == 2
-    found = [*desk.loans.collect(), *unpack_receipts(heard[1][1:])]
-    assert [each.number for each in found] == list(range(1, number + 1))
 
 
 def test_the_end_of_the_clients_side_goes_back(desk: Desk) -> None:

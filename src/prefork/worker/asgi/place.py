@@ -252,6 +252,8 @@ class Place:
         if reply.spilled:
             self.rest.close()
         assert self.client
+        if self.rest.owner and self.seat and not self.seat.borrower.till.has_room():
+            self.disown()
         if self.rest.owner:  # nothing of it was told: the receipt does
             self.rest.owner = None
             assert self.seat

@@ -30,6 +30,7 @@ from prefork.lending import (
     Return,
     Terms,
     number_for,
+    pack_receipt,
     place_of,
     unpack_asked,
     unpack_declined,
@@ -215,6 +216,24 @@ def test_what_is_done_in_its_first_step_leaves_a_receipt_and_no_word(desk: Desk)
         assert desk.loans.looks() % 2 == 0
     assert desk.quiet()
     assert place_of(receipt.number) == 0
+
+
+def test_where_there_is_no_room_for_a_receipt_its_connection_goes_back_with_the_request(desk: Desk) -> None:
+    """Said on the wire of loans, it could come behind what another place says of the same connection."""
+    desk.serve(hello)
+    assert desk.shared.borrower
+    till = desk.shared.borrower.till
+    while till.has_room():
+        till.put(pack_receipt(*[0] * 12, b"", b"", b"", bytes(10_000)))
+    desk.client.sendall(WHOLE)
+    assert desk.answer().endswith(b"\r\n\r\n/a")
+    assert desk.given_up() == (OWNED, desk.key, number_for(0, 0), WHOLE)
+    ending = unpack_ending(desk.said(desk.pairs[0][0]))
+    assert (ending.number, ending.status, ending.keep, ending.kept) == (number_for(0, 0), 200, True, False)
+    assert desk.shared.borrower.loans == {}
+    assert number_for(0, 0) not in {receipt.number for receipt in desk.loans.collect()}
+    assert desk.loans.busy() == 0
+    assert desk.quiet()
 
 
 def test_what_waits_for_a_moment_leaves_a_receipt_and_no_word(desk: Desk) -> None:
