@@ -5,6 +5,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -97,6 +98,25 @@ def test_what_was_planned_by_a_clock_that_was_ahead_is_planned_anew(source: Sour
     worker.look_at = 0.0
     assert worker.claim() is None
     assert database.execute("SELECT due_at - now() < 3601 FROM prefork.jobs").fetchone() == (1,)
+
+
+def test_what_a_clock_has_put_off_that_was_ahead_is_recalled(source: Sources, database: sqlite3.Connection) -> None:
+    @prefork.job(name="mail")
+    def mail() -> None: ...
+
+    worker = source()
+    later = datetime.now(UTC) + timedelta(days=900)
+    now, then = mail.defer(), mail.defer(at=later)
+    database.execute("UPDATE prefork.runs SET due_at = now() + 1e8, planned_at = planned_at + 1e8")
+    assert worker.claim() is None
+    worker.ahead = 1e8 + (worker.ahead or 0.0)
+    worker.sweep_at = worker.look_at = 0.0
+    run = worker.claim()
+    assert run
+    assert run.number == now
+    run.finish(None)
+    assert worker.claim() is None
+    assert [row[0] for row in database.execute("SELECT id FROM prefork.runs")] == [then]
 
 
 def test_a_success_forgets_the_failures(source: Sources, database: sqlite3.Connection) -> None:

@@ -73,6 +73,63 @@ def test_a_run_for_later_waits(source: Sources) -> None:
     assert 0 < worker.patience() <= 4
 
 
+def put_off(database: psycopg.Connection) -> None:
+    """What a clock that was three years ahead leaves behind when it is set back."""
+    database.execute("UPDATE prefork.runs SET due_at = due_at + interval '3 years' WHERE planned_at IS NOT NULL")
+    database.execute("UPDATE prefork.runs SET planned_at = planned_at + interval '3 years'")
+    database.execute("UPDATE prefork.runs SET lease_until = lease_until + interval '3 years'")
+
+
+def test_what_a_clock_has_put_off_that_was_ahead_is_recalled(source: Sources, database: psycopg.Connection) -> None:
+    @prefork.job(name="mail")
+    def mail() -> None: ...
+
+    @prefork.cron.every("1 hour", name="tick")
+    def tick() -> None: ...
+
+    worker = source()
+    assert done(worker.claim()).name == "tick"
+    database.execute("UPDATE prefork.jobs SET due_at = now() WHERE name = 'tick'")
+    with database.transaction():
+        jobs.occur(database, jobs.due(database, ["tick"])[0])
+    now, then = mail.defer(), mail.defer(at=datetime.now(UTC) + timedelta(days=900))
+    put_off(database)
+    worker.look_at = 0.0
+    assert worker.claim() is None
+    assert worker.ahead
+    worker.ahead += 3 * 365 * 86_400.0  # as it was at the last look
+    worker.sweep_at = worker.look_at = 0.0
+    assert {done(worker.claim()).name, done(worker.claim()).name} == {"mail", "tick"}
+    assert worker.claim() is None
+    assert (outcomes(database)[-1][1:], now) == ((1, "done"), then - 1)
+    assert database.execute("SELECT id, due_at > now() + interval '899 days' FROM prefork.runs").fetchall() == [(then, True)]
+
+
+def test_a_failure_under_such_a_clock_is_tried_again_and_a_lease_ends(source: Sources, database: psycopg.Connection) -> None:
+    @prefork.job(name="fail")
+    def fail() -> None:
+        raise ZeroDivisionError
+
+    @prefork.job(name="hang")
+    def hang() -> None: ...
+
+    worker, other = source(), source("cron.1", node="there")
+    fail.defer()
+    done(worker.claim())
+    hang.defer()
+    assert other.claim()
+    put_off(database)
+    database.execute("UPDATE prefork.nodes SET seen_at = now() + interval '3 years'")
+    again = source("cron.2")  # which has seen nothing of it but what the nodes have left
+    run = again.claim()
+    assert run
+    assert (run.name, run.claimed.attempt) == ("fail", 2)
+    lease, seen = database.execute(
+        "SELECT max(lease_until) < now() + interval '1 minute', (SELECT max(seen_at) <= now() FROM prefork.nodes) FROM prefork.runs"
+    ).fetchone()  # type: ignore[misc]
+    assert (lease, seen) == (True, True)
+
+
 def test_a_run_in_the_callers_transaction_is_there_when_that_commits(source: Sources, dsn: str) -> None:
     @prefork.job(name="order")
     def order() -> None: ...

@@ -32,6 +32,7 @@ BUSY = 1.0  # seconds after which somebody looks for recurring jobs who goes fro
 FORGETTING = 3600.0  # seconds between two deletions of old history
 KEPT = 30 * 86_400.0  # seconds of history
 LONGEST_ERROR = 8192  # characters of a traceback's end
+SET_BACK = 60.0  # seconds by which a clock that was ahead is set back at least
 WITHIN = 1.0  # seconds between two notes of progress
 
 
@@ -50,6 +51,7 @@ class Source:
         self.rung = False  # since the last look
         self.look_at = 0.0  # when to look for recurring jobs again
         self.unsaved: Run | None = None  # has ended, and the database does not know yet
+        self.ahead: float | None = None  # seconds of the database's clock before the one here that nobody sets
         self.sweep_at = 0.0  # when to look for runs whose workers are gone,
         self.leases_from = 0.0  # not before which a lease counts as over,
         self.forget_at = 0.0  # and when to delete what is old, and say that this node is there
@@ -63,6 +65,7 @@ class Source:
             schema.prepare(connection)
             self.listener = self._listen(connection)
             jobs.declare(connection, [row(job, datetime.now(timezone.utc)) for job in registry.values()])
+            self._recall(connection)
             jobs.attend(connection, self.holder.node, self.names)
             self.connection = connection
             self.settle()
@@ -123,6 +126,7 @@ class Source:
         now = time.monotonic()
         if now >= self.sweep_at:
             self.sweep_at = now + POLL
+            self._recall(connection)
             self._told(jobs.release(connection, self.holder.node, lambda _, pid: gone(pid)))
             if now >= self.leases_from:
                 self._told(jobs.expire(connection))
@@ -133,6 +137,13 @@ class Source:
             # Not all workers at once, and at the next look again as long as there is more.
             self.forget_at = now + (FORGETTING * random.uniform(0.5, 1.5) if forgotten < jobs.AT_ONCE else 0.0)  # noqa: S311
         self.look_at = now + BUSY
+
+    def _recall(self, connection: Connection) -> None:
+        """Look whether the database's clock has been set back."""
+        seconds, was_ahead = jobs.clock(connection)
+        before, self.ahead = self.ahead, seconds - time.monotonic()
+        if was_ahead or (before is not None and self.ahead < before - SET_BACK):
+            jobs.recall(connection)
 
     def _mine(self, worker: str, pid: int) -> bool:
         """Whether a run is held in our name while we do nothing: by a predecessor, or by a claim whose answer we never got."""

@@ -89,6 +89,18 @@ def attend(connection: Connection, node: str, names: list[str]) -> None:
     SQL.run(connection, "attend", {"node": node, "names": names})
 
 
+def clock(connection: Connection) -> tuple[float, bool]:
+    """The database's clock in seconds, and whether it was ahead when a node was last there."""
+    seconds, was_ahead = SQL.run(connection, "clock").fetchone()
+    return float(seconds), bool(was_ahead)
+
+
+def recall(connection: Connection) -> None:
+    """Have nobody wait for a time that a clock has found which was ahead. What somebody has planned for a time stays."""
+    with connection.transaction():
+        SQL.run(connection, "recall", {"lease": LEASE})
+
+
 def dismiss(connection: Connection) -> None:
     """Forget the nodes that nobody has heard of for long."""
     SQL.run(connection, "dismiss", {"age": ABSENT})

@@ -12,14 +12,28 @@ WHERE known.declared IS DISTINCT FROM excluded.declared
 INSERT INTO prefork.nodes (node, jobs) VALUES (%(node)s, %(names)s)
 ON CONFLICT (node) DO UPDATE SET jobs = excluded.jobs, seen_at = now()
 
+-- clock: The database's clock in seconds, and whether it was ahead when a node was last there.
+SELECT extract(epoch FROM clock_timestamp())::double precision,
+       EXISTS (SELECT FROM prefork.nodes WHERE seen_at > now() + interval '1 minute')
+
+-- recall: Have nobody wait for a time that a clock has found which was ahead: runs, leases, and nodes that would not be forgotten.
+WITH waiting AS (
+    UPDATE prefork.runs SET due_at = now(), planned_at = now()
+    WHERE state = 'waiting' AND planned_at > now() + interval '1 minute'
+), running AS (
+    UPDATE prefork.runs SET lease_until = now() + make_interval(secs => %(lease)s)
+    WHERE state = 'running' AND lease_until > now() + make_interval(secs => %(lease)s + 60)
+)
+UPDATE prefork.nodes SET seen_at = now() WHERE seen_at > now() + interval '1 minute'
+
 -- dismiss: Forget the nodes that nobody has heard of for so long. Where none is left nobody forgets the last ones.
 DELETE FROM prefork.nodes WHERE seen_at < now() - make_interval(secs => %(age)s)
 
 -- defer: One run of a job, for later or now, and the bell in the same transaction: one wait for the disk before workers wake, not two.
 -- Jobs that no worker has declared yet have the priority of the caller's code.
 WITH made AS (
-    INSERT INTO prefork.runs (job, due_at, priority, arguments)
-    VALUES (%(job)s, coalesce(%(at)s, now()),
+    INSERT INTO prefork.runs (job, due_at, planned_at, priority, arguments)
+    VALUES (%(job)s, coalesce(%(at)s, now()), CASE WHEN %(at)s::timestamptz IS NULL THEN now() END,
             coalesce(%(priority)s, (SELECT priority FROM prefork.jobs WHERE name = %(job)s), %(default)s), %(arguments)s)
     RETURNING id
 )
@@ -46,8 +60,8 @@ FROM prefork.jobs WHERE name = %(name)s AND schedule IS NOT NULL AND due_at IS N
 FOR NO KEY UPDATE
 
 -- occur: A recurring job's run.
-INSERT INTO prefork.runs (job, due_at, recurring, priority, arguments)
-VALUES (%(job)s, %(due_at)s, true, %(priority)s, %(arguments)s)
+INSERT INTO prefork.runs (job, due_at, planned_at, recurring, priority, arguments)
+VALUES (%(job)s, %(due_at)s, now(), true, %(priority)s, %(arguments)s)
 ON CONFLICT (job, due_at) WHERE recurring DO NOTHING
 
 -- postpone: When a recurring job is due next.
@@ -107,7 +121,7 @@ LEFT JOIN prefork.jobs AS job ON job.name = taken.job
 -- retry: A run has failed and is tried again later.
 WITH back AS (
     UPDATE prefork.runs AS run
-    SET state = 'waiting', due_at = now() + make_interval(secs => %(delay)s), lease_until = NULL
+    SET state = 'waiting', due_at = now() + make_interval(secs => %(delay)s), planned_at = now(), lease_until = NULL
     WHERE id = %(id)s AND attempt = %(attempt)s AND state = 'running'
     RETURNING *
 )

@@ -11,12 +11,21 @@ WHERE declared <> excluded.declared
 INSERT INTO nodes (node, jobs, seen_at) VALUES (:node, :names, :now)
 ON CONFLICT (node) DO UPDATE SET jobs = excluded.jobs, seen_at = excluded.seen_at
 
+-- clock: In seconds.
+SELECT :now, EXISTS (SELECT 1 FROM nodes WHERE seen_at > :now + 60)
+
+-- recall: What it has put off that was ahead.
+UPDATE runs SET due_at = :now, planned_at = :now WHERE state = 'waiting' AND planned_at > :now + 60;
+UPDATE runs SET lease_until = :now + :lease WHERE state = 'running' AND lease_until > :now + :lease + 60;
+UPDATE nodes SET seen_at = :now WHERE seen_at > :now + 60
+
 -- dismiss: For so long.
 DELETE FROM nodes WHERE seen_at < :now - :age
 
 -- defer: One run.
-INSERT INTO runs (job, due_at, priority, arguments)
-VALUES (:job, coalesce(:at, :now), coalesce(:priority, (SELECT priority FROM jobs WHERE name = :job), :default), :arguments);
+INSERT INTO runs (job, due_at, planned_at, priority, arguments)
+VALUES (:job, coalesce(:at, :now), CASE WHEN :at IS NULL THEN :now END,
+        coalesce(:priority, (SELECT priority FROM jobs WHERE name = :job), :default), :arguments);
 SELECT last_insert_rowid(), ring()
 
 -- ring: When the transaction is written.
@@ -38,7 +47,8 @@ SELECT name, schedule, tz, misfire, priority, arguments, due_at, :now AS now
 FROM jobs WHERE name = :name AND schedule IS NOT NULL AND due_at IS NOT NULL
 
 -- occur: Once for each time.
-INSERT OR IGNORE INTO runs (job, due_at, recurring, priority, arguments) VALUES (:job, :due_at, 1, :priority, :arguments)
+INSERT OR IGNORE INTO runs (job, due_at, planned_at, recurring, priority, arguments)
+VALUES (:job, :due_at, :now, 1, :priority, :arguments)
 
 -- postpone: The next time.
 UPDATE jobs SET due_at = :due_at, planned_at = :now WHERE name = :job
@@ -104,7 +114,7 @@ LEFT JOIN jobs AS job ON job.name = taken.job
 INSERT INTO history (run, attempt, job, due_at, node, worker, pid, claimed_at, ended_at, outcome, seconds, cpu, memory, error)
 SELECT id, attempt, job, :due_at, node, worker, pid, claimed_at, :now, 'failed', :seconds, :cpu, :memory, :error
 FROM runs WHERE id = :id AND attempt = :attempt AND state = 'running';
-UPDATE runs SET state = 'waiting', due_at = :now + :delay, lease_until = NULL
+UPDATE runs SET state = 'waiting', due_at = :now + :delay, planned_at = :now, lease_until = NULL
 WHERE id = :id AND attempt = :attempt AND state = 'running';
 SELECT run FROM history WHERE run = :id AND attempt = :attempt AND ended_at = :now
 
