@@ -92,16 +92,17 @@ def test_what_a_clock_has_put_off_that_was_ahead_is_recalled(source: Sources, da
     database.execute("UPDATE prefork.jobs SET due_at = now() WHERE name = 'tick'")
     with database.transaction():
         jobs.occur(database, jobs.due(database, ["tick"])[0])
-    now, then = mail.defer(), mail.defer(at=datetime.now(UTC) + timedelta(days=900))
+    now, then = board.run(database, "mail"), mail.defer(at=datetime.now(UTC) + timedelta(days=900))
+    mail.defer()
     put_off(database)
     worker.look_at = 0.0
     assert worker.claim() is None
     assert worker.ahead
     worker.ahead += 3 * 365 * 86_400.0  # as it was at the last look
     worker.sweep_at = worker.look_at = 0.0
-    assert {done(worker.claim()).name, done(worker.claim()).name} == {"mail", "tick"}
+    assert sorted(done(worker.claim()).name for _ in range(3)) == ["mail", "mail", "tick"]
     assert worker.claim() is None
-    assert (outcomes(database)[-1][1:], now) == ((1, "done"), then - 1)
+    assert now < then
     assert database.execute("SELECT id, due_at > now() + interval '899 days' FROM prefork.runs").fetchall() == [(then, True)]
 
 

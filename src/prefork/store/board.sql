@@ -33,7 +33,8 @@ FROM prefork.history WHERE %(job)s::text IS NULL OR job = %(job)s
 ORDER BY ended_at DESC, run DESC, attempt DESC LIMIT %(limit)s OFFSET %(offset)s
 
 -- run: A run of a job now, whatever its schedule.
-INSERT INTO prefork.runs (job, priority, arguments) SELECT name, priority, arguments FROM prefork.jobs WHERE name = %(job)s RETURNING id
+INSERT INTO prefork.runs (job, planned_at, priority, arguments)
+SELECT name, now(), priority, arguments FROM prefork.jobs WHERE name = %(job)s RETURNING id
 
 -- pause: Let a job rest.
 UPDATE prefork.jobs SET active = false, remark = 'paused' WHERE name = %(job)s

@@ -24,7 +24,8 @@ FROM history WHERE :job IS NULL OR job = :job
 ORDER BY ended_at DESC, run DESC, attempt DESC LIMIT :limit OFFSET :offset
 
 -- run: Now.
-INSERT INTO runs (job, due_at, priority, arguments) SELECT name, :now, priority, arguments FROM jobs WHERE name = :job;
+INSERT INTO runs (job, due_at, planned_at, priority, arguments)
+SELECT name, :now, :now, priority, arguments FROM jobs WHERE name = :job;
 SELECT last_insert_rowid() AS id
 
 -- pause: Let it rest.
