@@ -1,5 +1,7 @@
 """Jobs in the API: listed, edited, run; their rows are an operator's."""
 
+import html
+import re
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -134,3 +136,23 @@ def test_the_page_saves_what_was_touched_and_shows_what_was_refused(client: Test
     (entry,) = client.get("/api/v1/audit", headers=cookie).json()["items"]
     assert entry["details"]["changes"].keys() == {"priority", "arguments"}
     assert "Saved" in client.get(saved.headers["location"], headers=cookie).text
+
+
+def test_a_form_that_stood_open_takes_back_nothing_that_was_saved_meanwhile(
+    client: TestClient, db: Database, operator: dict[str, str]
+) -> None:
+    cookie, csrf = logged_in(db, somebody(db, "administrator"))
+    page = client.get("/instances/default/job?name=shop.tick", headers=cookie).text
+    before = {name: html.unescape(text) for name, text in re.findall(r'name="(before:[^"]+)" value="([^"]*)"', page)}
+    form = {"csrf": csrf, "name": "shop.tick", **before, **{name.partition(":")[2]: text for name, text in before.items()}}
+    assert client.patch(JOB, json={"schedule": "every 3 hours", "priority": 7}, headers=operator).status_code == 200
+
+    assert client.post("/instances/default/job/edit", headers=cookie, data={**form, "retries": "9"}).status_code == 303
+    kept = client.get(JOB, headers=operator).json()["job"]
+    assert (kept["schedule"], kept["priority"], kept["retries"]) == ("every 3 hours", 7, 9), "only what was touched is saved"
+
+    refused = client.post("/instances/default/job/edit", headers=cookie, data={**form, "priority": "1"})
+    assert (refused.status_code, "was changed by somebody else meanwhile" in refused.text) == (412, True)
+    assert 'name="priority" value="1"' in refused.text, "what was typed stays"
+    assert 'name="schedule" value="every 3 hours"' in refused.text, "and the rest is as it is"
+    assert client.get(JOB, headers=operator).json()["job"]["priority"] == 7

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from prefork.console.access import require
+from prefork.console.pages.edits import edited, touched
 from prefork.console.pages.monitoring import frame
 from prefork.console.pages.visit import Refusal, lead_on
 from prefork.console.problems import EXPECTED, ProblemError
@@ -53,7 +54,8 @@ def shown(visit: Visit, name: str, refusal: Refusal | None = None) -> Response:
         refusal.status if refusal else 200,
         **frame(visit, "jobs"),
         job=job,
-        values={**editable(job), **visit.form},
+        before=(before := editable(job)),
+        values=before | touched(visit.form, before),
         refusal=refusal,
         running=running,
         history=history,
@@ -77,10 +79,8 @@ def edit(visit: Visit) -> Response:
     require(visit.visitor, OPERATOR, visit.identity)
     name = visit.form.get("name", "")
     job, _, _ = visit.source.job(visit.identity, name)
-    before = editable(job)
-    values = {field: visit.form[field].strip() for field in before if field in visit.form}
     try:
-        if changed := {field: text for field, text in values.items() if text != before[field]}:
+        if changed := edited(visit.form, editable(job)):
             visit.source.edit(visit.identity, name, changed)
     except EXPECTED as error:
         return shown(visit, name, Refusal.of(error))

@@ -5,13 +5,16 @@ A new password is made here and stands in one answer, like a new token.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from prefork.console.pages.edits import edited, touched
 from prefork.console.pages.visit import Refusal, lead_on
 from prefork.console.problems import EXPECTED
 from prefork.instances.roles import ROLES
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
     from starlette.responses import Response
 
     from prefork.console.pages.visit import Visit
@@ -53,19 +56,29 @@ def one(visit: Visit, secret: str = "", refusal: Refusal | None = None) -> Respo
     """Their page, with what has just been made or refused."""
     user, instances = visit.source.users.find(number(visit)), visit.source.instances()
     status, said = refusal.status if refusal else 200, DONE.get(visit.asked("done"), "")
+    before = roles(user, [each["id"] for each in instances])
     shown = {"user": user, "instances": instances, "roles": CHOICES, "field": GRANT}
+    shown |= {"before": before, "chosen": before | touched(visit.form, before)}
     return visit.page("person.html", status, **shown, said=said, secret=secret, refusal=refusal)
 
 
 def change(visit: Visit) -> Response:
     """Another role, other grants."""
-    chosen = {field.removeprefix(GRANT): role for field, role in visit.form.items() if field.startswith(GRANT)}
-    grants = {instance: role for instance, role in chosen.items() if role != NONE}
+    user = visit.source.users.find(number(visit))
+    meant = [field.removeprefix(GRANT) for field in visit.form if field.startswith(GRANT)]
     try:
-        visit.source.users.change(number(visit), visit.form.get("role", ""), grants)
+        changed = edited(visit.form, roles(user, meant))
+        role = changed.pop("role", user["role"])
+        grants = user["grants"] | {field.removeprefix(GRANT): text for field, text in changed.items()}
+        visit.source.users.change(number(visit), role, {each: text for each, text in grants.items() if text != NONE})
     except EXPECTED as error:
         return one(visit, refusal=Refusal.of(error))
     return lead_on(f"/people/{number(visit)}?done=saved")
+
+
+def roles(user: Mapping[str, Any], instances: Iterable[str]) -> dict[str, str]:
+    """Somebody's roles as their form has them: for all instances, and for each of some."""
+    return {"role": user["role"], **{GRANT + each: user["grants"].get(each, NONE) for each in instances}}
 
 
 def renew(visit: Visit) -> Response:

@@ -2,13 +2,14 @@
 
 import html
 import re
+from pathlib import Path
 
 import pytest
 from fastapi.testclient import TestClient
 from tests.unit.console.conftest import PASSWORD, Stand, logged_in, somebody
 
 from prefork.console.pages.words import details
-from prefork.instances import audit, logins, users
+from prefork.instances import audit, logins, registry, users
 from prefork.instances.database import Database
 
 Steps = tuple[TestClient, dict[str, str], str]
@@ -43,6 +44,31 @@ def test_somebody_more_comes_in_with_the_password_that_is_shown(ruling: Steps, d
 
     client.post(f"/people/{kim.id}", headers=cookie, data=form | {"grant:default": "none"})
     assert users.grants_of(db, kim.id) == {}
+
+
+def test_a_form_that_stood_open_takes_back_nothing_that_somebody_else_has_saved(
+    ruling: Steps, db: Database, tmp_path: Path
+) -> None:
+    client, cookie, csrf = ruling
+    registry.add_local(db, "wiki", "wiki", tmp_path / "wiki")
+    kim = somebody(db, "viewer", "kim", {"default": "operator"})
+    page = client.get(f"/people/{kim}", headers=cookie).text
+    fields = dict(re.findall(r'<input type="hidden" name="(before:[^"]+)" value="([^"]*)">', page))
+    assert fields == {"before:role": "viewer", "before:grant:default": "operator", "before:grant:wiki": "none"}
+    form = {"csrf": csrf, "role": "viewer", "grant:default": "operator", "grant:wiki": "none", **fields}
+
+    users.set_grants(db, kim, {})  # in another tab
+    assert client.post(f"/people/{kim}", headers=cookie, data=form | {"grant:wiki": "viewer"}).status_code == 303
+    assert users.grants_of(db, kim) == {"wiki": "viewer"}, "what was taken away stays away"
+
+    users.set_role(db, kim, "none")
+    refused = client.post(f"/people/{kim}", headers=cookie, data=form | {"role": "operator"})
+    assert (refused.status_code, "role was changed by somebody else meanwhile" in html.unescape(refused.text).lower()) == (
+        412,
+        True,
+    )
+    assert "<option selected>operator</option>" in refused.text, "what was chosen stays chosen"
+    assert 'name="before:role" value="none"' in refused.text, "and is saved when that is wanted all the same"
 
 
 def test_a_new_password_ends_the_logins_with_the_old_one(ruling: Steps, db: Database) -> None:
