@@ -79,8 +79,8 @@ def read(row: tuple[Any, ...]) -> Provision:
 
 
 def rewrite(db: Database, instance: str, wish: Mapping[str, Any], given: Mapping[str, Any]) -> None:
-    """It is something else now."""
-    db.change("UPDATE provisions SET wish = ?, given = ? WHERE instance_id = ?", json.dumps(wish), json.dumps(given), instance)
+    """It is something else now, which nobody else could say later: as soon as there is room at the latest."""
+    db.insist("UPDATE provisions SET wish = ?, given = ? WHERE instance_id = ?", json.dumps(wish), json.dumps(given), instance)
 
 
 def want(db: Database, instance: str, wanted: str) -> None:

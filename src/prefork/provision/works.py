@@ -40,17 +40,23 @@ def prospect(premises: Premises, identity: str, name: str, wish: Wish) -> Offer:
 
 
 def create(premises: Premises, who: str, identity: str, name: str, wish: Wish) -> Work:
-    """Make an instance and start it. Raises Invalid, BeyondPlan, Conflict; then nothing is left of it."""
+    """Make an instance and start it. Raises Invalid, BeyondPlan, Conflict, Unusable; then nothing is left of it."""
     place = premises.place(identity)
     with premises.lock:
         made = offered(premises, identity, name, wish)
-        if place.configuration.exists() or registry.find(premises.db, identity):
+        if registry.find(premises.db, identity):
             raise Conflict(f"there is an instance {identity} already; choose another id")
+        if place.configuration.exists():
+            raise Conflict(f"{place.configuration} is left of an instance that is not known here; remove it, or choose another id")
         furnish(premises, identity, made)
-        with premises.db.transaction():
-            registry.add_local(premises.db, identity, name, place.data)
-            provisions.add(premises.db, identity, wish.told(), made.grant.told())
-            work = provisions.begin(premises.db, identity, who, "create")
+        try:
+            with premises.db.transaction():
+                registry.add_local(premises.db, identity, name, place.data)
+                provisions.add(premises.db, identity, wish.told(), made.grant.told())
+                work = provisions.begin(premises.db, identity, who, "create")
+        except Unusable:
+            clear(premises, identity)
+            raise
 
     def act(step: Step) -> None:
         step("starting")
@@ -87,6 +93,13 @@ def furnish(premises: Premises, identity: str, made: Offer) -> None:
         if nginx:
             nginx.put(identity, None)
         raise Conflict(f"{place.directory} cannot be made: {(error.strerror or str(error)).lower()}") from None
+
+
+def clear(premises: Premises, identity: str) -> None:
+    """Remove an instance's site and file; what it keeps stays."""
+    if premises.nginx and premises.nginx.text(identity) is not None:
+        premises.nginx.put(identity, None)
+    premises.place(identity).configuration.unlink(missing_ok=True)
 
 
 def start(premises: Premises, who: str, identity: str) -> Work:
@@ -134,11 +147,11 @@ def delete(premises: Premises, identity: str, *, data: bool) -> None:
             if provision.wanted == RUNNING or provisions.busy(premises.db, identity) or premises.process(provision):
                 raise Conflict(f"{identity} is not stopped; stop it first")
             premises.runner.forget(identity)
-            if premises.nginx and premises.nginx.text(identity) is not None:
-                premises.nginx.put(identity, None)
+            served = premises.nginx is not None and premises.nginx.text(identity) is not None
+            clear(premises, identity)
+            if premises.nginx and served:
                 premises.nginx.reload()
-            place.configuration.unlink(missing_ok=True)
-            if data:
+            if data and place.directory.exists():  # else that is as far as an attempt before got
                 shutil.rmtree(place.directory)
         except (OSError, Rejected) as error:
             raise Conflict(f"{identity} cannot be removed: {error}") from None

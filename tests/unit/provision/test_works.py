@@ -14,6 +14,7 @@ from tests.unit.provision.conftest import PORTS, Paper, end_of
 from prefork.events import Event, InstanceDied, InstanceFound, InstanceStarted, InstanceUnstarted
 from prefork.instances import database, provisions, registry
 from prefork.instances.changes import BeyondPlan, Conflict, Invalid
+from prefork.instances.database import Unusable
 from prefork.instances.local import Denied
 from prefork.provision import upgrades, works
 from prefork.provision.keeper import CAP, Keeper, pause
@@ -158,6 +159,54 @@ def test_what_a_full_disk_ends_is_noted_once_there_is_room(
     end = end_of(premises, work)
     assert (end.state, "attempt to write a readonly database" in end.message) == ("failed", True)
     assert end_of(premises, works.restart(premises, "kim", "shop")).state == "done"
+
+
+def test_what_a_full_disk_keeps_from_being_made_leaves_nothing_behind(premises: Premises, wish: Wish) -> None:
+    premises.db.change("PRAGMA query_only = ON")
+    with pytest.raises(Unusable):
+        works.create(premises, "kim", "shop", "Shop", wish)
+    premises.db.change("PRAGMA query_only = OFF")
+    file = made(premises, wish)
+    end_of(premises, works.stop(premises, "kim", "shop"))
+
+    premises.db.change("PRAGMA query_only = ON")
+    with pytest.raises(Unusable):
+        works.delete(premises, "shop", data=True)
+    premises.db.change("PRAGMA query_only = OFF")
+    works.delete(premises, "shop", data=True)
+    assert (registry.find(premises.db, "shop"), file.parent.exists()) == (None, False)
+
+
+def test_what_a_console_has_left_that_was_killed_is_named(premises: Premises, wish: Wish) -> None:
+    file = made(premises, wish)
+    registry.remove(premises.db, "shop")
+    with pytest.raises(Conflict, match=f"{file} is left of an instance that is not known here; remove it"):
+        works.create(premises, "kim", "shop", "Shop", wish)
+
+
+def test_an_upgrade_that_there_is_no_room_to_note_is_noted_later(
+    premises: Premises, paper: Paper, wish: Wish, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made(premises, wish)
+    monkeypatch.setattr(database, "AGAIN", 0.01)
+    answer = paper.answer
+
+    def fill_up(command: str) -> dict[str, Any]:
+        premises.db.change("PRAGMA query_only = ON")
+        return answer(command)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(paper, "answer", fill_up)
+        work = upgrades.upgrade(premises, "kim", "shop", {"app": "shop:other"})
+        for thread in threading.enumerate():
+            if thread.name == "work":
+                thread.join(20)
+    premises.db.change("PRAGMA query_only = OFF")
+    assert end_of(premises, work).state == "done"
+    for thread in threading.enumerate():
+        if thread.name == "insist":
+            thread.join(20)
+    assert premises.provision("shop").wish["app"] == "shop:other", "as its file says"
 
 
 def test_a_step_that_there_is_no_room_for_stops_nothing(premises: Premises, wish: Wish) -> None:
