@@ -1,5 +1,6 @@
 """Instances of the console's own, by its API and its pages: who may, what is answered, and what becomes of it."""
 
+import re
 import threading
 from pathlib import Path
 from typing import Any
@@ -195,3 +196,26 @@ def test_the_pages_make_one_and_say_why_not(client: TestClient, db: Database, ne
     ended(client, cookie, f"{ONE}/provision/works/2")
     gone = client.post("/instances/wiki/server/delete", headers=cookie, data={"csrf": csrf})
     assert (gone.status_code, gone.headers["location"]) == (303, "/instances")
+
+
+def test_a_form_that_stood_open_takes_no_plan_back(
+    client: TestClient, db: Database, premises: Premises, new: dict[str, Any]
+) -> None:
+    cookie, csrf = logged_in(db, somebody(db, "administrator"))
+    headers = bearing(db, somebody(db, "administrator", "kim"))
+    ended(client, headers, client.post(f"{API}/instances", json=new, headers=headers).headers["Location"])
+    page = client.get("/instances/wiki/server", headers=cookie).text
+    before = dict(re.findall(r'<input type="hidden" name="(before:[^"]+)" value="([^"]*)">', page))
+    form = {"csrf": csrf, **before, **{name.partition(":")[2]: text for name, text in before.items()}}
+    assert (form["plan"], form["memory"]) == ("free", "1 GiB")
+    upgraded = client.post(f"{ONE}/upgrade", json={"plan": "base"}, headers=headers)
+    assert ended(client, headers, upgraded.headers["Location"])["state"] == "done"
+
+    assert client.post("/instances/wiki/server/upgrade", headers=cookie, data={**form, "app": "wiki:other"}).status_code == 303
+    for thread in threading.enumerate():
+        if thread.name == "work":
+            thread.join(20)
+    wish = premises.provision("wiki").wish
+    assert (wish["app"], wish["plan"]) == ("wiki:other", "base")
+    refused = client.post("/instances/wiki/server/upgrade", headers=cookie, data={**form, "plan": ""})
+    assert (refused.status_code, "was changed by somebody else meanwhile" in refused.text) == (412, True)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from prefork.config.quantities import size_words
 from prefork.console.access import require
+from prefork.console.pages.edits import edited, touched
 from prefork.console.pages.fields import Field
 from prefork.console.pages.monitoring import frame
 from prefork.console.pages.visit import Refusal, lead_on
@@ -151,6 +152,8 @@ def shown(visit: Visit, error: Exception | None = None) -> Response:
     refusal = Refusal.of(error) if error else None
     means = visit.source.provisions.means() or {"plans": [], "sites": False}
     headings = {"Application": APPLICATION, "Resources": RESOURCES}
+    before = texts(found["run"])
+    values = before | touched(visit.form, before)
     return visit.page(
         "server.html",
         refusal.status if refusal else 200,
@@ -158,8 +161,9 @@ def shown(visit: Visit, error: Exception | None = None) -> Response:
         provision=found,
         fresh=time.time() - (found["work"]["ended_at"] or 0) < FRESH if found["work"] else False,
         means=means,
-        groups=groups({**headings, "Site": SITE} if means["sites"] else headings, {**texts(found["run"]), **visit.form}, refusal),
-        plan=visit.form.get(PLAN, found["run"]["plan"] or ""),
+        groups=groups({**headings, "Site": SITE} if means["sites"] else headings, values, refusal),
+        plan=values[PLAN],
+        before=before,
         steerable=visit.may(OPERATOR),
         ruling=visit.may(ADMINISTRATOR),
         refusal=refusal,
@@ -185,9 +189,12 @@ def upgrade(visit: Visit) -> Response:
     require(visit.visitor, ADMINISTRATOR, visit.identity)
     found = visit.source.provisions.find(visit.identity)
     had = texts(found["run"]) if found else {}
-    sent = {name: visit.form[name].strip() for name in (*MEMBERS, PLAN) if name in visit.form}
-    changes = {name: text or None for name, text in sent.items() if text != had.get(name)}
-    return followed(visit, lambda: visit.source.provisions.upgrade(visit.identity, changes))
+
+    def act() -> None:
+        changes = {name: text or None for name, text in edited(visit.form, had).items()}
+        visit.source.provisions.upgrade(visit.identity, changes)
+
+    return followed(visit, act)
 
 
 def delete(visit: Visit) -> Response:
