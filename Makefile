@@ -5,7 +5,7 @@ BIN    := $(VENV)/bin
 PAGES  := src/prefork/console/static/vendor/htmx.js
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run example wheel compiled test test-compiled test-odoo test-machine test-autobahn test-package test-lab test-lab-odoo check format docs screenshots clean soak
+.PHONY: help setup run example wheel compiled native test test-compiled test-odoo test-machine test-autobahn test-package test-lab test-lab-odoo check format docs screenshots clean soak
 .PHONY: bench bench-full bench-limits bench-jobs bench-asgi bench-live bench-odoo bench-advice bench-growth
 
 help: ## show this list
@@ -31,12 +31,19 @@ example: ## serve another of the examples: make example NAME=django|fastapi|flas
 examples/shop/.venv/.ready: examples/shop/requirements.txt tools/setup.sh
 	@sh tools/setup.sh $(PYTHON) examples/shop/.venv examples/shop/requirements.txt -r examples/shop/requirements.txt
 
-# A test starts several processes of ours, each of which would compile everything where PYTHONDONTWRITEBYTECODE is set.
-test: setup examples/shop/.venv/.ready ## run the tests (their applications' environments are made on first use)
-	@$(BIN)/python -m compileall -q src
+# What tests run beside the shop, each in an environment of its own.
+APPLICATIONS := frameworks tryton wagtail
+.venv-%/.ready: tests/applications/%.txt tools/setup.sh
+	@sh tools/setup.sh $(PYTHON) .venv-$* $< -r $<
+
+native: setup
 	@$(BIN)/python tests/native.py
+
+# A test starts several processes of ours, each of which would compile everything where PYTHONDONTWRITEBYTECODE is set.
+test: setup examples/shop/.venv/.ready $(APPLICATIONS:%=.venv-%/.ready) native ## run the tests (the first time their applications are installed)
+	@$(BIN)/python -m compileall -q src
 	PYTHONPATH=$(CURDIR)/src examples/shop/.venv/bin/python -W error -m unittest discover -q -s examples/shop/tests
-	$(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder
+	$(BIN)/pytest -n 3 --dist loadfile --no-loadscope-reorder
 
 compiled: setup ## compile the dispatcher in this checkout (a C compiler, minutes); without it again: rm -r src/prefork/_compiled
 	$(BIN)/python hatch_build.py src/prefork/_compiled
