@@ -62,7 +62,7 @@ class Estates:
     def _finish(self, exchange: Exchange, worker: Worker, progress: Progress, given: int) -> None:
         self.answers.account(exchange, progress.status, given, worker.name)
         exchange.discard()
-        exchange.connection.answered(given, keep=progress.keep and not exchange.inflow)
+        exchange.connection.answered(given, keep=progress.keep)
         exchange.connection.proceed()
 
     def _again(self, exchange: Exchange, worker: Worker, verdict: Verdict) -> None:

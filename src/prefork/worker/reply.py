@@ -38,12 +38,13 @@ class Reply:
     """Begin it once, write any number of times, finish it.
 
     `begun` tells whether the head has been sent, `gone` that the client has left: further writing is pointless but harmless. Where
-    it `gathers`, large parts behind the first one are `held` back for more of them, or until `push`.
+    it `gathers`, large parts behind the first one are `held` back for more of them, or until `push`. `unread`: the client's socket
+    may still have some of the request's body, and nobody could read the next request behind that.
     """
 
     __slots__ = (
         "begun", "chunked", "client", "code", "exceeded", "failed", "gathers", "gone", "held", "keep", "left", "queries", "request",
-        "rest", "sent", "slot", "spilled", "sql", "start", "words",
+        "rest", "sent", "slot", "spilled", "sql", "start", "unread", "words",
     )  # fmt: skip
 
     def __init__(self, request: Request, client: socket.SocketType, rest: Rest, slot: Slot) -> None:
@@ -52,7 +53,7 @@ class Reply:
         self.rest = rest
         self.slot = slot
         self.keep = request.keep
-        self.begun = self.chunked = self.exceeded = self.failed = self.gathers = self.gone = self.spilled = False
+        self.begun = self.chunked = self.exceeded = self.failed = self.gathers = self.gone = self.spilled = self.unread = False
         self.held: list[bytes] = []
         self.code = 0
         self.sent = 0  # bytes, head and body
@@ -159,7 +160,7 @@ class Reply:
         self.begun = True  # not before: whoever gives us no bytes gets an error page
         whole = self.left == 0 and not self.chunked
         self.slot.words[SIZE] = self.sent + size
-        self.slot.words[REQUEST] = pack_progress(self.request.number, WRITING, self.code, self.keep, whole)
+        self.slot.words[REQUEST] = pack_progress(self.request.number, WRITING, self.code, self.keep and not self.unread, whole)
 
     def finish(self) -> None:
         """The body is complete."""

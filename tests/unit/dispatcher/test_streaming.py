@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import time
 from typing import TYPE_CHECKING
 
@@ -187,18 +188,39 @@ def test_it_is_given_to_no_worker_without_a_loop(desk: Desk, crew: Crew) -> None
     assert hand.worker in desk.traffic.queue.idle
 
 
-@pytest.mark.parametrize(("whole", "expected"), [(True, b"ok"), (False, b"")])
-def test_a_death_in_the_answer(desk: Desk, crew: Crew, whole: bool, expected: bytes) -> None:
+def test_a_death_in_the_answer_cuts_the_connection(desk: Desk, crew: Crew) -> None:
     client, place = beginning(desk, crew)
     request = place.begin()
     place.send(OK)
-    place.stamp(request.number, DONE if whole else WRITING, len(OK) + 5, keep=True)
+    place.stamp(request.number, WRITING, len(OK) + 5, keep=True)
     place.die()
-    if whole:
-        assert client.answer() == (200, expected)
-        assert client.ended(), "where the next request begins, nobody knows"
-    else:
-        assert client.cut()
+    assert client.cut()
+
+
+@pytest.mark.parametrize("state", [WRITING, DONE])
+def test_a_death_behind_the_answer_ends_no_connection_whose_body_is_read(desk: Desk, crew: Crew, state: int) -> None:
+    """Its worker has said whether the next request is what comes next."""
+    client, place = beginning(desk, crew)
+    request = place.begin()
+    client.socket.sendall(LARGE[1000:] + GET)
+    assert place.client
+    assert place.client.recv(len(LARGE) - 1000, socket.MSG_WAITALL) == LARGE[1000:]
+    place.send(OK)
+    place.stamp(request.number, state, len(OK), keep=True, whole=True)
+    place.die()
+    assert client.answer() == (200, b"ok")
+    desk.loop.until(crew.places[1].has_message)
+    assert crew.places[1].request().target == b"/next"
+
+
+def test_a_death_behind_the_answer_ends_a_connection_whose_body_is_not_read(desk: Desk, crew: Crew) -> None:
+    client, place = beginning(desk, crew)
+    request = place.begin()
+    place.send(OK)
+    place.stamp(request.number, WRITING, len(OK), keep=False, whole=True)
+    place.die()
+    assert client.answer() == (200, b"ok")
+    assert client.ended()
 
 
 def test_one_that_has_begun_is_stamped_by_its_worker_only(desk: Desk, crew: Crew) -> None:

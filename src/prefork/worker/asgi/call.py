@@ -174,6 +174,7 @@ class Call:
         if not self.started:
             raise RuntimeError("the application sent a body before http.response.start")
         self.reply.begin(*self.started, length)
+        self.reply.unread = self.upload is not None and not self.upload.ended
 
     def _write(self, data: bytes, more: bool) -> bool:
         """Send a part of the body; whether the client gets all of it."""

@@ -136,6 +136,8 @@ class Desk:
         for task in asyncio.all_tasks(self.loop):
             task.cancel()
         self.loop.run_until_complete(asyncio.sleep(0))
+        if self.shared.watch:
+            self.shared.watch.close()
         self.loop.close()
         for end in (self.client, self.theirs, self.worker, self.dispatcher):
             end.close()
@@ -617,3 +619,22 @@ def test_it_leaves_when_the_pair_is_closed_and_its_request_done(desk: Desk) -> N
     desk.loop.call_soon(go_on.set)
     desk.turn(lambda: desk.left)
     assert desk.received().endswith(b"hello"), "the client has its answer all the same"
+
+
+@pytest.mark.parametrize("reads", [True, False])
+def test_the_slot_says_whether_the_next_request_is_what_comes_next(desk: Desk, reads: bool) -> None:
+    """Where it dies between its answer and the word of its end, nobody else knows whether the body is read."""
+    seen = []
+
+    async def app(_scope: Event, receive: Receive, send: Send) -> None:
+        while reads and (await receive())["more_body"]:
+            pass
+        await send(of_length(2))
+        await send({"type": "http.response.body", "body": b"ok", "more_body": True})
+        seen.append(desk.slot.progress())
+        await send({"type": "http.response.body"})
+
+    desk.theirs.sendall(b"cd")
+    ending, _ = desk.ask(app, request(body=b"ab")._replace(length=4, inflow=(2, MIB, 5.0, False)))
+    assert [(each.state, each.whole, each.keep) for each in seen] == [(WRITING, True, reads)]
+    assert ending.keep, "what has come by its end is thrown away"
