@@ -117,6 +117,22 @@ def test_what_a_stopped_worker_has_on_loan_goes_on_elsewhere(served: Served) -> 
             os.kill(stopped, signal.SIGCONT)
 
 
+def test_so_does_what_a_reload_has_asked_it_for(served: Served) -> None:
+    with served(workers=2) as server, ExitStack() as stack:
+        kept = [stack.enter_context(Connection("127.0.0.1", server.port)) for _ in range(6)]
+        for client in kept * 4:
+            assert client.exchange(Request("/")).status == 200
+        await_fact(lambda: lent(server), "a connection on loan", server)
+        stopped = list(server.workers().values())
+        for pid in stopped:
+            os.kill(pid, signal.SIGSTOP)
+        server.reload()
+        for client in kept * 2:
+            assert client.exchange(Request("/")).status == 200
+        for pid in stopped:
+            os.kill(pid, signal.SIGCONT)
+
+
 def test_what_is_on_loan_to_a_loop_that_is_held_up_goes_on_elsewhere(tmp_path: Path, counted: Counted) -> None:
     gate = Gate(tmp_path / "gate")
     with (

@@ -211,9 +211,11 @@ class Loans:
         return (len(self.watch.poll(0, most)) if self.lent else 0) + (self.inside() is not None)
 
     def forgotten(self) -> bool:
-        """Whether there is something to read that nobody was told of: the worker was, and has been stopped since."""
+        """Whether there is something to read that nobody was told of: the worker was, and has been stopped since. Of what was
+        recalled nobody is told before it has answered.
+        """
         poll = select.poll()
-        for key in self.lent:
+        for key in (*self.lent, *self.coming):
             poll.register(key, select.POLLIN)
         return bool(poll.poll(0))
 

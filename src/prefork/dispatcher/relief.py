@@ -63,12 +63,14 @@ class Relief:
             return
         given = worker.after or worker.exchange
         waits = given is not None and loans.slot.progress().number != given.number
-        if loans.stirred_at and now - loans.stirred_at >= MOMENT:
+        stirred = loans.stirred_at > 0 and now - loans.stirred_at >= MOMENT
+        if stirred:
             loans.stirred_at = 0.0
-            if loans.moves(now) >= PATIENCE and not loans.inside() and loans.forgotten():
-                self._seize(worker, loans)
-                if worker not in self.doubtful:
-                    return  # its last words have let it go
+        if (stirred or loans.coming) and loans.moves(now) >= PATIENCE and not loans.inside() and loans.forgotten():
+            self._seize(worker, loans)
+            if worker not in self.doubtful:
+                return  # its last words have let it go
+        if stirred:
             self.loop.attend(worker)
         answers = bool(loans.coming) and loans.moves(now) < PATIENCE
         if not (waits or loans.stirred_at or answers):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import select
 import socket
 import time
 from types import SimpleNamespace
@@ -13,7 +14,7 @@ from prefork.dispatcher.fairness import LONG, MOMENT, shorter
 from prefork.dispatcher.loans import Loans
 from prefork.dispatcher.relief import Relief, room_beside
 from prefork.messages import pair
-from prefork.scoreboard import BEGUN, BEGUN_AT, REQUEST, Scoreboard, pack_progress
+from prefork.scoreboard import BEGUN, BEGUN_AT, DONE, REQUEST, Scoreboard, pack_progress
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -132,6 +133,28 @@ def test_a_worker_is_looked_at_until_what_was_recalled_is_home(desk: Desk, monke
     monkeypatch.setattr(desk.relief, "looked_at", 0.0)
     desk.relief.look()
     assert desk.worker not in desk.relief.doubtful
+
+
+def test_what_was_recalled_from_one_that_was_stopped_in_no_request_is_home_before_it_says_so(desk: Desk) -> None:
+    """As what it has on loan is. At a reload its clients' requests waited for as long as it was stopped."""
+    desk.worker.slot.words[REQUEST] = pack_progress(7, DONE)
+    assert desk.loans.moves(time.monotonic() - 10) == 0
+    desk.relief.doubtful.add(desk.worker)
+    desk.loans.recall_all()
+    desk.relief.look()
+    assert desk.home == ["taken"]
+    assert desk.loans.halted, "it may be about to read what has come"
+    assert not desk.loans.came_home()
+    assert not desk.loans.halted
+
+
+def test_nor_is_it_forgotten_where_something_comes_on_it_later(desk: Desk) -> None:
+    desk.theirs.recv(100)
+    desk.loans.recall_all()
+    assert not desk.loans.forgotten()
+    desk.client.sendall(b"GET / HT")
+    assert select.select([desk.theirs], [], [], 5)[0]
+    assert desk.loans.forgotten()
 
 
 @pytest.mark.parametrize("line", [1, 2, 3, 10, 65])
