@@ -138,10 +138,14 @@ class Reply:
         if not self.begun:
             self._begun(len(self.start) + count)
             self.spilled = True
-            self.rest.hand_on(memoryview(self.start))
+            self._hand_on(memoryview(self.start))
             self.sent += len(self.start)
         if not self._has_left():
-            self.rest.hand_on_file(descriptor, offset, count)
+            try:
+                self.rest.hand_on_file(descriptor, offset, count)
+            except OSError:
+                self._lose()
+                raise
             self.spilled = True
             self.sent += count
 
@@ -250,7 +254,20 @@ class Reply:
             if len(parts) > 2:  # chunks, with what frames them
                 left = [memoryview(b"".join(left))]
             for part in left:
-                self.rest.hand_on(part)
+                self._hand_on(part)
+
+    def _hand_on(self, part: memoryview) -> None:
+        """Give the dispatcher what the socket did not take."""
+        try:
+            self.rest.hand_on(part)
+        except OSError:
+            self._lose()
+            raise
+
+    def _lose(self) -> None:
+        """A part of the answer does not get out: nothing may follow it, and nobody take the rest for whole."""
+        self.gone = self.failed = True
+        self.keep = False
 
     def _push(self, parts: tuple[bytes, ...], size: int) -> int:
         """Send what the socket takes, and behind the last byte of a connection its end, in the same segment."""

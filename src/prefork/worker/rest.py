@@ -102,9 +102,9 @@ class Rest:
                 self.descriptor = spool.create(self.directory)
             while written < len(data):
                 written += os.pwrite(self.descriptor, data[written:], self.spooled + written)
-        except OSError:
+            self.tell(pack_extent(SPOOLED, self.spooled, len(data)), (self.descriptor,))
+        except OSError:  # there is no room, or the descriptor cannot be sent
             self.full = True  # what this answer has written so far is overwritten by nobody, and told to nobody
             return False
-        self.tell(pack_extent(SPOOLED, self.spooled, len(data)), (self.descriptor,))
         self.spooled += len(data)
         return True

@@ -7,18 +7,20 @@ import contextlib
 import errno
 import os
 import threading
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from prefork import spool
-from prefork.messages import FILE, INLINE, REST, SPOOLED, inbox, receive, unpack_extent
+from prefork.messages import FILE, INLINE, NOSIGNAL, REST, SPOOLED, inbox, receive, send, unpack_extent
 from prefork.scoreboard import WAITING_SINCE
+from prefork.worker import rest as module
 from prefork.worker.asgi.backlog import Backlog
 from prefork.worker.asgi.stopwatch import Stopwatch
 from prefork.worker.rest import IN_MEMORY, Rest
 
 if TYPE_CHECKING:
+    import socket
     from collections.abc import Iterator
 
     from .conftest import Bench
@@ -122,6 +124,35 @@ def test_a_full_disk_lets_the_worker_wait(bench: Bench, rest: Rest, monkeypatch:
     assert heard(bench, rest, data) == data
     assert tried == 2, "a full disk is not tried again for this answer"
     assert bench.slot[WAITING_SINCE] == 0
+
+
+def unsent(wire: socket.socket, message: bytes, descriptors: tuple[int, ...] = (), flags: int = NOSIGNAL) -> None:
+    """As `send` where too many descriptors are on their way already, of all processes of a user."""
+    if descriptors:
+        raise OSError(errno.ETOOMANYREFS, "Too many references: cannot splice")
+    send(wire, message, (), flags)
+
+
+def test_where_no_descriptor_can_be_sent_the_worker_waits_too(bench: Bench, rest: Rest, monkeypatch: pytest.MonkeyPatch) -> None:
+    fill(rest, bench)
+    monkeypatch.setattr(module, "send", unsent)
+    data = os.urandom(500_000)
+    assert heard(bench, rest, data) == data
+
+
+def test_an_answer_whose_file_cannot_be_sent_is_cut(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It has a head by then that tells of all its bytes, and its client would take the next answer for them."""
+    monkeypatch.setattr(module, "send", unsent)
+    file = os.memfd_create("file")
+    os.ftruncate(file, 300_000)
+
+    def app(environ: dict[str, Any], start_response: Any) -> Any:
+        start_response("200 OK", [("Content-Length", "300000")])
+        return environ["wsgi.file_wrapper"](os.fdopen(file, "rb"))
+
+    reply = bench.run(app)
+    assert reply.failed
+    assert not reply.keep
 
 
 def test_without_a_file_the_worker_waits_too(bench: Bench, rest: Rest, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -72,11 +72,11 @@ class Backlog(Rest):
                 message, descriptors = self.unsaid[0]
                 send(self.pair, message, descriptors, DONTWAIT)
                 self._drop_first()
-        except BlockingIOError:
-            return
-        except OSError:  # the dispatcher has gone, and with it the way to the client
+        except ConnectionError:  # the dispatcher has gone, and with it the way to the client
             while self.unsaid:
                 self._drop_first()
+        except OSError:  # there is no room after all, or too many descriptors are on their way to others
+            return
         self.slot[WAITING_SINCE] = 0
         self.loop.remove_writer(self.pair.fileno())
         if self.emptied and not self.emptied.done():

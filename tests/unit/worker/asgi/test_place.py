@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import errno
 import itertools
 import os
 import select
@@ -18,6 +19,7 @@ from tests.unit.worker.conftest import SCOREBOARD, request
 
 from prefork.messages import (
     CLOEXEC_DONTWAIT,
+    DONTWAIT,
     END,
     FREE,
     LOG,
@@ -36,6 +38,7 @@ from prefork.messages import (
     unpack_number,
 )
 from prefork.scoreboard import ALLOWED, BEGUN, BEGUN_AT, DONE, WAITING_SINCE, WRITING
+from prefork.worker.asgi import backlog
 from prefork.worker.asgi.place import Place
 from prefork.worker.asgi.shared import Shared
 from prefork.worker.http import Means
@@ -239,6 +242,30 @@ def test_what_the_client_does_not_read_makes_the_application_wait(desk: Desk) ->
     assert desk.ending().status == 200
     assert desk.received().count(b"#") == 64 * 65_536
     assert desk.slot[WAITING_SINCE] == 0
+
+
+def test_what_cannot_be_said_for_now_is_said_later(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Too many descriptors were on their way to others: that was taken for the end of the dispatcher, and the answer for lost."""
+    refused = iter([True] * 3)
+
+    def refusing(wire: socket.socket, message: bytes, descriptors: tuple[int, ...] = (), flags: int = DONTWAIT) -> None:
+        if next(refused, False):
+            raise OSError(errno.ETOOMANYREFS, "Too many references: cannot splice")
+        send(wire, message, descriptors, flags)
+
+    async def app(scope: Event, receive: Receive, send: Send) -> None:
+        await send(START)
+        for _ in range(64):
+            await send({"type": "http.response.body", "body": b"#" * 65_536, "more_body": True})
+        await send({"type": "http.response.body"})
+
+    desk.serve(app)
+    desk.give(request())
+    desk.turn(lambda: desk.slot[WAITING_SINCE], hearing=False)
+    monkeypatch.setattr(backlog, "send", refusing)
+    assert not desk.ending().broken
+    assert desk.received().count(b"#") == 64 * 65_536
+    assert next(refused, None) is None
 
 
 @pytest.mark.parametrize("headers", [[], [(b"content-length", b"140001")]], ids=["chunked", "announced"])
