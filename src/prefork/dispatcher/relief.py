@@ -83,6 +83,8 @@ class Relief:
         self.receipts.drain(worker)
         for connection in loans.free(halted):
             self.bring_home(worker, connection, recall=False)
+        if worker.retiring and worker.exchange is None and worker in self.doubtful:
+            self.traffic.assignments.free(worker)  # nobody waits for its answer any more
 
     def relieve(self, worker: Worker, now: float) -> None:
         """Take home what a worker inside a request cannot read, where another worker is idle or this one takes its time."""

@@ -47,10 +47,13 @@ class Desk:
         self.connection: Any = SimpleNamespace(
             descriptor=self.theirs.fileno(), socket=self.theirs, loan=SimpleNamespace(come_home=lambda: self.home.append("taken"))
         )
-        self.worker: Any = Busy(loans=self.loans, slot=slot, paused=False, pid=0, exchange=None, after=None)
+        self.worker: Any = Busy(loans=self.loans, slot=slot, paused=False, pid=0, exchange=None, after=None, retiring=False)
         self.idle = [SimpleNamespace(line=lambda _: 0)]
         pace = SimpleNamespace(fetch=lambda: None)
-        traffic = SimpleNamespace(queue=SimpleNamespace(idle=self.idle), accounts=SimpleNamespace(pace=pace))
+        assignments = SimpleNamespace(free=lambda _: self.home.append("let go"))
+        traffic = SimpleNamespace(
+            queue=SimpleNamespace(idle=self.idle), accounts=SimpleNamespace(pace=pace), assignments=assignments
+        )
         self.said = lambda: None
         loop = SimpleNamespace(hear_out=lambda _: self.said())
         self.relief = Relief(loop, traffic, SimpleNamespace(drain=lambda _: None), SimpleNamespace())  # type: ignore[arg-type]
@@ -146,6 +149,17 @@ def test_what_was_recalled_from_one_that_was_stopped_in_no_request_is_home_befor
     assert desk.loans.halted, "it may be about to read what has come"
     assert not desk.loans.came_home()
     assert not desk.loans.halted
+
+
+def test_one_that_was_stopped_and_is_to_leave_is_let_go_then(desk: Desk) -> None:
+    """It has nothing more of ours: who waits until it leaves can end it, and need not wait until it goes on."""
+    desk.worker.slot.words[REQUEST] = pack_progress(7, DONE)
+    desk.worker.retiring = True
+    assert desk.loans.moves(time.monotonic() - 10) == 0
+    desk.relief.doubtful.add(desk.worker)
+    desk.loans.recall_all()
+    desk.relief.look()
+    assert desk.home == ["taken", "let go"]
 
 
 def test_nor_is_it_forgotten_where_something_comes_on_it_later(desk: Desk) -> None:
