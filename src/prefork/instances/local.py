@@ -1,11 +1,14 @@
 """A server on this machine as the console sees it: asked and steered by its control socket, its files read where it says they are.
 
-Nothing of the application's environment is needed, and nothing is kept from one question to the next.
+Nothing of the application's environment is needed, and nothing is kept from one question to the next but who waits for an answer: a
+server that hangs has a few of the console's threads wait for it, and not all of them.
 """
 
 from __future__ import annotations
 
 import os
+import threading
+import time
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -27,6 +30,7 @@ if TYPE_CHECKING:
 
 MOMENT = 10.0  # seconds a server may take to answer a question
 RELOAD_LIMIT = 3600.0  # seconds a reload may take: the server's own time limits decide long before
+MOST, SOON = 2, 1.0  # who wait for a server at once, and seconds after which no others wait until one of them has done
 STATEMENT_LIMIT = 10.0  # seconds for a statement in its database: one that waits for a lock may wait for ever
 
 
@@ -58,27 +62,70 @@ class Reading(NamedTuple):
         return config.load(self.origin.file, flags, self.environ, self.origin.cwd, permitted=self.ours)
 
 
+class Line:
+    """Who waits for which server, and since when (monotonic seconds), those who came first before the others."""
+
+    def __init__(self) -> None:
+        self._moved = threading.Condition()
+        self._waiting: dict[Path, list[float]] = {}
+
+    @contextmanager
+    def standing(self, directory: Path, timeout: float) -> Iterator[None]:
+        """Wait for a server. Raises Unreachable where others have for a while. Who gives it longer than a moment is not counted."""
+        if timeout > MOMENT:
+            yield
+            return
+        begun = self._enter(directory)
+        try:
+            yield
+        finally:
+            self._leave(directory, begun)
+
+    def _enter(self, directory: Path) -> float:
+        with self._moved:
+            while len(waiting := self._waiting.setdefault(directory, [])) >= MOST:
+                passed = time.monotonic() - waiting[0]
+                if passed >= SOON:
+                    raise Unreachable(f"the server at {directory} does not answer; others have asked it {passed:.0f} s ago")
+                self._moved.wait(SOON - passed)
+            waiting.append(time.monotonic())
+            return waiting[-1]
+
+    def _leave(self, directory: Path, begun: float) -> None:
+        with self._moved:
+            self._waiting[directory].remove(begun)
+            if not self._waiting[directory]:
+                del self._waiting[directory]
+            self._moved.notify_all()
+
+
+line = Line()
+
+
 class Local:
-    """The server with this data directory."""
+    """The server with this data directory, which is given `patience` seconds for an answer."""
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(self, directory: Path, patience: float = MOMENT) -> None:
         self.directory = directory
+        self.patience = patience
 
-    def ask(self, command: str, timeout: float = MOMENT, **fields: object) -> dict[str, Any]:
+    def ask(self, command: str, timeout: float | None = None, **fields: object) -> dict[str, Any]:
         """The server's answer. Raises Unreachable, Denied."""
-        answer = ask(self.directory / CONTROL_SOCKET, {"command": command, **fields}, timeout)
+        timeout = timeout or self.patience
+        with line.standing(self.directory, timeout):
+            answer = ask(self.directory / CONTROL_SOCKET, {"command": command, **fields}, timeout)
         if answer.get("ok") is not True:
             raise Denied(str(answer.get("error", "the server refused without a reason")), str(answer.get("traceback") or ""))
         return answer
 
-    def told(self, command: str, timeout: float = MOMENT, **fields: object) -> dict[str, Any]:
+    def told(self, command: str, timeout: float | None = None, **fields: object) -> dict[str, Any]:
         """The server's answer, which holds all that is relied on. Raises Unreachable, Denied, NotUnderstood."""
         answer = self.ask(command, timeout, **fields)
         if lacks := lacking(command, answer):
             raise NotUnderstood(explained(f"the server in {self.directory}", lacks, answer.get("version")))
         return answer
 
-    def status(self, timeout: float = MOMENT) -> dict[str, Any]:
+    def status(self, timeout: float | None = None) -> dict[str, Any]:
         """What the server says of itself. Raises Unreachable, Denied, NotUnderstood."""
         return self.told("status", timeout)
 
