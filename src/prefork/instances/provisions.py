@@ -93,19 +93,12 @@ def note_process(db: Database, instance: str, pid: int | None, began: int | None
     db.change("UPDATE provisions SET pid = ?, began = ? WHERE instance_id = ?", pid, began, instance)
 
 
-def note_end(db: Database, instance: str, how: str, failures: int, retry_at: float) -> None:
-    """It has ended although it is to run."""
-    row = (time.time(), how, failures, retry_at, instance)
+def note(db: Database, course: Provision) -> None:
+    """How it goes: its process, its last end, and when it may be started again."""
     db.change(
-        "UPDATE provisions SET pid = NULL, began = NULL, ended_at = ?, ended_how = ?, failures = ?, retry_at = ? "
-        "WHERE instance_id = ?",
-        *row,
+        "UPDATE provisions SET pid = ?, began = ?, failures = ?, retry_at = ?, ended_at = ?, ended_how = ? WHERE instance_id = ?",
+        *(course.pid, course.began, course.failures, course.retry_at, course.ended_at, course.ended_how, course.instance),
     )
-
-
-def forgive(db: Database, instance: str) -> None:
-    """It has run for long enough: its next end is the first one."""
-    db.change("UPDATE provisions SET failures = 0 WHERE instance_id = ? AND failures > 0", instance)
 
 
 # What is done with them.

@@ -1,6 +1,7 @@
 """Looks after the instances that the console runs: what is to run and does not is started, later each time. Never waits.
 
-Instances do not need it: they outlive it, and it finds them again.
+Instances do not need it: they outlive it, and it finds them again. How they go is in the console's file; while that takes nothing,
+as on a disk that is full, it is remembered here, and nobody is left without a server for that.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from typing import TYPE_CHECKING
 from prefork.events import InstanceDied, InstanceFound, InstanceStarted, InstanceUnstarted, WatchFailed
 from prefork.instances import provisions
 from prefork.instances.changes import RUNNING
+from prefork.instances.database import Unusable
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -33,6 +35,7 @@ class Keeper:
         self.premises, self.say, self.clock = premises, say, clock
         self._seen: set[str] = set()
         self._faults: set[str] = set()
+        self._unwritten: dict[str, Provision] = {}  # how they go, as far as the file does not have it
         self._end = threading.Event()
         self._thread = threading.Thread(target=self._repeat, name="keeper", daemon=True)
 
@@ -67,7 +70,23 @@ class Keeper:
             with self.premises.lock:
                 provision = provisions.find(self.premises.db, found.instance)
                 if provision and provision.wanted == RUNNING and not provisions.busy(self.premises.db, found.instance):
-                    self._attend(provision)
+                    self._attend(self._course(provision))
+                else:
+                    self._unwritten.pop(found.instance, None)  # whoever does something with it notes how it goes
+
+    def _course(self, row: Provision) -> Provision:
+        """How an instance goes, which its row may not have yet."""
+        kept = self._unwritten.get(row.instance)
+        return self._keep(kept._replace(wish=row.wish, given=row.given, wanted=row.wanted)) if kept else row
+
+    def _keep(self, course: Provision) -> Provision:
+        try:
+            provisions.note(self.premises.db, course)
+            self._unwritten.pop(course.instance, None)
+        except Unusable as error:
+            self._unwritten[course.instance] = course
+            self._confess(error)
+        return course
 
     def _attend(self, provision: Provision) -> None:
         try:
@@ -81,13 +100,13 @@ class Keeper:
             return
         known = (provision.pid, provision.began) == process
         if not known and provision.pid is not None:
-            self._end_of(provision)
+            provision = self._end_of(provision)
         if not known or provision.instance not in self._seen:
             self._seen.add(provision.instance)
-            provisions.note_process(self.premises.db, provision.instance, process.pid, process.began)
+            self._keep(provision._replace(pid=process.pid, began=process.began))
             self.say(InstanceFound(provision.instance, process.pid))
         elif provision.failures and abs(self.clock() - (provision.ended_at or 0)) > SETTLED + pause(provision.failures):
-            provisions.forgive(self.premises.db, provision.instance)
+            self._keep(provision._replace(failures=0))
 
     def _miss(self, provision: Provision) -> None:
         """It is not there: that is noted first, and when its time has come it is started."""
@@ -110,21 +129,28 @@ class Keeper:
             return
         if process:
             self._seen.add(provision.instance)
-            provisions.note_process(self.premises.db, provision.instance, process.pid, process.began)
+            self._keep(provision._replace(pid=process.pid, began=process.began))
             self.say(InstanceStarted(provision.instance, process.pid))
         elif runner.revives_after is None:
             self._fail(provision, f"it has ended at once: {runner.how(provision.instance)}")
 
-    def _end_of(self, provision: Provision) -> None:
+    def _end_of(self, provision: Provision) -> Provision:
         runner = self.premises.runner
         how, delay = runner.how(provision.instance), runner.revives_after or pause(provision.failures + 1)
-        provisions.note_end(self.premises.db, provision.instance, how, provision.failures + 1, self.clock() + delay)
+        kept = self._ended(provision, how, delay)
         self.say(InstanceDied(provision.instance, how, delay))
+        return kept
 
     def _fail(self, provision: Provision, reason: str) -> None:
         delay = pause(provision.failures + 1)
-        provisions.note_end(self.premises.db, provision.instance, reason, provision.failures + 1, self.clock() + delay)
+        self._ended(provision, reason, delay)
         self.say(InstanceUnstarted(provision.instance, reason, delay))
+
+    def _ended(self, provision: Provision, how: str, delay: float) -> Provision:
+        """It has ended although it is to run, and is started again after so many seconds."""
+        now, failures = self.clock(), provision.failures + 1
+        gone = provision._replace(pid=None, began=None, ended_at=now, ended_how=how)
+        return self._keep(gone._replace(failures=failures, retry_at=now + delay))
 
 
 def pause(failures: int) -> float:

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from tests.unit.provision.conftest import PORTS, Paper, end_of
 
-from prefork.events import Event, InstanceDied, InstanceFound, InstanceStarted, InstanceUnstarted
+from prefork.events import Event, InstanceDied, InstanceFound, InstanceStarted, InstanceUnstarted, WatchFailed
 from prefork.instances import database, provisions, registry
 from prefork.instances.changes import BeyondPlan, Conflict, Invalid
 from prefork.instances.database import Unusable
@@ -425,6 +425,33 @@ def test_what_ends_at_once_is_not_started_at_every_look(premises: Premises, pape
         InstanceDied("shop", "exit status 3", 1.0),
         InstanceUnstarted("shop", "it has ended at once: exit status 3", 2.0),
     ]
+
+
+def test_a_disk_that_is_full_leaves_nobody_without_a_server(premises: Premises, paper: Paper, wish: Wish) -> None:
+    for identity in ("shop", "wiki"):
+        made(premises, wish, identity)
+    said, clock = list[Event](), Clock()
+    keeper = Keeper(premises, said.append, clock)
+    keeper.look()
+    premises.db.change("PRAGMA query_only = ON")
+    paper.up.clear()
+    said.clear()
+    keeper.look()
+    assert [event for event in said if isinstance(event, InstanceDied)] == [
+        InstanceDied("shop", "exit status 3", 1.0),
+        InstanceDied("wiki", "exit status 3", 1.0),
+    ]
+    keeper.look()
+    assert paper.up == set(), "not before its time"
+    clock.now += 1
+    for _ in range(3):
+        keeper.look()
+    assert (paper.up, paper.asked.count("start shop"), paper.asked.count("start wiki")) == ({"shop", "wiki"}, 2, 2)
+    assert sum(isinstance(event, WatchFailed) for event in said) == 1, "that it cannot be noted is said once"
+    premises.db.change("PRAGMA query_only = OFF")
+    keeper.look()
+    found = premises.provision("shop")
+    assert (found.pid, found.failures, found.ended_how) == (os.getpid(), 1, "exit status 3")
 
 
 def test_a_clock_that_is_set_back_puts_off_no_start(premises: Premises, paper: Paper, wish: Wish) -> None:
