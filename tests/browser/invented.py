@@ -216,7 +216,7 @@ class InventedUsers:
             ("kim", "job paused", "default", {"job": "shop.tasks:clear_carts"}),
             ("vera", "stacks read", "erp", {}),
             ("admin", "user changed", None, {"user": "vera", "password": False, "grants": {"erp": "operator", "wiki": "viewer"}}),
-            ("admin", "token made", None, {"token": 2, "scope": "operator", "name": "deploy from CI"}),
+            ("admin", "token made", None, {"token": 2, "scope": "metrics", "name": "prometheus"}),
             ("root", "login refused", None, {}),
             ("admin", "login", None, {}),
         ]
@@ -808,17 +808,17 @@ class Invented:
         return [
             {
                 "id": 1,
-                "name": "prometheus",
-                "scope": "metrics",
+                "name": "deploy from CI",
+                "scope": "operator",
                 "created_at": self.now - 9e6,
-                "expires_at": None,
+                "expires_at": self.now + 4.7e6,
                 "used_at": self.now - 12,
                 "made_by": None,
             },
             {
                 "id": 2,
-                "name": "deploy from CI",
-                "scope": "operator",
+                "name": "prometheus",
+                "scope": "metrics",
                 "created_at": self.now - 3e6,
                 "expires_at": self.now + 4.7e6,
                 "used_at": None,
