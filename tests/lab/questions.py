@@ -49,6 +49,8 @@ def since(position: int) -> dict[str, Any]:
 
 QUESTIONS = (
     Question("jobs", "declare", {"name": JOB, **PLAN, "declared": "{}", "due_at": NOW}),
+    Question("jobs", "clock"),
+    Question("jobs", "recall", {"lease": jobs.LEASE}),
     Question("jobs", "attend", {"node": "cron1", "names": NAMES}),
     Question("jobs", "dismiss", {"age": jobs.ABSENT}),
     Question("jobs", "defer", {"job": JOB, "at": None, "priority": None, "default": 5, "arguments": ARGUMENTS}),

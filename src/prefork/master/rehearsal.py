@@ -11,7 +11,7 @@ import sys
 import time
 from typing import TYPE_CHECKING
 
-from prefork.config.checks import overbooked
+from prefork.config.reserves import overbooked
 from prefork.events import TemplateFailed, TemplateLoaded
 from prefork.journal import Journal, Sink
 from prefork.kernel import set_title

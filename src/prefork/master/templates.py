@@ -7,7 +7,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from prefork.config import ConfigurationError
-from prefork.config.checks import overbooked
+from prefork.config.reserves import overbooked
 from prefork.events import ChangeAwaited, CrashLoop, PreloadUnsafe, TemplateFailed, TemplateLoaded
 from prefork.master.backoff import Backoff
 from prefork.master.descriptors import lacking

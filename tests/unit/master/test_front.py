@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import os
 import signal
-import subprocess
-import sys
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, cast
 
@@ -102,18 +100,6 @@ class Suspect:
         said = {"kind": kind, "slot": 5, "pid": self.worker.pid, "seconds": 1.0, "place": place, "word": self.word}
         self.front.hear_of(self.worker, said, self.now)
         return self.killed
-
-
-@pytest.fixture
-def sleeper() -> Iterator[int]:
-    """The pid of a process that waits for a byte."""
-    with subprocess.Popen([sys.executable, "-S", "-c", "print(flush=True); input()"], stdin=-1, stdout=-1) as process:
-        assert process.stdout
-        process.stdout.readline()
-        while state_of(process.pid) != "S":
-            pass
-        yield process.pid
-        process.kill()
 
 
 @pytest.mark.parametrize("kind", ["stuck", "deaf"])

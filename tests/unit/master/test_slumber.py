@@ -6,7 +6,6 @@ import os
 import signal
 import subprocess
 import sys
-from typing import TYPE_CHECKING
 
 import pytest
 
@@ -14,22 +13,7 @@ from prefork.master import slumber as module
 from prefork.master.slumber import APART, TOGETHER, Look, Slumber, has_slept
 from prefork.meters import state_of
 
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
 PLACE, WORD, START = 3, 7 << 16, 1000.0
-
-
-@pytest.fixture
-def sleeper() -> Iterator[int]:
-    """The pid of a process that waits for a byte."""
-    with subprocess.Popen([sys.executable, "-S", "-c", "print(flush=True); input()"], stdin=-1, stdout=-1) as process:
-        assert process.stdout
-        process.stdout.readline()
-        while state_of(process.pid) != "S":
-            pass
-        yield process.pid
-        process.kill()
 
 
 @pytest.mark.parametrize("stopped", [False, True])
