@@ -54,7 +54,7 @@ def make_token(request: Request, desk: AtDesk, visitor: AnyVisitor, new: NewToke
         raise ProblemError(403, f"a token with the scope {visitor.ceiling} makes none with the scope {new.scope}", "forbidden")
     now = time.time()
     if visitor.until is not None and (new.lifetime is None or now + new.lifetime > visitor.until):
-        most = f"{visitor.until - now:.0f} seconds"
+        most = f"{int(visitor.until - now)} seconds"
         raise ProblemError(403, f"a token makes none that outlives it; give the new one a lifetime below {most}", "forbidden")
     number, secret = tokens.make(desk.db, visitor.user, new.name, new.scope, new.lifetime, now, visitor.token)
     audit.note(desk.db, visitor.name, client_of(request), "token made", token=number, scope=new.scope, name=new.name)
