@@ -35,7 +35,7 @@ MODULES = """
     http/identity http/paths http/proxies http/repertoire lending lines messages scoreboard trace worker/asgi/borrowing
     worker/borrowing worker/client worker/http worker/known worker/stamps
 """.split()
-# Shortcuts for what comes most often, which exist in this form only: whatever they do not know goes the way that MODULES are.
+# Shortcuts for what comes most often: whatever they do not know goes the way that MODULES are.
 NATIVE = """
     dispatcher/entries worker/shortcut
 """.split()

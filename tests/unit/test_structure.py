@@ -190,6 +190,8 @@ MAY_IMPORT: dict[str, set[str]] = {
         "worker",
     },
     "worker.known": {"http.head", "http.identity", "http.proxies", "http.repertoire", "lending"},
+    "worker.prepared": {"http.repertoire", "lending", "worker"},
+    "worker.shortcut": {"http.framing", "http.head", "kernel", "lending", "messages", "scoreboard", "worker"},
     "worker.live.serve": {"worker", "bus.hub", "given", "scoreboard", "store.address", "store.bus"},
     "cron": {"jobs"},
     "django": {"django"},

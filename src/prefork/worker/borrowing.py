@@ -156,12 +156,12 @@ class Borrower:
             if loan is None:  # it went back, and the dispatcher is about to take it out of the epoll
                 if self.speaks.poll(MOMENT):
                     return None
-            elif self._is_behind(key):
+            elif self.is_behind(key):
                 return None
             elif (request := self._read(key, loan)) is not None:
                 return request
 
-    def _is_behind(self, key: int) -> bool:
+    def is_behind(self, key: int) -> bool:
         """Whether a request is handed over, or is about to be, that is older than what has come on a loan: which is no older than
         the answer before it. Its turn is first, for else each that waits there would wait for all that is on loan here.
         """

@@ -45,7 +45,7 @@ class Means(NamedTuple):
 
     `spool` is the directory (a descriptor) for what clients do not read, `spool_max` how many bytes of one answer may be there;
     `output` is where the application prints to, `offload` is set where it may name files, `borrow` where this interpreter can read
-    requests itself, and `shortcut` where it can answer the commonest of them in compiled code.
+    requests itself, and `shortcut` where the commonest of them are answered in one go.
     """
 
     spool: int
@@ -221,7 +221,7 @@ def agreed(borrower: Borrower | None, desk: Desk, message: bytes, descriptors: l
 
 
 def reader_of(borrower: Borrower, desk: Desk) -> Borrower | Shortcut:
-    """Who takes requests from loans: the shortcut, where there is one and the host does no more than call its application."""
+    """Who takes requests from loans: the shortcut, where the host does no more than call its application."""
     means, application = desk.means, desk.host.direct
     if means.shortcut and application and not means.offload:
         return means.shortcut(borrower, desk, application)

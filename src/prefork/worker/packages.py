@@ -49,7 +49,7 @@ def borrower(orders: dict[str, Any] | None) -> type[Borrower] | None:
 
 
 def shortcut() -> type[Shortcut] | None:
-    """Who answers the commonest of these requests, where this process runs compiled code."""
+    """Who answers the commonest of these requests; None where compiled code does not know this machine's order of bytes."""
     try:
         from prefork.worker.shortcut import Shortcut
     except ImportError:

@@ -43,6 +43,7 @@ from prefork.worker.client import SELECTABLE
 from prefork.worker.hosts.wsgi import environ
 from prefork.worker.known import KNOWN, LONGEST_KNOWN
 from prefork.worker.output import Output
+from prefork.worker.shortcut import Shortcut
 
 from .conftest import hosted, request
 
@@ -123,10 +124,10 @@ def ask(desk: Desk, data: bytes) -> Request:
     return taken
 
 
-@pytest.fixture(params=["the long way", "the shortcut"])
+@pytest.fixture(params=["the long way", "the shortcut", "the shortcut compiled"])
 def desk(request: pytest.FixtureRequest) -> Iterator[Desk]:
-    short = request.param == "the shortcut"
-    made = Desk(native("worker/shortcut").Shortcut if short else None)
+    compiled = request.param == "the shortcut compiled"
+    made = Desk(native("worker/shortcut").Shortcut if compiled else Shortcut if request.param == "the shortcut" else None)
     yield made
     made.close()
 

@@ -40,6 +40,7 @@ from prefork.scoreboard import BEGUN_AT, CPU_AT, LOAN, REQUEST, REQUESTS, RESIDE
 from prefork.worker.borrowing import Borrower
 from prefork.worker.http import Desk, Means, reader_of
 from prefork.worker.output import Output
+from prefork.worker.shortcut import Shortcut
 
 from .conftest import hosted, request
 
@@ -70,7 +71,8 @@ class Way:
         proxies: tuple[str, ...] | None = None,
         peer: str = "127.0.0.1",
     ) -> None:
-        self.slot = Scoreboard.create().slot(0)
+        self.scoreboard = Scoreboard.create()
+        self.slot = self.scoreboard.slot(0)
         self.wire, self.pair = pair()
         self.loans = Loans(self.slot, self.wire)
         self.peer = peer
@@ -149,6 +151,8 @@ class Way:
             each.close()
         self.borrower.epoll.close()
         self.loans.close()
+        os.close(self.scoreboard.descriptor)
+        del self.borrower.heads  # they know the borrower: what it has mapped goes with it
 
 
 def read(descriptor: int, offset: int, count: int) -> bytes:
@@ -358,9 +362,9 @@ SHORT = {
 }  # fmt: skip
 
 
-@pytest.fixture(scope="session")
-def shortcut() -> Any:
-    return native("worker/shortcut").Shortcut
+@pytest.fixture(params=["source", "compiled"])
+def shortcut(request: pytest.FixtureRequest) -> Any:
+    return Shortcut if request.param == "source" else native("worker/shortcut").Shortcut
 
 
 @pytest.fixture
@@ -616,6 +620,42 @@ def test_what_is_said_of_an_answer_that_is_out_nobody_gets(spool: int, shortcut:
         with pytest.raises(BlockingIOError):
             way.client.recv(1)
         way.close()
+
+
+class Interrupted:
+    """A client's socket; an application's signal comes as soon as it has been sent something."""
+
+    def __init__(self, client: socket.SocketType) -> None:
+        self.client = client
+
+    def send(self, data: bytes, flags: int) -> int:
+        self.client.send(data, flags)
+        raise LookupError("the application's alarm")
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.client, name)
+
+
+@pytest.mark.parametrize("short", [False, True])
+def test_an_answer_that_is_out_is_followed_by_no_other_though_an_exception_came_behind_it(spool: int, short: bool) -> None:
+    way = Way(spool, usual, Shortcut if short else None)
+    for _ in range(3):
+        again(way)
+    loan: Any = way.borrower.loans[way.key]
+    way.borrower.loans[way.key] = loan._replace(client=Interrupted(loan.client))
+    way.client.sendall(WHOLE)
+    way.ours.recv(1, socket.MSG_PEEK)
+    while way.desk.served == 3:
+        way.serve()
+    way.borrower.loans[way.key] = loan
+    answer = way.client.recv(1 << 16)
+    assert answer.startswith(b"HTTP/1.1 200 ")
+    assert answer.count(b"HTTP/1.1") == 1
+    receipts, _ = collected(way)
+    assert [(each.status, each.flags) for each in receipts] == [(200, LASTS)] * 4
+    again(way)
+    assert len(way.long) == (5 if not short else 2)
+    way.close()
 
 
 def collected(way: Way) -> tuple[list[Receipt], list[bytes]]:
