@@ -49,7 +49,7 @@ compiled: setup ## compile the dispatcher in this checkout (a C compiler, minute
 	$(BIN)/python hatch_build.py src/prefork/_compiled
 
 # Stand-ins for natively compiled classes are refused, and their methods cannot be exchanged: what needs that is tested from source.
-STAND_INS := attendance.py differential.py errands.py lender.py loans.py loop_loans.py relief.py routes.py strictness.py
+STAND_INS := attendance.py differential.py errands.py lender.py loans.py loop_loans.py relief.py routes.py scarcity.py strictness.py
 test-compiled: compiled ## run the tests of the dispatcher and of a real server in compiled form
 	$(BIN)/python -m pytest -p tests.compiled tests/unit/http tests/unit/dispatcher $(addprefix --ignore tests/unit/dispatcher/test_,$(STAND_INS))
 	$(BIN)/prefork check probe:app --app-dir tests/stories/apps --explain | grep -q 'dispatcher runs compiled'

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 from prefork.dispatcher.live import upgrades
 from prefork.dispatcher.states import State
-from prefork.events import QueueFull
+from prefork.dispatcher.workers import SCARCE
+from prefork.events import HandoverPaused, QueueFull
 from prefork.http.paths import Paths
 from prefork.messages import CONVERSATION, pack_handover, pack_request
 from prefork.scoreboard import ALLOWED, CAME_AT, FOREVER, NEXT_AT
@@ -31,6 +32,8 @@ class Assignments:
         self.traffic = traffic
         self.queue = queue
         self.said_full: dict[str, float] = {}  # when, for each lane
+        self.said_paused = float("-inf")
+        self.resting: list[Worker] = []  # to whom the kernel could hand nothing
 
     def apply(self, options: Options) -> None:
         """Use these settings from now on."""
@@ -86,10 +89,14 @@ class Assignments:
         except ConnectionError:
             self.queue.forget(worker)
             return False
-        except OSError:
-            # The kernel does not take the message although the worker lives: it would be neither idle nor busy for ever.
+        except OSError as error:
             self.queue.forget(worker)
-            self.loop.tell_master("faulty", worker)
+            if error.errno in SCARCE:
+                self.resting.append(worker)
+                self._say_paused(error)
+            else:
+                # The kernel does not take the message although the worker lives: it would be neither idle nor busy for ever.
+                self.loop.tell_master("faulty", worker)
             return False
         exchange.deliveries += 1
         exchange.assigned = time.monotonic()
@@ -101,6 +108,19 @@ class Assignments:
             exchange.connection.watch()  # its application is told when the client leaves
         self.traffic.lender.given(worker, exchange)
         return True
+
+    def _say_paused(self, error: OSError) -> None:
+        now = time.monotonic()
+        if now - self.said_paused > SAY_AGAIN:
+            self.said_paused = now
+            self.traffic.journal.note(HandoverPaused(error.strerror or str(error)))
+
+    def tick(self) -> None:
+        """Try again with those to whom the kernel could hand nothing."""
+        resting, self.resting = self.resting, []
+        for worker in resting:
+            if self.traffic.worker(worker.number) is worker and worker.exchange is None:
+                self.free(worker)
 
     def _allowed(self, exchange: Exchange) -> int:
         """The nanoseconds that the request's route may take, 0 where the limit of all counts."""

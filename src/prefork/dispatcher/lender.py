@@ -22,6 +22,7 @@ from prefork.dispatcher.newcomers import Newcomers
 from prefork.dispatcher.receipts import Receipts
 from prefork.dispatcher.relief import Relief
 from prefork.dispatcher.terms import lends, patterns
+from prefork.dispatcher.workers import SCARCE
 from prefork.lending import Terms
 from prefork.scoreboard import ALLOWED, LOAN
 
@@ -111,8 +112,9 @@ class Lender:
             worker.loans.offer(Terms(self.adoption.prefix(worker), self.elsewhere, self.largest_head, self.trusted, largest))
         except ConnectionError:
             pass  # it is dead, or has a loop that reads nothing and has closed what it would hear this by
-        except OSError:
-            self.loop.tell_master("faulty", worker)
+        except OSError as error:
+            if error.errno not in SCARCE:  # else its requests are handed over as well
+                self.loop.tell_master("faulty", worker)
 
     def _open(self, worker: Worker) -> None:
         """Share with a worker what loans need; its loop has that for all places. Raises OSError."""

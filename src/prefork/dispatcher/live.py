@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from prefork.dispatcher.loops import turns
 from prefork.dispatcher.states import State
-from prefork.dispatcher.workers import BEGIN_WITHIN, Sentence, Worker
+from prefork.dispatcher.workers import BEGIN_WITHIN, SCARCE, Sentence, Worker
 from prefork.http.paths import Paths
 from prefork.messages import CONVERSATION, POLL, STREAM, SUBSCRIPTION, pack_handover
 from prefork.scoreboard import OPEN
@@ -177,6 +177,8 @@ class Live:
                 exchange.connection.proceed()
             elif not self._give(exchange, kind, keeper):
                 self.waiting.appendleft(exchange)
+                if not keeper.retiring:
+                    return
 
     def _idlest(self) -> Keeper | None:
         """Who has the fewest connections of those that can be given one; one whose loop is held up comes last."""
@@ -192,8 +194,9 @@ class Live:
         try:
             keeper.give(message, exchange.descriptors())
         except OSError as error:
-            keeper.retiring = True  # it is dead, which its pidfd will say too, or its pair is of no use any more
-            if not isinstance(error, ConnectionError):
+            # It is dead, which its pidfd will say too, or its pair is of no use any more.
+            keeper.retiring = error.errno not in SCARCE
+            if keeper.retiring and not isinstance(error, ConnectionError):
                 self.loop.tell_master("faulty", keeper)
             return False
         exchange.deliveries += 1
@@ -267,7 +270,8 @@ class Live:
     # In between.
 
     def tick(self, now: float) -> None:
-        """Look at what has waited too long."""
+        """Look at what has waited too long, and try again with what the kernel could hand to nobody."""
+        self._serve()
         for keeper in list(self.keepers.values()):
             if keeper.stuck(now):
                 self.loop.hear_out(keeper)

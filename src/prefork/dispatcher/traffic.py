@@ -299,6 +299,7 @@ class Traffic:
                 self.loop.tell_master("stuck", worker, **worker.seen())
             elif worker.loop and worker is worker.loop.places[0] and worker.loop.stuck(time.monotonic_ns()):
                 self.loop.tell_master("deaf", worker)
+        self.assignments.tick()
         self.lender.tick(now)
         self.live.tick(now)
         self.settlement.settle()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -28,6 +29,10 @@ class Sentence(NamedTuple):
     status: int
     reason: str
     incident: str
+
+
+# What the kernel says where it lacks something, whoever the message was for: the next one may reach its worker again.
+SCARCE = frozenset((errno.ETOOMANYREFS, errno.ENOBUFS, errno.ENOMEM))
 
 
 class Worker:

@@ -43,6 +43,14 @@ class AcceptPaused(Event):
     wording = "New connections wait in the kernel: {reason} ({connections} are open)"
 
 
+class HandoverPaused(Event):
+    """The kernel could hand no request to a worker. Said once a minute at the most."""
+
+    reason: str
+    level = "error"
+    wording = "Requests wait, because the kernel hands none to a worker: {reason}; it is tried again"
+
+
 class QueueFull(Event):
     """A lane's queue of waiting requests reached its limit; further ones get 503. Said once a minute for each lane at the most."""
 
