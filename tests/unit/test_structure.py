@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import re
 import sys
+from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
@@ -12,7 +13,7 @@ import pytest
 from tests.conftest import ROOT
 
 SOURCE = ROOT / "src" / "prefork"
-MODULES = {str(path.relative_to(SOURCE)): ast.parse(path.read_text()) for path in sorted(SOURCE.rglob("*.py"))}
+MODULES = [str(path.relative_to(SOURCE)) for path in sorted(SOURCE.rglob("*.py"))]
 
 # Who may import whom, at run time and for types alike. A name stands for itself and all below it; the longest one that fits a
 # module counts. `prefork` is the version.
@@ -295,8 +296,15 @@ def typing_only(tree: ast.Module) -> set[ast.AST]:
     return {below for guard in guarded for statement in guard.body for below in ast.walk(statement)}
 
 
+@cache
+def parsed(path: str) -> ast.Module:
+    """A module's source. It is parsed when a test asks: each process of a run collects all tests, and one runs these."""
+    return ast.parse((SOURCE / path).read_text())
+
+
+@cache
 def imports(path: str) -> list[Import]:
-    tree = MODULES[path]
+    tree = parsed(path)
     hidden = typing_only(tree)
     found = []
     for node in ast.walk(tree):
@@ -362,7 +370,7 @@ def test_every_permission_is_used() -> None:
 
 @pytest.mark.parametrize("path", MODULES)
 def test_every_module_says_what_it_owns(path: str) -> None:
-    assert ast.get_docstring(MODULES[path])
+    assert ast.get_docstring(parsed(path))
 
 
 # docs/modules.md and ARCHITECTURE.md
@@ -433,7 +441,7 @@ class TestInside:
             elif not typing:
                 at_once = sys.stdlib_module_names | AT_HOME.get(path, set()) | AT_ONCE.get(path, set())
                 assert what.split(".")[0] in at_once | LOOKED_FOR.get(path, set()), f"{path}:{line} imports {what}"
-                top = {node.lineno for node in MODULES[path].body}
+                top = {node.lineno for node in parsed(path).body}
                 assert what.split(".")[0] in at_once or line not in top, f"{path}:{line} imports {what} at once"
 
     def test_it_compiles_on_the_oldest_python(self, path: str) -> None:
@@ -442,19 +450,19 @@ class TestInside:
 
     def test_annotations_are_not_evaluated(self, path: str) -> None:
         """`int | None` in an annotation is text on every Python, with this import."""
-        if any(isinstance(node, (ast.AnnAssign, ast.arg, ast.FunctionDef)) for node in ast.walk(MODULES[path])):
+        if any(isinstance(node, (ast.AnnAssign, ast.arg, ast.FunctionDef)) for node in ast.walk(parsed(path))):
             assert any(what == "__future__" for what, _, _ in imports(path)), f"{path} lacks `from __future__ import annotations`"
 
     def test_nothing_that_came_later_is_evaluated(self, path: str) -> None:
         """Unions of types, and arguments and functions that are younger than the oldest Python."""
         annotations = {
             below
-            for node in ast.walk(MODULES[path])
+            for node in ast.walk(parsed(path))
             for field in ("annotation", "returns")
             if isinstance(getattr(node, field, None), ast.AST)
             for below in ast.walk(getattr(node, field))
         }
-        for node in set(ast.walk(MODULES[path])) - annotations:
+        for node in set(ast.walk(parsed(path))) - annotations:
             if isinstance(node, ast.BinOp) and isinstance(node.op, ast.BitOr):
                 sides = {ast.unparse(node.left), ast.unparse(node.right)}
                 types = {"None", "int", "str", "bytes", "bool", "float"}
