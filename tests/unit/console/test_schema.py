@@ -3,12 +3,9 @@
 from typing import Any
 
 import pytest
-import schemathesis
 from fastapi.testclient import TestClient
 from hypothesis import HealthCheck, Phase, given, settings
 from pydantic import BaseModel
-from schemathesis.checks import not_a_server_error
-from schemathesis.specs.openapi.checks import content_type_conformance, response_schema_conformance, status_code_conformance
 from tests.unit.console.conftest import bearing, somebody
 
 from prefork.console import models
@@ -19,12 +16,16 @@ from prefork.instances.database import Database
 from prefork.provision.premises import Premises
 from prefork.store.board import EDITED
 
-CHECKS = [not_a_server_error, status_code_conformance, content_type_conformance, response_schema_conformance]
-
 
 def test_answers_are_those_of_the_document(
     client: TestClient, db: Database, desk: Desk, premises: Premises, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    # Here, as it takes seconds to import, and every process of a run collects this file.
+    import schemathesis
+    from schemathesis.checks import not_a_server_error
+    from schemathesis.specs.openapi.checks import content_type_conformance, response_schema_conformance, status_code_conformance
+
+    checks = [not_a_server_error, status_code_conformance, content_type_conformance, response_schema_conformance]
     desk.pace = Pace(rate=1e6, burst=1e6)
     desk.premises = premises
     monkeypatch.setattr(Backoff, "wait", lambda *_: 0.0)
@@ -41,7 +42,7 @@ def test_answers_are_those_of_the_document(
             case.path_parameters["instance_id"] = "default"
         response = case.call(headers={**(case.headers or {}), **headers})
         called.add(response.status_code)
-        case.validate_response(response, checks=CHECKS)
+        case.validate_response(response, checks=checks)
 
     explore = settings(
         max_examples=4,
