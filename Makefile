@@ -39,8 +39,13 @@ APPLICATIONS := frameworks tryton wagtail
 native: setup
 	@$(BIN)/python tests/native.py
 
+# What pytest makes of the asserts in new tests: else each process of the run makes all of it, before the first test.
+.pytest_cache/rewritten: $(shell find tests -name '*.py') | setup
+	-@PYTHONDONTWRITEBYTECODE= $(BIN)/pytest --collect-only -qq >/dev/null
+	@touch $@
+
 # A test starts several processes of ours, each of which would compile everything where PYTHONDONTWRITEBYTECODE is set.
-test: setup examples/shop/.venv/.ready $(APPLICATIONS:%=.venv-%/.ready) native ## run the tests (the first time their applications are installed)
+test: setup examples/shop/.venv/.ready $(APPLICATIONS:%=.venv-%/.ready) native .pytest_cache/rewritten ## run the tests (the first time their applications are installed)
 	@$(BIN)/python -m compileall -q src
 	PYTHONPATH=$(CURDIR)/src examples/shop/.venv/bin/python -W error -m unittest discover -q -s examples/shop/tests
 	$(BIN)/pytest -n 3 --dist loadfile --no-loadscope-reorder
