@@ -25,7 +25,7 @@ def pytest_configure(config: pytest.Config) -> None:
     signal.signal(signal.SIGINT, signal.default_int_handler)
     if config.getoption("lend"):
         DEFAULTS["lend_connections"] = True
-    often = "a lifecycle story, told as often as STORY_ROUNDS says, else so many times: 3 where it is about a limit"
+    often = "a lifecycle story, told as often as STORY_ROUNDS says, else so many times: 3 where a request races against a kill"
     config.addinivalue_line("markers", f"story(rounds=1): {often}")
     # Its clock runs on while others have the processor; and what it finds by chance would fail a change that has not caused it.
     derandomize, unhurried = not config.getoption("full"), [HealthCheck.too_slow]

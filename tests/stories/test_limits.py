@@ -20,7 +20,8 @@ from prefork.testing import Load, Request, Server
 from prefork.testing.client import Connection
 
 Probe = Callable[..., Server]
-pytestmark = pytest.mark.story(rounds=3)
+pytestmark = pytest.mark.story
+raced = pytest.mark.story(rounds=3)  # a request begins or ends beside a kill
 
 LATE = 0.25  # seconds that a limit may be enforced late
 MACHINE = 0.35  # seconds that a machine with other work may add
@@ -57,6 +58,7 @@ def test_a_leak_is_recycled_and_memory_stays_flat(probe: Probe) -> None:
         assert "virtual memory limit (" in server.wait_for("limit_reached")["message"], "Odoo's own words"
 
 
+@raced
 def test_a_worker_above_its_hard_limit_is_killed_with_all_that_it_started(probe: Probe, tmp_path: Path) -> None:
     with probe(workers=3, **limited(limit_memory_hard="300M")) as server, Load(server.url, ["/fast"], threads=2) as load:
         load.wait(50)
@@ -90,6 +92,7 @@ def test_time_counts_from_the_beginning_of_the_request_itself(probe: Probe) -> N
         assert not server.events("limit_reached")
 
 
+@raced
 @pytest.mark.parametrize("method", ["GET", "POST"])
 def test_a_request_that_takes_too_long_gets_504_and_is_never_made_again(probe: Probe, tmp_path: Path, method: str) -> None:
     with probe(workers=2, **limited(limit_time_real=1)) as server:
@@ -168,6 +171,7 @@ def test_a_worker_is_replaced_at_its_age(probe: Probe) -> None:
         assert not server.events("incident_recorded")
 
 
+@raced
 @pytest.mark.timeout(180)
 def test_no_request_dies_for_the_one_before_it(probe: Probe, full: bool) -> None:
     chance = random.Random(1)
@@ -198,6 +202,7 @@ def too_long(server: Server) -> list[dict[str, Any]]:
     return [each for each in incidents(server) if each["status"] == 504]
 
 
+@raced
 def test_memory_that_a_request_has_found_is_not_held_against_it(probe: Probe) -> None:
     with (
         probe(workers=2, **limited(limit_memory_hard="60M")) as server,

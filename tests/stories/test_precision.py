@@ -65,6 +65,7 @@ DEADLY = {
 }  # fmt: skip
 
 
+@pytest.mark.story  # one telling kills three times
 @pytest.mark.parametrize("name", DEADLY)
 def test_a_limit_kills_in_time_and_siblings_hardly_notice(probe: Probe, tmp_path: Path, record_property: Note, name: str) -> None:
     row, slower = DEADLY[name], []
