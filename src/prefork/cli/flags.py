@@ -11,7 +11,7 @@ import click
 
 from prefork.config.groups import GROUPS
 from prefork.config.kinds import SWITCH
-from prefork.config.option import declared
+from prefork.config.settings import OPTIONS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -52,12 +52,15 @@ class OptionFlag(click.Option):
         return [CompletionItem(word) for word in metavar.split("|") if word.islower() and word.startswith(incomplete)]
 
 
+FLAGS = [OptionFlag(each) for each in OPTIONS.values() if not each.secret]
+
+
 class Configured(click.Command):
     """A command that takes every option as a flag and shows them in the groups of their declarations."""
 
     def __init__(self, *args: Any, **attributes: Any) -> None:
         super().__init__(*args, **attributes)
-        self.params += [OptionFlag(each) for group in GROUPS for each in declared(group) if not each.secret]
+        self.params += FLAGS
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """What stands behind `--` is for Odoo's own command line."""

@@ -7,12 +7,16 @@ from typing import Any
 
 import click
 
-from prefork import config, sizing
+from prefork import config
 from prefork.cli.numbers import Number, Whole
 from prefork.cli.settings import as_lines
 from prefork.cli.terminal import console
 from prefork.config import quantities
-from prefork.sizing import PLANS, RULES
+from prefork.sizing import size as sizing
+from prefork.sizing.database import Database
+from prefork.sizing.machine import Machine
+from prefork.sizing.plans import PLANS
+from prefork.sizing.rules import RULES
 
 
 class Size(click.ParamType[int]):
@@ -85,9 +89,9 @@ def demanded(
     if cpus or memory or not users:
         if memory is None and here.memory is None:
             raise click.UsageError("the memory of this machine cannot be read; give it, as in --memory 8G")
-        machine = sizing.Machine(cpus or here.cpus, memory or here.memory or 0)
+        machine = Machine(cpus or here.cpus, memory or here.memory or 0)
         bound = here.bound if cpus is None and memory is None else "given"
-    database = sizing.Database(max_connections, pool=pool or 0, clients=clients)
+    database = Database(max_connections, pool=pool or 0, clients=clients)
     return sizing.Demand(machine, users=users, database=database, **rest), bound
 
 

@@ -7,13 +7,16 @@ from __future__ import annotations
 
 import dataclasses
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, TypeVar, dataclass_transform
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from pathlib import Path
 
     from prefork.config.kinds import Kind
+
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +85,15 @@ class Option:
     def default_words(self) -> str:
         """The default as people read it."""
         return self.default.words if isinstance(self.default, Derived) else self.shown(self.default)
+
+
+@dataclass_transform(frozen_default=True, kw_only_default=True)
+def grouped(group: type[T]) -> type[T]:
+    """Declare a class to be a group of options. Only `Settings`, which inherits from all, is made, compared and shown.
+
+    So a group does without the methods for these: to compile them takes longer than anything else in its import.
+    """
+    return dataclass(frozen=True, kw_only=True, init=False, repr=False, eq=False)(group)
 
 
 def option(kind: Kind, default: Any, help: str, *, applies: Literal["reload", "restart"] = "reload", **more: Any) -> Any:  # noqa: A002 - the word of command lines

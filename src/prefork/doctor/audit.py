@@ -18,9 +18,8 @@ from prefork.doctor.evidence import Conf, Unseen
 from prefork.doctor.probes import conf, machine
 from prefork.doctor.probes.server import memory as proportional
 from prefork.doctor.probes.site import Place
-from prefork.sizing import Demand, Sizing, size
-from prefork.sizing import Machine as Room
-from prefork.sizing.size import WORKER_MEMORY
+from prefork.sizing.machine import Machine as Room
+from prefork.sizing.size import WORKER_MEMORY, Demand, Sizing, size
 
 if TYPE_CHECKING:
     from collections.abc import Callable

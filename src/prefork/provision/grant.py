@@ -7,12 +7,11 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from prefork.instances.changes import Invalid
-from prefork.sizing import Demand, size
 from prefork.sizing import limits as sizes
 from prefork.sizing.database import LEAST, USUAL
 from prefork.sizing.machine import Machine, gigabytes
 from prefork.sizing.plans import RESOURCES
-from prefork.sizing.size import WEBSOCKET, WORKER_MEMORY
+from prefork.sizing.size import WEBSOCKET, WORKER_MEMORY, Demand, size
 
 if TYPE_CHECKING:
     from prefork.provision.wish import Wish

@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 
     from rich.console import RenderableType
 
-    from prefork.sizing import Sizing
     from prefork.sizing.bounds import Cap
+    from prefork.sizing.size import Sizing
 
 BAR = 9  # columns of the longest bar
 NAMES = {"cpu": "CPU", "memory": "Memory", "plan": "Plan", "users": "Users", "database": "Database"}

@@ -1,8 +1,8 @@
 """All pools × db_maxconn on all nodes against what PostgreSQL and PgBouncer let in."""
 
-from prefork.sizing import Database, Demand, Machine, size
-from prefork.sizing.database import budget, complaints
-from prefork.sizing.machine import GIB
+from prefork.sizing.database import Database, budget, complaints
+from prefork.sizing.machine import GIB, Machine
+from prefork.sizing.size import Demand, size
 
 MACHINE = Machine(4, 8 * GIB)
 

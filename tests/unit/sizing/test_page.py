@@ -5,8 +5,10 @@ import re
 import pytest
 from tests.conftest import ROOT
 
-from prefork.sizing import PLANS, RULES, Demand, Machine, size
-from prefork.sizing.machine import GIB
+from prefork.sizing.machine import GIB, Machine
+from prefork.sizing.plans import PLANS
+from prefork.sizing.rules import RULES
+from prefork.sizing.size import Demand, size
 
 PAGE = (ROOT / "docs" / "sizing.md").read_text()
 ROWS = re.findall(r"^\| (\d+) CPUs?, (\d+) GB \| (.+?) \|$", PAGE, re.MULTILINE)

@@ -2,10 +2,11 @@
 
 import pytest
 
-from prefork.sizing import PLANS, RULES, Demand, Machine, Sizing, decisive, size
 from prefork.sizing.limits import room_for
-from prefork.sizing.machine import GIB, MIB
-from prefork.sizing.rules import boundary
+from prefork.sizing.machine import GIB, MIB, Machine
+from prefork.sizing.plans import PLANS
+from prefork.sizing.rules import RULES, boundary
+from prefork.sizing.size import Demand, Sizing, decisive, size
 
 
 def sized(rule: str, cpus: float, gigabytes: float, **more: object) -> Sizing:

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import platform
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from prefork.config import kinds
-from prefork.config.option import Derived, Surroundings, option
+from prefork.config.option import Derived, Surroundings, grouped, option
 from prefork.config.quantities import HIGHEST
 
 if TYPE_CHECKING:
@@ -26,7 +25,7 @@ def credential(name: str) -> Callable[[Mapping[str, Any], Surroundings], Path | 
     return find
 
 
-@dataclass(frozen=True, kw_only=True)
+@grouped
 class Alerts:
     """What the console keeps of this server's past, and whom it tells when something is wrong."""
 

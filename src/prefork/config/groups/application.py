@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import sys
-from dataclasses import dataclass
 from pathlib import Path
 
 from prefork.config import kinds
 from prefork.config.hosted import wants_reload
-from prefork.config.option import Derived, option
+from prefork.config.option import Derived, grouped, option
 
 STORE_SOURCE = "prefork.jobs.source:source"
 
@@ -18,7 +17,7 @@ def odoo_in(app: str | None) -> Path | None:
     return Path(app.removeprefix(kinds.ODOO)) if app and app.startswith(kinds.ODOO) else None
 
 
-@dataclass(frozen=True, kw_only=True)
+@grouped
 class Application:
     """What is served, and with which interpreter."""
 

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from prefork.config import kinds
-from prefork.config.option import option
+from prefork.config.option import grouped, option
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 
-@dataclass(frozen=True, kw_only=True)
+@grouped
 class Console:
     """Where the console listens, who may reach it, and what commands bring along that ask one elsewhere."""
 

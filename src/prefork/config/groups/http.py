@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from prefork.config import kinds
-from prefork.config.option import Derived, option
+from prefork.config.option import Derived, grouped, option
 from prefork.config.quantities import LONGEST
 from prefork.lanes import Lane
 
@@ -29,7 +28,7 @@ def reports_of_odoo(workers: int) -> tuple[Lane, ...]:
 WEEK = 604_800.0
 
 
-@dataclass(frozen=True, kw_only=True)
+@grouped
 class HTTP:
     """Where requests come in, whose word about the client is taken, and how many may wait."""
 

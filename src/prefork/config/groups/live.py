@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from prefork.config import kinds
-from prefork.config.option import Derived, option
+from prefork.config.option import Derived, grouped, option
 from prefork.config.quantities import HIGHEST, KIB, LONGEST, MIB
 
 
-@dataclass(frozen=True, kw_only=True)
+@grouped
 class Live:
     """Which connections change owner, who may have one, and what it may take."""
 

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from prefork.config import kinds
-from prefork.config.option import Derived, option
+from prefork.config.option import Derived, grouped, option
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 
-@dataclass(frozen=True, kw_only=True)
+@grouped
 class Logging:
     """What is written about the server and its requests, and where."""
 

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from prefork.config import kinds
-from prefork.config.option import Derived, Surroundings, option
+from prefork.config.option import Derived, Surroundings, grouped, option
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -30,7 +29,7 @@ def home_for(values: Mapping[str, Any], surroundings: Surroundings) -> Path:
     return Path(home, ".local", "share", "prefork", place)
 
 
-@dataclass(frozen=True, kw_only=True)
+@grouped
 class Process:
     """The server's own files and rights."""
 

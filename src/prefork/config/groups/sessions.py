@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from prefork.config import kinds
-from prefork.config.option import Derived, Surroundings, option
+from prefork.config.option import Derived, Surroundings, grouped, option
 from prefork.config.quantities import LONGEST
 
 if TYPE_CHECKING:
@@ -19,7 +18,7 @@ def beside(name: str) -> Callable[[Mapping[str, Any], Surroundings], Path]:
     return lambda values, _: Path(values["data_dir"], name)
 
 
-@dataclass(frozen=True, kw_only=True)
+@grouped
 class Sessions:
     """What an application that uses `prefork.sessions` knows of its visitors: where it is kept, and for how long."""
 

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from prefork.config import kinds
 from prefork.config.dsn import SQLITE, conninfo
-from prefork.config.option import Derived, Surroundings, option
+from prefork.config.option import Derived, Surroundings, grouped, option
 from prefork.config.quantities import HIGHEST, LONGEST
 
 if TYPE_CHECKING:
@@ -34,7 +33,7 @@ def stored(values: Mapping[str, Any], surroundings: Surroundings) -> bool:
     return bool(values["jobs"]) or values["session_store"] == "postgresql" or (values["store_dsn"] is not None and not odoos)
 
 
-@dataclass(frozen=True, kw_only=True)
+@grouped
 class Store:
     """Scheduled jobs, the bus, and the database that they and Prefork's other lasting things are kept in."""
 

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from prefork.config import kinds
-from prefork.config.option import option
+from prefork.config.option import grouped, option
 from prefork.config.quantities import LONGEST, SHORTEST
 
 
-@dataclass(frozen=True, kw_only=True)
+@grouped
 class Timeouts:
     """How long clients and requests may take before they reach a worker."""
 

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from prefork.config import kinds
 from prefork.config.kinds import AUTO
 from prefork.config.machine import read_machine
-from prefork.config.option import Derived, option
+from prefork.config.option import Derived, grouped, option
 from prefork.config.quantities import LONGEST, SHORTEST
 from prefork.sizing.plans import PLANS
 
@@ -27,7 +25,7 @@ def most_that_run(plan: str | None) -> int:
     return min(MOST, round(4 * read_machine().cpus) + 1, PLANS[plan or "pro"] or MOST)
 
 
-@dataclass(frozen=True, kw_only=True)
+@grouped
 class Workers:
     """How many processes of each kind there are, and what starts them."""
 

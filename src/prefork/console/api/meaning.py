@@ -9,7 +9,7 @@ from prefork.config import OPTIONS
 from prefork.console.models import Meaning, Prediction, Waiting
 from prefork.instances.changes import option_at
 from prefork.instances.local import Denied, Local, Unreachable
-from prefork.sizing import Database
+from prefork.sizing.database import Database
 from prefork.sizing.prediction import Wanted, obstacle, predict
 from prefork.sizing.traffic import Unreadable, traffic
 

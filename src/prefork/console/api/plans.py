@@ -7,7 +7,7 @@ from fastapi import APIRouter
 from prefork.console.access import AnyVisitor
 from prefork.console.api.paging import Cursor, Limit, part
 from prefork.console.models import Page, Plan
-from prefork.sizing import PLANS
+from prefork.sizing.plans import PLANS
 
 router = APIRouter(tags=["plans"])
 

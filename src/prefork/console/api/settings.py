@@ -22,7 +22,7 @@ from prefork.instances import audit, changes
 from prefork.instances.local import Denied, Local, Unreachable
 from prefork.instances.roles import ADMINISTRATOR, Visitor
 from prefork.provision.budget import afforded
-from prefork.sizing import PLANS
+from prefork.sizing.plans import PLANS
 
 router = APIRouter(tags=["settings"])
 PATH = "/instances/{instance_id}/settings"

@@ -7,9 +7,8 @@ from typing import TYPE_CHECKING
 
 from prefork.config.quantities import about
 from prefork.doctor.verdict import Finding, check, failed, passed, warned
-from prefork.sizing import Demand, size
-from prefork.sizing import Machine as Size
-from prefork.sizing.size import WORKER_MEMORY
+from prefork.sizing.machine import Machine as Size
+from prefork.sizing.size import WORKER_MEMORY, Demand, size
 
 if TYPE_CHECKING:
     from prefork.doctor.evidence import Conf, Live, Machine, Server
