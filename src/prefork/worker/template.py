@@ -29,7 +29,6 @@ from prefork.worker.cron import Cron, Identity, Wire
 from prefork.worker.hooks import Hooks, Worker
 from prefork.worker.hosts import django
 from prefork.worker.hosts.named import Named
-from prefork.worker.hosts.odoo.host import Odoo
 from prefork.worker.http import Desk, Means, serve
 from prefork.worker.life import leave_keys_to_master, live, report, settle
 from prefork.worker.names import function, imported
@@ -75,9 +74,11 @@ class Template:
         provide(orders["given"], *kept)
 
     def host_of(self, orders: dict[str, Any]) -> Host | None:
-        """What hosts the application, if there is one."""
+        """What hosts the application, if there is one. What only Odoo needs is imported here: other templates start without it."""
         threaded = orders["threads"] > 0
         if orders["odoo"]:
+            from prefork.worker.hosts.odoo.host import Odoo
+
             return Odoo(**orders["odoo"], threaded=threaded, reload=lambda: report(self.reports, "reload"))
         if not orders["app"]:
             return None

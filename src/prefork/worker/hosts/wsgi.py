@@ -6,7 +6,6 @@ import io
 import os
 import stat
 import sys
-from tempfile import _TemporaryFileWrapper
 from typing import TYPE_CHECKING, Any, Callable
 from urllib.parse import unquote_to_bytes
 
@@ -105,7 +104,9 @@ class FileWrapper:
 
     def span(self) -> tuple[int, int, int] | None:
         """Descriptor, offset and number of bytes up to the end of a regular file; None for what only its own `read` can read."""
-        file = self.file.file if isinstance(self.file, _TemporaryFileWrapper) else self.file
+        # Not imported for this: with all that it brings it would be in every worker, and who has made such a file has it.
+        tempfile = sys.modules.get("tempfile")
+        file = self.file.file if tempfile and isinstance(self.file, tempfile._TemporaryFileWrapper) else self.file
         raw = getattr(file, "raw", file)
         # A GzipFile, or a class of the application's own, has a descriptor, too, but its `read` may tell something else.
         if type(file) not in {io.BufferedReader, io.BufferedRandom, io.FileIO} or type(raw) is not io.FileIO:
