@@ -74,9 +74,12 @@ def serving(app: str = "mirror:mirror") -> Iterator[Server]:
         yield server
 
 
-def attempt(server: Server, seconds: int, seed: int, count: int) -> Report:
-    """Fuzz the server for so long with so many different connections; raises AssertionError when it has suffered."""
-    command = [sys.executable, "-m", "tests.fuzz.generator", str(server.port), str(seconds), str(seed), str(count)]
+def attempt(server: Server, seconds: int, seed: int, count: int, least: int = 0) -> Report:
+    """Fuzz the server for so long with so many different connections, on a slow machine until `least` requests are answered.
+
+    Raises AssertionError when it has suffered.
+    """
+    command = [sys.executable, "-m", "tests.fuzz.generator", *map(str, (server.port, seconds, least, seed, count))]
     processes = pids(server)
     with Connection("127.0.0.1", server.port) as client:
         ask(client, 0)
