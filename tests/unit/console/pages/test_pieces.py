@@ -1,11 +1,12 @@
 """The small pure pieces of pages: curves, fields, the machine, words."""
 
-import time
 from datetime import UTC, datetime
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
+from prefork.console.pages import words
 from prefork.console.pages.curve import HEIGHT, WIDTH, curve
 from prefork.console.pages.fields import NAMES, changed, groups
 from prefork.console.pages.machine import findings
@@ -14,6 +15,7 @@ from prefork.instances.changes import PERFORMANCE
 from prefork.usage import read_clock, read_health
 
 MIB = 1 << 20
+NOON = 1_790_035_200.0
 SETTINGS: dict[str, Any] = {
     name: {"value": "2", "text": "2", "source": "its default", "help": "Help", "fixed": False} for name in PERFORMANCE
 }
@@ -82,8 +84,12 @@ def test_values_read_well() -> None:
     assert duration(None) == size(None) == percent(None) == clock(None) == ago(None) == "–"
     assert (duration(86_420.0), duration(90_061.0), duration(3_605.0), duration(7_384.9)) == ("1 d", "1 d 1 h", "1 h", "2 h 3 min")
     assert (percent(62.0), percent(62.5), size(3 << 30), duration(93.0)) == ("62", "62.5", "3 GiB", "1 min 33 s")
-    assert ago(time.time() - 7200.5) == "2 h ago"
-    assert ago(datetime.fromtimestamp(time.time() + 600.5, UTC)) == "in 10 min"
+
+
+def test_how_far_away_a_time_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(words, "time", SimpleNamespace(time=lambda: NOON))
+    assert ago(NOON - 7200) == "2 h ago"
+    assert ago(datetime.fromtimestamp(NOON + 600, UTC)) == "in 10 min"
 
 
 def test_a_sentence_is_whole() -> None:
