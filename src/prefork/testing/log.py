@@ -50,7 +50,7 @@ class Log:
                 found = [self._events[position] for position in positions[bisect_left(positions, after) :]]
             return [event for event in found if _matches(event, fields)]
 
-    def wait_for(self, name: str, timeout: float = 10.0, after: int = 0, **fields: object) -> Event:
+    def wait_for(self, name: str, timeout: float = 30.0, after: int = 0, **fields: object) -> Event:
         """The first event since the mark `after` with this name and these values; waits `timeout` seconds for it.
 
         Raises AssertionError with the log when it does not come, at once when the log has ended.

@@ -26,7 +26,7 @@ from prefork.testing.ports import free_port
 
 DEFAULTS: dict[str, object] = {"workers": 2, "websocket_workers": 0, "http_interface": "127.0.0.1", "console": False}
 SERVING = frozenset({"idle", "busy", "waiting"})
-GRACE = 2.0  # seconds that processes may take to follow their master
+GRACE = 10.0  # seconds that processes may take to follow their master
 
 
 class Server:
@@ -167,7 +167,7 @@ class Server:
     def crash(self) -> None:
         """Kill all its processes at once, as a power failure would, and wait until none is left. `start()` may follow."""
         processes.kill_all(self.tree())
-        self._until(lambda: self._ended() and not self.tree(), 10 * GRACE, "vanish")
+        self._until(lambda: self._ended() and not self.tree(), 2 * GRACE, "vanish")
 
     def close(self) -> None:
         """Stop the server if it still runs. Raises AssertionError when it leaves a process or its control socket behind."""
@@ -198,7 +198,7 @@ class Server:
         """The events so far; see `Log.events`."""
         return self.log.events(name, after, **fields)
 
-    def wait_for(self, name: str, timeout: float = 10.0, after: int = 0, **fields: object) -> Event:
+    def wait_for(self, name: str, timeout: float = 30.0, after: int = 0, **fields: object) -> Event:
         """The first such event since the mark `after`; see `Log.wait_for`."""
         return self.log.wait_for(name, timeout, after, **fields)
 
