@@ -101,7 +101,7 @@ def test_who_reads_slowly_slows_down_its_own_request_only(one: Server) -> None:
 
 
 def test_time_in_which_its_client_has_yet_to_read_is_no_time_of_a_request(echo: Echo) -> None:
-    with echo(APP, workers=1, concurrency=3, limit_time_real=1) as server, Wire(server, window=4096) as slow:
+    with echo(APP, workers=1, concurrency=3, limit_time_real=2) as server, Wire(server, window=4096) as slow:
         slow.send(request("GET", "/stream?parts=100&size=100000"))
         for _ in range(10):
             threading.Event().wait(0.3)

@@ -31,7 +31,7 @@ SEEDS = [
 
 @pytest.fixture(scope="module")
 def server(echo: Echo) -> Iterator[Server]:
-    with echo(workers=2, access_log=False, header_timeout=0.3, body_timeout=0.3, keepalive_timeout=0.3) as server:
+    with echo(workers=2, access_log=False, header_timeout=1, body_timeout=1, keepalive_timeout=1) as server:
         yield server
 
 

@@ -5,6 +5,7 @@ import os
 import re
 import signal
 import sys
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -38,20 +39,21 @@ def people() -> Iterator[Server]:
 
 
 def test_the_access_log_tells_what_was_asked_and_what_it_took(server: Server) -> None:
-    mark = server.mark()
+    mark, began = server.mark(), time.monotonic()
     with Wire(server) as wire:
         sent = wire.send(request("POST", "/echo?a=b", b"hello")).answer()
     event = server.wait_for("access", after=mark)
+    took = time.monotonic() - began
     assert (event["client"], event["method"], event["target"]) == ("127.0.0.1", "POST", "/echo?a=b")
     assert (event["status"], event["worker"]) == (200, "http.1")
     assert event["bytes"] > len(sent.body)
     assert 0 <= event["cpu"] < 1
-    assert 0 <= event["wait"] < 1
-    assert 0 < event["service"] < 5
+    assert min(event["wait"], event["service"]) >= 0
+    assert 0 < event["wait"] + event["service"] <= took
 
 
 def test_the_time_that_a_request_waited_is_told_apart_from_the_time_it_took(server: Server, gates: Callable[[], Gate]) -> None:
-    gate, mark = gates(), server.mark()
+    gate, mark, began = gates(), server.mark(), time.monotonic()
     with Wire(server) as first, Wire(server) as second:
         gate.hold(first)
         second.send(request("GET", "/echo?waits"))
@@ -60,8 +62,8 @@ def test_the_time_that_a_request_waited_is_told_apart_from_the_time_it_took(serv
         assert (first.answer().status, second.answer().status) == (200, 200)
     held = server.wait_for("access", after=mark, target=gate.target)
     waited = server.wait_for("access", after=mark, target="/echo?waits")
-    assert held["wait"] < 0.5 < held["service"]
-    assert waited["service"] < 0.5 <= waited["wait"]
+    assert min(held["service"], waited["wait"]) >= 0.5
+    assert held["wait"] + held["service"] + waited["service"] <= time.monotonic() - began, "they have taken turns"
 
 
 @pytest.mark.parametrize("accept", ["application/json", "text/html,application/xhtml+xml,*/*;q=0.8", "*/*"])

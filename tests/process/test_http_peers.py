@@ -90,7 +90,7 @@ def test_health_is_told_while_every_worker_is_busy(proxy: Wire, stranger: Wire, 
 
 
 def test_while_it_drains_a_server_is_not_ready_but_serves(echo: Echo) -> None:
-    with echo(workers=1, drain_delay=1.0) as server, Wire(server) as kept:
+    with echo(workers=1, drain_delay=3.0) as server, Wire(server) as kept:
         assert kept.get("/_prefork/ready").status == 200
         server.signal(15)
         until(lambda: kept.get("/_prefork/ready").status == 503, "the server to say that it stops")
@@ -99,5 +99,5 @@ def test_while_it_drains_a_server_is_not_ready_but_serves(echo: Echo) -> None:
         with Wire(server) as new:
             assert new.get().status == 200
         assert server.exit_status() == 0
-        assert server.wait_for("stopped")["seconds"] >= 1.0
+        assert server.wait_for("stopped")["seconds"] >= 3.0
         assert kept.rest() == b"", "idle connections are closed in the end"

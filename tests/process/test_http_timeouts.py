@@ -11,7 +11,7 @@ from prefork.testing import Server
 from .conftest import Echo
 from .wire import HEAD, TIMEOUT, Gate, Wire, request, until
 
-SHORT = 0.4  # seconds
+SHORT = 1.0  # seconds
 OPTIONS = {"header_timeout": SHORT, "body_timeout": SHORT, "keepalive_timeout": SHORT, "queue_timeout": SHORT, "queue_size": 2}
 
 

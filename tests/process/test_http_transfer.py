@@ -206,7 +206,7 @@ def test_a_worker_waits_for_a_reader_who_leaves_more_than_may_be_spooled(echo: E
 
 def test_and_no_longer_than_its_request_may_take(echo: Echo) -> None:
     """A client that reads on, however slowly, would have a worker to itself for ever."""
-    with echo(workers=1, response_spool_max="1M", limit_time_real=1) as server, Wire(server, window=4096) as slow:
+    with echo(workers=1, response_spool_max="1M", limit_time_real=3) as server, Wire(server, window=4096) as slow:
         slow.send(request("GET", "/big?size=30000000&part=300000"))
         until(lambda: server.status()["workers"][0]["state"] == "waiting", "the worker to wait")
         assert "limit_time_real" in server.wait_for("limit_reached")["reason"]
