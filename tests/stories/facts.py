@@ -18,6 +18,11 @@ def await_fact(fact: Callable[[], bool], what: str, server: Server, timeout: flo
     raise AssertionError(f"there were never {what}; status {server.status()}\n{server.log.text()}")
 
 
+def failures(server: Server) -> int:
+    """How many starts in a row have failed, while the next one waits for that."""
+    return int((server.status()["crash_loop"] or {"failures": 0})["failures"])
+
+
 def footprint(server: Server) -> dict[str, int]:
     """Descriptors, threads and memory of the processes that live through reloads."""
     pids = {"master": server.pid, "dispatcher": server.status()["dispatcher"]["pid"]}

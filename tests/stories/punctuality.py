@@ -45,6 +45,11 @@ def waited(pid: int) -> float:
         return 0.0
 
 
+def waited_here() -> float:
+    """The seconds that the threads of this process have waited since they began."""
+    return sum(waited(int(thread.name)) for thread in Path("/proc/self/task").iterdir())
+
+
 def moment(event: Event) -> float:
     """When an event was logged, in seconds since 1970."""
     return datetime.fromisoformat(event["time"]).timestamp()

@@ -6,13 +6,14 @@ import resource
 import signal
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
 
 import pytest
 from facts import await_fact
 from loans import lent
 from offences import incident, limited
+from punctuality import delayed, waits
 from tests.process.wire import Gate
 from validated import Validated
 
@@ -130,7 +131,8 @@ def test_so_does_what_a_reload_has_asked_it_for(served: Served) -> None:
         for client in kept * 2:
             assert client.exchange(Request("/")).status == 200
         for pid in stopped:
-            os.kill(pid, signal.SIGCONT)
+            with suppress(ProcessLookupError):  # one that did not begin what it had been given was killed for that
+                os.kill(pid, signal.SIGCONT)
 
 
 def test_what_is_on_loan_to_a_loop_that_is_held_up_goes_on_elsewhere(tmp_path: Path, counted: Counted) -> None:
@@ -358,11 +360,12 @@ def test_a_death_repeats_what_is_safe_of_what_a_loop_has_read_and_one_incident_t
 
 
 def test_a_request_that_a_loop_has_read_ends_at_its_limit_and_its_neighbours_go_on(looped: Looped) -> None:
-    server, kept = looped(limit_time_real=1)
+    server, kept = looped(limit_time_real=2)
+    before = waits(server)
     with ThreadPoolExecutor(2) as thread:
         late = thread.submit(kept[0].exchange, Request("/sleep?seconds=20"))
         await_fact(lambda: in_flight(server) == 1, "it to have begun", server)
         assert kept[1].exchange(Request("/sleep?seconds=0.4")).status == 200
         assert late.result().status == 504
-    assert 1.0 <= server.wait_for("request_cancelled")["seconds"] < 2.0
+    assert 2.0 <= server.wait_for("request_cancelled")["seconds"] < 3.0 + delayed(server, before)
     assert not server.events("worker_died")

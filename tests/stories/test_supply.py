@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from facts import await_fact
+from facts import await_fact, failures
 from offences import incidents
 
 from prefork.testing import Load, Request, Server
@@ -132,7 +132,7 @@ def test_a_crash_loop_backs_off_and_is_reported_with_its_first_traceback(changin
         loop = server.wait_for("crash_loop", failures=4, timeout=20)
         assert "no_such_module_anywhere" in loop["traceback"]
         assert loop["delay"] == 1
-        assert server.status()["crash_loop"]["failures"] >= 4
+        await_fact(lambda: failures(server) >= 4, "a wait for the next start", server)
         assert len(server.workers()) == 1, "the worker that lived is gone"
         code.write("three")
         await_workers(server, 2)
