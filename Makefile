@@ -48,7 +48,7 @@ native: setup
 test: setup examples/shop/.venv/.ready $(APPLICATIONS:%=.venv-%/.ready) native .pytest_cache/rewritten ## run the tests (the first time their applications are installed)
 	@$(BIN)/python -m compileall -q src
 	PYTHONPATH=$(CURDIR)/src examples/shop/.venv/bin/python -W error -m unittest discover -q -s examples/shop/tests
-	$(BIN)/pytest -n 3 --dist loadfile --no-loadscope-reorder
+	$(BIN)/pytest -n 4 --dist loadfile --no-loadscope-reorder
 
 compiled: setup ## compile the dispatcher in this checkout (a C compiler, minutes); without it again: rm -r src/prefork/_compiled
 	$(BIN)/python hatch_build.py src/prefork/_compiled
