@@ -225,24 +225,32 @@ class Borrower:
 
     def _read(self, key: int, loan: Loan) -> Request | None:
         """Read what has arrived; None when it was no request to be answered here."""
+        number, size = LOANED + self.count + 1, self.read(key, loan)
+        return None if size < 0 else self.received(key, loan, number, size)
+
+    def read(self, key: int, loan: Loan) -> int:
+        """Read into the memory what has arrived, and note that in the slot, for the request after those that are counted.
+
+        Returns how many bytes; below zero where there is nothing, or where nothing may be read.
+        """
         words = self.words
-        number, before = LOANED + self.count + 1, words[REQUEST]
+        before = words[REQUEST]
         words[TAKEN] = 0
         words[LOAN] = key
-        words[REQUEST] = pack_progress(number, RECEIVED)
+        words[REQUEST] = pack_progress(LOANED + self.count + 1, RECEIVED)
         if words[HALTED]:
             words[REQUEST] = before
             self.speaks.poll(MOMENT)
-            return None
+            return -1
         try:
             size = loan.client.recv_into(self.memory, ROOM, DONTWAIT)
         except BlockingIOError:
             words[REQUEST] = before
-            return None
+            return -1
         except OSError:
             size = 0
         words[TAKEN] = size
-        return self.received(key, loan, number, size)
+        return size
 
     def received(self, key: int, loan: Loan, number: int, size: int) -> Request | None:
         """What has been read, and noted in the slot, as a request; None when it was none to be answered here."""

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Final
 from prefork.http.framing import date_line
 from prefork.http.head import END_OF_HEAD
 from prefork.kernel import since_received
-from prefork.lending import ASKS_REPLACEMENT, LASTS, LOANED, NEWS, ROOM, pack_receipt
+from prefork.lending import ASKS_REPLACEMENT, LASTS, LOANED, NEWS, pack_receipt
 from prefork.messages import DONTWAIT, DONTWAIT_MORE, send
 from prefork.scoreboard import (
     BEGUN,
@@ -25,14 +25,10 @@ from prefork.scoreboard import (
     CAME_AT,
     CPU_AT,
     DONE,
-    HALTED,
-    LOAN,
-    RECEIVED,
     REQUEST,
     REQUESTS,
     RESIDENT_AT,
     SIZE,
-    TAKEN,
     WRITING,
     pack_progress,
 )
@@ -147,23 +143,10 @@ class Shortcut:
 
     def _read(self, key: int, loan: Loan) -> Request | None:
         """Read what has arrived, and answer it; a request that goes the long way is returned."""
-        borrower, words = self.borrower, self.words
-        number, before = LOANED + borrower.count + 1, words[REQUEST]
-        words[TAKEN] = 0
-        words[LOAN] = key
-        words[REQUEST] = number << 16 | RECEIVED
-        if words[HALTED]:
-            words[REQUEST] = before
-            borrower.speaks.poll(MOMENT)
+        borrower = self.borrower
+        number, size = LOANED + borrower.count + 1, borrower.read(key, loan)
+        if size < 0:
             return None
-        try:
-            size = loan.client.recv_into(borrower.memory, ROOM, DONTWAIT)
-        except BlockingIOError:
-            words[REQUEST] = before
-            return None
-        except OSError:
-            size = 0
-        words[TAKEN] = size
         data = borrower.memory[:size].tobytes()
         head = data.find(END_OF_HEAD) + 4
         ready, values = ready_for(loan, data[:head]) if head <= borrower.largest else (None, [])
