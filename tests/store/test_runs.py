@@ -12,6 +12,7 @@ import psycopg
 import pytest
 
 import prefork
+from prefork.jobs import source as module
 from prefork.jobs.source import Run, Source
 from prefork.store import board, jobs
 
@@ -62,15 +63,17 @@ def test_deferring_refuses_what_the_function_does_not_take(dsn: str) -> None:
         greet.defer("you", at=datetime(2030, 1, 1))  # noqa: DTZ001
 
 
-def test_a_run_for_later_waits(source: Sources) -> None:
+def test_a_run_for_later_waits(source: Sources, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "POLL", 600.0)
+
     @prefork.job(name="later")
     def later() -> None: ...
 
     worker = source()
-    later.defer(at=datetime.now(UTC) + timedelta(seconds=4))
+    later.defer(at=datetime.now(UTC) + timedelta(seconds=300))
     assert worker.claim() is None, "the bell has rung, for nothing"
     assert worker.claim() is None
-    assert 0 < worker.patience() <= 4
+    assert 0 < worker.patience() <= 300
 
 
 def put_off(database: psycopg.Connection) -> None:

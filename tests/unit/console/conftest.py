@@ -227,9 +227,9 @@ def somebody(db: Database, role: str, name: str | None = None, grants: dict[str,
     return number
 
 
-def bearing(db: Database, user: int, scope: str = "administrator") -> dict[str, str]:
-    """The header of a token of somebody's."""
-    return {"Authorization": f"Bearer {tokens.make(db, user, 'test', scope, 60.0)[1]}"}
+def bearing(db: Database, user: int, scope: str = "administrator", lifetime: float = 3600.0) -> dict[str, str]:
+    """The header of a token of somebody's, which ends in so many seconds."""
+    return {"Authorization": f"Bearer {tokens.make(db, user, 'test', scope, lifetime)[1]}"}
 
 
 def logged_in(db: Database, user: int) -> tuple[dict[str, str], str]:

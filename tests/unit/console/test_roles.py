@@ -150,7 +150,7 @@ def test_a_token_makes_none_that_outlives_it(client: TestClient, db: Database, l
     user = somebody(db, ADMINISTRATOR)
     new = {"name": "more", "scope": "viewer", "lifetime": lifetime}
     began = time.time()
-    answer = client.post(f"{API}/tokens", json=new, headers=bearing(db, user))  # which ends in 60 s
+    answer = client.post(f"{API}/tokens", json=new, headers=bearing(db, user, lifetime=60.0))
     assert answer.status_code == status
     if status == 403:
         assert says(answer, "forbidden")
