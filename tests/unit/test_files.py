@@ -183,7 +183,6 @@ def test_between_look_and_open_nothing_else_can_take_its_place(root: Path, tmp_p
     assert read(root, "a.txt") == b"inside"
 
 
-@pytest.mark.timeout(30)
 def test_a_directory_that_becomes_a_link_and_back_lets_nothing_out(root: Path, tmp_path: Path) -> None:
     (tmp_path / "outside").mkdir()
     (tmp_path / "outside" / "b.txt").write_bytes(b"secret")
