@@ -20,7 +20,7 @@ PREFORK = Path(sys.executable).with_name("prefork")
 READY = "Server is ready"
 WATCHES = "Watching"
 STOPPED = "Stopped after"
-PATIENCE = 60.0  # seconds for a server to get ready, or for what a command shows to come true
+PATIENCE = 100.0  # seconds for a server to get ready, or for what a command shows to come true
 PAUSE = 0.1  # seconds between two looks: jobs that are waited for get only what processor time others leave
 # These change nothing, and may be typed again: what they tell is there a moment later.
 LOOKS = re.compile(r"(\S*prefork (status|incidents|routes|jobs list|usage)|curl \S*/_prefork/)")

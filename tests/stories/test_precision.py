@@ -61,7 +61,7 @@ DEADLY = {
         0.4,
         used="elapsed",
     ),
-    "limit_time_cpu": Deadly({"limit_time_cpu": 0.3}, "/spin?seconds=30", "/spin?seconds=0.25", 0.3, used="cpu"),
+    "limit_time_cpu": Deadly({"limit_time_cpu": 0.3}, "/spin?seconds=30", "/spin?seconds=0.2&cpu=1", 0.3, used="cpu"),
 }  # fmt: skip
 
 

@@ -103,8 +103,9 @@ def do_fork(environ, start_response, query):
 
 
 def do_spin(environ, start_response, query):
-    end = time.monotonic() + float(query["seconds"])
-    while time.monotonic() < end:
+    clock = time.process_time if "cpu" in query else time.monotonic
+    end = clock() + float(query["seconds"])
+    while clock() < end:
         pass
     return do_fast(environ, start_response, query)
 
