@@ -121,6 +121,18 @@ def test_a_half_sent_answer_ends_in_a_broken_connection_never_in_a_second_head(p
         assert server.wait_for("request_failed")["status"] == 200
 
 
+@pytest.mark.parametrize("target", ["/behind", "/behind?announced=1"], ids=["in chunks", "of a length"])
+def test_a_death_behind_the_last_byte_of_an_answer_closes_no_connection(probe: Probe, target: str) -> None:
+    """The connection was cut where the last byte had not come with the first one, and with it whatever was asked next."""
+    with probe(workers=2) as server, Connection("127.0.0.1", server.port, 20) as connection:
+        for _ in range(3):
+            assert connection.exchange(Request("/fast")).status == 200
+        assert connection.exchange(Request(target)).body == b"0123456789" * 2
+        server.wait_for("worker_died")
+        assert connection.exchange(Request("/fast")).status == 200
+        assert not server.events("request_failed")
+
+
 def test_an_answer_that_fails_in_its_middle_never_looks_whole(probe: Probe) -> None:
     """Also where the end of the connection is the end of the body."""
     with probe() as server, socket.create_connection(("127.0.0.1", server.port), 10) as client:

@@ -116,6 +116,8 @@ class Reply:
             if sum(map(len, self.held)) < GATHERED:
                 return
             pieces = ()
+        elif self.left == 0 and pieces:
+            self._note(sum(map(len, (*self.held, *pieces))), whole=True)
         if pieces or self.held:
             self._send(*pieces)
 
@@ -140,6 +142,8 @@ class Reply:
             self.spilled = True
             self._hand_on(memoryview(self.start))
             self.sent += len(self.start)
+        elif self.left == 0:
+            self._note(count, whole=True)
         if not self._has_left():
             try:
                 self.rest.hand_on_file(descriptor, offset, count)
@@ -162,15 +166,22 @@ class Reply:
     def _begun(self, size: int) -> None:
         """Say that the head and what comes with it, `size` bytes in all, are about to be sent."""
         self.begun = True  # not before: whoever gives us no bytes gets an error page
-        whole = self.left == 0 and not self.chunked
-        self.slot.words[SIZE] = self.sent + size
-        self.slot.words[REQUEST] = pack_progress(self.request.number, WRITING, self.code, self.keep and not self.unread, whole)
+        self._note(size, self.left == 0)
+
+    def _note(self, size: int, whole: bool) -> None:
+        """Say in the slot that so many bytes are about to be sent, and whether the answer is `whole` with them: then nothing has
+        happened to its client where this process ends behind them, whatever the application still does.
+        """
+        words, keep = self.slot.words, self.keep and not self.unread
+        words[SIZE] = self.sent + size
+        words[REQUEST] = pack_progress(self.request.number, WRITING, self.code, keep, whole)
 
     def finish(self) -> None:
         """The body is complete."""
         if not self.begun:
             self.write(b"")
         if self.chunked:
+            self._note(sum(map(len, self.held)) + len(LAST_CHUNK), whole=True)
             self._send(LAST_CHUNK)
         elif self.held:
             self._send()

@@ -89,6 +89,26 @@ def do_half(environ, start_response, query):
     return parts()
 
 
+class LastParts:
+    """Parts of an answer whose server dies when all of them are sent."""
+
+    def __init__(self):
+        self.parts = iter([b"0123456789"] * 2)
+
+    def __iter__(self):
+        return self.parts
+
+    def close(self):
+        os.kill(os.getpid(), signal.SIGKILL)
+
+
+def do_behind(environ, start_response, query):
+    """Send a whole answer in two parts, then die."""
+    announced = [("Content-Length", "20")] if "announced" in query else []
+    start_response("200 OK", [("Content-Type", "text/plain"), *announced])
+    return LastParts()
+
+
 def do_fork(environ, start_response, query):
     """Leave a child behind that holds every descriptor of this worker, the client's socket among them."""
     child = os.fork()

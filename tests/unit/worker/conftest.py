@@ -75,6 +75,7 @@ class Bench:
         self.means = Means(os.open(directory, os.O_RDONLY | os.O_DIRECTORY), 1 << 30, Output())
         self.client, self.theirs = socket.socketpair()
         self.worker, self.dispatcher = pair()
+        self.gathers = False
         self.reply: Reply
 
     def ask(self, application: Application, asked: Request | None = None) -> Answer:
@@ -86,16 +87,21 @@ class Bench:
     def run(self, application: Application, asked: Request | None = None) -> Reply:
         """As `worker.http.serve` does it."""
         asked = asked or request()
-        rest = Rest(self.worker, self.slot, self.means.spool, self.means.spool_max)
-        offload = self.means.offload
-        self.reply = (
-            Offloading(asked, self.client, rest, self.slot, offload) if offload else Reply(asked, self.client, rest, self.slot)
-        )
-        self.slot[REQUEST] = pack_progress(asked.number, BEGUN)
+        self.reply = self.begin(asked)
         answer(hosted(application), asked, io.BytesIO(asked.body or b""), self.reply)
         self.reply.close()
-        rest.close()
+        self.reply.rest.close()
         return self.reply
+
+    def begin(self, asked: Request | None = None) -> Reply:
+        """A reply to a request that has begun."""
+        asked = asked or request()
+        rest = Rest(self.worker, self.slot, self.means.spool, self.means.spool_max)
+        offload = self.means.offload
+        reply = Offloading(asked, self.client, rest, self.slot, offload) if offload else Reply(asked, self.client, rest, self.slot)
+        reply.gathers = self.gathers
+        self.slot[REQUEST] = pack_progress(asked.number, BEGUN)
+        return reply
 
     def received(self) -> bytes:
         """What has arrived at the client."""

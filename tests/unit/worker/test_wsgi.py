@@ -11,7 +11,7 @@ from wsgiref.validate import validator
 import pytest
 
 from prefork.kernel import SO_BUF_LOCK
-from prefork.scoreboard import BEGUN, DONE, WRITING
+from prefork.scoreboard import BEGUN, DONE, SIZE, WRITING
 from prefork.worker.hosts.named import Named
 from prefork.worker.hosts.wsgi import environ
 
@@ -575,6 +575,76 @@ def test_the_slot_says_how_far_it_is(bench: Bench) -> None:
     assert [progress.status for progress in seen] == [0, 0, 202, 202]
     assert not seen[2].whole, "more may follow"
     assert seen[3].keep
+
+
+class Witness(Parts):
+    """Notes what the slot says behind the last byte, before the request is done."""
+
+    def __init__(self, bench: Bench, *parts: bytes) -> None:
+        super().__init__(*parts)
+        self.bench = bench
+
+    def close(self) -> None:
+        super().close()
+        self.seen = self.bench.slot.progress(), self.bench.slot[SIZE]
+
+
+LENGTH = ("Content-Length", "10")
+
+
+@pytest.mark.parametrize("gathers", [False, True])
+@pytest.mark.parametrize("narrows", [False, True])
+@pytest.mark.parametrize(
+    ("headers", "parts"),
+    [
+        ([LENGTH], [b"0123456789"]),
+        ([LENGTH], [b"01234", b"56789"]),
+        ([LENGTH], [b"0", b"1234", b"56789", b"beyond"]),
+        ([], [b"01234", b"56789"]),
+        ([("Content-Length", "100000")], [b"a" * 50_000] * 2),
+        ([("Content-Length", "100001")], [b"a", b"b" * 50_000, b"c" * 50_000]),
+        ([], [b"a", b"b" * 50_000, b"c" * 50_000]),
+    ],
+)
+def test_behind_the_last_byte_the_slot_says_that_it_was_the_last(
+    bench: Bench, headers: list[tuple[str, str]], parts: list[bytes], narrows: bool, gathers: bool
+) -> None:
+    """Whoever finds this process dead between that and the end of the request has nothing to cut."""
+    bench.gathers = gathers
+    if narrows:
+        narrow(bench)
+    witness = Witness(bench, *parts)
+    reply = bench.run(yields(witness, headers=[*TEXT, *headers]))
+    progress, size = witness.seen
+    assert (progress.state, progress.whole, progress.keep, progress.status) == (WRITING, True, True, 200)
+    assert size == reply.sent == len(bench.received() + bench.handed_on())
+
+
+def test_so_it_is_where_a_file_is_the_last_part(bench: Bench, tmp_path: Path) -> None:
+    (tmp_path / "data").write_bytes(b"a" * 100_000)
+    reply = bench.begin()
+    reply.begin("200 OK", [("Content-Length", "100010")])
+    reply.write(b"0123456789")
+    assert not bench.slot.progress().whole
+    with open(tmp_path / "data", "rb") as file:
+        reply.write_file(file.fileno(), 0, 100_000)
+    assert bench.slot.progress().whole
+    assert bench.slot[SIZE] == reply.sent == len(bench.received() + bench.handed_on())
+
+
+@pytest.mark.parametrize("version", ["1.0", "1.1"])
+def test_in_the_middle_it_never_says_so(bench: Bench, version: str) -> None:
+    """Nor where the end of the connection is the end of the body: the client has yet to see that."""
+    seen = []
+
+    def application(environ: dict[str, Any], start_response: Any) -> Any:
+        start_response("200 OK", [LENGTH] if version == "1.1" else [])
+        for part in (b"012", b"34567"):
+            yield part
+            seen.append(bench.slot.progress())
+
+    bench.run(application, request(version=version))
+    assert [(progress.state, progress.whole) for progress in seen] == [(WRITING, False)] * 2
 
 
 # The environ.

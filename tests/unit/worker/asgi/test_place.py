@@ -37,7 +37,7 @@ from prefork.messages import (
     unpack_ending,
     unpack_number,
 )
-from prefork.scoreboard import ALLOWED, BEGUN, BEGUN_AT, DONE, WAITING_SINCE, WRITING
+from prefork.scoreboard import ALLOWED, BEGUN, BEGUN_AT, DONE, SIZE, WAITING_SINCE, WRITING
 from prefork.worker.asgi import backlog
 from prefork.worker.asgi.place import Place
 from prefork.worker.asgi.shared import Shared
@@ -665,3 +665,20 @@ def test_the_slot_says_whether_the_next_request_is_what_comes_next(desk: Desk, r
     ending, _ = desk.ask(app, request(body=b"ab")._replace(length=4, inflow=(2, MIB, 5.0, False)))
     assert [(each.state, each.whole, each.keep) for each in seen] == [(WRITING, True, reads)]
     assert ending.keep, "what has come by its end is thrown away"
+
+
+@pytest.mark.parametrize("length", [None, 4])
+def test_behind_the_last_byte_it_says_that_it_was_the_last(desk: Desk, length: int | None) -> None:
+    """However long the application goes on: where it dies meanwhile, nothing has happened to its client."""
+    seen = []
+
+    async def app(_scope: Event, _receive: Receive, send: Send) -> None:
+        await send(of_length(length) if length else START)
+        await send({"type": "http.response.body", "body": b"ab", "more_body": True})
+        seen.append((desk.slot.progress(), False))
+        await send({"type": "http.response.body", "body": b"cd"})
+        assert desk.place.call
+        seen.append((desk.slot.progress(), desk.place.call.reply.sent == desk.slot[SIZE]))
+
+    assert desk.ask(app)[0].status == 200
+    assert [(each.state, each.whole, size) for each, size in seen] == [(WRITING, False, False), (WRITING, True, True)]
