@@ -29,6 +29,7 @@ from prefork.scoreboard import OPEN, TURNED
 from .conftest import OPTIONS, Hand
 
 if TYPE_CHECKING:
+    from prefork.dispatcher.workers import Worker
     from prefork.messages import Handover
 
     from .conftest import Client, Desk
@@ -325,7 +326,11 @@ def test_one_whose_word_of_that_is_yet_to_be_heard_is_not(desk: Desk, monkeypatc
     client = sent(desk, UPGRADE)
     assert client.connection.exchange
     assigned, said = client.connection.exchange.assigned, pack_taken(station.take().request.number)
-    monkeypatch.setattr(desk.loop, "hear_out", lambda worker: Words(desk.traffic).heard(worker, said, []))
+
+    def hear_out(worker: Worker) -> None:
+        assert Words(desk.traffic).heard(worker, said, [])
+
+    monkeypatch.setattr(desk.loop, "hear_out", hear_out)
     desk.traffic.tick(assigned + 1.1)
     assert client.state is State.CLOSED
     assert desk.loop.told == []
