@@ -65,6 +65,15 @@ def incidents(server: Server, count: int) -> list[dict[str, Any]]:
 
 
 @pytest.mark.story
+def test_a_death_behind_hints_is_one_before_the_answer(looped: Looped) -> None:
+    with looped(workers=2) as server, Connection("127.0.0.1", server.port, 30.0) as connection:
+        assert connection.exchange(Request("/hint?dies=1")).status == 200
+        assert server.wait_for("request_retried")["attempt"] == 2
+        assert connection.exchange(Request("/hint")).status == 200
+        refused = Request("/hint?dies=1", "POST", expect=frozenset({502}))
+        assert connection.exchange(refused).status == 502
+
+
 def test_kills_under_load_lose_no_request(looped: Looped) -> None:
     with looped(workers=2) as server, Load(server.url, ("/echo", "/sleep?seconds=0.01"), threads=6) as load:
         for _ in range(4):

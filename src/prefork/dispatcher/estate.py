@@ -86,6 +86,8 @@ def witnessed(exchange: Exchange, worker: Worker) -> tuple[Progress, int]:
         return progress, 0
     given = connection.tally.given()
     progress = corrected(progress, worker.slot[SIZE], given)
+    if progress.state == BEGUN and given:
+        connection.tally.end(given)  # hints, which belong to no answer
     if progress.state == WRITING and not connection.errand and connection.tally.out() == 0:
         connection.take_back()  # the client has seen nothing of what was handed on: another answer takes its place
         progress = progress._replace(state=BEGUN)

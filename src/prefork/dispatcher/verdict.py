@@ -28,11 +28,12 @@ def corrected(progress: Progress, size: int, out: int | None) -> Progress:
     """What a WRITING worker had really done, by the bytes that its client's socket took (`out`), given its SIZE word.
 
     The worker says that it writes before it does, and that it has written afterwards; it may die between these words. Where the
-    socket does not tell (None), its first word stands: a second head would be worse than a connection cut for nothing.
+    socket does not tell (None), its first word stands: a second head would be worse than a connection cut for nothing. As long as
+    there is no status, all that it writes are hints, which any head may follow.
     """
     if progress.state != WRITING or out is None:
         return progress
-    if out == 0:
+    if out == 0 or (progress.status == 0 and out == size):
         return progress._replace(state=BEGUN)
     return progress._replace(state=DONE) if progress.whole and out == size else progress
 

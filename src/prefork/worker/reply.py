@@ -88,8 +88,9 @@ class Reply:
             if not VALUE.match(link):
                 raise ValueError(f"the link {link!r} has characters that would end or forge a header")
         if links and not self.begun and self.request.version == "1.1":
-            self.slot.words[REQUEST] = pack_progress(self.request.number, WRITING)
-            self._send(head(b"103 Early Hints", [(b"Link", link) for link in links]))
+            hints = head(b"103 Early Hints", [(b"Link", link) for link in links])
+            self._note(len(hints), whole=False)
+            self._send(hints)
 
     def invite(self) -> None:
         """Ask for the body, of a client that waits for that before it sends any."""

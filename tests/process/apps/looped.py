@@ -5,6 +5,7 @@ import hashlib
 import json
 import os
 import resource
+import signal
 import time
 from pathlib import Path
 from urllib.parse import parse_qs
@@ -187,6 +188,8 @@ async def do_file(scope, receive, send, query):
 
 async def do_hint(scope, receive, send, query):
     await send({"type": "http.response.early_hint", "links": [b"</style.css>; rel=preload"]})
+    if "dies" in query and scope["prefork.attempt"] == 1:
+        os.kill(os.getpid(), signal.SIGKILL)
     await do_echo(scope, receive, send, query)
 
 

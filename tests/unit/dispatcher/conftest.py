@@ -224,9 +224,9 @@ class Hand:
         self.stamp(request.number, BEGUN)
         return request
 
-    def stamp(self, number: int, state: int, size: int = 0, **parts: bool) -> None:
+    def stamp(self, number: int, state: int, size: int = 0, status: int = 200, **parts: bool) -> None:
         self.slot[SIZE] = size
-        self.slot[REQUEST] = pack_progress(number, state, 200, **parts)
+        self.slot[REQUEST] = pack_progress(number, state, status, **parts)
 
     def send(self, data: bytes) -> None:
         assert self.client

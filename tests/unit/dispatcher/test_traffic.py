@@ -381,6 +381,40 @@ def test_dead_before_the_first_byte_whatever_its_slot_says(desk: Desk) -> None:
     assert client.silent()
 
 
+HINTS = b"HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n"
+
+
+def test_dead_behind_hints_and_before_its_answer(desk: Desk) -> None:
+    """Any head may follow them, and what follows that is judged by its own bytes."""
+    third, second, first, client = desk.hire(), desk.hire(), desk.hire(), desk.connect()
+    client.send(GET % 1)
+    request = first.begin()
+    first.send(HINTS)
+    first.stamp(request.number, WRITING, len(HINTS), status=0)
+    first.die()
+    assert client.receive(len(HINTS)) == HINTS
+    request = second.begin()
+    assert request.attempt == 2
+    second.send(OK)
+    second.stamp(request.number, WRITING, len(OK), whole=True, keep=True)
+    second.die()
+    assert client.answer() == (200, b"ok")
+    client.send(GET % 2)
+    assert third.answer(OK).attempt == 1
+    assert client.answer() == (200, b"ok")
+
+
+def test_a_post_whose_worker_died_behind_hints_gets_502(desk: Desk) -> None:
+    hand, client = desk.hire(), desk.connect()
+    client.send(POST % 1)
+    request = hand.begin()
+    hand.send(HINTS)
+    hand.stamp(request.number, WRITING, len(HINTS), status=0)
+    hand.die()
+    assert client.receive(len(HINTS)) == HINTS
+    assert client.answer()[0] == 502
+
+
 def test_the_threads_of_a_dead_process_get_nothing_more(desk: Desk) -> None:
     """Their pairs may still take a message, where a child of the application holds their ends."""
     alive, thread, other = desk.hire(), desk.hire(), desk.hire()

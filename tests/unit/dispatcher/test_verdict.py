@@ -55,6 +55,13 @@ def test_the_clients_socket_corrects_the_slot(whole: bool, size: int, out: int, 
     assert corrected(seen, size, out) == seen._replace(state=state)
 
 
+@pytest.mark.parametrize(("out", "state"), [(0, BEGUN), (99, WRITING), (100, BEGUN), (200, WRITING)])
+def test_hints_alone_are_no_beginning_of_an_answer(out: int, state: int) -> None:
+    """There is no status as long as nothing else has been written."""
+    seen = progress(WRITING)._replace(status=0)
+    assert corrected(seen, 100, out) == seen._replace(state=state)
+
+
 @pytest.mark.parametrize("state", [NOTHING, RECEIVED, BEGUN, DONE])
 def test_other_states_need_no_correction(state: int) -> None:
     assert corrected(progress(state), 100, 100) == progress(state)

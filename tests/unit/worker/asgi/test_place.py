@@ -682,3 +682,18 @@ def test_behind_the_last_byte_it_says_that_it_was_the_last(desk: Desk, length: i
 
     assert desk.ask(app)[0].status == 200
     assert [(each.state, each.whole, size) for each, size in seen] == [(WRITING, False, False), (WRITING, True, True)]
+
+
+def test_behind_hints_it_says_how_long_they_are_and_no_status(desk: Desk) -> None:
+    """Where it dies before its answer another one may follow them."""
+    seen = []
+
+    async def app(scope: Event, receive: Receive, send: Send) -> None:
+        for link in (b"</a>", b"</b>"):
+            await send({"type": "http.response.early_hint", "links": [link]})
+            assert desk.place.call
+            seen.append((desk.slot.progress(), desk.slot[SIZE] == desk.place.call.reply.sent > 0))
+        await hello(scope, receive, send)
+
+    assert desk.ask(app)[0].status == 200
+    assert [(each.state, each.status, each.whole, size) for each, size in seen] == [(WRITING, 0, False, True)] * 2
