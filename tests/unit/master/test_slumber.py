@@ -39,7 +39,11 @@ def test_looks_say_something_together_that_are_apart_and_about_the_same(sleeper:
 
 
 def test_who_runs_does_not_sleep() -> None:
-    with subprocess.Popen([sys.executable, "-S", "-c", "while True: pass"]) as process:
+    """Once it has come to its loop: before that an interpreter reads files, and sleeps while it does."""
+    loop = [sys.executable, "-S", "-c", "print(flush=True)\nwhile True: pass"]
+    with subprocess.Popen(loop, stdout=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        process.stdout.readline()
         slumber = Slumber()
         found = [slumber.found(PLACE, process.pid, WORD, START + number) for number in range(3)]
         process.kill()
