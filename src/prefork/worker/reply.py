@@ -37,9 +37,10 @@ MOST_QUERIES = 2**32 - 1  # that an ending has room for
 class Reply:
     """Begin it once, write any number of times, finish it.
 
-    `begun` tells whether the head has been sent, `gone` that the client has left: further writing is pointless but harmless. Where
-    it `gathers`, large parts behind the first one are `held` back for more of them, or until `push`. `unread`: the client's socket
-    may still have some of the request's body, and nobody could read the next request behind that.
+    `begun` tells whether the head has been sent, `gone` that nothing may follow what has been sent: the client has left, or nobody
+    knows how much of it is out. Further writing is pointless but harmless. Where it `gathers`, large parts behind the first one are
+    `held` back for more of them, or until `push`. `unread`: the client's socket may still have some of the request's body, and
+    nobody could read the next request behind that.
     """
 
     __slots__ = (
@@ -148,7 +149,7 @@ class Reply:
         if not self._has_left():
             try:
                 self.rest.hand_on_file(descriptor, offset, count)
-            except OSError:
+            except BaseException:
                 self._lose()
                 raise
             self.spilled = True
@@ -235,27 +236,32 @@ class Reply:
         if self.gone or (self.spilled and self._has_left()):
             return
         taken, size = 0, sum(map(len, parts))
+        self.gone = True  # until it is known how much is out: an application's signal may raise something out of each call
         if not self.spilled:
             try:
                 taken = self._push(parts, size)
             except BlockingIOError:
                 pass
             except OSError:
-                self.gone = True
                 return
         self._pushed(parts, taken, size)
+        self.gone = False
+
+    def take_up(self, status: str, headers: Iterable[tuple[str, str]], length: int) -> None:
+        """An answer has begun of which all is or was to be sent at once. Nothing may follow it unless it goes on."""
+        self.begin(status, headers, length)
+        self.begun, self.left, self.gone = True, 0, True
 
     def go_on(self, parts: tuple[bytes, ...], taken: int) -> None:
-        """An answer has begun with these parts, which are all of it, and so many of their bytes are sent: send the others."""
+        """Of these parts, which are all of an answer that was taken up, so many bytes are sent: send the others."""
         size = sum(map(len, parts))
-        self.begun, self.left = True, 0
         try:
             if patience := self.rest.patience(size - taken):
                 taken = self._push_on(parts, taken, size, DONTWAIT, patience)
         except OSError:
-            self.gone = True
             return
         self._pushed(parts, taken, size)
+        self.gone = False
 
     def _pushed(self, parts: tuple[bytes, ...], taken: int, size: int) -> None:
         """The socket has taken so much of these parts, which have `size` bytes; the rest is the dispatcher's."""
@@ -272,7 +278,7 @@ class Reply:
         """Give the dispatcher what the socket did not take."""
         try:
             self.rest.hand_on(part)
-        except OSError:
+        except BaseException:
             self._lose()
             raise
 

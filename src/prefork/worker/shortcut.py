@@ -104,6 +104,12 @@ class Turn:
             self.call = self.shortcut.call(self)
         return self.call
 
+    def take_up(self, length: int) -> Reply:
+        """The answer on the long way, which has begun here, of a body of this length."""
+        reply = self.general().reply
+        reply.take_up(self.status, self.headers, length)
+        return reply
+
 
 class Shortcut:
     """Its `take` stands in the place of the borrower's: what is common is answered by the time it returns.
@@ -248,15 +254,18 @@ class Shortcut:
         flags = DONTWAIT if head.keep else DONTWAIT_MORE
         try:
             sent = client.send(parts[0], flags) if len(parts) == 1 else client.sendmsg(parts, (), flags)
-        except OSError:
+        except BlockingIOError:
             return LONG_WAY  # nobody has anything of it: it is said again there
-        except BaseException:  # an application's signal has come behind the answer, which is whole
-            go_on(turn, length, parts, size)
+        except OSError:  # of the client, or of an application's signal: nobody knows how much is out
+            turn.take_up(length)
+            return REST
+        except BaseException:
+            turn.take_up(length)
             raise
         if sent == size:
             turn.code, turn.sent = head.code, sent
             return SENT
-        go_on(turn, length, parts, sent)
+        turn.take_up(length).go_on(parts, sent)
         return REST
 
     def _account(self, turn: Turn, end: End, ready: Ready, began: int, spent: int, client: bytes, given_name: bytes) -> None:
@@ -282,10 +291,3 @@ class Shortcut:
             del self.ends[key]
         if flags & ~LASTS:
             send(borrower.pair, bytes((NEWS,)))
-
-
-def go_on(turn: Turn, length: int, parts: tuple[bytes, ...], sent: int) -> None:
-    """An answer with a body of this length has begun with so many bytes of these parts, which are all of it."""
-    reply = turn.general().reply
-    reply.begin(turn.status, turn.headers, length)
-    reply.go_on(parts, sent)

@@ -479,7 +479,7 @@ cdef class Shortcut:
         if sent <= 0:
             return LONG_WAY  # nobody has anything of it: it is said again there
         reply = turn.general().reply
-        reply.begin(turn.status, turn.headers, length)
+        reply.take_up(turn.status, turn.headers, length)
         reply.go_on((joined[:lines], body), sent)
         return REST
 

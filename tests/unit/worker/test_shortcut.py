@@ -623,38 +623,41 @@ def test_what_is_said_of_an_answer_that_is_out_nobody_gets(spool: int, shortcut:
 
 
 class Interrupted:
-    """A client's socket; an application's signal comes as soon as it has been sent something."""
+    """A client's socket; an application's signal comes as soon as so much of an answer has been sent."""
 
-    def __init__(self, client: socket.SocketType) -> None:
-        self.client = client
+    def __init__(self, client: socket.SocketType, share: float, error: Exception) -> None:
+        self.client, self.share, self.error = client, share, error
 
     def send(self, data: bytes, flags: int) -> int:
-        self.client.send(data, flags)
-        raise LookupError("the application's alarm")
+        self.client.send(data[: int(len(data) * self.share)], flags)
+        raise self.error
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self.client, name)
 
 
 @pytest.mark.parametrize("short", [False, True])
-def test_an_answer_that_is_out_is_followed_by_no_other_though_an_exception_came_behind_it(spool: int, short: bool) -> None:
+@pytest.mark.parametrize("share", [1.0, 0.5])
+@pytest.mark.parametrize("error", [LookupError("the application's alarm"), TimeoutError("an OSError")])
+def test_an_answer_out_of_which_an_exception_came_is_the_last_of_its_connection(
+    spool: int, short: bool, share: float, error: Exception
+) -> None:
+    """Nobody knows how much of it is out: another answer behind it would be taken for it, or for that of the next request."""
     way = Way(spool, usual, Shortcut if short else None)
     for _ in range(3):
         again(way)
     loan: Any = way.borrower.loans[way.key]
-    way.borrower.loans[way.key] = loan._replace(client=Interrupted(loan.client))
+    way.borrower.loans[way.key] = loan._replace(client=Interrupted(loan.client, share, error))
     way.client.sendall(WHOLE)
     way.ours.recv(1, socket.MSG_PEEK)
     while way.desk.served == 3:
         way.serve()
-    way.borrower.loans[way.key] = loan
     answer = way.client.recv(1 << 16)
     assert answer.startswith(b"HTTP/1.1 200 ")
     assert answer.count(b"HTTP/1.1") == 1
     receipts, _ = collected(way)
-    assert [(each.status, each.flags) for each in receipts] == [(200, LASTS)] * 4
-    again(way)
-    assert len(way.long) == (5 if not short else 2)
+    assert [(each.status, each.flags) for each in receipts] == [(200, LASTS)] * 3 + [(200, 0)]
+    assert len(way.long) == (4 if not short else 2)
     way.close()
 
 
