@@ -119,7 +119,9 @@ class Assignments:
         """Try again with those to whom the kernel could hand nothing."""
         resting, self.resting = self.resting, []
         for worker in resting:
-            if self.traffic.worker(worker.number) is worker and worker.exchange is None:
+            # It may have found a request on a loan meanwhile: who frees it when that ends does all of this.
+            rests = worker.exchange is None and not worker.finishing and worker not in self.queue.idle
+            if rests and self.traffic.worker(worker.number) is worker:
                 self.free(worker)
 
     def _allowed(self, exchange: Exchange) -> int:

@@ -107,13 +107,14 @@ class Lender:
                 return  # no descriptors are left, or no file may have a byte: its requests are handed over
             self.loop.attend(worker)
         assert worker.loans
+        first = bool(worker.loans.shared)
         try:
             largest = 0 if worker.loop else self.largest_body  # an event loop waits for no body
             worker.loans.offer(Terms(self.adoption.prefix(worker), self.elsewhere, self.largest_head, self.trusted, largest))
         except ConnectionError:
             pass  # it is dead, or has a loop that reads nothing and has closed what it would hear this by
         except OSError as error:
-            if error.errno not in SCARCE:  # else its requests are handed over as well
+            if not (first and error.errno in SCARCE):  # else its requests are handed over; but nobody reads on terms of before
                 self.loop.tell_master("faulty", worker)
 
     def _open(self, worker: Worker) -> None:

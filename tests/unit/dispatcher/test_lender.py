@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import resource
 import select
@@ -11,6 +12,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from prefork.dispatcher import loans as module
 from prefork.dispatcher.fairness import LONG, MOMENT, MUCH
 from prefork.dispatcher.loans import ENOUGH
 from prefork.dispatcher.loop_loans import LoopLoans
@@ -490,6 +492,25 @@ def test_a_worker_that_has_many_recalls_to_answer_has_room_for_other_words(count
     assert not loans.recalled
     assert not loans.unsaid
     assert not counter.desk.traffic.lender.owes(worker)
+
+
+@pytest.mark.parametrize("first", [True, False])
+def test_nothing_is_read_on_terms_of_before_because_the_kernel_did_not_hand_on_those_of_now(
+    counter: Counter, monkeypatch: pytest.MonkeyPatch, first: bool
+) -> None:
+    if not first:
+        counter.open()
+
+    def refuse(*_: object) -> None:
+        raise OSError(errno.ENOBUFS, os.strerror(errno.ENOBUFS))
+
+    monkeypatch.setattr(module, "send", refuse)
+    if first:
+        counter.shared = []
+        counter.desk.traffic.add(counter.hand.worker)
+    else:
+        counter.desk.traffic.apply(OPTIONS._replace(lend_connections=True, trusted_proxies=()))
+    assert counter.desk.loop.told == ([] if first else [("faulty", counter.hand.name)])
 
 
 def test_a_loop_that_has_no_parser_is_no_faulty_one(counter: Counter) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -77,3 +78,26 @@ def test_a_handshake_waits_as_well(desk: Desk) -> None:
     assert desk.loop.told == []
     desk.traffic.tick(client.connection.exchange.arrived)
     assert station.take().request.target == b"/websocket"
+
+
+def test_one_that_has_found_a_request_by_itself_meanwhile_is_idle_once(desk: Desk) -> None:
+    """Twice, it was given two requests at a time, and killed for the end of one of them."""
+    hand, client = desk.hire(), desk.connect()
+    with pytest.MonkeyPatch.context() as patch:
+        refuse(patch, errno.ETOOMANYREFS)
+        client.send(GET)
+        desk.traffic.queue.withdraw(client.connection.exchange)
+        desk.traffic.assignments.free(hand.worker)  # what it had found on a loan has ended
+        desk.traffic.tick(time.monotonic())
+    assert list(desk.traffic.queue.idle) == [hand.worker]
+
+
+def test_one_that_still_works_for_what_it_has_found_meanwhile_is_not_idle(desk: Desk) -> None:
+    hand, client = desk.hire(), desk.connect()
+    with pytest.MonkeyPatch.context() as patch:
+        refuse(patch, errno.ETOOMANYREFS)
+        client.send(GET)
+        desk.traffic.queue.withdraw(client.connection.exchange)
+    hand.worker.finishing = 7
+    desk.traffic.tick(time.monotonic())
+    assert list(desk.traffic.queue.idle) == []
