@@ -86,8 +86,11 @@ def witnessed(exchange: Exchange, worker: Worker) -> tuple[Progress, int]:
         return progress, 0
     given = connection.tally.given()
     progress = corrected(progress, worker.slot[SIZE], given)
-    if progress.state == BEGUN and given:
-        connection.tally.end(given)  # hints, which belong to no answer
+    if progress.state == BEGUN and given:  # hints, which belong to no answer
+        if connection.tally.out() == given:
+            connection.tally.end(given)
+        else:  # it has handed them on, and some are still here
+            progress = progress._replace(state=WRITING)
     if progress.state == WRITING and not connection.errand and connection.tally.out() == 0:
         connection.take_back()  # the client has seen nothing of what was handed on: another answer takes its place
         progress = progress._replace(state=BEGUN)

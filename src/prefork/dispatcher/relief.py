@@ -107,9 +107,11 @@ class Relief:
         line = line if long else line[:room]
         if long:  # of what was recalled it hears nothing more: nobody need wait until it says so
             line += [connection for connection in loans.coming.values() if connection is not own]
-        if line:  # what it has said and answered before belongs to the connections as well: some of them it may have given back
-            self.loop.hear_out(worker)
-            self.receipts.drain(worker)
+        if not line or worker.paused:
+            return  # one whose client reads slowly is to say no more for now, and so nothing can be taken from it
+        # What it has said and answered before belongs to the connections as well: some of them it may have given back.
+        self.loop.hear_out(worker)
+        self.receipts.drain(worker)
         for connection in line:
             lent, on_loan = connection.descriptor in loans.lent, loans.find(connection.descriptor) is connection
             if on_loan and not worker.paused and loans.take(connection, progress.number):

@@ -297,7 +297,7 @@ class Traffic:
         for worker in list(self.workers.values()):
             if worker.stuck(now) and self._is_stuck(worker, now):
                 self.loop.tell_master("stuck", worker, **worker.seen())
-            elif worker.loop and worker is worker.loop.places[0] and worker.loop.stuck(time.monotonic_ns()):
+            elif worker.loop and worker.loop.places[:1] == [worker] and worker.loop.stuck(time.monotonic_ns()):
                 self.loop.tell_master("deaf", worker)
         self.assignments.tick()
         self.lender.tick(now)

@@ -14,7 +14,7 @@ from prefork.dispatcher import traffic
 from prefork.dispatcher.outbox import Extent
 from prefork.dispatcher.states import State
 from prefork.dispatcher.verdict import MOST_DELIVERIES
-from prefork.dispatcher.workers import Sentence
+from prefork.dispatcher.workers import BEGIN_WITHIN, Sentence
 from prefork.events import Access, QueueFull, RequestFailed, RequestRetried
 from prefork.journal import Journal, Sink
 from prefork.lines import words_of
@@ -44,9 +44,10 @@ from .conftest import SCOREBOARD, TRACE
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from prefork.dispatcher.workers import Worker
     from prefork.events import Event
 
-    from .conftest import Desk
+    from .conftest import Crew, Desk
 
 GET = b"GET /%d HTTP/1.1\r\nHost: h\r\n\r\n"
 POST = b"POST /%d HTTP/1.1\r\nHost: h\r\nContent-Length: 3\r\n\r\nabc"
@@ -404,6 +405,20 @@ def test_dead_behind_hints_and_before_its_answer(desk: Desk) -> None:
     assert client.answer() == (200, b"ok")
 
 
+def test_dead_behind_hints_of_which_its_client_has_a_part(desk: Desk) -> None:
+    """What is left of them is here, and would come out in the middle of another answer."""
+    second, first, client = desk.hire(), desk.hire(), desk.connect(4096)
+    client.send(GET % 1)
+    request = first.begin()
+    hints = HINTS.replace(b"/a", b"a" * (8 << 20))
+    desk.traffic.rest(first.worker, hints)
+    assert client.connection.tally.out() != len(hints)
+    first.stamp(request.number, WRITING, len(hints), status=0)
+    first.die()
+    assert not second.has_message()
+    assert client.cut()
+
+
 def test_a_post_whose_worker_died_behind_hints_gets_502(desk: Desk) -> None:
     hand, client = desk.hire(), desk.connect()
     client.send(POST % 1)
@@ -570,6 +585,22 @@ def test_a_worker_waits_for_a_client_that_reads_too_little(desk: Desk, monkeypat
         desk.loop.turn()
         client.socket.recv(1 << 16)
     assert desk.loop.paused == [("http.1", True), ("http.1", False)]
+
+
+def test_a_loop_may_leave_while_it_is_asked_why_it_is_late(desk: Desk, crew: Crew, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its last word was that it has not got the request: nothing was left of it, and nobody else looked at."""
+    client = desk.connect()
+    client.send(GET % 1)
+    worker = client.connection.exchange.worker
+    assert worker
+
+    def leave(_: Worker) -> None:
+        worker.exchange = None
+        crew.loop.places.clear()
+
+    monkeypatch.setattr(desk.loop, "hear_out", leave)
+    desk.traffic.tick(time.monotonic() + 2 * BEGIN_WITHIN)
+    assert desk.loop.told == []
 
 
 def test_a_client_that_leaves_frees_its_paused_worker(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from prefork.scoreboard import Slot
     from prefork.worker.asgi.stopwatch import Stopwatch
 
+PAUSE = 0.05  # seconds until what the kernel does not hand on is tried again
+
 
 class Backlog(Rest):
     """`whole`: what is handed on now is the last of its answer. `unsaid` are messages with descriptors of our own. `waits` runs
@@ -75,7 +77,12 @@ class Backlog(Rest):
         except ConnectionError:  # the dispatcher has gone, and with it the way to the client
             while self.unsaid:
                 self._drop_first()
-        except OSError:  # there is no room after all, or too many descriptors are on their way to others
+        except BlockingIOError:  # there is no room after all
+            self.loop.add_writer(self.pair.fileno(), self._go_on)
+            return
+        except OSError:  # too many descriptors are on their way to others; the pair has room, and would say so again at once
+            self.loop.remove_writer(self.pair.fileno())
+            self.loop.call_later(PAUSE, self._go_on)
             return
         self.slot[WAITING_SINCE] = 0
         self.loop.remove_writer(self.pair.fileno())
