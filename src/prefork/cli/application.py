@@ -103,7 +103,10 @@ def reading(settings: config.Settings) -> str:
         return "The dispatcher reads every request (lend_connections = False)."
     if found := obstacles(settings):
         return f"The dispatcher reads every request: connections are not lent with {' and '.join(found)}."
-    return "Workers read requests of TCP connections themselves, where the application's Python has the version of Prefork's."
+    return (
+        "Workers read requests of TCP connections themselves, where the application's Python has the version of Prefork's, "
+        "and no other httptools."
+    )
 
 
 def texts(application: str | None, flags: Mapping[str, Any]) -> dict[str, str]:

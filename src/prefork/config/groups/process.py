@@ -54,8 +54,8 @@ class Process:
         kinds.SWITCH,
         True,
         "Whether the dispatcher runs as compiled code, where the installation has it; the same source is run without. With "
-        "`lend_connections` workers do so, too, where their interpreter is the same as Prefork's, and answer most requests in half "
-        "of the time",
+        "`lend_connections` workers do so, too, where their interpreter is the same as Prefork's, which saves up to half of "
+        "their time where the application does little",
         applies="restart",
     )
     umask: int = option(
