@@ -1,13 +1,18 @@
 """Two visitors of the example shop in a real browser: what one says the other reads, also across a reload, and stock is live."""
 
+from pathlib import Path
+
+import psycopg
 import pytest
 from browsing import NARROW, WIDE
 from click.testing import CliRunner, Result
 from facts import await_fact
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, Page, Route, expect
 from tests.conftest import ROOT
 
+import prefork
 from prefork.cli import main
+from prefork.config.embedded import address_in
 from prefork.testing import Server
 
 SHOP = ROOT / "examples" / "shop"
@@ -56,3 +61,23 @@ def test_visitors_talk_across_a_reload_and_see_the_stock_change(browser: Browser
         assert jobs(server, "run", "shop.jobs.restock").exit_code == 0
         await_fact(lambda: "done" in jobs(server, "history", "shop.jobs.restock").output, "the stock is counted", server, 60)
         expect(shelf).to_contain_text("in stock")
+
+
+@pytest.mark.timeout(120)
+def test_a_page_hears_of_what_changed_while_it_was_loaded(browser: Browser) -> None:
+    live = {"websocket_workers": 1, "websocket_authorize": "shop.live:authorize", "jobs": "shop.jobs"}
+    server = Server("shop:create_app()", app_dir=SHOP, python=SHOP / ".venv/bin/python", **live)
+    with server, browser.new_context(viewport=WIDE) as context:
+        server.wait_for("database_ready", 30)
+        await_fact(lambda: "done" in jobs(server, "history", "shop.jobs.restock").output, "the stock is counted", server, 60)
+
+        def change(route: Route) -> None:
+            """The page is there, and cannot listen yet."""
+            with psycopg.connect(address_in(Path(server.data_dir)), autocommit=True) as connection:
+                prefork.bus.publish(connection, "stock", {"product": "cake-fork", "pieces": 7})
+            route.continue_()
+
+        page = context.new_page()
+        page.route("**/bus.js", change)
+        page.goto(server.url + "/products/cake-fork")
+        expect(page.locator("[data-stock=cake-fork]").first).to_have_text("7 in stock")

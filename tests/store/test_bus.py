@@ -430,6 +430,24 @@ def test_a_hub_says_that_it_is_there_and_when_it_leaves(database: psycopg.Connec
     in_loop(tell)
 
 
+def test_who_begins_where_a_page_was_made_hears_all_that_came_since(writer: psycopg.Connection) -> None:
+    async def tell() -> None:
+        made = bus.position(writer)
+        writer.commit()
+        bus.publish(writer, "a", {"n": 3})
+        assert bus.position(None) == made == 2, "what has not committed is not there yet"
+        writer.commit()
+        hub, ear = Hub(address()), Ear()
+        hub.attach(ear, frozenset({"a"}), made)
+        async with running(hub):
+            await ear.hears(1)
+        assert list(map(json.loads, ear.payloads)) == [{"n": 3}]
+        assert bus.position(writer) == 3
+
+    publish_many(writer, 2)
+    in_loop(tell)
+
+
 # Who is there.
 
 

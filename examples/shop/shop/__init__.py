@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from flask import Flask, Response
 
-from . import api, cart, chat, checkout, engraving, errors, forms, keeping, pages, pictures, warehouse, workload
+from . import api, cart, chat, checkout, engraving, errors, forms, keeping, live, pages, pictures, warehouse, workload
 from .served import Worker
 
 MAX_BODY = 64 * 1024  # bytes
@@ -25,7 +25,7 @@ def create_app() -> Flask:
     Worker().install(app)  # first, so that every answer knows when its request began
     for room in (engraving, forms, errors):
         room.install(app)
-    app.jinja_env.globals.update(picture=pictures.svg, cart_size=cart.size, in_stock=warehouse.pieces)
+    app.jinja_env.globals.update(picture=pictures.svg, cart_size=cart.size, in_stock=warehouse.pieces, bus_position=live.position)
     app.after_request(guard)
     return app
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import prefork
 from prefork.store.connection import Unavailable
 
-from .database import with_prefork
+from . import database
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
@@ -25,7 +25,15 @@ def authorize(_environ: dict[str, Any], channels: frozenset[str]) -> frozenset[s
     return channels & {CHAT, STOCK}
 
 
+def position() -> int | None:
+    """Return where the bus is; None where there is none. A page asks first, and then for what it shows: so it misses nothing."""
+    with suppress(*database.AWAY), database.engine().connect() as shop:
+        driver = database.with_prefork(shop)
+        return None if driver is None else prefork.bus.position(driver)
+    return None
+
+
 def tell(shop: Connection, channel: str, payload: object) -> None:
     """Have open pages hear of something when the transaction commits, where there is a bus."""
     with suppress(Unavailable):
-        prefork.bus.publish(with_prefork(shop), channel, payload)
+        prefork.bus.publish(database.with_prefork(shop), channel, payload)

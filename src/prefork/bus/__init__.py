@@ -57,6 +57,16 @@ def present(connection: Any, channel: str) -> list[str]:
         return bus.present(given, channel)
 
 
+def position(connection: Any) -> int:
+    """Return where the bus is: everything that commits from now on has a higher position.
+
+    A page that is made with the position, asked for before what it shows is read, and whose `Bus` has it as `last`, misses nothing
+    that changes while it is made and loaded. Connection and errors are those of `publish`.
+    """
+    with used(connection) as given:
+        return bus.position(given)
+
+
 @contextmanager
 def used(connection: Any) -> Iterator[Any]:
     """The caller's connection, or Prefork's own. Raises Unavailable."""

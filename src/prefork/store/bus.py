@@ -76,6 +76,13 @@ def present(connection: Any, channel: str) -> list[str]:
         return [member for (member,) in cursor.fetchall()]
 
 
+def position(connection: Any) -> int:
+    """The position of the latest message that has committed."""
+    with cursor_of(connection) as cursor:
+        cursor.execute(SQL["head"].decode())
+        return int(cursor.fetchone()[0])
+
+
 def cursor_of(connection: Any) -> contextlib.closing[Any]:
     """A cursor of a connection of whichever kind; one of SQLAlchemy has the driver's inside."""
     cursor = (connection if hasattr(connection, "cursor") else connection.connection).cursor()

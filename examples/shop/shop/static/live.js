@@ -1,6 +1,7 @@
 // Open pages hear of what changes: the stock of what they show, and what is said in the chat.
 "use strict";
 
+const position = document.currentScript.dataset.position;  // where the bus was before the page read what it shows
 const talk = document.querySelector("[data-chat]");
 const shelves = document.querySelectorAll("[data-stock]");
 
@@ -57,6 +58,7 @@ if (window.Bus && (talk || shelves.length)) {
   const channels = [...(talk ? ["chat"] : []), ...(shelves.length ? ["stock"] : [])];
   new Bus({
     channels,
+    last: position ? Number(position) : null,
     onmessage: (payload, channel) => (channel === "chat" ? said(payload) : stocked(payload)),
     onlost: () => location.reload(),
     onstate: (state) => {
