@@ -77,6 +77,8 @@ class Estates:
         # It had its turn: it stands before those who have not, however full the queue is.
         exchange.connection.to(State.QUEUED)
         self.queue.wait(exchange, first=True)
+        if exchange.connection.ended:  # its client has left meanwhile, and nobody is told of that again
+            exchange.connection.abandon()
 
 
 def witnessed(exchange: Exchange, worker: Worker) -> tuple[Progress, int]:

@@ -899,6 +899,18 @@ def test_a_client_that_leaves_while_it_is_served_is_not_counted(desk: Desk) -> N
     assert desk.counters[ABANDONED] == 0
 
 
+def test_of_who_has_left_no_request_is_made_again(desk: Desk) -> None:
+    """It waited for a worker, and had one for an answer that nobody reads."""
+    other, hand, client = desk.hire(), desk.hire(), desk.connect()
+    client.send(GET % 1)
+    hand.begin()
+    client.socket.close()
+    desk.loop.until(lambda: client.connection.ended)
+    hand.die()
+    assert client.state is State.CLOSED
+    assert not other.has_message()
+
+
 # Sentences.
 
 SENTENCE = Sentence(504, "its request took too long", "0a1b2c3d")

@@ -67,7 +67,7 @@ class Call:
     """
 
     __slots__ = (
-        "answered", "closed", "complete", "cut", "expired", "file", "given", "left", "offset", "over", "pushes", "reply", "request",
+        "answered", "closed", "complete", "cut", "due", "expired", "file", "given", "left", "offset", "over", "pushes", "reply", "request",
         "rest", "started", "upload", "yielded",
     )  # fmt: skip
 
@@ -83,6 +83,7 @@ class Call:
         self.left = False  # the client has closed its side, so that it probably reads no more
         self.expired = False  # it has taken too long and has been told to end
         self.offset = 0
+        self.due = 0  # bytes that it has announced and yet to say, of a body that is never sent
         self.yielded = 0  # bytes that were sent when others had their turn last
         self.pushes = False  # as soon as the loop turns
         self.upload: Upload | None = None
@@ -96,7 +97,7 @@ class Call:
         """The next part of the body; behind its last one, that the client has left or has its answer."""
         if self.upload and not self.given:
             return await self._part(self.upload)
-        if not self.left and not self.given:
+        if not self.given:
             return self._body()
         if not self.left and not self.complete:
             self.over = self.over or asyncio.Event()
@@ -123,13 +124,17 @@ class Call:
             self.cut = short.status
             self.leave()
             return {"type": "http.disconnect"}
+        if self.given:  # somebody has ended the answer meanwhile, and the body with it
+            return {"type": "http.disconnect"}
         self.given = upload.ended
         return {"type": "http.request", "body": part, "more_body": not self.given}
 
     def skip_rest(self) -> None:
         """Nobody wants what is left of the body. The next request can be read only where nothing is."""
-        if self.upload and not self.upload.skim():
-            self.reply.end_connection()
+        if self.upload:
+            self.given = True
+            if not self.upload.skim():
+                self.reply.end_connection()
 
     def leave(self) -> None:
         """The client has left, or closed its side."""
@@ -174,6 +179,8 @@ class Call:
         if not self.started:
             raise RuntimeError("the application sent a body before http.response.start")
         self.reply.begin(*self.started, length)
+        if self.reply.left == 0:
+            self.due = next((int(value) for name, value in self.started[1] if name.lower() == b"content-length"), 0)
         self.reply.unread = self.upload is not None and not self.upload.ended
 
     def _write(self, data: bytes, more: bool) -> bool:
@@ -183,7 +190,8 @@ class Call:
             self.skip_rest()
         if not self.reply.begun:
             self._begin(None if more else len(data))
-        wanted = self.reply.left is None or len(data) <= self.reply.left
+        wanted = self.reply.left is None or len(data) <= (self.reply.left or self.due)
+        self.due = max(0, self.due - len(data))
         self.rest.whole = not more
         self.reply.write(data)
         if not more:
@@ -229,8 +237,8 @@ class Call:
             await asyncio.sleep(0)
 
     def _look_at_client(self, wanted: bool) -> None:
-        # Nothing is wanted of an answer to HEAD, or beyond the announced length, and there may be no end to it. Who has sent all of
-        # that length has yet to say so, and to do what comes behind it.
+        # Nothing is wanted beyond the announced length, or of a body for HEAD without one, and there may be no end to it. Who has sent
+        # all of that length has yet to say so, and to do what comes behind it.
         if self.reply.gone or not wanted:
             self.leave()
             raise ClientGone

@@ -169,6 +169,8 @@ class Place:
         if task.done():
             return
         self.task = task
+        if not self.shared.eager:
+            task.add_done_callback(self._look_whether_it_ran)
         if not self.rest.owner:
             self._go_on(call, task)
 
@@ -208,6 +210,12 @@ class Place:
             self._fail(call, error)
         finally:
             self._end(call)
+
+    def _look_whether_it_ran(self, task: asyncio.Task[None]) -> None:
+        """A task that was cancelled before its first step has done nothing, and not even ended its request."""
+        if self.task is task and self.call:
+            self._fail(self.call, asyncio.CancelledError())
+            self._end(self.call)
 
     def _fail(self, call: Call, error: BaseException) -> None:
         family.end(error)

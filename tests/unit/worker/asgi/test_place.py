@@ -360,6 +360,25 @@ def test_a_client_that_has_left_is_told_of(desk: Desk) -> None:
     assert events == [{"type": "http.disconnect"}]
 
 
+def test_a_body_that_is_here_is_given_before_its_client_is_told_to_have_left(desk: Desk) -> None:
+    """Who sends and leaves wants what it has sent to be done."""
+    events: list[Event] = []
+    go_on = asyncio.Event()
+
+    async def app(scope: Event, receive: Receive, send: Send) -> None:
+        await go_on.wait()
+        events.extend([await receive(), await receive()])
+
+    desk.serve(app)
+    desk.give(request("POST", body=b"data"))
+    desk.turn(lambda: desk.place.call)
+    send(desk.dispatcher, pack_gone(request().number))
+    desk.turn(lambda: desk.place.call and desk.place.call.left)
+    desk.loop.call_soon(go_on.set)
+    desk.ending()
+    assert events == [{"type": "http.request", "body": b"data", "more_body": False}, {"type": "http.disconnect"}]
+
+
 def test_sending_to_a_client_that_has_left_raises(desk: Desk, capsys: pytest.CaptureFixture[str]) -> None:
     async def app(scope: Event, receive: Receive, send: Send) -> None:
         await send(START)
@@ -372,6 +391,23 @@ def test_sending_to_a_client_that_has_left_raises(desk: Desk, capsys: pytest.Cap
     desk.give(request())
     assert not desk.ending().keep
     assert capsys.readouterr().err == ""
+
+
+@pytest.mark.parametrize(("method", "status"), [("HEAD", 200), ("GET", 304)])
+def test_who_says_a_body_that_is_never_sent_may_say_all_that_it_has_announced(desk: Desk, method: str, status: int) -> None:
+    """A framework that does not know what HEAD wants: it was told that its client had left, and so did not do what came behind."""
+    done: list[bool] = []
+
+    async def app(scope: Event, receive: Receive, send: Send) -> None:
+        await send({**of_length(6), "status": status})
+        for part in (b"abc", b"def", b""):
+            await send({"type": "http.response.body", "body": part, "more_body": True})
+        await send({"type": "http.response.body"})
+        done.append(True)
+
+    ending, got = desk.ask(app, request(method))
+    assert got.endswith(b"\r\n\r\n")
+    assert (done, ending.status, ending.keep, ending.broken) == ([True], status, True, False)
 
 
 @pytest.mark.parametrize("length", [0, 6])
@@ -404,6 +440,24 @@ def test_who_sends_what_nobody_gets_hears_so(desk: Desk, capsys: pytest.CaptureF
     assert len(said) == told, "what is sent to HEAD is no mistake"
     assert all(line.startswith("prefork: GET / (abc-7) is cut in worker ") for line in said)
     assert all("more bytes than the application has announced" in line for line in said)
+
+
+def test_what_is_cancelled_before_its_first_step_ends_all_the_same(desk: Desk, capsys: pytest.CaptureFixture[str]) -> None:
+    """Its place was never free again, and its client without an answer."""
+    desk.serve(hello)
+    desk.shared.eager = False
+    desk.shared.begin = desk.loop.create_task
+    desk.give(request())
+
+    async def cancel() -> None:
+        desk.place.hear()
+        assert desk.place.task
+        desk.place.task.cancel()
+
+    desk.loop.run_until_complete(cancel())
+    assert desk.ending().status == 500
+    assert desk.place.free
+    assert "CancelledError" in capsys.readouterr().err
 
 
 def test_a_cancellation_that_nobody_here_has_wished_is_told_of(desk: Desk, capsys: pytest.CaptureFixture[str]) -> None:
@@ -666,6 +720,25 @@ def test_the_slot_says_whether_the_next_request_is_what_comes_next(desk: Desk, r
     ending, _ = desk.ask(app, request(body=b"ab")._replace(length=4, inflow=(2, MIB, 5.0, False)))
     assert [(each.state, each.whole, each.keep) for each in seen] == [(WRITING, True, reads)]
     assert ending.keep, "what has come by its end is thrown away"
+
+
+@pytest.mark.parametrize("waits", [True, False])
+def test_behind_its_answer_no_part_of_a_body_is_taken_for_its_end(desk: Desk, waits: bool) -> None:
+    """What nobody wanted was thrown away: the application was told that what it had was all."""
+    events: list[Event] = []
+
+    async def app(_scope: Event, receive: Receive, send: Send) -> None:
+        events.append(await receive())
+        waiting = asyncio.ensure_future(receive()) if waits else None
+        await asyncio.sleep(0)
+        desk.theirs.sendall(b"cd")
+        await send(of_length(2))
+        await send({"type": "http.response.body", "body": b"ok"})
+        events.append(await (waiting or receive()))
+
+    desk.ask(app, request("POST", body=b"ab")._replace(length=4, inflow=(2, MIB, 5.0, False)))
+    desk.turn(lambda: len(events) == 2)
+    assert events == [{"type": "http.request", "body": b"ab", "more_body": True}, {"type": "http.disconnect"}]
 
 
 @pytest.mark.parametrize("length", [None, 4])
