@@ -27,6 +27,7 @@ from prefork.dispatcher.states import (
     CLOSED,
     ENDED,
     FLUSHING,
+    HANDED,
     HEAD,
     IDLE,
     LEAVING,
@@ -169,6 +170,9 @@ class Connection:
                 self.abandon()
             elif self.ended and self.state is SERVED and self.exchange:
                 self.traffic.left(self.exchange)
+            elif self.ended and self.state is HANDED and self.exchange and self.traffic.live.withdraw(self.exchange):
+                self.traffic.abandoned()
+                self.close()
 
     def overdue(self) -> None:
         """The deadline has passed."""

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from prefork.messages import Ending
     from prefork.scoreboard import Slot
 
-UNDER_WAY = 32  # connections on their way to one worker: what its pair surely has room for
+UNDER_WAY = 32  # connections on their way to one worker; a pair has room for so many with small requests
 MOST_EARLY = 16384  # bytes that a client may send before its handshake is answered
 MOST_DELIVERIES = 2  # after so many deaths a connection is no accident any more
 
@@ -38,10 +38,10 @@ MOST_DELIVERIES = 2  # after so many deaths a connection is no accident any more
 class Keeper(Worker):
     """A websocket worker. `given` are the requests on their way to it, `kept` those that it has and has not answered yet.
 
-    `speaks`: the application itself speaks with clients in it.
+    `full` while its pair has no room for another one. `speaks`: the application itself speaks with clients in it.
     """
 
-    __slots__ = ("given", "kept", "speaks")
+    __slots__ = ("full", "given", "kept", "speaks")
 
     def __init__(
         self, number: int, name: str, pid: int, slot: Slot, wire: socket.socket, pidfd: int, counters: int | None = None
@@ -49,12 +49,17 @@ class Keeper(Worker):
         super().__init__(number, name, pid, slot, wire, pidfd, counters)
         self.given: dict[int, Exchange] = {}
         self.kept: dict[int, Exchange] = {}
-        self.speaks = False
+        self.full = self.speaks = False
 
     @property
     def load(self) -> int:
         """How many connections it has, or is about to have."""
         return self.slot[OPEN] + len(self.given)
+
+    def arrived(self, number: int) -> Exchange:
+        """A connection is on its way no more."""
+        self.full = False
+        return self.given.pop(number)
 
     def is_given(self, number: int) -> bool:
         """Whether the connection that it says it has taken is on its way to it."""
@@ -146,6 +151,16 @@ class Live:
             exchange.connection.to(State.HANDED)
             self.waiting.append(exchange)
             self._serve()
+            if exchange in self.waiting:
+                exchange.connection.watch()
+
+    def withdraw(self, exchange: Exchange) -> bool:
+        """The client of a connection that waits for a worker has left; False where it does not wait."""
+        if exchange not in self.waiting:
+            return False
+        self.waiting.remove(exchange)
+        exchange.discard()
+        return True
 
     def portable(self, exchange: Exchange, large: bool = False) -> bool:
         """Whether what came with a request can go with its connection; of its body a `large` one, too."""
@@ -177,7 +192,7 @@ class Live:
                 exchange.connection.proceed()
             elif not self._give(exchange, kind, keeper):
                 self.waiting.appendleft(exchange)
-                if not keeper.retiring:
+                if not (keeper.retiring or keeper.full):
                     return
 
     def _idlest(self) -> Keeper | None:
@@ -186,7 +201,7 @@ class Live:
         return min(able, key=lambda keeper: (keeper.held_up(), keeper.load), default=None)
 
     def _able(self, keeper: Keeper) -> bool:
-        free = not (keeper.retiring or keeper.condemned) and len(keeper.given) < UNDER_WAY
+        free = not (keeper.retiring or keeper.condemned or keeper.full) and len(keeper.given) < UNDER_WAY
         return free and keeper.speaks is self.speaks
 
     def _give(self, exchange: Exchange, kind: int, keeper: Keeper) -> bool:
@@ -194,8 +209,9 @@ class Live:
         try:
             keeper.give(message, exchange.descriptors())
         except OSError as error:
-            # It is dead, which its pidfd will say too, or its pair is of no use any more.
-            keeper.retiring = error.errno not in SCARCE
+            # There is room when one of those has arrived. Else it is dead, which its pidfd will say too, or its pair is of no use.
+            keeper.full = bool(keeper.given) and isinstance(error, BlockingIOError)
+            keeper.retiring = not keeper.full and error.errno not in SCARCE
             if keeper.retiring and not isinstance(error, ConnectionError):
                 self.loop.tell_master("faulty", keeper)
             return False
@@ -207,7 +223,7 @@ class Live:
 
     def taken(self, keeper: Keeper, number: int) -> None:
         """A worker owns a connection: close our copy."""
-        exchange = keeper.kept[number] = keeper.given.pop(number)
+        exchange = keeper.kept[number] = keeper.arrived(number)
         if exchange.connection.state is State.HANDED:
             exchange.connection.hand_off()
         exchange.discard()
@@ -217,7 +233,7 @@ class Live:
     def ended(self, keeper: Keeper, ending: Ending) -> None:
         """A handshake or a long poll is answered, or its client has left before; or the worker has not been able to take it."""
         if ending.number in keeper.given:
-            self._fail(keeper.given.pop(ending.number), "the websocket worker has no descriptor left for it")
+            self._fail(keeper.arrived(ending.number), "the websocket worker has no descriptor left for it")
             self._part_if_done(keeper)
             self._serve()
             return

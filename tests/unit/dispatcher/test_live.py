@@ -15,16 +15,18 @@ from prefork.dispatcher.workers import BEGIN_WITHIN
 from prefork.events import Access
 from prefork.messages import (
     CONVERSATION,
+    DONTWAIT,
     POLL,
     STREAM,
     SUBSCRIPTION,
     pack_ending,
     pack_taken,
     receive,
+    send,
     unpack_ending,
     unpack_handover,
 )
-from prefork.scoreboard import OPEN, TURNED
+from prefork.scoreboard import ABANDONED, OPEN, TURNED
 
 from .conftest import OPTIONS, Hand
 
@@ -54,6 +56,14 @@ class Station(Hand):
         message, descriptors = receive(self.wire, self.buffer)
         os.close(descriptors[0])
         return unpack_handover(message)
+
+    def room(self) -> bool:
+        """Take some of what its pair has room for."""
+        try:
+            send(self.keeper.wire, b"x" * 4096, (), DONTWAIT)
+        except BlockingIOError:
+            return False
+        return True
 
     def acknowledge(self, number: int) -> None:
         assert self.keeper.is_given(number)
@@ -241,10 +251,36 @@ def test_no_more_are_under_way_than_a_pair_has_room_for(desk: Desk) -> None:
     clients = [sent(desk, UPGRADE) for _ in range(UNDER_WAY + 3)]
     assert len(desk.traffic.live.waiting) == 3
     clients[-1].reset()
-    desk.loop.turn(5)
-    for _ in range(UNDER_WAY + 3):
+    desk.loop.until(lambda: clients[-1].state is State.CLOSED)
+    assert desk.counters[ABANDONED] == 1, "who waits and leaves takes nobody's place"
+    for _ in range(UNDER_WAY + 2):
         station.acknowledge(station.take().request.number)
     assert not desk.traffic.live.waiting
+
+
+@pytest.mark.parametrize("more", [b"Cookie: %b\r\n\r\n" % (b"c" * 3600), b"\r\n" + b"e" * 16_000], ids=["cookie", "early"])
+def test_a_pair_that_is_full_is_no_fault_of_its_worker(desk: Desk, more: bytes) -> None:
+    """It was taken for broken, and its worker killed, with all its connections."""
+    desk.traffic.apply(OPTIONS._replace(queue_size=100))
+    stations = Station(desk), Station(desk)
+    for _ in range(2 * UNDER_WAY):
+        sent(desk, UPGRADE.removesuffix(b"\r\n") + more)
+    given = [len(station.keeper.given) for station in stations]
+    assert all(5 < each < UNDER_WAY for each in given), "the other one is asked when one is full"
+    assert (desk.loop.told, len(desk.traffic.live.waiting)) == ([], 2 * UNDER_WAY - sum(given))
+    while any(station.keeper.given for station in stations):
+        for station in stations:
+            if station.keeper.given:
+                station.acknowledge(station.take().request.number)
+    assert (desk.loop.told, len(desk.traffic.live.waiting)) == ([], 0)
+
+
+def test_a_pair_that_takes_nothing_at_all_is(desk: Desk) -> None:
+    station = Station(desk)
+    while station.room():
+        pass
+    sent(desk, UPGRADE)
+    assert desk.loop.told == [("faulty", "websocket.1")]
 
 
 def test_what_a_dead_worker_has_not_acknowledged_goes_to_another_one(desk: Desk) -> None:
