@@ -43,6 +43,10 @@ def test_it_subscribes_hears_and_goes_on_from_where_it_was() -> None:
     ]
 
 
+def test_a_page_that_throws_hears_what_comes_behind_all_the_same() -> None:
+    assert played("throws")[-3:] == [["message", "throw", "a", 8], ["message", None, "a", 9], ["thrown", "a fault of the page"]]
+
+
 def test_who_has_heard_of_nothing_comes_back_to_where_it_began() -> None:
     assert played("silent")[-1] == ["send", {"subscribe": ["a"], "last": 7}]
 

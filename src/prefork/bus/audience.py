@@ -32,12 +32,13 @@ Deliveries = dict[Subscriber, "Sequence[Message]"]
 
 
 class Seat:
-    """Somebody's place: nothing of `channels` is to come up to `position`."""
+    """Somebody's place: nothing of `channels` is to come up to `position`. `settled`: it has been at the head."""
 
     def __init__(self, subscriber: Subscriber, channels: frozenset[str], position: int) -> None:
         self.subscriber = subscriber
         self.channels = channels
         self.position = position
+        self.settled = False
 
 
 class Audience:
@@ -78,9 +79,9 @@ class Audience:
         return seat.position if seat in self.behind or self.head is None else max(seat.position, self.head)
 
     def slowest(self) -> int:
-        """Up to where everybody has heard."""
+        """Up to where everybody has heard who listens. Who has come with a position of its own gets what is kept."""
         assert self.head is not None
-        return min([self.head, *(seat.position for seat in self.behind)])
+        return min([self.head, *(seat.position for seat in self.behind if seat.settled)])
 
     def doubt(self) -> None:
         """Have everybody catch up, each from where it is: the database may be another one than before."""
@@ -90,8 +91,13 @@ class Audience:
             self.behind[seat] = None
 
     def ask(self) -> tuple[set[int], set[str]]:
-        """Up to where those who are behind have heard, and which channels: what the next page to catch up with is about."""
-        self.asked = set(self.behind)
+        """Up to where some who are behind have heard, and which channels: what the next page to catch up with is about.
+
+        It begins at the first of them, and is for all who are as far as that: who reads a long history holds nobody up.
+        """
+        first = next(iter(self.behind))
+        self.asked = {seat for seat in self.behind if seat.position >= first.position}
+        self.behind[first] = self.behind.pop(first)  # to the end of the line
         return {seat.position for seat in self.asked}, set().union(*(seat.channels for seat in self.asked))
 
     def hear(self, page: Page) -> Deliveries:
@@ -111,6 +117,7 @@ class Audience:
         for seat in self.asked:
             seat.position = reached(seat.position, page)
             if seat.position >= self.head:
+                seat.settled = True
                 del self.behind[seat]
         return found
 

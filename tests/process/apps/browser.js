@@ -24,9 +24,13 @@ globalThis.fetch = (url, {body, signal}) => new Promise((give, fail) => {
 });
 require(script);
 
+process.on("unhandledRejection", (error) => note("thrown", error.message));
 const bus = new Bus({
   channels: ["a"],
-  onmessage: (...words) => note("message", ...words),
+  onmessage: (...words) => {
+    note("message", ...words);
+    if (words[0] === "throw") throw new Error("a fault of the page");
+  },
   onlost: () => note("lost"),
   onerror: (sentence) => note("error", sentence),
   onstate: (state) => note("state", state),
@@ -63,6 +67,10 @@ async function polls() {
 const SCENES = {
   resume,
   "resume-closed": () => { resume(); note("end"); if (timer) timer(); },
+  throws: () => {
+    open();
+    socket.says({messages: [8, 9].map((position) => ({position, channel: "a", payload: position === 8 ? "throw" : null}))});
+  },
   silent: () => { open(); socket.ended(""); timer(); socket.opened(); },
   outage: async () => {
     for (let n = 0; n < 8; n++) {

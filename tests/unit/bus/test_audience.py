@@ -235,11 +235,42 @@ def test_who_hears_of_nothing_is_reminded_of_how_far_it_is(room: Room) -> None:
 
 
 def test_the_slowest_is_known(room: Room) -> None:
-    room.audience.head = 9
-    assert room.audience.slowest() == 9
-    room.enter("a", last=12)
-    room.enter("a", last=4)
-    assert room.audience.slowest() == 4
+    for _ in range(2):
+        room.table.publish("a")
+    room.enter("a")
+    room.settle()
+    assert room.audience.slowest() == 2
+    room.audience.doubt()
+    for _ in range(2):
+        room.table.publish("a")
+    room.hear()
+    assert (room.audience.head, room.audience.slowest()) == (4, 2), "it was here, and has yet to hear this"
+
+
+def test_who_comes_with_an_old_position_keeps_nothing(room: Room) -> None:
+    """Anybody may, again and again: nothing would ever be forgotten."""
+    for _ in range(20):
+        room.table.publish("a")
+    listens = room.enter("a")
+    room.settle()
+    room.enter("a", last=2)
+    assert room.audience.slowest() == 20
+    room.settle()
+    assert len(listens.heard) == 20
+
+
+def test_who_reads_a_long_history_holds_nobody_up(room: Room) -> None:
+    """All who were behind waited until it had come to where they were; and somebody may begin anew whenever it has come far."""
+    for _ in range(200):
+        room.table.publish("a")
+    room.audience.head = 200
+    begins_anew = room.enter("b")
+    came_back = room.enter("a", last=196)
+    for turn in range(4):
+        room.catch_up()
+        if turn % 2:
+            room.audience.enter(begins_anew, frozenset("b"), 0)
+    assert came_back.positions == [197, 198, 199, 200]
 
 
 @pytest.mark.parametrize("seed", range(20))

@@ -13,7 +13,7 @@
       this.connect();
     }
 
-    // Listen to other channels from now on.
+    // Listen to other channels.
     subscribe(channels) {
       this.channels = channels;
       if (this.polling) this.polling.abort();
@@ -44,7 +44,7 @@
       };
     }
 
-    // Without a last position the server goes on from where it is.
+    // Without a last position it is from now on.
     ask(more) {
       this.asked = true;
       this.changed = false;
@@ -67,7 +67,7 @@
       for (const {position, channel, payload} of said.messages || []) {
         this.last = position;
         if (channel) this.call("onmessage", payload, channel, position);
-        else if (payload?.lost) this.call("onlost");  // older ones are not kept: load what the page shows again
+        else if (payload?.lost) this.call("onlost");  // too old: load the page again
       }
     }
 
@@ -102,8 +102,9 @@
       }
     }
 
+    // A page that throws misses nothing.
     call(name, ...values) {
-      this.options[name]?.(...values);
+      try { this.options[name]?.(...values); } catch (error) { Promise.reject(error); }
     }
   }
 

@@ -67,8 +67,8 @@ class Call:
     """
 
     __slots__ = (
-        "answered", "closed", "complete", "cut", "due", "expired", "file", "given", "left", "offset", "over", "pushes", "reply", "request",
-        "rest", "started", "upload", "yielded",
+        "answered", "closed", "complete", "cut", "due", "expired", "file", "given", "left", "offset", "over", "pushes", "reply",
+        "request", "rest", "started", "upload", "yielded",
     )  # fmt: skip
 
     def __init__(self, request: Request, file: int, reply: Reply, rest: Backlog, answered: Callable[[], None]) -> None:
@@ -237,8 +237,8 @@ class Call:
             await asyncio.sleep(0)
 
     def _look_at_client(self, wanted: bool) -> None:
-        # Nothing is wanted beyond the announced length, or of a body for HEAD without one, and there may be no end to it. Who has sent
-        # all of that length has yet to say so, and to do what comes behind it.
+        # Nothing is wanted beyond the announced length, or of a body for HEAD without one, and there may be no end to it. Who has
+        # sent all of that length has yet to say so, and to do what comes behind it.
         if self.reply.gone or not wanted:
             self.leave()
             raise ClientGone

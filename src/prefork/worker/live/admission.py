@@ -87,9 +87,11 @@ class Admission(WebSocket):
             super().dismiss()
 
     def dismiss(self) -> None:
-        """The worker leaves: have the client come back, once it has come in."""
+        """The worker leaves: have the client come back, once it has come in; one that is being denied may read that to its end."""
         self.dismissed = True
-        if not self.asked or self.ending:
+        if not self.asked and not self.accepted:
+            self.closing()
+        elif not self.asked or self.ending:
             super().dismiss()
         elif self.keeper.patience:
             self.keeper.loop.call_later(self.keeper.patience, self.keeper.guarded(self, Admission.give_up), self)

@@ -60,7 +60,7 @@ class Conversation(Admission):
     def receive(self, data: bytes) -> None:
         """Something has arrived, or the end."""
         super().receive(data)
-        if self._full() and not self.paused:
+        if self._full() and not self.paused and not self.ending:
             self.paused = True
             self.wire.pause()
 
@@ -194,8 +194,9 @@ class Conversation(Admission):
             self.keeper.ended(self.request.number, status, sent)
 
     def left(self) -> None:
-        """Tell the application, and the dispatcher if that does not know yet."""
+        """Tell the application, and the dispatcher if that does not know yet. The client's close frame is waited for."""
         self.tell(0, 0)
+        self.wire.listen()
         received, sent = self.protocol.close_rcvd, self.protocol.close_sent
         close = received or sent
         code, reason = (close.code, close.reason) if close else (ABNORMAL, "")

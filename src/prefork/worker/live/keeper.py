@@ -87,7 +87,7 @@ class Keeper(Guests):
         self.called = called
         self.buffer = inbox()
         self.unsaid: deque[bytes] = deque()  # what the pair has not taken yet
-        self.framed_last: tuple[Sequence[Message], bytes] = ((), b"")
+        self.framed_last: tuple[Sequence[Message], list[bytes]] = ((), [])
         self.taken = 0
         self.left = loop.create_future()
 
@@ -175,13 +175,14 @@ class Keeper(Guests):
         if message != LOG:  # which goes on in the file that it was
             self.ended(unpack_handover(message).request.number, 503, 0)
 
-    def framed(self, messages: Sequence[Message]) -> bytes:
-        """Messages as a frame. What is published is mostly for many, who are given the same list, and are sent the same bytes."""
-        known, frame = self.framed_last
+    def framed(self, messages: Sequence[Message]) -> list[bytes]:
+        """Messages as frames. What is published is mostly for many, who are given the same list, and are sent the same bytes."""
+        known, frames = self.framed_last
         if messages is not known:
-            frame = self.framing.frame(self.framing.text, speech.told(messages)).serialize(mask=False)
-            self.framed_last = messages, frame
-        return frame
+            frame, text = self.framing.frame, self.framing.text
+            frames = [frame(text, speech.told(each)).serialize(mask=False) for each in speech.portions(messages)]
+            self.framed_last = messages, frames
+        return frames
 
     def ended(self, number: int, status: int, sent: int) -> None:
         """A request is answered, as far as the access log is concerned."""

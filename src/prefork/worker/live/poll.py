@@ -94,8 +94,9 @@ class Poll:
             self.cut()
 
     def deliver(self, messages: Sequence[Message]) -> None:
-        """Answer with what there is, if anything."""
-        self.give(200, speech.polled(messages, messages[-1][0] if messages else self.position))
+        """Answer with what there is, if anything; of much with the beginning, for the next poll goes on from there."""
+        first = next(speech.portions(messages))
+        self.give(200, speech.polled(first, first[-1][0] if first else self.position))
 
     def look(self) -> None:
         """It ends by itself soon enough."""

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from prefork.worker.live.hub import Message
 
 MOST_CHANNELS = 256  # that one client hears
 LONGEST_CHANNEL = 256  # characters
+IMPOSSIBLE = re.compile("[\0\ud800-\udfff]")
+PORTION = 1 << 16  # bytes of messages after which others go into a frame, or an answer, of their own
 
 
 class Nonsense(Exception):
@@ -34,13 +37,18 @@ def read(text: bytes, key: str) -> Wish:
     if not isinstance(said, dict) or key not in said:
         raise Nonsense(f'expected {{"{key}": [channels], "last": position}}')
     channels, last = said[key], said.get("last")
-    if not isinstance(channels, list) or not all(isinstance(each, str) and 0 < len(each) <= LONGEST_CHANNEL for each in channels):
+    if not isinstance(channels, list) or not all(map(is_name, channels)):
         raise Nonsense(f"{key} is a list of names, each of {LONGEST_CHANNEL} characters at the most")
     if len(channels) > MOST_CHANNELS:
         raise Nonsense(f"{MOST_CHANNELS} channels are allowed, these are {len(channels)}")
     if last is not None and (type(last) is not int or not 0 <= last < 1 << 63):
         raise Nonsense("last is a position: a whole number, as the last message had it")
     return Wish(frozenset(channels), last)
+
+
+def is_name(said: object) -> bool:
+    """Whether it can be a channel's name. PostgreSQL takes neither NUL nor halves of characters, and is asked for all at once."""
+    return isinstance(said, str) and 0 < len(said) <= LONGEST_CHANNEL and not IMPOSSIBLE.search(said)
 
 
 def said(**words: Any) -> bytes:
@@ -61,6 +69,17 @@ def told(messages: Sequence[Message]) -> bytes:
 def polled(messages: Sequence[Message], position: int) -> bytes:
     """The answer to a long poll: what there was, and from where to ask again."""
     return b'{"messages":%b,"position":%d}' % (listed(messages), position)
+
+
+def portions(messages: Sequence[Message]) -> Iterator[Sequence[Message]]:
+    """Messages in parts that a client can have one by one: who is slow, and let go of, has got further by those that are whole."""
+    size = start = 0
+    for end, (_, _, payload) in enumerate(messages):
+        size += len(payload)
+        if size > PORTION and end > start:
+            yield messages[start:end]
+            size, start = len(payload), end
+    yield messages[start:]
 
 
 def listed(messages: Sequence[Message]) -> bytes:

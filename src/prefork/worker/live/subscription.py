@@ -114,9 +114,11 @@ class Subscription(WebSocket):
         """Send what has been published. A client that is too slow for it can come back with its last position."""
         if not self.open:
             return
-        self.wire.send(self.keeper.framed(messages))
-        if len(self.wire.waiting) > self.keeper.terms.send_queue:
-            self.end(LATER, speech.hint(self.keeper.pause()), "it leaves too much unread (websocket_send_queue)")
+        for frame in self.keeper.framed(messages):
+            self.wire.send(frame)
+            if len(self.wire.waiting) > self.keeper.terms.send_queue:
+                self.end(LATER, speech.hint(self.keeper.pause()), "it leaves too much unread (websocket_send_queue)")
+                return
 
     def say(self, text: bytes) -> None:
         """Send a message, unless the connection is about to end."""

@@ -136,13 +136,17 @@ class WebSocket(ABC):
     # The end.
 
     def look(self) -> None:
-        """It is this one's turn to be looked at: ask whether the client is there, or let go of one that has not said so."""
-        if self.pinged and not self.heard:
+        """It is this one's turn to be looked at: ask whether the client is there, or let go of one that has not said so.
+
+        A client that reads is there: it gets to the ping when it has read what is before it.
+        """
+        there = self.heard or self.wire.moved
+        if self.pinged and not there:
             self.fail(FAULT, "no answer to a ping (websocket_ping)")
             self.cut()
             return
-        self.pinged = not self.heard
-        self.heard = False
+        self.pinged = not there
+        self.heard = self.wire.moved = False
         if self.pinged and self.open:
             self.protocol.send_ping(b"")
             self.flush()

@@ -21,9 +21,11 @@ BLOCK = 16384  # bytes read at once: what one client can have looked at before o
 
 
 class Wire:
-    """`heard(data)` is called with what arrives, empty bytes at the end. `waiting` is what the socket has not taken yet."""
+    """`heard(data)` is called with what arrives, empty bytes at the end. `waiting` is what the socket has not taken yet, `moved` is
+    set whenever it has taken some of that.
+    """
 
-    __slots__ = ("descriptor", "eased", "ended", "heard", "loop", "socket", "waiting")
+    __slots__ = ("descriptor", "eased", "ended", "heard", "loop", "moved", "socket", "waiting")
 
     def __init__(self, loop: asyncio.AbstractEventLoop, descriptor: int, heard: Callable[[bytes], None]) -> None:
         self.loop = loop
@@ -34,6 +36,7 @@ class Wire:
         self.heard = heard
         self.waiting: bytes | bytearray = b""
         self.eased: asyncio.Future[None] | None = None  # when the socket has taken some of it, for those who wait for that
+        self.moved = False
         self.ended = False  # nothing is sent behind what waits
 
     @property
@@ -101,6 +104,7 @@ class Wire:
 
     def _flush(self) -> None:
         assert isinstance(self.waiting, bytearray)
+        self.moved = True
         del self.waiting[: self._sent(self.waiting)]
         self._ease()
         if not self.waiting:

@@ -32,6 +32,14 @@ TERMS = Terms(connections=100, origins=(), message_max=1024, send_queue=4096, ra
 WITHIN = 15.0
 
 
+def until(fact: Callable[[], bool]) -> None:
+    for _ in range(int(WITHIN / 0.01)):
+        if fact():
+            return
+        threading.Event().wait(0.01)
+    raise AssertionError("it never came true")
+
+
 class Bus:
     """A hub: who is attached hears what is published."""
 

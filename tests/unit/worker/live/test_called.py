@@ -14,7 +14,7 @@ from websockets.exceptions import ConnectionClosedError, InvalidStatus
 from prefork.worker.live.called import Answer
 from prefork.worker.live.visit import Visit
 
-from .conftest import WITHIN, Station
+from .conftest import WITHIN, Station, until
 
 if TYPE_CHECKING:
     import socket
@@ -157,14 +157,6 @@ def test_who_says_more_than_is_taken_waits(station: Make, house: House) -> None:
         house.gate.set()
         assert all(client.recv(WITHIN) for _ in range(1000))
         sender.join(WITHIN)
-
-
-def until(fact: Callable[[], bool]) -> None:
-    for _ in range(int(WITHIN / 0.01)):
-        if fact():
-            return
-        threading.Event().wait(0.01)
-    raise AssertionError("it never came true")
 
 
 def test_a_turn_that_cannot_be_taken_is_tried_again(station: Make, house: House) -> None:

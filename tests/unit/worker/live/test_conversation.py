@@ -14,7 +14,10 @@ import pytest
 
 from prefork.messages import CONVERSATION, Ending, inbox, receive, unpack_ending
 from prefork.scoreboard import OPEN
+from prefork.worker.live import websocket
 from prefork.worker.live.conversation import MOST_UNREAD
+
+from .conftest import until
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
@@ -365,3 +368,71 @@ def test_who_takes_many_small_messages_lets_others_have_their_turn(station: Make
         while len(seen) < 2000:
             worker.call(lambda: None)
     assert max(map(seen.count, set(seen))) <= MOST_UNREAD + 1, "messages in one turn"
+
+
+async def pours(scope: dict[str, Any], receive: Receive, send: Send) -> None:
+    """Says much at once, and nothing more."""
+    if scope["type"] == "websocket":
+        await receive()
+        await send({"type": "websocket.accept"})
+        await send({"type": "websocket.send", "bytes": b"x" * (4 << 20)})
+        await receive()
+
+
+def test_who_reads_a_large_message_slowly_is_there(station: Make) -> None:
+    """Its answer to a ping comes when it has read what is before that."""
+    worker = station(app=pours, ping=1000.0)
+    with ask(worker) as client:
+        assert b" 101 " in client.recv(100)
+        conversation = guest(worker)
+        for _ in range(4):
+            worker.call(conversation.look)
+            exactly(client, 1 << 19)
+            until(lambda: conversation.wire.moved)
+        assert conversation.open
+        for _ in range(3):
+            worker.call(conversation.look)
+        assert conversation.wire.closed, "who does not read is not"
+    assert [word["code"] for word in worker.told] == [1011]
+
+
+def test_a_denial_that_stalls_holds_up_no_worker_that_leaves(station: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def app(scope: dict[str, Any], receive: Receive, send: Send) -> None:
+        if scope["type"] == "websocket":
+            await receive()
+            await send({"type": "websocket.http.response.start", "status": 403, "headers": []})
+            await send({"type": "websocket.http.response.body", "body": b"no", "more_body": True})
+            await asyncio.sleep(600)
+
+    monkeypatch.setattr(websocket, "ANSWER_WITHIN", 0.1)
+    worker = station(app=app)
+    with ask(worker) as client:
+        assert b" 403 " in client.recv(4096)
+        worker.leave()
+        worker.thread.join(15)
+        assert not worker.thread.is_alive()
+
+
+def test_who_is_not_read_from_is_when_the_connection_ends(station: Make) -> None:
+    """Its close frame was not seen: the connection stayed for as long as it may, and was broken then."""
+    close = asyncio.Event()
+
+    async def app(scope: dict[str, Any], receive: Receive, send: Send) -> None:
+        if scope["type"] == "websocket":
+            await receive()
+            await send({"type": "websocket.accept"})
+            await close.wait()
+            await send({"type": "websocket.close"})
+
+    worker = station(app=app)
+    with ask(worker) as client:
+        assert b" 101 " in client.recv(4096)
+        conversation = guest(worker)
+        client.sendall(text(b"x") * (MOST_UNREAD + 8))
+        until(lambda: conversation.paused)
+        client.sendall(text(b"x") * 8)
+        worker.call(close.set)
+        assert client.recv(4096)[:1] == b"\x88"
+        client.sendall(frame((1000).to_bytes(2, "big"), 0x88))
+        client.settimeout(websocket.ANSWER_WITHIN / 2)
+        assert client.recv(4096) == b""

@@ -6,6 +6,7 @@ import os
 import socket
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 import pytest
@@ -94,6 +95,22 @@ def test_a_client_that_does_not_read_is_let_go_and_others_hear_on(station: Make)
     quick.close()
 
 
+def test_who_is_too_slow_for_much_has_got_further_all_the_same(station: Make) -> None:
+    """All of it was one frame: none was whole, so it came back for the same, again and again."""
+    worker = station()
+    slow = worker.connect(window=4096, max_queue=1)
+    ask(slow, subscribe=["a"])
+    worker.bus.await_attached(1)
+    worker.publish(*((number, "a", b'"%b"' % (b"x" * 40_000)) for number in range(8, 108)))
+    heard = []
+    with slow, suppress(ConnectionClosedError):
+        for text in slow:
+            heard.append(json.loads(text)["messages"])  # noqa: PERF401 - those before the end count
+    assert slow.close_code == 1013
+    assert [message["position"] for each in heard for message in each] == list(range(8, 8 + len(heard))), "one in each frame"
+    assert len(heard) < 100, "what it has yet to read is bounded"
+
+
 def test_a_client_that_is_gone_is_noticed(station: Make) -> None:
     worker = station(ping=1.0)
     mine, its = socket.socketpair()
@@ -125,6 +142,15 @@ def test_a_poll_waits_for_a_message(station: Make) -> None:
     assert unpack_number(receive(worker.ours, inbox())[0]) == 1
     ending = unpack_ending(receive(worker.ours, inbox())[0])
     assert (ending.number, ending.status, ending.sent > 100) == (1, 200, True)
+
+
+def test_a_poll_for_much_has_the_beginning(station: Make) -> None:
+    worker = station()
+    client = worker.poll(b'{"channels": ["a"], "last": 3}')
+    worker.bus.await_attached(1)
+    worker.publish(*((number, "a", b'"%b"' % (b"x" * 40_000)) for number in range(8, 12)))
+    status, said = answer(client)
+    assert (status, said["position"], [message["position"] for message in said["messages"]]) == (200, 8, [8])
 
 
 @pytest.mark.parametrize(

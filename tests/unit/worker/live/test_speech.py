@@ -4,7 +4,20 @@ import json
 
 import pytest
 
-from prefork.worker.live.speech import LONGEST_CHANNEL, MOST_CHANNELS, Nonsense, Wish, hint, polled, read, subscribed, told
+from prefork.store.bus import Message
+from prefork.worker.live.speech import (
+    LONGEST_CHANNEL,
+    MOST_CHANNELS,
+    PORTION,
+    Nonsense,
+    Wish,
+    hint,
+    polled,
+    portions,
+    read,
+    subscribed,
+    told,
+)
 
 MESSAGES = [(3, 'a"b', b'{"x": 1}'), (4, "c", b"null")]
 
@@ -26,6 +39,8 @@ def test_a_wish_is_understood() -> None:
         b'{"subscribe": "a"}',
         b'{"subscribe": [1]}',
         b'{"subscribe": [""]}',
+        b'{"subscribe": ["a\\u0000"]}',
+        b'{"subscribe": ["\\ud800"]}',
         b'{"subscribe": [], "last": true}',
         b'{"subscribe": [], "last": -1}',
         b'{"subscribe": [], "last": 1.5}',
@@ -37,6 +52,13 @@ def test_a_wish_is_understood() -> None:
 def test_nonsense_is_not(text: bytes) -> None:
     with pytest.raises(Nonsense):
         read(text, "subscribe")
+
+
+def test_much_is_said_in_portions() -> None:
+    sizes = [1, PORTION - 1, 1, PORTION + 1, 5, 6]
+    messages = [Message(number, "a", b"x" * size) for number, size in enumerate(sizes)]
+    assert [[message.position for message in each] for each in portions(messages)] == [[0, 1], [2], [3], [4, 5]]
+    assert list(portions(())) == [()]
 
 
 def test_what_clients_hear_is_json() -> None:
