@@ -4,6 +4,7 @@ import os
 import signal
 import threading
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -204,6 +205,66 @@ def test_a_template_that_dies_is_replaced(probe: Make) -> None:
         server.kill("http.1")
         server.wait_for("worker_ready", after=mark)
         await_workers(server, 1)
+
+
+def test_what_an_import_has_left_behind_holds_up_nobody(tmp_path: Path) -> None:
+    """A process that was forked has the wire of its template, which so has no end when that dies: the master waited for it."""
+    (tmp_path / "leaves.py").write_text(
+        """
+import os, time
+from wsgiref.validate import validator
+if os.fork() == 0:
+    os.setsid()
+    time.sleep(600)
+    os._exit(0)
+@validator
+def app(environ, start_response):
+    start_response("200 OK", [("Content-Type", "text/plain")])
+    return [b"ok"]
+"""
+    )
+    with Server("leaves:app", app_dir=tmp_path, preload="true") as server:
+        template = next(pid for pid in server.tree() if b"template g" in Path(f"/proc/{pid}/cmdline").read_bytes())
+        mark = server.mark()
+        os.kill(template, signal.SIGKILL)
+        server.wait_for("template_loaded", after=mark, timeout=15)
+        assert server.status()["workers"]
+
+
+def test_code_that_cannot_be_forked_is_refused(changing: Make, code) -> None:
+    """Its template died, was loaded anew, died: imports followed each other without a pause."""
+    with changing(workers=1, preload="true") as server:
+        code.write("two", before="import os; os.register_at_fork(before=lambda: os._exit(1))")
+        answer = server.ask({"command": "reload"})
+        assert not answer["ok"]
+        failed = server.wait_for("reload_failed")
+        assert "could not get ready" in failed["reason"]
+        assert len(server.events("template_failed")) < 4
+        await_workers(server, 1)
+        with Connection("127.0.0.1", server.port) as connection:
+            assert connection.exchange(Request("/")).body == b"one"
+
+
+def test_stacks_that_are_asked_for_too_early_kill_nobody(tmp_path: Path) -> None:
+    (tmp_path / "slow.py").write_text(
+        """
+import os, time
+from wsgiref.validate import validator
+os.register_at_fork(after_in_child=lambda: time.sleep(0.3))
+@validator
+def app(environ, start_response):
+    start_response("200 OK", [("Content-Type", "text/plain")])
+    return [b"ok"]
+"""
+    )
+    server = Server("slow:app", app_dir=tmp_path, workers=1, preload="true").launch()
+    with closing(server):
+        server.wait_for("template_loaded")
+        while not server.events("server_ready"):
+            server.signal(signal.SIGQUIT)
+            threading.Event().wait(0.02)
+        assert [event["worker"] for event in server.events("worker_ready")] == ["http.1"]
+        assert not server.events("worker_died") + server.events("boot_failed")
 
 
 def test_a_template_that_cannot_be_loaded_again_is_tried_until_it_can(changing: Make, code) -> None:

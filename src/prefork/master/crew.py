@@ -129,7 +129,9 @@ class Crew:
 
     def forked(self, slot: int, pid: int, now: float) -> None:
         """The template has forked it, or could not (pid 0)."""
-        worker = self.workers[slot]
+        worker = self.workers.get(slot)
+        if worker is None or worker.state is not State.FORKING:
+            return
         if pid == 0:
             self._refused(worker, "fork")
             return

@@ -19,7 +19,7 @@ from prefork.kernel import PADDING
 from prefork.messages import pair
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
 TEMPLATE = Path(__file__).parent.parent / "worker" / "__main__.py"
 WITHHELD = ("NOTIFY_SOCKET", "LISTEN_FDS", "LISTEN_PID", "LISTEN_FDNAMES", "WATCHDOG_USEC", "WATCHDOG_PID")
@@ -151,16 +151,36 @@ class Death(NamedTuple):
 
 def deaths() -> Iterator[Death]:
     """Children that have ended. Each is reaped when the next one is asked for; until then its pid belongs to nobody else."""
-    while True:
-        try:
-            ended = os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)
-        except ChildProcessError:
-            return
-        if ended is None:
-            return
-        code = ended.si_status if ended.si_code == os.CLD_EXITED else -ended.si_status
-        yield Death(ended.si_pid, code)
-        os.waitpid(ended.si_pid, 0)
+    while death := _ended(os.P_ALL, 0):
+        yield death
+        os.waitpid(death.pid, 0)
+
+
+def deaths_of(pids: Iterable[int]) -> Iterator[Death]:
+    """Those of these pids; others stay as they are."""
+    for pid in pids:
+        if death := _ended(os.P_PID, pid):
+            yield death
+            os.waitpid(pid, 0)
+
+
+def is_child(pid: int) -> bool:
+    """Whether this is a child of ours that has not been reaped."""
+    try:
+        os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG | os.WNOWAIT)
+    except OSError:
+        return False
+    return True
+
+
+def _ended(kind: int, pid: int) -> Death | None:
+    try:
+        ended = os.waitid(kind, pid, os.WEXITED | os.WNOHANG | os.WNOWAIT)
+    except ChildProcessError:
+        return None
+    if ended is None:
+        return None
+    return Death(ended.si_pid, ended.si_status if ended.si_code == os.CLD_EXITED else -ended.si_status)
 
 
 def strangers() -> list[int]:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import time
+from contextlib import suppress
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from prefork.config import ConfigurationError
 from prefork.config.reserves import overbooked
@@ -15,12 +16,23 @@ from prefork.master.generation import Generation
 from prefork.master.reload import UNREADABLE, apply, reread
 from prefork.master.spawn import kill_group
 from prefork.master.supply import sizes
+from prefork.messages import CLOEXEC, CLOEXEC_DONTWAIT
 
 if TYPE_CHECKING:
     from prefork.config import Settings
     from prefork.master.fleet import Worker
     from prefork.master.loop import Master
     from prefork.master.spawn import Death, Helper
+
+
+LEAVE_WITHIN = 10.0  # seconds for exit functions of the application, and for threads of its that Python waits for
+
+
+class Leaver(NamedTuple):
+    """A template that was dismissed, and when it is killed."""
+
+    helper: Helper
+    until: float
 
 
 class Templates:
@@ -30,7 +42,7 @@ class Templates:
         self.master = master
         self.numbered = 0
         self.generations: dict[int, Generation] = {}
-        self.leaving: dict[int, Helper] = {}
+        self.leaving: dict[int, Leaver] = {}
         self.backoff = Backoff()
 
     def next(self, settings: Settings) -> Generation:
@@ -63,6 +75,9 @@ class Templates:
 
     def step(self, now: float) -> None:
         """Kill templates that take too long, their death says why; try again what failed while its workers serve."""
+        for pid, leaver in self.leaving.items():
+            if now > leaver.until:
+                kill_group(pid)
         for generation in list(self.generations.values()):
             if generation.template and (generation.late(now) or self._owed(generation, now)):
                 kill_group(generation.template.pid)
@@ -100,19 +115,21 @@ class Templates:
         if template:
             self.master.unhear(template.channel.wire)
             template.channel.close()
-            self.leaving[template.pid] = template
+            self.leaving[template.pid] = Leaver(template, time.monotonic() + LEAVE_WITHIN)
 
     def forget(self, number: int) -> None:
         """Dismiss a generation for good."""
         self.dismiss(self.generations.pop(number))
 
-    def _hear(self, generation: Generation, template: Helper) -> bool:
+    def _hear(self, generation: Generation, template: Helper, flags: int = CLOEXEC) -> bool:
         """A template says something (True), or has gone; its death is the sweep's business."""
-        said, _ = template.channel.receive()
+        said, _ = template.channel.receive(flags)
         if said is None:
             self.master.unhear(template.channel.wire)
         elif said["kind"] == "forked":
-            self.master.crew.forked(said["slot"], said["pid"], time.monotonic())
+            # An application's code is in there, which may say anything.
+            pid = said["pid"] if self.master.burial.is_unknown(said["pid"]) else 0
+            self.master.crew.forked(said["slot"], pid, time.monotonic())
         elif said["kind"] == "loaded":
             self._loaded(generation, said)
         else:
@@ -165,8 +182,9 @@ class Templates:
         template = generation.template
         assert template
         kill_group(death.pid)
-        while generation.template is template and self._hear(generation, template):
-            pass  # what it still said, to the end of the wire
+        with suppress(BlockingIOError):  # a process that the application has left behind holds the wire's other end
+            while generation.template is template and self._hear(generation, template, CLOEXEC_DONTWAIT):
+                pass  # what it still said
         if generation.template is template:
             self._bereaved(generation, death)
         else:  # it said why, and has been dismissed for it
@@ -174,11 +192,12 @@ class Templates:
 
     def buried(self, death: Death) -> None:
         """A dismissed template has left."""
-        self.leaving.pop(death.pid).buried(death.code)
+        self.leaving.pop(death.pid).helper.buried(death.code)
 
     def _bereaved(self, generation: Generation, death: Death) -> None:
         was_loaded = generation.loaded
         owed = self._owed(generation, time.monotonic())
+        ordered = self.master.crew.unanswered(generation.number, float("inf"))
         self.dismiss(generation)
         self.buried(death)
         if self.master.stopping:
@@ -187,8 +206,8 @@ class Templates:
             reason = "it did not fork a worker within boot_timeout" if owed else f"it died ({death.how()})"
             self.master.journal.emit(TemplateFailed(generation.number, f"{reason} and is started again", None))
             self.load(generation)
-            if owed:
-                self.master.staffing.failed(owed, reason)
+            if ordered:  # what the application does at a fork may be what it died of, and of the next one dies
+                self.master.staffing.failed(ordered, reason)
         else:
             late = time.monotonic() - generation.started > generation.settings.boot_timeout
             reason = "the import took longer than boot_timeout" if late else f"it ended while loading: {death.how()}"

@@ -11,6 +11,7 @@ import gc
 import itertools
 import os
 import random
+import signal
 import socket
 import struct
 import sys
@@ -19,7 +20,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Callable, NamedTuple
 
 from prefork import given
-from prefork.kernel import return_memory, set_title
+from prefork.kernel import STACKS, return_memory, set_title
 from prefork.orders import take_orders
 from prefork.scoreboard import TURNED, Scoreboard
 from prefork.worker import census
@@ -162,8 +163,16 @@ class Template:
 
         `stacks` is the file for its stacks; there is one pair, or in threaded mode one for each thread.
         """
-        reading, writing = os.pipe()
-        intermediate = os.fork()
+        try:
+            reading, writing = os.pipe()
+        except OSError:
+            return 0
+        try:
+            intermediate = os.fork()
+        except OSError:
+            os.close(reading)
+            os.close(writing)
+            return 0
         if intermediate == 0:
             os.close(reading)
             self._fork_again(order, stacks, pairs, writing)
@@ -334,6 +343,7 @@ def main(descriptor: int) -> int:
     os.chdir(orders["app_dir"])
     sys.path.insert(0, orders["app_dir"])
     sys.argv[1:] = []
+    signal.signal(STACKS, signal.SIG_IGN)  # a worker may be asked before it can answer
     template = Template(channel, orders, *descriptors)
     if not template.prepare():
         return 1

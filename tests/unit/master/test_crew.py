@@ -127,6 +127,13 @@ def test_while_it_is_being_forked_nobody_is_told_a_pid_that_means_another_proces
     assert next(rows(worker, bench.crew, None, 1.0))["pid"] == bench.pid
 
 
+def test_who_is_told_of_twice_is_who_it_was(bench: Bench) -> None:
+    worker = bench.fork()
+    for slot in (worker.slot, 99):
+        bench.crew.forked(slot, os.getpid(), 1.0)
+    assert (worker.pid, worker.state, set(bench.crew.workers)) == (bench.pid, State.READY, {worker.slot})
+
+
 def test_it_leaves_when_the_last_place_is_released(bench: Bench) -> None:
     worker = bench.fork(threads=2)
     bench.crew.retire(worker, "a reason", 1.0)
