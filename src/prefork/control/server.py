@@ -53,7 +53,8 @@ class Client:
             return
         *lines, self.inbox = (self.inbox + data).split(b"\n")
         for line in lines:
-            self.server.take(self, line)
+            if self in self.server.clients:  # else it reads no answers, and has been let go of
+                self.server.take(self, line)
 
     def answer(self, said: dict[str, Any]) -> None:
         """Send an answer; one whose client has left is dropped."""

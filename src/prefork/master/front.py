@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 STUCK_AFTER = 10.0  # seconds; it turns four times a second, and nothing it does takes longer than a fraction of one
 LATELY = 2.0  # seconds within which a loop that is well has turned
+FROZEN = 5.0  # seconds without a step of our own, which come four times a second: all of the server may have been stopped
 STOPPED = frozenset("Tt")  # states of a process, proc_pid_stat(5)
 
 
@@ -39,6 +40,8 @@ class Front:
         self.process: Helper | None = None
         self.started = 0.0
         self.doomed = 0
+        self.stepped = float("inf")  # when we looked last
+        self.resumed = 0.0  # when we did so after a long time
         self.held = master.settings.listen_when_ready
         self.backoff = Backoff()
         self.slumber = Slumber()
@@ -62,6 +65,9 @@ class Front:
 
     def step(self, now: float) -> None:
         """Start the dispatcher if there is none and it may be tried again; kill one whose loop has stopped turning."""
+        if now - self.stepped > FROZEN:
+            self.resumed = now
+        self.stepped = now
         if not self.master.settings.listens:
             return
         if self.held:
@@ -99,7 +105,7 @@ class Front:
         turned = self._turned()
         if turned == self.started:
             patience = max(patience, self.master.settings.boot_timeout)
-        return now - turned > patience
+        return now - max(turned, self.resumed) > patience
 
     def tell(self, kind: str, descriptors: list[int] | None = None, **fields: Any) -> None:
         """Say something to the dispatcher; one that is yet to be started learns everything at its start."""

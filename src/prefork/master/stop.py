@@ -31,7 +31,6 @@ class Stop:
         self.drained = self.dismissed = self.hastened = self.forced = False
         self.sockets_until = float("inf")  # when websocket workers have had the time to let everybody go
         self.kill_at = float("inf")  # when templates and dispatcher count as stuck
-        self.killed_at = float("inf")  # when workers were killed
         self.status = 0
         settings = master.settings
         self.deadline = self.started + settings.drain_delay + settings.graceful_timeout + PATIENCE
@@ -44,7 +43,8 @@ class Stop:
         master.console.dismiss()
         master.notifier.stopping(f"stopping: {said.cause}")
         master.front.tell("drain", delay=settings.drain_delay, timeout=settings.graceful_timeout)
-        self.drained = master.front.process is None
+        if master.front.process is None:
+            self.dispatcher_drained(master, 0)
 
     def dispatcher_drained(self, master: Master, unfinished: int) -> None:
         """The dispatcher has no request any more, or has waited long enough for those that are left."""
@@ -70,7 +70,8 @@ class Stop:
             for pid in [*master.templates.leaving, *([master.front.process.pid] if master.front.process else [])]:
                 kill_group(pid)
         killed = all(worker.state is State.KILLED for worker in master.crew.all())
-        if killed and not self._alone(master) and now > min(self.kill_at, self.killed_at) + 2 * PATIENCE:
+        since = max((worker.since for worker in master.crew.all()), default=self.kill_at)
+        if killed and not self._alone(master) and now > since + 2 * PATIENCE:
             master.journal.emit(StopIncomplete(", ".join(map(str, strangers()))))
             self._end(master, now)
         elif self.dismissed and self._alone(master) and master.database.dismiss(now):
@@ -98,11 +99,17 @@ class Stop:
             master.front.process.channel.close()
 
     def _end_wait(self, master: Master) -> None:
-        """The agreed time is over for those who have not even begun to leave."""
+        """The agreed time is over for those who have not even begun to leave, and for what goes on without a client."""
+        retiring = [worker for worker in master.crew.all() if worker.pool is HTTP and worker.state is State.RETIRING]
+        late = [worker for worker in retiring if not master.crew.open_connections(worker)]
         if not self.drained:
             self.force(master, "the dispatcher did not drain in time")
         elif master.crew.forking() and not self.forced:
             self.force(master, "a worker was not forked in time")
+        elif late:
+            names = ", ".join(worker.name for worker in late)
+            master.journal.emit(StopForced(f"{names} had not finished within graceful_timeout"))
+            self._kill(master, late)
 
     def _hasten_jobs(self, master: Master) -> None:
         """All requests are finished, and who has asked for the stop waits for nothing but jobs."""
@@ -145,7 +152,6 @@ class Stop:
             master.templates.end()
 
     def _kill(self, master: Master, workers: list[Worker]) -> None:
-        self.killed_at = time.monotonic()
         if any(worker.pool.fed for worker in workers):
             master.front.tell("give up", reason="the server stops at once")
-        master.crew.give_up(workers, self.killed_at)
+        master.crew.give_up(workers, time.monotonic())

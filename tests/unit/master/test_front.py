@@ -80,6 +80,18 @@ def test_one_that_has_turned_is_killed_once(desk: Desk, killed: list[int]) -> No
     assert not desk.front.turns(START + 4), "its death is on the way"
 
 
+def test_who_was_stopped_with_it_waits_for_its_next_turn(desk: Desk, killed: list[int]) -> None:
+    """A container that is frozen: whichever goes on first."""
+    desk.turn(START + 1)
+    desk.front.step(START + 1)
+    desk.front.step(START + 61)
+    for quarter in range(int(STUCK_AFTER * 4) + 1):
+        desk.front.step(START + 61 + quarter / 4)
+    assert killed == []
+    desk.front.step(START + 61.1 + STUCK_AFTER)
+    assert killed == [7], "it does not go on"
+
+
 class Suspect:
     """A worker of which the dispatcher says again and again that it does not begin its request."""
 
