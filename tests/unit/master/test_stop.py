@@ -6,8 +6,6 @@ import time
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, cast
 
-import pytest
-
 from prefork.events import StopForced, Stopped, Stopping
 from prefork.master import stop as module
 from prefork.master.fleet import State, Worker
@@ -15,6 +13,8 @@ from prefork.master.pools import CRON, HTTP, LIVE
 from prefork.master.stop import FAREWELL, PATIENCE, Stop
 
 if TYPE_CHECKING:
+    import pytest
+
     from prefork.master.loop import Master
 
 GRACE, FAREWELL_OF_SOCKETS = 30.0, 60.0
