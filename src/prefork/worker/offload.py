@@ -7,12 +7,14 @@ conditions and ranges. Where they are not set the headers pass, for a proxy that
 from __future__ import annotations
 
 import os
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from prefork.files import Opened, Places, absent, content_type, open_below
 from prefork.http.conditions import File, Part, choose, described, moment
 from prefork.http.framing import reason
 from prefork.http.pages import page
+from prefork.messages import INLINE
 from prefork.worker.heads import status_line
 from prefork.worker.output import complain
 from prefork.worker.reply import Reply
@@ -20,6 +22,7 @@ from prefork.worker.reply import Reply
 if TYPE_CHECKING:
     import socket
     from collections.abc import Iterable
+    from typing import Callable
 
     from prefork.messages import Request
     from prefork.scoreboard import Slot
@@ -63,15 +66,27 @@ class Offload:
 class Offloading(Reply):
     """A reply that looks whether the application names a file."""
 
-    __slots__ = ("file", "named", "offload", "part", "sorry")
+    __slots__ = ("file", "found", "named", "offload", "part", "sorry")
 
     def __init__(self, request: Request, client: socket.SocketType, rest: Rest, slot: Slot, offload: Offload) -> None:
         super().__init__(request, client, rest, slot)
         self.offload = offload
         self.named = False  # a file is what the answer is about
         self.file: Opened | None = None
+        self.found: Opened | OSError | None = None  # by who has sought it before the answer begins
         self.part = Part(200, 0, 0)
         self.sorry = b""  # the page that is sent instead of a file that cannot be had
+
+    def named_by(self, headers: Iterable[tuple[bytes, bytes]]) -> Callable[[], Opened] | None:
+        """What opens the file that headers name, and reads what is to be copied of it, where disks may hang; None without one."""
+        named = self.offload.named([(name.decode("latin-1"), value.decode("latin-1")) for name, value in headers])
+        return partial(self._seek, *named) if named else None
+
+    def _seek(self, header: str, value: str) -> Opened:
+        found = self.offload.open(header, value)
+        if found.about.size <= INLINE:
+            os.pread(found.descriptor, INLINE, 0)
+        return found
 
     def begin(self, status: str | int, headers: Iterable[tuple[Any, Any]], length: int | None = None) -> None:
         """As any reply, unless the headers name a file."""
@@ -86,7 +101,10 @@ class Offloading(Reply):
             super().begin(status, said, length)
             return
         try:
-            self.file = self.offload.open(*named)
+            found, self.found = self.found, None
+            if isinstance(found, OSError):
+                raise found
+            self.file = found or self.offload.open(*named)
         except OSError as error:
             complain(f"prefork: {named[0]} cannot be sent to {ascii(self.request.target)[2:-1]}: {error}\n")
             self._begin_page(404 if absent(error) else 503)
@@ -122,7 +140,7 @@ class Offloading(Reply):
             try:
                 self._write_file(file)
             finally:
-                os.close(file.descriptor)
+                close(file)
         elif self.sorry:
             page, self.sorry = self.sorry, b""
             super().write(page)
@@ -149,10 +167,18 @@ class Offloading(Reply):
     def close(self) -> None:
         """Let go of a file that nobody has asked for."""
         self._let_go()
+        if isinstance(self.found, Opened):
+            close(self.found)
+            self.found = None
         super().close()
 
     def _let_go(self) -> None:
         if self.file:
-            os.close(self.file.descriptor)
+            close(self.file)
             self.file = None
         self.sorry = b""
+
+
+def close(file: Opened) -> None:
+    """Let go of a file."""
+    os.close(file.descriptor)

@@ -12,14 +12,20 @@ import os
 from typing import TYPE_CHECKING, Any, Callable
 
 from prefork.worker.asgi.upload import CutShort
+from prefork.worker.offload import Offloading, close
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from typing import TypeVar
+
+    from prefork.files import Opened
     from prefork.messages import Request
     from prefork.worker.asgi.backlog import Backlog
     from prefork.worker.asgi.upload import Upload
     from prefork.worker.reply import Reply
 
     Event = dict[str, Any]
+    Opening = TypeVar("Opening")
 
 BLOCK = 1 << 16  # bytes of a large body that the application gets at a time
 TURN = 1 << 20  # bytes of a stream after which others have their turn, however fast its client reads
@@ -40,23 +46,28 @@ def is_of_leaving(error: BaseException | None) -> bool:
     return any(map(is_of_leaving, grouped)) or is_of_leaving(error.__cause__ or error.__context__)
 
 
-async def opened(path: str) -> int:
-    """The descriptor of a file, which a thread opens. Raises OSError.
+async def in_thread(opens: Callable[[], Opening], close: Callable[[Opening], None]) -> Opening:
+    """What is opened, by a thread: a disk may hang. Raises OSError.
 
     Who waits for it may be told to end, and the thread is not: what it opens then is nobody's.
     """
-    opening = asyncio.get_running_loop().run_in_executor(None, functools.partial(os.open, path, os.O_RDONLY | os.O_CLOEXEC))
+    opening = asyncio.get_running_loop().run_in_executor(None, opens)
     try:
         return await asyncio.shield(opening)
     except asyncio.CancelledError:
-        opening.add_done_callback(discard)
+        opening.add_done_callback(functools.partial(discard, close))
         raise
 
 
-def discard(opening: asyncio.Future[int]) -> None:
+def discard(close: Callable[[Opening], None], opening: asyncio.Future[Opening]) -> None:
     """Close what was opened for nobody."""
     if not opening.cancelled() and opening.exception() is None:
-        os.close(opening.result())
+        close(opening.result())
+
+
+def too_late(kind: str) -> RuntimeError:
+    """What is raised out of an event whose answer has ended before its file was open."""
+    return RuntimeError(f"the application sent {kind}, and its answer has ended before the file was open")
 
 
 class Call:
@@ -154,6 +165,8 @@ class Call:
         if kind == "http.response.start":
             self._start(event)
         elif kind == "http.response.body":
+            if isinstance(self.reply, Offloading) and self.started and not self.reply.begun:
+                await self._seek_file(self.reply, self.started[1])
             more = bool(event.get("more_body", False))
             wanted = self._write(event.get("body", b""), more)
             if more and (self.rest.unsaid or self.reply.sent - self.yielded > TURN):
@@ -208,10 +221,10 @@ class Call:
 
     async def _write_file(self, path: str) -> None:
         """Send a file as the whole body. Where its disk hangs, only this request waits."""
-        descriptor = await opened(path)
+        descriptor = await in_thread(functools.partial(os.open, path, os.O_RDONLY | os.O_CLOEXEC), os.close)
         try:
             if self.complete:  # meanwhile, and its place may have another request
-                raise RuntimeError("the application sent http.response.pathsend, and its answer has ended before the file was open")
+                raise too_late("http.response.pathsend")
             size = os.fstat(descriptor).st_size
             self.skip_rest()
             if not self.reply.begun:
@@ -220,6 +233,21 @@ class Call:
         finally:
             os.close(descriptor)
         self._complete()
+
+    async def _seek_file(self, reply: Offloading, headers: Iterable[tuple[bytes, bytes]]) -> None:
+        """Open the file that headers name, if any, as patiently."""
+        named = reply.named_by(headers)
+        if named is None:
+            return
+        try:
+            found: Opened | OSError = await in_thread(named, close)
+        except OSError as error:
+            found = error
+        if self.complete:
+            if not isinstance(found, OSError):
+                close(found)
+            raise too_late("http.response.body")
+        reply.found = found
 
     def _complete(self) -> None:
         self.reply.finish()

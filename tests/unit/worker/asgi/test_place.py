@@ -38,10 +38,12 @@ from prefork.messages import (
     unpack_number,
 )
 from prefork.scoreboard import ALLOWED, BEGUN, BEGUN_AT, DONE, SIZE, WAITING_SINCE, WRITING
+from prefork.worker import offload
 from prefork.worker.asgi import backlog
 from prefork.worker.asgi.place import Place
 from prefork.worker.asgi.shared import Shared
 from prefork.worker.http import Means
+from prefork.worker.offload import Offload
 from prefork.worker.output import Output
 from prefork.worker.reply import GATHERED, Reply
 
@@ -522,6 +524,67 @@ def test_a_file_that_opens_too_late_is_no_part_of_another_answer(
     desk.loop.call_soon(go_on.set)
     assert desk.ending().status == 200
     assert desk.received().endswith(b"hello")
+
+
+def test_a_file_that_is_named_is_opened_where_a_disk_may_hang(desk: Desk, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With X-Sendfile a disk that hung held up all requests of the loop."""
+    gate, began, sent = threading.Event(), threading.Event(), []
+    open_below = offload.open_below
+
+    def hangs(root: str, path: str) -> Any:
+        began.set()
+        assert gate.wait(10)
+        return open_below(root, path)
+
+    async def app(scope: Event, receive: Receive, send: Send) -> None:
+        await send({**START, "headers": [(b"x-sendfile", os.fsencode(tmp_path / scope["path"][1:]))]})
+        await send({"type": "http.response.body", "body": b"instead"})
+        sent.append(scope["path"])
+
+    (tmp_path / "small").write_bytes(b"of the file")
+    desk.serve(app)
+    desk.place.offload = Offload((str(tmp_path),), ())
+    monkeypatch.setattr(offload, "open_below", hangs)
+    desk.give(request(target=b"/small"))
+    desk.turn(began.is_set)
+    turns: list[int] = []
+    desk.loop.call_soon(turns.append, 1)
+    desk.turn(lambda: turns)
+    assert (sent, desk.received()) == ([], b"")
+    gate.set()
+    assert desk.ending().status == 200
+    assert desk.received().endswith(b"\r\n\r\nof the file")
+    desk.messages.clear()
+    desk.give(request(target=b"/missing"))
+    assert desk.ending().status == 404
+
+
+def test_a_file_that_is_named_and_opens_for_nobody_is_closed(desk: Desk, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    gate, began = threading.Event(), threading.Event()
+    open_below = offload.open_below
+
+    def hangs(root: str, path: str) -> Any:
+        began.set()
+        assert gate.wait(10)
+        return open_below(root, path)
+
+    async def app(scope: Event, receive: Receive, send: Send) -> None:
+        await send({**START, "headers": [(b"x-sendfile", os.fsencode(tmp_path / "small"))]})
+        sending = asyncio.ensure_future(send({"type": "http.response.body"}))
+        while not began.is_set():  # noqa: ASYNC110 - a thread sets it
+            await asyncio.sleep(0.001)
+        sending.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await sending
+        gate.set()
+
+    (tmp_path / "small").write_bytes(b"of the file")
+    desk.serve(app)
+    desk.place.offload = Offload((str(tmp_path),), ())
+    monkeypatch.setattr(offload, "open_below", hangs)
+    desk.give(request())
+    assert desk.ending().status == 500
+    desk.loop.run_until_complete(desk.loop.shutdown_default_executor())
 
 
 def test_what_an_application_does_after_its_answer_keeps_its_place_only(desk: Desk) -> None:
