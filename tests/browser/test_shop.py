@@ -43,8 +43,8 @@ def jobs(server: Server, *words: str) -> Result:
 
 def counted(server: Server) -> bool:
     """Whether the stock has been counted, of all at the first time."""
-    found = jobs(server, "history", "shop.jobs.restock", "--json").output
-    return any(run["outcome"] == "done" for run in json.loads(found))
+    found = jobs(server, "history", "shop.jobs.restock", "--json")
+    return found.exit_code == 0 and any(run["outcome"] == "done" for run in json.loads(found.output))
 
 
 @pytest.mark.timeout(120)
